@@ -1,0 +1,108 @@
+"""Cameras. The conventions of the whole package are stated here, once.
+
+Camera axes are OpenCV's: x right, y down, z forward. `world_from_cam` is a rigid 4x4 pose: its columns are the
+camera's axes and position in world coordinates. Pixel (column i, row j) covers [i, i+1) x [j, j+1) and has its centre
+at (i + 0.5, j + 0.5); focal lengths and principal points are in pixels of the stated image size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What a camera does to rays before any undistortion: one of COLMAP's camera models, parameters in its order."""
+
+    model: str  # COLMAP's name: "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "OPENCV", "OPENCV_FISHEYE", ...
+    params: tuple[float, ...]  # focal length(s) and principal point in px of the size below, then distortion
+    width: int  # px
+    height: int  # px
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """A batch of pinhole cameras that share one image size."""
+
+    world_from_cam: Float[Tensor, "camera 4 4"]
+    focal_px: Float[Tensor, "camera 2"]  # (x, y)
+    center_px: Float[Tensor, "camera 2"]  # principal point (x, y)
+    width: int  # px
+    height: int  # px
+
+    def __len__(self) -> int:
+        return self.world_from_cam.shape[0]
+
+    def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Cameras":
+        """A smaller batch: `cameras[2:5]`, `cameras[[0, 3]]`."""
+        if not isinstance(index, slice):
+            index = torch.as_tensor(index, device=self.world_from_cam.device)
+        return replace(
+            self,
+            world_from_cam=self.world_from_cam[index],
+            focal_px=self.focal_px[index],
+            center_px=self.center_px[index],
+        )
+
+    @property
+    def cam_from_world(self) -> Float[Tensor, "camera 4 4"]:
+        """World to camera, by transposing the rotation."""
+        rotation = self.world_from_cam[:, :3, :3].transpose(1, 2)
+        inverse = self.world_from_cam.clone()
+        inverse[:, :3, :3] = rotation
+        inverse[:, :3, 3] = -(rotation @ self.world_from_cam[:, :3, 3:]).squeeze(-1)
+        return inverse
+
+    @property
+    def positions(self) -> Float[Tensor, "camera 3"]:
+        """Centre of projection of each camera, in world units."""
+        return self.world_from_cam[:, :3, 3]
+
+    @property
+    def forward(self) -> Float[Tensor, "camera 3"]:
+        """Unit viewing direction of each camera, in world axes."""
+        return self.world_from_cam[:, :3, 2]
+
+    @property
+    def intrinsics_px(self) -> Float[Tensor, "camera 3 3"]:
+        """The matrix K that takes camera coordinates to homogeneous pixels."""
+        k = torch.zeros(len(self), 3, 3).to(self.focal_px)
+        k[:, 0, 0], k[:, 1, 1] = self.focal_px.unbind(-1)
+        k[:, 0, 2], k[:, 1, 2] = self.center_px.unbind(-1)
+        k[:, 2, 2] = 1
+        return k
+
+    def resized(self, width: int, height: int) -> "Cameras":
+        """The same cameras with their images resampled to another size."""
+        factor = torch.tensor([width / self.width, height / self.height]).to(self.focal_px)
+        return replace(
+            self, focal_px=self.focal_px * factor, center_px=self.center_px * factor, width=width, height=height
+        )
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> "Cameras":
+        """The same cameras with only a window of their images kept (all in px; may reach outside)."""
+        offset = torch.tensor([left, top]).to(self.center_px)
+        return replace(self, center_px=self.center_px - offset, width=width, height=height)
+
+    def to(self, target: torch.device | torch.dtype | str) -> "Cameras":
+        return replace(
+            self,
+            world_from_cam=self.world_from_cam.to(target),
+            focal_px=self.focal_px.to(target),
+            center_px=self.center_px.to(target),
+        )
+
+
+def stack(cameras: Sequence[Cameras]) -> Cameras:
+    """One batch of several; all must have the same image size."""
+    sizes = {(c.width, c.height) for c in cameras}
+    assert len(sizes) == 1, f"cameras of different sizes cannot be stacked: {sizes}"
+    return replace(
+        cameras[0],
+        world_from_cam=torch.cat([c.world_from_cam for c in cameras]),
+        focal_px=torch.cat([c.focal_px for c in cameras]),
+        center_px=torch.cat([c.center_px for c in cameras]),
+    )

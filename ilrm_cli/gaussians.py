@@ -1,0 +1,60 @@
+"""3D Gaussians: the scene. Everything here is activated; log and logit exist only inside .ply reading and writing."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ilrm_cli import harmonics
+from ilrm_cli.rotations import multiply, quaternion_from_matrix
+from ilrm_cli.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """A set of 3D Gaussians (Kerbl et al. 2023) in one world frame.
+
+    The covariance of each is R diag(scales)² Rᵀ with R the rotation of its quaternion. The colour seen from direction d
+    (unit, from the camera to the mean) is max(0, 0.5 + Σ harmonics · Y(d)); colours are in [0, 1].
+    """
+
+    means: Float[Tensor, "gaussian 3"]  # world units
+    quaternions: Float[Tensor, "gaussian 4"]  # (w, x, y, z), unit length
+    scales: Float[Tensor, "gaussian 3"]  # standard deviations along the local axes, world units, > 0
+    opacities: Float[Tensor, "gaussian"]  # in [0, 1]
+    harmonics: Float[Tensor, "gaussian bases 3"]  # spherical harmonics, (degree + 1)² bases, in `harmonics.py`'s order
+
+    def __len__(self) -> int:
+        return self.means.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> "Gaussians":
+        """A subset, by slice, index tensor or boolean mask."""
+        return Gaussians(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    @property
+    def sh_degree(self) -> int:
+        return int(self.harmonics.shape[1] ** 0.5) - 1
+
+    def finite(self) -> Bool[Tensor, "gaussian"]:
+        """Whether every number of each Gaussian is finite."""
+        return torch.stack([getattr(self, f.name).reshape(len(self), -1).isfinite().all(1) for f in fields(self)]).all(
+            0
+        )
+
+    def transformed(self, to_from_from: Similarity) -> "Gaussians":
+        """The same scene in another world frame: means, rotations, scales and harmonics follow."""
+        turn = quaternion_from_matrix(to_from_from.rotation).to(self.quaternions)
+        return Gaussians(
+            means=to_from_from.points(self.means),
+            quaternions=multiply(turn.expand_as(self.quaternions), self.quaternions),
+            scales=self.scales * to_from_from.scale,
+            opacities=self.opacities,
+            harmonics=harmonics.rotated(self.harmonics, to_from_from.rotation),
+        )
+
+    def to(self, target: torch.device | torch.dtype | str) -> "Gaussians":
+        return Gaussians(*(getattr(self, f.name).to(target) for f in fields(self)))
+
+    def detach(self) -> "Gaussians":
+        return Gaussians(*(getattr(self, f.name).detach() for f in fields(self)))

@@ -1,0 +1,72 @@
+"""Real spherical harmonics up to degree 3, in the order and with the signs of 3D Gaussian splatting.
+
+Coefficients are the ones of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+SH_C0 = 0.28209479177387814  # sqrt(1 / 4π): the constant basis function
+SH_C1 = 0.4886025119029199
+SH_C2 = (1.0925484305920792, -1.0925484305920792, 0.31539156525252005, -1.0925484305920792, 0.5462742152960396)
+SH_C3 = (
+    -0.5900435899266435, 2.890611442640554, -0.4570457994644658, 0.3731763325901154,
+    -0.4570457994644658, 1.445305721320277, -0.5900435899266435,
+)  # fmt: skip
+
+
+def basis(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch bases"]:
+    """Values of the (degree + 1)² basis functions in the given unit directions, degree 0 to 3."""
+    assert 0 <= degree <= 3, f"spherical harmonics of degree {degree}"
+    x, y, z = directions.unbind(-1)
+    values = [torch.full_like(x, SH_C0)]
+    if degree >= 1:
+        values += [-SH_C1 * y, SH_C1 * z, -SH_C1 * x]
+    if degree >= 2:
+        xx, yy, zz = x * x, y * y, z * z
+        values += [
+            SH_C2[0] * x * y,
+            SH_C2[1] * y * z,
+            SH_C2[2] * (2 * zz - xx - yy),
+            SH_C2[3] * x * z,
+            SH_C2[4] * (xx - yy),
+        ]
+    if degree >= 3:
+        values += [
+            SH_C3[0] * y * (3 * xx - yy),
+            SH_C3[1] * x * y * z,
+            SH_C3[2] * y * (4 * zz - xx - yy),
+            SH_C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
+            SH_C3[4] * x * (4 * zz - xx - yy),
+            SH_C3[5] * z * (xx - yy),
+            SH_C3[6] * x * (xx - 3 * yy),
+        ]
+    return torch.stack(values, dim=-1)
+
+
+def colors_from_harmonics(
+    harmonics: Float[Tensor, "gaussian bases 3"], directions: Float[Tensor, "gaussian 3"]
+) -> Float[Tensor, "gaussian 3"]:
+    """Colour seen in unit directions (camera to Gaussian): max(0, 0.5 + Σ harmonics · Y)."""
+    degree = int(harmonics.shape[1] ** 0.5) - 1
+    return ((basis(directions, degree)[..., None] * harmonics).sum(-2) + 0.5).clamp_min(0)
+
+
+def rotated(
+    harmonics: Float[Tensor, "gaussian bases 3"], rotation: Float[Tensor, "3 3"]
+) -> Float[Tensor, "gaussian bases 3"]:
+    """Coefficients of the same functions after the world is turned by `rotation`: f'(R d) = f(d).
+
+    Each degree turns within itself; its matrix is solved for from enough sample directions, in float64.
+    """
+    degree = int(harmonics.shape[1] ** 0.5) - 1
+    directions = torch.randn(64, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    before, after = basis(directions, degree), basis(directions @ rotation.to(directions).T, degree)
+    parts = [harmonics[:, :1]]
+    for band in range(1, degree + 1):
+        span = slice(band**2, (band + 1) ** 2)
+        turn = torch.linalg.lstsq(after[:, span], before[:, span]).solution  # after @ turn = before
+        parts.append(turn.to(harmonics) @ harmonics[:, span])
+    return torch.cat(parts, dim=1)

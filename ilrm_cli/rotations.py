@@ -1,0 +1,55 @@
+"""Unit quaternions (w, x, y, z) and rotation matrices."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def matrix_from_quaternion(quaternions: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation matrix of each quaternion (w first; normalised here, so any length > 0 will do)."""
+    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def quaternion_from_matrix(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """Unit quaternion with w >= 0 of each rotation matrix.
+
+    Of the four ways to divide (Shepperd 1978) the one with the largest divisor is taken.
+    """
+    m = rotation
+    trace = m.diagonal(dim1=-2, dim2=-1).sum(-1)
+    squares = torch.stack([1 + trace, *(1 - trace + 2 * m[..., i, i] for i in range(3))], dim=-1)  # 4 (w², x², y², z²)
+    wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    xy, xz, yz = m[..., 1, 0] + m[..., 0, 1], m[..., 2, 0] + m[..., 0, 2], m[..., 2, 1] + m[..., 1, 2]
+    candidates = torch.stack(
+        [
+            torch.stack([squares[..., 0], wx, wy, wz], dim=-1),
+            torch.stack([wx, squares[..., 1], xy, xz], dim=-1),
+            torch.stack([wy, xy, squares[..., 2], yz], dim=-1),
+            torch.stack([wz, xz, yz, squares[..., 3]], dim=-1),
+        ],
+        dim=-2,
+    )
+    largest = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
+    quaternion = torch.nn.functional.normalize(candidates.gather(-2, largest).squeeze(-2), dim=-1)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def multiply(a: Float[Tensor, "*batch 4"], b: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
+    """Hamilton product: the rotation that does `b` first and then `a`."""
+    aw, ax, ay, az = a.unbind(-1)
+    bw, bx, by, bz = b.unbind(-1)
+    return torch.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        dim=-1,
+    )

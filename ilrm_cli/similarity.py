@@ -1,0 +1,38 @@
+"""Similarity transforms: a scale, a rotation and a translation that carry one world frame into another."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """x_to = scale * rotation @ x_from + translation, named by its variable as `to_from_from`, in float64."""
+
+    scale: float  # length in the target frame of one unit of the source frame
+    rotation: Float[Tensor, "3 3"]
+    translation: Float[Tensor, "3"]
+
+    @staticmethod
+    def identity() -> "Similarity":
+        return Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+    def inverse(self) -> "Similarity":
+        rotation = self.rotation.T
+        return Similarity(1 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
+
+    def points(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        """Points of the source frame, expressed in the target frame."""
+        rotation, translation = self.rotation.to(points), self.translation.to(points)
+        return self.scale * points @ rotation.T + translation
+
+    def poses(self, world_from_cam: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
+        """Rigid camera poses carried along: axes are rotated only, positions are moved and scaled."""
+        rotation = self.rotation.to(world_from_cam) @ world_from_cam[..., :3, :3]
+        position = self.points(world_from_cam[..., :3, 3])
+        moved = world_from_cam.clone()
+        moved[..., :3, :3] = rotation
+        moved[..., :3, 3] = position
+        return moved

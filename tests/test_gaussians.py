@@ -1,0 +1,56 @@
+import torch
+
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.similarity import Similarity
+
+
+def some_gaussians(n: int = 6, degree: int = 1) -> Gaussians:
+    g = torch.Generator().manual_seed(4)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=g)  # noqa: E731
+    return Gaussians(
+        means=draw(n, 3),
+        quaternions=torch.nn.functional.normalize(draw(n, 4), dim=-1),
+        scales=draw(n, 3).exp(),
+        opacities=draw(n).sigmoid(),
+        harmonics=draw(n, (degree + 1) ** 2, 3),
+    )
+
+
+def covariances(gaussians: Gaussians) -> torch.Tensor:
+    half = matrix_from_quaternion(gaussians.quaternions) * gaussians.scales[:, None]
+    return half @ half.transpose(1, 2)
+
+
+TURN = Similarity(
+    2.5,
+    matrix_from_quaternion(torch.tensor([0.3, -0.5, 0.7, 0.1], dtype=torch.float64)),
+    torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64),
+)
+
+
+def test_covariance_follows_a_similarity():
+    before = some_gaussians()
+    after = before.transformed(TURN)
+    expected = TURN.scale**2 * TURN.rotation @ covariances(before) @ TURN.rotation.T
+    torch.testing.assert_close(covariances(after), expected)
+
+
+def test_there_and_back():
+    before = some_gaussians(degree=3)
+    after = before.transformed(TURN).transformed(TURN.inverse())
+    torch.testing.assert_close(after.means, before.means)
+    torch.testing.assert_close(after.scales, before.scales)
+    torch.testing.assert_close(covariances(after), covariances(before))
+    torch.testing.assert_close(after.harmonics, before.harmonics)
+
+
+def test_finite_names_the_broken_ones():
+    g = some_gaussians(3)
+    g.scales[1, 2] = float("nan")
+    assert g.finite().tolist() == [True, False, True]
+
+
+def test_subset_by_mask():
+    g = some_gaussians(5)
+    assert len(g[torch.tensor([True, False, True, False, False])]) == 2
