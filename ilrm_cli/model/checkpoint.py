@@ -1,0 +1,157 @@
+"""Weights on disk: our safetensors with a JSON sidecar, and the two formats that the authors published."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
+from ilrm_cli.model.ilrm import Ilrm
+
+LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
+SHIPPED = Path(__file__).parents[1] / "weights"
+
+# Published tensor name -> ours, first match wins; block 2N is the cross half of layer N, block 2N + 1 its self half.
+RENAMES = (
+    (r"(?:input_tokenizer|viewpoint_tokenizer\.1)\.weight", "viewpoint_tokenizer.linear.weight"),
+    (r"(?:input_layernorm|viewpoint_tokenizer\.2)\.weight", "viewpoint_tokenizer.norm.weight"),
+    (r"(?:support_tokenizer|image_tokenizer\.1)\.weight", "image_tokenizer.linear.weight"),
+    (r"(?:support_layernorm|image_tokenizer\.2)\.weight", "image_tokenizer.norm.weight"),
+    (r"(?:viewpoint_)?token_decoder\.0\.weight", "head.norm.weight"),
+    (r"(?:viewpoint_)?token_decoder\.1\.weight", "head.linear.weight"),
+    (r"processor\.blocks\.(\d+)\.read_cross\.(.+)", "layers.{layer}.cross.{rest}"),
+    (r"processor\.blocks\.(\d+)\.read_ff\.(.+)", "layers.{layer}.cross_mlp.{rest}"),
+    (r"processor\.blocks\.(\d+)\.attn\.(.+)", "layers.{layer}.self_attention.{rest}"),
+    (r"processor\.blocks\.(\d+)\.mlp\.(.+)", "layers.{layer}.self_mlp.{rest}"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for inference and where it came from."""
+
+    model: Ilrm
+    name: str  # "default" or the file's name
+    sha256: str  # of the weights file
+
+
+def load_model(name_or_path: str) -> LoadedModel:
+    """The shipped model by name, or a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
+
+    Raises InputError for a missing file, an unknown name, or a checkpoint that is not an iLRM.
+    """
+    shipped = SHIPPED / f"{name_or_path}.safetensors"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
+        raise InputError(
+            f"--model {name_or_path}: no such file and no such model; give a checkpoint file or one of: {names}."
+        )
+    config, state = _load_own(path) if path.suffix == ".safetensors" else load_published(path)
+    with torch.device("meta"):
+        model = Ilrm(config)
+    _require_same_tensors(path, model, state)
+    model.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+    name = name_or_path if path == shipped else path.name
+    return LoadedModel(model.eval(), name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
+    """The weights as safetensors and the configuration as JSON, to be written side by side."""
+    state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
+    config = json.dumps(dataclasses.asdict(model.config), indent=2) + "\n"
+    return save(state), config.encode()
+
+
+def config_from_json(text: str) -> IlrmConfig:
+    """The inverse of the JSON that `encode_model` gives; unknown or missing keys raise TypeError or KeyError."""
+    fields = json.loads(text)
+    fields["head"] = HeadConfig(**fields["head"])
+    fields["matching"] = MatchingConfig(**fields["matching"]) if fields["matching"] else None
+    for key in ("viewpoint_channels", "image_channels"):
+        fields[key] = tuple(fields[key])
+    return IlrmConfig(**fields)
+
+
+def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
+    """Configuration and tensors, under our names, of `re10k_2view.ckpt` or `ilrm_undistort_dl3dv*.pt`.
+
+    The configuration is read off the tensors' shapes, so that models of other sizes in these formats load too.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{path}: cannot be read as a checkpoint ({_first_line(error)}).") from error
+    content = content if isinstance(content, dict) else {}
+    if "state_dict" in content:
+        preset, tensors = PRESETS["re10k"].config, _without_prefix(content["state_dict"])
+    elif "model" in content:
+        preset, tensors = PRESETS["dl3dv"].config, content["model"]
+    else:
+        raise InputError(f"{path}: not an iLRM checkpoint (neither 'state_dict' nor 'model' is in it); see --model.")
+    state = {_own_name(path, name): tensor for name, tensor in tensors.items()}
+    return _config_of(path, preset, state), state
+
+
+def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
+    try:
+        config = config_from_json(sidecar.read_text())
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
+    try:
+        return config, load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
+
+
+def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(LIGHTNING_PREFIX): v for k, v in state.items() if k.startswith(LIGHTNING_PREFIX)}
+
+
+def _own_name(path: Path, published: str) -> str:
+    for pattern, template in RENAMES:
+        match = re.fullmatch(pattern, published)
+        if match and match.groups():
+            return template.format(layer=int(match[1]) // 2, rest=match[2])
+        if match:
+            return template
+    raise InputError(f"{path}: not an iLRM checkpoint (unexpected tensor '{published}').")
+
+
+def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> IlrmConfig:
+    try:
+        width = state["viewpoint_tokenizer.linear.weight"].shape[0]
+        return dataclasses.replace(
+            preset,
+            layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers.")),
+            width=width,
+            head_width=state["layers.0.cross.q_norm.weight"].shape[0],
+            mlp_ratio=state["layers.0.cross_mlp.fc1.weight"].shape[0] // width,
+            uplifting=state["layers.0.cross.q.weight"].shape[0] // width,
+        )
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: not an iLRM checkpoint ({_first_line(error)} is missing).") from error
+
+
+def _require_same_tensors(path: Path, model: Ilrm, state: dict[str, Tensor]) -> None:
+    expected = {k: v.shape for k, v in model.state_dict().items()}
+    found = {k: v.shape for k, v in state.items()}
+    if wrong := sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k)):
+        raise InputError(
+            f"{path}: {len(wrong)} tensors do not fit the model, the first is '{wrong[0]}'; give an iLRM checkpoint."
+        )
+
+
+def _first_line(error: Any) -> str:
+    return str(error).strip().split("\n")[0][:120]

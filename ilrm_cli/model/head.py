@@ -1,0 +1,100 @@
+"""The pixel-aligned Gaussian head: raw numbers per viewpoint pixel become Gaussians.
+
+Shared by every backbone that predicts Gaussians along the rays of a pixel grid; `HeadConfig` names the mapping.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.model.config import HeadConfig
+from ilrm_cli.model.matching import Matches
+from ilrm_cli.model.rays import directions_through, pixel_centers
+from ilrm_cli.model.tokens import unpatchify
+from ilrm_cli.rotations import multiply, quaternion_from_matrix
+
+FAR_DISTANCE = 500.0  # the published models' largest distance along a ray, in normalised world units
+LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # the published scale range: starts near 1e-3, never above 0.3
+FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
+DEPTH_GAIN = 2.0  # log-depth moved by one unit of raw output: large, so that early training can move surfaces
+DEPTH_SPAN = 0.7  # how far (in log-depth) a Gaussian may leave the swept range: a factor of two
+
+
+def channels_of(config: HeadConfig) -> int:
+    """Raw numbers per Gaussian, in the order in which the head splits them."""
+    return sum(channel_split(config))
+
+
+def channel_split(config: HeadConfig) -> list[int]:
+    """Offset, depth (published: three logits; matched: correction and choice), sh, scale, quaternion, opacity."""
+    return [2 * config.offset, 3 if config.depth == "sigmoid" else 2, 3, 3, 4, 1]
+
+
+class GaussianHead(nn.Module):
+    """LayerNorm and Linear to patch² Gaussians per token, then the mapping of `HeadConfig`."""
+
+    def __init__(self, config: HeadConfig, width: int, patch: int):
+        super().__init__()
+        self.config, self.patch = config, patch
+        self.norm = nn.LayerNorm(width, bias=False)
+        self.linear = nn.Linear(width, patch * patch * channels_of(config), bias=False)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "view token dim"],
+        cameras: Cameras,
+        colors: Float[Tensor, "view 3 height width"],
+        matches: Matches | None,
+    ) -> Gaussians:
+        """Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
+        raw = unpatchify(self.linear(self.norm(tokens)), self.patch, cameras.width // self.patch).float()
+        offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config), dim=-1)
+        ray = self._rays(cameras, offset)
+        distance = self._distances(depth, ray, matches)
+        means = cameras.positions[:, None, None] + distance * ray
+        return Gaussians(
+            means=means.flatten(0, 2),
+            quaternions=normalize(self._quaternions(quaternion, cameras), dim=-1).flatten(0, 2),
+            scales=self._scales(scale, distance, cameras).flatten(0, 2),
+            opacities=torch.sigmoid(opacity + self.config.opacity_shift).flatten(),
+            harmonics=self._harmonics(sh, colors).flatten(0, 2)[:, None],
+        )
+
+    def _rays(self, cameras: Cameras, offset: Tensor) -> Float[Tensor, "view height width 3"]:
+        """Unit rays (published) or rays of unit depth (matched), through pixel centres moved by the offset."""
+        pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px)
+        moved = pixels + torch.sigmoid(offset) - 0.5 if self.config.offset else pixels.expand(len(cameras), -1, -1, -1)
+        rays = directions_through(cameras, moved)
+        return normalize(rays, dim=-1) if self.config.depth == "sigmoid" else rays
+
+    def _distances(self, raw: Tensor, ray: Tensor, matches: Matches | None) -> Float[Tensor, "view height width 1"]:
+        """Along the unit ray, or z-depth where it is matched: in both cases the factor of `ray`."""
+        if self.config.depth == "sigmoid":
+            return torch.sigmoid(raw.mean(-1, keepdim=True)) * FAR_DISTANCE
+        assert matches is not None, "a matched head needs the plane sweep"
+        correction, choice = raw.split(1, dim=-1)
+        base = torch.lerp(matches.log_depth[..., :1], matches.log_depth[..., 1:], torch.sigmoid(choice))
+        near, far = matches.log_range[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
+        return (base + DEPTH_GAIN * correction).clamp(near - DEPTH_SPAN, far + DEPTH_SPAN).exp()
+
+    def _scales(self, raw: Tensor, distance: Tensor, cameras: Cameras) -> Float[Tensor, "view height width 3"]:
+        if self.config.scale == "absolute":
+            return (raw + LOG_SCALE_SHIFT).clamp_max(LOG_SCALE_MAX).exp()
+        footprint = distance / cameras.focal_px.mean(-1)[:, None, None, None]
+        return FOOTPRINT_FRACTION * footprint * raw.exp()
+
+    def _quaternions(self, raw: Tensor, cameras: Cameras) -> Float[Tensor, "view height width 4"]:
+        if self.config.rotation == "world":
+            return raw
+        identity = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(raw)
+        turn = quaternion_from_matrix(cameras.world_from_cam[:, :3, :3])[:, None, None]
+        return multiply(turn.expand_as(raw), raw + identity)
+
+    def _harmonics(self, raw: Tensor, colors: Tensor) -> Float[Tensor, "view height width 3"]:
+        if self.config.color == "absolute":
+            return raw
+        return raw + (colors.permute(0, 2, 3, 1) - 0.5) / SH_C0

@@ -1,0 +1,120 @@
+"""iLRM itself: viewpoint tokens, refined by reading images and by exchange between views, become Gaussians."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from ilrm_cli import cameras as camera_batches
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.model.blocks import HeadNorm, UpdateLayer
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.head import GaussianHead
+from ilrm_cli.model.matching import STATISTICS, Matches, plane_sweep
+from ilrm_cli.model.rays import pixel_channels
+from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.model.tokens import Tokenizer
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.views import Views
+
+INIT_STD = 0.02  # of every Linear's weights (released code)
+
+
+class Ilrm(nn.Module):
+    """The Iterative Large 3D Reconstruction Model (arXiv 2507.23277).
+
+    Data flow for V views of H x W px, patch p, viewpoint factor f, width d:
+
+        rays at H/f x W/f (+ matching evidence) -> viewpoint tokens  [V, HW/(fp)², d]
+        images and rays at H x W                -> image tokens      [V, HW/p², d]
+        L times: cross attention per view, MLP, self attention over all views, MLP
+        viewpoint tokens -> head                -> V (H/f)(W/f) Gaussians
+    """
+
+    def __init__(self, config: IlrmConfig):
+        super().__init__()
+        self.config = config
+        evidence = STATISTICS * config.matching.planes if config.matching else 0
+        self.viewpoint_tokenizer = Tokenizer(config.patch, 3 * len(config.viewpoint_channels) + evidence, config.width)
+        self.image_tokenizer = Tokenizer(config.patch, 3 * len(config.image_channels), config.width)
+        self.layers = nn.ModuleList(
+            UpdateLayer(config.width, config.head_width, config.uplifting, config.mlp_ratio)
+            for _ in range(config.layers)
+        )
+        self.head = GaussianHead(config.head, config.width, config.patch)
+        self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
+        self.apply(_initialize)
+        if config.matching:  # start as the plain splat of the matched depths
+            nn.init.zeros_(self.head.linear.weight)
+
+    def forward(
+        self,
+        scenes: Sequence[Views],
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+        clock: AttentionClock | None = None,
+        report: Report = ignore,
+    ) -> list[Gaussians]:
+        """Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
+
+        Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
+        `depth_ranges` (near, far; z in the same units) are needed by models with matching only.
+        Raises no InputError: callers prepare the views.
+        """
+        clock = clock or AttentionClock(scenes[0].images.device)
+        images = torch.cat([s.images for s in scenes])  # [B*V, 3, H, W]
+        cameras = camera_batches.stack([s.cameras for s in scenes])
+        grid, colors = self._viewpoint_grid(cameras, images)
+        matches = self._match(scenes, depth_ranges)
+
+        tokens = self.viewpoint_tokenizer(self._viewpoint_channels(grid, matches))
+        image_tokens = self.image_tokenizer(pixel_channels(cameras, self.config.image_channels, images))
+        tokens = self._update(tokens, image_tokens, len(scenes), clock, report)
+        gaussians = self.head(tokens, grid, colors, matches)
+
+        count = len(gaussians) // len(scenes)
+        return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
+
+    def _viewpoint_grid(self, cameras: Cameras, images: Tensor) -> tuple[Cameras, Tensor]:
+        """Cameras and mean colours on the viewpoint grid."""
+        factor = self.config.viewpoint_factor
+        return cameras.resized(cameras.width // factor, cameras.height // factor), avg_pool2d(images, factor)
+
+    def _match(self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None) -> Matches | None:
+        if self.config.matching is None:
+            return None
+        assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
+        sweeps = []
+        for scene, depth_range in zip(scenes, depth_ranges, strict=True):
+            grid, colors = self._viewpoint_grid(scene.cameras, scene.images)
+            sweeps.append(plane_sweep(colors, grid, depth_range, self.config.matching))
+        return Matches.concatenated(sweeps)
+
+    def _viewpoint_channels(self, grid: Cameras, matches: Matches | None) -> Float[Tensor, "view height width channel"]:
+        rays = pixel_channels(grid, self.config.viewpoint_channels)
+        return rays if matches is None else torch.cat([rays, matches.agreement], dim=-1)
+
+    def _update(
+        self, tokens: Tensor, image_tokens: Tensor, scenes: int, clock: AttentionClock, report: Report
+    ) -> Float[Tensor, "view token dim"]:
+        """Refine the viewpoint tokens, layer by layer; the residual stream stays in float32."""
+        tokens = tokens.float()
+        views = len(tokens) // scenes
+        for number, layer in enumerate(self.layers, start=1):
+            tokens = layer(tokens, image_tokens, views, clock, self.checkpointing)
+            note = f"cross {clock.running_ms('cross'):.0f} ms, self {clock.running_ms('self'):.0f} ms"
+            report(Step("inference", number, len(self.layers), note))
+        return tokens
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=INIT_STD)
+    elif isinstance(module, (nn.LayerNorm, HeadNorm)):
+        nn.init.ones_(module.weight)
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())

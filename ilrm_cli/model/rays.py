@@ -1,0 +1,51 @@
+"""Camera rays and the per-pixel channels that tokens embed."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+
+Channel = Literal["origin", "direction", "moment", "color"]
+
+
+def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "height width 2"]:
+    """(column + 0.5, row + 0.5) of every pixel."""
+    x = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
+    y = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
+def directions_through(
+    cameras: Cameras, pixels: Float[Tensor, "camera height width 2"]
+) -> Float[Tensor, "camera height width 3"]:
+    """World-space vectors from each camera through pixel positions, with unit length along the camera's z axis."""
+    in_camera = (pixels - cameras.center_px[:, None, None]) / cameras.focal_px[:, None, None]
+    in_camera = torch.cat([in_camera, torch.ones_like(in_camera[..., :1])], dim=-1)
+    return torch.einsum("vij,vhwj->vhwi", cameras.world_from_cam[:, :3, :3], in_camera)
+
+
+def unit_rays(
+    cameras: Cameras,
+) -> tuple[Float[Tensor, "camera height width 3"], Float[Tensor, "camera height width 3"]]:
+    """Origin and unit direction, in world space, of the ray through every pixel centre."""
+    pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
+    direction = torch.nn.functional.normalize(directions_through(cameras, pixels), dim=-1)
+    return cameras.positions[:, None, None].expand_as(direction), direction
+
+
+def pixel_channels(
+    cameras: Cameras, names: Sequence[Channel], images: Float[Tensor, "camera 3 height width"] | None = None
+) -> Float[Tensor, "camera height width channels"]:
+    """The named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
+
+    "color" maps [0, 1] to [-1, 1] and needs `images`.
+    """
+    origin, direction = unit_rays(cameras)
+    channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
+    if images is not None:
+        channels["color"] = 2 * images.permute(0, 2, 3, 1) - 1
+    return torch.cat([channels[name] for name in names], dim=-1)

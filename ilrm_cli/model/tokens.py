@@ -1,0 +1,32 @@
+"""Between pixel grids and token sequences. Shared by every backbone that works on patches."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def patchify(grid: Float[Tensor, "view height width channel"], patch: int) -> Float[Tensor, "view token patch_channel"]:
+    """Tokens in (patch row, patch column) order, each flattened as (row, column, channel)."""
+    rows, columns = grid.shape[1] // patch, grid.shape[2] // patch
+    cells = grid.unflatten(2, (columns, patch)).unflatten(1, (rows, patch))  # [V, rows, p, columns, p, C]
+    return cells.transpose(2, 3).flatten(3).flatten(1, 2)
+
+
+def unpatchify(
+    tokens: Float[Tensor, "view token patch_channel"], patch: int, columns: int
+) -> Float[Tensor, "view height width channel"]:
+    """The inverse of `patchify`, for a grid of so many patch columns."""
+    cells = tokens.unflatten(2, (patch, patch, -1)).unflatten(1, (-1, columns))  # [V, rows, columns, p, p, C]
+    return cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+class Tokenizer(nn.Module):
+    """Linear, then LayerNorm, both without bias (paper section 3.1)."""
+
+    def __init__(self, patch: int, channels: int, width: int):
+        super().__init__()
+        self.patch = patch
+        self.linear = nn.Linear(patch * patch * channels, width, bias=False)
+        self.norm = nn.LayerNorm(width, bias=False)
+
+    def forward(self, grid: Float[Tensor, "view height width channel"]) -> Float[Tensor, "view token dim"]:
+        return self.norm(self.linear(patchify(grid, self.patch)))
