@@ -43,15 +43,18 @@ class GaussianHead(nn.Module):
         self.norm = nn.LayerNorm(width, bias=False)
         self.linear = nn.Linear(width, patch * patch * channels_of(config), bias=False)
 
-    def forward(
+    def forward(self, tokens: Float[Tensor, "view token dim"], columns: int) -> Float[Tensor, "view height width raw"]:
+        """Raw numbers of every viewpoint pixel, for a grid of so many patch columns."""
+        return unpatchify(self.linear(self.norm(tokens)), self.patch, columns)
+
+    def gaussians(
         self,
-        tokens: Float[Tensor, "view token dim"],
+        raw: Float[Tensor, "view height width raw"],
         cameras: Cameras,
         colors: Float[Tensor, "view 3 height width"],
         matches: Matches | None,
     ) -> Gaussians:
         """Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
-        raw = unpatchify(self.linear(self.norm(tokens)), self.patch, cameras.width // self.patch).float()
         offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config), dim=-1)
         ray = self._rays(cameras, offset)
         distance = self._distances(depth, ray, matches)

@@ -46,6 +46,7 @@ class Ilrm(nn.Module):
         )
         self.head = GaussianHead(config.head, config.width, config.patch)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
+        self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
         self.apply(_initialize)
         if config.matching:  # start as the plain splat of the matched depths
             nn.init.zeros_(self.head.linear.weight)
@@ -68,11 +69,14 @@ class Ilrm(nn.Module):
         cameras = camera_batches.stack([s.cameras for s in scenes])
         grid, colors = self._viewpoint_grid(cameras, images)
         matches = self._match(scenes, depth_ranges)
+        viewpoints = self._viewpoint_channels(grid, matches)
+        pixels = pixel_channels(cameras, self.config.image_channels, images)
 
-        tokens = self.viewpoint_tokenizer(self._viewpoint_channels(grid, matches))
-        image_tokens = self.image_tokenizer(pixel_channels(cameras, self.config.image_channels, images))
-        tokens = self._update(tokens, image_tokens, len(scenes), clock, report)
-        gaussians = self.head(tokens, grid, colors, matches)
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
+            tokens, image_tokens = self.viewpoint_tokenizer(viewpoints), self.image_tokenizer(pixels)
+            tokens = self._update(tokens, image_tokens, len(scenes), clock, report)
+            raw = self.head(tokens, columns=grid.width // self.config.patch)
+        gaussians = self.head.gaussians(raw.float(), grid, colors, matches)
 
         count = len(gaussians) // len(scenes)
         return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
