@@ -1,0 +1,42 @@
+"""Image quality, the way the paper states it."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
+PSNR_CAP = 100.0  # dB: what identical images are given
+
+
+def psnr(
+    images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
+) -> Float[Tensor, "view"]:
+    """Peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1] first."""
+    mse = (images.clamp(0, 1) - targets.clamp(0, 1)).square().mean(dim=(1, 2, 3))
+    return (-10 * mse.log10()).clamp_max(PSNR_CAP)
+
+
+def ssim(
+    images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
+) -> Float[Tensor, "view"]:
+    """Structural similarity of each view: 11 x 11 Gaussian window (sigma 1.5 px), valid region, data range 1.
+
+    Differentiable. Sides must be at least 11 px.
+    """
+    x, y = images.clamp(0, 1), targets.clamp(0, 1)
+    mean_x, mean_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (var_x + var_y + SSIM_C2)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
+def _blur(images: Tensor) -> Tensor:
+    offset = torch.arange(SSIM_WINDOW, device=images.device, dtype=images.dtype) - SSIM_WINDOW // 2
+    window = torch.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
+    window = (window / window.sum()).expand(images.shape[1], 1, 1, -1)
+    rows = conv2d(images, window, groups=images.shape[1])
+    return conv2d(rows, window.transpose(2, 3), groups=images.shape[1])

@@ -1,0 +1,39 @@
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from ilrm_cli.metrics import PSNR_CAP, psnr, ssim
+
+
+def noisy_pair() -> tuple[torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(0)
+    clean = torch.rand(2, 3, 40, 32, generator=g)
+    return clean, (clean + 0.1 * torch.randn(clean.shape, generator=g)).clamp(0, 1)
+
+
+def test_psnr_of_a_constant_difference():
+    assert torch.allclose(psnr(torch.full((1, 3, 4, 4), 0.6), torch.full((1, 3, 4, 4), 0.5)), torch.tensor(20.0))
+
+
+def test_identical_images():
+    clean, _ = noisy_pair()
+    assert psnr(clean, clean).tolist() == [PSNR_CAP, PSNR_CAP]
+    torch.testing.assert_close(ssim(clean, clean), torch.ones(2))
+
+
+def test_colours_outside_the_range_are_clamped():
+    assert psnr(torch.full((1, 3, 4, 4), 7.0), torch.ones(1, 3, 4, 4)).item() == PSNR_CAP
+
+
+def test_ssim_against_scipy():
+    """The same definition, written with scipy's Gaussian filter (truncated to 11 px) on the valid region."""
+    x, y = (t.double().numpy() for t in noisy_pair())
+
+    def blur(a: np.ndarray) -> np.ndarray:
+        return gaussian_filter(a, (0, 0, 1.5, 1.5), radius=(0, 0, 5, 5))[:, :, 5:-5, 5:-5]
+
+    mx, my = blur(x), blur(y)
+    vx, vy, cov = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
+    expected = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+    ours = ssim(torch.from_numpy(x), torch.from_numpy(y))
+    np.testing.assert_allclose(ours.numpy(), expected.mean(axis=(1, 2, 3)), rtol=1e-6)
