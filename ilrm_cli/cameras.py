@@ -87,6 +87,10 @@ class Cameras:
         offset = torch.tensor([left, top]).to(self.center_px)
         return replace(self, center_px=self.center_px - offset, width=width, height=height)
 
+    def moved(self, world_from_cam: Float[Tensor, "camera 4 4"]) -> "Cameras":
+        """The same lenses at other poses."""
+        return replace(self, world_from_cam=world_from_cam)
+
     def to(self, target: torch.device | torch.dtype | str) -> "Cameras":
         return replace(
             self,

@@ -112,3 +112,14 @@ def _best_cost(cost: Tensor, seen: Tensor, config: MatchingConfig) -> Tensor:
     masked = torch.where(seen > 0, cost, UNSEEN_COST)[: config.best_of]
     few = min(config.best, len(masked))
     return masked.topk(few, dim=0, largest=False).values.mean(0)
+
+
+# What of a scene the sweep should reach: nearly all sparse points, and a margin, since the nearest surfaces have few.
+NEAR_QUANTILE, FAR_QUANTILE = 0.01, 0.98
+NEAR_MARGIN, FAR_MARGIN = 0.8, 1.5
+
+
+def depth_range_of(depths: Float[Tensor, "sample"]) -> tuple[float, float]:
+    """The (near, far) to sweep for a scene with surfaces at these z-depths (> 0), in their units."""
+    near, far = torch.quantile(depths.double(), torch.tensor([NEAR_QUANTILE, FAR_QUANTILE]).to(depths.device).double())
+    return NEAR_MARGIN * float(near), FAR_MARGIN * float(far)

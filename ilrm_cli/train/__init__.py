@@ -1,0 +1,1 @@
+"""Training iLRM on endless procedural scenes."""

@@ -1,0 +1,61 @@
+"""Training samples: a procedural scene split into inputs and targets, normalised as at inference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.model.matching import depth_range_of
+from ilrm_cli.pose.normalize import normalized_from_world
+from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.train.config import ASPECTS, TrainConfig
+from ilrm_cli.views import Views
+
+SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One scene in the normalised frame of its inputs."""
+
+    inputs: Views
+    targets: Views
+    depth: Float[Tensor, "view height width"]  # z-depth of the inputs
+    depth_range: tuple[float, float]  # near, far
+
+
+def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple[int, int]:
+    """(width, height) of the given aspect, sides rounded to the multiple."""
+    factor = long_side_px / max(aspect) / multiple
+    return tuple(max(1, round(side * factor)) * multiple for side in aspect)  # type: ignore[return-value]
+
+
+def draw_sample(seed: int, index: int, views: int, targets: int, width: int, height: int) -> Sample:
+    """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
+    rng = np.random.default_rng([seed, index, 1])
+    scene = training_scene(seed, index, views + targets, width, height)
+    order = torch.from_numpy(rng.permutation(views + targets))
+    inputs, held = scene.views[order[:views]], scene.views[order[views:]]
+    depth = scene.depth[order[:views]]
+    to_normal = normalized_from_world(inputs.cameras)
+
+    def normalized(part: Views) -> Views:
+        pose = to_normal.poses(part.cameras.world_from_cam)
+        return Views(part.images, part.cameras.moved(pose))
+
+    depth = depth * to_normal.scale
+    sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
+    return Sample(normalized(inputs), normalized(held), depth, depth_range_of(sparse))
+
+
+def batches(config: TrainConfig, multiple: int, start: int) -> Iterator[list[Sample]]:
+    """The batches of every step from `start` on; the same whenever they are asked for."""
+    for step in range(start, config.steps):
+        rng = np.random.default_rng([config.seed, step, 2])
+        width, height = size_for(ASPECTS[rng.integers(len(ASPECTS))], config.long_side_px, multiple)
+        views = int(rng.integers(config.min_views, config.max_views + 1))
+        first = step * config.batch
+        yield [draw_sample(config.seed, first + i, views, config.targets, width, height) for i in range(config.batch)]
