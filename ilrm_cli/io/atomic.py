@@ -1,0 +1,86 @@
+"""Output files appear whole or not at all: they are written under a hidden name beside the target and then renamed."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+
+# Failures of the disk that the user can mend; any other OSError keeps its traceback.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` where the output is there already and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; pass -w to overwrite it")
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` where a file cannot be put at `path`; called before the long work begins."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"the folder {folder} of the output {path.name} does not exist; create it first")
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder; name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}")
+    refuse_existing(path, overwrite)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a file in one step: readers see the old content or the new one, never a part."""
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path in the same folder and with the same suffix, to write to; renamed to `path` if the block succeeds.
+
+    When the block fails, whatever was written is removed and `path` stays as it was.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first")
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        with _disk_errors_named(path):
+            yield part
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """A new hidden folder to write files in; if the block succeeds they are moved into `folder`, one by one.
+
+    `folder` is created where it is missing (its parent must exist); files of the same names are replaced, others stay.
+    When the block fails, nothing is moved.
+    """
+    if not folder.parent.is_dir():
+        raise InputError(f"the folder {folder.parent} of the output {folder.name} does not exist; create it first")
+    inside = folder if folder.is_dir() else folder.parent
+    part = inside / f".{folder.name}.{os.getpid()}.part"
+    try:
+        with _disk_errors_named(folder):
+            part.mkdir()
+            yield part
+            folder.mkdir(exist_ok=True)
+            for written in sorted(part.iterdir()):
+                os.replace(written, folder / written.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _disk_errors_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise

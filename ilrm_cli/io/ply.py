@@ -1,0 +1,137 @@
+"""Scenes as .ply files in the layout of Kerbl et al. (2023), which every splat viewer reads.
+
+One `vertex` per Gaussian with the float32 properties x y z, nx ny nz (zero), f_dc_0..2, f_rest_*, opacity, scale_0..2,
+rot_0..3. The file holds the logit of the opacity, the natural logarithm of the scales, the quaternion w first, and the
+harmonics above degree 0 channel by channel (all of red, then green, then blue). Only here do log and logit exist.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy import ndarray
+from plyfile import PlyData, PlyElement, PlyParseError
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.gaussians import Gaussians
+
+# Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
+# renderers skip.
+LOGIT_LIMIT = 20.0
+
+# f_rest_* properties of a file, by degree of its spherical harmonics: 3 channels x ((degree + 1)² - 1).
+REST_COUNTS = (0, 9, 24, 45)
+
+MEANS = ("x", "y", "z")
+NORMALS = ("nx", "ny", "nz")
+BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
+SCALES = ("scale_0", "scale_1", "scale_2")
+ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
+REQUIRED = (*MEANS, *BASE_COLORS, "opacity", *SCALES, *ROTATIONS)
+
+
+@dataclass(frozen=True)
+class PlyScene:
+    """What a .ply file holds."""
+
+    gaussians: Gaussians  # float32, in the file's order, all finite
+    comments: tuple[str, ...]  # the header's comment lines
+    dropped: int  # Gaussians left out because one of their numbers is not finite or their quaternion is zero
+
+
+def encode_ply(gaussians: Gaussians, comments: Sequence[str] = ()) -> bytes:
+    """The bytes of a binary little-endian .ply file, with one header line per comment.
+
+    All numbers must be finite: the caller drops the others with `gaussians.finite()` and says how many.
+    Opacities are kept within ±20 in logit, scales above the smallest normal float32.
+    """
+    not_finite = int((~gaussians.finite()).sum())
+    assert not_finite == 0, f"{not_finite} Gaussians with numbers that are not finite"
+    scene = gaussians.detach().to("cpu")
+    count, bases = len(scene), scene.harmonics.shape[1]
+    assert bases in (1, 4, 9, 16), f"{bases} spherical harmonics per channel"
+    logits = torch.logit(scene.opacities.double()).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+    columns = torch.cat(
+        [
+            scene.means.double(),
+            torch.zeros(count, 3),  # normals
+            scene.harmonics[:, 0],
+            scene.harmonics[:, 1:].transpose(1, 2).flatten(1),  # channel-major
+            logits[:, None],
+            scene.scales.double().clamp_min(torch.finfo(torch.float32).tiny).log(),
+            scene.quaternions,
+        ],
+        dim=1,
+    )
+    names = (*MEANS, *NORMALS, *BASE_COLORS, *_rest_names(3 * (bases - 1)), "opacity", *SCALES, *ROTATIONS)
+    rows = columns.numpy().astype("<f4").view([(name, "<f4") for name in names]).reshape(count)
+    file = io.BytesIO()
+    lines = [_plain(comment) for comment in comments]
+    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=lines).write(file)
+    return file.getvalue()
+
+
+def decode_ply(path: Path) -> PlyScene:
+    """Read a scene: binary of either byte order or ascii, properties in any order, normals optional.
+
+    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is missing,
+    cut short, no splat scene, or without one usable Gaussian.
+    """
+    ply = _parsed(path)
+    if "vertex" not in ply:
+        raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene")
+    vertices = ply["vertex"]
+    names = [p.name for p in vertices.properties]
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        what = "a compressed splat file; convert it to a plain .ply" if "chunk" in ply else "not a Gaussian splat scene"
+        raise InputError(f"{path} has no property {missing[0]}: it is {what}")
+    rest = sum(name.startswith("f_rest_") for name in names)
+    if rest not in REST_COUNTS or any(name not in names for name in _rest_names(rest)):
+        raise InputError(f"{path} has {rest} f_rest_ properties; 0, 9, 24 or 45 are known (harmonics of degree 0 to 3)")
+
+    def table(properties: Sequence[str]) -> torch.Tensor:
+        columns: Float32[ndarray, "property gaussian"] = np.array(
+            [vertices[name] for name in properties], dtype=np.float32
+        ).reshape(len(properties), vertices.count)
+        return torch.from_numpy(columns).T.contiguous()
+
+    rotations = table(ROTATIONS)
+    higher = table(_rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
+    read = Gaussians(
+        means=table(MEANS),
+        quaternions=rotations / rotations.norm(dim=1, keepdim=True),  # a zero quaternion becomes NaN
+        scales=table(SCALES).exp(),
+        opacities=table(["opacity"])[:, 0].sigmoid(),
+        harmonics=torch.cat([table(BASE_COLORS)[:, None], higher], dim=1),
+    )
+    finite = read.finite()
+    kept = read[finite]
+    if len(kept) == 0:
+        why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
+        raise InputError(f"{path} holds {why}; there is nothing to show")
+    return PlyScene(kept, tuple(ply.comments), dropped=len(read) - len(kept))
+
+
+def _parsed(path: Path) -> PlyData:
+    if not path.is_file():
+        raise InputError(f"the scene {path} does not exist" if not path.exists() else f"the scene {path} is not a file")
+    try:
+        return PlyData.read(str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a .ply file") from error
+    except (PlyParseError, ValueError) as error:
+        raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error})") from error
+
+
+def _rest_names(count: int) -> list[str]:
+    return [f"f_rest_{i}" for i in range(count)]
+
+
+def _plain(comment: str) -> str:
+    """One header line: other than ASCII characters are escaped, line breaks become spaces."""
+    return " ".join(comment.split()).encode("ascii", "backslashreplace").decode("ascii")

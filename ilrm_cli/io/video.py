@@ -1,0 +1,108 @@
+"""Frames to a video: .mp4, .gif, or numbered .png files, chosen by the suffix of the output.
+
+* `name.mp4`: H.264, yuv420p, BT.709, header first (faststart). An odd width or height loses its last column or row.
+* `name.gif`: loops for ever, one palette per frame; frame times are whole hundredths of a second.
+* `name.png`: numbered files `name_0000.png`, `name_0001.png`, ... side by side.
+* `name` (no suffix): a folder of `0000.png`, `0001.png`, ...
+Frames are streamed: one is held at a time.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import check_output, filling, refuse_existing, replacing
+
+SUFFIXES = (".mp4", ".gif", ".png", "")  # "": a folder of frames
+
+# Constant rate factor 18 is commonly held to be visually lossless. Colours are converted to BT.709, the matrix that
+# players assume for video, and tagged with it (ffmpeg's default is BT.601 and no tag: colours would shift).
+MP4_PARAMETERS = [
+    "-crf", "18", "-movflags", "+faststart", "-vf", "scale=out_color_matrix=bt709:out_range=tv",
+    "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
+]  # fmt: skip
+
+# A palette for each frame: nothing is held back, and no colour is lost to frames that come later.
+GIF_PARAMETERS = [
+    "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
+]  # fmt: skip
+
+
+def check_video_output(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` where no video can be put at `path`: unknown suffix, no folder, or something is there."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"the output {path} has an unknown suffix; use .mp4, .gif, .png (numbered files) or none (folder of frames)"
+        )
+    if suffix in (".mp4", ".gif"):
+        check_output(path, overwrite)
+        return
+    first = _frame_path(path, 0)
+    if suffix == "":
+        if path.is_file():
+            raise InputError(f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif or .png")
+        if not path.is_dir():
+            check_output(path, overwrite)
+    else:
+        check_output(first, overwrite)
+    refuse_existing(first, overwrite)
+
+
+def write_video(
+    path: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float, *, overwrite: bool = False
+) -> int:
+    """Write the frames (sRGB, all of one size), consuming them one by one, and return their number.
+
+    The output appears when the last frame is written, or not at all. Raises `InputError` as `check_video_output` does.
+    """
+    check_video_output(path, overwrite)
+    if path.suffix.lower() in (".mp4", ".gif"):
+        with replacing(path) as part:
+            return _encode(part, frames, fps)
+    folder = path if path.suffix == "" else path.parent
+    with filling(folder) as part:
+        count = 0
+        for count, frame in enumerate(frames, start=1):
+            Image.fromarray(frame).save(part / _frame_path(path, count - 1).name)
+        assert count > 0, "a video of no frames"
+        return count
+
+
+def _encode(path: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
+    mp4 = path.suffix.lower() == ".mp4"
+    even = ((frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2] if mp4 else frame) for frame in frames)
+    first = next(even, None)
+    assert first is not None, "a video of no frames"
+    encoder = imageio_ffmpeg.write_frames(
+        path,
+        size=(first.shape[1], first.shape[0]),
+        fps=fps,
+        codec="libx264" if mp4 else "gif",
+        pix_fmt_out="yuv420p" if mp4 else "pal8",
+        quality=None,  # said in the parameters
+        macro_block_size=1,  # sizes are even already; any other value would resample
+        ffmpeg_log_level="error",
+        output_params=MP4_PARAMETERS if mp4 else GIF_PARAMETERS,
+    )
+    with contextlib.closing(encoder):
+        encoder.send(None)  # starts the process
+        count = 0
+        for frame in itertools.chain([first], even):
+            assert frame.shape == first.shape, f"a frame of shape {frame.shape} among others of {first.shape}"
+            encoder.send(np.ascontiguousarray(frame))
+            count += 1
+    return count
+
+
+def _frame_path(path: Path, index: int) -> Path:
+    """Where one .png frame goes."""
+    return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")

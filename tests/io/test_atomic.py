@@ -1,0 +1,65 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import atomic_write, check_output, filling, replacing
+
+
+def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "a.ply"
+    atomic_write(file, b"one")
+    atomic_write(file, b"two")
+    assert file.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_nothing_is_seen_before_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    with replacing(file) as part:
+        part.write_bytes(b"half")
+        assert not file.exists()
+        assert (part.parent, part.suffix) == (tmp_path, ".mp4")
+    assert file.read_bytes() == b"half"
+
+
+def interrupted_file(path: Path) -> None:
+    with replacing(path) as part:
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def interrupted_folder(path: Path) -> None:
+    with filling(path) as part:
+        (part / "0.png").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_write_leaves_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_file(tmp_path / "a.ply")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_folder(tmp_path / "frames")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write .*a\.ply: No space left"), replacing(tmp_path / "a.ply"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(ConnectionResetError), replacing(tmp_path / "a.ply"):
+        raise ConnectionResetError
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    for call in (lambda p: atomic_write(p, b""), lambda p: check_output(p, overwrite=False)):
+        with pytest.raises(InputError, match=r"none of the output a\.ply does not exist"):
+            call(tmp_path / "none" / "a.ply")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="not writable"):
+        check_output(tmp_path / "a.ply", overwrite=False)

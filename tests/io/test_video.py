@@ -1,0 +1,108 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.video import check_video_output, write_video
+
+
+def moving_bar(count: int, width: int = 64, height: int = 48) -> Iterator[ndarray]:
+    for i in range(count):
+        frame = np.full((height, width, 3), (200, 60, 30), dtype=np.uint8)
+        frame[:, 4 * i : 4 * i + 8] = (20, 90, 220)
+        yield frame
+
+
+def failing(count: int) -> Iterator[ndarray]:
+    yield from moving_bar(count)
+    raise RuntimeError("the renderer broke")
+
+
+def test_mp4_is_what_players_want(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    assert write_video(file, moving_bar(9), fps=12.0) == 9
+    with imageio.get_reader(file, format="FFMPEG") as video:
+        about = video.get_meta_data()
+        frames = [np.asarray(frame) for frame in video]
+    assert (about["size"], about["fps"], about["codec"]) == ((64, 48), 12, "h264")
+    assert about["pix_fmt"].startswith("yuv420p")
+    assert len(frames) == 9
+    for read, written in zip(frames, moving_bar(9), strict=True):  # away from edges the colours come back
+        assert np.abs(read[20, 60].astype(int) - written[20, 60]).max() <= 6
+    content = file.read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_odd_sizes_lose_their_last_row_and_column(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    write_video(file, moving_bar(3, width=65, height=49), fps=10.0)
+    with imageio.get_reader(file, format="FFMPEG") as video:
+        assert video.get_meta_data()["size"] == (64, 48)
+
+
+def test_gif_has_every_frame_and_loops(tmp_path: Path) -> None:
+    file = tmp_path / "a.gif"
+    assert write_video(file, moving_bar(7, width=33, height=21), fps=10.0) == 7
+    with Image.open(file) as gif:
+        assert (gif.size, gif.n_frames, gif.info["loop"], gif.info["duration"]) == ((33, 21), 7, 0, 100)
+        for i, written in enumerate(moving_bar(7, width=33, height=21)):
+            gif.seek(i)
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - written).max() <= 4
+
+
+@pytest.mark.parametrize("name", ["frames", "frames.png"])
+def test_png_frames_are_lossless(tmp_path: Path, name: str) -> None:
+    assert write_video(tmp_path / name, moving_bar(3), fps=10.0) == 3
+    names = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.png"))
+    stem = "frames/" if name == "frames" else "frames_"
+    assert names == [f"{stem}000{i}.png" for i in range(3)]
+    for file, written in zip(names, moving_bar(3), strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / file)), written)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.png", "a"])
+def test_a_failure_leaves_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RuntimeError, match="the renderer broke"):
+        write_video(tmp_path / name, failing(4), fps=10.0)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_bytes(b"an older video")
+    with pytest.raises(RuntimeError, match="the renderer broke"):
+        write_video(file, failing(2), fps=10.0, overwrite=True)
+    assert file.read_bytes() == b"an older video"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.png", "a"])
+def test_what_exists_is_replaced_only_when_asked(tmp_path: Path, name: str) -> None:
+    write_video(tmp_path / name, moving_bar(2), fps=10.0)
+    with pytest.raises(InputError, match="exists; pass -w"):
+        write_video(tmp_path / name, moving_bar(2), fps=10.0)
+    assert write_video(tmp_path / name, moving_bar(2), fps=10.0, overwrite=True) == 2
+
+
+def test_a_folder_keeps_its_other_files(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    write_video(tmp_path, moving_bar(2), fps=10.0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0000.png", "0001.png", "notes.txt"]
+
+
+def test_outputs_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown suffix; use \.mp4, \.gif"):
+        check_video_output(tmp_path / "a.avi", overwrite=False)
+    with pytest.raises(InputError, match="does not exist; create it first"):
+        check_video_output(tmp_path / "none" / "a.mp4", overwrite=False)
+    (tmp_path / "b.mp4").mkdir()
+    (tmp_path / "c").touch()
+    with pytest.raises(InputError, match="is a folder"):
+        check_video_output(tmp_path / "b.mp4", overwrite=True)
+    with pytest.raises(InputError, match="is a file"):
+        check_video_output(tmp_path / "c", overwrite=True)
