@@ -38,9 +38,8 @@ class Gaussians:
 
     def finite(self) -> Bool[Tensor, "gaussian"]:
         """Whether every number of each Gaussian is finite."""
-        return torch.stack([getattr(self, f.name).reshape(len(self), -1).isfinite().all(1) for f in fields(self)]).all(
-            0
-        )
+        parts = [getattr(self, f.name).unsqueeze(-1).flatten(1) for f in fields(self)]
+        return torch.cat(parts, dim=1).isfinite().all(1)
 
     def transformed(self, to_from_from: Similarity) -> "Gaussians":
         """The same scene in another world frame: means, rotations, scales and harmonics follow."""
