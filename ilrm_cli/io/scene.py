@@ -1,0 +1,194 @@
+"""`scene.json`, the record beside `scene.ply`: what went in, what came out, and the cameras of every photo.
+
+The cameras are those of the images as the model saw them (one size for all), in the world frame of the .ply file.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ilrm_cli import __version__
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import atomic_write
+from ilrm_cli.similarity import Similarity
+
+FORMAT = 1  # raised when a reader of the older form could no longer read the newer one
+ROLES = ("input", "held_out")  # given to the model; kept aside to score the result
+
+
+@dataclass(frozen=True)
+class RecordedView:
+    """One photo and its camera."""
+
+    name: str  # path relative to the photo folder
+    role: str  # one of ROLES
+    sha256: str  # of the photo file
+    world_from_cam: tuple[tuple[float, ...], ...]  # 4x4, OpenCV axes
+    focal_px: tuple[float, float]  # (x, y)
+    center_px: tuple[float, float]  # principal point (x, y)
+    width: int  # px
+    height: int  # px
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """All that is known about how a scene was made. Times in seconds, scores by name (`psnr` in dB, `ssim`)."""
+
+    views: tuple[RecordedView, ...]
+    model_from_world: Similarity  # the normalisation: from the .ply's frame to the model's
+    model: Mapping[str, str]  # "name", "sha256"
+    seed: int
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # what the scene was made to be seen against, in [0, 1]
+    settings: Mapping[str, Any] = field(default_factory=dict)  # options of the command, as JSON values
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
+    ilrm: str = __version__
+    format: int = FORMAT
+
+
+def record_path(ply: Path) -> Path:
+    """Where the record of a scene lies: `scene.ply` has `scene.json`."""
+    return ply.with_suffix(".json")
+
+
+def recorded_views(
+    names: Sequence[str], sha256s: Sequence[str], cameras: Cameras, role: str
+) -> tuple[RecordedView, ...]:
+    """The views of one role, ready for the record."""
+    assert role in ROLES, f"role {role!r}"
+    assert len(names) == len(sha256s) == len(cameras), "one name, hash and camera per view"
+    return tuple(
+        RecordedView(
+            name=name,
+            role=role,
+            sha256=sha256,
+            world_from_cam=tuple(tuple(row) for row in pose.tolist()),
+            focal_px=(float(focal[0]), float(focal[1])),
+            center_px=(float(center[0]), float(center[1])),
+            width=cameras.width,
+            height=cameras.height,
+        )
+        for name, sha256, pose, focal, center in zip(
+            names, sha256s, cameras.world_from_cam, cameras.focal_px, cameras.center_px, strict=True
+        )
+    )
+
+
+def cameras_of(record: SceneRecord, role: str) -> Cameras | None:
+    """The cameras of one role in the record's order, in float64; None if it has no view."""
+    assert role in ROLES, f"role {role!r}"
+    views = [view for view in record.views if view.role == role]
+    if not views:
+        return None
+    return Cameras(
+        world_from_cam=torch.tensor([view.world_from_cam for view in views], dtype=torch.float64),
+        focal_px=torch.tensor([view.focal_px for view in views], dtype=torch.float64),
+        center_px=torch.tensor([view.center_px for view in views], dtype=torch.float64),
+        width=views[0].width,
+        height=views[0].height,
+    )
+
+
+def encode_record(record: SceneRecord) -> bytes:
+    """JSON with the keys in the order of the dataclasses; a number that is not finite becomes null."""
+    similarity = record.model_from_world
+    content = {
+        "format": record.format,
+        "ilrm": record.ilrm,
+        **{name: value for name, value in vars(record).items() if name not in ("format", "ilrm")},
+        "views": [vars(view) for view in record.views],
+        "model_from_world": {
+            "scale": similarity.scale,
+            "rotation": similarity.rotation.tolist(),
+            "translation": similarity.translation.tolist(),
+        },
+    }
+    text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
+    # Rows of numbers on one line. Line breaks inside strings are escaped, so only real arrays match.
+    text = re.sub(r"\[\n([^\[\]{}\"]*?)\n\s*\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)
+    return (text + "\n").encode()
+
+
+def write_record(path: Path, record: SceneRecord) -> None:
+    atomic_write(path, encode_record(record))
+
+
+def read_record(path: Path) -> SceneRecord:
+    """Raises `InputError` for a file that is no record, or not a whole one."""
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or not {"format", "ilrm"} <= content.keys():
+            raise InputError(f"{path} is no record of an ilrm scene; move it away to use the scene without it")
+        if content["format"] != FORMAT:
+            raise InputError(f"{path} has format {content['format']}; this version of ilrm reads format {FORMAT}")
+        return _record(content)
+    except KeyError as error:
+        raise InputError(
+            f"the scene record {path} lacks {error}; make the scene again or move the file away"
+        ) from error
+    except (ValueError, TypeError, AttributeError) as error:  # json's error is a ValueError
+        raise InputError(f"the scene record {path} is damaged ({error})") from error
+
+
+def _record(content: dict[str, Any]) -> SceneRecord:
+    similarity = content["model_from_world"]
+    record = SceneRecord(
+        **{
+            **content,
+            "views": tuple(_view(view) for view in content["views"]),
+            "model_from_world": Similarity(
+                float(similarity["scale"]),
+                torch.tensor([_numbers(row, 3) for row in similarity["rotation"]], dtype=torch.float64),
+                torch.tensor(_numbers(similarity["translation"], 3), dtype=torch.float64),
+            ),
+            "background": _numbers(content["background"], 3),
+            "warnings": tuple(content["warnings"]),
+        }
+    )
+    for role in ROLES:
+        sizes = {(view.width, view.height) for view in record.views if view.role == role}
+        if len(sizes) > 1:
+            raise ValueError(f"the {role} views have different sizes")
+    return record
+
+
+def _view(content: dict[str, Any]) -> RecordedView:
+    if content["role"] not in ROLES:
+        raise ValueError(f"unknown role {content['role']!r}")
+    rows = content["world_from_cam"]
+    if len(rows) != 4:
+        raise ValueError("a pose is not 4x4")
+    return RecordedView(
+        **{
+            **content,
+            "world_from_cam": tuple(_numbers(row, 4) for row in rows),
+            "focal_px": _numbers(content["focal_px"], 2),
+            "center_px": _numbers(content["center_px"], 2),
+            "width": int(content["width"]),
+            "height": int(content["height"]),
+        }
+    )
+
+
+def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:
+    if len(values) != count:
+        raise ValueError(f"{count} numbers expected, {len(values)} found")
+    return tuple(float(value) for value in values)
+
+
+def _finite(value: Any) -> Any:
+    """The same JSON value with null in place of infinities and NaN."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.scene import (
+    SceneRecord,
+    cameras_of,
+    encode_record,
+    read_record,
+    record_path,
+    recorded_views,
+    write_record,
+)
+from ilrm_cli.similarity import Similarity
+
+POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
+
+
+def two_cameras() -> Cameras:
+    poses = torch.tensor([POSE, POSE], dtype=torch.float64)
+    poses[1, 0, 3] = 1 / 3
+    return Cameras(poses, torch.full((2, 2), 70.5).double(), torch.tensor([[32.0, 24.25]] * 2).double(), 64, 48)
+
+
+def record() -> SceneRecord:
+    return SceneRecord(
+        views=recorded_views(["b/1.jpg", "b/2.jpg"], ["aa", "bb"], two_cameras(), "input")
+        + recorded_views(["3.jpg"], ["cc"], two_cameras()[:1], "held_out"),
+        model_from_world=Similarity(2.0, torch.eye(3).double(), torch.tensor([1.0, 2, 3]).double()),
+        model={"name": "default", "sha256": "ff"},
+        seed=7,
+        settings={"views": 8, "refine": 0},
+        timings_s={"inference": 0.5},
+        scores={"psnr": 21.5},
+        warnings=('skipped [\n1, 2\n] "x.jpg"',),
+        versions={"torch": "2"},
+    )
+
+
+def test_json_that_others_can_read() -> None:
+    text = encode_record(record()).decode()
+    content = json.loads(text)
+    assert list(content)[:4] == ["format", "ilrm", "views", "model_from_world"]
+    assert content["views"][0]["world_from_cam"] == POSE
+    assert content["views"][2]["role"] == "held_out"
+    assert content["scores"] == {"psnr": 21.5}
+    assert "[70.5, 70.5]" in text
+    assert content["warnings"] == ['skipped [\n1, 2\n] "x.jpg"']
+
+
+def test_the_record_lies_beside_the_scene() -> None:
+    assert record_path(Path("a/scene.ply")) == Path("a/scene.json")
+
+
+def test_a_score_that_is_not_finite_becomes_null() -> None:
+    content = json.loads(encode_record(replace(record(), scores={"psnr": float("inf")})))
+    assert content["scores"] == {"psnr": None}
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    file = tmp_path / "scene.json"
+    written = record()
+    write_record(file, written)
+    read = read_record(file)
+    assert replace(read, model_from_world=written.model_from_world) == written
+    assert torch.equal(read.model_from_world.translation, written.model_from_world.translation)
+    assert encode_record(read) == file.read_bytes()
+    cameras = cameras_of(read, "input")
+    assert cameras is not None
+    assert torch.equal(cameras.world_from_cam, two_cameras().world_from_cam)
+    assert (cameras.width, cameras.height) == (64, 48)
+    assert cameras_of(replace(read, views=read.views[:2]), "held_out") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: "[1, 2", "is damaged"),
+        (lambda c: "[1, 2]", "is no record of an ilrm scene"),
+        (lambda c: '{"camera_model": "OPENCV"}', "is no record of an ilrm scene"),
+        (lambda c: json.dumps({**c, "format": 99}), "has format 99"),
+        (lambda c: json.dumps({k: v for k, v in c.items() if k != "views"}), "lacks 'views'"),
+        (lambda c: json.dumps({**c, "views": [{**c["views"][0], "role": "spare"}]}), "unknown role 'spare'"),
+        (lambda c: json.dumps({**c, "views": [{**c["views"][0], "focal_px": [1]}]}), "2 numbers expected, 1 found"),
+        (lambda c: json.dumps({**c, "views": [{**c["views"][0], "focal_px": [1, None]}]}), "is damaged"),
+        (lambda c: json.dumps({**c, "views": [c["views"][0], {**c["views"][1], "width": 9}]}), "different sizes"),
+        (lambda c: json.dumps({**c, "colour": 1}), "is damaged"),
+    ],
+)  # fmt: skip
+def test_broken_records(tmp_path: Path, change, message: str) -> None:
+    file = tmp_path / "scene.json"
+    file.write_text(change(json.loads(encode_record(record()))))
+    with pytest.raises(InputError, match=message):
+        read_record(file)
