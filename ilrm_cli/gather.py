@@ -1,0 +1,182 @@
+"""The first stage: a folder of photos becomes a `Capture`, and photos of a capture become `Views`."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras, Lens
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photos import check_photo, find_photos, photo_header, read_photo
+from ilrm_cli.pose.colmap import find_model, read_model
+from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
+from ilrm_cli.pose.lenses import PINHOLES, fits, turned_lens, turned_pose
+from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.pose.undistort import undistort
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.views import Capture, PosedPhoto, Views
+
+Origin = Literal["auto", "colmap", "transforms", "sfm"]
+OVERSAMPLING = 2  # photos are reduced to this many times the wanted size before they are undistorted
+NAMED_IN_WARNING = 3  # file names spelled out before "and N more"
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def gather(
+    folder: Path, poses: Origin = "auto", *, seed: int = 0, cache: Path | None = None, report: Report = ignore
+) -> Capture:
+    """All photos of a folder with their poses.
+
+    `poses` says where poses come from; "auto" takes a COLMAP model if the folder holds one, else a transforms.json,
+    else runs structure from motion, whose result is kept under `cache` (default: the user's cache folder).
+    Photos that cannot be read, and poses without photo, are left out and named in `warnings`.
+    Raises InputError if the folder holds nothing to work with.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give the folder that holds the photos.")
+    model = find_model(folder) if poses in ("auto", "colmap") else None
+    if model is not None:
+        capture = _from_colmap(folder, model, report)
+    elif poses == "colmap":
+        raise InputError(f"{folder} holds no COLMAP model (sparse/0 with cameras and images); use --poses sfm.")
+    else:
+        raise NotImplementedError
+    if len(capture.photos) < 2:
+        raise InputError(f"{folder} gives only one photo with a pose; at least two from different places are needed.")
+    return capture
+
+
+def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
+    """The photos as float32 images in [0, 1] of one size (px), with pinhole cameras in the capture's frame, float64.
+
+    Each photo is read upright, undistorted, turned by 90 degrees together with its camera if it is portrait and the
+    size landscape or the reverse, scaled evenly to cover the size, and cut about its centre.
+    """
+    world_from_cam = np.stack([photo.world_from_cam for photo in photos])
+    turns = quarter_turns_to_fit([photo.lens for photo in photos], world_from_cam, width, height)
+
+    def load(index: int) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
+        image, lens = undistort(_read_reduced(photos[index], width, height), photos[index].lens)
+        image, lens = np.rot90(image, turns[index]), turned_lens(lens, turns[index])
+        return fit_image(np.ascontiguousarray(image), lens, width, height)
+
+    images, lenses = zip(*_in_threads(load, range(len(photos))), strict=True)
+    turned = [turned_pose(pose, turn) for pose, turn in zip(world_from_cam, turns, strict=True)]
+    params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
+    cameras = Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], width, height)
+    return Views(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255), cameras)
+
+
+def common_size(
+    photos: Sequence[PosedPhoto], *, long_side: int | None = None, short_side: int | None = None, multiple: int = 1
+) -> tuple[int, int]:
+    """(width, height) in px for `load_views`: the photos' most frequent aspect ratio at the wanted size."""
+    sizes = [(photo.lens.width, photo.lens.height) for photo in photos]
+    return common_size_of(sizes, long_side=long_side, short_side=short_side, multiple=multiple)
+
+
+def _read_reduced(photo: PosedPhoto, width: int, height: int) -> UInt8[ndarray, "h w 3"]:
+    """The photo, no larger than undistortion needs it."""
+    image = read_photo(photo.path, at_least=(OVERSAMPLING * width, OVERSAMPLING * height))
+    factor = OVERSAMPLING * max(width, height) / min(image.shape[:2])  # covers, turned or not
+    if photo.lens.model in PINHOLES or factor >= 1:
+        return image
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+
+
+def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
+    poses = read_model(model)
+    root = _photo_root(folder, model, [pose.name for pose in poses.poses])
+    return _capture("colmap", poses, root, f"the COLMAP model in {model}", report)
+
+
+def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:
+    """The folder under which most of the names are files."""
+    project = folder.parent if model.is_relative_to(folder.parent) and not model.is_relative_to(folder) else folder
+    reduced = sorted(path for path in project.glob("images_*") if path.is_dir())
+    places = [project / "images", project / "input", folder, model.parent / "images", model.parent.parent / "images"]
+    return max([*places, *reduced], key=lambda place: sum((place / name).is_file() for name in names))
+
+
+def _capture(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
+    """Poses joined with the files they belong to."""
+    present = [pose for pose in poses.poses if (root / pose.name).is_file()]
+    absent = [pose.name for pose in poses.poses if not (root / pose.name).is_file()]
+    if not present:
+        raise InputError(
+            f"None of the {len(absent)} photos that {source} names ({_listed(absent)}) is in {root}; put them there."
+        )
+    warnings = list(poses.warnings)
+    if absent:
+        warnings.append(f"{len(absent)} photos that {source} names are not there and left out: {_listed(absent)}.")
+    unreadable = _unreadable([root / pose.name for pose in present], report)
+    warnings += [f"{error} It is left out." for error in unreadable.values()]
+    good = [pose for pose in present if root / pose.name not in unreadable]
+    photos = [upright for pose in good if (upright := _upright(pose, root / pose.name)) is not None]
+    misfits = sorted({pose.name for pose in good} - {photo.name for photo in photos})
+    if misfits:
+        warnings.append(
+            f"{len(misfits)} photos do not have the shape that {source} states and are left out: {_listed(misfits)}."
+        )
+    if not photos:
+        raise InputError(f"No photo in {root} fits {source}: {warnings[-1]}")
+    offered = {*find_photos(root), *(root / pose.name for pose in present)}
+    return Capture(tuple(photos), len(offered), origin, poses.points, tuple(warnings))
+
+
+def _upright(pose: Pose, path: Path) -> PosedPhoto | None:
+    """The posed photo as `read_photo` shows it, or None if its shape is not the lens's.
+
+    Tools that make poses work on the pixels as stored, whatever the EXIF orientation says, unless the photos were
+    turned before: the stored shape is tried first, then the upright one.
+    """
+    header = photo_header(path)
+    if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:
+        lens, world_from_cam = (
+            turned_lens(pose.lens, header.quarter_turns),
+            turned_pose(pose.world_from_cam, header.quarter_turns),
+        )
+        return PosedPhoto(pose.name, path, lens, world_from_cam)
+    if fits(pose.lens, *header.upright_size) and (header.upright_size != (header.width, header.height)):
+        return PosedPhoto(pose.name, path, pose.lens, pose.world_from_cam)
+    return None
+
+
+def _unreadable(paths: Sequence[Path], report: Report) -> dict[Path, InputError]:
+    """The photos that do not decode to their end, each with its sentence."""
+
+    def error_of(path: Path) -> InputError | None:
+        try:
+            check_photo(path)
+        except InputError as error:
+            return error
+        return None
+
+    errors = {}
+    report(Step("photos", 0, len(paths)))
+    for done, (path, error) in enumerate(zip(paths, _in_threads(error_of, paths), strict=True), start=1):
+        report(Step("photos", done, len(paths)))
+        if error is not None:
+            errors[path] = error
+    return errors
+
+
+def _in_threads(function: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
+    """The function's results in order; image libraries release the GIL, so threads are enough."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, items))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED_IN_WARNING])
+    return shown if len(names) <= NAMED_IN_WARNING else f"{shown} and {len(names) - NAMED_IN_WARNING} more"

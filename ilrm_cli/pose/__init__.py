@@ -1,0 +1,1 @@
+"""Photos to cameras: reading pose files, structure from motion, choosing and normalising views."""

@@ -1,0 +1,73 @@
+"""Bringing pinhole images to one common size, the camera following exactly."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.pose.lenses import pinhole, turned_pose
+
+SAME_SHAPE = 0.02  # aspect ratios closer than this are counted as one
+
+
+def common_size_of(
+    sizes: Sequence[tuple[int, int]], *, long_side: int | None = None, short_side: int | None = None, multiple: int = 1
+) -> tuple[int, int]:
+    """(width, height) in px in the most frequent aspect ratio of `sizes`, both sides multiples of `multiple`.
+
+    Exactly one of `long_side` and `short_side` says how large. Ties go to the wider shape.
+    """
+    assert (long_side is None) != (short_side is None), "give one of long_side and short_side"
+    shapes = Counter(round(float(np.log(width / height)) / SAME_SHAPE) for width, height in sizes)
+    commonest = max(shapes, key=lambda shape: (shapes[shape], shape))
+    aspect = float(np.median([w / h for w, h in sizes if round(float(np.log(w / h)) / SAME_SHAPE) == commonest]))
+    if long_side is not None:
+        width, height = (long_side, long_side / aspect) if aspect >= 1 else (long_side * aspect, long_side)
+    else:
+        assert short_side is not None
+        width, height = (short_side * aspect, short_side) if aspect >= 1 else (short_side, short_side / aspect)
+    return max(1, round(width / multiple)) * multiple, max(1, round(height / multiple)) * multiple
+
+
+def quarter_turns_to_fit(
+    lenses: Sequence[Lens], world_from_cam: Float64[ndarray, "photo 4 4"], width: int, height: int
+) -> list[int]:
+    """For each photo 0, or 1 or 3 counterclockwise quarter turns if it is portrait and (width, height) landscape or
+    the reverse.
+
+    Of the two ways to turn the one is taken that brings the camera's y axis closer to the mean y axis of the photos
+    that fit as they are, so that a photo stored sideways comes upright.
+    """
+    fitting = [(lens.width - lens.height) * (width - height) >= 0 for lens in lenses]
+    down = world_from_cam[fitting, :3, 1].sum(0)
+    return [
+        0 if fits else max((1, 3), key=lambda turns: float(turned_pose(pose, turns)[:3, 1] @ down))
+        for fits, pose in zip(fitting, world_from_cam, strict=True)
+    ]
+
+
+def fit_image(
+    image: UInt8[ndarray, "h w 3"], lens: Lens, width: int, height: int
+) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
+    """The image scaled evenly to cover (width, height) and cut to it about its centre, with its "PINHOLE" lens.
+
+    One Lanczos resampling from a window with fractional borders, so focal length and principal point follow exactly.
+    """
+    assert lens.model == "PINHOLE", lens.model
+    assert (lens.width, lens.height) == (image.shape[1], image.shape[0]), "the lens belongs to another size"
+    scale = max(width / lens.width, height / lens.height)  # px of the result per px of the image
+    left, top = (lens.width - width / scale) / 2, (lens.height - height / scale) / 2
+    window = (
+        max(0.0, left),
+        max(0.0, top),
+        min(lens.width, left + width / scale),
+        min(lens.height, top + height / scale),
+    )
+    fitted = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS, box=window)
+    focal_x, focal_y, center_x, center_y = lens.params
+    center = ((center_x - left) * scale, (center_y - top) * scale)
+    return np.asarray(fitted), pinhole((focal_x * scale, focal_y * scale), center, width, height)

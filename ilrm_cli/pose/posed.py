@@ -1,0 +1,46 @@
+"""What every source of poses delivers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ilrm_cli.cameras import Lens
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Lens and pose of one photo, as the source states them."""
+
+    name: str  # path of the photo relative to the source's photo folder, with forward slashes
+    lens: Lens  # of the pixels the source worked on, which may be scaled or not yet turned upright
+    world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, rigid
+
+
+@dataclass(frozen=True)
+class PoseSet:
+    """All poses of one source, in one frame."""
+
+    poses: tuple[Pose, ...]  # sorted by name
+    points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
+    warnings: tuple[str, ...] = ()  # one sentence each
+
+
+def rigid(matrix: Float64[ndarray, "rows 4"]) -> Float64[ndarray, "4 4"] | None:
+    """The nearest rigid 4x4 pose of a 3x4 or 4x4 matrix; None if it is not close to one.
+
+    A uniform scale of the axes is taken out; mirrored, sheared and non-finite matrices are refused.
+    """
+    if matrix.shape not in ((3, 4), (4, 4)) or not np.isfinite(matrix).all():
+        return None
+    u, lengths, vh = np.linalg.svd(matrix[:3, :3])
+    if lengths[2] < (1 - AXES_TOLERANCE) * lengths[0] or np.linalg.det(u @ vh) < 0 or lengths[0] == 0:
+        return None
+    pose = np.eye(4)
+    pose[:3, :3] = u @ vh
+    pose[:3, 3] = matrix[:3, 3]
+    return pose
+
+
+AXES_TOLERANCE = 1e-2  # relative difference of axis lengths that rounded text files can explain
