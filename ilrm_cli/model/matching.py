@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.rays import pixel_centers
+from ilrm_cli.views import Views
 
 STATISTICS = 2  # mean over neighbours, mean of the best
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
@@ -123,3 +124,28 @@ def depth_range_of(depths: Float[Tensor, "sample"]) -> tuple[float, float]:
     """The (near, far) to sweep for a scene with surfaces at these z-depths (> 0), in their units."""
     near, far = torch.quantile(depths.double(), torch.tensor([NEAR_QUANTILE, FAR_QUANTILE]).to(depths.device).double())
     return NEAR_MARGIN * float(near), FAR_MARGIN * float(far)
+
+
+# For photos with poses but no sparse points: a wide sweep on small images, in normalised units (cameras within 1).
+WIDE_RANGE, WIDE_PLANES, WIDE_LONG_SIDE_PX = (0.05, 100.0), 96, 64
+DISTINCT = 0.35  # a match counts where its cost is below this share of the pixel's mean cost over all planes
+MIN_DISTINCT = 50  # matches below which nothing is known
+FALLBACK_RANGE = (0.5, 20.0)  # near enough for an orbit of radius 1, far enough for a street
+
+
+def estimate_depth_range(views: Views) -> tuple[float, float]:
+    """(near, far) of a scene from its photos alone, by the depths at which pixels match distinctly."""
+    shrink = max(1, max(views.cameras.width, views.cameras.height) // WIDE_LONG_SIDE_PX)
+    images = avg_pool2d(views.images, shrink)
+    cameras = views.cameras.resized(images.shape[-1], images.shape[-2])
+    planes = log_planes(WIDE_RANGE, WIDE_PLANES, images)
+    found = []
+    for view in range(len(images)):
+        for other in neighbors_of(cameras, 2)[view]:
+            cost, seen = warp_costs(images, cameras, view, int(other), planes.exp())
+            cost = torch.where(seen > 0, avg_pool2d(cost, 3, stride=1, padding=1), UNSEEN_COST)
+            best = cost.min(dim=0)
+            mean = (cost * seen).sum(0) / seen.sum(0).clamp_min(1)
+            found.append(planes[best.indices[best.values < DISTINCT * mean]].exp())
+    depths = torch.cat(found)
+    return depth_range_of(depths) if len(depths) >= MIN_DISTINCT else FALLBACK_RANGE

@@ -40,11 +40,11 @@ def draw_sample(seed: int, index: int, views: int, targets: int, width: int, hei
     order = torch.from_numpy(rng.permutation(views + targets))
     inputs, held = scene.views[order[:views]], scene.views[order[views:]]
     depth = scene.depth[order[:views]]
-    to_normal = normalized_from_world(inputs.cameras)
+    to_normal = normalized_from_world(inputs.cameras.world_from_cam.double())
 
     def normalized(part: Views) -> Views:
-        pose = to_normal.poses(part.cameras.world_from_cam)
-        return Views(part.images, part.cameras.moved(pose))
+        pose = to_normal.poses(part.cameras.world_from_cam.double())
+        return Views(part.images, part.cameras.moved(pose.float()))
 
     depth = depth * to_normal.scale
     sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]

@@ -1,0 +1,38 @@
+# Everything runs in .venv, which the first target builds. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+ILRM := $(BIN)/ilrm
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
+OUT := out
+
+.PHONY: demo test test-slow test-gpu check bench clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: .venv/installed  ## A sample scene becomes a splat and a fly-through
+	mkdir -p $(OUT)
+	$(ILRM) reconstruct sample_scenes/posed --refine 20 -w -o $(OUT)/scene.ply
+	$(ILRM) render $(OUT)/scene.ply --path auto -w -o $(OUT)/scene.mp4
+
+test: .venv/installed  ## The whole suite except what is marked slow or gpu
+	$(PYTEST)
+
+test-slow: .venv/installed  ## What takes minutes: real photos from end to end
+	$(PYTEST) -m slow
+
+test-gpu: .venv/installed  ## What needs a CUDA device
+	$(PYTEST) -m gpu
+
+check: .venv/installed  ## Formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed  ## Speed, as ratios to this machine's own matrix product
+	$(ILRM) bench
+
+clean:
+	rm -rf .venv $(OUT)

@@ -1,0 +1,97 @@
+"""What the user sees: progress and messages on stderr, results on stdout. The only module that prints."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.progress import Report, Step, ignore
+
+EXIT_FAILED = 1  # the input or the machine did not allow it; 2 is for wrong usage and comes from the parser
+
+
+class Face:
+    """How one command talks: progress while it runs, then either a JSON object or text for people."""
+
+    def __init__(self, command: str, as_json: bool, quiet: bool, verbose: bool):
+        self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
+        self.err = Console(stderr=True, quiet=quiet, highlight=False)
+        self.out = Console(quiet=quiet or as_json, highlight=False)
+
+    @contextmanager
+    def progress(self) -> Iterator[Report]:
+        """A bar for each stage that reports; with `quiet` nothing is drawn."""
+        if self.quiet:
+            yield ignore
+            return
+        columns = (
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+        )
+        with Progress(*columns, console=self.err) as bars:
+            yield _Bars(bars)
+
+    def warn(self, sentences: tuple[str, ...]) -> None:
+        for sentence in sentences:
+            self.err.print("[yellow]warning:[/]", sentence, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self.out.print(text, soft_wrap=True)
+
+    def detail(self, text: str) -> None:
+        """Shown with --verbose only."""
+        if self.verbose:
+            self.err.print(text, style="dim", soft_wrap=True)
+
+    def shares(self, title: str, seconds: dict[str, float], total: float) -> None:
+        """A table of stages: seconds and share of the total."""
+        table = Table("stage", title=title, title_justify="left")
+        table.add_column("seconds", justify="right")
+        table.add_column("share", justify="right")
+        for stage, value in seconds.items():
+            table.add_row(stage, f"{value:.2f}", f"{value / max(total, 1e-9):.0%}")
+        table.add_row("total", f"{total:.2f}", "", style="bold")
+        self.out.print(table)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """With --json: the one object on stdout."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+
+
+class _Bars:
+    """The report of a run: one bar for each stage, in order of appearance."""
+
+    def __init__(self, bars: Progress):
+        self._bars, self._tasks = bars, dict[str, TaskID]()
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in self._tasks:
+            self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
+        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
+
+
+@contextmanager
+def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Face]:
+    """The error boundary of every command: a user's mistake becomes one sentence and exit status 1.
+
+    Anything else that is raised is our bug and keeps its traceback.
+    """
+    shown = Face(command, as_json, quiet, verbose)
+    try:
+        yield shown
+    except InputError as error:
+        shown.finish({"command": command, "status": "failed", "error": str(error)})
+        Console(stderr=True, highlight=False).print("[red]error:[/]", str(error), soft_wrap=True, markup=True)
+        raise typer.Exit(EXIT_FAILED) from None

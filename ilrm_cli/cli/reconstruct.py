@@ -1,0 +1,124 @@
+"""`ilrm reconstruct`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ilrm_cli.cli.console import Face, face
+from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, SceneOutput, Seed, Verbose
+
+if TYPE_CHECKING:
+    from ilrm_cli.export import Exported
+    from ilrm_cli.reconstruct import Reconstruction
+
+STAGES = ("poses", "load", "inference", "refine", "score", "export")  # of the table, in order
+ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
+
+
+def reconstruct(
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json.")
+    ],
+    output: SceneOutput = Path("scene.ply"),
+    views: Annotated[
+        int | None, typer.Option(help="Photos given to the model; the others score it. Default: 8.")
+    ] = None,
+    refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
+    poses: Annotated[
+        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
+    ] = "auto",
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
+    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32)] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
+    ] = "auto",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Turn a folder of photos into a 3D Gaussian splat scene."""
+    start = time.perf_counter()
+    with face("reconstruct", as_json, quiet, verbose) as shown:
+        from ilrm_cli import export, verdict
+        from ilrm_cli import reconstruct as stage
+
+        settings = stage.Settings(views, poses, model, size, refine, device, precision, seed)
+        export.check_scene_output(output, overwrite)
+        with shown.progress() as report:
+            result = stage.reconstruct(photos, settings, report)
+            written = export.export(result, settings, output)
+        summary = summarize(result, written, output, verdict.verdict(result), time.perf_counter() - start)
+        show(shown, summary, result)
+        shown.finish(summary)
+
+
+def summarize(
+    result: "Reconstruction", written: "Exported", output: Path, sentence: str, total_s: float
+) -> dict[str, Any]:
+    """The result as JSON values: what `--json` prints."""
+    warnings = list(result.warnings)
+    if written.dropped:
+        warnings.append(f"{written.dropped} Gaussians with numbers that are not finite were left out.")
+    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:3], *ATTENTIONS, *STAGES[3:])}
+    refined = result.refinement
+    return {
+        "command": "reconstruct",
+        "status": "ok",
+        "output": str(output),
+        "gaussians": written.gaussians,
+        "views": {
+            "found": result.capture.found,
+            "registered": len(result.capture.photos),
+            "used": [photo.name for photo in result.used],
+            "held_out": [photo.name for photo in result.held_out],
+        },
+        "model": {"name": result.model_name, "sha256": result.model_sha256},
+        "device": result.device,
+        "renderer": result.renderer,
+        "held_out": {
+            "psnr": result.score.psnr if result.score else None,
+            "ssim": result.score.ssim if result.score else None,
+        },
+        "refine": None
+        if refined is None
+        else {
+            "iterations": refined.iterations,
+            "ran": refined.ran,
+            "psnr_before": refined.psnr_before,
+            "psnr_after": refined.psnr_after,
+        },
+        "verdict": sentence,
+        "timings_s": timings | {"export": written.seconds, "total": total_s},
+        "layers": [{"cross_ms": layer.cross_ms, "self_ms": layer.self_ms} for layer in result.layers],
+        "warnings": warnings,
+    }
+
+
+def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
+    """The same for people."""
+    shown.warn(tuple(summary["warnings"]))
+    timings = summary["timings_s"]
+    rows = {}
+    for stage in STAGES:
+        rows[stage] = timings[stage]
+        if stage == "inference":
+            rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
+    shown.shares("Where the time went", rows, timings["total"])
+    views = summary["views"]
+    shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
+    shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")
+    if refined := summary["refine"]:
+        shown.say(
+            f"Refined: {refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after "
+            f"{refined['iterations']} of {refined['ran']} iterations."
+        )
+    shown.say(summary["verdict"])
+    shown.say(
+        f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
+        f"({summary['renderer']} on {summary['device']}) in {timings['total']:.1f} s: {summary['output']}"
+    )

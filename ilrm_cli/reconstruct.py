@@ -1,0 +1,255 @@
+"""The main job: a folder of photos becomes 3D Gaussians, with what is known about how good they are."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.gather import Origin, common_size, gather, load_views
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
+from ilrm_cli.model.timing import AttentionClock, LayerTime
+from ilrm_cli.pose.normalize import normalized_from_world
+from ilrm_cli.pose.select import select_views
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.refine import Refinement, refine
+from ilrm_cli.render.rasterize import render, renderer_for
+from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Capture, PosedPhoto, Views
+
+DEFAULT_VIEWS = 8  # inputs when the user does not say, or all photos where there are fewer
+MIN_VIEWS = 2  # one photo has no parallax
+MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
+MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
+
+Precision = Literal["auto", "fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose."""
+
+    views: int | None = None  # inputs; None: DEFAULT_VIEWS or all there are
+    poses: Origin = "auto"  # where poses come from
+    model: str = "default"  # name or path of the weights
+    long_side_px: int | None = None  # of the images the model sees; None: what the model was trained for
+    refine: int = 0  # iterations of post-prediction optimisation
+    device: Device = "auto"
+    precision: Precision = "auto"  # of the model's matrix products
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over the held-out photos."""
+
+    psnr: float  # dB
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The scene and everything that is known about it. Gaussians, inputs and held-out views are normalised."""
+
+    gaussians: Gaussians
+    capture: Capture
+    used: tuple[PosedPhoto, ...]
+    held_out: tuple[PosedPhoto, ...]  # the photos of `targets`
+    inputs: Views
+    targets: Views | None  # the held-out views, or an even selection of them where they are many: what is scored
+    normalized_from_world: Similarity
+    model_name: str
+    model_sha256: str
+    device: str
+    renderer: str
+    score: Score | None  # None where no photo is held out
+    refinement: Refinement | None
+    layers: tuple[LayerTime, ...]
+    timings_s: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def in_world(self) -> Gaussians:
+        """The scene in the frame of the input poses."""
+        return self.gaussians.transformed(self.normalized_from_world.inverse())
+
+
+def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Reconstruction:
+    """Poses, view selection, normalisation, one forward pass, optional refinement, score on held-out photos.
+
+    Raises InputError for photos, poses, weights or settings that cannot be used.
+    """
+    if settings.views is not None and settings.views < MIN_VIEWS:
+        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
+    watch = _Stopwatch()
+    device = resolve_device(settings.device)
+    renderer = renderer_for(device)
+
+    with watch.stage("load"):
+        loaded = load_model(settings.model)
+        model = loaded.model.to(device)
+        model.precision = resolve_precision(settings.precision, device)
+    with watch.stage("poses"):
+        capture = gather(photos, settings.poses, seed=settings.seed, report=report)
+        used, held_out = split_photos(capture, settings.views, settings.seed)
+    with watch.stage("load"):
+        inputs, targets, to_normal = prepare_views(used, held_out, settings.long_side_px, model, report)
+        depth_range = depth_range_in(capture, inputs, to_normal)
+        inputs, targets = inputs.to(device), targets.to(device) if targets else None
+    with watch.stage("inference"):
+        gaussians, layers = infer(model, inputs, depth_range, report)
+
+    refinement = None
+    with watch.stage("refine"):
+        if settings.refine > 0:
+            fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
+            refinement = refine(gaussians, fitted, judges, settings.refine, report=report)
+            gaussians = refinement.gaussians
+    with watch.stage("score"):
+        score = score_of(gaussians, targets, report) if targets else None
+    timings = watch.seconds | {
+        "cross_attention": sum(layer.cross_ms for layer in layers) / 1e3,
+        "self_attention": sum(layer.self_ms for layer in layers) / 1e3,
+    }
+    return Reconstruction(
+        gaussians=gaussians,
+        capture=capture,
+        used=used,
+        held_out=held_out,
+        inputs=inputs,
+        targets=targets,
+        normalized_from_world=to_normal,
+        model_name=loaded.name,
+        model_sha256=loaded.sha256,
+        device=device.type,
+        renderer=renderer,
+        score=score,
+        refinement=refinement,
+        layers=layers,
+        timings_s=timings,
+        warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out))),
+    )
+
+
+def resolve_device(choice: Device) -> torch.device:
+    """The device for "auto", "cpu" or "cuda"; InputError where CUDA is asked for and absent."""
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device is available here; use --device auto or cpu.")
+    return torch.device("cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
+    """ "auto" is bf16 on CUDA and where the CPU multiplies it in hardware matrix tiles, else float32."""
+    native = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return torch.bfloat16 if choice == "bf16" or (choice == "auto" and native) else torch.float32
+
+
+def split_photos(
+    capture: Capture, views: int | None, seed: int
+) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
+    """The inputs and, of the others, those that the result is scored on."""
+    count = views if views is not None else min(DEFAULT_VIEWS, len(capture.photos))
+    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), count, seed=seed)
+    others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
+    scored = others[:: max(1, -(-len(others) // MAX_SCORED))]
+    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in scored)
+
+
+def prepare_views(
+    used: tuple[PosedPhoto, ...],
+    held_out: tuple[PosedPhoto, ...],
+    long_side_px: int | None,
+    model: Ilrm,
+    report: Report = ignore,
+) -> tuple[Views, Views | None, Similarity]:
+    """Images at the model's size with normalised cameras: inputs, held-out targets, and the normalisation."""
+    config = model.config
+    width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
+    to_normal = normalized_from_world(torch.from_numpy(np.stack([p.world_from_cam for p in used])))
+
+    def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
+        views = load_views(photos, width, height)
+        report(Step(stage, len(photos), len(photos)))
+        return Views(views.images, normalized_cameras(views.cameras, to_normal))
+
+    return load(used, "input photos"), load(held_out, "held-out photos") if held_out else None, to_normal
+
+
+def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
+    """Cameras of the capture's frame in the normalised one, in float32."""
+    return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
+
+
+def depth_range_in(capture: Capture, inputs: Views, to_normal: Similarity) -> tuple[float, float]:
+    """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
+    depths = visible_depths(to_normal.points(torch.from_numpy(capture.points)), inputs.cameras)
+    return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
+
+
+def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, "sample"]:
+    """z-depths of every point in every camera whose image it falls into."""
+    cameras = cameras.to(points.dtype)
+    cam_from_world = cameras.cam_from_world
+    local = torch.einsum("vij,pj->vpi", cam_from_world[:, :3, :3], points) + cam_from_world[:, None, :3, 3]
+    z = local[..., 2]
+    pixel = local[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
+    inside = (pixel >= 0) & (pixel < torch.tensor([cameras.width, cameras.height]))
+    return z[(z > 0) & inside.all(-1)]
+
+
+@torch.inference_mode()
+def infer(
+    model: Ilrm, inputs: Views, depth_range: tuple[float, float], report: Report = ignore
+) -> tuple[Gaussians, tuple[LayerTime, ...]]:
+    """One forward pass; the Gaussians are normalised."""
+    clock = AttentionClock(inputs.images.device)
+    gaussians = model([inputs], [depth_range], clock, report)[0]
+    return gaussians, clock.layers()
+
+
+@torch.no_grad()
+def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
+    """Mean PSNR and SSIM over the targets."""
+    quality, structure = [], []
+    for i in range(len(targets)):
+        image = render(gaussians, targets.cameras[[i]]).color
+        quality.append(psnr(image, targets.images[[i]]))
+        structure.append(ssim(image, targets.images[[i]]))
+        report(Step("score", i + 1, len(targets)))
+    return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))
+
+
+def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int) -> Iterator[str]:
+    config = loaded.model.config
+    if not config.min_views <= used <= config.max_views:
+        yield (
+            f"the model {loaded.name} was trained for {config.min_views} to {config.max_views} views, {used} are used: "
+            "expect less than its best."
+        )
+    if held_out == 0:
+        yield "all photos are inputs, so none is left to measure the result on; use fewer with --views."
+
+
+class _Stopwatch:
+    """Adds up wall-clock seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
