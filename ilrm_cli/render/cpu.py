@@ -1,0 +1,159 @@
+"""The CPU rasteriser as a differentiable torch function.
+
+Data flow of one camera, forward:
+
+    Gaussians --project--> records of the visible ones --depth_order, bin_by_tile--> Bins --blend_tiles--> images
+
+and backward:
+
+    dL/dimages --blend_tiles_backward--> sums per (Gaussian, tile) --project_backward--> dL/dGaussians
+
+Every array element is written by one thread and summed in a fixed order, so results do not depend on thread timing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int32, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order
+from ilrm_cli.render.cpu_blend import blend_tiles
+from ilrm_cli.render.cpu_blend_backward import blend_tiles_backward
+from ilrm_cli.render.cpu_jit import in_parallel
+from ilrm_cli.render.cpu_layout import RECORD_COLUMNS, SUM_COLUMNS
+from ilrm_cli.render.cpu_project import project
+from ilrm_cli.render.cpu_project_backward import project_backward
+
+GAUSSIAN_SHARE = 8192  # Gaussians a thread takes at a time
+TILE_SHARE = 8  # tiles a thread takes at a time
+CLAMP = 0.3  # of half the field of view: how far outside the image the Jacobian is still followed (gsplat 1.5.3)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The visible Gaussians of one camera, in slots; each share of slots is filled from its start."""
+
+    records: Float32[ndarray, "gaussian columns"]  # see cpu_layout
+    ids: Int32[ndarray, "gaussian"]  # which Gaussian a slot holds
+    tiles: Int32[ndarray, "gaussian 4"]  # tiles reached: first column, first row, end column, end row
+    visible: Int64[ndarray, "share"]  # slots filled in each share
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All that the backward pass needs of one rendered camera."""
+
+    camera: Float32[ndarray, "columns"]  # see cpu_layout
+    projection: Projection
+    bins: Bins
+    color: Float32[ndarray, "3 height width"]
+    alpha: Float32[ndarray, "height width"]
+    depth: Float32[ndarray, "height width"]
+
+
+def camera_rows(cameras: Cameras, near: float) -> Float32[ndarray, "camera columns"]:
+    """Cameras in the layout of the kernels."""
+    cam_from_world = cameras.cam_from_world.detach()
+    focal, center = cameras.focal_px.detach(), cameras.center_px.detach()
+    size = torch.tensor([cameras.width, cameras.height]).to(focal)
+    beyond = CLAMP * 0.5 * size / focal
+    low, high = -(center / focal + beyond), (size - center) / focal + beyond
+    limits = torch.stack([low, high], dim=-1).flatten(1)  # x low, x high, y low, y high
+    rotation, translation = cam_from_world[:, :3, :3].flatten(1), cam_from_world[:, :3, 3]
+    plane = torch.full((len(cameras), 1), near)
+    columns = [rotation, translation, cameras.positions.detach(), focal, center, plane, limits]
+    return torch.cat([c.float() for c in columns], dim=1).numpy()
+
+
+def draw(
+    arrays: tuple[ndarray, ...],
+    camera: Float32[ndarray, "columns"],
+    background: Float32[ndarray, "3"],
+    width: int,
+    height: int,
+) -> Frame:
+    """Render one camera; `arrays` are means, quaternions, scales, opacities, harmonics."""
+    total = len(arrays[0])
+    records = np.empty((total, RECORD_COLUMNS), np.float32)
+    ids, tiles = np.empty(total, np.int32), np.empty((total, 4), np.int32)
+    visible = np.zeros(-(-total // GAUSSIAN_SHARE), np.int64)
+    in_parallel(
+        project, total, GAUSSIAN_SHARE,
+        GAUSSIAN_SHARE, *arrays, camera, width, height, records, ids, tiles, visible,
+    )  # fmt: skip
+    bins = bin_by_tile(depth_order(records, visible, GAUSSIAN_SHARE), tiles, width, height)
+    color = np.empty((3, height, width), np.float32)
+    alpha, depth = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    in_parallel(
+        blend_tiles, len(bins.starts) - 1, TILE_SHARE,
+        bins.columns, bins.starts, bins.slots, records, background, color, alpha, depth,
+    )  # fmt: skip
+    return Frame(camera, Projection(records, ids, tiles, visible), bins, color, alpha, depth)
+
+
+def add_gradients(
+    frame: Frame, arrays: tuple[ndarray, ...], upstream: tuple[ndarray, ...], gradients: tuple[ndarray, ...]
+) -> None:
+    """Add one camera's dL/d(arrays) to `gradients`; `upstream` is dL/dcolor, dL/dalpha, dL/ddepth."""
+    p, bins = frame.projection, frame.bins
+    entries = (p.tiles[:, 2:] - p.tiles[:, :2]).prod(1, dtype=np.int64)
+    filled = np.arange(len(p.ids)) % GAUSSIAN_SHARE < np.repeat(p.visible, GAUSSIAN_SHARE)[: len(p.ids)]
+    first_entry = np.where(filled, entries, 0).cumsum() - entries
+    sums = np.zeros((len(bins.slots), SUM_COLUMNS), np.float32)
+    in_parallel(
+        blend_tiles_backward, len(bins.starts) - 1, TILE_SHARE,
+        bins.columns, bins.starts, bins.slots, p.records, p.tiles, first_entry,
+        frame.color, frame.alpha, frame.depth, *upstream, sums,
+    )  # fmt: skip
+    in_parallel(
+        project_backward, len(p.ids), GAUSSIAN_SHARE,
+        GAUSSIAN_SHARE, p.ids, p.tiles, p.visible, first_entry, sums, *arrays, frame.camera, *gradients,
+    )  # fmt: skip
+
+
+class Rasterize(torch.autograd.Function):
+    """Gaussians and background to images of all cameras; no gradients to cameras."""
+
+    @staticmethod
+    def forward(ctx: Any, cameras: Cameras, near: float, background: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
+        arrays = tuple(p.detach().numpy() for p in parameters)
+        rows = camera_rows(cameras, near)
+        frames = [draw(arrays, row, background.detach().numpy(), cameras.width, cameras.height) for row in rows]
+        color, alpha, depth = (
+            torch.from_numpy(np.stack([getattr(frame, name) for frame in frames]))
+            for name in ("color", "alpha", "depth")
+        )
+        if any(ctx.needs_input_grad):
+            ctx.frames = frames
+            ctx.save_for_backward(alpha, *parameters)
+        return color, alpha, depth
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        alpha, *parameters = ctx.saved_tensors
+        arrays = tuple(p.detach().numpy() for p in parameters)
+        gradients = [torch.zeros_like(p) for p in parameters]
+        images = [u.contiguous().numpy() for u in upstream]
+        for index, frame in enumerate(ctx.frames):
+            add_gradients(frame, arrays, tuple(i[index] for i in images), tuple(g.numpy() for g in gradients))
+        d_background = (upstream[0] * (1 - alpha)[:, None]).sum((0, 2, 3))
+        return None, None, d_background, *gradients
+
+
+def rasterize(
+    gaussians: Gaussians, cameras: Cameras, background: Float[Tensor, "3"], near: float
+) -> tuple[
+    Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
+]:
+    """Colour, alpha and expected depth in float32; the contract is `rasterize.render`'s."""
+    parameters = (gaussians.means, gaussians.quaternions, gaussians.scales, gaussians.opacities, gaussians.harmonics)
+    color, alpha, depth = Rasterize.apply(
+        cameras, near, background.float().contiguous(), *(p.float().contiguous() for p in parameters)
+    )
+    return color, alpha, depth

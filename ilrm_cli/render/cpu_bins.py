@@ -1,0 +1,111 @@
+"""Which Gaussians each tile sees, nearest first.
+
+Visible Gaussians are sorted once by depth, then dealt into the tiles in that order, so no tile needs a sort of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+from numpy import ndarray
+
+from ilrm_cli.render import cpu_layout as at
+from ilrm_cli.render.cpu_jit import in_parallel, kernel, thread_count
+from ilrm_cli.render.cpu_layout import TILE
+
+DIGIT_BITS = 11  # of the radix sort: three passes cover a float32
+DIGITS = 1 << DIGIT_BITS
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The Gaussians of each tile, tiles in row-major order."""
+
+    columns: int  # tiles per row of tiles
+    starts: Int64[ndarray, "ends"]  # tile t owns slots[starts[t]:starts[t + 1]]
+    slots: Int32[ndarray, "entry"]  # rows of the projection's records, nearest first within a tile
+
+
+@kernel
+def gather_visible(visible, share, depths, slots, keys):
+    """Slots of all visible Gaussians and their depths; positive floats sort like their bits."""
+    n = 0
+    for chunk in range(visible.shape[0]):
+        for slot in range(chunk * share, chunk * share + visible[chunk]):
+            slots[n] = slot
+            keys[n] = depths[slot]
+            n += 1
+
+
+@kernel
+def radix_sort(keys, values, keys_spare, values_spare):
+    """Stable sort of `values` by `keys`, least significant digit first; the result lies in the spare arrays."""
+    counts = np.zeros((3, DIGITS), np.int64)
+    mask = np.uint32(DIGITS - 1)
+    for i in range(keys.shape[0]):
+        for digit in range(3):
+            counts[digit, (keys[i] >> np.uint32(digit * DIGIT_BITS)) & mask] += 1
+    for digit in range(3):
+        position = 0
+        for d in range(DIGITS):
+            count = counts[digit, d]
+            counts[digit, d] = position
+            position += count
+        shift = np.uint32(digit * DIGIT_BITS)
+        for i in range(keys.shape[0]):
+            d = (keys[i] >> shift) & mask
+            position = counts[digit, d]
+            counts[digit, d] = position + 1
+            keys_spare[position] = keys[i]
+            values_spare[position] = values[i]
+        keys, keys_spare = keys_spare, keys
+        values, values_spare = values_spare, values
+
+
+@kernel
+def count_entries(start, stop, share, order, tiles, columns, counts):
+    """How many of order[start:stop] reach each tile."""
+    for n in range(start, stop):
+        left, top, right, bottom = tiles[order[n]]
+        for row in range(top, bottom):
+            for column in range(left, right):
+                counts[start // share, row * columns + column] += 1
+
+
+@kernel
+def deal_entries(start, stop, share, order, tiles, columns, positions, slots):
+    """Write order[start:stop] to the tiles they reach, from `positions` of their share on."""
+    for n in range(start, stop):
+        slot = order[n]
+        left, top, right, bottom = tiles[slot]
+        for row in range(top, bottom):
+            for column in range(left, right):
+                tile = row * columns + column
+                slots[positions[start // share, tile]] = slot
+                positions[start // share, tile] += 1
+
+
+def depth_order(
+    records: Float32[ndarray, "gaussian columns"], visible: Int64[ndarray, "share"], share: int
+) -> Int32[ndarray, "visible"]:
+    """Slots of the visible Gaussians from near to far; equal depths keep their order."""
+    total = int(visible.sum())
+    slots, order = np.empty(total, np.int32), np.empty(total, np.int32)
+    keys = np.empty(total, np.uint32)
+    gather_visible(visible, share, records.view(np.uint32)[:, at.DEPTH], slots, keys)
+    radix_sort(keys, slots, np.empty_like(keys), order)
+    return order
+
+
+def bin_by_tile(order: Int32[ndarray, "visible"], tiles: Int32[ndarray, "gaussian 4"], width: int, height: int) -> Bins:
+    """Deal the Gaussians, in the given order, to every tile they reach."""
+    columns, rows = -(-width // TILE), -(-height // TILE)
+    share = max(1, -(-len(order) // thread_count()))
+    counts = np.zeros((-(-len(order) // share), rows * columns), np.int64)
+    in_parallel(count_entries, len(order), share, share, order, tiles, columns, counts)
+    ends = counts.T.reshape(-1).cumsum()  # tile by tile, and share by share within a tile
+    positions = np.ascontiguousarray((ends - counts.T.reshape(-1)).reshape(rows * columns, len(counts)).T)
+    starts = np.concatenate([np.zeros(1, np.int64), counts.sum(0).cumsum()])
+    slots = np.empty(int(starts[-1]), np.int32)
+    in_parallel(deal_entries, len(order), share, share, order, tiles, columns, positions, slots)
+    return Bins(columns=columns, starts=starts, slots=slots)

@@ -1,0 +1,90 @@
+"""Small float32 functions that numba inlines into the CPU kernels. Vectors are tuples of three."""
+
+import numpy as np
+
+from ilrm_cli import harmonics
+from ilrm_cli.render.cpu_jit import kernel
+
+ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
+TINY = np.float32(1e-12)  # as torch.nn.functional.normalize
+
+# 2^f on (-1, 0]: 1 + f (E1 + f (E2 + ...)), minimax in relative error (8e-8), exact at 0.
+E1, E2, E3, E4, E5 = (
+    np.float32(c) for c in (0.69314372113, 0.24018014275, 0.055297357837, 0.0092057976512, 0.00094490342648)
+)
+EXPONENT_BIAS, MANTISSA_BITS = np.int32(127), np.int32(1 << 23)
+
+C0, C1 = np.float32(harmonics.SH_C0), np.float32(harmonics.SH_C1)
+C20, C21, C22, C23, C24 = (np.float32(c) for c in harmonics.SH_C2)
+C30, C31, C32, C33, C34, C35, C36 = (np.float32(c) for c in harmonics.SH_C3)
+THREE, FOUR, SIX, EIGHT = np.float32(3), np.float32(4), np.float32(6), np.float32(8)
+
+
+@kernel
+def dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@kernel
+def exp2_of_negative(power):
+    """2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest."""
+    whole = np.int32(power)
+    f = power - np.float32(whole)
+    scale = np.int32((whole + EXPONENT_BIAS) * MANTISSA_BITS).view(np.float32)
+    return scale * (ONE + f * (E1 + f * (E2 + f * (E3 + f * (E4 + f * E5)))))
+
+
+@kernel
+def rotation_columns(w, x, y, z):
+    """Columns of the rotation matrix of a unit quaternion."""
+    return (
+        (ONE - TWO * (y * y + z * z), TWO * (x * y + w * z), TWO * (x * z - w * y)),
+        (TWO * (x * y - w * z), ONE - TWO * (x * x + z * z), TWO * (y * z + w * x)),
+        (TWO * (x * z + w * y), TWO * (y * z - w * x), ONE - TWO * (x * x + y * y)),
+    )
+
+
+@kernel
+def harmonic_values(x, y, z, bases, values):
+    """Values of the first `bases` spherical harmonics in direction (x, y, z), as `harmonics.basis`."""
+    values[0] = C0
+    if bases > 1:
+        values[1], values[2], values[3] = -C1 * y, C1 * z, -C1 * x
+    xx, yy, zz = x * x, y * y, z * z
+    if bases > 4:
+        values[4], values[5] = C20 * x * y, C21 * y * z
+        values[6] = C22 * (TWO * zz - xx - yy)
+        values[7], values[8] = C23 * x * z, C24 * (xx - yy)
+    if bases > 9:
+        values[9] = C30 * y * (THREE * xx - yy)
+        values[10] = C31 * x * y * z
+        values[11] = C32 * y * (FOUR * zz - xx - yy)
+        values[12] = C33 * z * (TWO * zz - THREE * xx - THREE * yy)
+        values[13] = C34 * x * (FOUR * zz - xx - yy)
+        values[14] = C35 * z * (xx - yy)
+        values[15] = C36 * x * (xx - THREE * yy)
+
+
+@kernel
+def harmonic_slope(x, y, z, bases, g):
+    """Gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z)."""
+    zero = np.float32(0)
+    dx, dy, dz = zero, zero, zero
+    if bases > 1:
+        dx, dy, dz = -C1 * g[3], -C1 * g[1], C1 * g[2]
+    xx, yy, zz = x * x, y * y, z * z
+    if bases > 4:
+        a, b, c, d, e = C20 * g[4], C21 * g[5], C22 * g[6], C23 * g[7], C24 * g[8]
+        dx += a * y - TWO * c * x + d * z + TWO * e * x
+        dy += a * x + b * z - TWO * c * y - TWO * e * y
+        dz += b * y + FOUR * c * z + d * x
+    if bases > 9:
+        a, b, c, d = C30 * g[9], C31 * g[10], C32 * g[11], C33 * g[12]
+        e, f, h = C34 * g[13], C35 * g[14], C36 * g[15]
+        dx += SIX * a * x * y + b * y * z - TWO * c * x * y - SIX * d * x * z
+        dx += e * (FOUR * zz - THREE * xx - yy) + TWO * f * x * z + THREE * h * (xx - yy)
+        dy += THREE * a * (xx - yy) + b * x * z + c * (FOUR * zz - xx - THREE * yy) - SIX * d * y * z
+        dy += -TWO * e * x * y - TWO * f * y * z - SIX * h * x * y
+        dz += b * x * y + EIGHT * c * y * z + THREE * d * (TWO * zz - xx - yy)
+        dz += EIGHT * e * x * z + f * (xx - yy)
+    return dx, dy, dz

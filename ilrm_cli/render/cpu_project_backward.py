@@ -1,0 +1,158 @@
+"""Gradients of `cpu_project`: from the sums over pixels back to means, quaternions, scales, opacities and harmonics.
+
+Notation as there: P = J W, R = (c0 c1 c2), T = P R diag(scales), covariance = T Tᵀ + LOW_PASS I. `d_x` is dL/dx.
+"""
+
+import math
+
+import numpy as np
+
+from ilrm_cli.render import cpu_layout as at
+from ilrm_cli.render.cpu_jit import kernel
+from ilrm_cli.render.cpu_math import ONE, TINY, TWO, dot, harmonic_slope, rotation_columns
+from ilrm_cli.render.cpu_project import color_sums, covariance, jacobian_rows, row3, unit_quaternion
+
+ZERO = np.float32(0)
+
+
+@kernel
+def mix(a, u, b, v):
+    """a u + b v for numbers a, b and vectors u, v."""
+    return a * u[0] + b * v[0], a * u[1] + b * v[1], a * u[2] + b * v[2]
+
+
+@kernel
+def footprint_backward(sums, t0, t1):
+    """dL/d(projected mean) and dL/dT, from the moments of dL/dsigma with sigma = ½ dᵀ conic d, d = pixel - mean."""
+    xx, xy, yy, determinant = covariance(t0, t1)
+    a, b, c = yy / determinant, -xy / determinant, xx / determinant
+    d_mean_x = -(a * sums[at.SUM_VX] + b * sums[at.SUM_VY])
+    d_mean_y = -(b * sums[at.SUM_VX] + c * sums[at.SUM_VY])
+    # dL/dcovariance = -½ conic M conic, with M the second moments.
+    m0, m1, m2 = sums[at.SUM_VXX], sums[at.SUM_VXY], sums[at.SUM_VYY]
+    p, q = a * m0 + b * m1, a * m1 + b * m2
+    r, s = b * m0 + c * m1, b * m1 + c * m2
+    g0, g1, g2 = -(p * a + q * b), -(p * b + q * c), -(r * b + s * c)
+    return d_mean_x, d_mean_y, mix(g0, t0, g1, t1), mix(g1, t0, g2, t1)
+
+
+@kernel
+def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p0, d_p1):
+    """dL/d(camera coordinates) through the projected mean and through the Jacobian's rows."""
+    w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
+    fx, fy = camera[at.FOCAL] / z, camera[at.FOCAL + 1] / z
+    # Rows are P0 = fx (W0 - slope_x W2); where the slope is clamped it no longer depends on x.
+    d_slope_x, d_slope_y = -fx * dot(d_p0, w2), -fy * dot(d_p1, w2)
+    free_x = camera[at.LIMITS] <= x / z and x / z <= camera[at.LIMITS + 1]
+    free_y = camera[at.LIMITS + 2] <= y / z and y / z <= camera[at.LIMITS + 3]
+    d_slope_x = d_slope_x if free_x else ZERO
+    d_slope_y = d_slope_y if free_y else ZERO
+    d_fx = dot(d_p0, w0) - slope_x * dot(d_p0, w2)
+    d_fy = dot(d_p1, w1) - slope_y * dot(d_p1, w2)
+    d_ratio_x, d_ratio_y = (
+        camera[at.FOCAL] * d_mean_x + d_slope_x,
+        camera[at.FOCAL + 1] * d_mean_y + d_slope_y,
+    )  # of x/z, y/z
+    d_z = -(d_ratio_x * x + d_ratio_y * y) / (z * z) - (d_fx * fx + d_fy * fy) / z
+    return d_ratio_x / z, d_ratio_y / z, d_z
+
+
+@kernel
+def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
+    """dL/d(quaternion as given) from dL/d(columns of its rotation matrix)."""
+    d_w = TWO * (x * (d1[2] - d2[1]) + y * (d2[0] - d0[2]) + z * (d0[1] - d1[0]))
+    d_x = TWO * (y * (d1[0] + d0[1]) + z * (d2[0] + d0[2]) + w * (d1[2] - d2[1]) - TWO * x * (d1[1] + d2[2]))
+    d_y = TWO * (x * (d1[0] + d0[1]) + z * (d2[1] + d1[2]) + w * (d2[0] - d0[2]) - TWO * y * (d0[0] + d2[2]))
+    d_z = TWO * (x * (d2[0] + d0[2]) + y * (d2[1] + d1[2]) + w * (d0[1] - d1[0]) - TWO * z * (d0[0] + d1[1]))
+    along = d_w * w + d_x * x + d_y * y + d_z * z
+    return (
+        (d_w - along * w) * inverse_norm,
+        (d_x - along * x) * inverse_norm,
+        (d_y - along * y) * inverse_norm,
+        (d_z - along * z) * inverse_norm,
+    )
+
+
+@kernel
+def color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics):
+    """Add to dL/dharmonics; return dL/dmean through the viewing direction."""
+    bases = harmonics.shape[1]
+    red, green, blue = color_sums(harmonics, i, mean, camera, basis)
+    d_red = sums[at.SUM_RED] if red >= ZERO else ZERO
+    d_green = sums[at.SUM_GREEN] if green >= ZERO else ZERO
+    d_blue = sums[at.SUM_BLUE] if blue >= ZERO else ZERO
+    for k in range(bases):
+        d_harmonics[i, k, 0] += basis[k] * d_red
+        d_harmonics[i, k, 1] += basis[k] * d_green
+        d_harmonics[i, k, 2] += basis[k] * d_blue
+    if bases == 1:
+        return ZERO, ZERO, ZERO
+    for k in range(bases):
+        slopes[k] = harmonics[i, k, 0] * d_red + harmonics[i, k, 1] * d_green + harmonics[i, k, 2] * d_blue
+    offset = (mean[0] - camera[at.POSITION], mean[1] - camera[at.POSITION + 1], mean[2] - camera[at.POSITION + 2])
+    inverse = ONE / max(np.float32(math.sqrt(dot(offset, offset))), TINY)
+    x, y, z = offset[0] * inverse, offset[1] * inverse, offset[2] * inverse
+    d_x, d_y, d_z = harmonic_slope(x, y, z, bases, slopes)
+    along = d_x * x + d_y * y + d_z * z
+    return (d_x - along * x) * inverse, (d_y - along * y) * inverse, (d_z - along * z) * inverse
+
+
+@kernel
+def gaussian_backward(
+    i, sums, basis, slopes, means, quaternions, scales, opacities, harmonics, camera,
+    d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
+):  # fmt: skip
+    """Add the gradients of one visible Gaussian to the arrays d_*."""
+    mean = (means[i, 0], means[i, 1], means[i, 2])
+    w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
+    x = dot(w0, mean) + camera[at.TRANSLATION]
+    y = dot(w1, mean) + camera[at.TRANSLATION + 1]
+    z = dot(w2, mean) + camera[at.TRANSLATION + 2]
+    p0, p1, slope_x, slope_y = jacobian_rows(camera, x, y, z)
+    qw, qx, qy, qz, inverse_norm = unit_quaternion(quaternions, i)
+    c0, c1, c2 = rotation_columns(qw, qx, qy, qz)
+    s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
+    e0 = (dot(p0, c0), dot(p0, c1), dot(p0, c2))
+    e1 = (dot(p1, c0), dot(p1, c1), dot(p1, c2))
+    t0, t1 = (e0[0] * s0, e0[1] * s1, e0[2] * s2), (e1[0] * s0, e1[1] * s1, e1[2] * s2)
+    d_mean_x, d_mean_y, d_t0, d_t1 = footprint_backward(sums, t0, t1)
+    d_scales[i, 0] += d_t0[0] * e0[0] + d_t1[0] * e1[0]
+    d_scales[i, 1] += d_t0[1] * e0[1] + d_t1[1] * e1[1]
+    d_scales[i, 2] += d_t0[2] * e0[2] + d_t1[2] * e1[2]
+    d_e0 = (d_t0[0] * s0, d_t0[1] * s1, d_t0[2] * s2)
+    d_e1 = (d_t1[0] * s0, d_t1[1] * s1, d_t1[2] * s2)
+    d_c0, d_c1 = mix(d_e0[0], p0, d_e1[0], p1), mix(d_e0[1], p0, d_e1[1], p1)
+    d_c2 = mix(d_e0[2], p0, d_e1[2], p1)
+    d_qw, d_qx, d_qy, d_qz = quaternion_backward(qw, qx, qy, qz, inverse_norm, d_c0, d_c1, d_c2)
+    d_quaternions[i, 0] += d_qw
+    d_quaternions[i, 1] += d_qx
+    d_quaternions[i, 2] += d_qy
+    d_quaternions[i, 3] += d_qz
+    d_p0 = mix(ONE, mix(d_e0[0], c0, d_e0[1], c1), d_e0[2], c2)
+    d_p1 = mix(ONE, mix(d_e1[0], c0, d_e1[1], c1), d_e1[2], c2)
+    d_x, d_y, d_z = position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p0, d_p1)
+    d_z += sums[at.SUM_DEPTH]
+    d_view = color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics)
+    for k in range(3):
+        d_means[i, k] += d_x * w0[k] + d_y * w1[k] + d_z * w2[k] + d_view[k]
+    d_opacities[i] -= sums[at.SUM_V] / opacities[i]
+
+
+@kernel
+def project_backward(
+    start, stop, share, ids, tiles, visible, first_entry, entry_sums,
+    means, quaternions, scales, opacities, harmonics, camera,
+    d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
+):  # fmt: skip
+    """Add up each visible Gaussian's sums over its tiles, in a fixed order, and take them back to its parameters."""
+    basis, slopes, sums = np.empty(16, np.float32), np.empty(16, np.float32), np.empty(at.SUM_COLUMNS, np.float32)
+    for slot in range(start, start + visible[start // share]):
+        sums[:] = ZERO
+        entries = (tiles[slot, 2] - tiles[slot, 0]) * (tiles[slot, 3] - tiles[slot, 1])
+        for entry in range(first_entry[slot], first_entry[slot] + entries):
+            for k in range(at.SUM_COLUMNS):
+                sums[k] += entry_sums[entry, k]
+        gaussian_backward(
+            ids[slot], sums, basis, slopes, means, quaternions, scales, opacities, harmonics, camera,
+            d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
+        )  # fmt: skip

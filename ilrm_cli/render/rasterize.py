@@ -1,0 +1,63 @@
+"""Rasterisation: one contract, two backends.
+
+Classic 3D Gaussian splatting (Kerbl et al. 2023) with gsplat 1.5.3's constants: a low-pass of 0.3 px² on the projected
+covariance, alpha = min(0.999, opacity · exp(-sigma)), contributions under 1/255 skipped, compositing front to back by
+the depth of the means until the transmittance would fall to 1e-4.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+
+NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
+
+Renderer = Literal["auto", "cpu", "gsplat"]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Images of a scene, one per camera."""
+
+    color: Float[Tensor, "camera 3 height width"]  # composited over the background; [0, 1] up to bright harmonics
+    alpha: Float[Tensor, "camera height width"]  # in [0, 1]
+    depth: Float[Tensor, "camera height width"]  # expected z in the camera frame, world units; 0 where alpha is 0
+
+
+def renderer_for(device: torch.device | str, choice: Renderer = "auto") -> Literal["cpu", "gsplat"]:
+    """Which backend draws Gaussians on `device`: gsplat on CUDA, ours elsewhere, unless one is chosen."""
+    if choice != "auto":
+        return choice
+    return "gsplat" if torch.device(device).type == "cuda" else "cpu"
+
+
+def render(
+    gaussians: Gaussians,
+    cameras: Cameras,
+    *,
+    background: Float[Tensor, "3"] | None = None,
+    near: float = NEAR,
+    renderer: Renderer = "auto",
+) -> Rendering:
+    """Draw the scene in every camera, in float32, on the device of the Gaussians.
+
+    Differentiable with respect to all fields of `gaussians` and to `background` (RGB, white if None), not to cameras.
+    Quaternions need not have unit length. Gaussians with a number that is not finite are not drawn. The same input
+    gives the same bits on the CPU.
+    """
+    device = gaussians.means.device
+    background = torch.ones(3, device=device) if background is None else background.to(device)
+    if renderer_for(device, renderer) == "gsplat":
+        assert device.type == "cuda", "gsplat draws Gaussians on a CUDA device"
+        from ilrm_cli.render import gsplat_backend
+
+        return Rendering(*gsplat_backend.rasterize(gaussians, cameras.to(device), background, near))
+    assert device.type == "cpu", "our renderer draws Gaussians on the CPU"
+    from ilrm_cli.render import cpu  # compiles at first use
+
+    return Rendering(*cpu.rasterize(gaussians, cameras.to(device), background, near))
