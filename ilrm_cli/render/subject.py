@@ -1,0 +1,116 @@
+"""What a set of cameras looks at: the point of interest, the up direction, the depth of the scene."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+
+# Viewing axes fix their crossing point where they spread at least this much (RMS angle to their mean axis, 15 degrees);
+# below it noise in the poses moves the point along the axes, and the depth of the scene tells better.
+MIN_SPREAD_SIN2 = 0.067
+
+# The axes are said to cross where their RMS distance from the point is within this share of the cameras' distance.
+MAX_MISS = 0.35
+
+# Weight of the cameras' mean y axis against their x axes in the up direction: small, so that it decides only where
+# the x axes leave a choice (cameras that all face one way).
+MEAN_Y_WEIGHT = 0.01
+
+# More Gaussians than this do not change a median; they are thinned evenly.
+MEDIAN_SAMPLES = 50_000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The stage for camera paths, in world units."""
+
+    target: Float[Tensor, "3"]  # the point of interest
+    up: Float[Tensor, "3"]  # unit
+    depth: float  # median distance of the visible scene along the cameras' axes
+    converging: bool  # the cameras look at the target from clearly different sides
+
+
+def subject_of(cameras: Cameras, gaussians: Gaussians) -> Subject:
+    """The point nearest to all viewing axes where they cross; else the point ahead of them at the scene's depth."""
+    up, depth = up_direction(cameras), visible_depth(cameras, gaussians)
+    crossing = axes_crossing(cameras)
+    if crossing is not None:
+        return Subject(crossing, up, depth, converging=True)
+    leading = facing_alike(cameras)
+    target = leading.positions.mean(0) + depth * torch.nn.functional.normalize(leading.forward.mean(0), dim=0)
+    return Subject(target, up, depth, converging=False)
+
+
+def up_direction(cameras: Cameras) -> Float[Tensor, "3"]:
+    """The direction most perpendicular to all x axes (photos are taken without roll), nearest to the mean -y axis.
+
+    Smallest eigenvector of mean(x xᵀ) - w y yᵀ with y the mean y axis.
+    """
+    x, y = cameras.world_from_cam[:, :3, 0], cameras.world_from_cam[:, :3, 1]
+    down = y.mean(0)
+    scatter = x.T @ x / len(cameras) - MEAN_Y_WEIGHT * torch.outer(down, down)
+    up = torch.linalg.eigh(scatter).eigenvectors[:, 0]
+    return -up if up @ down > 0 else up
+
+
+def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:
+    """The point with the least sum of squared distances to the viewing axes; None if they do not meet in front.
+
+    Solves Σ (I - d dᵀ) p = Σ (I - d dᵀ) o for axes o + t d.
+    """
+    positions, forward = cameras.positions, cameras.forward
+    across = torch.eye(3).to(forward) - forward[:, :, None] * forward[:, None, :]
+    mean = across.mean(0)
+    if torch.linalg.eigvalsh(mean)[0] < MIN_SPREAD_SIN2:
+        return None
+    point = torch.linalg.solve(mean, (across @ positions[:, :, None]).mean(0)[:, 0])
+    offsets = point - positions
+    ahead = (offsets * forward).sum(1)
+    misses = (across @ offsets[:, :, None]).norm(dim=1).square().mean().sqrt()
+    in_front = (ahead > 0).double().mean() >= 0.9  # one stray camera in ten may look elsewhere
+    return point if in_front and misses <= MAX_MISS * offsets.norm(dim=1).median() else None
+
+
+def facing_alike(cameras: Cameras) -> Cameras:
+    """The cameras within 60 degrees of the one whose viewing direction agrees best with all others."""
+    agreement = cameras.forward @ cameras.forward.T
+    leader = int(agreement.sum(1).argmax())
+    return cameras[(agreement[leader] > 0.5).nonzero()[:, 0]]
+
+
+def visible_depth(cameras: Cameras, gaussians: Gaussians) -> float:
+    """Opacity-weighted median of the depths of all Gaussians inside the images, over all cameras.
+
+    Where none is inside, the distance from the cameras to the weighted median of all means.
+    """
+    thinned = gaussians[:: max(1, len(gaussians) // MEDIAN_SAMPLES)]
+    means, opacities = thinned.means.to(cameras.positions), thinned.opacities.to(cameras.positions)
+    depths, weights = [], []
+    for world_to_cam, focal, center in zip(cameras.cam_from_world, cameras.focal_px, cameras.center_px, strict=True):
+        seen = means @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+        pixels = seen[:, :2] / seen[:, 2:] * focal + center
+        size = torch.tensor([cameras.width, cameras.height]).to(pixels)
+        inside = (seen[:, 2] > 0) & (pixels > 0).all(1) & (pixels < size).all(1)
+        depths.append(seen[inside, 2])
+        weights.append(opacities[inside])
+    if sum(len(d) for d in depths) == 0:
+        middle = weighted_quantiles(means, opacities, (0.5,))[0]
+        return float((cameras.positions - middle).norm(dim=1).median())
+    return float(weighted_quantiles(torch.cat(depths)[:, None], torch.cat(weights), (0.5,)))
+
+
+def weighted_quantiles(
+    values: Float[Tensor, "sample column"], weights: Float[Tensor, "sample"], shares: tuple[float, ...]
+) -> Float[Tensor, "share column"]:
+    """For each column the values below which the given shares of the weight lie."""
+    order = values.argsort(dim=0)
+    cumulated = weights[order].cumsum(0)
+    rows = []
+    for share in shares:
+        first = (cumulated < share * cumulated[-1:]).sum(0, keepdim=True).clamp_max(len(values) - 1)
+        rows.append(values.gather(0, order.gather(0, first))[0])
+    return torch.stack(rows)

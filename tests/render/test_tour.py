@@ -1,0 +1,73 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.render.tour import inputs, interpolate, short_way, through
+from ilrm_cli.rotations import matrix_from_quaternion
+
+
+def random_cameras(count: int, seed: int = 0) -> Cameras:
+    draw = torch.Generator().manual_seed(seed)
+    poses = torch.eye(4).double().repeat(count, 1, 1)
+    poses[:, :3, :3] = matrix_from_quaternion(torch.randn(count, 4, generator=draw).double())
+    poses[:, :3, 3] = torch.randn(count, 3, generator=draw).double()
+    focal = 50 + 10 * torch.rand(count, 2, generator=draw).double()
+    return Cameras(poses, focal, torch.full((count, 2), 16.0).double(), 32, 32)
+
+
+def test_inputs_are_the_inputs_held_equally() -> None:
+    cameras = random_cameras(3)
+    held = inputs(cameras, 7)
+    expected = [0, 0, 0, 1, 1, 2, 2]
+    assert torch.equal(held.world_from_cam, cameras.world_from_cam[expected])
+    assert torch.equal(held.focal_px, cameras.focal_px[expected])
+    assert torch.equal(inputs(cameras, 3).world_from_cam, cameras.world_from_cam)
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_curve_passes_through_the_cameras(count: int) -> None:
+    cameras = random_cameras(count)
+    knots = np.arange(count) ** 1.5
+    at_knots = through(cameras, knots, knots)
+    for name in ("world_from_cam", "focal_px", "center_px"):
+        torch.testing.assert_close(getattr(at_knots, name), getattr(cameras, name), rtol=1e-9, atol=1e-9)
+
+
+def test_poses_between_are_rigid_and_steps_are_even() -> None:
+    cameras = random_cameras(5)
+    frames = interpolate(cameras, depth=1.0, frames=400)
+    turn = frames.world_from_cam[:, :3, :3]
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3).double().expand(400, 3, 3))
+    torch.testing.assert_close(torch.linalg.det(turn), torch.ones(400).double())
+    assert frames.positions.diff(dim=0).norm(dim=1).max() < 0.1
+
+
+def test_interpolation_visits_every_camera() -> None:
+    cameras = random_cameras(5)
+    frames = interpolate(cameras, depth=1.0, frames=2000)
+    assert torch.cdist(cameras.positions, frames.positions).min(dim=1).values.max() < 0.01
+
+
+def test_cameras_at_one_place() -> None:
+    cameras = random_cameras(1)[[0, 0, 0]]
+    frames = interpolate(cameras, depth=1.0, frames=6)
+    torch.testing.assert_close(frames.world_from_cam, cameras.world_from_cam[[0] * 6])
+
+
+def test_a_line_is_walked_from_end_to_end() -> None:
+    places = np.array([3.0, 0, 4, 1, 2])
+    way = places[short_way(np.abs(places[:, None] - places))]
+    assert way.tolist() in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0])
+
+
+def test_the_way_is_nearly_the_shortest() -> None:
+    """Against all orders of seven points."""
+    points = np.random.default_rng(3).normal(size=(7, 2))
+    gaps = np.linalg.norm(points[:, None] - points, axis=2)
+    best = min(gaps[list(way[:-1]), list(way[1:])].sum() for way in itertools.permutations(range(7)))
+    way = short_way(gaps)
+    assert sorted(way.tolist()) == list(range(7))
+    assert gaps[way[:-1], way[1:]].sum() <= 1.1 * best
