@@ -1,0 +1,120 @@
+import json
+
+import pytest
+import torch
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.checkpoint import LIGHTNING_PREFIX, encode_model, load_model
+from tests.model.tiny import MATCHED, published, random_model, random_views
+
+PUBLISHED_NAMES = {
+    "re10k": ("input_tokenizer", "input_layernorm", "support_tokenizer", "support_layernorm", "token_decoder"),
+    "dl3dv": (
+        "viewpoint_tokenizer.1",
+        "viewpoint_tokenizer.2",
+        "image_tokenizer.1",
+        "image_tokenizer.2",
+        "viewpoint_token_decoder",
+    ),
+}
+
+
+def publish(model, variant: str, path) -> None:
+    """Write our model under the names of a released file."""
+    heads = PUBLISHED_NAMES[variant]
+    fixed = {
+        "viewpoint_tokenizer.linear": heads[0],
+        "viewpoint_tokenizer.norm": heads[1],
+        "image_tokenizer.linear": heads[2],
+        "image_tokenizer.norm": heads[3],
+        "head.norm": heads[4] + ".0",
+        "head.linear": heads[4] + ".1",
+    }
+    halves = {
+        "cross": (0, "read_cross"),
+        "cross_mlp": (0, "read_ff"),
+        "self_attention": (1, "attn"),
+        "self_mlp": (1, "mlp"),
+    }
+    state = {}
+    for name, tensor in model.state_dict().items():
+        stem = name.removesuffix(".weight")
+        if stem in fixed:
+            state[fixed[stem] + ".weight"] = tensor
+        else:
+            _, layer, part, rest = name.split(".", 3)
+            half, theirs = halves[part]
+            state[f"processor.blocks.{2 * int(layer) + half}.{theirs}.{rest}"] = tensor
+    if variant == "re10k":
+        torch.save({"state_dict": {LIGHTNING_PREFIX + k: v for k, v in state.items()}, "epoch": 3}, path)
+    else:
+        torch.save({"model": state}, path)
+
+
+@pytest.mark.parametrize(("variant", "file"), [("re10k", "re10k_2view.ckpt"), ("dl3dv", "ilrm_undistort_dl3dv.pt")])
+def test_published_formats_load(tmp_path, variant, file):
+    model = random_model(published(variant))
+    publish(model, variant, tmp_path / file)
+    loaded = load_model(str(tmp_path / file))
+    assert loaded.name == file
+    assert loaded.model.config == model.config
+    views = random_views()
+    torch.testing.assert_close(loaded.model([views])[0].means, model([views])[0].means)
+
+
+def test_own_format_round_trip(tmp_path):
+    model = random_model(MATCHED)
+    weights, config = encode_model(model)
+    (tmp_path / "m.safetensors").write_bytes(weights)
+    (tmp_path / "m.json").write_bytes(config)
+    loaded = load_model(str(tmp_path / "m.safetensors"))
+    assert loaded.model.config == MATCHED
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(loaded.model.state_dict()[key], value)
+
+
+def test_half_precision_weights_load_as_float32(tmp_path):
+    weights, config = encode_model(random_model(MATCHED), torch.float16)
+    (tmp_path / "m.safetensors").write_bytes(weights)
+    (tmp_path / "m.json").write_bytes(config)
+    assert {p.dtype for p in load_model(str(tmp_path / "m.safetensors")).model.parameters()} == {torch.float32}
+
+
+def refusal(path) -> str:
+    with pytest.raises(InputError) as caught:
+        load_model(str(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_file_or_name(tmp_path):
+    assert "no such file and no such model" in refusal(tmp_path / "absent.ckpt")
+
+
+def test_not_a_checkpoint(tmp_path):
+    (tmp_path / "noise.ckpt").write_bytes(b"not a zip")
+    assert "cannot be read as a checkpoint" in refusal(tmp_path / "noise.ckpt")
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
+    assert "not an iLRM checkpoint" in refusal(tmp_path / "other.pt")
+    torch.save({"model": {"conv1.weight": torch.zeros(2)}}, tmp_path / "resnet.pt")
+    assert "unexpected tensor 'conv1.weight'" in refusal(tmp_path / "resnet.pt")
+
+
+def test_missing_tensor(tmp_path):
+    model = random_model(published("dl3dv"))
+    publish(model, "dl3dv", tmp_path / "whole.pt")
+    content = torch.load(tmp_path / "whole.pt", weights_only=True)
+    del content["model"]["processor.blocks.3.mlp.fc2.weight"]
+    torch.save(content, tmp_path / "part.pt")
+    assert "layers.1.self_mlp.fc2.weight" in refusal(tmp_path / "part.pt")
+
+
+def test_own_format_without_or_with_a_broken_sidecar(tmp_path):
+    weights, config = encode_model(random_model(MATCHED))
+    (tmp_path / "m.safetensors").write_bytes(weights)
+    assert "m.json is missing" in refusal(tmp_path / "m.safetensors")
+    (tmp_path / "m.json").write_text(json.dumps(json.loads(config) | {"surprise": 1}))
+    assert "not a model configuration" in refusal(tmp_path / "m.safetensors")
+    (tmp_path / "m.json").write_bytes(config)
+    (tmp_path / "m.safetensors").write_bytes(weights[:1000])
+    assert "cannot be read as safetensors" in refusal(tmp_path / "m.safetensors")

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.progress import Step
+from tests.model.tiny import MATCHED, published, random_model, random_views
+
+CONFIGS = {"re10k": published("re10k"), "dl3dv": published("dl3dv"), "matched": MATCHED}
+RANGE = (0.5, 10.0)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_one_gaussian_per_viewpoint_pixel(name):
+    config, views = CONFIGS[name], random_views()
+    gaussians = random_model(config)([views], [RANGE])[0]
+    assert len(gaussians) == 3 * 32 * 48 // config.viewpoint_factor**2
+    assert bool(gaussians.finite().all())
+    assert bool(((gaussians.opacities > 0) & (gaussians.opacities < 1)).all())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_order_of_views_does_not_matter(name):
+    model, views, order = random_model(CONFIGS[name]), random_views(), [2, 0, 1]
+    plain = model([views], [RANGE])[0]
+    shuffled = model([views[order]], [RANGE])[0]
+    per_view = len(plain) // 3
+    expected = plain.means.unflatten(0, (3, per_view))[order].flatten(0, 1)
+    torch.testing.assert_close(shuffled.means, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_scenes_of_one_call_do_not_see_each_other():
+    model, first, second = random_model(MATCHED), random_views(seed=1), random_views(seed=2)
+    together = model([first, second], [RANGE, (1.0, 5.0)])
+    alone = model([second], [(1.0, 5.0)])[0]
+    torch.testing.assert_close(together[1].means, alone.means, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together[1].harmonics, alone.harmonics, rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_is_timed_and_reported():
+    steps: list[Step] = []
+    clock = AttentionClock(torch.device("cpu"))
+    random_model(MATCHED)([random_views()], [RANGE], clock, steps.append)
+    assert [(s.stage, s.done, s.total) for s in steps] == [("inference", 1, 2), ("inference", 2, 2)]
+    assert len(clock.layers()) == 2
+    assert all(layer.cross_ms > 0 and layer.self_ms > 0 for layer in clock.layers())
+
+
+def test_bf16_stays_close():
+    model, views = random_model(published("dl3dv")), random_views()
+    exact = model([views])[0]
+    model.precision = torch.bfloat16
+    rough = model([views])[0]
+    error = (rough.means - exact.means).norm() / exact.means.norm()
+    assert 0 < error < 0.02
+    assert rough.means.dtype == torch.float32
+
+
+def test_recomputing_blocks_gives_the_same_gradients():
+    model, views = random_model(MATCHED).train(), random_views()
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model([views], [RANGE])[0].means.sum().backward()
+        return [p.grad.clone() for p in model.layers.parameters()]
+
+    kept = gradients()
+    model.checkpointing = True
+    for a, b in zip(kept, gradients(), strict=True):
+        torch.testing.assert_close(a, b)

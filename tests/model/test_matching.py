@@ -1,0 +1,66 @@
+"""A textured wall at a known depth, seen by cameras side by side."""
+
+import torch
+from torch.nn.functional import interpolate
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.model.config import MatchingConfig
+from ilrm_cli.model.matching import depth_range_of, estimate_depth_range, log_planes, neighbors_of, plane_sweep
+from ilrm_cli.views import Views
+
+DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
+
+
+def wall(positions: list[float], size: int = SIZE) -> Views:
+    """Cameras at x = positions look along z at a wall at z = DEPTH with a smooth random texture."""
+    noise = torch.rand(1, 3, 24, 96, generator=torch.Generator().manual_seed(0))
+    texture = interpolate(noise, scale_factor=4, mode="bicubic", align_corners=False).clamp(0, 1)
+    pose = torch.eye(4).repeat(len(positions), 1, 1)
+    pose[:, 0, 3] = torch.tensor(positions)
+    shift = [round(FOCAL * x / DEPTH) for x in positions]
+    images = torch.cat([texture[:, :, :size, 100 + s : 100 + s + size] for s in shift])
+    center = torch.full((len(positions), 2), size / 2)
+    return Views(images, Cameras(pose, torch.full((len(positions), 2), FOCAL), center, size, size))
+
+
+def test_planes_are_log_spaced():
+    torch.testing.assert_close(log_planes((1.0, 100.0), 3, torch.zeros(())).exp(), torch.tensor([1.0, 10.0, 100.0]))
+
+
+def test_the_walls_depth_is_found():
+    views = wall([0.0, 0.5, 1.0])
+    matches = plane_sweep(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=33))
+    inner = matches.log_depth[:, 4:-4, 10:-10].exp()
+    assert (inner[..., 0] - DEPTH).abs().median() < 0.05 * DEPTH
+    assert (inner[..., 1] - DEPTH).abs().median() < 0.05 * DEPTH
+    agreement = matches.agreement[:, 4:-4, 10:-10]
+    assert agreement.shape[-1] == 2 * 33
+    assert agreement[..., 16].median() > 0.9  # plane 16 is the wall's
+    assert agreement[..., 0].median() < 0.3  # the nearest plane is not
+
+
+def test_no_neighbour_sees_it():
+    """Two cameras back to back: every cost is that of an unseen point, and depth says nothing."""
+    pose = torch.eye(4).repeat(2, 1, 1)
+    pose[1, :3, :3] = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
+    views = wall([0.0, 0.0])
+    matches = plane_sweep(views.images, views.cameras.moved(pose), (1.0, 16.0), MatchingConfig(planes=5))
+    assert float(matches.agreement.max()) < 1e-6
+    torch.testing.assert_close(matches.log_depth.exp(), torch.full_like(matches.log_depth, 4.0))
+
+
+def test_neighbours_are_the_nearest_cameras():
+    views = wall([0.0, 10.0, 1.0, 11.0])
+    assert neighbors_of(views.cameras, 1).flatten().tolist() == [2, 3, 0, 1]
+
+
+def test_depth_range_covers_the_points():
+    near, far = depth_range_of(torch.linspace(2.0, 6.0, 1001))
+    assert 1.5 < near < 2.0
+    assert 6.0 < far < 10.0
+
+
+def test_depth_range_from_photos_alone_contains_the_wall():
+    near, far = estimate_depth_range(wall([-1.0, -0.5, 0.0, 0.5, 1.0], size=64))
+    assert near < DEPTH < far
+    assert far / near < 40

@@ -1,0 +1,42 @@
+"""Small models and views for the tests of this folder."""
+
+import dataclasses
+
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.views import Views
+
+MATCHED = IlrmConfig(
+    layers=2,
+    width=32,
+    head_width=16,
+    patch=4,
+    head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
+    matching=MatchingConfig(planes=8),
+)
+
+
+def published(name: str) -> IlrmConfig:
+    """The published configuration, narrow and shallow."""
+    return dataclasses.replace(PRESETS[name].config, layers=2, width=32, head_width=16)
+
+
+def random_model(config: IlrmConfig, seed: int = 0) -> Ilrm:
+    """Random weights, the head's included, so that every output depends on every input."""
+    torch.manual_seed(seed)
+    model = Ilrm(config).eval()
+    torch.nn.init.normal_(model.head.linear.weight, std=0.1)
+    return model
+
+
+def random_views(count: int = 3, width: int = 48, height: int = 32, seed: int = 0) -> Views:
+    """Noise photos by cameras side by side that look ahead."""
+    generator = torch.Generator().manual_seed(seed)
+    pose = torch.eye(4).repeat(count, 1, 1)
+    pose[:, :3, 3] = torch.rand(count, 3, generator=generator) - 0.5
+    focal = torch.full((count, 2), 40.0) + torch.rand(count, 2, generator=generator)
+    center = torch.tensor([width / 2, height / 2]).expand(count, 2)
+    return Views(torch.rand(count, 3, height, width, generator=generator), Cameras(pose, focal, center, width, height))
