@@ -16,18 +16,18 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROF
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raise `InputError` where the output is there already and may not be replaced."""
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists; pass -w to overwrite it")
+        raise InputError(f"{path} exists; pass -w to overwrite it.")
 
 
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` where a file cannot be put at `path`; called before the long work begins."""
     folder = path.parent
     if not folder.is_dir():
-        raise InputError(f"the folder {folder} of the output {path.name} does not exist; create it first")
+        raise InputError(f"the folder {folder} of the output {path.name} does not exist; create it first.")
     if path.is_dir():
-        raise InputError(f"the output {path} is a folder; name a file")
+        raise InputError(f"the output {path} is a folder; name a file.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}")
+        raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}.")
     refuse_existing(path, overwrite)
 
 
@@ -44,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     When the block fails, whatever was written is removed and `path` stays as it was.
     """
     if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first")
+        raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first.")
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         with _disk_errors_named(path):
@@ -62,7 +62,7 @@ def filling(folder: Path) -> Iterator[Path]:
     When the block fails, nothing is moved.
     """
     if not folder.parent.is_dir():
-        raise InputError(f"the folder {folder.parent} of the output {folder.name} does not exist; create it first")
+        raise InputError(f"the folder {folder.parent} of the output {folder.name} does not exist; create it first.")
     inside = folder if folder.is_dir() else folder.parent
     part = inside / f".{folder.name}.{os.getpid()}.part"
     try:
@@ -82,5 +82,5 @@ def _disk_errors_named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in DISK_ERRORS:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
+            raise InputError(f"cannot write {path}: {error.strerror}.") from error
         raise

@@ -30,17 +30,19 @@ class CameraPath:
 def read_camera_path(path: Path) -> CameraPath:
     """Raises `InputError` for a missing or broken file and for cameras that are not perspective."""
     if not path.is_file():
-        raise InputError(f"the camera path {path} does not exist")
+        raise InputError(f"the camera path {path} does not exist.")
     try:
         content = json.loads(path.read_bytes())
         kind = content.get("camera_type", "perspective")
         if kind != "perspective":
-            raise InputError(f"the camera path {path} has camera type {kind!r}; only perspective cameras are supported")
+            raise InputError(
+                f"the camera path {path} has camera type {kind!r}; only perspective cameras are supported."
+            )
         return _camera_path(content)
     except KeyError as error:
-        raise InputError(f"the camera path {path} lacks {error}; export it again from nerfstudio's viewer") from error
+        raise InputError(f"the camera path {path} lacks {error}; export it again from nerfstudio's viewer.") from error
     except (ValueError, TypeError, AttributeError) as error:  # json's error is a ValueError
-        raise InputError(f"the camera path {path} is damaged ({error})") from error
+        raise InputError(f"the camera path {path} is damaged ({error}).") from error
 
 
 def _camera_path(content: dict[str, Any]) -> CameraPath:

@@ -83,16 +83,18 @@ def decode_ply(path: Path) -> PlyScene:
     """
     ply = _parsed(path)
     if "vertex" not in ply:
-        raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene")
+        raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene.")
     vertices = ply["vertex"]
     names = [p.name for p in vertices.properties]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         what = "a compressed splat file; convert it to a plain .ply" if "chunk" in ply else "not a Gaussian splat scene"
-        raise InputError(f"{path} has no property {missing[0]}: it is {what}")
+        raise InputError(f"{path} has no property {missing[0]}: it is {what}.")
     rest = sum(name.startswith("f_rest_") for name in names)
     if rest not in REST_COUNTS or any(name not in names for name in _rest_names(rest)):
-        raise InputError(f"{path} has {rest} f_rest_ properties; 0, 9, 24 or 45 are known (harmonics of degree 0 to 3)")
+        raise InputError(
+            f"{path} has {rest} f_rest_ properties; 0, 9, 24 or 45 are known (harmonics of degree 0 to 3)."
+        )
 
     def table(properties: Sequence[str]) -> torch.Tensor:
         columns: Float32[ndarray, "property gaussian"] = np.array(
@@ -113,19 +115,21 @@ def decode_ply(path: Path) -> PlyScene:
     kept = read[finite]
     if len(kept) == 0:
         why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
-        raise InputError(f"{path} holds {why}; there is nothing to show")
+        raise InputError(f"{path} holds {why}; there is nothing to show.")
     return PlyScene(kept, tuple(ply.comments), dropped=len(read) - len(kept))
 
 
 def _parsed(path: Path) -> PlyData:
     if not path.is_file():
-        raise InputError(f"the scene {path} does not exist" if not path.exists() else f"the scene {path} is not a file")
+        raise InputError(
+            f"the scene {path} does not exist." if not path.exists() else f"the scene {path} is not a file."
+        )
     try:
         return PlyData.read(str(path))
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a .ply file") from error
+        raise InputError(f"{path} is not a .ply file.") from error
     except (PlyParseError, ValueError) as error:
-        raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error})") from error
+        raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error}).") from error
 
 
 def _rest_names(count: int) -> list[str]:

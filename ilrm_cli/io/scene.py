@@ -127,16 +127,16 @@ def read_record(path: Path) -> SceneRecord:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict) or not {"format", "ilrm"} <= content.keys():
-            raise InputError(f"{path} is no record of an ilrm scene; move it away to use the scene without it")
+            raise InputError(f"{path} is no record of an ilrm scene; move it away to use the scene without it.")
         if content["format"] != FORMAT:
-            raise InputError(f"{path} has format {content['format']}; this version of ilrm reads format {FORMAT}")
+            raise InputError(f"{path} has format {content['format']}; this version of ilrm reads format {FORMAT}.")
         return _record(content)
     except KeyError as error:
         raise InputError(
-            f"the scene record {path} lacks {error}; make the scene again or move the file away"
+            f"the scene record {path} lacks {error}; make the scene again or move the file away."
         ) from error
     except (ValueError, TypeError, AttributeError) as error:  # json's error is a ValueError
-        raise InputError(f"the scene record {path} is damaged ({error})") from error
+        raise InputError(f"the scene record {path} is damaged ({error}).") from error
 
 
 def _record(content: dict[str, Any]) -> SceneRecord:

@@ -41,7 +41,7 @@ def check_video_output(path: Path, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
-            f"the output {path} has an unknown suffix; use .mp4, .gif, .png (numbered files) or none (folder of frames)"
+            f"the output {path} has an unknown suffix; use .mp4, .gif, .png (numbered files) or none (a folder)."
         )
     if suffix in (".mp4", ".gif"):
         check_output(path, overwrite)
@@ -49,12 +49,17 @@ def check_video_output(path: Path, overwrite: bool) -> None:
     first = _frame_path(path, 0)
     if suffix == "":
         if path.is_file():
-            raise InputError(f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif or .png")
+            raise InputError(f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif or .png.")
         if not path.is_dir():
             check_output(path, overwrite)
     else:
         check_output(first, overwrite)
     refuse_existing(first, overwrite)
+
+
+def encoded_size(path: Path, width: int, height: int) -> tuple[int, int]:
+    """(width, height) in px of the video at `path` when its frames have the given size: even for .mp4."""
+    return (width // 2 * 2, height // 2 * 2) if path.suffix.lower() == ".mp4" else (width, height)
 
 
 def write_video(
@@ -79,12 +84,13 @@ def write_video(
 
 def _encode(path: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
     mp4 = path.suffix.lower() == ".mp4"
-    even = ((frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2] if mp4 else frame) for frame in frames)
-    first = next(even, None)
+    remaining = iter(frames)
+    first = next(remaining, None)
     assert first is not None, "a video of no frames"
+    width, height = encoded_size(path, first.shape[1], first.shape[0])
     encoder = imageio_ffmpeg.write_frames(
         path,
-        size=(first.shape[1], first.shape[0]),
+        size=(width, height),
         fps=fps,
         codec="libx264" if mp4 else "gif",
         pix_fmt_out="yuv420p" if mp4 else "pal8",
@@ -96,9 +102,9 @@ def _encode(path: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps:
     with contextlib.closing(encoder):
         encoder.send(None)  # starts the process
         count = 0
-        for frame in itertools.chain([first], even):
+        for frame in itertools.chain([first], remaining):
             assert frame.shape == first.shape, f"a frame of shape {frame.shape} among others of {first.shape}"
-            encoder.send(np.ascontiguousarray(frame))
+            encoder.send(np.ascontiguousarray(frame[:height, :width]))
             count += 1
     return count
 

@@ -117,13 +117,15 @@ def spiral(cameras: Cameras, subject: Subject, frames: int) -> Cameras:
 def default_cameras(gaussians: Gaussians, width: int, height: int, fov_deg: float) -> Cameras:
     """A ring of cameras around a scene that came without any, y down as in COLMAP's and Kerbl's scenes; float64.
 
-    The ring fits the middle 80 % of the scene's opacity along each axis into the given vertical field of view.
+    The ring fits the middle 80 % of the scene's opacity along each axis into the picture; `fov_deg` is vertical.
     """
-    low, middle, high = weighted_quantiles(gaussians.means.double(), gaussians.opacities.double(), BODY_SHARES)
+    opacities = gaussians.opacities.double()
+    low, middle, high = weighted_quantiles(gaussians.means.double(), opacities, BODY_SHARES)
+    blur = weighted_quantiles(gaussians.scales.double(), opacities, (0.5,)).max()
+    body = float((high - low).norm() / 2 + 2 * blur)  # Gaussians reach beyond their means
     half_fov = math.radians(fov_deg) / 2
-    radius = max(float((high - low).norm()) / 2, 1e-6) / math.sin(
-        min(half_fov, math.atan(math.tan(half_fov) * width / height))
-    )
+    narrowest = min(half_fov, math.atan(math.tan(half_fov) * width / height))
+    radius = body / math.sin(narrowest)
     up = torch.tensor([0.0, -1.0, 0.0]).to(middle)
     east, north = _ground_axes(up)
     azimuths = 2 * math.pi * torch.arange(RING_CAMERAS).to(middle)[:, None] / RING_CAMERAS

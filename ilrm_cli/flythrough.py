@@ -1,0 +1,208 @@
+"""The fly-through: a scene and a camera path become a video."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.camera_path import read_camera_path
+from ilrm_cli.io.ply import PlyScene, decode_ply
+from ilrm_cli.io.scene import SceneRecord, cameras_of, read_record, record_path
+from ilrm_cli.io.video import check_video_output, encoded_size, write_video
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render import paths
+from ilrm_cli.render.rasterize import NEAR, Renderer, render, renderer_for
+from ilrm_cli.render.subject import subject_of
+
+# What a laptop without a GPU renders in well under a minute.
+DEFAULT_SECONDS = 4.0
+DEFAULT_FPS = 24.0
+DEFAULT_LONG_SIDE_PX = 640
+
+# For scenes that came without cameras: a common photo's shape and a normal lens.
+FOREIGN_SIZE_PX = (640, 426)
+FOREIGN_FOV_DEG = 45.0  # vertical
+
+WHITE = (1.0, 1.0, 1.0)  # behind scenes that do not say what they were made against; the paper's background
+
+
+@dataclass(frozen=True)
+class FlythroughResult:
+    """What was made."""
+
+    output: Path
+    frames: int
+    path: str  # the path flown: one of `paths.NAMES` but "auto", or the name of the camera path file
+    fps: float
+    width: int  # px
+    height: int  # px
+    renderer: str
+    gaussians: int  # drawn
+    timings_s: dict[str, float]  # "load", "render", "encode", "total"
+    warnings: tuple[str, ...]  # one sentence each
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A scene, ready to be filmed."""
+
+    ply: PlyScene
+    cameras: Cameras  # of the photos, or a ring around a scene that came without them
+    background: tuple[float, float, float]
+    near: float  # world units
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """What is filmed, before the size is settled."""
+
+    cameras: Cameras  # one per frame
+    path: str  # what `FlythroughResult.path` says
+    fps: float
+    size: tuple[int, int]  # (width, height) in px unless the user asks for another
+
+
+def fly(
+    scene: Path,
+    path: str = "auto",
+    *,
+    output: Path,
+    seconds: float | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    full: bool = False,
+    renderer: Renderer = "auto",
+    device: torch.device | str = "cpu",
+    overwrite: bool = False,
+    report: Report = ignore,
+) -> FlythroughResult:
+    """Film a .ply scene along a path and write the video (see `io.video` for the kinds).
+
+    `path` is one of `paths.NAMES` or a nerfstudio camera path ending in .json, which sets its own frames. `size` is
+    (width, height) in px; another shape than the photos' crops their view and never shows more than they saw.
+    Frames are rendered one by one, so memory does not grow with their number. Raises `InputError`.
+    """
+    start = time.perf_counter()
+    _check(path, seconds, fps, size, full)
+    check_video_output(output, overwrite)
+    if renderer == "gsplat" and torch.device(device).type != "cuda":
+        raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
+    stage = _load(scene)
+    gaussians = stage.ply.gaussians.to(device)
+    flight = _flight_from_file(Path(path), fps) if _is_file(path) else _flight(stage, path, seconds, fps, full)
+    width, height = encoded_size(output, *(size or flight.size))
+    cameras = fitted(flight.cameras, width, height).to(torch.float32)
+    loaded = time.perf_counter()
+    rendering = 0.0
+
+    def frames() -> Iterator[UInt8[ndarray, "height width 3"]]:
+        nonlocal rendering
+        background = torch.tensor(stage.background)
+        for i in range(len(cameras)):
+            begin = time.perf_counter()
+            with torch.inference_mode():
+                color = render(gaussians, cameras[[i]], background=background, near=stage.near, renderer=renderer).color
+            frame = _to_uint8(color)
+            rendering += time.perf_counter() - begin
+            report(Step("frames", i + 1, len(cameras)))
+            yield frame
+
+    made = write_video(output, frames(), flight.fps, overwrite=overwrite)
+    end = time.perf_counter()
+    return FlythroughResult(
+        output=output,
+        frames=made,
+        path=flight.path,
+        fps=flight.fps,
+        width=width,
+        height=height,
+        renderer=renderer_for(device, renderer),
+        gaussians=len(gaussians),
+        timings_s={
+            "load": loaded - start,
+            "render": rendering,
+            "encode": end - loaded - rendering,
+            "total": end - start,
+        },
+        warnings=stage.warnings,
+    )
+
+
+def default_size(cameras: Cameras) -> tuple[int, int]:
+    """(width, height): the photos' shape with DEFAULT_LONG_SIDE_PX, both even."""
+    factor = DEFAULT_LONG_SIDE_PX / max(cameras.width, cameras.height)
+    return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
+
+
+def fitted(cameras: Cameras, width: int, height: int) -> Cameras:
+    """The same cameras at another image size: scaled until it is filled, then cropped evenly to its shape."""
+    factor = max(width / cameras.width, height / cameras.height)
+    margin = torch.tensor([width - cameras.width * factor, height - cameras.height * factor]) / 2
+    return replace(
+        cameras,
+        focal_px=cameras.focal_px * factor,
+        center_px=cameras.center_px * factor + margin.to(cameras.center_px),
+        width=width,
+        height=height,
+    )
+
+
+def _check(path: str, seconds: float | None, fps: float | None, size: tuple[int, int] | None, full: bool) -> None:
+    if not _is_file(path) and path not in paths.NAMES:
+        raise InputError(f"--path {path} is unknown; use {', '.join(paths.NAMES)} or a camera path ending in .json.")
+    if full and path not in ("auto", "orbit"):
+        raise InputError(f"--full turns an orbit all the way round and does not go with --path {path}.")
+    if _is_file(path) and seconds is not None:
+        raise InputError(f"--seconds does not go with {path}, which sets its own frames; change --fps instead.")
+    for flag, value in (("--seconds", seconds), ("--fps", fps)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{flag} is {value}; give a number above 0.")
+    if size is not None and min(size) < 2:
+        raise InputError(f"--size is {size[0]}x{size[1]}; give at least 2x2 px.")
+
+
+def _is_file(path: str) -> bool:
+    return path.lower().endswith(".json")
+
+
+def _flight_from_file(path: Path, fps: float | None) -> _Flight:
+    found = read_camera_path(path)
+    return _Flight(found.cameras, path.name, fps or found.fps, (found.cameras.width, found.cameras.height))
+
+
+def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, full: bool) -> _Flight:
+    fps = fps or DEFAULT_FPS
+    count = max(1, round((seconds or DEFAULT_SECONDS) * fps))
+    subject = subject_of(stage.cameras, stage.ply.gaussians)
+    cameras, chosen = paths.path("orbit" if full else path, stage.cameras, subject, count, full=full)
+    return _Flight(cameras, chosen, fps, default_size(stage.cameras))
+
+
+def _load(scene: Path) -> _Stage:
+    ply = decode_ply(scene)
+    dropped = (f"{ply.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
+    warnings = dropped if ply.dropped else ()
+    record: SceneRecord | None = read_record(record_path(scene)) if record_path(scene).is_file() else None
+    cameras = cameras_of(record, "input") if record else None
+    if record is None or cameras is None:
+        ring = paths.default_cameras(ply.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
+        note = (
+            f"no cameras lie beside {scene} ({record_path(scene).name}): filmed from a ring around its middle, y down."
+        )
+        return _Stage(ply, ring, WHITE, NEAR, (*warnings, note))
+    near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
+    return _Stage(ply, cameras, record.background, near, warnings)
+
+
+def _to_uint8(color: torch.Tensor) -> UInt8[ndarray, "height width 3"]:
+    pixels = (color[0].clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,161 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.flythrough import default_size, fitted, fly
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.io.ply import encode_ply
+from ilrm_cli.io.scene import SceneRecord, record_path, recorded_views, write_record
+from ilrm_cli.progress import Step
+from ilrm_cli.render.paths import look_at
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.similarity import Similarity
+
+UP = torch.tensor([0.0, -1.0, 0.0]).double()
+MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()
+
+
+def red_ball() -> Gaussians:
+    return Gaussians(
+        means=MIDDLE.float()[None],
+        quaternions=torch.tensor([[1.0, 0, 0, 0]]),
+        scales=torch.full((1, 3), 0.5),
+        opacities=torch.tensor([0.9]),
+        harmonics=torch.tensor([[[0.5, -0.5, -0.5]]]) / 0.28209479177387814,
+    )
+
+
+def arc_of_cameras() -> Cameras:
+    azimuth = torch.tensor([-60.0, -20, 20, 60]).double().deg2rad()
+    positions = MIDDLE + 5 * torch.stack([azimuth.sin(), torch.zeros(4), -azimuth.cos()], dim=1)
+    focal_px, center_px = torch.full((4, 2), 40.0).double(), torch.tensor([[24.0, 16.0]] * 4).double()
+    return Cameras(look_at(positions, MIDDLE, UP), focal_px, center_px, width=48, height=32)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A red ball, filmed by four cameras that stand around it on one side."""
+    ply = tmp_path / "scene.ply"
+    ply.write_bytes(encode_ply(red_ball()))
+    views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
+    write_record(record_path(ply), SceneRecord(views, Similarity.identity(), {"name": "none", "sha256": ""}, seed=0))
+    return ply
+
+
+def test_default_size_keeps_the_shape_and_is_even() -> None:
+    assert default_size(arc_of_cameras()) == (640, 426)
+    assert default_size(replace(arc_of_cameras(), width=300, height=500)) == (384, 640)
+
+
+def test_another_shape_crops() -> None:
+    wide = fitted(arc_of_cameras(), 96, 32)  # 48x32 -> 96x64, and 16 rows off at the top and the bottom
+    assert (wide.width, wide.height) == (96, 32)
+    assert wide.focal_px[0].tolist() == [80, 80]
+    assert wide.center_px[0].tolist() == [48, 16]
+
+
+def test_an_orbit_keeps_the_ball_in_the_middle(scene: Path, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    output = tmp_path / "out.mp4"
+    result = fly(scene, output=output, seconds=0.5, fps=10.0, size=(49, 32), report=steps.append)
+    assert (result.path, result.frames, result.fps, result.width, result.height) == ("orbit", 5, 10, 48, 32)
+    assert (result.renderer, result.gaussians, result.warnings) == ("cpu", 1, ())
+    assert set(result.timings_s) == {"load", "render", "encode", "total"}
+    assert steps == [Step("frames", i, 5) for i in range(1, 6)]
+    with imageio.get_reader(output, format="FFMPEG") as video:
+        frames = [np.asarray(frame).astype(int) for frame in video]
+    assert len(frames) == 5
+    for frame in frames:
+        assert frame.shape == (32, 48, 3)
+        assert frame[16, 24, 0] > 200  # the ball is red
+        assert frame[16, 24, 1] < 80
+        assert frame[1, 1].min() > 240  # before white
+
+
+def test_inputs_are_rendered_as_they_are(scene: Path, tmp_path: Path) -> None:
+    """Against the renderer itself."""
+    fly(scene, "inputs", output=tmp_path / "frames", seconds=4.0, fps=1.0, size=(48, 32))
+    cameras = arc_of_cameras().to(torch.float32)
+    expected = (render(red_ball(), cameras).color.clamp(0, 1) * 255).permute(0, 2, 3, 1).numpy()
+    for i in range(4):
+        frame = np.asarray(Image.open(tmp_path / "frames" / f"{i:04d}.png")).astype(int)
+        assert np.abs(frame - expected[i]).max() <= 1
+
+
+def test_full_orbit_passes_behind(scene: Path, tmp_path: Path) -> None:
+    result = fly(scene, output=tmp_path / "a.gif", seconds=0.4, fps=10.0, size=(24, 16), full=True)
+    assert (result.path, result.frames) == ("orbit", 4)
+
+
+def test_camera_path_file(scene: Path, tmp_path: Path) -> None:
+    """The ball stands before an OpenGL camera turned to +z, and behind one that looks along -z."""
+    ahead, away = [-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1], torch.eye(4).flatten().tolist()
+    frames = [{"camera_to_world": pose, "fov": 50, "aspect": 1.5} for pose in (ahead, away)]
+    file = tmp_path / "path.json"
+    file.write_text(json.dumps({"render_width": 48, "render_height": 32, "fps": 5, "camera_path": frames}))
+    result = fly(scene, str(file), output=tmp_path / "f.png")
+    assert (result.path, result.frames, result.fps, result.width) == ("path.json", 2, 5, 48)
+    assert np.asarray(Image.open(tmp_path / "f_0000.png"))[16, 24].tolist()[0] > 200
+    assert (np.asarray(Image.open(tmp_path / "f_0001.png")) == 255).all()
+
+
+def test_a_scene_of_another_program(scene: Path, tmp_path: Path) -> None:
+    record_path(scene).unlink()
+    result = fly(scene, output=tmp_path / "f.png", seconds=0.2, fps=10.0, size=(48, 32))
+    assert result.path == "orbit"
+    assert "no cameras lie beside" in result.warnings[0]
+    frame = np.asarray(Image.open(tmp_path / "f_0000.png")).astype(int)
+    assert frame[16, 24, 0] - frame[16, 24, 1] > 100
+
+
+def test_the_recorded_background_is_used(scene: Path, tmp_path: Path) -> None:
+    views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
+    model = {"name": "none", "sha256": ""}
+    record = SceneRecord(views, Similarity.identity(), model, seed=0, background=(0.0, 0.0, 0.0))
+    write_record(record_path(scene), record)
+    fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32))
+    assert np.asarray(Image.open(tmp_path / "f_0000.png"))[1, 1].max() < 10
+
+
+def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> None:
+    ball = red_ball()
+    content = encode_ply(Gaussians(*(torch.cat([value, value]) for value in vars(ball).values())))
+    scene.write_bytes(content[:-4] + np.float32(math.nan).tobytes())
+    result = fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32))
+    assert result.gaussians == 1
+    assert result.warnings[0].startswith("1 Gaussians of")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path": "zigzag"}, "--path zigzag is unknown; use auto, orbit"),
+        ({"path": "none.json"}, r"none\.json does not exist"),
+        ({"path": "a.json", "seconds": 2.0}, "--seconds does not go with"),
+        ({"path": "spiral", "full": True}, "does not go with --path spiral"),
+        ({"seconds": 0.0}, "--seconds is 0.0"),
+        ({"fps": math.nan}, "--fps is nan"),
+        ({"size": (0, 10)}, "--size is 0x10"),
+        ({"renderer": "gsplat"}, "needs a CUDA device"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be(scene: Path, tmp_path: Path, options: dict, message: str) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=message):
+        fly(scene, output=tmp_path / "a.mp4", **options)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_output_that_exists_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(InputError, match="exists; pass -w"):
+        fly(tmp_path / "none.ply", output=tmp_path / "a.mp4")
