@@ -8,19 +8,9 @@ of the finished pixel and loses w_i u_i at each step, so nothing but the images 
 import numpy as np
 
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_blend import (
-    CHECK_EVERY,
-    LIGHT,
-    LOWEST,
-    OFFSET,
-    PLANE,
-    ZERO,
-    is_finished,
-    rows_reached,
-    start_tile,
-)  # fmt: skip
-from ilrm_cli.render.cpu_jit import kernel
-from ilrm_cli.render.cpu_layout import LOG2_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, TILE
+from ilrm_cli.render.cpu_blend import BATCH, LIGHT, LOWEST, OFFSET, PLANE, ZERO, fetch, is_finished, reached, start_tile
+from ilrm_cli.render.cpu_jit import inlined, kernel
+from ilrm_cli.render.cpu_layout import LOG2_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, RECORD_COLUMNS, STRIP, TILE
 from ilrm_cli.render.cpu_math import HALF, ONE, exp2_of_negative
 
 # Planes of a tile's working memory after LIGHT and OFFSET: upstream gradients, `rest`, and rows of lanes.
@@ -29,7 +19,7 @@ D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST, LANES, PLANES = range(2, 10)
 V, VY, VYY, LANE_RED, LANE_GREEN, LANE_BLUE, LANE_DEPTH, LANE_ROWS = range(8)
 
 
-@kernel
+@inlined
 def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_depth):
     """Set the upstream gradients and the worth of the finished pixels of one tile."""
     height, width = alpha.shape
@@ -48,14 +38,17 @@ def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_dept
             work[REST * PLANE + pixel] = worth + d_alpha[y, x] * covered
 
 
-@kernel
-def blend_row_backward(work, base, record, dx0, dy):
-    """Replay one Gaussian on the 16 pixels from `base` on and add its gradients to the sums of each column."""
-    a, b = record[at.XX], record[at.XY] * dy
-    peak = record[at.LOG2_OPACITY] - record[at.YY] * dy * dy
-    red, green, blue, depth = record[at.RED], record[at.GREEN], record[at.BLUE], record[at.DEPTH]
-    for lane in range(TILE):
-        dx = work[OFFSET * PLANE + lane] + dx0
+@inlined
+def blend_strip_backward(work, row, left, batch, at_record, dx0, dy):
+    """Replay one Gaussian on 8 pixels of a row from column `left` on; add its gradients to the sums of each column."""
+    a, b = batch[at_record + at.XX], batch[at_record + at.XY] * dy
+    peak = batch[at_record + at.LOG2_OPACITY] - batch[at_record + at.YY] * dy * dy
+    red, green = batch[at_record + at.RED], batch[at_record + at.GREEN]
+    blue, depth = batch[at_record + at.BLUE], batch[at_record + at.DEPTH]
+    base = (row * TILE + left) & (PLANE - STRIP)  # the masks tell the compiler that these are not negative
+    lanes = LANES * PLANE + (left & STRIP)
+    for lane in range(STRIP):
+        dx = work[OFFSET * PLANE + (left & STRIP) + lane] + dx0
         power = max(peak - dx * (a * dx + b), LOWEST)
         free = exp2_of_negative(power)
         alpha = min(free, MAX_ALPHA)
@@ -73,17 +66,17 @@ def blend_row_backward(work, base, record, dx0, dy):
         work[REST * PLANE + base + lane] = rest
         v = alpha / (ONE - alpha) * rest - weight * worth  # dL/dsigma, with alpha = opacity exp(-sigma)
         v = v if free <= MAX_ALPHA else ZERO
-        work[LANES * PLANE + V * TILE + lane] += v
-        work[LANES * PLANE + VY * TILE + lane] += v * dy
-        work[LANES * PLANE + VYY * TILE + lane] += v * dy * dy
-        work[LANES * PLANE + LANE_RED * TILE + lane] += weight * d_red
-        work[LANES * PLANE + LANE_GREEN * TILE + lane] += weight * d_green
-        work[LANES * PLANE + LANE_BLUE * TILE + lane] += weight * d_blue
-        work[LANES * PLANE + LANE_DEPTH * TILE + lane] += weight * d_depth
+        work[lanes + V * TILE + lane] += v
+        work[lanes + VY * TILE + lane] += v * dy
+        work[lanes + VYY * TILE + lane] += v * dy * dy
+        work[lanes + LANE_RED * TILE + lane] += weight * d_red
+        work[lanes + LANE_GREEN * TILE + lane] += weight * d_green
+        work[lanes + LANE_BLUE * TILE + lane] += weight * d_blue
+        work[lanes + LANE_DEPTH * TILE + lane] += weight * d_depth
 
 
-@kernel
-def store_sums(work, dx0, sums):
+@inlined
+def store_sums(work, dx0, sums, entry):
     """Add up the columns' sums of one Gaussian: moments of v in dx and dy, and the gradients of colour and depth."""
     v0, vx, vy, vxx, vxy, vyy = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     red, green, blue, depth = ZERO, ZERO, ZERO, ZERO
@@ -100,9 +93,29 @@ def store_sums(work, dx0, sums):
         green += work[LANES * PLANE + LANE_GREEN * TILE + lane]
         blue += work[LANES * PLANE + LANE_BLUE * TILE + lane]
         depth += work[LANES * PLANE + LANE_DEPTH * TILE + lane]
-    sums[at.SUM_V], sums[at.SUM_VX], sums[at.SUM_VY] = v0, vx, vy
-    sums[at.SUM_VXX], sums[at.SUM_VXY], sums[at.SUM_VYY] = vxx, vxy, vyy
-    sums[at.SUM_RED], sums[at.SUM_GREEN], sums[at.SUM_BLUE], sums[at.SUM_DEPTH] = red, green, blue, depth
+    sums[entry, at.SUM_V], sums[entry, at.SUM_VX], sums[entry, at.SUM_VY] = v0, vx, vy
+    sums[entry, at.SUM_VXX], sums[entry, at.SUM_VXY], sums[entry, at.SUM_VYY] = vxx, vxy, vyy
+    sums[entry, at.SUM_RED], sums[entry, at.SUM_GREEN], sums[entry, at.SUM_BLUE], sums[entry, at.SUM_DEPTH] = (
+        red,
+        green,
+        blue,
+        depth,
+    )
+
+
+@inlined
+def blend_gaussian_backward(work, batch, at_record, left, top, sums, entry):
+    """Replay one Gaussian on the pixels it reaches of the tile with corner (left, top); write row `entry` of sums."""
+    mean_x, mean_y = batch[at_record + at.MEAN_X], batch[at_record + at.MEAN_Y]
+    dx0, dy0 = np.float32(left) + HALF - mean_x, np.float32(top) + HALF - mean_y
+    first, last = reached(mean_y, batch[at_record + at.REACH_Y], top)
+    first_column, last_column = reached(mean_x, batch[at_record + at.REACH_X], left)
+    for i in range(LANE_ROWS * TILE):
+        work[LANES * PLANE + i] = ZERO
+    for strip in range(first_column // STRIP, (last_column + STRIP - 1) // STRIP):
+        for row in range(first, last):
+            blend_strip_backward(work, row, strip * STRIP, batch, at_record, dx0, dy0 + np.float32(row))
+    store_sums(work, dx0, sums, entry)
 
 
 @kernel
@@ -113,23 +126,19 @@ def blend_tiles_backward(
     """Write the sums of every (Gaussian, tile) of tiles start:stop, a Gaussian's tiles side by side in `sums`."""
     height, width = alpha.shape
     work = np.empty(PLANES * PLANE, np.float32)
+    batch = np.empty(BATCH * RECORD_COLUMNS, np.float32)
     for tile in range(start, stop):
-        column, row_of_tiles = tile % columns, tile // columns
-        left, top = column * TILE, row_of_tiles * TILE
+        column, row = tile % columns, tile // columns
+        left, top = column * TILE, row * TILE
         work[:] = ZERO
         start_tile(work, left, top, width, height)
         load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_depth)
-        for n in range(starts[tile], starts[tile + 1]):
-            slot = slots[n]
-            record = records[slot]
-            dx0 = np.float32(left) + HALF - record[at.MEAN_X]
-            dy0 = np.float32(top) + HALF - record[at.MEAN_Y]
-            for i in range(LANE_ROWS * TILE):
-                work[LANES * PLANE + i] = ZERO
-            first, last = rows_reached(record, top)
-            for row in range(first, last):
-                blend_row_backward(work, row * TILE, record, dx0, dy0 + np.float32(row))
-            nth = (row_of_tiles - tiles[slot, 1]) * (tiles[slot, 2] - tiles[slot, 0]) + column - tiles[slot, 0]
-            store_sums(work, dx0, sums[first_entry[slot] + nth])
-            if (n - starts[tile]) % CHECK_EVERY == CHECK_EVERY - 1 and is_finished(work):
+        for first in range(starts[tile], starts[tile + 1], BATCH):
+            last = min(first + BATCH, starts[tile + 1])
+            fetch(records, slots, first, last, batch)
+            for n in range(last - first):
+                slot = slots[first + n]
+                nth = (row - tiles[slot, 1]) * (tiles[slot, 2] - tiles[slot, 0]) + column - tiles[slot, 0]
+                blend_gaussian_backward(work, batch, n * RECORD_COLUMNS, left, top, sums, first_entry[slot] + nth)
+            if is_finished(work):
                 break

@@ -29,6 +29,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """A part of kernels: compiled into each that uses it, so that loops around and in it can be vectorised."""
+    return numba.njit(forceinline=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
+
+
 def thread_count() -> int:
     """Threads a render uses: torch's own setting."""
     return torch.get_num_threads()

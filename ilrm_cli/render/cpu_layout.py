@@ -3,6 +3,7 @@
 import numpy as np
 
 TILE = 16  # px, side of a tile
+STRIP = 8  # px, columns handled at once: one AVX register
 
 # One row per visible Gaussian: what the tile kernels need of it. With d = pixel - mean in px, the exponent is
 # log2(alpha) = LOG2_OPACITY - (XX dx² + XY dx dy + YY dy²).

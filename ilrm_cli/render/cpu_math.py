@@ -3,7 +3,7 @@
 import numpy as np
 
 from ilrm_cli import harmonics
-from ilrm_cli.render.cpu_jit import kernel
+from ilrm_cli.render.cpu_jit import inlined
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
 TINY = np.float32(1e-12)  # as torch.nn.functional.normalize
@@ -20,12 +20,12 @@ C30, C31, C32, C33, C34, C35, C36 = (np.float32(c) for c in harmonics.SH_C3)
 THREE, FOUR, SIX, EIGHT = np.float32(3), np.float32(4), np.float32(6), np.float32(8)
 
 
-@kernel
+@inlined
 def dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@kernel
+@inlined
 def exp2_of_negative(power):
     """2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest."""
     whole = np.int32(power)
@@ -34,7 +34,7 @@ def exp2_of_negative(power):
     return scale * (ONE + f * (E1 + f * (E2 + f * (E3 + f * (E4 + f * E5)))))
 
 
-@kernel
+@inlined
 def rotation_columns(w, x, y, z):
     """Columns of the rotation matrix of a unit quaternion."""
     return (
@@ -44,7 +44,7 @@ def rotation_columns(w, x, y, z):
     )
 
 
-@kernel
+@inlined
 def harmonic_values(x, y, z, bases, values):
     """Values of the first `bases` spherical harmonics in direction (x, y, z), as `harmonics.basis`."""
     values[0] = C0
@@ -65,7 +65,7 @@ def harmonic_values(x, y, z, bases, values):
         values[15] = C36 * x * (xx - THREE * yy)
 
 
-@kernel
+@inlined
 def harmonic_slope(x, y, z, bases, g):
     """Gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z)."""
     zero = np.float32(0)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import kernel
+from ilrm_cli.render.cpu_jit import inlined, kernel
 from ilrm_cli.render.cpu_layout import FAR, LOG2_E, LOG2_MIN_ALPHA, LOW_PASS, MIN_ALPHA, TILE
 from ilrm_cli.render.cpu_math import C0, HALF, ONE, TINY, TWO, dot, harmonic_values, rotation_columns
 
@@ -18,19 +18,19 @@ MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footp
 HUGE = np.float32(1e12)  # px², variances beyond it (also infinity and NaN) are no picture of anything
 
 
-@kernel
+@inlined
 def row3(array, start):
     return array[start], array[start + 1], array[start + 2]
 
 
-@kernel
+@inlined
 def unit_quaternion(quaternions, i):
     w, x, y, z = quaternions[i, 0], quaternions[i, 1], quaternions[i, 2], quaternions[i, 3]
     inverse = ONE / max(np.float32(math.sqrt(w * w + x * x + y * y + z * z)), TINY)
     return w * inverse, x * inverse, y * inverse, z * inverse, inverse
 
 
-@kernel
+@inlined
 def jacobian_rows(camera, x, y, z):
     """Rows of P = J W at a point of the camera frame, and x/z and y/z after clamping."""
     slope_x = min(max(x / z, camera[at.LIMITS]), camera[at.LIMITS + 1])
@@ -42,7 +42,7 @@ def jacobian_rows(camera, x, y, z):
     return p0, p1, slope_x, slope_y
 
 
-@kernel
+@inlined
 def covariance(t0, t1):
     """Entries xx, xy, yy of the low-passed 2D covariance, and its determinant."""
     cross_x, cross_y = t0[1] * t1[2] - t0[2] * t1[1], t0[2] * t1[0] - t0[0] * t1[2]
@@ -52,7 +52,7 @@ def covariance(t0, t1):
     return xx + LOW_PASS, xy, yy + LOW_PASS, determinant
 
 
-@kernel
+@inlined
 def color_sums(harmonics, i, mean, camera, basis):
     """0.5 + Σ harmonics · Y per channel, before negative values are cut off."""
     bases = harmonics.shape[1]
@@ -70,7 +70,7 @@ def color_sums(harmonics, i, mean, camera, basis):
     return red, green, blue
 
 
-@kernel
+@inlined
 def first_to_last(center, reach, size):
     """Tiles [first, last) whose pixel centres lie within center ± reach along an axis of `size` px; maybe none."""
     low = max(math.ceil(center - reach - HALF), np.float32(0))

@@ -8,20 +8,20 @@ import math
 import numpy as np
 
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import kernel
+from ilrm_cli.render.cpu_jit import inlined, kernel
 from ilrm_cli.render.cpu_math import ONE, TINY, TWO, dot, harmonic_slope, rotation_columns
 from ilrm_cli.render.cpu_project import color_sums, covariance, jacobian_rows, row3, unit_quaternion
 
 ZERO = np.float32(0)
 
 
-@kernel
+@inlined
 def mix(a, u, b, v):
     """a u + b v for numbers a, b and vectors u, v."""
     return a * u[0] + b * v[0], a * u[1] + b * v[1], a * u[2] + b * v[2]
 
 
-@kernel
+@inlined
 def footprint_backward(sums, t0, t1):
     """dL/d(projected mean) and dL/dT, from the moments of dL/dsigma with sigma = ½ dᵀ conic d, d = pixel - mean."""
     xx, xy, yy, determinant = covariance(t0, t1)
@@ -36,7 +36,7 @@ def footprint_backward(sums, t0, t1):
     return d_mean_x, d_mean_y, mix(g0, t0, g1, t1), mix(g1, t0, g2, t1)
 
 
-@kernel
+@inlined
 def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p0, d_p1):
     """dL/d(camera coordinates) through the projected mean and through the Jacobian's rows."""
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
@@ -57,7 +57,7 @@ def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p
     return d_ratio_x / z, d_ratio_y / z, d_z
 
 
-@kernel
+@inlined
 def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
     """dL/d(quaternion as given) from dL/d(columns of its rotation matrix)."""
     d_w = TWO * (x * (d1[2] - d2[1]) + y * (d2[0] - d0[2]) + z * (d0[1] - d1[0]))
@@ -73,7 +73,7 @@ def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
     )
 
 
-@kernel
+@inlined
 def color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics):
     """Add to dL/dharmonics; return dL/dmean through the viewing direction."""
     bases = harmonics.shape[1]
@@ -97,7 +97,7 @@ def color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics)
     return (d_x - along * x) * inverse, (d_y - along * y) * inverse, (d_z - along * z) * inverse
 
 
-@kernel
+@inlined
 def gaussian_backward(
     i, sums, basis, slopes, means, quaternions, scales, opacities, harmonics, camera,
     d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
