@@ -1,0 +1,84 @@
+"""Training scenes by number, and an endless stream of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.synth.raycast import render_scene
+from ilrm_cli.synth.scenes import make_scene
+from ilrm_cli.synth.trajectories import draw_cameras
+from ilrm_cli.views import Views
+
+PATHS_PER_SCENE = 4  # camera paths tried in a scene before another scene takes its place
+
+
+@dataclass(frozen=True)
+class TrainingScene:
+    """Rendered views of one procedural scene, in the order of the camera path, with exact depth."""
+
+    views: Views
+    depth: Float[Tensor, "view height width"]  # z-depth at pixel centres, world units
+    kind: str  # "room", "table_top", "outdoors", "corridor", "facade", "heap"
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """How photos of one scene differ in ways that geometry does not explain; all off at 0."""
+
+    exposure: float = 0.0  # standard deviation of log brightness between views
+    white_balance: float = 0.0  # the same per colour channel
+    noise: float = 0.0  # standard deviation of sensor noise at full brightness, in display units
+
+
+def _disturb(images: Tensor, photometry: Photometry, rng: np.random.Generator) -> Tensor:
+    views = images.shape[0]
+    log_gain = photometry.exposure * rng.standard_normal((views, 1, 1, 1))
+    log_gain = log_gain + photometry.white_balance * rng.standard_normal((views, 3, 1, 1))
+    noise = photometry.noise * rng.standard_normal(tuple(images.shape), dtype=np.float32)
+    seen = images * torch.from_numpy(np.exp(log_gain)).float()
+    return (seen + torch.from_numpy(noise) * (0.3 + 0.7 * seen).sqrt()).clamp(0, 1)
+
+
+def training_scene(
+    seed: int,
+    index: int,
+    views: int,
+    width: int,
+    height: int,
+    samples: int = 4,
+    threads: int = 1,
+    photometry: Photometry | None = None,
+) -> TrainingScene:
+    """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made."""
+    for attempt in range(100):
+        scene = make_scene(seed, index, attempt)
+        rng = np.random.default_rng([seed, index, attempt, 1])
+        for _ in range(PATHS_PER_SCENE):
+            cameras = draw_cameras(scene, rng, views, width, height)
+            if cameras is not None:
+                images, depth = render_scene(scene, cameras, samples, threads)
+                if photometry is not None:
+                    images = _disturb(images, photometry, rng)
+                return TrainingScene(Views(images, cameras), depth, scene.kind)
+    raise AssertionError(f"no camera path fits scene {index} of seed {seed}")
+
+
+def stream(
+    seed: int,
+    views: int,
+    width: int,
+    height: int,
+    first: int = 0,
+    samples: int = 4,
+    threads: int = 1,
+    photometry: Photometry | None = None,
+) -> Iterator[TrainingScene]:
+    """Scenes `first`, `first + 1`, ... without end; made on demand, so a background thread can pull ahead."""
+    index = first
+    while True:
+        yield training_scene(seed, index, views, width, height, samples, threads, photometry)
+        index += 1

@@ -1,0 +1,95 @@
+"""Random materials: which tile, how large, in which colours, how glossy."""
+
+import colorsys
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ilrm_cli.synth.textures import FAMILIES, Tiles
+
+WALLS = ("plain", "plain", "noise", "bricks", "stripes", "dots", "grout", "poster", "blotches", "plaid", "veins")
+FLOORS = ("planks", "planks", "grout", "checker", "noise", "straw", "plaid", "pebbles", "veins", "leaves", "blotches")
+GROUNDS = ("straw", "straw", "pebbles", "leaves", "noise", "blotches", "bricks", "grout", "planks", "veins")
+WOODS = ("planks", "planks", "noise", "plain", "veins", "stripes")
+FOLIAGE = ("leaves", "straw", "noise", "blotches")
+PRINTS = ("poster", "text", "books", "windows", "leaves", "plaid")
+
+
+class Materials(NamedTuple):
+    """M materials as flat arrays; albedo = base + mix @ tile channels, times 1 + detail * (noise - mean)."""
+
+    tile: np.ndarray  # [M, 2] int32: pattern, detail noise
+    uv: np.ndarray  # [M, 2, 4] float32: periods per world unit as (cos, sin) * frequency, then offset, of both layers
+    base: np.ndarray  # [M, 3] linear colour
+    mix: np.ndarray  # [M, 3, 3] colour (row) per channel (column)
+    detail: np.ndarray  # [M] strength of the fine noise
+    gloss: np.ndarray  # [M, 2] strength and exponent of the highlight
+    glow: np.ndarray  # [M] light given off, in units of albedo
+
+
+class Palette:
+    """Colours that go together: a few hues of a scene, mostly muted, a few loud."""
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng = rng
+        self.hues = rng.uniform(0, 1, int(rng.integers(2, 6)))
+        self.loudness = rng.uniform(0.5, 1.6)
+
+    def colour(self, hue: float | None = None, value: float | None = None) -> np.ndarray:
+        """A linear colour."""
+        rng = self.rng
+        if hue is None:
+            hue = self.hues[int(rng.integers(len(self.hues)))] if rng.random() < 0.8 else rng.random()
+        saturation = min(rng.beta(1.3, 2.5) * self.loudness, 0.95)
+        value = rng.uniform(0.12, 0.97) if value is None else value
+        rgb = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
+        return np.array(rgb) ** 2.2
+
+
+class Paints:
+    """Collects the materials of a scene."""
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng = rng
+        self.palette = Palette(rng)
+        self._rows: list[tuple] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(
+        self,
+        families: tuple[str, ...] = FAMILIES,
+        period: tuple[float, float] = (0.4, 2.0),
+        hue: float | None = None,
+        value: float | None = None,
+        upright: bool = False,
+        glow: float = 0.0,
+        gloss: float | None = None,
+    ) -> int:
+        """A new material: pattern of one of the families, repeating every `period` world units; returns its index."""
+        rng = self.rng
+        family = families[int(rng.integers(len(families)))]
+        first, second, third = (self.palette.colour(hue, value) for _ in range(3))
+        contrast = rng.uniform(0.35, 1.0)
+        mix = np.stack([contrast * (second - first), 0.6 * contrast * (third - first), np.zeros(3)], axis=1)
+        mix[:, 2] = rng.uniform(-0.35, 0.35) * first
+        base = first - mix @ np.full(3, 0.15)
+        angle = rng.choice([0.0, 0.0, math.pi / 2, rng.uniform(0, 2 * math.pi)]) if not upright else 0.0
+        length = math.exp(rng.uniform(math.log(period[0]), math.log(period[1])))
+        fine = rng.uniform(1.3, 4.5) / length
+        turn = rng.uniform(0, 2 * math.pi)
+        uv = [
+            [math.cos(angle) / length, math.sin(angle) / length, rng.random(), rng.random()],
+            [fine * math.cos(turn), fine * math.sin(turn), rng.random(), rng.random()],
+        ]
+        if gloss is None:
+            gloss = rng.uniform(0.1, 0.7) if rng.random() < 0.3 else 0.0
+        tiles = (Tiles.of(family, int(rng.integers(1 << 30))), int(rng.integers(len(FAMILIES))) * 3)
+        self._rows.append((tiles, uv, base, mix, rng.uniform(0.1, 0.9), (gloss, math.exp(rng.uniform(1.5, 4.5))), glow))
+        return len(self._rows) - 1
+
+    def finish(self) -> Materials:
+        tile, *rest = zip(*self._rows, strict=True)
+        return Materials(np.array(tile, np.int32), *(np.array(column, np.float32) for column in rest))

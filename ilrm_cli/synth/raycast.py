@@ -1,0 +1,286 @@
+"""Images and depth of a scene by ray casting on the CPU.
+
+A ray per pixel centre finds the surface, its depth and its colour (textures and shadows are filtered over the pixel);
+further jittered rays per pixel only find which surfaces share the pixel, and a colour is computed for each new one.
+The jitter is a hash of pixel and sample, so pictures do not depend on threads.
+"""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import njit
+from numpy import float32 as f32
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.synth.scene import Scene
+from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
+from ilrm_cli.synth.shapes import BOX, FAR, KERNEL, box_interval, first_hit, normal_at
+
+TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
+BEHIND = -1  # "solid" number of ground, room and sky
+DOME = 9  # face number of the sky
+NEAR = f32(1e-3)  # corners closer to the image plane than this have no bounded projection
+
+
+@njit(**KERNEL)
+def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
+    """For one camera: rays to unit space (matrix, origin), pixel rectangle (reach) and nearest depth of each solid."""
+    for i in range(shapes.kind.shape[0]):
+        m = shapes.local_from_world[i]
+        for r in range(3):
+            for c in range(3):
+                matrix[i, r, c] = m[r, 0] * pose[0, c] + m[r, 1] * pose[1, c] + m[r, 2] * pose[2, c]
+            origin[i, r] = m[r, 0] * pose[0, 3] + m[r, 1] * pose[1, 3] + m[r, 2] * pose[2, 3] + m[r, 3]
+        near[i], x0, y0, x1, y1 = FAR, FAR, FAR, -FAR, -FAR
+        furthest = -FAR
+        for k in range(8):
+            dx = shapes.corners[i, k, 0] - pose[0, 3]
+            dy = shapes.corners[i, k, 1] - pose[1, 3]
+            dz = shapes.corners[i, k, 2] - pose[2, 3]
+            z = pose[0, 2] * dx + pose[1, 2] * dy + pose[2, 2] * dz
+            inverse = f32(1) / max(z, NEAR)
+            x = (pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz) * inverse * focal[0] + center[0]
+            y = (pose[0, 1] * dx + pose[1, 1] * dy + pose[2, 1] * dz) * inverse * focal[1] + center[1]
+            x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
+            near[i], furthest = min(near[i], z), max(furthest, z)
+        if furthest < NEAR:
+            x0, x1 = FAR, -FAR
+        elif near[i] < NEAR:
+            x0, y0, x1, y1 = -FAR, -FAR, FAR, FAR
+        reach[i, 0], reach[i, 1], reach[i, 2], reach[i, 3] = x0, y0, x1, y1
+
+
+@njit(**KERNEL)
+def solids_in_tile(order, reach, left, top, chosen):
+    """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; returns how many."""
+    count = 0
+    right, bottom = f32(left + TILE), f32(top + TILE)
+    for i in order:
+        if reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top):
+            chosen[count] = i
+            count += 1
+    return count
+
+
+@njit(**KERNEL)
+def behind(surround, ox, oy, oz, dx, dy, dz):
+    """(t, face) of ground, room or sky along a world ray."""
+    box = surround.box
+    if surround.kind[0] == ROOM:
+        sx, sy, sz = (
+            f32(2) / (box[1, 0] - box[0, 0]),
+            f32(2) / (box[1, 1] - box[0, 1]),
+            f32(2) / (box[1, 2] - box[0, 2]),
+        )
+        _, _, t, face = box_interval(
+            (ox - box[0, 0]) * sx - f32(1), (oy - box[0, 1]) * sy - f32(1), (oz - box[0, 2]) * sz - f32(1),
+            dx * sx, dy * sy, dz * sz,
+        )  # fmt: skip
+        return max(t, f32(0)), face
+    dome = surround.dome
+    cx, cy, cz = ox - dome[0], oy - dome[1], oz - dome[2]
+    a = dx * dx + dy * dy + dz * dz
+    b = cx * dx + cy * dy + cz * dz
+    c = cx * cx + cy * cy + cz * cz - dome[3] * dome[3]
+    t = (math.sqrt(max(b * b - a * c, f32(0))) - b) / a
+    if surround.kind[0] == OPEN and dz < f32(0):
+        ground = (box[0, 2] - oz) / dz
+        if f32(0) < ground < t:
+            return ground, 4
+    return t, DOME
+
+
+@njit(**KERNEL)
+def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
+    """(z-depth, solid, face) of what the ray through (x, y, 1) in camera axes meets first."""
+    best, face = behind(
+        surround, pose[0, 3], pose[1, 3], pose[2, 3],
+        pose[0, 0] * x + pose[0, 1] * y + pose[0, 2],
+        pose[1, 0] * x + pose[1, 1] * y + pose[1, 2],
+        pose[2, 0] * x + pose[2, 1] * y + pose[2, 2],
+    )  # fmt: skip
+    solid = BEHIND
+    for k in range(count):
+        i = chosen[k]
+        if near[i] >= best:
+            break
+        m = matrix[i]
+        t, f = first_hit(
+            shapes, i, origin[i, 0], origin[i, 1], origin[i, 2],
+            m[0, 0] * x + m[0, 1] * y + m[0, 2],
+            m[1, 0] * x + m[1, 1] * y + m[1, 2],
+            m[2, 0] * x + m[2, 1] * y + m[2, 2],
+            best,
+        )  # fmt: skip
+        if t < best:
+            best, solid, face = t, i, f
+    return best, solid, face
+
+
+@njit(**KERNEL)
+def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y):
+    """Linear colour of what the ray through (x, y, 1) meets at depth t."""
+    dx = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2]
+    dy = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2]
+    dz = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2]
+    px, py, pz = pose[0, 3] + t * dx, pose[1, 3] + t * dy, pose[2, 3] + t * dz
+    if face == DOME and solid == BEHIND:
+        dome = surround.dome
+        s = f32(1) / dome[3]
+        return sky_colour(
+            surround, materials, texels, (px - dome[0]) * s, (py - dome[1]) * s, (pz - dome[2]) * s, pixel_angle
+        )
+    length = math.sqrt(x * x + y * y + f32(1))
+    ex, ey, ez = -dx / length, -dy / length, -dz / length
+    if solid == BEHIND:
+        m = surround.material[face]
+        sign = f32(1) if face % 2 == 0 else f32(-1)  # room faces look inwards
+        nx = sign if face < 2 else f32(0)
+        ny = sign if 2 <= face < 4 else f32(0)
+        nz = sign if face >= 4 else f32(0)
+        u, v = (py, pz) if face < 2 else ((px, pz) if face < 4 else (px, py))
+    else:
+        m = shapes.material[solid]
+        w = shapes.local_from_world[solid]
+        lx = w[0, 0] * px + w[0, 1] * py + w[0, 2] * pz + w[0, 3]
+        ly = w[1, 0] * px + w[1, 1] * py + w[1, 2] * pz + w[1, 3]
+        lz = w[2, 0] * px + w[2, 1] * py + w[2, 2] * pz + w[2, 3]
+        nx, ny, nz = normal_at(shapes, solid, face, lx, ly, lz)
+        h = shapes.half
+        hx, hy, hz = h[solid, 0], h[solid, 1], h[solid, 2]
+        u, v = surface_uv(
+            shapes.kind[solid], face, lx, ly, lz,
+            (w[0, 0] * nx + w[0, 1] * ny + w[0, 2] * nz) * hx,
+            (w[1, 0] * nx + w[1, 1] * ny + w[1, 2] * nz) * hy,
+            (w[2, 0] * nx + w[2, 1] * ny + w[2, 2] * nz) * hz,
+            hx, hy, hz,
+        )  # fmt: skip
+    slant = min(max(nx * ex + ny * ey + nz * ez, f32(0.05)), f32(1))
+    footprint = pixel_angle * t / math.sqrt(slant)
+    r, g, b = lit_colour(
+        shapes, materials, surround, sun, above, texels, m, u, v, (px, py, pz), (nx, ny, nz), (ex, ey, ez), footprint
+    )
+    haze = surround.weather[5]
+    if haze > f32(0):
+        part = f32(1) - math.exp(-haze * t * length)
+        s = surround.sky
+        r, g, b = r + part * (s[0, 0] - r), g + part * (s[0, 1] - g), b + part * (s[0, 2] - b)
+    return r, g, b
+
+
+@njit(**KERNEL)
+def hash01(a, b, c):
+    """A number in [0, 1) from three integers (xxHash's finaliser)."""
+    mask = np.uint64(0xFFFFFFFF)
+    h = (np.uint64(a) * np.uint64(2654435761) ^ np.uint64(b) * np.uint64(2246822519) ^ np.uint64(c + 1)) & mask
+    h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & mask
+    h = ((h ^ (h >> np.uint64(13))) * np.uint64(3266489917)) & mask
+    h = h ^ (h >> np.uint64(16))
+    return f32(h >> np.uint64(8)) * f32(1 / (1 << 24))
+
+
+@njit(**KERNEL)
+def render_band(
+    shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, reach, near, order, chosen,
+    first, last, samples, image, depth,
+):  # fmt: skip
+    """Rows [first, last) of one camera into image [3, H, W] and depth [H, W]; no image when samples = 0.
+
+    `matrix` to `near` come from `project_solids`; `order` sorts by `near`; `chosen` [N] is scratch.
+    """
+    pixel_angle = f32(1) / focal[0]
+    width = depth.shape[1]
+    side = int(math.ceil(math.sqrt(f32(samples))))  # jitter cells across a pixel
+    rows = (samples + side - 1) // max(side, 1)
+    for top in range(first, last, TILE):
+        for left in range(0, width, TILE):
+            count = solids_in_tile(order, reach, left, top, chosen)
+            for row in range(top, min(top + TILE, last)):
+                for column in range(left, min(left + TILE, width)):
+                    x = (f32(column) + f32(0.5) - center[0]) / focal[0]
+                    y = (f32(row) + f32(0.5) - center[1]) / focal[1]
+                    t, solid, face = nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y)
+                    depth[row, column] = t
+                    if samples == 0:
+                        continue
+                    r, g, b = colour_of(
+                        shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y
+                    )
+                    red, green, blue = r, g, b
+                    if samples > 1:
+                        red, green, blue = f32(0), f32(0), f32(0)
+                        for s in range(samples):
+                            jx = (f32(s % side) + hash01(column, row, 2 * s)) / f32(side)
+                            jy = (f32(s // side) + hash01(column, row, 2 * s + 1)) / f32(rows)
+                            sx = (f32(column) + jx - center[0]) / focal[0]
+                            sy = (f32(row) + jy - center[1]) / focal[1]
+                            st, other, side_of = nearest(
+                                shapes, surround, pose, matrix, origin, near, chosen, count, sx, sy
+                            )
+                            if other != solid or side_of != face:
+                                solid, face = other, side_of
+                                r, g, b = colour_of(
+                                    shapes, materials, surround, sun, above, texels, pose, pixel_angle, st, solid,
+                                    face, sx, sy,
+                                )  # fmt: skip
+                            red, green, blue = red + r, green + g, blue + b
+                        red, green, blue = red / f32(samples), green / f32(samples), blue / f32(samples)
+                    gain = surround.exposure[0]
+                    image[0, row, column] = to_display(red * gain)
+                    image[1, row, column] = to_display(green * gain)
+                    image[2, row, column] = to_display(blue * gain)
+
+
+def _render(scene: Scene, cameras: Cameras, samples: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    views, height, width = len(cameras), cameras.height, cameras.width
+    images = np.empty((views, 3, height, width) if samples else (views, 3, 0, 0), np.float32)
+    depth = np.empty((views, height, width), np.float32)
+    poses = np.ascontiguousarray(cameras.world_from_cam[:, :3].numpy(), np.float32)
+    focal = np.ascontiguousarray(cameras.focal_px.numpy(), np.float32)
+    center = np.ascontiguousarray(cameras.center_px.numpy(), np.float32)
+    bands = 1 if threads == 1 else max(1, 2 * threads // views)
+    edges = [TILE * (height * band // bands // TILE) for band in range(bands)] + [height]
+
+    solids = len(scene.shapes.kind)
+
+    def work(job: tuple[int, int]) -> None:
+        view, band = job
+        matrix, origin = np.empty((solids, 3, 3), np.float32), np.empty((solids, 3), np.float32)
+        reach, near = np.empty((solids, 4), np.float32), np.empty(solids, np.float32)
+        camera = poses[view], focal[view], center[view]
+        project_solids(scene.shapes, *camera, matrix, origin, reach, near)
+        render_band(
+            scene.shapes, scene.materials, scene.surround, scene.sun, scene.above, scene.tiles.texels, *camera,
+            matrix, origin, reach, near, np.argsort(near), np.empty(solids, np.int64),
+            edges[band], edges[band + 1], samples, images[view], depth[view],
+        )  # fmt: skip
+
+    jobs = [(view, band) for view in range(views) for band in range(bands)]
+    if threads == 1:
+        for job in jobs:
+            work(job)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, jobs))
+    return images, depth
+
+
+def render_scene(
+    scene: Scene, cameras: Cameras, samples: int = 4, threads: int = 1
+) -> tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]:
+    """Pictures in [0, 1] with `samples` rays per pixel, and z-depth at pixel centres in world units.
+
+    The pictures are the same for every number of threads. Python's lock is released while rays are cast.
+    """
+    assert samples >= 1
+    images, depth = _render(scene, cameras, samples, threads)
+    return torch.from_numpy(images), torch.from_numpy(depth)
+
+
+def depth_of(scene: Scene, cameras: Cameras) -> Float[Tensor, "view height width"]:
+    """Z-depth alone, in world units; a fraction of the work."""
+    return torch.from_numpy(_render(scene, cameras, 0, 1)[1])

@@ -1,0 +1,145 @@
+"""A scene as the ray caster takes it, and the builder that collects its solids."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy import float32 as f32
+
+from ilrm_cli.synth.materials import Materials
+from ilrm_cli.synth.shading import GRID, Blockers, Surround
+from ilrm_cli.synth.shapes import KERNEL, Shapes
+from ilrm_cli.synth.textures import Tiles
+
+
+class Stage(NamedTuple):
+    """Where photographers stand (world units, z up)."""
+
+    focus: tuple[float, float, float]  # what they look at
+    distance: tuple[float, float]  # from the focus, nearest and furthest
+    low: tuple[float, float, float]  # cameras stay inside this box
+    high: tuple[float, float, float]
+    shots: tuple[str, ...]  # names of trajectories that fit, with repetition as weight
+    front: float  # azimuth from the focus to the photographer, radians; for shots from one side
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that can be seen, as flat arrays; z is up."""
+
+    kind: str
+    shapes: Shapes
+    materials: Materials
+    surround: Surround
+    sun: Blockers
+    above: Blockers
+    tiles: Tiles
+    stage: Stage
+
+
+class Frame(NamedTuple):
+    """Where a thing made of several solids stands: position, turn about z, size."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    yaw: float = 0.0
+    scale: float = 1.0
+
+    def place(self, x: float, y: float, z: float) -> tuple[float, float, float]:
+        c, s = self.scale * math.cos(self.yaw), self.scale * math.sin(self.yaw)
+        return self.x + c * x - s * y, self.y + s * x + c * y, self.z + self.scale * z
+
+    def at(self, x: float, y: float, z: float, yaw: float = 0.0, scale: float = 1.0) -> "Frame":
+        """A frame given in this one."""
+        return Frame(*self.place(x, y, z), self.yaw + yaw, self.scale * scale)
+
+
+WHOLE = (0.0, 0.0, 0.0, 1.0)
+SOLID = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
+
+
+class Builder:
+    """Collects solids; `add` speaks in the coordinates of a frame."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(
+        self,
+        kind: int,
+        frame: Frame,
+        at: tuple[float, float, float],
+        half: tuple[float, float, float],
+        material: int,
+        param: float = 0.0,
+        turn=UPRIGHT,
+        clip: tuple = WHOLE,
+        carve: tuple = SOLID,
+    ) -> None:
+        """One solid: centre and half sizes in the frame; `turn` is a rotation applied before the frame's own."""
+        size = tuple(frame.scale * h for h in half)
+        edge = frame.scale * param if kind == 4 else param  # ROUNDED has its edge radius in world units
+        self._rows.append((kind, frame.place(*at), frame.yaw, turn, size, edge, clip, carve, material))
+
+    def finish(self) -> Shapes:
+        kind, center, yaw, turn, half, param, clip, carve, material = zip(*self._rows, strict=True)
+        c, s = np.cos(yaw), np.sin(yaw)
+        turned = np.array(turn)  # [N, 3, 3]
+        rotation = np.stack(
+            [c[:, None] * turned[:, 0] - s[:, None] * turned[:, 1], s[:, None] * turned[:, 0] + c[:, None] * turned[:, 1],
+             turned[:, 2]], axis=1,
+        )  # fmt: skip
+        center, half = np.array(center), np.array(half)
+        rows = rotation.transpose(0, 2, 1) / half[:, :, None]
+        offset = -(rows @ center[:, :, None])
+        corners = center[:, None] + (SIGNS * half[:, None]) @ rotation.transpose(0, 2, 1)
+        return Shapes(
+            np.array(kind, np.int32), np.concatenate([rows, offset], 2).astype(np.float32), half.astype(np.float32),
+            np.array(param, np.float32), np.array(clip, np.float32), np.array(carve, np.float32),
+            np.array(material, np.int32), corners.astype(np.float32),
+        )  # fmt: skip
+
+
+@njit(**KERNEL)
+def _fill_cells(low, high, cursor, start, solids):
+    """Cells [low, high] (inclusive, [N, 2]) of each solid into compressed rows; with `solids` empty only counts."""
+    for i in range(low.shape[0]):
+        for v in range(low[i, 1], high[i, 1] + 1):
+            for u in range(low[i, 0], high[i, 0] + 1):
+                cell = v * GRID + u
+                if solids.shape[0]:
+                    solids[start[cell] + cursor[cell]] = i
+                cursor[cell] += 1
+    if not solids.shape[0]:
+        for cell in range(GRID * GRID):
+            start[cell + 1] = start[cell] + cursor[cell]
+
+
+def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
+    """The map across a parallel light of the solids of a scene."""
+    helper = np.array([1.0, 0, 0]) if abs(to_light[0]) < 0.8 else np.array([0, 1.0, 0])
+    first = np.cross(to_light, helper)
+    first /= np.linalg.norm(first)
+    axes = np.stack([first, np.cross(to_light, first)])
+    across = shapes.corners @ axes.T  # [N, 8, 2]
+    low, high = across.min(1), across.max(1)  # [N, 2]
+    corner = low.min(0) - 1e-3
+    per_unit = GRID / (high.max(0) - corner + 1e-3)
+    cells = [np.clip(((edge - corner) * per_unit).astype(np.int64), 0, GRID - 1) for edge in (low, high)]
+    start = np.zeros(GRID * GRID + 1, np.int32)
+    _fill_cells(*cells, np.zeros(GRID * GRID, np.int64), start, np.empty(0, np.int32))
+    solids = np.empty(max(int(start[-1]), 1), np.int32)
+    _fill_cells(*cells, np.zeros(GRID * GRID, np.int64), start, solids)
+    local = shapes.local_from_world[:, :, :3] @ to_light
+    return Blockers(
+        *(a.astype(f32) for a in (to_light, local, axes, corner, per_unit)),
+        start, solids,
+    )  # fmt: skip

@@ -1,0 +1,226 @@
+"""Colour of a surface point: texture, sun with soft shadow, ambient light with a soft shadow from above, gloss, sky.
+
+All light except the highlight is the same from wherever it is seen. Colours are linear; `to_display` makes them sRGB.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy import float32 as f32
+
+from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, KERNEL, FRUSTUM, TORUS, chord
+from ilrm_cli.synth.textures import fetch
+
+GRID = 24  # cells along a side of the map that finds the solids between a point and a light
+OPEN, ROOM, VOID = range(3)  # what is behind all solids: ground and sky, the inside of a box, sky all around
+
+
+class Surround(NamedTuple):
+    """What is behind all solids, and the light (float32 arrays)."""
+
+    kind: np.ndarray  # [1] int32: OPEN, ROOM or VOID
+    box: np.ndarray  # [2, 3] lowest and highest corner of the room; the ground is at box[0, 2]
+    dome: np.ndarray  # [4] centre and radius of the sphere that carries the sky
+    material: np.ndarray  # [7] int32: six room faces (x-, x+, y-, y+, floor or ground, ceiling), the far silhouette
+    to_sun: np.ndarray  # [3] unit
+    sun: np.ndarray  # [3] linear colour
+    ambient: np.ndarray  # [2, 3] linear colour from below and from above
+    pool: np.ndarray  # [4] centre of a lamp's pool of light and 1 / radius^2; 0 = even light
+    softness: np.ndarray  # [1] width of the half shadow per unit of distance to what throws it
+    sky: np.ndarray  # [3, 3] horizon, zenith, clouds
+    weather: np.ndarray  # [6] cloud cover, cloud size, silhouette height, its roughness, offset, haze per unit
+    exposure: np.ndarray  # [1]
+
+
+class Blockers(NamedTuple):
+    """For one parallel light: which solids can stand between a point and the light, by cell of a map across it."""
+
+    to_light: np.ndarray  # [3] unit
+    local: np.ndarray  # [N, 3] the same in the unit space of each solid
+    axes: np.ndarray  # [2, 3] unit, across the light
+    corner: np.ndarray  # [2] of the map
+    per_unit: np.ndarray  # [2] cells per world unit
+    start: np.ndarray  # [GRID * GRID + 1] int32
+    solids: np.ndarray  # [entries] int32, by cell
+
+
+@njit(**KERNEL)
+def lit_share(shapes, blockers, px, py, pz, softness, blur):
+    """Share of a parallel light that reaches a point: each solid dims it by its chord over the half shadow's width."""
+    a, b, c = blockers.axes, blockers.corner, blockers.per_unit
+    u = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz - b[0]) * c[0]
+    v = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz - b[1]) * c[1]
+    if not (f32(0) <= u < f32(GRID) and f32(0) <= v < f32(GRID)):
+        return f32(1)
+    cell = int(v) * GRID + int(u)
+    share = f32(1)
+    for k in range(blockers.start[cell], blockers.start[cell + 1]):
+        i = blockers.solids[k]
+        m = shapes.local_from_world
+        ox = m[i, 0, 0] * px + m[i, 0, 1] * py + m[i, 0, 2] * pz + m[i, 0, 3]
+        oy = m[i, 1, 0] * px + m[i, 1, 1] * py + m[i, 1, 2] * pz + m[i, 1, 3]
+        oz = m[i, 2, 0] * px + m[i, 2, 1] * py + m[i, 2, 2] * pz + m[i, 2, 3]
+        away, inside = chord(shapes, i, ox, oy, oz, blockers.local[i, 0], blockers.local[i, 1], blockers.local[i, 2])
+        if inside > f32(0):
+            share *= f32(1) - min(inside / (softness * away + blur), f32(1))
+            if share < f32(0.01):
+                return f32(0)
+    return share
+
+
+@njit(**KERNEL)
+def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
+    """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
+    if face >= CARVED:
+        face -= CARVED
+    if face == CURVED and kind != TORUS and (kind == ELLIPSOID or kind == FRUSTUM):
+        around = math.atan2(y, x) * f32(0.5) * (hx + hy)
+        return around, (math.asin(min(max(z, f32(-1)), f32(1))) * hz if kind == ELLIPSOID else z * hz)
+    if face == CURVED and kind == TORUS:
+        ring = math.sqrt(x * x + y * y)
+        return math.atan2(y, x) * hx * f32(0.7), math.atan2(z, ring - f32(0.7)) * hx * f32(0.3)
+    axis = face // 2
+    if face == CURVED or face == CLIPPED:
+        ax, ay, az = abs(nx), abs(ny), abs(nz)
+        axis = 0 if ax >= ay and ax >= az else (1 if ay >= az else 2)
+    if axis == 0:
+        return y * hy, z * hz
+    if axis == 1:
+        return x * hx, z * hz
+    return x * hx, y * hy
+
+
+@njit(**KERNEL)
+def albedo(materials, texels, m, u, v, footprint):
+    """Linear colour of material `m` at (u, v), averaged over `footprint` world units."""
+    uv = materials.uv
+    size = math.log2(max(footprint, f32(1e-6))) + f32(8)  # 2^8 texels per period
+    c, s = uv[m, 0, 0], uv[m, 0, 1]
+    r, g, b, _ = fetch(
+        texels, materials.tile[m, 0], c * u - s * v + uv[m, 0, 2], s * u + c * v + uv[m, 0, 3],
+        size + f32(0.5) * math.log2(c * c + s * s),
+    )  # fmt: skip
+    c, s = uv[m, 1, 0], uv[m, 1, 1]
+    _, _, _, fine = fetch(
+        texels, materials.tile[m, 1], c * u - s * v + uv[m, 1, 2], s * u + c * v + uv[m, 1, 3],
+        size + f32(0.5) * math.log2(c * c + s * s),
+    )  # fmt: skip
+    gain = f32(1) + materials.detail[m] * f32(2) * (fine - f32(0.5))
+    base, mix = materials.base, materials.mix
+    red = (base[m, 0] + mix[m, 0, 0] * r + mix[m, 0, 1] * g + mix[m, 0, 2] * b) * gain
+    green = (base[m, 1] + mix[m, 1, 0] * r + mix[m, 1, 1] * g + mix[m, 1, 2] * b) * gain
+    blue = (base[m, 2] + mix[m, 2, 0] * r + mix[m, 2, 1] * g + mix[m, 2, 2] * b) * gain
+    low, high = f32(0.008), f32(0.92)
+    return min(max(red, low), high), min(max(green, low), high), min(max(blue, low), high)
+
+
+@njit(**KERNEL)
+def gradient(surround, up):
+    """Sky colour without clouds at a height `up` = sine of elevation."""
+    part = min(max(up, f32(0)), f32(1))
+    part = math.sqrt(part)
+    s = surround.sky
+    return (
+        s[0, 0] + part * (s[1, 0] - s[0, 0]),
+        s[0, 1] + part * (s[1, 1] - s[0, 1]),
+        s[0, 2] + part * (s[1, 2] - s[0, 2]),
+    )
+
+
+@njit(**KERNEL)
+def sky_colour(surround, materials, texels, x, y, z, angle):
+    """Colour of the dome in direction (x, y, z) from its centre; `angle` is the pixel's, in radians."""
+    weather = surround.weather
+    turn = math.atan2(y, x)
+    m = surround.material[6]
+    around = turn * f32(1 / (2 * math.pi))
+    lod = f32(2)
+    _, _, _, rough = fetch(texels, materials.tile[m, 1], around * f32(2) + weather[4], weather[4], lod)
+    _, _, _, smooth = fetch(texels, materials.tile[m, 0], around + weather[4], f32(0.3), lod + f32(2))
+    ridge = weather[2] * (f32(0.2) + f32(1.6) * smooth + weather[3] * (rough - f32(0.5)))
+    if z < ridge or surround.kind[0] == VOID:
+        r, g, b = albedo(materials, texels, m, turn, z * f32(1.5), angle)
+        shade = f32(0.75)
+        if surround.kind[0] == OPEN:  # aerial perspective
+            s = surround.sky
+            r = f32(0.55) * shade * r + f32(0.45) * s[0, 0]
+            g = f32(0.55) * shade * g + f32(0.45) * s[0, 1]
+            b = f32(0.55) * shade * b + f32(0.45) * s[0, 2]
+        return r, g, b
+    r, g, b = gradient(surround, z)
+    if weather[0] > f32(0):
+        scale = weather[1] / (z + f32(0.15))
+        lod = math.log2(max(angle * scale / (z + f32(0.15)), f32(1e-6))) + f32(8)
+        _, _, _, cover = fetch(texels, materials.tile[m, 1], x * scale, y * scale, lod)
+        part = min(max((cover - f32(1) + weather[0]) * f32(3), f32(0)), f32(1)) * min(z * f32(6), f32(1))
+        s = surround.sky
+        r, g, b = r + part * (s[2, 0] - r), g + part * (s[2, 1] - g), b + part * (s[2, 2] - b)
+    return r, g, b
+
+
+@njit(**KERNEL)
+def corner_shade(surround, px, py, pz):
+    """Ambient light lost in the corners of a room, 1 in the middle."""
+    share = f32(1)
+    box = surround.box
+    near = min(min(px - box[0, 0], box[1, 0] - px), min(py - box[0, 1], box[1, 1] - py))
+    second = min(pz - box[0, 2], box[1, 2] - pz)
+    share -= f32(0.3) / (f32(1) + f32(16) * near * near)
+    share -= f32(0.3) / (f32(1) + f32(16) * second * second)
+    return share
+
+
+@njit(**KERNEL)
+def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, to_eye, footprint):
+    """Linear colour of material `m` at world point `p` with normal `n` (towards the eye)."""
+    px, py, pz = p
+    nx, ny, nz = n
+    r, g, b = albedo(materials, texels, m, u, v, footprint)
+    if materials.glow[m] > f32(0):
+        w = materials.glow[m]
+        return r * w, g * w, b * w
+    bias = f32(1e-3) + f32(0.2) * footprint
+    qx, qy, qz = px + bias * nx, py + bias * ny, pz + bias * nz
+    light = sun.to_light
+    facing = nx * light[0] + ny * light[1] + nz * light[2]
+    direct = f32(0)
+    if facing > f32(0):
+        direct = facing * lit_share(shapes, sun, qx, qy, qz, surround.softness[0], footprint)
+    if surround.pool[3] > f32(0):
+        dx, dy, dz = px - surround.pool[0], py - surround.pool[1], pz - surround.pool[2]
+        direct /= f32(1) + surround.pool[3] * (dx * dx + dy * dy + dz * dz)
+    overhead = f32(0.35) + f32(0.65) * lit_share(shapes, above, qx, qy, qz, f32(0.8), footprint + f32(0.02))
+    if surround.kind[0] == ROOM:
+        overhead *= corner_shade(surround, px, py, pz)
+    up = f32(0.5) + f32(0.5) * nz
+    s, a = surround.sun, surround.ambient
+    r *= direct * s[0] + overhead * (a[0, 0] + up * (a[1, 0] - a[0, 0]))
+    g *= direct * s[1] + overhead * (a[0, 1] + up * (a[1, 1] - a[0, 1]))
+    b *= direct * s[2] + overhead * (a[0, 2] + up * (a[1, 2] - a[0, 2]))
+    strength = materials.gloss[m, 0]
+    if strength > f32(0):
+        ex, ey, ez = to_eye
+        hx, hy, hz = ex + light[0], ey + light[1], ez + light[2]
+        half = (nx * hx + ny * hy + nz * hz) / max(math.sqrt(hx * hx + hy * hy + hz * hz), f32(1e-6))
+        shine = direct * strength * max(half, f32(0)) ** materials.gloss[m, 1]
+        side = f32(1) - min(max(nx * ex + ny * ey + nz * ez, f32(0)), f32(1))
+        mirror = overhead * strength * (f32(0.04) + f32(0.5) * side * side * side * side)
+        sr, sg, sb = gradient(surround, f32(2) * nz * (f32(1) - side) - ez)
+        r += shine * s[0] + mirror * sr
+        g += shine * s[1] + mirror * sg
+        b += shine * s[2] + mirror * sb
+    return r, g, b
+
+
+@njit(**KERNEL)
+def to_display(value):
+    """Linear to sRGB by roots (error below 0.003), highlights rolled off towards 1."""
+    value = max(value, f32(0))
+    if value > f32(0.7):
+        value = f32(1) - f32(0.09) / (value - f32(0.4))
+    root = math.sqrt(value)
+    fourth = math.sqrt(root)
+    shown = f32(0.585122381) * root + f32(0.783140355) * fourth - f32(0.368262736) * math.sqrt(fourth)
+    return min(max(shown, f32(0)), f32(1))
