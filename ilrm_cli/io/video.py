@@ -26,8 +26,9 @@ SUFFIXES = (".mp4", ".gif", ".png", "")  # "": a folder of frames
 # Constant rate factor 18 is commonly held to be visually lossless. Colours are converted to BT.709, the matrix that
 # players assume for video, and tagged with it (ffmpeg's default is BT.601 and no tag: colours would shift).
 MP4_PARAMETERS = [
-    "-crf", "18", "-movflags", "+faststart", "-vf", "scale=out_color_matrix=bt709:out_range=tv",
-    "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
+    "-crf", "18", "-movflags", "+faststart",
+    "-vf", "scale=out_color_matrix=bt709:out_range=tv,"
+    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
 ]  # fmt: skip
 
 # A palette for each frame: nothing is held back, and no colour is lost to frames that come later.

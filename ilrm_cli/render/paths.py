@@ -35,8 +35,8 @@ MAX_ELEVATION_DEG = 80.0
 SPIRAL_TURNS = 2
 SPIRAL_QUANTILE = 0.9
 
-# No spiral reaches farther sideways than this share of the scene's depth: beyond it, holes show.
-SPIRAL_REACH = 0.25
+# No spiral reaches farther right, down and forward than these shares of the scene's depth: beyond them holes show.
+SPIRAL_REACH = (0.25, 0.25, 0.1)
 
 # Of a scene without cameras: the share of the opacity that counts as its body, and where the ring around it stands.
 BODY_SHARES = (0.1, 0.5, 0.9)
@@ -108,7 +108,8 @@ def spiral(cameras: Cameras, subject: Subject, frames: int) -> Cameras:
     target = center + subject.depth * torch.nn.functional.normalize(leading.forward.mean(0), dim=0)
     axes = look_at(center[None], target, subject.up)[0, :3, :3]
     offsets = ((leading.positions - center) @ axes).abs()
-    radii = torch.quantile(offsets, SPIRAL_QUANTILE, dim=0).clamp_max(SPIRAL_REACH * subject.depth)
+    reach = subject.depth * torch.tensor(SPIRAL_REACH).to(offsets)
+    radii = torch.minimum(torch.quantile(offsets, SPIRAL_QUANTILE, dim=0), reach)
     angles = 2 * math.pi * SPIRAL_TURNS * torch.arange(frames).to(center) / frames
     curve = torch.stack([angles.cos(), -angles.sin(), -(angles / SPIRAL_TURNS).sin()], dim=1)
     return _with_poses(cameras, look_at(center + (curve * radii) @ axes.T, target, subject.up))
