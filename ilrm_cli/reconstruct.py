@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, common_size, gather, load_views
 from ilrm_cli.gaussians import Gaussians
@@ -33,9 +33,6 @@ DEFAULT_VIEWS = 8  # inputs when the user does not say, or all photos where ther
 MIN_VIEWS = 2  # one photo has no parallax
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
-
-Precision = Literal["auto", "fp32", "bf16"]
-Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -141,19 +138,6 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         timings_s=timings,
         warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out))),
     )
-
-
-def resolve_device(choice: Device) -> torch.device:
-    """The device for "auto", "cpu" or "cuda"; InputError where CUDA is asked for and absent."""
-    if choice == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: no CUDA device is available here; use --device auto or cpu.")
-    return torch.device("cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
-    """ "auto" is bf16 on CUDA and where the CPU multiplies it in hardware matrix tiles, else float32."""
-    native = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
-    return torch.bfloat16 if choice == "bf16" or (choice == "auto" and native) else torch.float32
 
 
 def split_photos(

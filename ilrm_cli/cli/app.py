@@ -7,6 +7,7 @@ import typer
 
 from ilrm_cli import __version__
 from ilrm_cli.cli.reconstruct import reconstruct
+from ilrm_cli.cli.render import render
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +17,7 @@ app = typer.Typer(
     epilog="Exit status: 0 fine, 1 failed, 2 wrong usage.",
 )
 app.command()(reconstruct)
+app.command()(render)
 
 
 def _show_version(wanted: bool) -> None:

@@ -25,7 +25,7 @@ class TrainConfig:
     batch: int = 4  # scenes per step
     long_side_px: int = 64  # image size
     min_views: int = 2  # inputs per scene are drawn uniformly between these two, per step
-    max_views: int = 6
+    max_views: int = 8
     targets: int = 3  # other views per scene that the loss looks at
     learning_rate: float = 2e-3  # peak
     final_rate: float = 0.03  # of the peak, at the last step

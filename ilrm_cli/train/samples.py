@@ -15,6 +15,8 @@ from ilrm_cli.train.config import ASPECTS, TrainConfig
 from ilrm_cli.views import Views
 
 SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
+SKY_FACTOR = 15.0  # depths beyond this many times the scene's lower quartile are sky: no sparse points there
+RAYS_PER_PIXEL = 2  # of the training images; more would cost as much as the training step
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple
 def draw_sample(seed: int, index: int, views: int, targets: int, width: int, height: int) -> Sample:
     """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
     rng = np.random.default_rng([seed, index, 1])
-    scene = training_scene(seed, index, views + targets, width, height)
+    scene = training_scene(seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL)
     order = torch.from_numpy(rng.permutation(views + targets))
     inputs, held = scene.views[order[:views]], scene.views[order[views:]]
     depth = scene.depth[order[:views]]
@@ -48,7 +50,8 @@ def draw_sample(seed: int, index: int, views: int, targets: int, width: int, hei
 
     depth = depth * to_normal.scale
     sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
-    return Sample(normalized(inputs), normalized(held), depth, depth_range_of(sparse))
+    solid = sparse[sparse <= SKY_FACTOR * sparse.quantile(0.25)]
+    return Sample(normalized(inputs), normalized(held), depth, depth_range_of(solid))
 
 
 def batches(config: TrainConfig, multiple: int, start: int) -> Iterator[list[Sample]]:
