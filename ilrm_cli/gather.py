@@ -1,6 +1,7 @@
 """The first stage: a folder of photos becomes a `Capture`, and photos of a capture become `Views`."""
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,18 +13,30 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.caches import cache_dir
 from ilrm_cli.cameras import Cameras, Lens
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.photos import check_photo, find_photos, photo_header, read_photo
-from ilrm_cli.pose.colmap import find_model, read_model
+from ilrm_cli.io.photos import (
+    check_photo,
+    encode_upright_copy,
+    find_photos,
+    photo_folder,
+    photo_header,
+    photo_size,
+    read_photo,
+)
+from ilrm_cli.pose import sfm, sfm_cache
+from ilrm_cli.pose.colmap import find_model, poses_of, read_model
 from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.pose.transforms import find_transforms, read_transforms
 from ilrm_cli.pose.undistort import undistort
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]
+SFM_SIDE = 1280  # px, longer side of what structure from motion sees; larger photos cost time and add little
 OVERSAMPLING = 2  # photos are reduced to this many times the wanted size before they are undistorted
 NAMED_IN_WARNING = 3  # file names spelled out before "and N more"
 
@@ -44,12 +57,17 @@ def gather(
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give the folder that holds the photos.")
     model = find_model(folder) if poses in ("auto", "colmap") else None
+    transforms = find_transforms(folder) if poses in ("auto", "transforms") and model is None else None
     if model is not None:
         capture = _from_colmap(folder, model, report)
+    elif transforms is not None:
+        capture = _from_transforms(transforms, report)
     elif poses == "colmap":
         raise InputError(f"{folder} holds no COLMAP model (sparse/0 with cameras and images); use --poses sfm.")
+    elif poses == "transforms":
+        raise InputError(f"{folder} holds no transforms.json; use --poses sfm.")
     else:
-        raise NotImplementedError
+        capture = _from_sfm(folder, seed, cache if cache is not None else cache_dir(), report)
     if len(capture.photos) < 2:
         raise InputError(f"{folder} gives only one photo with a pose; at least two from different places are needed.")
     return capture
@@ -76,12 +94,9 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
     return Views(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255), cameras)
 
 
-def common_size(
-    photos: Sequence[PosedPhoto], *, long_side: int | None = None, short_side: int | None = None, multiple: int = 1
-) -> tuple[int, int]:
-    """(width, height) in px for `load_views`: the photos' most frequent aspect ratio at the wanted size."""
-    sizes = [(photo.lens.width, photo.lens.height) for photo in photos]
-    return common_size_of(sizes, long_side=long_side, short_side=short_side, multiple=multiple)
+def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int = 1) -> tuple[int, int]:
+    """(width, height) in px for `load_views`: the photos' most frequent aspect ratio, sides multiples of `multiple`; `long_side` in px."""
+    return common_size_of([(photo.lens.width, photo.lens.height) for photo in photos], long_side, multiple)
 
 
 def _read_reduced(photo: PosedPhoto, width: int, height: int) -> UInt8[ndarray, "h w 3"]:
@@ -98,6 +113,56 @@ def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
     poses = read_model(model)
     root = _photo_root(folder, model, [pose.name for pose in poses.poses])
     return _capture("colmap", poses, root, f"the COLMAP model in {model}", report)
+
+
+def _from_transforms(file: Path, report: Report) -> Capture:
+    return _capture("transforms", read_transforms(file, photo_size), file.parent, str(file), report)
+
+
+def _from_sfm(folder: Path, seed: int, cache: Path, report: Report) -> Capture:
+    root = photo_folder(folder)
+    found = find_photos(root)
+    if not found:
+        raise InputError(f"{folder} holds no photo (JPEG, PNG or WebP); give the folder that holds them.")
+    unreadable = _unreadable(found, report)
+    paths = {path.relative_to(root).as_posix(): path for path in found if path not in unreadable}
+    warnings = [f"{error} It is left out." for error in unreadable.values()]
+    if len(paths) < 2:
+        raise InputError(f"{folder} holds only {len(paths)} readable photo; at least two of one place are needed.")
+
+    key = sfm_cache.content_key(list(paths.items()), {"seed": seed, "max_side": SFM_SIDE})
+    result = sfm_cache.load(cache, key)
+    if result is None:
+        with tempfile.TemporaryDirectory(prefix="ilrm-") as work:
+            result = sfm.solve(
+                Path(work, "photos"), _write_copies(paths, Path(work)), Path(work), seed=seed, report=report
+            )
+        try:
+            sfm_cache.store(cache, key, result)
+        except OSError as error:
+            warnings.append(f"The camera poses could not be kept in {cache} for the next run ({error.strerror}).")
+
+    poses = poses_of(result.model, "the model found by structure from motion")
+    photos = tuple(PosedPhoto(pose.name, paths[pose.name], pose.lens, pose.world_from_cam) for pose in poses.poses)
+    return Capture(photos, len(found), "sfm", poses.points, (*warnings, *result.warnings))
+
+
+def _write_copies(paths: dict[str, Path], work: Path) -> dict[str, str]:
+    """Upright JPEG copies in work/photos, one subfolder per camera; returns file below it -> name of the photo."""
+    cameras: dict[object, int] = {}
+    files = {}
+    for index, (name, path) in enumerate(paths.items()):
+        header = photo_header(path)
+        camera = cameras.setdefault((header.upright_size, header.focal_35mm, header.camera), len(cameras))
+        files[f"{camera:04d}/{index:05d}.jpg"] = name
+    for camera in cameras.values():
+        Path(work, "photos", f"{camera:04d}").mkdir(parents=True)
+
+    def write(file: str) -> None:
+        Path(work, "photos", file).write_bytes(encode_upright_copy(paths[files[file]], SFM_SIDE))
+
+    _in_threads(write, list(files))
+    return files
 
 
 def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:

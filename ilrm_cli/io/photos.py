@@ -28,6 +28,7 @@ class PhotoHeader:
     height: int  # px, as stored
     orientation: int  # EXIF tag 274, 1 to 8; 1 is upright
     focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
+    camera: str  # EXIF tag 272, the camera's model; empty if it does not say
 
     @property
     def quarter_turns(self) -> int | None:
@@ -76,11 +77,12 @@ def photo_header(path: Path) -> PhotoHeader:
             exif = image.getexif()
             orientation = exif.get(ExifTags.Base.Orientation, 1)
             focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+            camera = str(exif.get(ExifTags.Base.Model, ""))
             width, height = image.size
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     known = isinstance(orientation, int) and 1 <= orientation <= 8
-    return PhotoHeader(width, height, orientation if known else 1, float(focal) if focal else None)
+    return PhotoHeader(width, height, orientation if known else 1, float(focal) if focal else None, camera)
 
 
 def photo_size(path: Path) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Bringing pinhole images to one common size, the camera following exactly."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,22 +15,16 @@ from ilrm_cli.pose.lenses import pinhole, turned_pose
 SAME_SHAPE = 0.02  # aspect ratios closer than this are counted as one
 
 
-def common_size_of(
-    sizes: Sequence[tuple[int, int]], *, long_side: int | None = None, short_side: int | None = None, multiple: int = 1
-) -> tuple[int, int]:
+def common_size_of(sizes: Sequence[tuple[int, int]], long_side_px: int, multiple: int = 1) -> tuple[int, int]:
     """(width, height) in px in the most frequent aspect ratio of `sizes`, both sides multiples of `multiple`.
 
-    Exactly one of `long_side` and `short_side` says how large. Ties go to the wider shape.
+    The longer side is `long_side_px` up to that rounding. Ties go to the wider shape.
     """
-    assert (long_side is None) != (short_side is None), "give one of long_side and short_side"
-    shapes = Counter(round(float(np.log(width / height)) / SAME_SHAPE) for width, height in sizes)
-    commonest = max(shapes, key=lambda shape: (shapes[shape], shape))
-    aspect = float(np.median([w / h for w, h in sizes if round(float(np.log(w / h)) / SAME_SHAPE) == commonest]))
-    if long_side is not None:
-        width, height = (long_side, long_side / aspect) if aspect >= 1 else (long_side * aspect, long_side)
-    else:
-        assert short_side is not None
-        width, height = (short_side * aspect, short_side) if aspect >= 1 else (short_side, short_side / aspect)
+    shapes = [round(math.log(width / height) / SAME_SHAPE) for width, height in sizes]
+    counts = Counter(shapes)
+    commonest = max(counts, key=lambda shape: (counts[shape], shape))
+    aspect = float(np.median([w / h for (w, h), shape in zip(sizes, shapes, strict=True) if shape == commonest]))
+    width, height = (long_side_px, long_side_px / aspect) if aspect >= 1 else (long_side_px * aspect, long_side_px)
     return max(1, round(width / multiple)) * multiple, max(1, round(height / multiple)) * multiple
 
 

@@ -45,7 +45,7 @@ def _direction(mean: Float64[Tensor, "3"], otherwise: Float64[Tensor, "3"]) -> F
 
 
 def _down(world_from_cam: Float64[Tensor, "camera 4 4"], forward: Float64[Tensor, "3"]) -> Float64[Tensor, "3"]:
-    """The first of mean y, first camera's y, first camera's x that is not parallel to forward, made orthogonal to it."""
+    """Mean y, else the first camera's y, else its x: the first that is not parallel to forward, made orthogonal."""
     for candidate in (world_from_cam[:, :3, 1].mean(0), world_from_cam[0, :3, 1], world_from_cam[0, :3, 0]):
         across = candidate - (candidate @ forward) * forward
         if across.norm() > FLAT:

@@ -1,0 +1,228 @@
+"""Structure from motion with pycolmap: photos without poses become a COLMAP model."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.colmap import MESSAGES_FROM
+from ilrm_cli.progress import Report, Step, ignore
+
+EXHAUSTIVE_UP_TO = 60  # photos; beyond, every pair would take tens of minutes on a laptop
+NEIGHBOURS = 10  # photos after each one that are matched in a sequence
+LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
+MIN_PHOTOS = 3  # two photos agree by chance too easily
+MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
+MAX_ERROR_PX = 1.0  # mean reprojection error; a sound model of sharp photos stays well below
+ENOUGH = 0.8  # share of photos in a model at which no second method is tried
+FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
+MAX_DISTORTION = 1.0  # first radial coefficient
+STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
+POLL_S = 0.2  # between looks at the growing database
+
+
+@dataclass(frozen=True)
+class SfmResult:
+    """A model whose images bear the names that `solve` was given."""
+
+    model: pycolmap.Reconstruction
+    warnings: tuple[str, ...]  # one sentence each: photos left out, other models, weak geometry
+
+
+def solve(
+    folder: Path,
+    files: dict[str, str],
+    work: Path,
+    *,
+    seed: int = 0,
+    report: Report = ignore,
+) -> SfmResult:
+    """Poses of photos by SIFT, matching and mapping, everything seeded.
+
+    `files` = file below `folder` -> name of the photo, in the order in which they were taken as far as known; photos
+    in one subfolder share a camera. `work` is an empty folder for the database.
+    Up to 60 photos every pair is matched; beyond, each with its next 10 and those at distances 16, 32, ..., and 40
+    evenly spaced ones each with each in place of loop detection, whose vocabulary tree would be a download.
+    Incremental mapping first; if that places less than 80 % of the photos or fits badly, global mapping too, and the
+    model with more photos is kept. Raises InputError if neither finds a believable one.
+    """
+    pycolmap.logging.minloglevel = MESSAGES_FROM
+    pycolmap.set_random_seed(seed)
+    database = work / "database.db"
+    _extract(database, folder, list(files), report)
+    _match(database, work / "pairs.txt", list(files), seed, report)
+    models = _map(database, folder, work, len(files), seed, report)
+    if not models:
+        raise InputError(
+            f"No camera positions were found for the {len(files)} photos: they do not overlap enough. "
+            "Take more photos, moving sideways a step at a time so that each shows most of what the last one showed."
+        )
+    named = [_renamed(model, files) for model in models]
+    return SfmResult(named[0], tuple(_shortcomings(named, list(files.values()))))
+
+
+def matched_pairs(count: int) -> list[tuple[int, int]]:
+    """Which photos (by their place in the sequence) are compared; see `solve`."""
+    if count <= EXHAUSTIVE_UP_TO:
+        return list(combinations(range(count), 2))
+    steps = [*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))]
+    near = {(i, i + step) for i in range(count) for step in steps if i + step < count}
+    spaced = sorted({round(i) for i in np.linspace(0, count - 1, LOOP_PHOTOS)})
+    return sorted(near | set(combinations(spaced, 2)))
+
+
+def _extract(database: Path, folder: Path, names: list[str], report: Report) -> None:
+    def run() -> None:
+        pycolmap.extract_features(database, folder, names, pycolmap.CameraMode.PER_FOLDER)
+
+    _watched(run, "features", len(names), database, "SELECT COUNT(*) FROM keypoints", report)
+
+
+def _match(database: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
+    pairs = matched_pairs(len(names))
+    pair_list.write_text("".join(f"{names[i]} {names[j]}\n" for i, j in pairs))
+    pairing, verification = pycolmap.ImportedPairingOptions(), pycolmap.TwoViewGeometryOptions()
+    pairing.match_list_path = pair_list
+    verification.ransac.random_seed = seed
+
+    def run() -> None:
+        pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
+
+    _watched(run, "matching", len(pairs), database, "SELECT COUNT(*) FROM two_view_geometries", report)
+
+
+def _watched(run: Callable[[], None], stage: str, total: int, database: Path, query: str, report: Report) -> None:
+    """Run pycolmap in a thread (it releases the GIL and has no callback here) and count rows in its database."""
+    report(Step(stage, 0, total))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run)
+        while wait([running], POLL_S).not_done:
+            report(Step(stage, min(_count(database, query), total), total))
+        running.result()
+    report(Step(stage, total, total))
+
+
+def _count(database: Path, query: str) -> int:
+    try:
+        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0)
+        try:
+            return int(connection.execute(query).fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:  # not there yet, or being written to at this moment
+        return 0
+
+
+def _map(
+    database: Path, folder: Path, work: Path, count: int, seed: int, report: Report
+) -> list[pycolmap.Reconstruction]:
+    """The believable models of the better method, the one with most photos first."""
+    models = believable(_incremental(database, folder, work / "incremental", count, seed, report), count)
+    complete = bool(models) and models[0].num_reg_images() >= ENOUGH * count
+    if complete and models[0].compute_mean_reprojection_error() <= MAX_ERROR_PX:
+        return models
+    others = believable(_global(database, folder, work / "global", count, seed, report), count)
+    return max(models, others, key=lambda found: _rank(found[0]) if found else (0, 0.0))
+
+
+def _rank(model: pycolmap.Reconstruction) -> tuple[int, float]:
+    return model.num_reg_images(), -model.compute_mean_reprojection_error()
+
+
+def _incremental(
+    database: Path, folder: Path, output: Path, count: int, seed: int, report: Report
+) -> list[pycolmap.Reconstruction]:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = seed
+    options.min_model_size = MIN_PHOTOS
+    placed = 0
+
+    def one_more() -> None:
+        nonlocal placed
+        placed += 1
+        report(Step("mapping", min(placed, count), count))
+
+    output.mkdir()
+    report(Step("mapping", 0, count))
+    models = pycolmap.incremental_mapping(
+        database, folder, output, options, initial_image_pair_callback=one_more, next_image_callback=one_more
+    )
+    report(Step("mapping", count, count))
+    return list(models.values())
+
+
+def _global(
+    database: Path, folder: Path, output: Path, count: int, seed: int, report: Report
+) -> list[pycolmap.Reconstruction]:
+    options = pycolmap.GlobalPipelineOptions()
+    options.random_seed = options.mapper.random_seed = seed
+    output.mkdir()
+    report(Step("global mapping", 0, count))
+    models = pycolmap.global_mapping(database, folder, output, options)
+    report(Step("global mapping", count, count))
+    return list(models.values())
+
+
+def believable(models: Sequence[pycolmap.Reconstruction], count: int) -> list[pycolmap.Reconstruction]:
+    """Models with enough photos, enough points per photo and possible lenses; the one with most photos first."""
+    sound = [
+        model
+        for model in models
+        if model.num_reg_images() >= min(MIN_PHOTOS, count)
+        and model.compute_mean_observations_per_reg_image() >= MIN_OBSERVATIONS
+        and all(_possible(model.camera(image.camera_id)) for image in _posed(model))
+    ]
+    return sorted(sound, key=_rank, reverse=True)
+
+
+def _possible(camera: pycolmap.Camera) -> bool:
+    relative = camera.mean_focal_length() / max(camera.width, camera.height)
+    distortion = np.abs([camera.params[i] for i in camera.extra_params_idxs()])
+    return FOCAL_RANGE[0] <= relative <= FOCAL_RANGE[1] and bool((distortion <= MAX_DISTORTION).all())
+
+
+def _posed(model: pycolmap.Reconstruction) -> list[pycolmap.Image]:
+    return [image for image in model.images.values() if image.has_pose]
+
+
+def _renamed(model: pycolmap.Reconstruction, files: dict[str, str]) -> pycolmap.Reconstruction:
+    for image in model.images.values():
+        image.name = files[image.name]
+    return model
+
+
+def _shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -> list[str]:
+    """What the user should know about the model that is used, the first, and the rest."""
+    used, *others = [{image.name for image in _posed(model)} for model in models]
+    warnings = []
+    if others:
+        rest = " and ".join(f"{len(other)} (such as {min(other)})" for other in others)
+        warnings.append(
+            f"{len(models)} separate models were found; the largest, with {len(used)} of {len(names)} photos, is used; "
+            f"the rest have {rest}: the photos may show different places."
+        )
+    if len(used) < len(names):
+        left_out = [name for name in names if name not in used]
+        warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {', '.join(left_out)}.")
+    angle = travel_deg(models[0])
+    if angle < STILL_DEG:
+        warnings.append(
+            f"The camera hardly moved ({angle:.1f} degrees seen from the scene): depth is uncertain; "
+            "take photos from places further apart."
+        )
+    return warnings
+
+
+def travel_deg(model: pycolmap.Reconstruction) -> float:
+    """Angle between the two most distant cameras as seen from the middle of the scene."""
+    positions = np.array([image.projection_center() for image in _posed(model)])
+    points = np.array([point.xyz for point in model.points3D.values()])
+    travel = np.linalg.norm(positions[:, None] - positions, axis=-1).max()
+    depth = np.median(np.linalg.norm(points - positions.mean(0), axis=1))
+    return float(np.degrees(2 * np.arctan2(travel / 2, depth)))

@@ -1,0 +1,51 @@
+"""Structure from motion is not done twice: models are kept by the content of the photos."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pycolmap
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.colmap import load_reconstruction
+from ilrm_cli.pose.sfm import SfmResult
+
+VERSION = 1  # raise it when the same photos would give another model than before
+CHUNK = 1 << 20  # bytes read at a time
+
+
+def content_key(photos: Sequence[tuple[str, Path]], options: dict[str, int]) -> str:
+    """sha256 over names and bytes of all photos, the options and the version of pycolmap."""
+    digest = hashlib.sha256(json.dumps([VERSION, pycolmap.__version__, options], sort_keys=True).encode())
+    for name, path in photos:
+        digest.update(f"\0{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def load(cache: Path, key: str) -> SfmResult | None:
+    """The model kept under this key; None if there is none or if it is damaged."""
+    entry = cache / "sfm" / key
+    try:
+        notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
+        return SfmResult(load_reconstruction(entry), tuple(notes["warnings"]))
+    except (OSError, ValueError, KeyError, InputError):
+        return None
+
+
+def store(cache: Path, key: str, result: SfmResult) -> None:
+    """Keep a model; it appears whole or not at all. Raises OSError if the cache folder cannot be written."""
+    shelf = cache / "sfm"
+    shelf.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=shelf, ignore_cleanup_errors=True) as new:
+        result.model.write_binary(new)
+        notes = {"warnings": result.warnings, "pycolmap": pycolmap.__version__}
+        Path(new, "notes.json").write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")
+        shutil.rmtree(shelf / key, ignore_errors=True)  # a damaged entry
+        os.replace(new, shelf / key)

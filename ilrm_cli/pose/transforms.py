@@ -1,0 +1,139 @@
+"""nerfstudio and instant-ngp `transforms.json`.
+
+Their cameras look along -z with y up (OpenGL); ours along +z with y down. The world frame of the file is kept as it
+is: what `applied_transform` or `scale` say was done to some earlier frame is not undone.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.lenses import checked_lens
+from ilrm_cli.pose.posed import Pose, PoseSet, rigid
+
+FILE_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; Blender scenes of NeRF
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried on paths without one
+PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
+FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def find_transforms(folder: Path) -> Path | None:
+    """The file with poses in a project folder, or None."""
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
+
+
+def read_transforms(file: Path, size_of: Callable[[Path], tuple[int, int]]) -> PoseSet:
+    """Poses and lenses of a transforms.json; names are relative to its folder.
+
+    `size_of` gives (width, height) of a photo in px, for files that do not state it. Intrinsics of a frame come before
+    those of the whole file. Raises InputError naming the file and the key that is missing or makes no sense.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file} is not valid JSON ({error}); export it again.") from error
+    frames = content.get("frames") if isinstance(content, dict) else None
+    if not isinstance(frames, list) or not frames:
+        raise InputError(f'{file} has no list "frames" with photos in it; export it again.')
+    poses: dict[str, Pose] = {}
+    for index, frame in enumerate(frames):
+        where = f"{file}, frame {index}"
+        if not isinstance(frame, dict):
+            raise InputError(f"{where} is not an object with keys; export the file again.")
+        pose = _pose(file, {**{k: v for k, v in content.items() if k != "frames"}, **frame}, where, size_of)
+        poses[pose.name] = pose
+    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)))
+
+
+def _pose(file: Path, frame: dict[str, Any], where: str, size_of: Callable[[Path], tuple[int, int]]) -> Pose:
+    name = _name(file.parent, frame, where)
+    try:
+        matrix = np.array(frame["transform_matrix"], dtype=np.float64)
+    except KeyError as error:
+        raise InputError(f'{where} has no "transform_matrix"; export the file again.') from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{where}: "transform_matrix" is not a matrix of numbers.') from error
+    world_from_cam = rigid(matrix)
+    if world_from_cam is None:
+        raise InputError(f'{where}: "transform_matrix" is not a 4x4 rotation and translation.')
+    return Pose(name, _lens(file.parent / name, frame, where, size_of), world_from_cam @ OPENCV_FROM_OPENGL)
+
+
+def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
+    """Path of the photo relative to the folder, its missing suffix found."""
+    path = frame.get("file_path")
+    if not isinstance(path, str) or not path:
+        raise InputError(f'{where} has no "file_path"; export the file again.')
+    relative = Path(path.replace("\\", "/"))
+    if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
+        relative = relative.relative_to(folder.absolute())
+    if not (folder / relative).is_file():
+        suffixed = (relative.with_name(relative.name + suffix) for suffix in SUFFIXES)
+        relative = next((candidate for candidate in suffixed if (folder / candidate).is_file()), relative)
+    return relative.as_posix()
+
+
+def _lens(photo: Path, frame: dict[str, Any], where: str, size_of: Callable[[Path], tuple[int, int]]) -> Lens:
+    """COLMAP's camera model with the same meaning. FULL_OPENCV only where k3 to k6 are given."""
+
+    def number(key: str, otherwise: float | None = None) -> float:
+        value = frame.get(key, otherwise)
+        if value is None:
+            raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
+        return float(value)
+
+    stated = "w" in frame and "h" in frame
+    if not stated and not photo.is_file():
+        raise InputError(f'{where} has no "w" and "h", and the photo {photo} is not there to be measured.')
+    width, height = (number("w"), number("h")) if stated else size_of(photo)
+    focal_x, focal_y = _focal(frame, number, width, height, where)
+    params = (focal_x, focal_y, number("cx", width / 2), number("cy", height / 2))
+    radial = tuple(number(f"k{i}", 0.0) for i in range(1, 7))
+    tangential = (number("p1", 0.0), number("p2", 0.0))
+
+    model = str(frame.get("camera_model", "OPENCV")).upper()
+    if frame.get("is_fisheye") or model in FISHEYE:
+        lens = Lens("OPENCV_FISHEYE", (*params, *radial[:4]), int(width), int(height))
+    elif model not in PERSPECTIVE:
+        raise InputError(f'{where}: "camera_model" {model} is not supported; use one of {", ".join(PERSPECTIVE)}.')
+    elif model.endswith("PINHOLE") or not any((*radial, *tangential)):
+        lens = Lens("PINHOLE", params, int(width), int(height))
+    elif any(radial[2:]):
+        lens = Lens("FULL_OPENCV", (*params, *radial[:2], *tangential, *radial[2:]), int(width), int(height))
+    else:
+        lens = Lens("OPENCV", (*params, *radial[:2], *tangential), int(width), int(height))
+    return checked_lens(lens, where)
+
+
+def _focal(
+    frame: dict[str, Any], number: Callable[..., float], width: float, height: float, where: str
+) -> tuple[float, float]:
+    """Focal lengths in px, stated or from the angles of view in radians; one direction serves for both."""
+    by_axis: list[float | None] = []
+    for key, angle_key, side in (("fl_x", "camera_angle_x", width), ("fl_y", "camera_angle_y", height)):
+        if key in frame:
+            by_axis.append(number(key))
+        elif angle_key in frame:
+            angle = number(angle_key)
+            if not 0 < angle < math.pi:
+                raise InputError(f'{where}: "{angle_key}" is {angle}: angles of view are in radians, between 0 and pi.')
+            by_axis.append(side / (2 * math.tan(angle / 2)))
+        else:
+            by_axis.append(None)
+    focal_x, focal_y = by_axis
+    if focal_x is None and focal_y is None:
+        number("fl_x")  # raises, naming the key
+    first = focal_x if focal_x is not None else focal_y
+    second = focal_y if focal_y is not None else focal_x
+    assert first is not None
+    assert second is not None
+    return first, second
