@@ -21,6 +21,7 @@ class Materials(NamedTuple):
 
     tile: np.ndarray  # [M, 2] int32: pattern, detail noise
     uv: np.ndarray  # [M, 2, 4] float32: periods per world unit as (cos, sin) * frequency, then offset, of both layers
+    log_frequency: np.ndarray  # [M, 2] log2 of periods per world unit of both layers
     base: np.ndarray  # [M, 3] linear colour
     mix: np.ndarray  # [M, 3, 3] colour (row) per channel (column)
     detail: np.ndarray  # [M] strength of the fine noise
@@ -87,7 +88,7 @@ class Paints:
         if gloss is None:
             gloss = rng.uniform(0.1, 0.7) if rng.random() < 0.3 else 0.0
         tiles = (Tiles.of(family, int(rng.integers(1 << 30))), int(rng.integers(len(FAMILIES))) * 3)
-        self._rows.append((tiles, uv, base, mix, rng.uniform(0.1, 0.9), (gloss, math.exp(rng.uniform(1.5, 4.5))), glow))
+        self._rows.append((tiles, uv, (-math.log2(length), math.log2(fine)), base, mix, rng.uniform(0.1, 0.9), (gloss, math.exp(rng.uniform(1.5, 4.5))), glow))
         return len(self._rows) - 1
 
     def finish(self) -> Materials:

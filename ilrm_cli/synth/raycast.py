@@ -18,7 +18,7 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
-from ilrm_cli.synth.shapes import BOX, FAR, KERNEL, box_interval, first_hit, normal_at
+from ilrm_cli.synth.shapes import FAR, KERNEL, box_interval, first_hit, normal_at
 
 TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
 BEHIND = -1  # "solid" number of ground, room and sky

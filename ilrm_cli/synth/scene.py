@@ -109,9 +109,9 @@ class Builder:
 
 
 @njit(**KERNEL)
-def _fill_cells(low, high, cursor, start, solids):
+def _fill_cells(order, low, high, cursor, start, solids):
     """Cells [low, high] (inclusive, [N, 2]) of each solid into compressed rows; with `solids` empty only counts."""
-    for i in range(low.shape[0]):
+    for i in order:
         for v in range(low[i, 1], high[i, 1] + 1):
             for u in range(low[i, 0], high[i, 0] + 1):
                 cell = v * GRID + u
@@ -134,12 +134,14 @@ def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
     corner = low.min(0) - 1e-3
     per_unit = GRID / (high.max(0) - corner + 1e-3)
     cells = [np.clip(((edge - corner) * per_unit).astype(np.int64), 0, GRID - 1) for edge in (low, high)]
+    top = (shapes.corners @ to_light).max(1)
+    order = np.argsort(-top, kind="stable")
     start = np.zeros(GRID * GRID + 1, np.int32)
-    _fill_cells(*cells, np.zeros(GRID * GRID, np.int64), start, np.empty(0, np.int32))
+    _fill_cells(order, *cells, np.zeros(GRID * GRID, np.int64), start, np.empty(0, np.int32))
     solids = np.empty(max(int(start[-1]), 1), np.int32)
-    _fill_cells(*cells, np.zeros(GRID * GRID, np.int64), start, solids)
+    _fill_cells(order, *cells, np.zeros(GRID * GRID, np.int64), start, solids)
     local = shapes.local_from_world[:, :, :3] @ to_light
     return Blockers(
-        *(a.astype(f32) for a in (to_light, local, axes, corner, per_unit)),
+        *(a.astype(f32) for a in (to_light, local, axes, corner, per_unit, top)),
         start, solids,
     )  # fmt: skip

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 from numpy import float32 as f32
 
-from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, KERNEL, FRUSTUM, TORUS, chord
-from ilrm_cli.synth.textures import fetch
+from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, KERNEL, TORUS, chord
+from ilrm_cli.synth.textures import fetch, fetch_noise
 
 GRID = 24  # cells along a side of the map that finds the solids between a point and a light
 OPEN, ROOM, VOID = range(3)  # what is behind all solids: ground and sky, the inside of a box, sky all around
@@ -42,8 +42,9 @@ class Blockers(NamedTuple):
     axes: np.ndarray  # [2, 3] unit, across the light
     corner: np.ndarray  # [2] of the map
     per_unit: np.ndarray  # [2] cells per world unit
+    top: np.ndarray  # [N] how far each solid reaches towards the light
     start: np.ndarray  # [GRID * GRID + 1] int32
-    solids: np.ndarray  # [entries] int32, by cell
+    solids: np.ndarray  # [entries] int32, by cell, those that reach furthest first
 
 
 @njit(**KERNEL)
@@ -55,9 +56,13 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur):
     if not (f32(0) <= u < f32(GRID) and f32(0) <= v < f32(GRID)):
         return f32(1)
     cell = int(v) * GRID + int(u)
+    light = blockers.to_light
+    height = light[0] * px + light[1] * py + light[2] * pz
     share = f32(1)
     for k in range(blockers.start[cell], blockers.start[cell + 1]):
         i = blockers.solids[k]
+        if blockers.top[i] <= height:
+            break
         m = shapes.local_from_world
         ox = m[i, 0, 0] * px + m[i, 0, 1] * py + m[i, 0, 2] * pz + m[i, 0, 3]
         oy = m[i, 1, 0] * px + m[i, 1, 1] * py + m[i, 1, 2] * pz + m[i, 1, 3]
@@ -75,7 +80,7 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
     if face >= CARVED:
         face -= CARVED
-    if face == CURVED and kind != TORUS and (kind == ELLIPSOID or kind == FRUSTUM):
+    if face == CURVED and (kind == ELLIPSOID or kind == FRUSTUM):
         around = math.atan2(y, x) * f32(0.5) * (hx + hy)
         return around, (math.asin(min(max(z, f32(-1)), f32(1))) * hz if kind == ELLIPSOID else z * hz)
     if face == CURVED and kind == TORUS:
@@ -97,16 +102,12 @@ def albedo(materials, texels, m, u, v, footprint):
     """Linear colour of material `m` at (u, v), averaged over `footprint` world units."""
     uv = materials.uv
     size = math.log2(max(footprint, f32(1e-6))) + f32(8)  # 2^8 texels per period
-    c, s = uv[m, 0, 0], uv[m, 0, 1]
-    r, g, b, _ = fetch(
-        texels, materials.tile[m, 0], c * u - s * v + uv[m, 0, 2], s * u + c * v + uv[m, 0, 3],
-        size + f32(0.5) * math.log2(c * c + s * s),
-    )  # fmt: skip
-    c, s = uv[m, 1, 0], uv[m, 1, 1]
-    _, _, _, fine = fetch(
-        texels, materials.tile[m, 1], c * u - s * v + uv[m, 1, 2], s * u + c * v + uv[m, 1, 3],
-        size + f32(0.5) * math.log2(c * c + s * s),
-    )  # fmt: skip
+    c, s, u0, v0 = uv[m, 0, 0], uv[m, 0, 1], uv[m, 0, 2], uv[m, 0, 3]
+    lod = size + materials.log_frequency[m, 0]
+    r, g, b = fetch(texels, materials.tile[m, 0], c * u - s * v + u0, s * u + c * v + v0, lod)
+    c, s, u0, v0 = uv[m, 1, 0], uv[m, 1, 1], uv[m, 1, 2], uv[m, 1, 3]
+    lod = size + materials.log_frequency[m, 1]
+    fine = fetch_noise(texels, materials.tile[m, 1], c * u - s * v + u0, s * u + c * v + v0, lod)
     gain = f32(1) + materials.detail[m] * f32(2) * (fine - f32(0.5))
     base, mix = materials.base, materials.mix
     red = (base[m, 0] + mix[m, 0, 0] * r + mix[m, 0, 1] * g + mix[m, 0, 2] * b) * gain
@@ -137,8 +138,8 @@ def sky_colour(surround, materials, texels, x, y, z, angle):
     m = surround.material[6]
     around = turn * f32(1 / (2 * math.pi))
     lod = f32(2)
-    _, _, _, rough = fetch(texels, materials.tile[m, 1], around * f32(2) + weather[4], weather[4], lod)
-    _, _, _, smooth = fetch(texels, materials.tile[m, 0], around + weather[4], f32(0.3), lod + f32(2))
+    rough = fetch_noise(texels, materials.tile[m, 1], around * f32(2) + weather[4], weather[4], lod)
+    smooth = fetch_noise(texels, materials.tile[m, 0], around + weather[4], f32(0.3), lod + f32(2))
     ridge = weather[2] * (f32(0.2) + f32(1.6) * smooth + weather[3] * (rough - f32(0.5)))
     if z < ridge or surround.kind[0] == VOID:
         r, g, b = albedo(materials, texels, m, turn, z * f32(1.5), angle)
@@ -153,7 +154,7 @@ def sky_colour(surround, materials, texels, x, y, z, angle):
     if weather[0] > f32(0):
         scale = weather[1] / (z + f32(0.15))
         lod = math.log2(max(angle * scale / (z + f32(0.15)), f32(1e-6))) + f32(8)
-        _, _, _, cover = fetch(texels, materials.tile[m, 1], x * scale, y * scale, lod)
+        cover = fetch_noise(texels, materials.tile[m, 1], x * scale, y * scale, lod)
         part = min(max((cover - f32(1) + weather[0]) * f32(3), f32(0)), f32(1)) * min(z * f32(6), f32(1))
         s = surround.sky
         r, g, b = r + part * (s[2, 0] - r), g + part * (s[2, 1] - g), b + part * (s[2, 2] - b)

@@ -25,6 +25,7 @@ KERNEL: dict[str, Any] = {
     "cache": True,
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # no "ninf", "nnan": slab tests rely on infinities
     "error_model": "numpy",
+    "forceinline": True,
     "_nrt": False,  # kernels own no memory: counting references to arrays costs ten times the arithmetic
 }
 

@@ -45,31 +45,49 @@ def paint(tile, stamps):
 
 @njit(**KERNEL)
 def fetch(texels, tile, u, v, lod):
-    """Trilinear lookup at (u, v), in periods of the tile; `lod` is log2 of the footprint in texels. Four channels."""
+    """Trilinear lookup of the mixing channels at (u, v), in periods; `lod` is log2 of the footprint in texels."""
     lod = min(max(lod, f32(0)), f32(LEVELS - 1.001))
     level = int(lod)
     part = lod - f32(level)
-    r, g, b, a = f32(0), f32(0), f32(0), f32(0)
+    r, g, b = f32(0), f32(0), f32(0)
     for step in range(2):
-        weight = part if step else f32(1) - part
+        weight = (part if step else f32(1) - part) * f32(1 / 255)
         side = SIZE >> (level + step)
         x, y = u * f32(side) - f32(0.5), v * f32(side) - f32(0.5)
-        fx, fy = math.floor(x), math.floor(y)
+        fx, fy = np.floor(x), np.floor(y)
         x, y = x - fx, y - fy
         x0, y0 = int(fx) & (side - 1), int(fy) & (side - 1)
         x1, y1 = (x0 + 1) & (side - 1), (y0 + 1) & (side - 1)
         start = LEVEL_START[level + step]
         p00, p01 = start + y0 * side + x0, start + y0 * side + x1
         p10, p11 = start + y1 * side + x0, start + y1 * side + x1
-        weight *= f32(1 / 255)
         w00, w01 = weight * (f32(1) - x) * (f32(1) - y), weight * x * (f32(1) - y)
         w10, w11 = weight * (f32(1) - x) * y, weight * x * y
-        t = texels[tile]
-        r += w00 * f32(t[p00, 0]) + w01 * f32(t[p01, 0]) + w10 * f32(t[p10, 0]) + w11 * f32(t[p11, 0])
-        g += w00 * f32(t[p00, 1]) + w01 * f32(t[p01, 1]) + w10 * f32(t[p10, 1]) + w11 * f32(t[p11, 1])
-        b += w00 * f32(t[p00, 2]) + w01 * f32(t[p01, 2]) + w10 * f32(t[p10, 2]) + w11 * f32(t[p11, 2])
-        a += w00 * f32(t[p00, 3]) + w01 * f32(t[p01, 3]) + w10 * f32(t[p10, 3]) + w11 * f32(t[p11, 3])
-    return r, g, b, a
+        t = texels
+        r += w00 * f32(t[tile, p00, 0]) + w01 * f32(t[tile, p01, 0])
+        r += w10 * f32(t[tile, p10, 0]) + w11 * f32(t[tile, p11, 0])
+        g += w00 * f32(t[tile, p00, 1]) + w01 * f32(t[tile, p01, 1])
+        g += w10 * f32(t[tile, p10, 1]) + w11 * f32(t[tile, p11, 1])
+        b += w00 * f32(t[tile, p00, 2]) + w01 * f32(t[tile, p01, 2])
+        b += w10 * f32(t[tile, p10, 2]) + w11 * f32(t[tile, p11, 2])
+    return r, g, b
+
+
+@njit(**KERNEL)
+def fetch_noise(texels, tile, u, v, lod):
+    """Bilinear lookup of the fourth channel alone, in the nearest mip level."""
+    level = int(min(max(lod + f32(0.5), f32(0)), f32(LEVELS - 1)))
+    side = SIZE >> level
+    x, y = u * f32(side) - f32(0.5), v * f32(side) - f32(0.5)
+    fx, fy = np.floor(x), np.floor(y)
+    x, y = x - fx, y - fy
+    x0, y0 = int(fx) & (side - 1), int(fy) & (side - 1)
+    x1, y1 = (x0 + 1) & (side - 1), (y0 + 1) & (side - 1)
+    start = LEVEL_START[level]
+    p, q = start + y0 * side, start + y1 * side
+    low = f32(texels[tile, p + x0, 3]) * (f32(1) - x) + f32(texels[tile, p + x1, 3]) * x
+    high = f32(texels[tile, q + x0, 3]) * (f32(1) - x) + f32(texels[tile, q + x1, 3]) * x
+    return (low * (f32(1) - y) + high * y) * f32(1 / 255)
 
 
 def power_noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> np.ndarray:
