@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order
+from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu_blend import blend_tiles
 from ilrm_cli.render.cpu_blend_backward import blend_tiles_backward
 from ilrm_cli.render.cpu_jit import in_parallel
@@ -75,11 +75,12 @@ def draw(
     arrays: tuple[ndarray, ...],
     camera: Float32[ndarray, "columns"],
     background: Float32[ndarray, "3"],
-    width: int,
-    height: int,
+    color: Float32[ndarray, "3 height width"],
+    alpha: Float32[ndarray, "height width"],
+    depth: Float32[ndarray, "height width"],
 ) -> Frame:
-    """Render one camera; `arrays` are means, quaternions, scales, opacities, harmonics."""
-    total = len(arrays[0])
+    """Render one camera into the given images; `arrays` are means, quaternions, scales, opacities, harmonics."""
+    total, (height, width) = len(arrays[0]), alpha.shape
     records = np.empty((total, RECORD_COLUMNS), np.float32)
     ids, tiles = np.empty(total, np.int32), np.empty((total, 4), np.int32)
     visible = np.zeros(-(-total // GAUSSIAN_SHARE), np.int64)
@@ -88,8 +89,6 @@ def draw(
         GAUSSIAN_SHARE, *arrays, camera, width, height, records, ids, tiles, visible,
     )  # fmt: skip
     bins = bin_by_tile(depth_order(records, visible, GAUSSIAN_SHARE), tiles, width, height)
-    color = np.empty((3, height, width), np.float32)
-    alpha, depth = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     in_parallel(
         blend_tiles, len(bins.starts) - 1, TILE_SHARE,
         bins.columns, bins.starts, bins.slots, records, background, color, alpha, depth,
@@ -102,10 +101,9 @@ def add_gradients(
 ) -> None:
     """Add one camera's dL/d(arrays) to `gradients`; `upstream` is dL/dcolor, dL/dalpha, dL/ddepth."""
     p, bins = frame.projection, frame.bins
-    entries = (p.tiles[:, 2:] - p.tiles[:, :2]).prod(1, dtype=np.int64)
-    filled = np.arange(len(p.ids)) % GAUSSIAN_SHARE < np.repeat(p.visible, GAUSSIAN_SHARE)[: len(p.ids)]
-    first_entry = np.where(filled, entries, 0).cumsum() - entries
-    sums = np.zeros((len(bins.slots), SUM_COLUMNS), np.float32)
+    first_entry = np.empty(len(p.ids), np.int64)
+    entries = number_entries(p.visible, GAUSSIAN_SHARE, p.tiles, first_entry)
+    sums = np.zeros((entries, SUM_COLUMNS), np.float32)
     in_parallel(
         blend_tiles_backward, len(bins.starts) - 1, TILE_SHARE,
         bins.columns, bins.starts, bins.slots, p.records, p.tiles, first_entry,
@@ -123,12 +121,12 @@ class Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cameras: Cameras, near: float, background: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         arrays = tuple(p.detach().numpy() for p in parameters)
+        size = (cameras.height, cameras.width)
+        color = torch.empty(len(cameras), 3, *size)
+        alpha, depth = torch.empty(len(cameras), *size), torch.empty(len(cameras), *size)
+        images = zip(color.numpy(), alpha.numpy(), depth.numpy(), strict=True)
         rows = camera_rows(cameras, near)
-        frames = [draw(arrays, row, background.detach().numpy(), cameras.width, cameras.height) for row in rows]
-        color, alpha, depth = (
-            torch.from_numpy(np.stack([getattr(frame, name) for frame in frames]))
-            for name in ("color", "alpha", "depth")
-        )
+        frames = [draw(arrays, row, background.detach().numpy(), *into) for row, into in zip(rows, images, strict=True)]
         if any(ctx.needs_input_grad):
             ctx.frames = frames
             ctx.save_for_backward(alpha, *parameters)

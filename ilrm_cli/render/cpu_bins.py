@@ -65,24 +65,36 @@ def radix_sort(keys, values, keys_spare, values_spare):
 @kernel
 def count_entries(start, stop, share, order, tiles, columns, counts):
     """How many of order[start:stop] reach each tile."""
+    part = start // share
     for n in range(start, stop):
-        left, top, right, bottom = tiles[order[n]]
-        for row in range(top, bottom):
-            for column in range(left, right):
-                counts[start // share, row * columns + column] += 1
+        slot = order[n]
+        for row in range(tiles[slot, 1], tiles[slot, 3]):
+            for column in range(tiles[slot, 0], tiles[slot, 2]):
+                counts[part, row * columns + column] += 1
 
 
 @kernel
 def deal_entries(start, stop, share, order, tiles, columns, positions, slots):
     """Write order[start:stop] to the tiles they reach, from `positions` of their share on."""
+    part = start // share
     for n in range(start, stop):
         slot = order[n]
-        left, top, right, bottom = tiles[slot]
-        for row in range(top, bottom):
-            for column in range(left, right):
-                tile = row * columns + column
-                slots[positions[start // share, tile]] = slot
-                positions[start // share, tile] += 1
+        for row in range(tiles[slot, 1], tiles[slot, 3]):
+            for column in range(tiles[slot, 0], tiles[slot, 2]):
+                position = positions[part, row * columns + column]
+                slots[position] = slot
+                positions[part, row * columns + column] = position + 1
+
+
+@kernel
+def number_entries(visible, share, tiles, first_entry):
+    """Number the (Gaussian, tile) pairs slot by slot; returns how many there are."""
+    n = 0
+    for chunk in range(visible.shape[0]):
+        for slot in range(chunk * share, chunk * share + visible[chunk]):
+            first_entry[slot] = n
+            n += (tiles[slot, 2] - tiles[slot, 0]) * (tiles[slot, 3] - tiles[slot, 1])
+    return n
 
 
 def depth_order(

@@ -72,12 +72,13 @@ def color_sums(harmonics, i, mean, camera, basis):
 
 @inlined
 def first_to_last(center, reach, size):
-    """Tiles [first, last) whose pixel centres lie within center ± reach along an axis of `size` px; maybe none."""
-    low = max(math.ceil(center - reach - HALF), np.float32(0))
-    high = min(math.floor(center + reach - HALF), np.float32(size - 1))
+    """Tiles [first, last) with pixel centres within center ± reach along an axis of `size` px; maybe none."""
+    low, high = max(center - reach - HALF, np.float32(0)), min(center + reach - HALF, np.float32(size - 1))
     if not low <= high:
         return 0, 0
-    return int(low) // TILE, int(high) // TILE + 1
+    first = np.int32(low)
+    first += np.int32(np.float32(first) < low)
+    return first // TILE, np.int32(high) // TILE + 1
 
 
 @kernel
