@@ -1,9 +1,12 @@
 """Where results that can be made again are kept between runs."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import platformdirs
+
+KERNEL_FOLDERS = ("render", "synth")  # folders of this package whose files hold numba kernels
 
 
 def cache_dir() -> Path:
@@ -15,6 +18,10 @@ def cache_dir() -> Path:
 def keep_numba_kernels() -> None:
     """Let numba keep its compiled kernels in our cache folder; to be called before numba is first imported.
 
-    A NUMBA_CACHE_DIR that the user has set stays.
+    Numba only notices changes of the file a kernel stands in, not of kernels it calls from other files, so the folder
+    is named after the content of all files that hold kernels. A NUMBA_CACHE_DIR that the user has set stays.
     """
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba"))
+    package = Path(__file__).parent
+    sources = [path for folder in KERNEL_FOLDERS for path in sorted((package / folder).glob("*.py"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba" / digest))
