@@ -1,0 +1,35 @@
+"""The help texts are golden: `ILRM_WRITE_GOLDEN=1 pytest tests/cli/test_help.py` writes them anew, for review."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.cli.run import ilrm
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+COMMANDS = ("", "reconstruct", "render", "bench")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    shown = ilrm(*command.split(), "--help")
+    assert shown.status == 0
+    text = "\n".join(line.rstrip() for line in shown.out.replace("-c ", "ilrm ").splitlines()) + "\n"
+    golden = GOLDEN / f"help_{command or 'ilrm'}.txt"
+    if os.environ.get("ILRM_WRITE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_wrong_usage_exits_with_2():
+    for wrong in (
+        ["reconstruct"],
+        ["nonsense"],
+        ["render", "a.ply", "--size", "big"],
+        ["reconstruct", "x", "--device", "tpu"],
+    ):
+        assert ilrm(*wrong).status == 2
+
+
+def test_version():
+    assert ilrm("--version").out.startswith("ilrm 0.")

@@ -1,0 +1,78 @@
+"""The house rules on imports: only downward, no cycles, and nothing heavy for `ilrm --help`."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
+
+# Lowest floor first. Modules import from lower floors and from their own folder only.
+FLOORS = (
+    {"errors", "progress", "caches", "devices", "harmonics", "rotations", "similarity", "metrics"},
+    {"cameras", "gaussians", "views"},
+    {"io", "pose", "model", "render", "synth"},
+    {"gather", "refine", "train", "flythrough", "bench", "synthesize"},
+    {"reconstruct"},
+    {"export", "verdict"},
+    {"cli"},
+)
+HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile")
+
+
+def floor_of(unit: str) -> int:
+    return next(i for i, floor in enumerate(FLOORS) if unit in floor)
+
+
+def imported_units(path: Path) -> set[str]:
+    """First-level names of the package that a file imports, wherever in the file."""
+    units = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "ilrm_cli":
+            units |= {alias.name for alias in node.names if alias.name != "__version__"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ilrm_cli."):
+            units.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            units |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("ilrm_cli.")}
+    return units
+
+
+def test_every_unit_has_a_floor():
+    units = {p.stem for p in PACKAGE.iterdir() if (p.is_dir() and list(p.glob("*.py"))) or p.suffix == ".py"} - {
+        "__init__"
+    }
+    assert units == set().union(*FLOORS)
+
+
+def test_imports_go_down():
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        unit = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if unit == "__init__":
+            continue
+        for other in imported_units(path) - {unit}:
+            same_floor_type = floor_of(other) == floor_of(unit) < 2  # ground and types may build on each other
+            if floor_of(other) > floor_of(unit) or (floor_of(other) == floor_of(unit) and not same_floor_type):
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {other}")
+    assert not wrong
+
+
+def test_the_lowest_floors_have_no_cycle():
+    edges = {unit: imported_units(PACKAGE / f"{unit}.py") for unit in FLOORS[0] | FLOORS[1]}
+
+    def reachable(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [start]
+        while todo:
+            for nxt in edges[todo.pop()] - seen:
+                seen.add(nxt)
+                todo.append(nxt)
+        return seen
+
+    assert not [unit for unit in edges if unit in reachable(unit)]
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    code = "import sys, ilrm_cli.cli.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in HEAVY if name in loaded]

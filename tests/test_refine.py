@@ -1,0 +1,76 @@
+"""A small known scene, seen by cameras on an arc; its colours are spoilt and refined back."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.progress import Step
+from ilrm_cli.refine import JUDGE_EVERY, refine, score
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.views import Views
+
+
+def scene(count: int = 300) -> Gaussians:
+    g = torch.Generator().manual_seed(0)
+    return Gaussians(
+        means=(torch.rand(count, 3, generator=g) - 0.5) * 1.6,
+        quaternions=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
+        scales=torch.full((count, 3), 0.08),
+        opacities=torch.full((count,), 0.8),
+        harmonics=torch.randn(count, 1, 3, generator=g),
+    )
+
+
+def arc(count: int) -> Cameras:
+    """Cameras 3 units from the origin, 10 degrees apart, looking at it."""
+    angle = torch.deg2rad(torch.arange(count) * 10.0)
+    turn = matrix_from_quaternion(torch.stack([(angle / 2).cos(), 0 * angle, (angle / 2).sin(), 0 * angle], dim=-1))
+    pose = torch.eye(4).repeat(count, 1, 1)
+    pose[:, :3, :3] = turn
+    pose[:, :3, 3] = -3 * turn[:, :, 2]
+    return Cameras(pose, torch.full((count, 2), 40.0), torch.full((count, 2), 16.0), 32, 32)
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    cameras = arc(5)
+    return Views(render(scene(), cameras).color, cameras)
+
+
+def spoilt() -> Gaussians:
+    return replace(scene(), harmonics=0.3 * scene().harmonics)
+
+
+def test_held_out_quality_rises(views):
+    steps: list[Step] = []
+    result = refine(spoilt(), views[[0, 2, 4]], views[[1, 3]], 25, report=steps.append)
+    assert result.psnr_after > result.psnr_before + 3
+    assert result.psnr_after == pytest.approx(score(result.gaussians, views[[1, 3]]), abs=1e-4)
+    assert [s.done for s in steps] == list(range(1, 26))
+
+
+def test_never_worse_than_the_start(views):
+    """Inputs that tell lies: the judges refuse every step and the start is returned untouched."""
+    lies = Views(1 - views.images, views.cameras)
+    start = scene()
+    result = refine(start, lies, views[[1, 3]], 10)
+    assert result.iterations == 0
+    assert result.psnr_after == result.psnr_before
+    assert result.gaussians is start
+
+
+def test_it_stops_when_the_judges_lose_patience(views):
+    lies = Views(1 - views.images[:1], views.cameras[[0]])
+    result = refine(scene(), lies, views[[3]], 1000)
+    assert result.ran < 10 * JUDGE_EVERY
+
+
+def test_transparent_and_vanished_gaussians_survive(views):
+    start = replace(spoilt(), opacities=torch.cat([torch.zeros(10), torch.ones(10), torch.full((280,), 0.8)]))
+    start = replace(start, scales=torch.cat([torch.zeros(5, 3), start.scales[5:]]))
+    result = refine(start, views[[0, 2, 4]], views[[1, 3]], 5)
+    assert bool(result.gaussians.finite().all())
