@@ -1,9 +1,8 @@
 """Structure from motion with pycolmap: photos without poses become a COLMAP model."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -81,7 +80,10 @@ def _extract(database: Path, folder: Path, names: list[str], report: Report) -> 
     def run() -> None:
         pycolmap.extract_features(database, folder, names, pycolmap.CameraMode.PER_FOLDER)
 
-    _watched(run, "features", len(names), database, "SELECT COUNT(*) FROM keypoints", report)
+    def done(reader: pycolmap.Database) -> int:
+        return sum(reader.exists_keypoints(image_id) for image_id in range(1, len(names) + 1))
+
+    _watched(run, done, database, Step("features", 0, len(names)), report)
 
 
 def _match(database: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
@@ -94,29 +96,32 @@ def _match(database: Path, pair_list: Path, names: list[str], seed: int, report:
     def run() -> None:
         pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
 
-    _watched(run, "matching", len(pairs), database, "SELECT COUNT(*) FROM two_view_geometries", report)
+    def done(reader: pycolmap.Database) -> int:
+        return reader.num_verified_image_pairs()  # counts pairs that failed, too
+
+    _watched(run, done, database, Step("matching", 0, len(pairs)), report)
 
 
-def _watched(run: Callable[[], None], stage: str, total: int, database: Path, query: str, report: Report) -> None:
-    """Run pycolmap in a thread (it releases the GIL and has no callback here) and count rows in its database."""
-    report(Step(stage, 0, total))
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run)
-        while wait([running], POLL_S).not_done:
-            report(Step(stage, min(_count(database, query), total), total))
-        running.result()
-    report(Step(stage, total, total))
+def _watched(
+    run: Callable[[], None], done: Callable[[pycolmap.Database], int], database: Path, start: Step, report: Report
+) -> None:
+    """Run pycolmap in a thread (it releases the GIL and has no callback here) and watch its database grow.
 
-
-def _count(database: Path, query: str) -> int:
+    The watching connection is pycolmap's own and opened first. A second SQLite library in the process, as Python's
+    sqlite3 is, would drop the file locks of the first one when it closes the file, and crash it.
+    """
+    assert start.total is not None
+    report(start)
+    reader = pycolmap.Database.open(database)
     try:
-        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0)
-        try:
-            return int(connection.execute(query).fetchone()[0])
-        finally:
-            connection.close()
-    except sqlite3.OperationalError:  # not there yet, or being written to at this moment
-        return 0
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(run)
+            while wait([running], POLL_S).not_done:
+                report(replace(start, done=min(done(reader), start.total)))
+            running.result()
+    finally:
+        reader.close()
+    report(replace(start, done=start.total))
 
 
 def _map(
