@@ -35,10 +35,10 @@ class MatchingConfig:
 
     planes: int = 32  # depths tried, log-spaced between near and far
     neighbors: int = 7  # nearest other views each view is compared with: the cost stays linear in views
-    best: int = 2  # the second statistic averages this many best-agreeing views ...
-    best_of: int = 4  # ... of so many nearest ones: sharper than the mean where surfaces are occluded
+    best: int = 2  # the first statistic averages this many best-agreeing neighbours; the second averages all
+    coarse_window: float = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
     cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement given to the network is 1/e
-    temperature: float = 0.005  # of the soft-argmin over planes, in the same units
+    temperature: float = 0.003  # of the soft-argmin over planes, in the same units
 
 
 @dataclass(frozen=True)

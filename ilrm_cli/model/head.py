@@ -21,6 +21,7 @@ FAR_DISTANCE = 500.0  # the published models' largest distance along a ray, in n
 LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # the published scale range: starts near 1e-3, never above 0.3
 FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
 DEPTH_GAIN = 2.0  # log-depth moved by one unit of raw output: large, so that early training can move surfaces
+CHOICE_SHIFT = -2.0  # a fresh head takes its depth from the best matches, hardly from the mean of all
 DEPTH_SPAN = 0.7  # how far (in log-depth) a Gaussian may leave the swept range: a factor of two
 
 
@@ -80,7 +81,8 @@ class GaussianHead(nn.Module):
             return torch.sigmoid(raw.mean(-1, keepdim=True)) * FAR_DISTANCE
         assert matches is not None, "a matched head needs the plane sweep"
         correction, choice = raw.split(1, dim=-1)
-        base = torch.lerp(matches.log_depth[..., :1], matches.log_depth[..., 1:], torch.sigmoid(choice))
+        share = torch.sigmoid(choice + CHOICE_SHIFT)
+        base = torch.lerp(matches.log_depth[..., :1], matches.log_depth[..., 1:], share)
         near, far = matches.log_range[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
         return (base + DEPTH_GAIN * correction).clamp(near - DEPTH_SPAN, far + DEPTH_SPAN).exp()
 

@@ -2,15 +2,15 @@
 
 Our addition to iLRM (not in the paper): without it a small model spends most of its training on learning to match.
 For every viewpoint pixel, log-spaced fronto-parallel planes are swept (Collins 1996; Yao et al., MVSNet, 2018); the
-colour difference to the neighbouring views is kept as two statistics, the mean over all neighbours (best on orbits)
-and the mean of the best few of the nearest (best where neighbours are occluded). No gradient flows through it.
+difference to the neighbouring views, in colour and local contrast, is kept as two statistics: the mean of the few that
+agree best (right where others are occluded or look elsewhere) and the mean of all. No gradient flows through it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
@@ -19,7 +19,8 @@ from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.rays import pixel_centers
 from ilrm_cli.views import Views
 
-STATISTICS = 2  # mean over neighbours, mean of the best
+STATISTICS = 2  # of the neighbours' costs: mean of the best, mean of all
+MIN_Z = 1e-6  # nearer to a neighbour's image plane than this, a point is behind it
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
 
 
@@ -53,26 +54,26 @@ def neighbors_of(cameras: Cameras, count: int) -> Int[Tensor, "view neighbor"]:
 
 
 def warp_costs(
-    images: Float[Tensor, "view 3 height width"],
+    features: Float[Tensor, "view channel height width"],
     cameras: Cameras,
     view: int,
-    other: int,
+    others: Int[Tensor, "neighbor"],
     depths: Float[Tensor, "plane"],
-) -> tuple[Float[Tensor, "plane height width"], Float[Tensor, "plane height width"]]:
-    """Mean absolute colour difference between `view` and `other` warped onto its planes, and where it is defined."""
-    height, width = images.shape[-2:]
+) -> tuple[Float[Tensor, "neighbor plane height width"], Bool[Tensor, "neighbor plane height width"]]:
+    """Mean absolute difference between `view` and each other view warped onto its planes, and where it is defined."""
+    height, width = features.shape[-2:]
     k = cameras.intrinsics_px
-    other_from_view = cameras.cam_from_world[other] @ cameras.world_from_cam[view]
-    turn = k[other] @ other_from_view[:3, :3] @ torch.linalg.inv(k[view])
-    shift = k[other] @ other_from_view[:3, 3]
-    pixels = pixel_centers(width, height, images)
-    ray = torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1) @ turn.T  # [h, w, 3]
-    point = depths[:, None, None, None] * ray + shift  # [D, h, w, 3]
-    z = point[..., 2:]
-    uv = 2 * point[..., :2] / z.clamp_min(1e-6) / torch.tensor([width, height]).to(images) - 1
-    warped = grid_sample(images[other].expand(len(depths), -1, -1, -1), uv, align_corners=False)
-    seen = (z[..., 0] > 1e-6) & (uv.abs() <= 1).all(-1)
-    return (warped - images[view]).abs().mean(1), seen.to(images)
+    other_from_view = cameras.cam_from_world[others] @ cameras.world_from_cam[view]
+    turn = k[others] @ other_from_view[:, :3, :3] @ torch.linalg.inv(k[view])  # [K, 3, 3]
+    shift = (k[others] @ other_from_view[:, :3, 3:]).squeeze(-1)  # [K, 3]
+    pixels = pixel_centers(width, height, features)
+    ray = torch.einsum("hwj,kij->khwi", torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1), turn)
+    point = depths[:, None, None, None] * ray[:, None] + shift[:, None, None, None]  # [K, D, h, w, 3]
+    z = point[..., 2]
+    uv = 2 * point[..., :2] / z[..., None].clamp_min(MIN_Z) / torch.tensor([width, height]).to(features) - 1
+    warped = grid_sample(features[others], uv.flatten(1, 2), align_corners=False).unflatten(2, (len(depths), height))
+    seen = (z > MIN_Z) & (uv.abs() <= 1).all(-1)
+    return (warped - features[view][:, None]).abs().mean(1), seen
 
 
 @torch.no_grad()
@@ -88,13 +89,13 @@ def plane_sweep(
     """
     planes = log_planes(depth_range, config.planes, images)
     neighbors = neighbors_of(cameras, config.neighbors)
+    window = 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1
+    features = torch.cat([images, images - _smooth(images, max(3, window))], dim=1)  # colour, and its local contrast
     agreement, log_depth = [], []
     for view in range(len(images)):
-        pairs = [warp_costs(images, cameras, view, int(other), planes.exp()) for other in neighbors[view]]
-        cost = torch.stack([p[0] for p in pairs])  # [K, D, h, w]
-        seen = torch.stack([p[1] for p in pairs])
-        costs = torch.stack([_mean_cost(cost, seen), _best_cost(cost, seen, config)])  # [S, D, h, w]
-        costs = avg_pool2d(costs, 3, stride=1, padding=1, count_include_pad=False)
+        cost, seen = warp_costs(features, cameras, view, neighbors[view], planes.exp())
+        cost = (_smooth(cost, 3) + _smooth(cost, max(3, window))) / 2  # [K, D, h, w]
+        costs = torch.stack([_best_cost(cost, seen, config.best), _mean_cost(cost, seen)])  # [S, D, h, w]
         agreement.append(torch.exp(-costs / config.cost_scale).flatten(0, 1).permute(1, 2, 0))
         weight = torch.softmax(-costs / config.temperature, dim=1)
         log_depth.append((weight * planes[:, None, None]).sum(1).permute(1, 2, 0))
@@ -102,17 +103,21 @@ def plane_sweep(
     return Matches(torch.stack(agreement), torch.stack(log_depth), log_range)
 
 
+def _smooth(grid: Tensor, window: int) -> Tensor:
+    """Mean over a square window (odd side, px), shrunk at the borders. [*, *, h, w]"""
+    return avg_pool2d(grid, window, stride=1, padding=window // 2, count_include_pad=False)
+
+
+def _best_cost(cost: Tensor, seen: Tensor, count: int) -> Tensor:
+    """Mean of the best-agreeing neighbours: sharp where others are occluded. [K, D, h, w] -> [D, h, w]"""
+    masked = torch.where(seen, cost, UNSEEN_COST)
+    return masked.topk(min(count, len(masked)), dim=0, largest=False).values.mean(0)
+
+
 def _mean_cost(cost: Tensor, seen: Tensor) -> Tensor:
     """Mean over the neighbours that see the point. [K, D, h, w] -> [D, h, w]"""
     count = seen.sum(0)
     return torch.where(count > 0, (cost * seen).sum(0) / count.clamp_min(1), UNSEEN_COST)
-
-
-def _best_cost(cost: Tensor, seen: Tensor, config: MatchingConfig) -> Tensor:
-    """Mean of the best few among the nearest neighbours; unseen ones count as bad. [K, D, h, w] -> [D, h, w]"""
-    masked = torch.where(seen > 0, cost, UNSEEN_COST)[: config.best_of]
-    few = min(config.best, len(masked))
-    return masked.topk(few, dim=0, largest=False).values.mean(0)
 
 
 # What of a scene the sweep should reach: nearly all sparse points, and a margin, since the nearest surfaces have few.
@@ -127,7 +132,7 @@ def depth_range_of(depths: Float[Tensor, "sample"]) -> tuple[float, float]:
 
 
 # For photos with poses but no sparse points: a wide sweep on small images, in normalised units (cameras within 1).
-WIDE_RANGE, WIDE_PLANES, WIDE_LONG_SIDE_PX = (0.05, 100.0), 96, 64
+WIDE_RANGE, WIDE_PLANES, WIDE_LONG_SIDE_PX, WIDE_NEIGHBORS = (0.05, 100.0), 96, 64, 2
 DISTINCT = 0.35  # a match counts where its cost is below this share of the pixel's mean cost over all planes
 MIN_DISTINCT = 50  # matches below which nothing is known
 FALLBACK_RANGE = (0.5, 20.0)  # near enough for an orbit of radius 1, far enough for a street
@@ -140,12 +145,12 @@ def estimate_depth_range(views: Views) -> tuple[float, float]:
     cameras = views.cameras.resized(images.shape[-1], images.shape[-2])
     planes = log_planes(WIDE_RANGE, WIDE_PLANES, images)
     found = []
+    neighbors = neighbors_of(cameras, WIDE_NEIGHBORS)
     for view in range(len(images)):
-        for other in neighbors_of(cameras, 2)[view]:
-            cost, seen = warp_costs(images, cameras, view, int(other), planes.exp())
-            cost = torch.where(seen > 0, avg_pool2d(cost, 3, stride=1, padding=1), UNSEEN_COST)
-            best = cost.min(dim=0)
-            mean = (cost * seen).sum(0) / seen.sum(0).clamp_min(1)
+        costs, seen = warp_costs(images, cameras, view, neighbors[view], planes.exp())
+        for cost, defined in zip(_smooth(costs, 3), seen, strict=True):
+            best = torch.where(defined, cost, UNSEEN_COST).min(dim=0)
+            mean = (cost * defined).sum(0) / defined.sum(0).clamp_min(1)
             found.append(planes[best.indices[best.values < DISTINCT * mean]].exp())
     depths = torch.cat(found)
     return depth_range_of(depths) if len(depths) >= MIN_DISTINCT else FALLBACK_RANGE

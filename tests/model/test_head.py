@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
@@ -41,9 +42,9 @@ def test_published_mapping():
 
 
 def test_matched_mapping_of_zeros_is_the_plain_splat():
-    """Depth halfway between both statistics, the pixel's colour and size, half opaque, upright in the camera."""
+    """The best matches' depth, the pixel's colour and size, half opaque, upright in the camera."""
     config = HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel")
-    depths = torch.tensor([2.0, 8.0]).log().view(1, 1, 1, 2)
+    depths = torch.tensor([4.0, 4.0]).log().view(1, 1, 1, 2)
     matches = Matches(torch.zeros(1, 1, 1, 2), depths, torch.tensor([[1.0, 100.0]]).log())
     g = gaussians_of(config, [0.0] * channels_of(config), matches)
     torch.testing.assert_close(g.means, torch.tensor([[4.0, 0, 0]]), atol=1e-5, rtol=0)
@@ -59,3 +60,11 @@ def test_depth_stays_near_the_swept_range():
     matches = Matches(torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 2), torch.tensor([[1.0, 2.0]]).log())
     far = gaussians_of(config, [1e3, 0.0] + [0.0] * 11, matches)
     assert 2.0 < float(far.means[0, 0]) < 4.1
+
+
+def test_the_choice_moves_depth_from_the_best_to_the_mean():
+    config = HeadConfig(offset=False, depth="matched", scale="footprint", rotation="camera", color="pixel")
+    depths = torch.tensor([2.0, 8.0]).log().view(1, 1, 1, 2)
+    matches = Matches(torch.zeros(1, 1, 1, 2), depths, torch.tensor([[1.0, 100.0]]).log())
+    depth = [float(gaussians_of(config, [0.0, choice] + [0.0] * 11, matches).means[0, 0]) for choice in (-30, 2.0, 30)]
+    assert depth == [pytest.approx(2.0), pytest.approx(4.0, abs=1e-4), pytest.approx(8.0)]

@@ -36,7 +36,7 @@ def test_the_walls_depth_is_found():
     agreement = matches.agreement[:, 4:-4, 10:-10]
     assert agreement.shape[-1] == 2 * 33
     assert agreement[..., 16].median() > 0.9  # plane 16 is the wall's
-    assert agreement[..., 0].median() < 0.3  # the nearest plane is not
+    assert agreement[..., 0].median() < 0.6  # the nearest plane is not
 
 
 def test_no_neighbour_sees_it():
