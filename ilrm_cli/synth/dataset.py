@@ -1,19 +1,24 @@
 """Training scenes by number, and an endless stream of them."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.raycast import render_scene
+from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
 from ilrm_cli.views import Views
 
 PATHS_PER_SCENE = 4  # camera paths tried in a scene before another scene takes its place
+METERED, METER_PX = 4, 16  # views and size of the pictures that the exposure is measured on
+MEAN_LINEAR = 0.19  # mean linear brightness of a typical photo
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class TrainingScene:
 
     views: Views
     depth: Float[Tensor, "view height width"]  # z-depth at pixel centres, world units
-    kind: str  # "room", "table_top", "outdoors", "corridor", "facade", "heap"
+    kind: str  # one of `scenes.KINDS`
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,16 @@ class Photometry:
     exposure: float = 0.0  # standard deviation of log brightness between views
     white_balance: float = 0.0  # the same per colour channel
     noise: float = 0.0  # standard deviation of sensor noise at full brightness, in display units
+
+
+def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
+    """The scene with the exposure a camera would choose: a typical photo's mean brightness, never the same."""
+    few = cameras[:: max(1, len(cameras) // METERED)].resized(METER_PX, METER_PX)
+    images, _ = render_scene(scene, few, samples=1)
+    linear = float((images**2.2).mean())
+    wanted = float(np.clip(math.exp(rng.normal(math.log(MEAN_LINEAR), 0.35)), 0.07, 0.45))
+    gain = np.clip(wanted / max(linear, 1e-3), 0.3, 5.0)
+    return replace(scene, surround=scene.surround._replace(exposure=np.array([gain], np.float32)))
 
 
 def _disturb(images: Tensor, photometry: Photometry, rng: np.random.Generator) -> Tensor:
@@ -60,6 +75,7 @@ def training_scene(
         for _ in range(PATHS_PER_SCENE):
             cameras = draw_cameras(scene, rng, views, width, height)
             if cameras is not None:
+                scene = expose(scene, cameras, rng)
                 images, depth = render_scene(scene, cameras, samples, threads)
                 if photometry is not None:
                     images = _disturb(images, photometry, rng)

@@ -41,11 +41,11 @@ class Palette:
         """A linear colour."""
         rng = self.rng
         if hue is None:
-            hue = self.hues[int(rng.integers(len(self.hues)))] if rng.random() < 0.8 else rng.random()
+            hue = float(self.hues[int(rng.integers(len(self.hues)))]) if rng.random() < 0.8 else rng.random()
         saturation = min(rng.beta(1.3, 2.5) * self.loudness, 0.95)
         value = rng.uniform(0.12, 0.97) if value is None else value
         rgb = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
-        return np.array(rgb) ** 2.2
+        return np.array([channel**2.2 for channel in rgb])
 
 
 class Paints:
@@ -87,8 +87,10 @@ class Paints:
         ]
         if gloss is None:
             gloss = rng.uniform(0.1, 0.7) if rng.random() < 0.3 else 0.0
-        tiles = (Tiles.of(family, int(rng.integers(1 << 30))), int(rng.integers(len(FAMILIES))) * 3)
-        self._rows.append((tiles, uv, (-math.log2(length), math.log2(fine)), base, mix, rng.uniform(0.1, 0.9), (gloss, math.exp(rng.uniform(1.5, 4.5))), glow))
+        tiles = (Tiles.of(family, int(rng.integers(1 << 30))), Tiles.of(FAMILIES[int(rng.integers(len(FAMILIES)))], 0))
+        frequencies = (-math.log2(length), math.log2(fine))
+        highlight = (gloss, math.exp(rng.uniform(1.5, 4.5)))
+        self._rows.append((tiles, uv, frequencies, base, mix, rng.uniform(0.1, 0.9), highlight, glow))
         return len(self._rows) - 1
 
     def finish(self) -> Materials:

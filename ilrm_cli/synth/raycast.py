@@ -18,52 +18,11 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
-from ilrm_cli.synth.shapes import FAR, KERNEL, box_interval, first_hit, normal_at
+from ilrm_cli.synth.shapes import KERNEL, box_interval, first_hit, normal_at
+from ilrm_cli.synth.tiling import TILE, hash01, project_solids, solids_in_tile
 
-TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
 BEHIND = -1  # "solid" number of ground, room and sky
 DOME = 9  # face number of the sky
-NEAR = f32(1e-3)  # corners closer to the image plane than this have no bounded projection
-
-
-@njit(**KERNEL)
-def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
-    """For one camera: rays to unit space (matrix, origin), pixel rectangle (reach) and nearest depth of each solid."""
-    for i in range(shapes.kind.shape[0]):
-        m = shapes.local_from_world[i]
-        for r in range(3):
-            for c in range(3):
-                matrix[i, r, c] = m[r, 0] * pose[0, c] + m[r, 1] * pose[1, c] + m[r, 2] * pose[2, c]
-            origin[i, r] = m[r, 0] * pose[0, 3] + m[r, 1] * pose[1, 3] + m[r, 2] * pose[2, 3] + m[r, 3]
-        near[i], x0, y0, x1, y1 = FAR, FAR, FAR, -FAR, -FAR
-        furthest = -FAR
-        for k in range(8):
-            dx = shapes.corners[i, k, 0] - pose[0, 3]
-            dy = shapes.corners[i, k, 1] - pose[1, 3]
-            dz = shapes.corners[i, k, 2] - pose[2, 3]
-            z = pose[0, 2] * dx + pose[1, 2] * dy + pose[2, 2] * dz
-            inverse = f32(1) / max(z, NEAR)
-            x = (pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz) * inverse * focal[0] + center[0]
-            y = (pose[0, 1] * dx + pose[1, 1] * dy + pose[2, 1] * dz) * inverse * focal[1] + center[1]
-            x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
-            near[i], furthest = min(near[i], z), max(furthest, z)
-        if furthest < NEAR:
-            x0, x1 = FAR, -FAR
-        elif near[i] < NEAR:
-            x0, y0, x1, y1 = -FAR, -FAR, FAR, FAR
-        reach[i, 0], reach[i, 1], reach[i, 2], reach[i, 3] = x0, y0, x1, y1
-
-
-@njit(**KERNEL)
-def solids_in_tile(order, reach, left, top, chosen):
-    """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; returns how many."""
-    count = 0
-    right, bottom = f32(left + TILE), f32(top + TILE)
-    for i in order:
-        if reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top):
-            chosen[count] = i
-            count += 1
-    return count
 
 
 @njit(**KERNEL)
@@ -173,17 +132,6 @@ def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle
 
 
 @njit(**KERNEL)
-def hash01(a, b, c):
-    """A number in [0, 1) from three integers (xxHash's finaliser)."""
-    mask = np.uint64(0xFFFFFFFF)
-    h = (np.uint64(a) * np.uint64(2654435761) ^ np.uint64(b) * np.uint64(2246822519) ^ np.uint64(c + 1)) & mask
-    h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & mask
-    h = ((h ^ (h >> np.uint64(13))) * np.uint64(3266489917)) & mask
-    h = h ^ (h >> np.uint64(16))
-    return f32(h >> np.uint64(8)) * f32(1 / (1 << 24))
-
-
-@njit(**KERNEL)
 def render_band(
     shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, reach, near, order, chosen,
     first, last, samples, image, depth,
@@ -194,7 +142,7 @@ def render_band(
     """
     pixel_angle = f32(1) / focal[0]
     width = depth.shape[1]
-    side = int(math.ceil(math.sqrt(f32(samples))))  # jitter cells across a pixel
+    side = math.ceil(math.sqrt(f32(samples)))  # jitter cells across a pixel
     rows = (samples + side - 1) // max(side, 1)
     for top in range(first, last, TILE):
         for left in range(0, width, TILE):

@@ -91,12 +91,9 @@ class Builder:
 
     def finish(self) -> Shapes:
         kind, center, yaw, turn, half, param, clip, carve, material = zip(*self._rows, strict=True)
-        c, s = np.cos(yaw), np.sin(yaw)
-        turned = np.array(turn)  # [N, 3, 3]
-        rotation = np.stack(
-            [c[:, None] * turned[:, 0] - s[:, None] * turned[:, 1], s[:, None] * turned[:, 0] + c[:, None] * turned[:, 1],
-             turned[:, 2]], axis=1,
-        )  # fmt: skip
+        c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
+        x, y, z = np.moveaxis(np.array(turn), 1, 0)  # rows of the turns, each [N, 3]
+        rotation = np.stack([c * x - s * y, s * x + c * y, z], axis=1)
         center, half = np.array(center), np.array(half)
         rows = rotation.transpose(0, 2, 1) / half[:, :, None]
         offset = -(rows @ center[:, :, None])

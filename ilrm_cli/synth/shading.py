@@ -80,14 +80,14 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
     if face >= CARVED:
         face -= CARVED
-    if face == CURVED and (kind == ELLIPSOID or kind == FRUSTUM):
+    if face == CURVED and kind in (ELLIPSOID, FRUSTUM):
         around = math.atan2(y, x) * f32(0.5) * (hx + hy)
         return around, (math.asin(min(max(z, f32(-1)), f32(1))) * hz if kind == ELLIPSOID else z * hz)
     if face == CURVED and kind == TORUS:
         ring = math.sqrt(x * x + y * y)
         return math.atan2(y, x) * hx * f32(0.7), math.atan2(z, ring - f32(0.7)) * hx * f32(0.3)
     axis = face // 2
-    if face == CURVED or face == CLIPPED:
+    if face in (CURVED, CLIPPED):
         ax, ay, az = abs(nx), abs(ny), abs(nz)
         axis = 0 if ax >= ay and ax >= az else (1 if ay >= az else 2)
     if axis == 0:

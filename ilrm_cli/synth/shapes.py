@@ -126,7 +126,7 @@ def rounded_distance(x, y, z, hx, hy, hz, edge):
 @njit(**KERNEL)
 def marched_interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param):
     """Sphere tracing (Hart 1996) between the walls of the bounding box; leaving is approximated by the box."""
-    t0, f0, t1, f1 = box_interval(ox, oy, oz, dx, dy, dz)
+    t0, _, t1, _ = box_interval(ox, oy, oz, dx, dy, dz)
     if t0 >= t1 or t1 <= f32(0):
         return FAR, CURVED, -FAR, CURVED
     if kind == ROUNDED:

@@ -98,6 +98,18 @@ def walk(stage: Stage, rng: np.random.Generator, count: int):
     return positions, positions + ahead
 
 
+def approach(stage: Stage, rng: np.random.Generator, count: int):
+    """A walk towards the focus, past it on one side."""
+    azimuth = rng.uniform(0, 2 * math.pi)
+    start = _polar(stage, stage.distance[1], azimuth, rng.uniform(0.05, 0.3))
+    heading = azimuth + math.pi + rng.uniform(-0.5, 0.5)
+    forward = np.array([math.cos(heading), math.sin(heading), 0.0])
+    length = rng.uniform(0.2, 0.8) * stage.distance[1]
+    positions = start + forward * length * np.linspace(0, 1, count)[:, None] + _wander(rng, count, 0.1 * length)
+    targets = np.array(stage.focus) + stage.distance[0] * (_wander(rng, count, 0.2) + rng.normal(0, 0.1, 3))
+    return positions, targets
+
+
 def scan(stage: Stage, rng: np.random.Generator, count: int):
     """Turning on the spot or on a small circle in a room, looking outwards or across."""
     low, high = np.array(stage.low), np.array(stage.high)
@@ -128,7 +140,8 @@ def drone(stage: Stage, rng: np.random.Generator, count: int):
 
 
 SHOTS: dict[str, Callable] = {
-    "sweep": sweep, "video": video, "orbit": orbit, "around": around, "walk": walk, "scan": scan, "drone": drone,
+    "sweep": sweep, "video": video, "orbit": orbit, "around": around, "walk": walk,
+    "approach": approach, "scan": scan, "drone": drone,
 }  # fmt: skip
 
 

@@ -1,0 +1,120 @@
+"""Where things go: free spots on a floor, rows along walls, scatter around a middle."""
+
+import math
+
+from ilrm_cli.synth import furniture, outdoor
+from ilrm_cli.synth.kit import Kit
+from ilrm_cli.synth.scene import Frame
+from ilrm_cli.synth.still_life import sculpture, vessel
+
+
+class Spots:
+    """Free places on a rectangle: circles that do not overlap."""
+
+    def __init__(self, kit: Kit, half_x: float, half_y: float) -> None:
+        self.kit = kit
+        self.half = (half_x, half_y)
+        self.taken: list[tuple[float, float, float]] = []
+
+    def take(self, radius: float, tries: int = 12) -> tuple[float, float] | None:
+        hx, hy = max(self.half[0] - radius, 0.0), max(self.half[1] - radius, 0.0)
+        for _ in range(tries):
+            x, y = self.kit.between(-hx, hx), self.kit.between(-hy, hy)
+            if all(math.hypot(x - a, y - b) > radius + r for a, b, r in self.taken):
+                self.taken.append((x, y, radius))
+                return x, y
+        return None
+
+
+def clutter(kit: Kit, f: Frame, wide: float, deep: float, count: int) -> None:
+    """Small things on a surface."""
+    spots = Spots(kit, wide / 2, deep / 2)
+    for _ in range(count):
+        size = kit.between(0.1, 0.35) * min(1.0, max(wide, deep))
+        spot = spots.take(size * 0.5)
+        if spot:
+            at = f.at(*spot, 0, kit.between(0, 6.3), size)
+            if kit.chance(0.75):
+                vessel(kit, at)
+            else:
+                sculpture(kit, at, 3)
+
+
+def _stand_by_wall(kit: Kit, at: Frame, wide: float, pick: int) -> None:
+    if pick == 0:
+        furniture.shelf(kit, at)
+    elif pick == 1:
+        furniture.cabinet(kit, at)
+    elif pick == 2:
+        furniture.sofa(kit, at.at(0, 0.2, 0))
+    elif pick == 3:
+        furniture.table(kit, at.at(0, 0.1, 0), wide, 0.6, 0.75)
+        clutter(kit, at.at(0, 0.1, 0.75), wide, 0.5, int(kit.rng.integers(1, 5)))
+    elif pick == 4:
+        furniture.plant(kit, at)
+    elif pick == 5 and wide > 1.2:
+        furniture.bed(kit, at.at(0, 0.8, 0))
+    elif pick == 6:
+        furniture.lamp(kit, at)
+
+
+def furnish_wall(kit: Kit, f: Frame, length: float, tall: float) -> None:
+    """Things along a wall at y = 0 of the frame that looks along +y."""
+    x = -length / 2 + kit.between(0.1, 0.8)
+    while x < length / 2 - 0.6:
+        wide, pick = kit.between(0.9, 1.9), int(kit.rng.integers(9))
+        _stand_by_wall(kit, f.at(x + wide / 2, 0.32, 0), wide, pick)
+        if pick == 8:
+            furniture.door(kit, f.at(x + wide / 2, 0.02, 0))
+        elif pick in (2, 3, 4, 5, 7) and kit.chance(0.75):
+            size = kit.between(0.4, 1.1)
+            hung = f.at(x + wide / 2, 0.02, kit.between(1.1, max(1.2, tall - 0.4 - size)))
+            hang = furniture.window if kit.chance(0.3) else furniture.picture
+            hang(kit, hung, size * kit.between(0.7, 1.4), size)
+        x += wide + kit.between(0.05, 0.8)
+
+
+def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float) -> None:
+    """All four walls of a room that spans wide x deep around the origin, each with a chance of `share`."""
+    for yaw, length, across in ((0, wide, deep), (0.5, deep, wide), (1, wide, deep), (1.5, deep, wide)):
+        if kit.chance(share):
+            furnish_wall(kit, Frame(yaw=yaw * math.pi).at(0, -across / 2, 0), length - 1.2, tall)
+
+
+# things outdoors and the radius of the spot each needs
+THINGS = (
+    ("tree", 1.0), ("house", 2.4), ("rock", 0.6), ("car", 1.8), ("post", 0.3), ("fence", 1.2), ("sculpture", 0.8),
+    ("stairs", 0.7), ("plant", 0.5), ("bush", 0.8), ("colonnade", 1.8), ("gate", 1.2), ("tower", 1.2),
+    ("monument", 0.9), ("chair", 0.4),
+)  # fmt: skip
+
+
+def _thing(kit: Kit, name: str, f: Frame) -> None:
+    """One thing that faces the middle."""
+    inwards = f._replace(yaw=math.atan2(-f.y, -f.x) - math.pi / 2)
+    size = kit.between(0.6, 1.6)
+    if name == "house":
+        outdoor.house(kit, inwards, kit.between(3, 4.5), kit.between(3, 4.5), kit.between(2.5, 6))
+    elif name == "colonnade":
+        outdoor.colonnade(kit, inwards, int(kit.rng.integers(3, 6)))
+    elif name == "fence":
+        outdoor.fence(kit, f, 2.4)
+    elif name == "sculpture":
+        sculpture(kit, f._replace(scale=1.3 * size), int(kit.rng.integers(3, 8)))
+    elif name in ("plant", "chair"):
+        getattr(furniture, name)(kit, f._replace(scale=size))
+    elif name in ("rock", "stairs", "bush"):
+        getattr(outdoor, name)(kit, f._replace(scale=size))
+    else:
+        getattr(outdoor, name)(kit, f)
+
+
+def scatter(kit: Kit, reach: float, keep_free: float, count: int) -> None:
+    """Things outdoors between `keep_free` and `reach` from the middle."""
+    spots = Spots(kit, reach, reach)
+    spots.taken.append((0.0, 0.0, keep_free))
+    for _ in range(count):
+        name, radius = THINGS[int(kit.rng.integers(len(THINGS)))]
+        spot = spots.take(radius)
+        if spot:
+            _thing(kit, name, Frame(*spot, 0, kit.between(0, 6.3)))
