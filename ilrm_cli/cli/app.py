@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ilrm_cli import __version__
+from ilrm_cli.cli.bench import bench
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(reconstruct)
 app.command()(render)
+app.command()(bench)
 
 
 def _show_version(wanted: bool) -> None:

@@ -94,7 +94,7 @@ def summarize(
         },
         "verdict": sentence,
         "timings_s": timings | {"export": written.seconds, "total": total_s},
-        "layers": [{"cross_ms": layer.cross_ms, "self_ms": layer.self_ms} for layer in result.layers],
+        "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
         "warnings": warnings,
     }
 

@@ -107,9 +107,11 @@ class Ilrm(nn.Module):
         tokens = tokens.float()
         views = len(tokens) // scenes
         for number, layer in enumerate(self.layers, start=1):
+            stage = f"layer {number} of {len(self.layers)}"
+            report(Step(stage, 0, 1))
             tokens = layer(tokens, image_tokens, views, clock, self.checkpointing)
-            note = f"cross {clock.running_ms('cross'):.0f} ms, self {clock.running_ms('self'):.0f} ms"
-            report(Step("inference", number, len(self.layers), note))
+            cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
+            report(Step(stage, 1, 1, f"attention so far: cross {cross_ms:.0f} ms, self {self_ms:.0f} ms"))
         return tokens
 
 

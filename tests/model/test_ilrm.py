@@ -40,7 +40,9 @@ def test_every_layer_is_timed_and_reported():
     steps: list[Step] = []
     clock = AttentionClock(torch.device("cpu"))
     random_model(MATCHED)([random_views()], [RANGE], clock, steps.append)
-    assert [(s.stage, s.done, s.total) for s in steps] == [("inference", 1, 2), ("inference", 2, 2)]
+    assert [(s.stage, s.done) for s in steps] == [(f"layer {n} of 2", done) for n in (1, 2) for done in (0, 1)]
+    assert "cross" in steps[-1].note
+    assert "self" in steps[-1].note
     assert len(clock.layers()) == 2
     assert all(layer.cross_ms > 0 and layer.self_ms > 0 for layer in clock.layers())
 
