@@ -95,7 +95,7 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
 
 
 def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int = 1) -> tuple[int, int]:
-    """(width, height) in px for `load_views`: most frequent aspect ratio, longer side `long_side`, both sides rounded."""
+    """(width, height) in px for `load_views`: most frequent aspect ratio, longer side `long_side`, both rounded."""
     return common_size_of([(photo.lens.width, photo.lens.height) for photo in photos], long_side, multiple)
 
 

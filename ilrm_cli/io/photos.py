@@ -188,7 +188,7 @@ def _converted_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         if "sRGB" in ImageCms.getProfileDescription(source):
             return image
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except ImageCms.PyCMSError:  # the profile is broken or made for other channels: colours as stored
+    except (ImageCms.PyCMSError, OSError):  # the profile is broken or made for other channels: colours as stored
         return image
     assert converted is not None
     return converted

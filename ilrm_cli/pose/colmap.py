@@ -1,5 +1,6 @@
 """COLMAP models, binary and text, with every camera model COLMAP has."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +47,56 @@ def _images_file_size(model: Path) -> int:
 
 def read_model(folder: Path) -> PoseSet:
     """Poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or holds no pose."""
-    return poses_of(load_reconstruction(folder), str(folder))
+    model = load_reconstruction(folder)
+    for image_id, name in _text_names(folder).items():
+        model.images[image_id].name = name
+    return poses_of(model, str(folder))
 
 
 def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
     """pycolmap's own object. Raises InputError if the files are damaged."""
     pycolmap.logging.minloglevel = MESSAGES_FROM
     try:
+        _check_lengths(folder)
         return pycolmap.Reconstruction(str(folder))
-    except (ValueError, IndexError, RuntimeError, MemoryError) as error:
+    except (ValueError, IndexError, RuntimeError, MemoryError, struct.error) as error:
         raise InputError(f"The COLMAP model in {folder} is damaged; export it again.") from error
+
+
+def _check_lengths(folder: Path) -> None:
+    """Raise ValueError if a binary file ends too early; pycolmap would read on into nothing for minutes."""
+    for part, end in (("images.bin", _after_image), ("points3D.bin", _after_point)):
+        if not (folder / part).is_file():
+            continue
+        content = (folder / part).read_bytes()
+        (count,), position = struct.unpack_from("<Q", content), 8
+        for _ in range(count):
+            position = end(content, position)
+            if position > len(content):
+                raise ValueError(f"{part} is cut short")
+
+
+def _after_image(content: bytes, start: int) -> int:
+    """Where the record of an image ends: id, 7 doubles, camera id; name and zero; number of points, 24 bytes each."""
+    name_end = content.index(0, start + 4 + 7 * 8 + 4)
+    (points,) = struct.unpack_from("<Q", content, name_end + 1)
+    return name_end + 9 + 24 * points
+
+
+def _after_point(content: bytes, start: int) -> int:
+    """Where the record of a point ends: id, position, colour, error; number of observations, 8 bytes each."""
+    (observations,) = struct.unpack_from("<Q", content, start + 43)
+    return start + 51 + 8 * observations
+
+
+def _text_names(folder: Path) -> dict[int, str]:
+    """Image names of a text model, whole; pycolmap's reader ends a name at its first space."""
+    if (folder / "images.bin").is_file():
+        return {}
+    lines = (folder / "images.txt").read_text(encoding="utf-8").splitlines()
+    heads = [line for line in lines if not line.startswith("#")][::2]  # every other line lists the points of an image
+    fields = [line.split(maxsplit=9) for line in heads if line]
+    return {int(field[0]): field[9].rstrip() for field in fields}
 
 
 def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:

@@ -9,6 +9,9 @@ from numpy import ndarray
 from ilrm_cli.cameras import Lens
 
 
+AXES_TOLERANCE = 1e-2  # relative difference of axis lengths that rounded text files can explain
+
+
 @dataclass(frozen=True)
 class Pose:
     """Lens and pose of one photo, as the source states them."""
@@ -27,8 +30,8 @@ class PoseSet:
     warnings: tuple[str, ...] = ()  # one sentence each
 
 
-def rigid(matrix: Float64[ndarray, "rows 4"]) -> Float64[ndarray, "4 4"] | None:
-    """The nearest rigid 4x4 pose of a 3x4 or 4x4 matrix; None if it is not close to one.
+def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:
+    """The nearest rigid 4x4 pose of a 3x4 or 4x4 matrix; None if it is neither or not close to one.
 
     A uniform scale of the axes is taken out; mirrored, sheared and non-finite matrices are refused.
     """
@@ -41,6 +44,3 @@ def rigid(matrix: Float64[ndarray, "rows 4"]) -> Float64[ndarray, "4 4"] | None:
     pose[:3, :3] = u @ vh
     pose[:3, 3] = matrix[:3, 3]
     return pose
-
-
-AXES_TOLERANCE = 1e-2  # relative difference of axis lengths that rounded text files can explain

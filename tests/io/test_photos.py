@@ -1,0 +1,191 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photos import (
+    check_photo,
+    encode_upright_copy,
+    find_photos,
+    photo_folder,
+    photo_header,
+    photo_size,
+    read_photo,
+)
+
+CORNERS = np.array([[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [200, 200, 0]]], dtype=np.uint8)  # 2x2: one per corner
+
+
+def four_colours(width: int = 32, height: int = 16) -> np.ndarray:
+    return CORNERS.repeat(height // 2, axis=0).repeat(width // 2, axis=1)
+
+
+def save(path: Path, image: np.ndarray, orientation: int = 1, focal_35mm: int | None = None, **options) -> Path:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    if focal_35mm:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = focal_35mm
+    Image.fromarray(image).save(path, exif=exif, **options)
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def noise(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+# Finding
+
+
+def test_all_suffixes_and_names_in_natural_order(tmp_path):
+    names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "ü.webp", ".hidden.jpg", "notes.txt"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in find_photos(tmp_path)] == ["a 2.JPG", "a 10.jpeg", "b.PNG", "ü.webp"]
+
+
+def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
+    for name in ("left/1.jpg", "right/1.jpg", "__MACOSX/1.jpg", ".cache/1.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.relative_to(tmp_path).as_posix() for path in find_photos(tmp_path)] == ["left/1.jpg", "right/1.jpg"]
+    (tmp_path / "own.jpg").write_bytes(b"x")
+    assert [path.name for path in find_photos(tmp_path)] == ["own.jpg"]
+
+
+def test_images_folder_comes_first(tmp_path):
+    (tmp_path / "own.jpg").write_bytes(b"x")
+    assert photo_folder(tmp_path) == tmp_path
+    (tmp_path / "images").mkdir()
+    assert photo_folder(tmp_path) == tmp_path
+    (tmp_path / "images" / "1.jpg").write_bytes(b"x")
+    assert photo_folder(tmp_path) == tmp_path / "images"
+
+
+# Reading
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_by_exif(tmp_path, orientation):
+    upright = four_colours()
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: np.rot90(upright, 2),
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, 3),
+    }[orientation]
+    path = save(tmp_path / "a.png", np.ascontiguousarray(stored), orientation)
+    np.testing.assert_array_equal(read_photo(path), upright)
+    assert photo_size(path) == (32, 16)
+    turns = photo_header(path).quarter_turns
+    if turns is None:
+        assert orientation in (2, 4, 5, 7)
+    else:
+        np.testing.assert_array_equal(np.rot90(stored, turns), upright)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".jpg", {"quality": 95}), (".webp", {"lossless": True}), (".png", {})]
+)
+def test_formats(tmp_path, suffix, options):
+    image = read_photo(save(tmp_path / f"a{suffix}", four_colours(64, 64), **options))
+    assert image.dtype == np.uint8
+    assert np.abs(image[8:24, 8:24].astype(int) - CORNERS[0, 0]).max() <= 3
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    rgba = np.zeros((2, 3, 4), dtype=np.uint8)
+    rgba[:, 1, 3], rgba[:, 2, 3] = 51, 255
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png")[0, :, 0], [255, 204, 0])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16", "CMYK"])
+def test_other_pixel_modes_become_rgb(tmp_path, mode):
+    grey = np.full((8, 8), 128, dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(grey.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(np.full_like(grey, 255) if mode == "1" else grey).convert(mode)
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    image.save(path)
+    expected = 255 if mode == "1" else 128
+    assert np.abs(read_photo(path).astype(int) - expected).max() <= 2
+    assert read_photo(path).shape == (8, 8, 3)
+
+
+def test_embedded_profile_is_converted_to_srgb(tmp_path):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    Image.new("LAB", (4, 4), (128, 128, 128)).save(tmp_path / "a.tif", icc_profile=lab.tobytes())
+    grey = read_photo(tmp_path / "a.tif")[0, 0].astype(int)
+    assert np.abs(grey - 119).max() <= 3  # L* = 50 is 18 % grey, 119 in sRGB
+
+
+def test_a_broken_profile_is_passed_over(tmp_path):
+    Image.fromarray(four_colours()).save(tmp_path / "a.png", icc_profile=b"junk")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), four_colours())
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_reduced_reading_keeps_geometry_and_the_minimum_size(tmp_path, suffix, orientation):
+    ramp = np.broadcast_to(np.arange(640, dtype=np.float64)[None, :, None] / 4, (480, 640, 3))
+    path = save(tmp_path / f"a{suffix}", np.round(ramp).astype(np.uint8), orientation)
+    reduced = read_photo(path, at_least=(150, 100))
+    assert sorted(reduced.shape[:2]) == [120, 160]
+    along = np.sort(reduced[60, :, 0] if orientation == 1 else reduced[:, 60, 0]).astype(float)
+    np.testing.assert_allclose(along, (np.arange(160) * 4 + 1.5) / 4, atol=1.6)
+
+
+def test_reduced_reading_takes_only_exact_divisors(tmp_path):
+    path = save(tmp_path / "a.jpg", noise(642, 481))
+    assert read_photo(path, at_least=(100, 100)).shape == (481, 642, 3)
+
+
+# Bad files
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("read", [read_photo, check_photo])
+def test_a_file_cut_short_is_named(tmp_path, suffix, read):
+    path = cut_short(save(tmp_path / f"half{suffix}", noise(128, 128)))
+    with pytest.raises(InputError, match=rf"half{suffix} cannot be read"):
+        read(path)
+
+
+@pytest.mark.parametrize("read", [read_photo, check_photo, photo_header])
+def test_no_photo_and_no_file(tmp_path, read):
+    (tmp_path / "text.jpg").write_text("hello")
+    with pytest.raises(InputError, match=r"text.jpg cannot be read because it is damaged or no photo"):
+        read(tmp_path / "text.jpg")
+    with pytest.raises(InputError, match=r"none.jpg does not exist"):
+        read(tmp_path / "none.jpg")
+
+
+# Copies
+
+
+def test_copies_are_upright_small_and_keep_the_focal_length(tmp_path):
+    path = save(tmp_path / "a.jpg", np.rot90(four_colours(320, 160)).copy(), orientation=6, focal_35mm=28)
+    (tmp_path / "copy.jpg").write_bytes(encode_upright_copy(path, 80))
+    header = photo_header(tmp_path / "copy.jpg")
+    assert (header.width, header.height, header.orientation, header.focal_35mm) == (80, 40, 1, 28.0)
+    corner = read_photo(tmp_path / "copy.jpg")[5, 5].astype(int)
+    assert np.abs(corner - CORNERS[0, 0]).max() <= 6
+
+
+def test_copies_are_never_enlarged(tmp_path):
+    copy = encode_upright_copy(save(tmp_path / "a.png", four_colours()), 1000)
+    assert Image.open(io.BytesIO(copy)).size == (32, 16)
+    assert photo_header(tmp_path / "a.png").focal_35mm is None

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
+from ilrm_cli.pose.lenses import pinhole, turned_pose
+
+
+def ramp(width: int, height: int, slope: float) -> np.ndarray:
+    """Red grows with x and green with y, linearly at pixel centres."""
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    return np.round(np.stack([columns * slope, rows * slope, 0 * rows], axis=2)).astype(np.uint8)
+
+
+def test_common_size_by_hand():
+    assert common_size_of([(640, 480), (1280, 960), (480, 640)], 256) == (256, 192)
+    assert common_size_of([(480, 640), (600, 800), (640, 480)], 256) == (192, 256)
+    assert common_size_of([(960, 540)], 256, 16) == (256, 144)
+    assert common_size_of([(1000, 667)], 256, 16) == (256, 176)
+    assert common_size_of([(640, 480), (480, 640)], 256) == (256, 192)
+
+
+@pytest.mark.parametrize("size", [(101, 67), (96, 96), (60, 90)])
+def test_each_pixel_comes_from_where_the_intrinsics_say(size):
+    image = ramp(240, 160, 1.0)
+    fitted, lens = fit_image(image, pinhole((200.0, 210.0), (125.0, 77.0), 240, 160), *size)
+    assert fitted.shape == (size[1], size[0], 3)
+    focal_x, focal_y, center_x, center_y = lens.params
+    columns, rows = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    x = (columns - center_x) / focal_x * 200.0 + 125.0  # the same direction in the original image
+    y = (rows - center_y) / focal_y * 210.0 + 77.0
+    inner = (slice(3, -3), slice(3, -3))
+    assert np.abs(fitted[..., 0] - x)[inner].max() < 1.1
+    assert np.abs(fitted[..., 1] - y)[inner].max() < 1.1
+    assert focal_x / focal_y == pytest.approx(200 / 210)
+
+
+def test_the_whole_shorter_side_is_kept():
+    image = ramp(200, 100, 1.0)
+    fitted, lens = fit_image(image, pinhole((100.0, 100.0), (100.0, 50.0), 200, 100), 50, 50)
+    assert fitted[0, 0, 1] <= 2
+    assert fitted[-1, 0, 1] >= 98
+    assert lens.params == (50.0, 50.0, 25.0, 25.0)
+
+
+def test_turns_bring_sideways_photos_upright():
+    landscape, portrait = pinhole((1.0, 1.0), (4.0, 3.0), 8, 6), pinhole((1.0, 1.0), (3.0, 4.0), 6, 8)
+    poses = np.stack([np.eye(4), turned_pose(np.eye(4), 1), turned_pose(np.eye(4), 3), np.eye(4)])
+    lenses = [landscape, portrait, portrait, landscape]
+    turns = quarter_turns_to_fit(lenses, poses, 8, 6)
+    assert turns == [0, 3, 1, 0]
+    for pose, turn in zip(poses, turns, strict=True):
+        np.testing.assert_allclose(turned_pose(pose, turn), np.eye(4))

@@ -1,0 +1,77 @@
+import numpy as np
+import pycolmap
+import pytest
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.lenses import checked_lens, colmap_camera, fits, scaled_lens, turned_lens, turned_pose
+from tests.pose.all_lenses import LENSES
+
+by_model = pytest.mark.parametrize("lens", LENSES, ids=lambda lens: lens.model)
+
+
+def points_in_view(count: int = 50) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.uniform([-0.5, -0.4, 1.0], [0.5, 0.4, 1.5], (count, 3))
+
+
+def test_every_camera_model_of_colmap_is_covered():
+    ours = {lens.model for lens in LENSES}
+    assert ours | {"INVALID", "EQUIRECTANGULAR"} == set(pycolmap.CameraModelId.__members__)
+
+
+def test_turning_a_pinhole_by_hand():
+    turned = turned_lens(Lens("PINHOLE", (400.0, 410.0, 300.0, 250.0), 640, 480), 1)
+    assert turned == Lens("PINHOLE", (410.0, 400.0, 250.0, 340.0), 480, 640)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@by_model
+def test_turned_camera_sees_the_point_at_the_turned_pixel(lens, turns):
+    points = points_in_view()
+    pixels = colmap_camera(lens).img_from_cam(points)
+    for _ in range(turns):  # what numpy.rot90 does to continuous pixel coordinates
+        size = (lens.width, lens.height)[_ % 2]
+        pixels = np.stack([pixels[:, 1], size - pixels[:, 0]], axis=1)
+    cam_from_turned = turned_pose(np.eye(4), turns)[:3, :3]
+    seen = colmap_camera(turned_lens(lens, turns)).img_from_cam(points @ cam_from_turned)
+    np.testing.assert_allclose(seen, pixels, atol=1e-8)
+
+
+def test_turning_agrees_with_rot90():
+    image = np.arange(12).reshape(3, 4)
+    lens = Lens("PINHOLE", (5.0, 5.0, 2.5, 0.5), 4, 3)  # principal point on the centre of pixel (column 2, row 0)
+    for turns in range(4):
+        turned, (_, _, x, y) = np.rot90(image, turns), turned_lens(lens, turns).params
+        assert turned[int(y), int(x)] == image[0, 2]
+
+
+@by_model
+def test_four_turns_change_nothing(lens):
+    np.testing.assert_allclose(turned_lens(turned_lens(lens, 3), 1).params, lens.params)
+
+
+@by_model
+def test_scaled_lens_sees_the_point_at_the_scaled_pixel(lens):
+    points = points_in_view()
+    half = scaled_lens(lens, 320, 240)
+    expected = colmap_camera(lens).img_from_cam(points) / 2
+    np.testing.assert_allclose(colmap_camera(half).img_from_cam(points), expected, atol=1e-8)
+    assert (half.width, half.height) == (320, 240)
+
+
+def test_fits_allows_rounding_and_no_more():
+    lens = Lens("PINHOLE", (400.0, 400.0, 320.0, 240.0), 640, 480)
+    assert fits(lens, 320, 240)
+    assert fits(lens, 80, 59)
+    assert not fits(lens, 480, 640)
+    assert not fits(lens, 640, 427)
+
+
+def test_a_panorama_and_a_broken_camera_are_refused():
+    with pytest.raises(InputError, match="panorama"):
+        checked_lens(Lens("EQUIRECTANGULAR", (640.0, 320.0), 640, 320), "here")
+    with pytest.raises(InputError, match=r"here.*focal"):
+        checked_lens(Lens("PINHOLE", (0.0, 400.0, 1.0, 1.0), 640, 320), "here")
+    with pytest.raises(InputError, match="here"):
+        checked_lens(Lens("PINHOLE", (400.0, 1.0), 640, 320), "here")

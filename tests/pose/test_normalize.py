@@ -1,0 +1,88 @@
+import math
+
+import torch
+
+from ilrm_cli.pose.normalize import normalized_from_world
+from ilrm_cli.rotations import matrix_from_quaternion
+
+
+def random_poses(count: int = 6, seed: int = 0) -> torch.Tensor:
+    """Cameras that look roughly the same way from different places."""
+    generator = torch.Generator().manual_seed(seed)
+    quaternion = torch.tensor([1.0, 0.3, -0.2, 0.1]) + 0.1 * torch.randn(count, 4, generator=generator)
+    poses = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
+    poses[:, :3, :3] = matrix_from_quaternion(quaternion.double())
+    poses[:, :3, 3] = torch.randn(count, 3, generator=generator).double() * 3 + 10
+    return poses
+
+
+def looking_inward(count: int) -> torch.Tensor:
+    """A full circle of upright cameras around the origin, radius 2, y down."""
+    poses = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
+    for pose, k in zip(poses, range(count), strict=True):
+        c, s = math.cos(2 * math.pi * k / count), math.sin(2 * math.pi * k / count)
+        forward = torch.tensor([-c, 0, -s], dtype=torch.float64)
+        down = torch.tensor([0, 1.0, 0], dtype=torch.float64)
+        pose[:3, :3] = torch.stack([torch.linalg.cross(down, forward), down, forward], dim=1)
+        pose[:3, 3] = -2 * forward
+    return poses
+
+
+def test_two_parallel_cameras_by_hand():
+    poses = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1)
+    poses[:, :3, 3] = torch.tensor([[1.0, 5, 0], [5.0, 5, 0]])
+    similarity = normalized_from_world(poses)
+    expected = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]], dtype=torch.float64)
+    torch.testing.assert_close(similarity.poses(poses)[:, :3, 3], expected)
+    assert similarity.scale == 0.5
+    assert normalized_from_world(poses, "raw").scale == 1 / 5
+
+
+def test_normalised_cameras_are_centred_aligned_and_of_unit_extent():
+    poses = random_poses()
+    normalized = normalized_from_world(poses).poses(poses)
+    torch.testing.assert_close(normalized[:, :3, 3].mean(0), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(normalized[:, :3, 3].abs().max(), torch.tensor(1.0, dtype=torch.float64))
+    forward, down = normalized[:, :3, 2].mean(0), normalized[:, :3, 1].mean(0)
+    torch.testing.assert_close(forward[:2], torch.zeros(2, dtype=torch.float64))
+    torch.testing.assert_close(down[0], torch.tensor(0.0, dtype=torch.float64))
+    assert forward[2] > 0
+    assert down[1] > 0
+
+
+def test_the_world_frame_does_not_matter():
+    poses = random_poses()
+    moved = normalized_from_world(random_poses(seed=5)).poses(poses)  # some similarity or other
+    torch.testing.assert_close(normalized_from_world(poses).poses(poses), normalized_from_world(moved).poses(moved))
+
+
+def test_matches_the_recipe_step_by_step():
+    poses = random_poses(seed=7)
+    forward = poses[:, :3, 2].mean(0)
+    forward = forward / forward.norm()
+    down = poses[:, :3, 1].mean(0)
+    down = down - (down @ forward) * forward
+    down = down / down.norm()
+    frame = torch.eye(4, dtype=torch.float64)
+    frame[:3, :3] = torch.stack([torch.linalg.cross(down, forward), down, forward], dim=1)
+    frame[:3, 3] = poses[:, :3, 3].mean(0)
+    expected = torch.linalg.inv(frame) @ poses
+    expected[:, :3, 3] /= expected[:, :3, 3].abs().max()
+    torch.testing.assert_close(normalized_from_world(poses).poses(poses), expected)
+
+
+def test_a_full_circle_keeps_a_proper_frame():
+    poses = looking_inward(8)
+    similarity = normalized_from_world(poses)
+    torch.testing.assert_close(similarity.rotation @ similarity.rotation.T, torch.eye(3, dtype=torch.float64))
+    normalized = similarity.poses(poses)
+    torch.testing.assert_close(normalized[0, :3, :3], torch.eye(3, dtype=torch.float64))  # the first camera's axes
+    torch.testing.assert_close(normalized[:, 1, 1], torch.ones(8, dtype=torch.float64))  # upright stays upright
+
+
+def test_cameras_at_one_place_keep_their_scale():
+    poses = random_poses()
+    poses[:, :3, 3] = torch.tensor([7.0, -3, 11])
+    similarity = normalized_from_world(poses)
+    assert similarity.scale == 1
+    assert similarity.poses(poses)[:, :3, 3].abs().max() < 1e-9

@@ -1,0 +1,167 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.transforms import find_transforms, read_transforms
+
+SHARED = {"fl_x": 500.0, "fl_y": 510.0, "cx": 321.0, "cy": 239.0, "w": 640, "h": 480}
+IDENTITY = np.eye(4).tolist()
+
+
+def write(folder: Path, content: object, name: str = "transforms.json") -> Path:
+    (folder / name).write_text(json.dumps(content))
+    return folder / name
+
+
+def read_one(folder: Path, shared: dict | None = None, frame: dict | None = None):
+    """The single pose of a file with these keys."""
+    whole = {"file_path": "images/a.jpg", "transform_matrix": IDENTITY} | (frame or {})
+    content = (SHARED if shared is None else shared) | {"frames": [whole]}
+    (pose,) = read_transforms(write(folder, content), size_of=lambda path: (800, 600)).poses
+    return pose
+
+
+# Known values
+
+
+def test_an_opengl_camera_at_rest_looks_along_minus_z_with_y_up(tmp_path):
+    pose = read_one(tmp_path).world_from_cam
+    np.testing.assert_array_equal(pose[:3, 0], [1, 0, 0])  # right stays right
+    np.testing.assert_array_equal(pose[:3, 1], [0, -1, 0])  # our y axis points down
+    np.testing.assert_array_equal(pose[:3, 2], [0, 0, -1])  # our z axis points forward
+
+
+def test_the_position_and_the_world_frame_are_kept(tmp_path):
+    matrix = np.eye(4)
+    matrix[:3, :3] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]  # looks along world -x, up is world z
+    matrix[:3, 3] = [4, 5, 6]
+    pose = read_one(tmp_path, frame={"transform_matrix": matrix.tolist()}).world_from_cam
+    np.testing.assert_allclose(pose[:3], [[0, 0, -1, 4], [1, 0, 0, 5], [0, -1, 0, 6]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, Lens("PINHOLE", (500, 510, 321, 239), 640, 480)),
+        ({"k1": 0.1, "p2": 0.2}, Lens("OPENCV", (500, 510, 321, 239, 0.1, 0, 0, 0.2), 640, 480)),
+        ({"k1": 0.1, "camera_model": "PINHOLE"}, Lens("PINHOLE", (500, 510, 321, 239), 640, 480)),
+        (
+            {"k1": 0.1, "k2": 0.2, "k3": 0.3, "k4": 0.4, "camera_model": "OPENCV_FISHEYE"},
+            Lens("OPENCV_FISHEYE", (500, 510, 321, 239, 0.1, 0.2, 0.3, 0.4), 640, 480),
+        ),
+        ({"is_fisheye": True}, Lens("OPENCV_FISHEYE", (500, 510, 321, 239, 0, 0, 0, 0), 640, 480)),
+        (
+            {"k1": 0.1, "k3": 0.3, "p1": 0.5},
+            Lens("FULL_OPENCV", (500, 510, 321, 239, 0.1, 0, 0.5, 0, 0.3, 0, 0, 0), 640, 480),
+        ),
+    ],
+)
+def test_camera_models(tmp_path, keys, expected):
+    assert read_one(tmp_path, SHARED | keys).lens == expected
+
+
+def test_focal_length_from_the_angle_of_view_and_size_from_the_photo(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"")
+    pose = read_one(tmp_path, {"camera_angle_x": math.pi / 2}, {"file_path": "./images/a"})
+    assert pose.name == "images/a.png"
+    assert pose.lens.model == "PINHOLE"
+    np.testing.assert_allclose(pose.lens.params, [400, 400, 400, 300])
+    pose = read_one(tmp_path, {"camera_angle_x": math.pi / 2, "camera_angle_y": math.pi / 3, "w": 80, "h": 60})
+    np.testing.assert_allclose(pose.lens.params, [40, 30 * math.sqrt(3), 40, 30])
+
+
+def test_a_frame_overrides_the_file(tmp_path):
+    pose = read_one(tmp_path, SHARED, {"fl_x": 700.0, "cx": 300.0, "w": 650})
+    assert pose.lens == Lens("PINHOLE", (700, 510, 300, 239), 650, 480)
+
+
+# Invariants
+
+
+def test_shared_and_per_frame_intrinsics_mean_the_same(tmp_path):
+    assert read_one(tmp_path, SHARED | {"k1": 0.1}).lens == read_one(tmp_path, {}, SHARED | {"k1": 0.1}).lens
+
+
+def test_names_are_sorted_and_windows_paths_understood(tmp_path):
+    frames = [{"file_path": name, "transform_matrix": IDENTITY} for name in ("images\\b.jpg", "./images/a.jpg")]
+    poses = read_transforms(write(tmp_path, SHARED | {"frames": frames}), lambda path: (1, 1)).poses
+    assert [pose.name for pose in poses] == ["images/a.jpg", "images/b.jpg"]
+
+
+def test_a_uniform_scale_of_the_axes_is_taken_out(tmp_path):
+    matrix = np.diag([0.5, 0.5, 0.5, 1.0])
+    pose = read_one(tmp_path, frame={"transform_matrix": matrix.tolist()}).world_from_cam
+    np.testing.assert_allclose(pose, np.diag([1.0, -1, -1, 1]))
+
+
+def test_colmap_and_its_nerfstudio_export_agree(tmp_path):
+    """The export as nerfstudio writes it: axes flipped on the camera's side."""
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 3
+    for image in pycolmap.synthesize_dataset(options).images.values():
+        world_from_cam = np.eye(4)
+        world_from_cam[:3] = image.cam_from_world().inverse().matrix()
+        exported = world_from_cam.copy()
+        exported[:3, 1:3] *= -1
+        pose = read_one(tmp_path, frame={"transform_matrix": exported.tolist()})
+        np.testing.assert_allclose(pose.world_from_cam, world_from_cam, atol=1e-9)
+
+
+def test_the_file_is_found(tmp_path):
+    assert find_transforms(tmp_path) is None
+    blender = write(tmp_path, {}, "transforms_train.json")
+    assert find_transforms(tmp_path) == blender
+    assert find_transforms(tmp_path) == blender
+    nerfstudio = write(tmp_path, {})
+    assert find_transforms(tmp_path) == nerfstudio
+
+
+# Bad files
+
+
+def without(key: str) -> dict:
+    return {k: v for k, v in SHARED.items() if k != key}
+
+
+@pytest.mark.parametrize(
+    ("shared", "frame", "named"),
+    [
+        (without("fl_x") | {"fl_y": None}, {}, "fl_y"),
+        ({"w": 640, "h": 480}, {}, "fl_x"),
+        (without("w"), {}, '"w"'),
+        (SHARED | {"k1": "much"}, {}, "k1"),
+        (SHARED | {"fl_x": 0}, {}, "focal"),
+        (SHARED | {"camera_model": "MAGIC"}, {}, "MAGIC"),
+        (SHARED, {"file_path": None}, "file_path"),
+        (SHARED, {"transform_matrix": [[1, 2], [3, 4]]}, "transform_matrix"),
+        (SHARED, {"transform_matrix": "none"}, "transform_matrix"),
+        (SHARED, {"transform_matrix": np.zeros((4, 4)).tolist()}, "transform_matrix"),
+        (SHARED, {"transform_matrix": np.diag([1, 1, -1, 1]).tolist()}, "transform_matrix"),
+        (SHARED, {"transform_matrix": np.diag([1, 2, 1, 1]).tolist()}, "transform_matrix"),
+        ({"camera_angle_x": 60, "w": 640, "h": 480}, {}, "radians"),
+    ],
+)
+def test_the_sentence_names_file_and_key(tmp_path, shared, frame, named):
+    with pytest.raises(InputError, match=named) as caught:
+        read_one(tmp_path, shared, frame)
+    assert "transforms.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['{"frames": [', "[]", "{}", '{"frames": []}', '{"frames": [3]}', "\x00"])
+def test_broken_json(tmp_path, text):
+    (tmp_path / "transforms.json").write_text(text)
+    with pytest.raises(InputError, match=r"transforms\.json"):
+        read_transforms(tmp_path / "transforms.json", lambda path: (1, 1))
+
+
+def test_no_transform_matrix(tmp_path):
+    file = write(tmp_path, SHARED | {"frames": [{"file_path": "a.jpg"}]})
+    with pytest.raises(InputError, match="transform_matrix"):
+        read_transforms(file, lambda path: (1, 1))
