@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32, Int64
+from jaxtyping import Float, Float32, Int16, Int32, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu_blend import blend_tiles
 from ilrm_cli.render.cpu_blend_backward import blend_tiles_backward
-from ilrm_cli.render.cpu_jit import in_parallel
+from ilrm_cli.render.cpu_jit import in_parallel, is_cached
 from ilrm_cli.render.cpu_layout import RECORD_COLUMNS, SUM_COLUMNS
 from ilrm_cli.render.cpu_project import project
 from ilrm_cli.render.cpu_project_backward import project_backward
@@ -41,7 +41,7 @@ class Projection:
 
     records: Float32[ndarray, "gaussian columns"]  # see cpu_layout
     ids: Int32[ndarray, "gaussian"]  # which Gaussian a slot holds
-    tiles: Int32[ndarray, "gaussian 4"]  # tiles reached: first column, first row, end column, end row
+    tiles: Int16[ndarray, "gaussian 4"]  # tiles reached: first column, first row, end column, end row
     visible: Int64[ndarray, "share"]  # slots filled in each share
 
 
@@ -82,7 +82,7 @@ def draw(
     """Render one camera into the given images; `arrays` are means, quaternions, scales, opacities, harmonics."""
     total, (height, width) = len(arrays[0]), alpha.shape
     records = np.empty((total, RECORD_COLUMNS), np.float32)
-    ids, tiles = np.empty(total, np.int32), np.empty((total, 4), np.int32)
+    ids, tiles = np.empty(total, np.int32), np.empty((total, 4), np.int16)
     visible = np.zeros(-(-total // GAUSSIAN_SHARE), np.int64)
     in_parallel(
         project, total, GAUSSIAN_SHARE,
@@ -155,3 +155,24 @@ def rasterize(
         cameras, near, background.float().contiguous(), *(p.float().contiguous() for p in parameters)
     )
     return color, alpha, depth
+
+
+def is_compiled() -> bool:
+    """Whether compiled kernels lie in the cache; if not, the first render waits some seconds for the compiler."""
+    return is_cached(project) and is_cached(blend_tiles)
+
+
+def warm_up(*, gradients: bool = False) -> None:
+    """Compile the kernels now, or read them from the cache, by rendering one Gaussian."""
+    scene = Gaussians(
+        means=torch.tensor([[0.0, 0.0, 1.0]]),
+        quaternions=torch.tensor([[1.0, 0.0, 0.0, 0.0]]),
+        scales=torch.full((1, 3), 0.1),
+        opacities=torch.tensor([0.5]),
+        harmonics=torch.zeros(1, 1, 3),
+    )
+    camera = Cameras(torch.eye(4)[None], torch.full((1, 2), 8.0), torch.full((1, 2), 4.0), 8, 8)
+    background = torch.ones(3, requires_grad=gradients)
+    color, _, _ = rasterize(scene, camera, background, near=0.01)
+    if gradients:
+        color.sum().backward()

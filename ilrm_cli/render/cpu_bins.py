@@ -6,7 +6,7 @@ Visible Gaussians are sorted once by depth, then dealt into the tiles in that or
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int16, Int32, Int64
 from numpy import ndarray
 
 from ilrm_cli.render import cpu_layout as at
@@ -63,26 +63,27 @@ def radix_sort(keys, values, keys_spare, values_spare):
 
 
 @kernel
-def count_entries(start, stop, share, order, tiles, columns, counts):
-    """How many of order[start:stop] reach each tile."""
+def count_entries(start, stop, share, order, tiles, columns, sorted_tiles, counts):
+    """Put rows of `tiles` into order[start:stop] and count how many of these reach each tile."""
     part = start // share
+    for n in range(start, stop):  # a loop of its own, so that fetches from all over memory overlap
+        for side in range(4):
+            sorted_tiles[n, side] = tiles[order[n], side]
     for n in range(start, stop):
-        slot = order[n]
-        for row in range(tiles[slot, 1], tiles[slot, 3]):
-            for column in range(tiles[slot, 0], tiles[slot, 2]):
+        for row in range(sorted_tiles[n, 1], sorted_tiles[n, 3]):
+            for column in range(sorted_tiles[n, 0], sorted_tiles[n, 2]):
                 counts[part, row * columns + column] += 1
 
 
 @kernel
-def deal_entries(start, stop, share, order, tiles, columns, positions, slots):
+def deal_entries(start, stop, share, order, sorted_tiles, columns, positions, slots):
     """Write order[start:stop] to the tiles they reach, from `positions` of their share on."""
     part = start // share
     for n in range(start, stop):
-        slot = order[n]
-        for row in range(tiles[slot, 1], tiles[slot, 3]):
-            for column in range(tiles[slot, 0], tiles[slot, 2]):
+        for row in range(sorted_tiles[n, 1], sorted_tiles[n, 3]):
+            for column in range(sorted_tiles[n, 0], sorted_tiles[n, 2]):
                 position = positions[part, row * columns + column]
-                slots[position] = slot
+                slots[position] = order[n]
                 positions[part, row * columns + column] = position + 1
 
 
@@ -109,15 +110,16 @@ def depth_order(
     return order
 
 
-def bin_by_tile(order: Int32[ndarray, "visible"], tiles: Int32[ndarray, "gaussian 4"], width: int, height: int) -> Bins:
+def bin_by_tile(order: Int32[ndarray, "visible"], tiles: Int16[ndarray, "gaussian 4"], width: int, height: int) -> Bins:
     """Deal the Gaussians, in the given order, to every tile they reach."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     share = max(1, -(-len(order) // thread_count()))
     counts = np.zeros((-(-len(order) // share), rows * columns), np.int64)
-    in_parallel(count_entries, len(order), share, share, order, tiles, columns, counts)
+    sorted_tiles = np.empty((len(order), 4), tiles.dtype)
+    in_parallel(count_entries, len(order), share, share, order, tiles, columns, sorted_tiles, counts)
     ends = counts.T.reshape(-1).cumsum()  # tile by tile, and share by share within a tile
     positions = np.ascontiguousarray((ends - counts.T.reshape(-1)).reshape(rows * columns, len(counts)).T)
     starts = np.concatenate([np.zeros(1, np.int64), counts.sum(0).cumsum()])
     slots = np.empty(int(starts[-1]), np.int32)
-    in_parallel(deal_entries, len(order), share, share, order, tiles, columns, positions, slots)
+    in_parallel(deal_entries, len(order), share, share, order, sorted_tiles, columns, positions, slots)
     return Bins(columns=columns, starts=starts, slots=slots)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +33,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """A part of kernels: compiled into each that uses it, so that loops around and in it can be vectorised."""
     return numba.njit(forceinline=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
+
+
+def is_cached(kernel: Any) -> bool:
+    """Whether some earlier process left a compiled version of this kernel in the cache folder."""
+    return any(Path(numba.config.CACHE_DIR).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
 
 
 def thread_count() -> int:

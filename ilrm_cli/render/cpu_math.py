@@ -45,46 +45,36 @@ def rotation_columns(w, x, y, z):
 
 
 @inlined
-def harmonic_values(x, y, z, bases, values):
-    """Values of the first `bases` spherical harmonics in direction (x, y, z), as `harmonics.basis`."""
-    values[0] = C0
-    if bases > 1:
-        values[1], values[2], values[3] = -C1 * y, C1 * z, -C1 * x
+def harmonic_values(x, y, z, values):
+    """Values of all 16 spherical harmonics in direction (x, y, z), as `harmonics.basis`."""
     xx, yy, zz = x * x, y * y, z * z
-    if bases > 4:
-        values[4], values[5] = C20 * x * y, C21 * y * z
-        values[6] = C22 * (TWO * zz - xx - yy)
-        values[7], values[8] = C23 * x * z, C24 * (xx - yy)
-    if bases > 9:
-        values[9] = C30 * y * (THREE * xx - yy)
-        values[10] = C31 * x * y * z
-        values[11] = C32 * y * (FOUR * zz - xx - yy)
-        values[12] = C33 * z * (TWO * zz - THREE * xx - THREE * yy)
-        values[13] = C34 * x * (FOUR * zz - xx - yy)
-        values[14] = C35 * z * (xx - yy)
-        values[15] = C36 * x * (xx - THREE * yy)
+    values[0], values[1], values[2], values[3] = C0, -C1 * y, C1 * z, -C1 * x
+    values[4], values[5] = C20 * x * y, C21 * y * z
+    values[6] = C22 * (TWO * zz - xx - yy)
+    values[7], values[8] = C23 * x * z, C24 * (xx - yy)
+    values[9] = C30 * y * (THREE * xx - yy)
+    values[10] = C31 * x * y * z
+    values[11] = C32 * y * (FOUR * zz - xx - yy)
+    values[12] = C33 * z * (TWO * zz - THREE * xx - THREE * yy)
+    values[13] = C34 * x * (FOUR * zz - xx - yy)
+    values[14] = C35 * z * (xx - yy)
+    values[15] = C36 * x * (xx - THREE * yy)
 
 
 @inlined
-def harmonic_slope(x, y, z, bases, g):
-    """Gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z)."""
-    zero = np.float32(0)
-    dx, dy, dz = zero, zero, zero
-    if bases > 1:
-        dx, dy, dz = -C1 * g[3], -C1 * g[1], C1 * g[2]
+def harmonic_slope(x, y, z, g):
+    """Gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z) over all 16."""
     xx, yy, zz = x * x, y * y, z * z
-    if bases > 4:
-        a, b, c, d, e = C20 * g[4], C21 * g[5], C22 * g[6], C23 * g[7], C24 * g[8]
-        dx += a * y - TWO * c * x + d * z + TWO * e * x
-        dy += a * x + b * z - TWO * c * y - TWO * e * y
-        dz += b * y + FOUR * c * z + d * x
-    if bases > 9:
-        a, b, c, d = C30 * g[9], C31 * g[10], C32 * g[11], C33 * g[12]
-        e, f, h = C34 * g[13], C35 * g[14], C36 * g[15]
-        dx += SIX * a * x * y + b * y * z - TWO * c * x * y - SIX * d * x * z
-        dx += e * (FOUR * zz - THREE * xx - yy) + TWO * f * x * z + THREE * h * (xx - yy)
-        dy += THREE * a * (xx - yy) + b * x * z + c * (FOUR * zz - xx - THREE * yy) - SIX * d * y * z
-        dy += -TWO * e * x * y - TWO * f * y * z - SIX * h * x * y
-        dz += b * x * y + EIGHT * c * y * z + THREE * d * (TWO * zz - xx - yy)
-        dz += EIGHT * e * x * z + f * (xx - yy)
+    a, b, c, d, e = C20 * g[4], C21 * g[5], C22 * g[6], C23 * g[7], C24 * g[8]
+    dx = -C1 * g[3] + a * y - TWO * c * x + d * z + TWO * e * x
+    dy = -C1 * g[1] + a * x + b * z - TWO * c * y - TWO * e * y
+    dz = C1 * g[2] + b * y + FOUR * c * z + d * x
+    a, b, c, d = C30 * g[9], C31 * g[10], C32 * g[11], C33 * g[12]
+    e, f, h = C34 * g[13], C35 * g[14], C36 * g[15]
+    dx += SIX * a * x * y + b * y * z - TWO * c * x * y - SIX * d * x * z
+    dx += e * (FOUR * zz - THREE * xx - yy) + TWO * f * x * z + THREE * h * (xx - yy)
+    dy += THREE * a * (xx - yy) + b * x * z + c * (FOUR * zz - xx - THREE * yy) - SIX * d * y * z
+    dy += -TWO * e * x * y - TWO * f * y * z - SIX * h * x * y
+    dz += b * x * y + EIGHT * c * y * z + THREE * d * (TWO * zz - xx - yy)
+    dz += EIGHT * e * x * z + f * (xx - yy)
     return dx, dy, dz

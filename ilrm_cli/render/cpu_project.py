@@ -15,6 +15,7 @@ from ilrm_cli.render.cpu_layout import FAR, LOG2_E, LOG2_MIN_ALPHA, LOW_PASS, MI
 from ilrm_cli.render.cpu_math import C0, HALF, ONE, TINY, TWO, dot, harmonic_values, rotation_columns
 
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint
+MAX_SIGMAS = np.float32(3.5)  # a little over sqrt(2 ln 255), where even opacity 1 has fallen under 1/255
 HUGE = np.float32(1e12)  # px², variances beyond it (also infinity and NaN) are no picture of anything
 
 
@@ -53,21 +54,11 @@ def covariance(t0, t1):
 
 
 @inlined
-def color_sums(harmonics, i, mean, camera, basis):
-    """0.5 + Σ harmonics · Y per channel, before negative values are cut off."""
-    bases = harmonics.shape[1]
-    if bases > 1:
-        x, y, z = mean[0] - camera[at.POSITION], mean[1] - camera[at.POSITION + 1], mean[2] - camera[at.POSITION + 2]
-        inverse = ONE / max(np.float32(math.sqrt(x * x + y * y + z * z)), TINY)
-        harmonic_values(x * inverse, y * inverse, z * inverse, bases, basis)
-    else:
-        basis[0] = C0
-    red, green, blue = HALF, HALF, HALF
-    for k in range(bases):
-        red += harmonics[i, k, 0] * basis[k]
-        green += harmonics[i, k, 1] * basis[k]
-        blue += harmonics[i, k, 2] * basis[k]
-    return red, green, blue
+def viewing_direction(mean, camera):
+    """Unit vector from the camera to the Gaussian, and the inverse of their distance."""
+    x, y, z = mean[0] - camera[at.POSITION], mean[1] - camera[at.POSITION + 1], mean[2] - camera[at.POSITION + 2]
+    inverse = ONE / max(np.float32(math.sqrt(x * x + y * y + z * z)), TINY)
+    return x * inverse, y * inverse, z * inverse, inverse
 
 
 @inlined
@@ -81,6 +72,17 @@ def first_to_last(center, reach, size):
     return first // TILE, np.int32(high) // TILE + 1
 
 
+@inlined
+def is_far_outside(camera, z, mean_x, mean_y, scale, width, height):
+    """Whether a Gaussian with largest scale `scale` misses the image however it turns: |P| <= focal (1 + slope) / z."""
+    slope_x = max(-camera[at.LIMITS], camera[at.LIMITS + 1])
+    slope_y = max(-camera[at.LIMITS + 2], camera[at.LIMITS + 3])
+    reach_x = MAX_SIGMAS * (camera[at.FOCAL] * (ONE + slope_x) * scale / z + ONE)
+    reach_y = MAX_SIGMAS * (camera[at.FOCAL + 1] * (ONE + slope_y) * scale / z + ONE)
+    beside = mean_x + reach_x < 0 or mean_x - reach_x > width
+    return beside or mean_y + reach_y < 0 or mean_y - reach_y > height
+
+
 @kernel
 def project(
     start, stop, share, means, quaternions, scales, opacities, harmonics, camera, width, height,
@@ -91,7 +93,7 @@ def project(
     `tiles` rows are the reached tiles (first column, first row, end column, end row); `visible[start // share]` is
     the number of rows filled. A Gaussian with any number that is not finite is not visible.
     """
-    basis = np.empty(16, np.float32)
+    basis, bases = np.full(16, C0), harmonics.shape[1]
     slot = start
     for i in range(start, stop):
         mean = (means[i, 0], means[i, 1], means[i, 2])
@@ -101,10 +103,14 @@ def project(
             continue
         x = dot(row3(camera, at.ROTATION), mean) + camera[at.TRANSLATION]
         y = dot(row3(camera, at.ROTATION + 3), mean) + camera[at.TRANSLATION + 1]
+        mean_x = camera[at.FOCAL] * x / z + camera[at.CENTER]
+        mean_y = camera[at.FOCAL + 1] * y / z + camera[at.CENTER + 1]
+        s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
+        if is_far_outside(camera, z, mean_x, mean_y, max(s0, max(s1, s2)), width, height):
+            continue
         p0, p1, _, _ = jacobian_rows(camera, x, y, z)
         qw, qx, qy, qz, _ = unit_quaternion(quaternions, i)
         c0, c1, c2 = rotation_columns(qw, qx, qy, qz)
-        s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
         t0 = (dot(p0, c0) * s0, dot(p0, c1) * s1, dot(p0, c2) * s2)
         t1 = (dot(p1, c0) * s0, dot(p1, c1) * s1, dot(p1, c2) * s2)
         xx, xy, yy, determinant = covariance(t0, t1)
@@ -114,13 +120,18 @@ def project(
         reach = TWO * (log2_opacity - LOG2_MIN_ALPHA) / LOG2_E  # of dᵀ cov⁻¹ d where alpha falls to MIN_ALPHA
         reach_x = np.float32(math.sqrt(reach * xx)) + MARGIN
         reach_y = np.float32(math.sqrt(reach * yy)) + MARGIN
-        mean_x = camera[at.FOCAL] * x / z + camera[at.CENTER]
-        mean_y = camera[at.FOCAL + 1] * y / z + camera[at.CENTER + 1]
         left, right = first_to_last(mean_x, reach_x, width)
         top, bottom = first_to_last(mean_y, reach_y, height)
         if left >= right or top >= bottom:
             continue
-        red, green, blue = color_sums(harmonics, i, mean, camera, basis)
+        if bases > 1:
+            view_x, view_y, view_z, _ = viewing_direction(mean, camera)
+            harmonic_values(view_x, view_y, view_z, basis)
+        red, green, blue = HALF, HALF, HALF
+        for k in range(bases):
+            red += harmonics[i, k, 0] * basis[k]
+            green += harmonics[i, k, 1] * basis[k]
+            blue += harmonics[i, k, 2] * basis[k]
         if not (abs(red) < HUGE and abs(green) < HUGE and abs(blue) < HUGE):
             continue
         scale = HALF * LOG2_E / determinant

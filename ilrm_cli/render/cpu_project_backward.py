@@ -3,14 +3,12 @@
 Notation as there: P = J W, R = (c0 c1 c2), T = P R diag(scales), covariance = T Tᵀ + LOW_PASS I. `d_x` is dL/dx.
 """
 
-import math
-
 import numpy as np
 
 from ilrm_cli.render import cpu_layout as at
 from ilrm_cli.render.cpu_jit import inlined, kernel
-from ilrm_cli.render.cpu_math import ONE, TINY, TWO, dot, harmonic_slope, rotation_columns
-from ilrm_cli.render.cpu_project import color_sums, covariance, jacobian_rows, row3, unit_quaternion
+from ilrm_cli.render.cpu_math import C0, HALF, ONE, TWO, dot, harmonic_slope, harmonic_values, rotation_columns
+from ilrm_cli.render.cpu_project import covariance, jacobian_rows, row3, unit_quaternion, viewing_direction
 
 ZERO = np.float32(0)
 
@@ -42,11 +40,10 @@ def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
     fx, fy = camera[at.FOCAL] / z, camera[at.FOCAL + 1] / z
     # Rows are P0 = fx (W0 - slope_x W2); where the slope is clamped it no longer depends on x.
-    d_slope_x, d_slope_y = -fx * dot(d_p0, w2), -fy * dot(d_p1, w2)
-    free_x = camera[at.LIMITS] <= x / z and x / z <= camera[at.LIMITS + 1]
-    free_y = camera[at.LIMITS + 2] <= y / z and y / z <= camera[at.LIMITS + 3]
-    d_slope_x = d_slope_x if free_x else ZERO
-    d_slope_y = d_slope_y if free_y else ZERO
+    free_x = (camera[at.LIMITS] <= x / z) & (x / z <= camera[at.LIMITS + 1])
+    free_y = (camera[at.LIMITS + 2] <= y / z) & (y / z <= camera[at.LIMITS + 3])
+    d_slope_x = -fx * dot(d_p0, w2) * np.float32(free_x)
+    d_slope_y = -fy * dot(d_p1, w2) * np.float32(free_y)
     d_fx = dot(d_p0, w0) - slope_x * dot(d_p0, w2)
     d_fy = dot(d_p1, w1) - slope_y * dot(d_p1, w2)
     d_ratio_x, d_ratio_y = (
@@ -74,35 +71,20 @@ def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
 
 
 @inlined
-def color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics):
-    """Add to dL/dharmonics; return dL/dmean through the viewing direction."""
-    bases = harmonics.shape[1]
-    red, green, blue = color_sums(harmonics, i, mean, camera, basis)
-    d_red = sums[at.SUM_RED] if red >= ZERO else ZERO
-    d_green = sums[at.SUM_GREEN] if green >= ZERO else ZERO
-    d_blue = sums[at.SUM_BLUE] if blue >= ZERO else ZERO
-    for k in range(bases):
-        d_harmonics[i, k, 0] += basis[k] * d_red
-        d_harmonics[i, k, 1] += basis[k] * d_green
-        d_harmonics[i, k, 2] += basis[k] * d_blue
-    if bases == 1:
-        return ZERO, ZERO, ZERO
-    for k in range(bases):
-        slopes[k] = harmonics[i, k, 0] * d_red + harmonics[i, k, 1] * d_green + harmonics[i, k, 2] * d_blue
-    offset = (mean[0] - camera[at.POSITION], mean[1] - camera[at.POSITION + 1], mean[2] - camera[at.POSITION + 2])
-    inverse = ONE / max(np.float32(math.sqrt(dot(offset, offset))), TINY)
-    x, y, z = offset[0] * inverse, offset[1] * inverse, offset[2] * inverse
-    d_x, d_y, d_z = harmonic_slope(x, y, z, bases, slopes)
+def direction_backward(mean, camera, slopes):
+    """dL/dmean through the viewing direction, of Σ slopes_k · basis_k."""
+    x, y, z, inverse = viewing_direction(mean, camera)
+    d_x, d_y, d_z = harmonic_slope(x, y, z, slopes)
     along = d_x * x + d_y * y + d_z * z
     return (d_x - along * x) * inverse, (d_y - along * y) * inverse, (d_z - along * z) * inverse
 
 
 @inlined
-def gaussian_backward(
-    i, sums, basis, slopes, means, quaternions, scales, opacities, harmonics, camera,
-    d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
-):  # fmt: skip
-    """Add the gradients of one visible Gaussian to the arrays d_*."""
+def shape_backward(i, sums, means, quaternions, scales, camera, d_means, d_quaternions, d_scales):
+    """Add the gradients of one visible Gaussian through its place, depth and shape in the image.
+
+    Like all helpers here it has no branch or loop: numba would count references to its arrays around them.
+    """
     mean = (means[i, 0], means[i, 1], means[i, 2])
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
     x = dot(w0, mean) + camera[at.TRANSLATION]
@@ -132,10 +114,9 @@ def gaussian_backward(
     d_p1 = mix(ONE, mix(d_e1[0], c0, d_e1[1], c1), d_e1[2], c2)
     d_x, d_y, d_z = position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p0, d_p1)
     d_z += sums[at.SUM_DEPTH]
-    d_view = color_backward(harmonics, i, mean, camera, basis, slopes, sums, d_harmonics)
-    for k in range(3):
-        d_means[i, k] += d_x * w0[k] + d_y * w1[k] + d_z * w2[k] + d_view[k]
-    d_opacities[i] -= sums[at.SUM_V] / opacities[i]
+    d_means[i, 0] += d_x * w0[0] + d_y * w1[0] + d_z * w2[0]
+    d_means[i, 1] += d_x * w0[1] + d_y * w1[1] + d_z * w2[1]
+    d_means[i, 2] += d_x * w0[2] + d_y * w1[2] + d_z * w2[2]
 
 
 @kernel
@@ -145,14 +126,37 @@ def project_backward(
     d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
 ):  # fmt: skip
     """Add up each visible Gaussian's sums over its tiles, in a fixed order, and take them back to its parameters."""
-    basis, slopes, sums = np.empty(16, np.float32), np.empty(16, np.float32), np.empty(at.SUM_COLUMNS, np.float32)
+    bases = harmonics.shape[1]
+    basis, slopes, sums = np.full(16, C0), np.zeros(16, np.float32), np.empty(at.SUM_COLUMNS, np.float32)
     for slot in range(start, start + visible[start // share]):
+        i = ids[slot]
         sums[:] = ZERO
         entries = (tiles[slot, 2] - tiles[slot, 0]) * (tiles[slot, 3] - tiles[slot, 1])
         for entry in range(first_entry[slot], first_entry[slot] + entries):
             for k in range(at.SUM_COLUMNS):
                 sums[k] += entry_sums[entry, k]
-        gaussian_backward(
-            ids[slot], sums, basis, slopes, means, quaternions, scales, opacities, harmonics, camera,
-            d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
-        )  # fmt: skip
+        shape_backward(i, sums, means, quaternions, scales, camera, d_means, d_quaternions, d_scales)
+        d_opacities[i] -= sums[at.SUM_V] / opacities[i]
+        mean = (means[i, 0], means[i, 1], means[i, 2])
+        if bases > 1:
+            view_x, view_y, view_z, _ = viewing_direction(mean, camera)
+            harmonic_values(view_x, view_y, view_z, basis)
+        red, green, blue = HALF, HALF, HALF
+        for k in range(bases):
+            red += harmonics[i, k, 0] * basis[k]
+            green += harmonics[i, k, 1] * basis[k]
+            blue += harmonics[i, k, 2] * basis[k]
+        # A channel that was cut off at 0 passes nothing on.
+        d_red = sums[at.SUM_RED] * np.float32(red >= ZERO)
+        d_green = sums[at.SUM_GREEN] * np.float32(green >= ZERO)
+        d_blue = sums[at.SUM_BLUE] * np.float32(blue >= ZERO)
+        for k in range(bases):
+            slopes[k] = harmonics[i, k, 0] * d_red + harmonics[i, k, 1] * d_green + harmonics[i, k, 2] * d_blue
+            d_harmonics[i, k, 0] += basis[k] * d_red
+            d_harmonics[i, k, 1] += basis[k] * d_green
+            d_harmonics[i, k, 2] += basis[k] * d_blue
+        if bases > 1:
+            d_x, d_y, d_z = direction_backward(mean, camera, slopes)
+            d_means[i, 0] += d_x
+            d_means[i, 1] += d_y
+            d_means[i, 2] += d_z

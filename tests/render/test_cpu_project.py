@@ -16,7 +16,7 @@ reference = pytest.importorskip("gsplat.cuda._torch_impl")
 def test_projection_and_harmonics_equal_gsplats(sh_degree: int):
     scene, camera = random_gaussians(500, sh_degree, scale=0.05), tilted_camera(320, 240)
     records, ids = np.zeros((500, layout.RECORD_COLUMNS), np.float32), np.zeros(500, np.int32)
-    tiles, visible = np.zeros((500, 4), np.int32), np.zeros(1, np.int64)
+    tiles, visible = np.zeros((500, 4), np.int16), np.zeros(1, np.int64)
     arrays = [getattr(scene, n).float().numpy() for n in ("means", "quaternions", "scales", "opacities", "harmonics")]
     project(0, 500, 500, *arrays, camera_rows(camera, 0.01)[0], 320, 240, records, ids, tiles, visible)
     seen, ours = torch.from_numpy(ids[: visible[0]]).long(), torch.from_numpy(records[: visible[0]])

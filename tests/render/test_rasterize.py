@@ -1,6 +1,7 @@
 """Images of the CPU renderer: known values, invariants, and a dense float64 renderer as an independent oracle."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import pytest
@@ -145,6 +146,27 @@ def test_the_same_input_gives_the_same_bits():
     scene, camera = random_gaussians(300, 3, dtype=torch.float32), tilted_camera(100, 70, torch.float32)
     for a, b in zip(images(scene, camera), images(scene, camera), strict=True):
         assert torch.equal(a, b)
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    scene, camera = random_gaussians(300, 1, dtype=torch.float32), tilted_camera(100, 70, torch.float32)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(render(scene, camera).color)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_renders_may_run_side_by_side():
+    scene, camera = random_gaussians(300, 1, dtype=torch.float32), tilted_camera(100, 70, torch.float32)
+    alone = render(scene, camera).color
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: render(scene, camera).color, range(12)))
+    assert all(torch.equal(alone, image) for image in together)
 
 
 def test_several_cameras_are_drawn_one_by_one():
