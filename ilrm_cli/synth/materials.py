@@ -35,7 +35,7 @@ class Palette:
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
         self.hues = rng.uniform(0, 1, int(rng.integers(2, 6)))
-        self.loudness = rng.uniform(0.5, 1.6)
+        self.loudness = rng.uniform(0.25, 1.3)
 
     def colour(self, hue: float | None = None, value: float | None = None) -> np.ndarray:
         """A linear colour."""
@@ -43,7 +43,7 @@ class Palette:
         if hue is None:
             hue = float(self.hues[int(rng.integers(len(self.hues)))]) if rng.random() < 0.8 else rng.random()
         saturation = min(rng.beta(1.3, 2.5) * self.loudness, 0.95)
-        value = rng.uniform(0.12, 0.97) if value is None else value
+        value = rng.uniform(0.08, 0.97) if value is None else value * rng.uniform(0.7, 1.0)
         rgb = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
         return np.array([channel**2.2 for channel in rgb])
 
@@ -73,7 +73,7 @@ class Paints:
         rng = self.rng
         family = families[int(rng.integers(len(families)))]
         first, second, third = (self.palette.colour(hue, value) for _ in range(3))
-        contrast = rng.uniform(0.35, 1.0)
+        contrast = rng.uniform(0.4, 1.2)
         mix = np.stack([contrast * (second - first), 0.6 * contrast * (third - first), np.zeros(3)], axis=1)
         mix[:, 2] = rng.uniform(-0.35, 0.35) * first
         base = first - mix @ np.full(3, 0.15)

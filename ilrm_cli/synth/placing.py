@@ -40,7 +40,7 @@ def clutter(kit: Kit, f: Frame, wide: float, deep: float, count: int) -> None:
                 sculpture(kit, at, 3)
 
 
-def _stand_by_wall(kit: Kit, at: Frame, wide: float, pick: int) -> None:
+def _stand_by_wall(kit: Kit, at: Frame, wide: float, free: float, pick: int) -> None:
     if pick == 0:
         furniture.shelf(kit, at)
     elif pick == 1:
@@ -52,18 +52,18 @@ def _stand_by_wall(kit: Kit, at: Frame, wide: float, pick: int) -> None:
         clutter(kit, at.at(0, 0.1, 0.75), wide, 0.5, int(kit.rng.integers(1, 5)))
     elif pick == 4:
         furniture.plant(kit, at)
-    elif pick == 5 and wide > 1.2:
+    elif pick == 5 and free > 2.4:
         furniture.bed(kit, at.at(0, 0.8, 0))
     elif pick == 6:
         furniture.lamp(kit, at)
 
 
-def furnish_wall(kit: Kit, f: Frame, length: float, tall: float) -> None:
-    """Things along a wall at y = 0 of the frame that looks along +y."""
+def furnish_wall(kit: Kit, f: Frame, length: float, tall: float, free: float) -> None:
+    """Things along a wall at y = 0 of the frame that looks along +y, none deeper than `free`."""
     x = -length / 2 + kit.between(0.1, 0.8)
     while x < length / 2 - 0.6:
         wide, pick = kit.between(0.9, 1.9), int(kit.rng.integers(9))
-        _stand_by_wall(kit, f.at(x + wide / 2, 0.32, 0), wide, pick)
+        _stand_by_wall(kit, f.at(x + wide / 2, 0.32, 0), wide, free, pick)
         if pick == 8:
             furniture.door(kit, f.at(x + wide / 2, 0.02, 0))
         elif pick in (2, 3, 4, 5, 7) and kit.chance(0.75):
@@ -74,11 +74,14 @@ def furnish_wall(kit: Kit, f: Frame, length: float, tall: float) -> None:
         x += wide + kit.between(0.05, 0.8)
 
 
-def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float) -> None:
-    """All four walls of a room that spans wide x deep around the origin, each with a chance of `share`."""
+def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float, middle: float) -> None:
+    """Each wall of a room that spans wide x deep around the origin, with a chance of `share`.
+
+    A square of +-`middle` stays free.
+    """
     for yaw, length, across in ((0, wide, deep), (0.5, deep, wide), (1, wide, deep), (1.5, deep, wide)):
         if kit.chance(share):
-            furnish_wall(kit, Frame(yaw=yaw * math.pi).at(0, -across / 2, 0), length - 1.2, tall)
+            furnish_wall(kit, Frame(yaw=yaw * math.pi).at(0, -across / 2, 0), length - 1.2, tall, across / 2 - middle)
 
 
 # things outdoors and the radius of the spot each needs

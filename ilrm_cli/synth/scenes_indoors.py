@@ -38,7 +38,7 @@ def _middle_of_room(kit: Kit, wide: float, deep: float) -> None:
 def room(kit: Kit) -> tuple[Surround, Stage]:
     """A room with furniture along the walls and some in the middle."""
     wide, deep, tall = kit.between(3.0, 8.0), kit.between(3.0, 8.0), kit.between(2.4, 3.6)
-    furnish_walls(kit, wide, deep, tall, 0.85)
+    furnish_walls(kit, wide, deep, tall, 0.85, 0.4)
     _middle_of_room(kit, wide, deep)
     for _ in range(int(kit.rng.integers(0, 3))):
         hung = Frame(kit.between(-0.3, 0.3) * wide, kit.between(-0.3, 0.3) * deep, tall)
@@ -80,9 +80,9 @@ def table_top(kit: Kit) -> tuple[Surround, Stage]:
     high, size = _still_life(kit)
     near, far = kit.between(0.7, 1.2), kit.between(1.4, 2.4)
     if kit.chance(0.6):
-        wide, deep = 2 * kit.between(1.15, 1.8) * far, 2 * kit.between(1.15, 1.8) * far
+        wide, deep = (2 * max(2.0, kit.between(1.15, 1.8) * far) for _ in range(2))
         tall = kit.between(2.4, 3.6)
-        furnish_walls(kit, wide, deep, tall, 0.75)
+        furnish_walls(kit, wide, deep, tall, 0.75, 1.2)
         low, top = (-wide / 2, -deep / 2, 0.0), (wide / 2, deep / 2, tall)
         behind = background(kit, ROOM, low, top, room_materials(kit), wide)
     else:

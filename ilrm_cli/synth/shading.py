@@ -48,8 +48,11 @@ class Blockers(NamedTuple):
 
 
 @njit(**KERNEL)
-def lit_share(shapes, blockers, px, py, pz, softness, blur):
-    """Share of a parallel light that reaches a point: each solid dims it by its chord over the half shadow's width."""
+def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
+    """Share of a parallel light that reaches a point: each solid dims it by its chord over the half shadow's width.
+
+    `fade` is 1 / distance^2 at which a solid throws half of its shadow: 0 for the sun, more for light from all around.
+    """
     a, b, c = blockers.axes, blockers.corner, blockers.per_unit
     u = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz - b[0]) * c[0]
     v = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz - b[1]) * c[1]
@@ -69,7 +72,7 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur):
         oz = m[i, 2, 0] * px + m[i, 2, 1] * py + m[i, 2, 2] * pz + m[i, 2, 3]
         away, inside = chord(shapes, i, ox, oy, oz, blockers.local[i, 0], blockers.local[i, 1], blockers.local[i, 2])
         if inside > f32(0):
-            share *= f32(1) - min(inside / (softness * away + blur), f32(1))
+            share *= f32(1) - min(inside / (softness * away + blur), f32(1)) / (f32(1) + fade * away * away)
             if share < f32(0.01):
                 return f32(0)
     return share
@@ -188,11 +191,13 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
     facing = nx * light[0] + ny * light[1] + nz * light[2]
     direct = f32(0)
     if facing > f32(0):
-        direct = facing * lit_share(shapes, sun, qx, qy, qz, surround.softness[0], footprint)
+        direct = facing * lit_share(shapes, sun, qx, qy, qz, surround.softness[0], footprint, f32(0))
     if surround.pool[3] > f32(0):
         dx, dy, dz = px - surround.pool[0], py - surround.pool[1], pz - surround.pool[2]
         direct /= f32(1) + surround.pool[3] * (dx * dx + dy * dy + dz * dz)
-    overhead = f32(0.35) + f32(0.65) * lit_share(shapes, above, qx, qy, qz, f32(0.8), footprint + f32(0.02))
+    overhead = f32(0.35) + f32(0.65) * lit_share(
+        shapes, above, qx, qy, qz, f32(0.8), footprint + f32(0.02), f32(6)
+    )
     if surround.kind[0] == ROOM:
         overhead *= corner_shade(surround, px, py, pz)
     up = f32(0.5) + f32(0.5) * nz

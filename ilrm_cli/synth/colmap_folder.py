@@ -1,0 +1,118 @@
+"""Rendered scenes as folders that every other command reads: JPEG photos with or without a COLMAP model."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.views import Views
+
+JPEG_QUALITY = 92
+SAME_SURFACE = 0.01  # relative difference of depths below which two views see the same point
+FAR_TIMES_MEDIAN = 8.0  # points further than this many median depths are sky, which no SfM would triangulate
+
+
+def surface_points(
+    views: Views, depth: Float[Tensor, "view height width"], count: int, seed: int = 0
+) -> tuple[Float64[ndarray, "point 3"], Float64[ndarray, "point view 2"], ndarray, ndarray]:
+    """True surface points at random pixels that two views or more see.
+
+    Returns their world positions, their pixels in every view, which views see them [point, view] and their colours
+    [point, 3] (uint8). There may be fewer than `count`.
+    """
+    cameras, rng = views.cameras, np.random.default_rng(seed)
+    total, height, width = depth.shape
+    view = torch.from_numpy(rng.integers(0, total, 4 * count))
+    row, column = (torch.from_numpy(rng.integers(0, side, 4 * count)) for side in (height, width))
+    z = depth[view, row, column]
+    pixel = torch.stack([column + 0.5, row + 0.5], -1)
+    ray = torch.cat([(pixel - cameras.center_px[view]) / cameras.focal_px[view], torch.ones(len(z), 1)], -1)
+    pose = cameras.world_from_cam[view]
+    world = (pose[:, :3, :3] @ (ray * z[:, None])[:, :, None]).squeeze(-1) + pose[:, :3, 3]
+    pixels, depth_there = _project(world, cameras)  # [point, view, 2], [point, view]
+    inside = ((pixels > 1) & (pixels < torch.tensor([width - 1, height - 1]))).all(-1) & (depth_there > 0)
+    at = pixels.clamp(min=0).long()
+    columns, rows = at[..., 0].clamp(max=width - 1), at[..., 1].clamp(max=height - 1)
+    stored = depth[torch.arange(total), rows, columns]
+    seen = inside & ((stored - depth_there).abs() < SAME_SURFACE * depth_there)
+    keep = (seen.sum(1) >= 2) & (z < FAR_TIMES_MEDIAN * depth.median())
+    chosen = torch.nonzero(keep).squeeze(1)[:count]
+    colours = (views.images[view, :, row, column][chosen] * 255).round().byte().numpy()
+    return world[chosen].double().numpy(), pixels[chosen].double().numpy(), seen[chosen].numpy(), colours
+
+
+def _project(world: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
+    pose = cameras.cam_from_world
+    local = torch.einsum("vij,pj->pvi", pose[:, :3, :3], world) + pose[:, :3, 3]
+    z = local[..., 2]
+    return local[..., :2] / z.clamp(min=1e-6)[..., None] * cameras.focal_px + cameras.center_px, z
+
+
+def colmap_model(
+    views: Views, depth: Float[Tensor, "view height width"], names: list[str], points: int, seed: int = 0
+) -> pycolmap.Reconstruction:
+    """The true cameras and some true points, with their tracks, as a COLMAP model of one PINHOLE camera per view."""
+    model, cameras = pycolmap.Reconstruction(), views.cameras
+    world, pixels, seen, colours = surface_points(views, depth, points, seed)
+    slots = np.cumsum(seen, axis=0) - 1  # place of each point among the observations of a view
+    for index, name in enumerate(names):
+        params = [*cameras.focal_px[index].tolist(), *cameras.center_px[index].tolist()]
+        camera = pycolmap.Camera(
+            model="PINHOLE", width=cameras.width, height=cameras.height, params=params, camera_id=index + 1
+        )
+        model.add_camera_with_trivial_rig(camera)
+        image = pycolmap.Image(
+            name=name, keypoints=pixels[seen[:, index], index], camera_id=index + 1, image_id=index + 1
+        )
+        pose = pycolmap.Rigid3d(cameras.cam_from_world[index, :3].double().numpy())
+        model.add_image_with_trivial_frame(image, pose)
+    for point in range(len(world)):
+        track = pycolmap.Track()
+        for index in np.flatnonzero(seen[point]):
+            track.add_element(int(index) + 1, int(slots[point, index]))
+        model.add_point3D(world[point], track, colours[point])
+    return model
+
+
+def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> list[str]:
+    """JPEG files 001.jpg, 002.jpg, ... in an existing folder; returns their names."""
+    names = [f"{index + 1:03}.jpg" for index in range(len(images))]
+    for name, image in zip(names, images, strict=True):
+        pixels = (image.permute(1, 2, 0) * 255).round().byte().numpy()
+        Image.fromarray(pixels).save(folder / name, quality=JPEG_QUALITY, subsampling=0)
+    return names
+
+
+def write_scene(
+    folder: Path,
+    views: Views,
+    depth: Float[Tensor, "view height width"] | None = None,
+    points: int = 400,
+    seed: int = 0,
+) -> None:
+    """A new folder with images/ and, when depth is given, sparse/0 (binary COLMAP model); photos alone otherwise.
+
+    The folder appears whole or not at all. Raises InputError if it exists already.
+    """
+    if folder.exists():
+        raise InputError(f"The folder {folder} exists already; name a new one.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
+        target = Path(made) / folder.name
+        (target / "images" if depth is not None else target).mkdir(parents=True)
+        if depth is None:
+            write_photos(target, views.images)
+        else:
+            names = write_photos(target / "images", views.images)
+            (target / "sparse" / "0").mkdir(parents=True)
+            colmap_model(views, depth, names, points, seed).write_binary(target / "sparse" / "0")
+        os.replace(target, folder)

@@ -1,0 +1,59 @@
+"""The scenes in `sample_scenes/`: python -m ilrm_cli.synth.samples NEW_FOLDER makes them again."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.synth.colmap_folder import write_scene
+from ilrm_cli.synth.dataset import expose
+from ilrm_cli.synth.raycast import render_scene
+from ilrm_cli.synth.scenes import make_scene
+from ilrm_cli.synth.trajectories import draw_cameras
+from ilrm_cli.views import Views
+
+WIDTH, HEIGHT = 480, 320  # px
+SAMPLES_PER_PIXEL = 16
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which procedural scene, taken how."""
+
+    kind: str  # one of scenes.KINDS
+    index: int  # of the scene within SEED
+    shot: str  # one of trajectories.SHOTS
+    path: int  # which random path of that shot
+    views: int
+    posed: bool  # with a COLMAP model, or photos alone
+
+
+SAMPLES = {
+    "photos": Sample("table_top", 3, "orbit", 0, 10, posed=False),
+    "posed": Sample("room", 14, "sweep", 0, 12, posed=True),
+}
+
+
+def render_sample(sample: Sample) -> tuple[Views, Float[Tensor, "view height width"]]:
+    """The photos of a sample scene in the order of their names, and their depth."""
+    scene = make_scene(SEED, sample.index, kind=sample.kind)
+    rng = np.random.default_rng([SEED, sample.index, sample.path])
+    cameras = draw_cameras(scene, rng, sample.views, WIDTH, HEIGHT, sample.shot)
+    assert cameras is not None, f"no {sample.shot} fits {sample.kind} {sample.index}"
+    images, depth = render_scene(expose(scene, cameras, rng), cameras, SAMPLES_PER_PIXEL)
+    return Views(images, cameras), depth
+
+
+def write_samples(folder: Path) -> None:
+    """Every sample scene as a folder of its name; raises InputError where one exists."""
+    for name, sample in SAMPLES.items():
+        views, depth = render_sample(sample)
+        write_scene(folder / name, views, depth if sample.posed else None)
+
+
+if __name__ == "__main__":
+    write_samples(Path(sys.argv[1]))
