@@ -37,7 +37,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def is_cached(kernel: Any) -> bool:
     """Whether some earlier process left a compiled version of this kernel in the cache folder."""
-    return any(Path(numba.config.CACHE_DIR).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
+    return any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
 
 
 def thread_count() -> int:
