@@ -93,7 +93,7 @@ def _text_names(folder: Path) -> dict[int, str]:
     """Image names of a text model, whole; pycolmap's reader ends a name at its first space."""
     if (folder / "images.bin").is_file():
         return {}
-    lines = (folder / "images.txt").read_text(encoding="utf-8").splitlines()
+    lines = (folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     heads = [line for line in lines if not line.startswith("#")][::2]  # every other line lists the points of an image
     fields = [line.split(maxsplit=9) for line in heads if line]
     return {int(field[0]): field[9].rstrip() for field in fields}

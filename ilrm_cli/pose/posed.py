@@ -8,7 +8,6 @@ from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
 
-
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths that rounded text files can explain
 
 

@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose import sfm_cache
+from ilrm_cli.pose.sfm import SfmResult, believable, matched_pairs, solve, travel_deg
+from ilrm_cli.progress import Step
+from tests.photographed import FOCAL, WIDTH, cameras_on_an_arc, save_photos
+
+
+def synthetic_model(images: int = 6, points: int = 80, seed: int = 0) -> pycolmap.Reconstruction:
+    pycolmap.set_random_seed(seed)
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, images
+    options.num_points3D = points
+    return pycolmap.synthesize_dataset(options)
+
+
+def same_up_to_similarity(found: np.ndarray, true: np.ndarray) -> float:
+    """Largest distance between two point sets after the best similarity (Umeyama 1991), relative to their spread."""
+    a, b = found - found.mean(0), true - true.mean(0)
+    u, s, vh = np.linalg.svd(b.T @ a)
+    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vh))])
+    scale = np.trace(np.diag(s) @ sign) / (a**2).sum()
+    return float(np.linalg.norm(scale * a @ (u @ sign @ vh).T - b, axis=1).max() / np.linalg.norm(b, axis=1).max())
+
+
+# Known values
+
+
+def test_all_pairs_up_to_sixty():
+    assert matched_pairs(3) == [(0, 1), (0, 2), (1, 2)]
+    assert len(matched_pairs(60)) == 60 * 59 // 2
+
+
+def test_beyond_sixty_neighbours_powers_of_two_and_loops():
+    pairs = set(matched_pairs(500))
+    assert len(pairs) == len(matched_pairs(500)) < 500 * 16 + 40 * 39 // 2
+    assert {(100, 100 + step) for step in (1, 10, 16, 256)} <= pairs
+    assert (100, 111) not in pairs
+    assert (0, 499) in pairs
+    assert all(0 <= i < j < 500 for i, j in pairs)
+
+
+# The whole chain, on photographs with known cameras
+
+
+def test_poses_of_photographs_are_found(tmp_path):
+    poses = cameras_on_an_arc(6)
+    paths = save_photos(tmp_path / "photos" / "0000", poses)
+    files = {f"0000/{path.name}": f"my photo {i}" for i, path in enumerate(paths)}
+    work, steps = tmp_path / "work", list[Step]()
+    work.mkdir()
+    result = solve(tmp_path / "photos", files, work, seed=0, report=steps.append)
+    images = sorted(result.model.images.values(), key=lambda image: image.name)
+    assert [image.name for image in images] == [f"my photo {i}" for i in range(6)]
+    found = np.array([image.projection_center() for image in images])
+    assert same_up_to_similarity(found, np.array([pose[:3, 3] for pose in poses])) < 0.02
+    (camera,) = result.model.cameras.values()
+    assert camera.mean_focal_length() == pytest.approx(FOCAL, rel=0.05)
+    assert camera.width == WIDTH
+    assert 30 < travel_deg(result.model) < 50  # an arc of 40 degrees
+    assert result.warnings == ()
+    totals = {"features": 6, "matching": 15, "mapping": 6}
+    for stage, total in totals.items():
+        of_stage = [step for step in steps if step.stage == stage]
+        assert of_stage[0].done == 0
+        assert of_stage[-1].done == total
+        assert {step.total for step in of_stage} == {total}
+        assert [step.done for step in of_stage] == sorted(step.done for step in of_stage)
+
+
+@pytest.mark.slow
+def test_two_places_are_told_apart(tmp_path):
+    one = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(6), seed=1, prefix="here")
+    two = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(4), seed=2, prefix="there")
+    (tmp_path / "work").mkdir()
+    result = solve(tmp_path / "photos", {f"0000/{p.name}": p.name for p in one + two}, tmp_path / "work")
+    assert {image.name for image in result.model.images.values()} == {path.name for path in one}
+    text = " ".join(result.warnings)
+    assert "6 of 10 photos" in text
+    assert "4 of 10 photos could not be placed" in text
+    assert "there_000.png" in text
+
+
+def test_photos_without_overlap(tmp_path):
+    files = {}
+    for seed in range(4):
+        (path,) = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(1), seed=seed, prefix=f"p{seed}")
+        files[f"0000/{path.name}"] = path.name
+    (tmp_path / "work").mkdir()
+    with pytest.raises(InputError, match=r"4 photos: they do not overlap"):
+        solve(tmp_path / "photos", files, tmp_path / "work")
+
+
+# What is believed
+
+
+def test_the_larger_model_first_and_junk_left_out():
+    small, large, sparse, fisheye = (
+        synthetic_model(4),
+        synthetic_model(6),
+        synthetic_model(6, points=10),
+        synthetic_model(6),
+    )
+    camera = next(iter(fisheye.cameras.values()))
+    camera.focal_length = 20.0 * camera.width
+    assert believable([small, sparse, fisheye, large], 12) == [large, small]
+
+
+def test_three_photos_at_least_unless_there_are_only_two():
+    pair = synthetic_model(2)
+    assert believable([pair], 20) == []
+    assert believable([pair], 2) == [pair]
+
+
+# The cache
+
+
+def test_a_kept_model_comes_back(tmp_path):
+    model = synthetic_model()
+    sfm_cache.store(tmp_path, "key", SfmResult(model, ("Ünwell.",)))
+    again = sfm_cache.load(tmp_path, "key")
+    assert again is not None
+    assert again.warnings == ("Ünwell.",)
+    assert {i.name for i in again.model.images.values()} == {i.name for i in model.images.values()}
+    assert sorted(path.name for path in (tmp_path / "sfm").iterdir()) == ["key"]  # no temporary folder is left
+
+
+def test_absent_and_damaged_entries_are_no_entries(tmp_path):
+    assert sfm_cache.load(tmp_path, "key") is None
+    sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
+    images = tmp_path / "sfm" / "key" / "images.bin"
+    images.write_bytes(images.read_bytes()[:100])
+    assert sfm_cache.load(tmp_path, "key") is None
+    sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
+    assert sfm_cache.load(tmp_path, "key") is not None
+
+
+def test_the_key_follows_content_names_and_options(tmp_path):
+    def key(content: bytes = b"x", name: str = "a", seed: int = 0) -> str:
+        path = Path(tmp_path, "file")
+        path.write_bytes(content)
+        return sfm_cache.content_key([(name, path)], {"seed": seed})
+
+    assert key() == key()
+    assert len({key(), key(b"y"), key(name="b"), key(seed=1)}) == 4
+
+
+def test_a_failed_store_leaves_nothing(tmp_path, monkeypatch):
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(sfm_cache.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
+    assert list((tmp_path / "sfm").iterdir()) == []
