@@ -134,9 +134,8 @@ def _from_sfm(folder: Path, seed: int, cache: Path, report: Report) -> Capture:
     result = sfm_cache.load(cache, key)
     if result is None:
         with tempfile.TemporaryDirectory(prefix="ilrm-") as work:
-            result = sfm.solve(
-                Path(work, "photos"), _write_copies(paths, Path(work)), Path(work), seed=seed, report=report
-            )
+            files = _write_copies(paths, Path(work), report)
+            result = sfm.solve(Path(work, "photos"), files, Path(work), seed=seed, report=report)
         try:
             sfm_cache.store(cache, key, result)
         except OSError as error:
@@ -147,7 +146,7 @@ def _from_sfm(folder: Path, seed: int, cache: Path, report: Report) -> Capture:
     return Capture(photos, len(found), "sfm", poses.points, (*warnings, *result.warnings))
 
 
-def _write_copies(paths: dict[str, Path], work: Path) -> dict[str, str]:
+def _write_copies(paths: dict[str, Path], work: Path, report: Report) -> dict[str, str]:
     """Upright JPEG copies in work/photos, one subfolder per camera; returns file below it -> name of the photo."""
     cameras: dict[object, int] = {}
     files = {}
@@ -161,7 +160,7 @@ def _write_copies(paths: dict[str, Path], work: Path) -> dict[str, str]:
     def write(file: str) -> None:
         Path(work, "photos", file).write_bytes(encode_upright_copy(paths[files[file]], SFM_SIDE))
 
-    _in_threads(write, list(files))
+    _in_threads(write, list(files), "copies", report)
     return files
 
 
@@ -227,19 +226,21 @@ def _unreadable(paths: Sequence[Path], report: Report) -> dict[Path, InputError]
             return error
         return None
 
-    errors = {}
-    report(Step("photos", 0, len(paths)))
-    for done, (path, error) in enumerate(zip(paths, _in_threads(error_of, paths), strict=True), start=1):
-        report(Step("photos", done, len(paths)))
-        if error is not None:
-            errors[path] = error
-    return errors
+    errors = _in_threads(error_of, paths, "photos", report)
+    return {path: error for path, error in zip(paths, errors, strict=True) if error is not None}
 
 
-def _in_threads(function: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
+def _in_threads(
+    function: Callable[[In], Out], items: Sequence[In], stage: str = "", report: Report = ignore
+) -> list[Out]:
     """The function's results in order; image libraries release the GIL, so threads are enough."""
+    results = []
+    report(Step(stage, 0, len(items)))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, items))
+        for result in pool.map(function, items):
+            results.append(result)
+            report(Step(stage, len(results), len(items)))
+    return results
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ ENOUGH = 0.8  # share of photos in a model at which no second method is tried
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
 MAX_DISTORTION = 1.0  # first radial coefficient
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
+NAMED = 12  # photos that a warning spells out
 POLL_S = 0.2  # between looks at the growing database
 
 
@@ -77,8 +78,8 @@ def matched_pairs(count: int) -> list[tuple[int, int]]:
 
 
 def _extract(database: Path, folder: Path, names: list[str], report: Report) -> None:
-    def run() -> None:
-        pycolmap.extract_features(database, folder, names, pycolmap.CameraMode.PER_FOLDER)
+    def run(token: pycolmap.CancellationToken) -> None:
+        pycolmap.extract_features(database, folder, names, pycolmap.CameraMode.PER_FOLDER, cancellation_token=token)
 
     def done(reader: pycolmap.Database) -> int:
         return sum(reader.exists_keypoints(image_id) for image_id in range(1, len(names) + 1))
@@ -93,8 +94,10 @@ def _match(database: Path, pair_list: Path, names: list[str], seed: int, report:
     pairing.match_list_path = pair_list
     verification.ransac.random_seed = seed
 
-    def run() -> None:
-        pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
+    def run(token: pycolmap.CancellationToken) -> None:
+        pycolmap.match_image_pairs(
+            database, pairing_options=pairing, verification_options=verification, cancellation_token=token
+        )
 
     def done(reader: pycolmap.Database) -> int:
         return reader.num_verified_image_pairs()  # counts pairs that failed, too
@@ -103,7 +106,11 @@ def _match(database: Path, pair_list: Path, names: list[str], seed: int, report:
 
 
 def _watched(
-    run: Callable[[], None], done: Callable[[pycolmap.Database], int], database: Path, start: Step, report: Report
+    run: Callable[[pycolmap.CancellationToken], None],
+    done: Callable[[pycolmap.Database], int],
+    database: Path,
+    start: Step,
+    report: Report,
 ) -> None:
     """Run pycolmap in a thread (it releases the GIL and has no callback here) and watch its database grow.
 
@@ -112,15 +119,16 @@ def _watched(
     """
     assert start.total is not None
     report(start)
-    reader = pycolmap.Database.open(database)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(run)
+    reader, token = pycolmap.Database.open(database), pycolmap.CancellationToken()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            running = pool.submit(run, token)
             while wait([running], POLL_S).not_done:
                 report(replace(start, done=min(done(reader), start.total)))
             running.result()
-    finally:
-        reader.close()
+        finally:
+            token.cancel()  # the user's Ctrl-C ends the thread as well
+    reader.close()
     report(replace(start, done=start.total))
 
 
@@ -214,7 +222,10 @@ def _shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -
         )
     if len(used) < len(names):
         left_out = [name for name in names if name not in used]
-        warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {', '.join(left_out)}.")
+        more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+        warnings.append(
+            f"{len(left_out)} of {len(names)} photos could not be placed: {', '.join(left_out[:NAMED])}{more}."
+        )
     angle = travel_deg(models[0])
     if angle < STILL_DEG:
         warnings.append(
