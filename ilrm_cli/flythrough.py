@@ -19,7 +19,7 @@ from ilrm_cli.io.scene import SceneRecord, cameras_of, read_record, record_path
 from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render import paths
-from ilrm_cli.render.rasterize import NEAR, Renderer, render, renderer_for
+from ilrm_cli.render.rasterize import NEAR, Renderer, prepare, render, renderer_for
 from ilrm_cli.render.subject import subject_of
 
 # What a laptop without a GPU renders in well under a minute.
@@ -101,6 +101,7 @@ def fly(
     flight = _flight_from_file(Path(path), fps) if _is_file(path) else _flight(stage, path, seconds, fps, full)
     width, height = encoded_size(output, *(size or flight.size))
     cameras = fitted(flight.cameras, width, height).to(torch.float32)
+    prepare(renderer_for(device, renderer), report=report)
     loaded = time.perf_counter()
     rendering = 0.0
 

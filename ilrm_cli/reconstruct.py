@@ -25,7 +25,7 @@ from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
-from ilrm_cli.render.rasterize import render, renderer_for
+from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
@@ -98,6 +98,7 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         loaded = load_model(settings.model)
         model = loaded.model.to(device)
         model.precision = resolve_precision(settings.precision, device)
+        prepare(renderer, gradients=settings.refine > 0, report=report)
     with watch.stage("poses"):
         capture = gather(photos, settings.poses, seed=settings.seed, report=report)
         used, held_out = split_photos(capture, settings.views, settings.seed)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.progress import Report, Step, ignore
 
 NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
 
@@ -34,6 +35,18 @@ def renderer_for(device: torch.device | str, choice: Renderer = "auto") -> Liter
     if choice != "auto":
         return choice
     return "gsplat" if torch.device(device).type == "cuda" else "cpu"
+
+
+def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, report: Report = ignore) -> None:
+    """Make the first `render` as fast as the next: our kernels are compiled here if the cache does not hold them."""
+    if renderer == "gsplat":
+        return  # builds its kernels on first use and says so itself
+    from ilrm_cli.render import cpu
+
+    if not cpu.is_compiled():
+        report(Step("compiling the renderer, once", 0, 1))
+        cpu.warm_up(gradients=gradients)
+        report(Step("compiling the renderer, once", 1, 1))
 
 
 def render(
