@@ -12,7 +12,7 @@ FLOORS = (
     {"errors", "progress", "caches", "devices", "harmonics", "rotations", "similarity", "metrics"},
     {"cameras", "gaussians", "views"},
     {"io", "pose", "model", "render", "synth"},
-    {"gather", "refine", "train", "flythrough", "bench", "synthesize"},
+    {"gather", "refine", "train", "flythrough", "bench"},
     {"reconstruct"},
     {"export", "verdict"},
     {"cli"},

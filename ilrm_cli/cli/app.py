@@ -9,6 +9,7 @@ from ilrm_cli import __version__
 from ilrm_cli.cli.bench import bench
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
+from ilrm_cli.cli.train import train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(reconstruct)
 app.command()(render)
 app.command()(bench)
+app.command()(train)
 
 
 def _show_version(wanted: bool) -> None:

@@ -111,7 +111,7 @@ class Ilrm(nn.Module):
             report(Step(stage, 0, 1))
             tokens = layer(tokens, image_tokens, views, clock, self.checkpointing)
             cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
-            report(Step(stage, 1, 1, f"attention so far: cross {cross_ms:.0f} ms, self {self_ms:.0f} ms"))
+            report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
         return tokens
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +10,15 @@ from pathlib import Path
 import torch
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.model.checkpoint import config_from_json, encode_model
-from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.io.atomic import atomic_write, replacing
+from ilrm_cli.model.checkpoint import config_from_json, encode_model, load_model
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.config import DEFAULT_MODEL, TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.samples import Sample, batches
 
 STATE_FILE = "state.pt"  # everything a resumed run needs
+WEIGHTS_FILE = "weights.safetensors"  # what a run gives, readable by --model
 SAVE_SECONDS = 120.0  # between checkpoints
 
 
@@ -54,12 +54,16 @@ def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
     return Trainer(config, model, copy.deepcopy(model).requires_grad_(False), optimizer)
 
 
-def resume_or_start(folder: Path, config: TrainConfig, model_config: IlrmConfig) -> Trainer:
-    """The run that `folder` holds, or a new one. Raises InputError if it holds a run of another configuration."""
+def resume_or_start(folder: Path, config: TrainConfig, start: str | None = None) -> Trainer:
+    """The run that `folder` holds, or a new one from the weights `start` names (None: a fresh default model).
+
+    Raises InputError if the folder holds a run of another configuration.
+    """
     state_file = folder / STATE_FILE
     torch.manual_seed(config.seed)
     if not state_file.is_file():
-        return new_trainer(config, Ilrm(model_config))
+        model = load_model(start).model if start else Ilrm(DEFAULT_MODEL)
+        return new_trainer(config, model.train())
     state = torch.load(state_file, weights_only=True)
     if state["config"] != repr(config):
         raise InputError(f"{state_file}: holds a run with other settings; choose another folder or the same settings.")
@@ -82,9 +86,17 @@ def save(trainer: Trainer, folder: Path) -> None:
         "step": trainer.step,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{STATE_FILE}.partial"
-    torch.save(state, partial)
-    os.replace(partial, folder / STATE_FILE)
+    with replacing(folder / STATE_FILE) as partial:
+        torch.save(state, partial)
+
+
+def write_weights(trainer: Trainer, folder: Path) -> Path:
+    """Write the averaged weights in half precision, with their configuration, as `--model` takes them."""
+    weights, config = encode_model(trainer.averaged, torch.float16)
+    path = folder / WEIGHTS_FILE
+    atomic_write(path, weights)
+    atomic_write(path.with_suffix(".json"), config)
+    return path
 
 
 def train(trainer: Trainer, folder: Path, minutes: float = math.inf) -> Iterator[TrainStep]:

@@ -1,4 +1,4 @@
-"""Runs the command line as a user does: another process, real exit status, both streams."""
+"""Runs the command line, within this process or in one of its own."""
 
 import json
 import os
@@ -7,6 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
+
+from ilrm_cli.cli.app import app
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,24 @@ class Outcome:
     def json(self) -> dict[str, Any]:
         return json.loads(self.out)
 
+    @property
+    def sentence(self) -> str:
+        """The error as people see it: one line."""
+        lines = [line for line in self.err.splitlines() if line.startswith("error:")]
+        assert len(lines) == 1, self.err
+        return lines[0]
 
-def ilrm(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
+
+def ilrm(*arguments: str | Path) -> Outcome:
+    """In this process; anything but an orderly exit is raised."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], env={"NO_COLOR": "1", "TERM": "dumb"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+def ilrm_process(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
+    """As a user does: another process, real exit status, both streams."""
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
         [sys.executable, "-c", "from ilrm_cli.cli.app import main; main()", *map(str, arguments)],

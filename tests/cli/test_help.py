@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.cli.run import ilrm
+
+from tests.cli.run import ilrm, ilrm_process
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = ("", "reconstruct", "render", "bench")
@@ -12,7 +13,7 @@ COMMANDS = ("", "reconstruct", "render", "bench")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(command):
-    shown = ilrm(*command.split(), "--help")
+    shown = ilrm_process(*command.split(), "--help")
     assert shown.status == 0
     text = "\n".join(line.rstrip() for line in shown.out.replace("-c ", "ilrm ").splitlines()) + "\n"
     golden = GOLDEN / f"help_{command or 'ilrm'}.txt"

@@ -1,0 +1,27 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "sample_scenes"
+
+
+@pytest.fixture
+def posed(tmp_path) -> Path:
+    """A copy of the sample scene with a COLMAP model, to be spoilt at will."""
+    folder = tmp_path / "posed"
+    shutil.copytree(SAMPLES / "posed", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> tuple[Path, dict]:
+    """One real reconstruction, small, and what --json said of it."""
+    from tests.cli.run import ilrm
+
+    output = tmp_path_factory.mktemp("made") / "scene.ply"
+    outcome = ilrm(
+        "reconstruct", SAMPLES / "posed", "-o", output, "--views", "4", "--size", "96", "--refine", "5", "--json"
+    )
+    assert outcome.status == 0, outcome.err
+    return output, outcome.json

@@ -1,0 +1,147 @@
+"""What users get wrong: one sentence, exit status 1, and no partial file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ilrm_cli.gaussians import Gaussians
+from tests.cli.run import ilrm
+
+
+def refused(tmp_path: Path, *arguments: str | Path) -> str:
+    """Runs a command that must fail; returns its sentence."""
+    before = set(tmp_path.rglob("*"))
+    outcome = ilrm(*arguments)
+    assert outcome.status == 1, outcome
+    assert set(tmp_path.rglob("*")) == before, "something was left behind"
+    as_json = ilrm(*arguments, "--json")
+    assert as_json.json["status"] == "failed"
+    assert as_json.json["error"] in outcome.sentence
+    return outcome.sentence
+
+
+def noise_photo(path: Path, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8)
+    Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC).save(path)
+
+
+def test_missing_folder(tmp_path):
+    sentence = refused(tmp_path, "reconstruct", tmp_path / "absent", "-o", tmp_path / "s.ply")
+    assert "absent is not a folder" in sentence
+
+
+def test_no_photos(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "photo" in refused(tmp_path, "reconstruct", tmp_path / "empty", "-o", tmp_path / "s.ply")
+
+
+def test_one_photo(tmp_path):
+    noise_photo(tmp_path / "one" / "a.jpg")
+    assert "at least two" in refused(tmp_path, "reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
+
+
+def test_photos_that_do_not_overlap(tmp_path, monkeypatch):
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path.parent / f"{tmp_path.name}_cache"))
+    for i in range(3):
+        noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i)
+    assert "overlap" in refused(tmp_path, "reconstruct", tmp_path / "apart", "-o", tmp_path / "s.ply")
+
+
+def test_a_truncated_photo_among_good_ones_is_left_out_and_named(posed, tmp_path):
+    victim = sorted((posed / "images").iterdir())[0]
+    victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
+    outcome = ilrm("reconstruct", posed, "-o", tmp_path / "s.ply", "--views", "3", "--size", "64", "--json")
+    assert outcome.status == 0
+    assert any(victim.name in warning for warning in outcome.json["warnings"])
+    assert victim.name not in outcome.json["views"]["used"] + outcome.json["views"]["held_out"]
+
+
+def test_colmap_model_whose_photos_are_absent(posed, tmp_path):
+    for photo in (posed / "images").iterdir():
+        photo.unlink()
+    assert "names" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply")
+
+
+def test_broken_transforms(tmp_path):
+    noise_photo(tmp_path / "t" / "a.jpg")
+    (tmp_path / "t" / "transforms.json").write_text('{"frames": [')
+    assert "transforms.json" in refused(tmp_path, "reconstruct", tmp_path / "t", "-o", tmp_path / "s.ply")
+
+
+def test_output_exists(posed, tmp_path):
+    (tmp_path / "s.ply").write_text("mine")
+    assert "-w" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply")
+    assert (tmp_path / "s.ply").read_text() == "mine"
+
+
+def test_output_folder_missing(posed, tmp_path):
+    assert "does not exist" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "no" / "s.ply")
+
+
+def test_unknown_suffix(posed, tmp_path, made):
+    assert ".ply" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.obj")
+    assert ".mp4" in refused(tmp_path, "render", made[0], "-o", tmp_path / "s.avi")
+
+
+def test_wrong_checkpoint(posed, tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"no weights")
+    command = ("reconstruct", posed, "-o", tmp_path / "s.ply", "--model")
+    assert "checkpoint" in refused(tmp_path, *command, tmp_path / "w.pt")
+    assert "no such model" in refused(tmp_path, *command, "nonsense")
+
+
+@pytest.mark.parametrize("views", [1, 99])
+def test_impossible_number_of_views(posed, tmp_path, views):
+    sentence = refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply", "--views", str(views))
+    assert f"--views {views}" in sentence
+
+
+def test_cuda_where_there_is_none(posed, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    sentence = refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply", "--device", "cuda")
+    assert "--device" in sentence
+
+
+def test_nan_in_a_ply_is_counted(tmp_path):
+    ply = tmp_path / "s.ply"
+    write_raw_ply(ply, [0.0, float("nan"), 1.0])
+    outcome = ilrm(
+        "render", ply, "-o", tmp_path / "s.gif", "--seconds", "0.1", "--fps", "10", "--size", "32x32", "--json"
+    )
+    assert outcome.status == 0
+    assert outcome.json["gaussians"] == 2
+    assert any("1 Gaussians" in warning for warning in outcome.json["warnings"])
+
+
+def test_a_ply_of_nothing_but_nan(tmp_path):
+    write_raw_ply(tmp_path / "s.ply", [float("nan")] * 2)
+    assert "finite" in refused(tmp_path, "render", tmp_path / "s.ply", "-o", tmp_path / "s.gif")
+
+
+def write_raw_ply(path: Path, xs: list[float]) -> None:
+    """A scene of small grey Gaussians with these x coordinates, NaN and all."""
+    import torch
+
+    from ilrm_cli.io.ply import encode_ply
+
+    n = len(xs)
+    clean = Gaussians(
+        torch.zeros(n, 3), torch.tensor([1.0, 0, 0, 0]).repeat(n, 1), torch.full((n, 3), 0.1), torch.full((n,), 0.5),
+        torch.zeros(n, 1, 3),
+    )  # fmt: skip
+    header, _, body = encode_ply(clean).partition(b"end_header\n")
+    rows = np.frombuffer(body, "<f4").reshape(n, -1).copy()
+    rows[:, 0] = xs
+    path.write_bytes(header + b"end_header\n" + rows.tobytes())
+
+
+def test_failed_runs_say_so_in_json(tmp_path):
+    outcome = ilrm("reconstruct", tmp_path / "absent", "--json")
+    assert json.loads(outcome.out).keys() == {"command", "status", "error"}

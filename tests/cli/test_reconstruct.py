@@ -1,0 +1,110 @@
+"""The main job through the command line, on the sample scene that the repository ships."""
+
+import json
+
+import pytest
+import torch
+
+from ilrm_cli.io.ply import decode_ply
+from ilrm_cli.io.scene import cameras_of, read_record, record_path
+from ilrm_cli.metrics import psnr
+from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.render.rasterize import NEAR, render
+from tests.cli.conftest import SAMPLES
+from tests.cli.run import ilrm, ilrm_process
+
+KEYS = {
+    "command", "status", "output", "gaussians", "views", "model", "device", "renderer", "held_out", "refine",
+    "verdict", "timings_s", "layers", "warnings",
+}  # fmt: skip
+TIMINGS = {"poses", "load", "inference", "cross_attention", "self_attention", "refine", "score", "export", "total"}
+
+
+def test_json_keys_are_the_contract(made):
+    _, result = made
+    assert set(result) == KEYS
+    assert set(result["views"]) == {"found", "registered", "used", "held_out"}
+    assert set(result["model"]) == {"name", "sha256"}
+    assert set(result["held_out"]) == {"psnr", "ssim"}
+    assert set(result["timings_s"]) == TIMINGS
+    assert all(set(layer) == {"cross_ms", "self_ms"} for layer in result["layers"])
+
+
+def test_what_it_says_is_consistent(made):
+    output, result = made
+    views, timings = result["views"], result["timings_s"]
+    assert (result["command"], result["status"], result["output"]) == ("reconstruct", "ok", str(output))
+    assert len(views["used"]) == 4
+    assert views["registered"] == len(views["used"]) + len(views["held_out"])
+    assert not set(views["used"]) & set(views["held_out"])
+    assert timings["inference"] > timings["cross_attention"] + timings["self_attention"] > 0
+    assert timings["total"] >= timings["inference"] + timings["poses"]
+    assert result["refine"]["psnr_after"] >= result["refine"]["psnr_before"]
+    assert result["held_out"]["psnr"] == pytest.approx(result["refine"]["psnr_after"], abs=1e-3)
+    assert decode_ply(output).gaussians.means.shape[0] == result["gaussians"]
+
+
+def test_the_file_renders_like_the_scene_in_memory(tmp_path):
+    """Written in the frame of the input poses, read back, and drawn from the recorded cameras: the same picture."""
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "a.ply", "--views", "4", "--size", "96", "-q")
+    assert outcome.status == 0
+    memory = reconstruct(SAMPLES / "posed", Settings(views=4, long_side_px=96))
+    record = read_record(record_path(tmp_path / "a.ply"))
+    cameras = cameras_of(record, "input").to(torch.float32)
+    near = NEAR / record.model_from_world.scale
+    from_file = render(decode_ply(tmp_path / "a.ply").gaussians, cameras, near=near).color
+    in_memory = render(memory.gaussians, memory.inputs.cameras).color
+    assert float(psnr(from_file, in_memory).min()) > 50
+
+
+def test_the_record_tells_how_it_was_made(made):
+    output, result = made
+    record = read_record(record_path(output))
+    assert record.model["sha256"] == result["model"]["sha256"]
+    assert {v.name for v in record.views if v.role == "input"} == set(result["views"]["used"])
+    assert record.settings["views"] == 4
+    assert record.scores["psnr"] == pytest.approx(result["held_out"]["psnr"])
+    comments = decode_ply(output).comments
+    assert any("sha256" in line for line in comments)
+
+
+def test_the_same_seed_gives_the_same_file(made, tmp_path):
+    output, _ = made
+    again = tmp_path / "again.ply"
+    ilrm("reconstruct", SAMPLES / "posed", "-o", again, "--views", "4", "--size", "96", "--refine", "5", "-q")
+    assert again.read_bytes() == output.read_bytes()
+
+
+def test_streams_are_kept_apart(tmp_path):
+    """A real process: stdout is one JSON object and nothing else, progress goes to stderr."""
+    done = ilrm_process(
+        "reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "3", "--size", "64", "--json"
+    )
+    assert done.status == 0
+    assert json.loads(done.out)["status"] == "ok"
+    assert "layer 1 of" in done.err
+    quiet = ilrm_process(
+        "reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "3", "--size", "64", "-q", "-w"
+    )
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+
+
+def test_all_photos_as_inputs_leaves_nothing_to_score(tmp_path):
+    count = len(list((SAMPLES / "posed" / "images").iterdir()))
+    outcome = ilrm(
+        "reconstruct",
+        SAMPLES / "posed",
+        "-o",
+        tmp_path / "s.ply",
+        "--views",
+        count,
+        "--size",
+        "64",
+        "--refine",
+        "3",
+        "--json",
+    )
+    assert outcome.status == 0
+    assert outcome.json["held_out"] == {"psnr": None, "ssim": None}
+    assert any("none is left" in warning for warning in outcome.json["warnings"])
+    assert outcome.json["refine"]["ran"] == 3
