@@ -24,10 +24,11 @@ app.command()(bench)
 app.command()(train)
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"ilrm {__version__}")
         raise typer.Exit()
+    return wanted
 
 
 @app.callback()

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.run import ilrm, ilrm_process
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-COMMANDS = ("", "reconstruct", "render", "bench")
+COMMANDS = ("", "reconstruct", "render", "bench", "train")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
