@@ -18,6 +18,7 @@ NEIGHBOURS = 10  # photos after each one that are matched in a sequence
 LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
 MIN_PHOTOS = 3  # two photos agree by chance too easily
 MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
+WEAK_OBSERVATIONS = 100  # below, models held together but looked doubtful
 MAX_ERROR_PX = 1.0  # mean reprojection error; a sound model of sharp photos stays well below
 ENOUGH = 0.8  # share of photos in a model at which no second method is tried
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
@@ -64,7 +65,7 @@ def solve(
             "Take more photos, moving sideways a step at a time so that each shows most of what the last one showed."
         )
     named = [_renamed(model, files) for model in models]
-    return SfmResult(named[0], tuple(_shortcomings(named, list(files.values()))))
+    return SfmResult(named[0], tuple(shortcomings(named, list(files.values()))))
 
 
 def matched_pairs(count: int) -> list[tuple[int, int]]:
@@ -210,7 +211,7 @@ def _renamed(model: pycolmap.Reconstruction, files: dict[str, str]) -> pycolmap.
     return model
 
 
-def _shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -> list[str]:
+def shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -> list[str]:
     """What the user should know about the model that is used, the first, and the rest."""
     used, *others = [{image.name for image in _posed(model)} for model in models]
     warnings = []
@@ -218,13 +219,19 @@ def _shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -
         rest = " and ".join(f"{len(other)} (such as {min(other)})" for other in others)
         warnings.append(
             f"{len(models)} separate models were found; the largest, with {len(used)} of {len(names)} photos, is used; "
-            f"the rest have {rest}: the photos may show different places."
+            f"{'the others have' if len(others) > 1 else 'the other has'} {rest}: the photos may show different places."
         )
     if len(used) < len(names):
         left_out = [name for name in names if name not in used]
         more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
         warnings.append(
             f"{len(left_out)} of {len(names)} photos could not be placed: {', '.join(left_out[:NAMED])}{more}."
+        )
+    observations = models[0].compute_mean_observations_per_reg_image()
+    if observations < WEAK_OBSERVATIONS:
+        warnings.append(
+            f"Few points tie the photos together ({observations:.0f} per photo): their poses may be wrong; "
+            "photos with more overlap would help."
         )
     angle = travel_deg(models[0])
     if angle < STILL_DEG:

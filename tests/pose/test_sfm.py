@@ -5,7 +5,7 @@ import pycolmap
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.pose import sfm_cache
+from ilrm_cli.pose import sfm, sfm_cache
 from ilrm_cli.pose.sfm import SfmResult, believable, matched_pairs, solve, travel_deg
 from ilrm_cli.progress import Step
 from tests.photographed import FOCAL, WIDTH, cameras_on_an_arc, save_photos
@@ -82,6 +82,7 @@ def test_two_places_are_told_apart(tmp_path):
     assert {image.name for image in result.model.images.values()} == {path.name for path in one}
     text = " ".join(result.warnings)
     assert "6 of 10 photos" in text
+    assert "the other has 4" in text
     assert "4 of 10 photos could not be placed" in text
     assert "there_000.png" in text
 
@@ -115,6 +116,13 @@ def test_three_photos_at_least_unless_there_are_only_two():
     pair = synthetic_model(2)
     assert believable([pair], 20) == []
     assert believable([pair], 2) == [pair]
+
+
+def test_models_that_few_points_hold_together_are_said_to_be_weak():
+    names = {str(i): image.name for i, image in enumerate(synthetic_model().images.values())}
+    assert any("Few points" in warning for warning in sfm.shortcomings([synthetic_model(points=80)], [*names.values()]))
+    strong = sfm.shortcomings([synthetic_model(points=400)], [*names.values()])
+    assert not any("Few points" in warning for warning in strong)
 
 
 # The cache
