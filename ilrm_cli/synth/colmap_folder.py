@@ -77,8 +77,8 @@ def colmap_model(
         model.add_image_with_trivial_frame(image, pose)
     for point in range(len(world)):
         track = pycolmap.Track()
-        for index in np.flatnonzero(seen[point]):
-            track.add_element(int(index) + 1, int(slots[point, index]))
+        for seeing in np.flatnonzero(seen[point]):
+            track.add_element(int(seeing) + 1, int(slots[point, seeing]))
         model.add_point3D(world[point], track, colours[point])
     return model
 

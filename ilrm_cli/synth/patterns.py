@@ -63,7 +63,7 @@ def _pebbles(rng: np.random.Generator) -> np.ndarray:
 
 def _checker(rng: np.random.Generator) -> np.ndarray:
     cells = 2 * int(rng.integers(1, 7))
-    stamps = _grid(rng, cells, cells, 0, rng.choice([0, 0, 2]), 0)
+    stamps = _grid(rng, cells, cells, 0, float(rng.choice([0, 0, 2])), 0)
     row, column = np.divmod(np.arange(len(stamps)), cells)
     stamps[:, 6:9] = np.where(((row + column) % 2)[:, None], rng.random(3), rng.random(3))
     stamps[:, 6:9] += rng.normal(0, rng.choice([0, 0.1]), (len(stamps), 3))
@@ -91,7 +91,7 @@ def _plaid(rng: np.random.Generator) -> np.ndarray:
 
 def _dots(rng: np.random.Generator) -> np.ndarray:
     rows = 2 * int(rng.integers(2, 9))
-    stamps = _grid(rng, rows, rows, rng.choice([0, 0.5]), 0, rng.choice([0, 1, 1]))
+    stamps = _grid(rng, rows, rows, rng.choice([0, 0.5]), 0, float(rng.choice([0, 1, 1])))
     stamps[:, 2:4] = SIZE / rows * rng.uniform(0.15, 0.4)
     stamps[:, 4] = rng.choice([0, math.pi / 4])
     kinds = int(rng.integers(1, 4))

@@ -11,21 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import njit
 from numpy import float32 as f32
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
-from ilrm_cli.synth.shapes import KERNEL, box_interval, first_hit, normal_at
+from ilrm_cli.synth.shapes import box_interval, first_hit, normal_at
 from ilrm_cli.synth.tiling import TILE, hash01, project_solids, solids_in_tile
 
 BEHIND = -1  # "solid" number of ground, room and sky
 DOME = 9  # face number of the sky
 
 
-@njit(**KERNEL)
+@kernel
 def behind(surround, ox, oy, oz, dx, dy, dz):
     """(t, face) of ground, room or sky along a world ray."""
     box = surround.box
@@ -53,7 +53,7 @@ def behind(surround, ox, oy, oz, dx, dy, dz):
     return t, DOME
 
 
-@njit(**KERNEL)
+@kernel
 def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
     """(z-depth, solid, face) of what the ray through (x, y, 1) in camera axes meets first."""
     best, face = behind(
@@ -80,7 +80,7 @@ def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
     return best, solid, face
 
 
-@njit(**KERNEL)
+@kernel
 def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y):
     """Linear colour of what the ray through (x, y, 1) meets at depth t."""
     dx = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2]
@@ -131,7 +131,7 @@ def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle
     return r, g, b
 
 
-@njit(**KERNEL)
+@kernel
 def render_band(
     shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, reach, near, order, chosen,
     first, last, samples, image, depth,

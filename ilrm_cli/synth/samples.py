@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
 
+from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.colmap_folder import write_scene
 from ilrm_cli.synth.dataset import expose
 from ilrm_cli.synth.raycast import render_scene
+from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
 from ilrm_cli.views import Views
@@ -33,26 +33,26 @@ class Sample:
 
 
 SAMPLES = {
-    "photos": Sample("table_top", 3, "orbit", 0, 10, posed=False),
-    "posed": Sample("room", 14, "sweep", 0, 12, posed=True),
+    "photos": Sample("table_top", 30, "sweep", 0, 10, posed=False),
+    "posed": Sample("room", 39, "sweep", 0, 12, posed=True),
 }
 
 
-def render_sample(sample: Sample) -> tuple[Views, Float[Tensor, "view height width"]]:
-    """The photos of a sample scene in the order of their names, and their depth."""
+def sample_cameras(sample: Sample) -> tuple[Scene, Cameras]:
+    """The scene, exposed, and its cameras in the order of the photos' names."""
     scene = make_scene(SEED, sample.index, kind=sample.kind)
     rng = np.random.default_rng([SEED, sample.index, sample.path])
     cameras = draw_cameras(scene, rng, sample.views, WIDTH, HEIGHT, sample.shot)
     assert cameras is not None, f"no {sample.shot} fits {sample.kind} {sample.index}"
-    images, depth = render_scene(expose(scene, cameras, rng), cameras, SAMPLES_PER_PIXEL)
-    return Views(images, cameras), depth
+    return expose(scene, cameras, rng), cameras
 
 
 def write_samples(folder: Path) -> None:
     """Every sample scene as a folder of its name; raises InputError where one exists."""
     for name, sample in SAMPLES.items():
-        views, depth = render_sample(sample)
-        write_scene(folder / name, views, depth if sample.posed else None)
+        scene, cameras = sample_cameras(sample)
+        images, depth = render_scene(scene, cameras, SAMPLES_PER_PIXEL)
+        write_scene(folder / name, Views(images, cameras), depth if sample.posed else None)
 
 
 if __name__ == "__main__":

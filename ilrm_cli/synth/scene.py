@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy import float32 as f32
 
+from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.materials import Materials
 from ilrm_cli.synth.shading import GRID, Blockers, Surround
-from ilrm_cli.synth.shapes import KERNEL, Shapes
+from ilrm_cli.synth.shapes import ROUNDED, Shapes
 from ilrm_cli.synth.textures import Tiles
 
 
@@ -86,15 +86,15 @@ class Builder:
     ) -> None:
         """One solid: centre and half sizes in the frame; `turn` is a rotation applied before the frame's own."""
         size = tuple(frame.scale * h for h in half)
-        edge = frame.scale * param if kind == 4 else param  # ROUNDED has its edge radius in world units
+        edge = frame.scale * param if kind == ROUNDED else param
         self._rows.append((kind, frame.place(*at), frame.yaw, turn, size, edge, clip, carve, material))
 
     def finish(self) -> Shapes:
-        kind, center, yaw, turn, half, param, clip, carve, material = zip(*self._rows, strict=True)
+        kind, centers, yaw, turn, halves, param, clip, carve, material = zip(*self._rows, strict=True)
         c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
         x, y, z = np.moveaxis(np.array(turn), 1, 0)  # rows of the turns, each [N, 3]
         rotation = np.stack([c * x - s * y, s * x + c * y, z], axis=1)
-        center, half = np.array(center), np.array(half)
+        center, half = np.array(centers, np.float64), np.array(halves, np.float64)
         rows = rotation.transpose(0, 2, 1) / half[:, :, None]
         offset = -(rows @ center[:, :, None])
         corners = center[:, None] + (SIGNS * half[:, None]) @ rotation.transpose(0, 2, 1)
@@ -105,7 +105,7 @@ class Builder:
         )  # fmt: skip
 
 
-@njit(**KERNEL)
+@kernel
 def _fill_cells(order, low, high, cursor, start, solids):
     """Cells [low, high] (inclusive, [N, 2]) of each solid into compressed rows; with `solids` empty only counts."""
     for i in order:
@@ -138,7 +138,7 @@ def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
     solids = np.empty(max(int(start[-1]), 1), np.int32)
     _fill_cells(order, *cells, np.zeros(GRID * GRID, np.int64), start, solids)
     local = shapes.local_from_world[:, :, :3] @ to_light
-    return Blockers(
-        *(a.astype(f32) for a in (to_light, local, axes, corner, per_unit, top)),
-        start, solids,
-    )  # fmt: skip
+    light, local, axes, corner, per_unit, top = (
+        array.astype(f32) for array in (to_light, local, axes, corner, per_unit, top)
+    )
+    return Blockers(light, local, axes, corner, per_unit, top, start, solids)

@@ -4,9 +4,10 @@ import numpy as np
 
 from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.materials import Paints
-from ilrm_cli.synth.scene import Builder, Scene, blockers
+from ilrm_cli.synth.scene import Builder, Frame, Scene, blockers
 from ilrm_cli.synth.scenes_indoors import corridor, room, table_top
 from ilrm_cli.synth.scenes_outdoors import facade, heap, outdoors, street
+from ilrm_cli.synth.still_life import vessel
 from ilrm_cli.synth.textures import tile_bank
 
 SCENES_PER_BANK = 8192  # scenes that share a bank of texture tiles; a bank costs a second
@@ -26,6 +27,8 @@ def make_scene(seed: int, index: int, attempt: int = 0, kind: str | None = None)
     name = kind or drawn
     kit = Kit(rng, Builder(), Paints(rng))
     surround, stage = KINDS[name](kit)
+    if not len(kit.builder):  # an empty room, one in thousands
+        vessel(kit, Frame())
     shapes = kit.builder.finish()
     sun = blockers(shapes, surround.to_sun.astype(np.float64))
     above = blockers(shapes, np.array([0.0, 0.0, 1.0]))

@@ -45,7 +45,8 @@ def _subject(kit: Kit) -> float:
         return 2.6
     for _ in range(int(kit.rng.integers(2, 6))):
         make = outdoor.rock if kit.chance(0.6) else outdoor.bush
-        make(kit, f.at(*kit.rng.normal(0, 0.8, 2), 0, 0, kit.between(0.5, 1.5)))
+        x, y = kit.rng.normal(0, 0.8, 2)
+        make(kit, f.at(x, y, 0, 0, kit.between(0.5, 1.5)))
     return 1.2
 
 
@@ -57,9 +58,9 @@ def outdoors(kit: Kit) -> tuple[Surround, Stage]:
     scatter(kit, far * 1.05, size * 1.1, int(kit.rng.integers(0, 5)))
     materials = open_materials(kit, size)
     for _ in range(int(kit.rng.integers(0, 6))):
-        at = far * kit.rng.uniform(-2, 2, 2)
-        if math.hypot(*at) > 1.3 * far:
-            outdoor.hill(kit, Frame(*at, 0, kit.between(0, 6.3), 0.4 * far), materials[4])
+        x, y = far * kit.rng.uniform(-2, 2, 2)
+        if math.hypot(x, y) > 1.3 * far:
+            outdoor.hill(kit, Frame(x, y, 0, kit.between(0, 6.3), 0.4 * far), materials[4])
     stage = Stage(
         focus=(0.0, 0.0, size * kit.between(0.3, 0.5)),
         distance=(near, far),

@@ -7,10 +7,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy import float32 as f32
 
-from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, KERNEL, TORUS, chord
+from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, TORUS, chord
 from ilrm_cli.synth.textures import fetch, fetch_noise
 
 GRID = 24  # cells along a side of the map that finds the solids between a point and a light
@@ -47,7 +47,7 @@ class Blockers(NamedTuple):
     solids: np.ndarray  # [entries] int32, by cell, those that reach furthest first
 
 
-@njit(**KERNEL)
+@kernel
 def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
     """Share of a parallel light that reaches a point: each solid dims it by its chord over the half shadow's width.
 
@@ -78,7 +78,7 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
     return share
 
 
-@njit(**KERNEL)
+@kernel
 def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
     if face >= CARVED:
@@ -100,7 +100,7 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     return x * hx, y * hy
 
 
-@njit(**KERNEL)
+@kernel
 def albedo(materials, texels, m, u, v, footprint):
     """Linear colour of material `m` at (u, v), averaged over `footprint` world units."""
     uv = materials.uv
@@ -120,7 +120,7 @@ def albedo(materials, texels, m, u, v, footprint):
     return min(max(red, low), high), min(max(green, low), high), min(max(blue, low), high)
 
 
-@njit(**KERNEL)
+@kernel
 def gradient(surround, up):
     """Sky colour without clouds at a height `up` = sine of elevation."""
     part = min(max(up, f32(0)), f32(1))
@@ -133,7 +133,7 @@ def gradient(surround, up):
     )
 
 
-@njit(**KERNEL)
+@kernel
 def sky_colour(surround, materials, texels, x, y, z, angle):
     """Colour of the dome in direction (x, y, z) from its centre; `angle` is the pixel's, in radians."""
     weather = surround.weather
@@ -164,7 +164,7 @@ def sky_colour(surround, materials, texels, x, y, z, angle):
     return r, g, b
 
 
-@njit(**KERNEL)
+@kernel
 def corner_shade(surround, px, py, pz):
     """Ambient light lost in the corners of a room, 1 in the middle."""
     share = f32(1)
@@ -176,7 +176,7 @@ def corner_shade(surround, px, py, pz):
     return share
 
 
-@njit(**KERNEL)
+@kernel
 def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, to_eye, footprint):
     """Linear colour of material `m` at world point `p` with normal `n` (towards the eye)."""
     px, py, pz = p
@@ -195,9 +195,7 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
     if surround.pool[3] > f32(0):
         dx, dy, dz = px - surround.pool[0], py - surround.pool[1], pz - surround.pool[2]
         direct /= f32(1) + surround.pool[3] * (dx * dx + dy * dy + dz * dz)
-    overhead = f32(0.35) + f32(0.65) * lit_share(
-        shapes, above, qx, qy, qz, f32(0.8), footprint + f32(0.02), f32(6)
-    )
+    overhead = f32(0.35) + f32(0.65) * lit_share(shapes, above, qx, qy, qz, f32(0.8), footprint + f32(0.02), f32(6))
     if surround.kind[0] == ROOM:
         overhead *= corner_shade(surround, px, py, pz)
     up = f32(0.5) + f32(0.5) * nz
@@ -220,7 +218,7 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
     return r, g, b
 
 
-@njit(**KERNEL)
+@kernel
 def to_display(value):
     """Linear to sRGB by roots (error below 0.003), highlights rolled off towards 1."""
     value = max(value, f32(0))

@@ -9,25 +9,18 @@ walls of the hollow.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy import float32 as f32
+
+from ilrm_cli.synth.compiled import kernel
 
 BOX, ELLIPSOID, FRUSTUM, TORUS, ROUNDED = range(5)
 CURVED, CLIPPED, CARVED = 6, 7, 8
 
 FAR = f32(1e30)
 MARCH_STEPS = 40  # sphere tracing of tori and rounded boxes: enough for grazing rays at 1e-4 of their size
-KERNEL: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # no "ninf", "nnan": slab tests rely on infinities
-    "error_model": "numpy",
-    "forceinline": True,
-    "_nrt": False,  # kernels own no memory: counting references to arrays costs ten times the arithmetic
-}
 
 
 class Shapes(NamedTuple):
@@ -43,7 +36,7 @@ class Shapes(NamedTuple):
     corners: np.ndarray  # [N, 8, 3] of the oriented bounding box, world units
 
 
-@njit(**KERNEL)
+@kernel
 def box_interval(ox, oy, oz, dx, dy, dz):
     """Slab test: (enter, its face, leave, its face)."""
     ix, iy, iz = f32(1) / dx, f32(1) / dy, f32(1) / dz
@@ -62,7 +55,7 @@ def box_interval(ox, oy, oz, dx, dy, dz):
     return t0, f0, t1, f1
 
 
-@njit(**KERNEL)
+@kernel
 def sphere_interval(ox, oy, oz, dx, dy, dz):
     """|o + t d| = 1."""
     a = dx * dx + dy * dy + dz * dz
@@ -76,7 +69,7 @@ def sphere_interval(ox, oy, oz, dx, dy, dz):
     return nearest - root, CURVED, nearest + root, CURVED
 
 
-@njit(**KERNEL)
+@kernel
 def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
     """x^2 + y^2 <= r(z)^2 with r(z) = 1 - taper (1 + z) / 2 between z = -1 and 1."""
     slope = f32(-0.5) * taper
@@ -108,14 +101,14 @@ def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
     return t0, f0, t1, f1
 
 
-@njit(**KERNEL)
+@kernel
 def torus_distance(x, y, z, tube):
     """Signed distance in unit space: ring of radius 1 - tube around z."""
     ring = math.sqrt(x * x + y * y) - (f32(1) - tube)
     return math.sqrt(ring * ring + z * z) - tube
 
 
-@njit(**KERNEL)
+@kernel
 def rounded_distance(x, y, z, hx, hy, hz, edge):
     """Signed distance of a box with rounded edges, world units."""
     qx, qy, qz = abs(x) - hx + edge, abs(y) - hy + edge, abs(z) - hz + edge
@@ -123,7 +116,7 @@ def rounded_distance(x, y, z, hx, hy, hz, edge):
     return math.sqrt(mx * mx + my * my + mz * mz) + min(max(qx, max(qy, qz)), f32(0)) - edge
 
 
-@njit(**KERNEL)
+@kernel
 def marched_interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param):
     """Sphere tracing (Hart 1996) between the walls of the bounding box; leaving is approximated by the box."""
     t0, _, t1, _ = box_interval(ox, oy, oz, dx, dy, dz)
@@ -145,7 +138,7 @@ def marched_interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param):
     return FAR, CURVED, -FAR, CURVED
 
 
-@njit(**KERNEL)
+@kernel
 def interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param):
     if kind == BOX:
         return box_interval(ox, oy, oz, dx, dy, dz)
@@ -156,7 +149,7 @@ def interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param):
     return marched_interval(kind, ox, oy, oz, dx, dy, dz, hx, hy, hz, param)
 
 
-@njit(**KERNEL)
+@kernel
 def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     """Interval inside solid `i` and inside its half-space, for a ray in unit space."""
     half = shapes.half
@@ -175,7 +168,7 @@ def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     return t0, f0, t1, f1
 
 
-@njit(**KERNEL)
+@kernel
 def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     """Interval inside the hollow of solid `i`; only closed-form shapes are carved."""
     sx, sy, sz = f32(1) / shapes.carve[i, 3], f32(1) / shapes.carve[i, 4], f32(1) / shapes.carve[i, 5]
@@ -183,7 +176,7 @@ def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     return interval(shapes.kind[i], ox, oy, oz, dx * sx, dy * sy, dz * sz, f32(1), f32(1), f32(1), shapes.param[i])
 
 
-@njit(**KERNEL)
+@kernel
 def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     """(t, face) of the first surface of solid `i` with 0 < t < limit seen from outside; t = FAR where there is none."""
     t0, f0, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz)
@@ -196,7 +189,7 @@ def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     return (t0, f0) if t0 > f32(0) else (FAR, 0)
 
 
-@njit(**KERNEL)
+@kernel
 def chord(shapes, i, ox, oy, oz, dx, dy, dz):
     """(t where solid `i` begins, length inside it) along a ray from t = 0 on; length 0 where it is missed."""
     t0, _, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz)
@@ -210,7 +203,7 @@ def chord(shapes, i, ox, oy, oz, dx, dy, dz):
     return t0, inside
 
 
-@njit(**KERNEL)
+@kernel
 def curved_normal(kind, x, y, z, hx, hy, hz, param):
     """Gradient in unit space of the curved surface through (x, y, z); any length."""
     if kind == ELLIPSOID:
@@ -227,7 +220,7 @@ def curved_normal(kind, x, y, z, hx, hy, hz, param):
     return nx * hx, ny * hy, nz * hz  # the gradient in world units, pulled to the unit space
 
 
-@njit(**KERNEL)
+@kernel
 def normal_at(shapes, i, face, x, y, z):
     """Unit outward normal in world axes at the point (x, y, z) of unit space."""
     half = shapes.half
@@ -256,5 +249,5 @@ def normal_at(shapes, i, face, x, y, z):
     wx = m[i, 0, 0] * nx + m[i, 1, 0] * ny + m[i, 2, 0] * nz
     wy = m[i, 0, 1] * nx + m[i, 1, 1] * ny + m[i, 2, 1] * nz
     wz = m[i, 0, 2] * nx + m[i, 1, 2] * ny + m[i, 2, 2] * nz
-    scale = flip / max(math.sqrt(wx * wx + wy * wy + wz * wz), f32(1e-20))
+    scale = flip / (math.sqrt(wx * wx + wy * wy + wz * wz) + f32(1e-20))
     return wx * scale, wy * scale, wz * scale

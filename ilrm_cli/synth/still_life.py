@@ -20,9 +20,8 @@ def vessel(kit: Kit, f: Frame) -> None:
         kit.builder.add(FRUSTUM, f, (0, 0, 0.3), (0.25, 0.25, 0.3), paint, 0.0, carve=(0, 0, 0.1, 0.88, 0.88, 1.0))
         kit.builder.add(TORUS, f, (0.3, 0, 0.3), (0.2, 0.2, 0.2), paint, 0.2, LYING_Y)
     elif pick == 1:  # bowl: half an ellipsoid, hollow
-        half, rim = (0.5, 0.5, 0.35), (0, 0, 1, 0.05)
-        hollow = (0, 0, 0.05, 0.9, 0.9, 0.9)
-        kit.builder.add(ELLIPSOID, f, (0, 0, 0.35), half, paint, clip=rim, carve=hollow)
+        half, rim, inside = (0.5, 0.5, 0.35), (0, 0, 1, 0.05), (0, 0, 0.05, 0.9, 0.9, 0.9)
+        kit.builder.add(ELLIPSOID, f, (0, 0, 0.35), half, paint, clip=rim, carve=inside)
         for _ in range(int(kit.rng.integers(0, 5))):
             at = (*kit.rng.uniform(-0.22, 0.22, 2), 0.3)
             kit.builder.add(ELLIPSOID, f, tuple(at), (0.13, 0.13, 0.13), kit.paint(("noise", "plain"), gloss=0.4))
@@ -35,7 +34,7 @@ def vessel(kit: Kit, f: Frame) -> None:
         kit.builder.add(FRUSTUM, f, (0, 0, 0.7), (0.16, 0.16, 0.1), paint, 0.65)
         kit.builder.add(FRUSTUM, f, (0, 0, 0.9), (0.055, 0.055, 0.12), kit.paint(("plain", "stripes")))
     elif pick == 4:  # box, perhaps open
-        hollow = (0, 0, 0.15, 0.9, 0.9, 1.0) if kit.chance(0.4) else SOLID
+        hollow = (0.0, 0.0, 0.15, 0.9, 0.9, 1.0) if kit.chance(0.4) else SOLID
         block(kit, f, kit.between(0.3, 0.9), kit.between(0.2, 0.6), kit.between(0.15, 0.7), paint, carve=hollow)
     else:  # a pile of books
         z = 0.0
@@ -60,7 +59,7 @@ def sculpture(kit: Kit, f: Frame, parts: int) -> None:
             normal = kit.rng.standard_normal(3)
             clip = (*(normal / np.linalg.norm(normal)), kit.between(0.0, 0.5))
         if kind < TORUS and kit.chance(0.2):
-            carve = (0, 0, kit.between(0, 0.4), 0.8, 0.8, 1.1)
+            carve = (0.0, 0.0, kit.between(0, 0.4), 0.8, 0.8, 1.1)
         turn = random_turn(kit.rng)
         at = (kit.rng.normal(0, spread), kit.rng.normal(0, spread), z + half[2])
         copies = int(kit.rng.integers(3, 7)) if kit.chance(0.15) else 1

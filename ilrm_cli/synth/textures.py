@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy import float32 as f32
 
+from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.patterns import GRAIN, SIZE, STAMPERS
-from ilrm_cli.synth.shapes import KERNEL
 
 LEVELS = 9  # 256, 128, ..., 1
 LEVEL_START = np.concatenate([[0], np.cumsum([(SIZE >> level) ** 2 for level in range(LEVELS)])]).astype(np.int64)
@@ -22,7 +21,7 @@ PER_FAMILY = 3  # tiles of each family in a bank
 FAMILIES = ("noise", "plain", "veins", "blotches", *STAMPERS)
 
 
-@njit(**KERNEL)
+@kernel
 def paint(tile, stamps):
     """Lay rounded rectangles onto tile [SIZE, SIZE, 3] in order, wrapping around its edges, edges anti-aliased."""
     for s in range(stamps.shape[0]):
@@ -43,7 +42,7 @@ def paint(tile, stamps):
                         tile[iy & (SIZE - 1), ix & (SIZE - 1), k] = old + a * (stamps[s, 6 + k] - old)
 
 
-@njit(**KERNEL)
+@kernel
 def fetch(texels, tile, u, v, lod):
     """Trilinear lookup of the mixing channels at (u, v), in periods; `lod` is log2 of the footprint in texels."""
     lod = min(max(lod, f32(0)), f32(LEVELS - 1.001))
@@ -73,7 +72,7 @@ def fetch(texels, tile, u, v, lod):
     return r, g, b
 
 
-@njit(**KERNEL)
+@kernel
 def fetch_noise(texels, tile, u, v, lod):
     """Bilinear lookup of the fourth channel alone, in the nearest mip level."""
     level = int(min(max(lod + f32(0.5), f32(0)), f32(LEVELS - 1)))

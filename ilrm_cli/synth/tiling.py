@@ -1,16 +1,16 @@
 """What a camera can see where: solids per tile of the picture; and the jitter of rays within a pixel."""
 
 import numpy as np
-from numba import njit
 from numpy import float32 as f32
 
-from ilrm_cli.synth.shapes import FAR, KERNEL
+from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.synth.shapes import FAR
 
 TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
 NEAR = f32(1e-3)  # corners closer to the image plane than this have no bounded projection
 
 
-@njit(**KERNEL)
+@kernel
 def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
     """For one camera: rays to unit space (matrix, origin), pixel rectangle (reach) and nearest depth of each solid."""
     for i in range(shapes.kind.shape[0]):
@@ -38,7 +38,7 @@ def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
         reach[i, 0], reach[i, 1], reach[i, 2], reach[i, 3] = x0, y0, x1, y1
 
 
-@njit(**KERNEL)
+@kernel
 def solids_in_tile(order, reach, left, top, chosen):
     """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; returns how many."""
     count = 0
@@ -50,7 +50,7 @@ def solids_in_tile(order, reach, left, top, chosen):
     return count
 
 
-@njit(**KERNEL)
+@kernel
 def hash01(a, b, c):
     """A number in [0, 1) from three integers (xxHash's finaliser)."""
     mask = np.uint64(0xFFFFFFFF)

@@ -1,0 +1,177 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.synth.kit import random_turn
+from ilrm_cli.synth.raycast import depth_of, render_scene
+from ilrm_cli.synth.scenes import make_scene
+from ilrm_cli.synth.shading import OPEN, ROOM
+from ilrm_cli.synth.shapes import BOX, CURVED, ELLIPSOID, FRUSTUM, ROUNDED, TORUS, normal_at
+from ilrm_cli.synth.trajectories import draw_cameras
+from tests.synth.by_hand import camera, rays, scene_of
+
+TURN = random_turn(np.random.default_rng(3))
+CLIP = (0.6, 0.0, 0.8, 0.2)
+CARVE = (0.1, 0.0, 0.4, 0.7, 0.6, 0.9)
+SOLIDS = {
+    "box": (BOX, 0.0, {}),
+    "ellipsoid": (ELLIPSOID, 0.0, {}),
+    "cylinder": (FRUSTUM, 0.0, {}),
+    "frustum": (FRUSTUM, 0.6, {}),
+    "cone": (FRUSTUM, 1.0, {}),
+    "torus": (TORUS, 0.3, {}),
+    "rounded box": (ROUNDED, 0.2, {}),
+    "cut ellipsoid": (ELLIPSOID, 0.0, {"clip": CLIP}),
+    "cut box": (BOX, 0.0, {"clip": CLIP}),
+    "bowl": (ELLIPSOID, 0.0, {"clip": (0.0, 0.0, 1.0, 0.1), "carve": (0.0, 0.0, 0.1, 0.8, 0.8, 0.8)}),
+    "open box": (BOX, 0.0, {"carve": CARVE}),
+    "pipe": (FRUSTUM, 0.3, {"carve": (0.0, 0.0, 0.2, 0.7, 0.7, 1.3)}),
+}
+
+
+def inside_unit(kind: int, param: float, p: np.ndarray, half) -> np.ndarray:
+    """Which points of unit space [..., 3] are in the plain solid, written independently of the ray tests."""
+    x, y, z = np.moveaxis(p, -1, 0)
+    cube = np.abs(p).max(-1) <= 1
+    if kind == BOX:
+        return cube
+    if kind == ELLIPSOID:
+        return (p**2).sum(-1) <= 1
+    if kind == FRUSTUM:
+        return cube & (np.hypot(x, y) <= 1 - param * (1 + z) / 2)
+    if kind == TORUS:
+        return (np.hypot(x, y) - 1 + param) ** 2 + z**2 <= param**2
+    core = np.abs(p) * half - (np.array(half) - param)
+    return np.linalg.norm(np.maximum(core, 0), axis=-1) <= param
+
+
+def first_depth_by_marching(kind, param, half, more, at, cameras, steps=6000, far=6.0) -> np.ndarray:
+    origin, direction = rays(cameras)
+    turn = np.array(more.get("turn", np.eye(3)))
+    depth = np.full(direction.shape[:2], np.inf)
+    for t in np.linspace(far, 0, steps):
+        p = ((origin + t * direction - at) @ turn) / half
+        solid = inside_unit(kind, param, p, half)
+        if "clip" in more:
+            solid &= p @ np.array(more["clip"][:3]) <= more["clip"][3]
+        if "carve" in more:
+            carve = np.array(more["carve"])
+            solid &= ~inside_unit(kind, param, (p - carve[:3]) / carve[3:], half)
+        depth[solid] = t
+    return depth
+
+
+def test_depth_of_unit_sphere_is_analytic():
+    cameras = camera((0.0, -3.0, 0.0))
+    depth = depth_of(scene_of((ELLIPSOID, (0, 0, 0), (1, 1, 1), 0.0, {})), cameras)[0].numpy()
+    origin, direction = rays(cameras)
+    a, b, c = (direction**2).sum(-1), direction @ origin, origin @ origin - 1
+    hit = b * b - a * c > 0
+    np.testing.assert_allclose(depth[hit], ((-b - np.sqrt(np.maximum(b * b - a * c, 0))) / a)[hit], rtol=1e-5)
+    assert depth[16, 16] == pytest.approx(2.0, abs=1e-5)
+    assert depth[~hit].min() > 10
+
+
+def test_ground_room_and_sky_depths_are_analytic():
+    looking_down = camera((0.0, -3.0, 2.0))
+    _, direction = rays(looking_down)
+    pebble = (ELLIPSOID, (50, 50, 0), (0.1, 0.1, 0.1), 0.0, {})
+    ground = depth_of(scene_of(pebble, background_kind=OPEN), looking_down)[0].numpy()
+    np.testing.assert_allclose(ground, -2.0 / direction[..., 2], rtol=1e-4)
+    room = depth_of(scene_of(pebble, background_kind=ROOM), camera((0.0, -3.0, 2.0), (0.0, 4.0, 2.0)))[0]
+    assert room[16, 16] == pytest.approx(7.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_depth_agrees_with_marching_through_the_solid(name):
+    kind, param, more = SOLIDS[name]
+    half = (0.8, 0.8, 0.8) if kind == TORUS else (0.9, 0.6, 0.7)
+    at, more = (0.1, 0.2, -0.1), {**more, "turn": TURN}
+    cameras = camera((1.2, -2.0, 1.8))
+    depth = depth_of(scene_of((kind, at, half, param, more)), cameras)[0].numpy()
+    depth[depth > 6] = np.inf
+    wanted = first_depth_by_marching(kind, param, half, more, at, cameras)
+    assert 0.05 < np.isfinite(wanted).mean() < 0.9
+    step = 6.0 / 6000
+    agree = np.isclose(depth, wanted, atol=1.5 * step + 1e-3)
+    assert agree.mean() > 0.995  # silhouettes may differ by a pixel
+
+
+@pytest.mark.parametrize(("kind", "param"), [(ELLIPSOID, 0.0), (FRUSTUM, 0.5), (TORUS, 0.3), (ROUNDED, 0.2)])
+def test_normals_are_perpendicular_to_the_surface(kind, param):
+    half = (0.8, 0.8, 0.8) if kind == TORUS else (0.9, 0.6, 0.7)
+    scene, cameras = scene_of((kind, (0, 0, 0), half, param, {"turn": TURN})), camera((1.0, -2.4, 0.9), side=129)
+    depth = depth_of(scene, cameras)[0].double().numpy()
+    origin, direction = rays(cameras)
+    points = origin + depth[..., None] * direction
+    tried = 0
+    for row, column in np.random.default_rng(0).integers(2, 127, (500, 2)):
+        around = depth[row - 1 : row + 2, column - 1 : column + 2]
+        if around.max() > 5 or np.ptp(around) > 0.1:
+            continue
+        along = points[row, column + 1] - points[row, column - 1], points[row + 1, column] - points[row - 1, column]
+        measured = np.cross(*along)
+        m = scene.shapes.local_from_world[0].astype(float)
+        unit = (m[:, :3] @ points[row, column] + m[:, 3]).astype(np.float32)
+        if kind == FRUSTUM and abs(unit[2]) > 0.9:
+            continue
+        normal = np.array(normal_at(scene.shapes, 0, CURVED, *unit))
+        assert np.linalg.norm(normal) == pytest.approx(1, abs=1e-4)
+        assert normal @ direction[row, column] < 0
+        assert abs(normal @ measured) / np.linalg.norm(measured) > 0.99
+        tried += 1
+    assert tried >= 10
+
+
+def test_shadow_darkens_the_ground_below_a_solid():
+    cameras = camera((0.0, -4.0, 3.0))
+    solid = (BOX, (0.0, 0.0, 1.0), (0.4, 0.4, 0.1), 0.0, {})
+    away = (BOX, (30.0, 30.0, 1.0), (0.4, 0.4, 0.1), 0.0, {})
+    lit, _ = render_scene(scene_of(away, background_kind=OPEN), cameras, 1)
+    shaded, depth = render_scene(scene_of(solid, background_kind=OPEN), cameras, 1)
+    open_ground = depth == depth_of(scene_of(away, background_kind=OPEN), cameras)
+    change = (lit - shaded)[0][:, open_ground[0]]
+    assert change.min() > -1e-3  # light is only taken away
+    assert change.max() > 0.05
+
+
+def test_pictures_do_not_depend_on_threads_and_edges_are_smooth():
+    scene = make_scene(0, 4)
+    cameras = draw_cameras(scene, np.random.default_rng(0), 3, 40, 24)
+    one = render_scene(scene, cameras, 4, threads=1)
+    two = render_scene(scene, cameras, 4, threads=3)
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
+    fine, _ = render_scene(scene, cameras, 64)
+    coarse, _ = render_scene(scene, cameras, 1)
+    assert (one[0] - fine).square().mean() < 0.6 * (coarse - fine).square().mean()
+
+
+def test_matte_points_look_the_same_from_two_views():
+    """Warping one view into another by depth: colours agree where both see the point."""
+    solids = [(BOX, (0.3, 0.2, 0.5), (0.5, 0.5, 0.5), 0.0, {}), (ELLIPSOID, (-0.7, 0, 0.5), (0.4, 0.4, 0.5), 0.0, {})]
+    scene = scene_of(*solids, background_kind=ROOM)
+    first, second = (camera(p, (0, 0, 0.5), side=96) for p in ((0.0, -2.5, 1.4), (0.7, -2.4, 1.6)))
+    (image, depth), (other, other_depth) = (render_scene(scene, c, 16) for c in (first, second))
+    origin, direction = rays(first)
+    world = torch.from_numpy(origin + depth[0].double().numpy()[..., None] * direction).float()
+    pose = second.cam_from_world[0]
+    local = world @ pose[:3, :3].T + pose[:3, 3]
+    pixel = local[..., :2] / local[..., 2:] * second.focal_px[0] + second.center_px[0]
+    grid = (pixel / 96 * 2 - 1)[None]
+    warped = torch.nn.functional.grid_sample(other, grid, align_corners=False)[0]
+    there = torch.nn.functional.grid_sample(other_depth[None], grid, align_corners=False)[0, 0]
+    same = ((there - local[..., 2]).abs() < 0.005 * local[..., 2]) & (grid[0].abs() < 0.98).all(-1)
+    assert same.float().mean() > 0.5
+    error = (warped - image[0]).abs().mean(0)[same]
+    baseline = (other[0] - image[0]).abs().mean(0)[same]
+    assert error.mean() < 0.02
+    assert error.mean() < 0.4 * baseline.mean()
+
+
+def test_far_solids_keep_their_depth():
+    far = depth_of(scene_of((ELLIPSOID, (0, 0, 0), (1, 1, 1), 0.0, {})), camera((0.0, -30.0, 0.0), fov_deg=5))[0]
+    assert far[16, 16] == pytest.approx(29.0, rel=1e-5)
+    assert math.isfinite(float(far.max()))
