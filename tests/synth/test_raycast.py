@@ -107,7 +107,7 @@ def test_normals_are_perpendicular_to_the_surface(kind, param):
     origin, direction = rays(cameras)
     points = origin + depth[..., None] * direction
     tried = 0
-    for row, column in np.random.default_rng(0).integers(2, 127, (500, 2)):
+    for row, column in np.random.default_rng(0).integers(2, 127, (1500, 2)):
         around = depth[row - 1 : row + 2, column - 1 : column + 2]
         if around.max() > 5 or np.ptp(around) > 0.1:
             continue
