@@ -27,6 +27,7 @@ class TrainConfig:
     min_views: int = 2  # inputs per scene are drawn uniformly between these two, per step
     max_views: int = 8
     targets: int = 3  # other views per scene that the loss looks at
+    inputs_rendered: int = 1  # inputs per scene that it looks at too: keeps other views' Gaussians out of their way
     learning_rate: float = 2e-3  # peak
     final_rate: float = 0.03  # of the peak, at the last step
     warmup: int = 100  # steps of linear growth to the peak
@@ -35,7 +36,8 @@ class TrainConfig:
     clip: float = 1.0  # gradient norm (paper)
     ema: float = 0.998  # decay of the averaged weights that are evaluated and shipped
     ssim_weight: float = 0.02  # stands in for the paper's perceptual loss, whose weights we may not ship
-    depth_weight: float = 0.05  # opacity-weighted log-depth error, fading to 0 halfway: exact depth is known here
+    depth_weight: float = 1.0  # opacity-weighted log-depth error at the first step: exact depth is known here
+    final_depth_weight: float = 0.1  # the same at the last; it fades linearly
     seed: int = 0
 
 

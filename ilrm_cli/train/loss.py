@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ilrm_cli.cameras import stack
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
@@ -22,14 +23,16 @@ class Loss:
 
 
 def scene_loss(gaussians: Gaussians, sample: Sample, config: TrainConfig, progress: float) -> Loss:
-    """MSE + SSIM on the rendered targets, and depth while it still fades (progress in [0, 1] of the run)."""
-    image = render(gaussians, sample.targets.cameras).color
-    truth = sample.targets.images
+    """MSE + SSIM on rendered targets and some inputs, and a depth term that fades; progress in [0, 1] of the run."""
+    shown = slice(0, config.inputs_rendered)
+    cameras = stack([sample.targets.cameras, sample.inputs.cameras[shown]])
+    truth = torch.cat([sample.targets.images, sample.inputs.images[shown]])
+    image = render(gaussians, cameras).color
     mse = (image - truth).square().mean()
-    total = mse + config.ssim_weight * (1 - ssim(image, truth).mean())
-    if fade := max(0.0, 1 - 2 * progress):
-        total = total + fade * config.depth_weight * depth_error(gaussians, sample)
-    return Loss(total, mse.detach(), psnr(image.detach(), truth).mean())
+    depth_weight = config.depth_weight + progress * (config.final_depth_weight - config.depth_weight)
+    total = mse + config.ssim_weight * (1 - ssim(image, truth).mean()) + depth_weight * depth_error(gaussians, sample)
+    held_out = slice(0, len(sample.targets))
+    return Loss(total, mse.detach(), psnr(image[held_out].detach(), truth[held_out]).mean())
 
 
 def depth_error(gaussians: Gaussians, sample: Sample) -> Tensor:
