@@ -18,6 +18,7 @@ from ilrm_cli.gather import Origin, common_size, gather, load_views
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.model.timing import AttentionClock, LayerTime
@@ -29,7 +30,7 @@ from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
-DEFAULT_VIEWS = 8  # inputs when the user does not say, or all photos where there are fewer
+DEFAULT_VIEWS = 8  # inputs when the user does not say, if the model takes as many and there are as many
 MIN_VIEWS = 2  # one photo has no parallax
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
@@ -39,7 +40,7 @@ MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is es
 class Settings:
     """What the user chose."""
 
-    views: int | None = None  # inputs; None: DEFAULT_VIEWS or all there are
+    views: int | None = None  # inputs; None: see `default_views`
     poses: Origin = "auto"  # where poses come from
     model: str = "default"  # name or path of the weights
     long_side_px: int | None = None  # of the images the model sees; None: what the model was trained for
@@ -101,7 +102,8 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         prepare(renderer, gradients=settings.refine > 0, report=report)
     with watch.stage("poses"):
         capture = gather(photos, settings.poses, seed=settings.seed, report=report)
-        used, held_out = split_photos(capture, settings.views, settings.seed)
+        views = settings.views if settings.views is not None else default_views(model.config, len(capture.photos))
+        used, held_out = split_photos(capture, views, settings.seed)
     with watch.stage("load"):
         inputs, targets, to_normal = prepare_views(used, held_out, settings.long_side_px, model, report)
         depth_range = depth_range_in(capture, inputs, to_normal)
@@ -141,12 +143,14 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
     )
 
 
-def split_photos(
-    capture: Capture, views: int | None, seed: int
-) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
+def default_views(config: IlrmConfig, photos: int) -> int:
+    """How many inputs when the user does not say: what the model knows, and no more than there are."""
+    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos)
+
+
+def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
     """The inputs and, of the others, those that the result is scored on."""
-    count = views if views is not None else min(DEFAULT_VIEWS, len(capture.photos))
-    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), count, seed=seed)
+    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), views, seed=seed)
     others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
     scored = others[:: max(1, -(-len(others) // MAX_SCORED))]
     return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in scored)

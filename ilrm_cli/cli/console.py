@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
@@ -44,15 +45,15 @@ class Face:
 
     def warn(self, sentences: tuple[str, ...]) -> None:
         for sentence in sentences:
-            self.err.print("[yellow]warning:[/]", sentence, soft_wrap=True)
+            self.err.print(Text.assemble(("warning: ", "yellow"), sentence), soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self.out.print(text, soft_wrap=True)
+        self.out.print(text, soft_wrap=True, markup=False)
 
     def detail(self, text: str) -> None:
         """Shown with --verbose only."""
         if self.verbose:
-            self.err.print(text, style="dim", soft_wrap=True)
+            self.err.print(text, style="dim", soft_wrap=True, markup=False)
 
     def shares(self, title: str, seconds: dict[str, float], total: float) -> None:
         """A table of stages: seconds and share of the total."""
@@ -93,5 +94,6 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
         yield shown
     except InputError as error:
         shown.finish({"command": command, "status": "failed", "error": str(error)})
-        Console(stderr=True, highlight=False).print("[red]error:[/]", str(error), soft_wrap=True, markup=True)
+        message = Text.assemble(("error: ", "red"), str(error))
+        Console(stderr=True, highlight=False).print(message, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED) from None

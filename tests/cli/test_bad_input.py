@@ -34,6 +34,10 @@ def test_missing_folder(tmp_path):
     assert "absent is not a folder" in sentence
 
 
+def test_names_that_look_like_markup(tmp_path):
+    assert "[/red] is not a folder" in refused(tmp_path, "reconstruct", tmp_path / "[/red]", "-o", tmp_path / "s.ply")
+
+
 def test_no_photos(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "photo" in refused(tmp_path, "reconstruct", tmp_path / "empty", "-o", tmp_path / "s.ply")
