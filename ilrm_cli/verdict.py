@@ -15,18 +15,25 @@ def verdict(result: Reconstruction) -> str:
     used, registered = len(result.used), len(result.capture.photos)
     if result.score is None or result.targets is None:
         return f"All {used} photos were inputs, so the quality is not measured; hold some out with --views."
-    quality = result.score.psnr
-    grade = next(word for least, word in GRADES if quality >= least)
-    scored = f"{grade.capitalize()}: {quality:.1f} dB on {len(result.targets)} photos that were not given"
-    gap = median_gap_deg(result.inputs.cameras, result.targets.cameras)
-    if quality >= GRADES[0][0]:
-        return f"{scored}; they lie {gap:.0f}° from the nearest input."
-    if gap > WIDE_GAP_DEG:
+    gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras)
+    refined = result.refinement is not None
+    return advise(result.score.psnr, len(result.targets), gap_deg, used, registered, refined)
+
+
+def advise(psnr: float, scored: int, gap_deg: float, used: int, registered: int, refined: bool) -> str:
+    """The sentence for a held-out PSNR (dB) over so many photos, that lie `gap_deg` from the nearest input."""
+    grade = next(word for least, word in GRADES if psnr >= least)
+    finding = f"{grade.capitalize()}: {psnr:.1f} dB on {scored} photos that were not given"
+    if psnr >= GRADES[0][0]:
+        return f"{finding}; they look {gap_deg:.0f}° away from the nearest input."
+    if gap_deg > WIDE_GAP_DEG:
         more = f"try --views {min(2 * used, registered)}" if registered > used else "take photos in between"
-        return f"{scored}; they lie {gap:.0f}° from the nearest input, which is wide: {more}."
-    if result.refinement is None:
-        return f"{scored}; the views are close enough ({gap:.0f}° apart), so try --refine 50."
-    return f"{scored}; the views are close enough ({gap:.0f}° apart): the scene or its poses are hard for this model."
+        return f"{finding}; they look {gap_deg:.0f}° away from the nearest input, which is wide: {more}."
+    if not refined:
+        return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --refine 50."
+    return (
+        f"{finding}; the views are close enough ({gap_deg:.0f}° apart): the scene or its poses are hard for this model."
+    )
 
 
 def median_gap_deg(inputs: Cameras, targets: Cameras) -> float:

@@ -1,0 +1,54 @@
+"""The parts of the main job that need no weights; the whole of it is tested through the command line."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.model.config import PRESETS, IlrmConfig
+from ilrm_cli.reconstruct import DEFAULT_VIEWS, default_views, normalized_cameras, visible_depths
+from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.similarity import Similarity
+
+
+def camera_at(z: float) -> Cameras:
+    pose = torch.eye(4, dtype=torch.float64)[None].clone()
+    pose[0, 2, 3] = z
+    ten = torch.full((1, 2), 10.0, dtype=torch.float64)
+    return Cameras(pose, ten, ten, width=20, height=20)
+
+
+def test_only_points_inside_the_image_count():
+    points = torch.tensor(
+        [[0.0, 0, 5], [0, 0, -5], [4.9, 0, 5], [5.1, 0, 5], [0, 0, 1]], dtype=torch.float64
+    )  # seen; behind; just inside; just outside; behind this camera
+    depths = visible_depths(points, camera_at(2.0))
+    assert sorted(depths.tolist()) == pytest.approx([3.0])
+    assert sorted(visible_depths(points, camera_at(0.0)).tolist()) == pytest.approx([1.0, 5.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("config", "photos", "expected"),
+    [
+        (IlrmConfig(), 100, DEFAULT_VIEWS),
+        (IlrmConfig(), 5, 5),
+        (PRESETS["re10k"].config, 100, 2),
+        (dataclasses.replace(IlrmConfig(), min_views=16), 100, 16),
+    ],
+)
+def test_default_views_follow_the_model_and_the_photos(config, photos, expected):
+    assert default_views(config, photos) == expected
+
+
+def test_normalising_cameras_keeps_what_they_see():
+    to_normal = Similarity(
+        0.5,
+        matrix_from_quaternion(torch.tensor([0.9, 0.2, -0.1, 0.3], dtype=torch.float64)),
+        torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64),
+    )
+    points = torch.rand(50, 3, dtype=torch.float64) + torch.tensor([0, 0, 4.0])
+    moved = normalized_cameras(camera_at(0.0), to_normal)
+    assert moved.world_from_cam.dtype == torch.float32
+    depths = visible_depths(points, camera_at(0.0))
+    torch.testing.assert_close(visible_depths(to_normal.points(points), moved), 0.5 * depths, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,34 @@
+import math
+
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.verdict import advise, median_gap_deg
+
+
+def turned(*angles_deg: float) -> Cameras:
+    half = [math.radians(a) / 2 for a in angles_deg]
+    pose = torch.eye(4).repeat(len(half), 1, 1)
+    pose[:, :3, :3] = matrix_from_quaternion(torch.tensor([[math.cos(h), 0, math.sin(h), 0] for h in half]))
+    lens = torch.ones(len(half), 2)
+    return Cameras(pose, lens, lens, 8, 8)
+
+
+def test_gap_is_to_the_nearest_input():
+    assert median_gap_deg(turned(0, 90), turned(10, 30, 85)) == pytest.approx(10, abs=1e-3)
+
+
+def test_good_results_are_called_good():
+    assert advise(27.0, 5, gap_deg=6, used=8, registered=13, refined=False).startswith("Good: 27.0 dB on 5 photos")
+
+
+def test_wide_gaps_are_blamed_and_the_remedy_fits():
+    assert "--views 12" in advise(15.0, 4, gap_deg=40, used=8, registered=12, refined=False)
+    assert "take photos in between" in advise(15.0, 4, gap_deg=40, used=8, registered=8, refined=False)
+
+
+def test_refinement_is_advised_once():
+    assert "--refine 50" in advise(19.0, 4, gap_deg=8, used=8, registered=12, refined=False)
+    assert "--refine" not in advise(19.0, 4, gap_deg=8, used=8, registered=12, refined=True)
