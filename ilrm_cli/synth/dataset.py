@@ -67,14 +67,21 @@ def training_scene(
     samples: int = 4,
     threads: int = 1,
     photometry: Photometry | None = None,
+    span: float = 1.0,
 ) -> TrainingScene:
-    """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made."""
+    """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made.
+
+    The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the less, the more they overlap.
+    """
     for attempt in range(100):
         scene = make_scene(seed, index, attempt)
         rng = np.random.default_rng([seed, index, attempt, 1])
         for _ in range(PATHS_PER_SCENE):
-            cameras = draw_cameras(scene, rng, views, width, height)
+            along_path = math.ceil(views / span)
+            cameras = draw_cameras(scene, rng, along_path, width, height)
             if cameras is not None:
+                first = int(rng.integers(along_path - views + 1)) if span < 1 else 0
+                cameras = cameras[first : first + views]
                 scene = expose(scene, cameras, rng)
                 images, depth = render_scene(scene, cameras, samples, threads)
                 if photometry is not None:

@@ -15,8 +15,9 @@ from ilrm_cli.train.config import ASPECTS, TrainConfig
 from ilrm_cli.views import Views
 
 SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
-SKY_FACTOR = 15.0  # depths beyond this many times the scene's lower quartile are sky: no sparse points there
-RAYS_PER_PIXEL = 2  # of the training images; more would cost as much as the training step
+FAR_FACTOR = 6.0  # beyond this many times the scene's lower quartile, few points are triangulated
+PATH_SPANS = (0.2, 0.8)  # share of a camera path that one sample covers: views must overlap to be matched
+RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple
 def draw_sample(seed: int, index: int, views: int, targets: int, width: int, height: int) -> Sample:
     """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
     rng = np.random.default_rng([seed, index, 1])
-    scene = training_scene(seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL)
+    span = rng.uniform(*PATH_SPANS)
+    scene = training_scene(seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL, span=span)
     order = torch.from_numpy(rng.permutation(views + targets))
     inputs, held = scene.views[order[:views]], scene.views[order[views:]]
     depth = scene.depth[order[:views]]
@@ -50,7 +52,7 @@ def draw_sample(seed: int, index: int, views: int, targets: int, width: int, hei
 
     depth = depth * to_normal.scale
     sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
-    solid = sparse[sparse <= SKY_FACTOR * sparse.quantile(0.25)]
+    solid = sparse[sparse <= FAR_FACTOR * sparse.quantile(0.25)]
     return Sample(normalized(inputs), normalized(held), depth, depth_range_of(solid))
 
 

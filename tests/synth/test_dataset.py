@@ -104,3 +104,13 @@ def test_tiles_repeat_and_average():
     np.testing.assert_allclose(here, there, atol=1e-4)
     mean = bank.texels[7, : SIZE * SIZE, :3].mean(0) / 255
     np.testing.assert_allclose(fetch(bank.texels, 7, f(0.3), f(0.8), f(99)), mean, atol=0.01)
+
+
+def test_a_shorter_span_brings_the_views_together():
+    """Over several scenes: a quarter of the path is much shorter than all of it."""
+
+    def extents(span: float) -> list[float]:
+        scenes = [training_scene(5, i, 4, 16, 16, samples=1, span=span) for i in range(6)]
+        return [float(s.views.cameras.positions.std(0).norm()) for s in scenes]
+
+    assert sum(extents(0.25)) < 0.6 * sum(extents(1.0))
