@@ -20,6 +20,7 @@ from ilrm_cli.model.rays import pixel_centers
 from ilrm_cli.views import Views
 
 STATISTICS = 2  # of the neighbours' costs: mean of the best, mean of all
+FINE_WINDOW = 3  # px of the grid: the smallest patch that is compared
 MIN_Z = 1e-6  # nearer to a neighbour's image plane than this, a point is behind it
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
 
@@ -89,12 +90,13 @@ def plane_sweep(
     """
     planes = log_planes(depth_range, config.planes, images)
     neighbors = neighbors_of(cameras, config.neighbors)
-    window = 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1
-    features = torch.cat([images, images - _smooth(images, max(3, window))], dim=1)  # colour, and its local contrast
+    coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
+    windows = {FINE_WINDOW, coarse}
+    features = torch.cat([images, images - _smooth(images, coarse)], dim=1)  # colour, and its local contrast
     agreement, log_depth = [], []
     for view in range(len(images)):
         cost, seen = warp_costs(features, cameras, view, neighbors[view], planes.exp())
-        cost = (_smooth(cost, 3) + _smooth(cost, max(3, window))) / 2  # [K, D, h, w]
+        cost = torch.stack([_smooth(cost, window) for window in windows]).mean(0)  # [K, D, h, w]
         costs = torch.stack([_best_cost(cost, seen, config.best), _mean_cost(cost, seen)])  # [S, D, h, w]
         agreement.append(torch.exp(-costs / config.cost_scale).flatten(0, 1).permute(1, 2, 0))
         weight = torch.softmax(-costs / config.temperature, dim=1)
@@ -148,7 +150,7 @@ def estimate_depth_range(views: Views) -> tuple[float, float]:
     neighbors = neighbors_of(cameras, WIDE_NEIGHBORS)
     for view in range(len(images)):
         costs, seen = warp_costs(images, cameras, view, neighbors[view], planes.exp())
-        for cost, defined in zip(_smooth(costs, 3), seen, strict=True):
+        for cost, defined in zip(_smooth(costs, FINE_WINDOW), seen, strict=True):
             best = torch.where(defined, cost, UNSEEN_COST).min(dim=0)
             mean = (cost * defined).sum(0) / defined.sum(0).clamp_min(1)
             found.append(planes[best.indices[best.values < DISTINCT * mean]].exp())
