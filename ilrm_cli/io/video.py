@@ -7,8 +7,10 @@
 Frames are streamed: one is held at a time.
 """
 
-import contextlib
 import itertools
+import re
+import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,14 +28,14 @@ SUFFIXES = (".mp4", ".gif", ".png", "")  # "": a folder of frames
 # Constant rate factor 18 is commonly held to be visually lossless. Colours are converted to BT.709, the matrix that
 # players assume for video, and tagged with it (ffmpeg's default is BT.601 and no tag: colours would shift).
 MP4_PARAMETERS = [
-    "-crf", "18", "-movflags", "+faststart",
+    "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart",
     "-vf", "scale=out_color_matrix=bt709:out_range=tv,"
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
 ]  # fmt: skip
 
 # A palette for each frame: nothing is held back, and no colour is lost to frames that come later.
 GIF_PARAMETERS = [
-    "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
+    "-c:v", "gif", "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
 ]  # fmt: skip
 
 
@@ -47,15 +49,16 @@ def check_video_output(path: Path, overwrite: bool) -> None:
     if suffix in (".mp4", ".gif"):
         check_output(path, overwrite)
         return
-    first = _frame_path(path, 0)
     if suffix == "":
         if path.is_file():
             raise InputError(f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif or .png.")
         if not path.is_dir():
             check_output(path, overwrite)
+            return
     else:
-        check_output(first, overwrite)
-    refuse_existing(first, overwrite)
+        check_output(_frame_path(path, 0), overwrite)
+    for there in _frames_at(path):
+        refuse_existing(there, overwrite)
 
 
 def encoded_size(path: Path, width: int, height: int) -> tuple[int, int]:
@@ -73,7 +76,7 @@ def write_video(
     check_video_output(path, overwrite)
     if path.suffix.lower() in (".mp4", ".gif"):
         with replacing(path) as part:
-            return _encode(part, frames, fps)
+            return _encode(path, part, frames, fps)
     folder = path if path.suffix == "" else path.parent
     with filling(folder) as part:
         count = 0
@@ -83,31 +86,42 @@ def write_video(
         return count
 
 
-def _encode(path: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
-    mp4 = path.suffix.lower() == ".mp4"
+def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
+    """Let ffmpeg write `part`, which becomes `path`. Raises InputError where it fails, as on a full disk.
+
+    imageio's own writer does not look at ffmpeg's exit status and so takes a file cut short for a whole one.
+    """
     remaining = iter(frames)
     first = next(remaining, None)
     assert first is not None, "a video of no frames"
     width, height = encoded_size(path, first.shape[1], first.shape[0])
-    encoder = imageio_ffmpeg.write_frames(
-        path,
-        size=(width, height),
-        fps=fps,
-        codec="libx264" if mp4 else "gif",
-        pix_fmt_out="yuv420p" if mp4 else "pal8",
-        quality=None,  # said in the parameters
-        macro_block_size=1,  # sizes are even already; any other value would resample
-        ffmpeg_log_level="error",
-        output_params=MP4_PARAMETERS if mp4 else GIF_PARAMETERS,
-    )
-    with contextlib.closing(encoder):
-        encoder.send(None)  # starts the process
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", repr(float(fps)), "-i", "-",
+        *(MP4_PARAMETERS if path.suffix.lower() == ".mp4" else GIF_PARAMETERS), str(part),
+    ]  # fmt: skip
+    with tempfile.TemporaryFile() as log:
         count = 0
-        for frame in itertools.chain([first], remaining):
-            assert frame.shape == first.shape, f"a frame of shape {frame.shape} among others of {first.shape}"
-            encoder.send(np.ascontiguousarray(frame[:height, :width]))
-            count += 1
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as ffmpeg:
+            assert ffmpeg.stdin is not None
+            try:
+                for frame in itertools.chain([first], remaining):
+                    assert frame.shape == first.shape, f"a frame of shape {frame.shape} among others of {first.shape}"
+                    ffmpeg.stdin.write(np.ascontiguousarray(frame[:height, :width]).data)
+                    count += 1
+            except BrokenPipeError:
+                pass  # ffmpeg has ended; its exit status and its log say why
+        if ffmpeg.returncode != 0:
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip().splitlines() or ["no message"]
+            raise InputError(f"cannot write {path}: ffmpeg says '{said[-1]}'.")
     return count
+
+
+def _frames_at(path: Path) -> list[Path]:
+    """The .png frames that lie at `path` already, whatever their numbers."""
+    folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))
+    return sorted(there for there in folder.iterdir() if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))
 
 
 def _frame_path(path: Path, index: int) -> Path:

@@ -1,3 +1,5 @@
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +89,37 @@ def test_what_exists_is_replaced_only_when_asked(tmp_path: Path, name: str) -> N
     with pytest.raises(InputError, match="exists; pass -w"):
         write_video(tmp_path / name, moving_bar(2), fps=10.0)
     assert write_video(tmp_path / name, moving_bar(2), fps=10.0, overwrite=True) == 2
+
+
+@pytest.mark.parametrize(("output", "there"), [("a", "a/0007.png"), ("a.png", "a_0001.png")])
+def test_any_numbered_frame_counts_as_existing(tmp_path: Path, output: str, there: str) -> None:
+    """Photos named 0001.png and so on must not be replaced by frames unasked."""
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(InputError, match=rf"{there} exists; pass -w"):
+        write_video(tmp_path / output, moving_bar(9), fps=10.0)
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def noise(count: int) -> Iterator[ndarray]:
+    draw = np.random.default_rng(0)
+    for _ in range(count):
+        yield draw.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+@pytest.mark.parametrize("count", [3, 40])
+def test_a_video_that_the_disk_cannot_hold_is_said_and_not_kept(tmp_path: Path, name: str, count: int) -> None:
+    """A limit on file sizes stands in for a full disk; a few frames fail only when ffmpeg ends, many before."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(InputError, match=rf"cannot write .*{name}: ffmpeg says"):
+            write_video(tmp_path / name, noise(count), fps=10.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_keeps_its_other_files(tmp_path: Path) -> None:
