@@ -2,22 +2,36 @@
 
 import io
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from ilrm_cli.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 PHOTO_FOLDERS = ("images", "input")  # where COLMAP, nerfstudio and 3DGS projects keep their photos
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # what PIL raises on bad files
+BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # what it raises on bad EXIF data
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes a JPEG decoder can produce directly, as divisors
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns that make it upright
+UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientation -> what makes it upright
+MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, refuses what phones take today
 COPY_QUALITY = 95  # JPEG quality of working copies: compression noise stays below the noise of the sensor
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL refuses twice this
 
 
 @dataclass(frozen=True)
@@ -71,18 +85,30 @@ def _is_photo(path: Path, root: Path | None = None) -> bool:
 
 
 def photo_header(path: Path) -> PhotoHeader:
-    """Size, orientation and focal length from the first bytes of the file. Raises InputError if it is no photo."""
+    """Size, orientation and focal length from the first bytes of the file. Raises InputError if it is no photo.
+
+    Broken EXIF data is passed over.
+    """
     try:
         with Image.open(path) as image:
-            exif = image.getexif()
-            orientation = exif.get(ExifTags.Base.Orientation, 1)
-            focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-            camera = str(exif.get(ExifTags.Base.Model, ""))
-            width, height = image.size
+            return _header(image)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    known = isinstance(orientation, int) and 1 <= orientation <= 8
-    return PhotoHeader(width, height, orientation if known else 1, float(focal) if focal else None, camera)
+
+
+def _header(image: Image.Image) -> PhotoHeader:
+    try:
+        exif = image.getexif()
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+    except BROKEN_EXIF:
+        return PhotoHeader(*image.size, orientation=1, focal_35mm=None, camera="")
+    orientation, focal = exif.get(ExifTags.Base.Orientation), details.get(ExifTags.Base.FocalLengthIn35mmFilm)
+    return PhotoHeader(
+        *image.size,
+        orientation=orientation if orientation in UPRIGHT_BY else 1,
+        focal_35mm=float(focal) if isinstance(focal, int) and focal > 0 else None,
+        camera=str(exif.get(ExifTags.Base.Model, "")),
+    )
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -95,7 +121,7 @@ def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[nda
 
     `at_least` = (width, height) in px lets large photos be read at a half, a quarter or an eighth of their size, while
     both sides stay at least that long; only exact divisors of the size are used, so that pixel geometry stays exact.
-    Raises InputError naming the file if it is damaged or no photo. A broken colour profile is passed over.
+    Raises InputError naming the file if it is damaged or no photo. Broken EXIF data and profiles are passed over.
     """
     try:
         with Image.open(path) as image:
@@ -137,6 +163,8 @@ def encode_upright_copy(path: Path, max_side: int) -> bytes:
 def _unreadable(path: Path, error: Exception) -> InputError:
     if not path.is_file():
         return InputError(f"{path} does not exist; check the path.")
+    if isinstance(error, Image.DecompressionBombError):
+        return InputError(f"{path} has more than {MAX_PIXELS // 10**6} megapixels; make it smaller.")
     reason = "it is cut short" if "truncated" in str(error).lower() else "it is damaged or no photo"
     return InputError(f"{path} cannot be read because {reason}; replace or remove it.")
 
@@ -169,7 +197,8 @@ def _reduction(image: Image.Image, at_least: tuple[int, int] | None) -> int:
 
 def _opaque_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    turn = UPRIGHT_BY.get(_header(image).orientation)
+    image = image if turn is None else image.transpose(turn)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode == "P" or (image.mode != "RGBA" and image.has_transparency_data):

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -156,12 +158,38 @@ def test_reduced_reading_takes_only_exact_divisors(tmp_path):
 # Bad files
 
 
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0x", b"Exif\0\0MM\0*", b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01", b"Exif\0\0junk" * 9]
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_broken_exif_is_passed_over(tmp_path, suffix, exif):
+    Image.fromarray(four_colours()).save(tmp_path / f"a{suffix}", exif=exif)
+    header = photo_header(tmp_path / f"a{suffix}")
+    assert (header.upright_size, header.orientation, header.focal_35mm) == ((32, 16), 1, None)
+    assert read_photo(tmp_path / f"a{suffix}").shape == (16, 32, 3)
+    assert encode_upright_copy(tmp_path / f"a{suffix}", 16)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 @pytest.mark.parametrize("read", [read_photo, check_photo])
 def test_a_file_cut_short_is_named(tmp_path, suffix, read):
     path = cut_short(save(tmp_path / f"half{suffix}", noise(128, 128)))
     with pytest.raises(InputError, match=rf"half{suffix} cannot be read"):
         read(path)
+
+
+def test_photos_of_today_are_not_too_large_and_some_are(tmp_path):
+    """Phones take 200 megapixels. Only the header is read: the size written into it is not that of the pixels."""
+    for megapixels, fits in ((200, True), (900, False)):
+        content = bytearray(save(tmp_path / "a.png", four_colours()).read_bytes())
+        content[16:24] = struct.pack(">II", megapixels * 1000, 1000)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        (tmp_path / "a.png").write_bytes(content)
+        if fits:
+            assert photo_header(tmp_path / "a.png").width == megapixels * 1000
+        else:
+            with pytest.raises(InputError, match="more than 800 megapixels"):
+                photo_header(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("read", [read_photo, check_photo, photo_header])
