@@ -31,6 +31,9 @@ MAX_CLUSTER = 0.5
 # An orbit stays this far from the poles, where the level horizon would spin.
 MAX_ELEVATION_DEG = 80.0
 
+# A spiral that looks closer than this to straight up or down has no horizon; the photos' own upright takes its place.
+POLE_DEG = 10.0
+
 # Local Light Field Fusion (Mildenhall et al. 2019): two turns, radii at the 90th percentile of the cameras' offsets.
 SPIRAL_TURNS = 2
 SPIRAL_QUANTILE = 0.9
@@ -106,13 +109,14 @@ def spiral(cameras: Cameras, subject: Subject, frames: int) -> Cameras:
     leading = facing_alike(cameras)
     center = leading.positions.mean(0)
     target = center + subject.depth * torch.nn.functional.normalize(leading.forward.mean(0), dim=0)
-    axes = look_at(center[None], target, subject.up)[0, :3, :3]
+    up = _upright(leading, target - center, subject.up)
+    axes = look_at(center[None], target, up)[0, :3, :3]
     offsets = ((leading.positions - center) @ axes).abs()
     reach = subject.depth * torch.tensor(SPIRAL_REACH).to(offsets)
     radii = torch.minimum(torch.quantile(offsets, SPIRAL_QUANTILE, dim=0), reach)
     angles = 2 * math.pi * SPIRAL_TURNS * torch.arange(frames).to(center) / frames
     curve = torch.stack([angles.cos(), -angles.sin(), -(angles / SPIRAL_TURNS).sin()], dim=1)
-    return _with_poses(cameras, look_at(center + (curve * radii) @ axes.T, target, subject.up))
+    return _with_poses(cameras, look_at(center + (curve * radii) @ axes.T, target, up))
 
 
 def default_cameras(gaussians: Gaussians, width: int, height: int, fov_deg: float) -> Cameras:
@@ -181,6 +185,12 @@ def _azimuths(cameras: Cameras, subject: Subject) -> tuple[float, float]:
     span = 2 * math.pi - float(gaps[largest])
     start = float(azimuths[(largest + 1) % len(azimuths)])
     return start + span / 2, span
+
+
+def _upright(cameras: Cameras, forward: Float[Tensor, "3"], up: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """`up`, or the top of the first camera's picture where `forward` is nearly along it (drones look straight down)."""
+    along = float(torch.nn.functional.normalize(forward, dim=0) @ up)
+    return up if abs(along) < math.cos(math.radians(POLE_DEG)) else -cameras.world_from_cam[0, :3, 1]
 
 
 def _ground_axes(up: Float[Tensor, "3"]) -> tuple[Tensor, Tensor]:

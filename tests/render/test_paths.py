@@ -197,6 +197,28 @@ def test_spiral_of_a_ring_stays_on_one_side() -> None:
     assert ((frames.positions - TARGET).norm(dim=1) > 2).all()
 
 
+def looking_down(yaws_deg: list[float]) -> Cameras:
+    """Drone cameras 10 above z = 0 that look straight down, each turned by its yaw."""
+    yaw = torch.tensor(yaws_deg).double().deg2rad()
+    poses = torch.eye(4).double().repeat(len(yaw), 1, 1)
+    zero = torch.zeros_like(yaw)
+    poses[:, :3, 0] = torch.stack([yaw.cos(), yaw.sin(), zero], dim=1)
+    poses[:, :3, 1] = torch.stack([yaw.sin(), -yaw.cos(), zero], dim=1)
+    poses[:, :3, 2] = torch.tensor([0.0, 0.0, -1.0]).double()
+    poses[:, :3, 3] = torch.tensor([[-2.0, -2, 10], [2, -2, 10], [2, 2, 10], [-2, 2, 10]]).double()
+    return cameras_at(poses)
+
+
+@pytest.mark.parametrize("yaws_deg", [[0, 0, 0, 0], [0, 90, 180, 270], [0, 180, 0, 180]])
+@pytest.mark.parametrize("name", ["orbit", "spiral"])
+def test_cameras_that_look_straight_down_leave_every_frame_a_rigid_pose(name: str, yaws_deg: list[float]) -> None:
+    cameras = looking_down(yaws_deg)
+    frames = path(name, cameras, subject_of(cameras, ball(torch.zeros(3))), 24)[0]
+    turn = frames.world_from_cam[:, :3, :3]
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3).double().expand(24, 3, 3))
+    assert (frames.forward[:, 2] < -0.8).all()
+
+
 def test_auto() -> None:
     ring, wall = arc([-60, -20, 10, 70]), wall_facing()
     assert choose(ring, subject_of(ring, ball())) == "orbit"
