@@ -49,7 +49,8 @@ def read_model(folder: Path) -> PoseSet:
     """Poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or holds no pose."""
     model = load_reconstruction(folder)
     for image_id, name in _text_names(folder).items():
-        model.images[image_id].name = name
+        if image_id in model.images:
+            model.images[image_id].name = name
     return poses_of(model, str(folder))
 
 
@@ -93,10 +94,14 @@ def _text_names(folder: Path) -> dict[int, str]:
     """Image names of a text model, whole; pycolmap's reader ends a name at its first space."""
     if (folder / "images.bin").is_file():
         return {}
-    lines = (folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    heads = [line for line in lines if not line.startswith("#")][::2]  # every other line lists the points of an image
-    fields = [line.split(maxsplit=9) for line in heads if line]
-    return {int(field[0]): field[9].rstrip() for field in fields}
+    lines = iter((folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    names = {}
+    for line in lines:
+        fields = line.strip().split(maxsplit=9)
+        if fields and not fields[0].startswith("#"):
+            names[int(fields[0])] = fields[9]
+            next(lines, None)  # the points of the image, if only an empty line
+    return names
 
 
 def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:

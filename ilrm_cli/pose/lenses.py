@@ -28,15 +28,17 @@ def pinhole(focal_px: tuple[float, float], center_px: tuple[float, float], width
 
 def checked_lens(lens: Lens, where: str) -> Lens:
     """The lens itself, if one can take photos with it; else InputError. `where` names the file for the message."""
+    no_camera = InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
+    if lens.width < 1 or lens.height < 1 or not np.isfinite(lens.params).all():
+        raise no_camera
     try:
         camera = colmap_camera(lens)
     except ValueError as error:
         raise InputError(f"{where}: {lens.model} is not a camera model of COLMAP with these parameters.") from error
     if lens.model == "EQUIRECTANGULAR":
         raise InputError(f"{where}: 360 degree panoramas are not supported; cut them into perspective photos first.")
-    focals = [camera.params[i] for i in camera.focal_length_idxs()]
-    if lens.width < 1 or lens.height < 1 or not np.isfinite(lens.params).all() or min(focals) <= 0:
-        raise InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
+    if min(camera.params[i] for i in camera.focal_length_idxs()) <= 0:
+        raise no_camera
     return lens
 
 

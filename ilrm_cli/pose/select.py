@@ -1,7 +1,7 @@
 """Which photos become inputs: spread over the places and directions from which the scene was seen."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -45,7 +45,7 @@ def _kmeans(
     for _ in range(RESTARTS):
         centers = _spread_out(features, count, rng)
         for _ in range(MAX_ROUNDS):
-            nearest: Int64[ndarray, photo] = cdist(centers, features, "sqeuclidean").argmin(0)
+            nearest = cdist(centers, features, "sqeuclidean").argmin(0)  # [photo]
             moved = np.array(
                 [features[nearest == k].mean(0) if (nearest == k).any() else centers[k] for k in range(count)]
             )

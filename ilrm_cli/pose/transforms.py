@@ -21,6 +21,7 @@ FILE_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and inst
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried on paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+LARGEST = 1e12  # nothing that a camera file states is larger
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -72,6 +73,8 @@ def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
     if not isinstance(path, str) or not path:
         raise InputError(f'{where} has no "file_path"; export the file again.')
     relative = Path(path.replace("\\", "/"))
+    if not relative.name:
+        raise InputError(f'{where}: "file_path" {path!r} names no file; export the file again.')
     if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
         relative = relative.relative_to(folder.absolute())
     if not (folder / relative).is_file():
@@ -87,7 +90,7 @@ def _lens(photo: Path, frame: dict[str, Any], where: str, size_of: Callable[[Pat
         value = frame.get(key, otherwise)
         if value is None:
             raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
             raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
         return float(value)
 

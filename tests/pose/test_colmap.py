@@ -80,6 +80,16 @@ def test_every_camera_model_is_read(tmp_path, write):
     assert [pose.lens for pose in read_model(tmp_path / "again").poses] == LENSES
 
 
+@pytest.mark.parametrize("before", ["\n", "  # indented\n\n", "# x\n\n\n"])
+def test_names_survive_blank_and_comment_lines(tmp_path, before):
+    model = write_by_hand(
+        tmp_path, ["1 PINHOLE 640 480 500 500 320 240"], [f"{i} 1 0 0 0 0 0 0 1 my {i}.jpg" for i in (1, 2)]
+    )
+    images = (model / "images.txt").read_text()
+    (model / "images.txt").write_text(before + images.replace("\n\n", "\n\n" + before))
+    assert [pose.name for pose in read_model(model).poses] == ["my 1.jpg", "my 2.jpg"]
+
+
 def test_images_without_pose_are_passed_over(tmp_path):
     model = small_model()
     model.deregister_frame(next(iter(model.frames)))
