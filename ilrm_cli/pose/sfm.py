@@ -59,6 +59,10 @@ def solve(
     _extract(database, folder, list(files), report)
     _match(database, work / "pairs.txt", list(files), seed, report)
     models = _map(database, folder, work, len(files), seed, report)
+    if not models and len(files) < MIN_PHOTOS:
+        raise InputError(
+            f"{len(files)} photos are too few to find camera positions from; take at least {MIN_PHOTOS} that overlap."
+        )
     if not models:
         raise InputError(
             f"No camera positions were found for the {len(files)} photos: they do not overlap enough. "
@@ -120,8 +124,8 @@ def _watched(
     """
     assert start.total is not None
     report(start)
-    reader, token = pycolmap.Database.open(database), pycolmap.CancellationToken()
-    with ThreadPoolExecutor(1) as pool:
+    token = pycolmap.CancellationToken()
+    with pycolmap.Database.open(database) as reader, ThreadPoolExecutor(1) as pool:
         try:
             running = pool.submit(run, token)
             while wait([running], POLL_S).not_done:
@@ -129,7 +133,6 @@ def _watched(
             running.result()
         finally:
             token.cancel()  # the user's Ctrl-C ends the thread as well
-    reader.close()
     report(replace(start, done=start.total))
 
 
