@@ -194,7 +194,9 @@ def _capture(origin: str, poses: PoseSet, root: Path, source: str, report: Repor
         )
     if not photos:
         raise InputError(f"No photo in {root} fits {source}: {warnings[-1]}")
-    offered = {*find_photos(root), *(root / pose.name for pose in present)}
+    # Photos beside the named ones; their reduced copies, masks and depths lie in folders of their own.
+    beside = {(root / pose.name).parent for pose in present}
+    offered = {*(photo for place in beside for photo in find_photos(place)), *(root / pose.name for pose in present)}
     return Capture(tuple(photos), len(offered), origin, poses.points, tuple(warnings))
 
 

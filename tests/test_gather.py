@@ -86,6 +86,27 @@ def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):
         np.testing.assert_allclose(a.world_from_cam, b.world_from_cam, atol=1e-9)
 
 
+def test_reduced_copies_and_masks_are_not_counted_as_photos(tmp_path):
+    """The folders that nerfstudio makes beside `images`."""
+    poses = cameras_on_an_arc(3)
+    for name in ("images", "images_2", "masks"):
+        save_photos(tmp_path / name, poses)
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / "unposed.png")
+    frames = [
+        {"file_path": f"images/photo_00{i}.png", "transform_matrix": pose.tolist()} for i, pose in enumerate(poses)
+    ]
+    (tmp_path / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
+    assert gather(tmp_path).found == 4
+
+
+def test_a_photo_with_broken_exif_is_used(tmp_path):
+    poses = colmap_project(tmp_path)
+    whole = photograph(poses[1])
+    Image.fromarray(whole).save(tmp_path / "images" / "photo_001.png", exif=b"Exif\0\0MM\0*junk")
+    capture = gather(tmp_path)
+    assert (len(capture.photos), capture.warnings) == (4, ())
+
+
 def test_photos_alone_are_posed_once_and_then_taken_from_the_cache(tmp_path, monkeypatch):
     poses = cameras_on_an_arc(5)
     paths = save_photos(tmp_path / "my photos", poses)
