@@ -55,7 +55,7 @@ def _camera_path(content: dict[str, Any]) -> CameraPath:
     poses = torch.tensor([frame["camera_to_world"] for frame in frames], dtype=torch.float64).reshape(-1, 4, 4)
     poses[:, :, 1:3] *= -1  # OpenGL to OpenCV axes
     turn = poses[:, :3, :3]
-    if not torch.allclose(turn @ turn.mT, torch.eye(3).double(), atol=1e-3):
+    if not poses.isfinite().all() or not torch.allclose(turn @ turn.mT, torch.eye(3).double(), atol=1e-3):
         raise ValueError("a camera_to_world is not a rigid pose")
     fovs = [float(frame["fov"]) for frame in frames]
     if not all(0 < fov < 180 for fov in fovs) or min(width, height) < 1:
@@ -64,6 +64,6 @@ def _camera_path(content: dict[str, Any]) -> CameraPath:
     center_px = torch.tensor([width / 2, height / 2], dtype=torch.float64)
     cameras = Cameras(poses, focal_px[:, None].repeat(1, 2), center_px.repeat(len(frames), 1), width, height)
     fps = float(content.get("fps", DEFAULT_FPS))
-    if not fps > 0:
+    if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps is {fps}")
     return CameraPath(cameras, fps)

@@ -51,7 +51,9 @@ def test_known_values(tmp_path: Path) -> None:
         ({**PATH, "camera_path": [{"camera_to_world": [1.0] * 15, "fov": 90}]}, "has not 16 numbers"),
         ({**PATH, "camera_path": [{"camera_to_world": [1.0] * 16, "fov": 90}]}, "not a rigid pose"),
         ({**PATH, "camera_path": [{**PATH["camera_path"][0], "fov": 180}]}, "out of range"),
+        ({**PATH, "camera_path": [{"camera_to_world": [math.nan] * 16, "fov": 90}]}, "not a rigid pose"),
         ({**PATH, "fps": 0}, "fps is 0"),
+        ({**PATH, "fps": math.inf}, "fps is inf"),
     ],
 )  # fmt: skip
 def test_broken_files(tmp_path: Path, content: object, message: str) -> None:
