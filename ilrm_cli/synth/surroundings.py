@@ -6,7 +6,7 @@ import numpy as np
 
 from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.materials import FLOORS, GROUNDS, WALLS
-from ilrm_cli.synth.shading import ROOM, VOID, Surround
+from ilrm_cli.synth.shading import OPEN, ROOM, VOID, Surround
 
 NEAREST_DOME, FURTHEST_DOME = 8.0, 60.0  # radius of the sky in units of the reach of a scene
 
@@ -32,7 +32,7 @@ def background(
     zenith = blue + (overcast if kit.chance(0.7) else 0) * (0.75 - blue)
     sky = [zenith + kit.between(0.3, 0.8) * (0.85 - zenith), zenith, np.full(3, kit.between(0.7, 1.0))]
     pool = [*(box[0] + (box[1] - box[0]) * rng.uniform(0.2, 0.8, 3)), rng.uniform(0, 0.2) if kind == ROOM else 0.0]
-    haze = 0.0 if kind != 0 or kit.chance(0.5) else kit.between(0, 0.04) / reach
+    haze = 0.0 if kind != OPEN or kit.chance(0.5) else kit.between(0, 0.04) / reach
     cover = (kit.between(0, 0.75), kit.between(0.1, 0.5))
     weather = [*cover, kit.between(0, 0.2) ** 1.2, kit.between(0, 2), rng.random(), haze]
     middle = (box[0] + box[1]) / 2
