@@ -1,22 +1,15 @@
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.pose import sfm, sfm_cache
-from ilrm_cli.pose.sfm import SfmResult, believable, matched_pairs, solve, travel_deg
+from ilrm_cli.pose import sfm_cache
+from ilrm_cli.pose.sfm import SfmResult, matched_pairs, solve
+from ilrm_cli.pose.sfm_judge import travel_deg
 from ilrm_cli.progress import Step
 from tests.photographed import FOCAL, WIDTH, cameras_on_an_arc, save_photos
-
-
-def synthetic_model(images: int = 6, points: int = 80, seed: int = 0) -> pycolmap.Reconstruction:
-    pycolmap.set_random_seed(seed)
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, images
-    options.num_points3D = points
-    return pycolmap.synthesize_dataset(options)
+from tests.pose.synthetic import synthetic_model
 
 
 def same_up_to_similarity(found: np.ndarray, true: np.ndarray) -> float:
@@ -103,34 +96,6 @@ def test_two_photos_are_said_to_be_too_few(tmp_path):
     (tmp_path / "work").mkdir()
     with pytest.raises(InputError, match="2 photos are too few"):
         solve(tmp_path / "photos", {f"0000/{p.name}": p.name for p in paths}, tmp_path / "work")
-
-
-# What is believed
-
-
-def test_the_larger_model_first_and_junk_left_out():
-    small, large, sparse, fisheye = (
-        synthetic_model(4),
-        synthetic_model(6),
-        synthetic_model(6, points=10),
-        synthetic_model(6),
-    )
-    camera = next(iter(fisheye.cameras.values()))
-    camera.focal_length = 20.0 * camera.width
-    assert believable([small, sparse, fisheye, large], 12) == [large, small]
-
-
-def test_three_photos_at_least_unless_there_are_only_two():
-    pair = synthetic_model(2)
-    assert believable([pair], 20) == []
-    assert believable([pair], 2) == [pair]
-
-
-def test_models_that_few_points_hold_together_are_said_to_be_weak():
-    names = {str(i): image.name for i, image in enumerate(synthetic_model().images.values())}
-    assert any("Few points" in warning for warning in sfm.shortcomings([synthetic_model(points=80)], [*names.values()]))
-    strong = sfm.shortcomings([synthetic_model(points=400)], [*names.values()])
-    assert not any("Few points" in warning for warning in strong)
 
 
 # The cache
