@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.io.ply import PlyScene, decode_ply
 from ilrm_cli.io.scene import SceneRecord, cameras_of, read_record, record_path
@@ -93,9 +94,8 @@ def fly(
     """
     start = time.perf_counter()
     _check(path, seconds, fps, size, full)
+    _check_renderer(renderer, device)
     check_video_output(output, overwrite)
-    if renderer == "gsplat" and torch.device(device).type != "cuda":
-        raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
     stage = _load(scene)
     gaussians = stage.ply.gaussians.to(device)
     flight = _flight_from_file(Path(path), fps) if _is_file(path) else _flight(stage, path, seconds, fps, full)
@@ -110,9 +110,7 @@ def fly(
         background = torch.tensor(stage.background)
         for i in range(len(cameras)):
             begin = time.perf_counter()
-            with torch.inference_mode():
-                color = render(gaussians, cameras[[i]], background=background, near=stage.near, renderer=renderer).color
-            frame = _to_uint8(color)
+            frame = _frame(gaussians, cameras[[i]], background, stage.near, renderer)
             rendering += time.perf_counter() - begin
             report(Step("frames", i + 1, len(cameras)))
             yield frame
@@ -171,6 +169,11 @@ def _check(path: str, seconds: float | None, fps: float | None, size: tuple[int,
         raise InputError(f"--size is {size[0]}x{size[1]}; give at least 2x2 px.")
 
 
+def _check_renderer(renderer: Renderer, device: torch.device | str) -> None:
+    if renderer == "gsplat" and torch.device(device).type != "cuda":
+        raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
+
+
 def _is_file(path: str) -> bool:
     return path.lower().endswith(".json")
 
@@ -204,6 +207,10 @@ def _load(scene: Path) -> _Stage:
     return _Stage(ply, cameras, record.background, near, warnings)
 
 
-def _to_uint8(color: torch.Tensor) -> UInt8[ndarray, "height width 3"]:
-    pixels = (color[0].clamp(0, 1) * 255).round().to(torch.uint8)
+@torch.inference_mode()
+def _frame(
+    gaussians: Gaussians, camera: Cameras, background: torch.Tensor, near: float, renderer: Renderer
+) -> UInt8[ndarray, "height width 3"]:
+    color = render(gaussians, camera, background=background, near=near, renderer=renderer).color[0]
+    pixels = (color.clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
