@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-KERNEL_FOLDERS = ("render", "synth")  # folders of this package whose files hold numba kernels
+KERNEL_FILES = ("harmonics.py", "render/cpu*.py", "synth/*.py")  # of this package: what numba compiles or compiles in
 
 
 def cache_dir() -> Path:
@@ -22,6 +22,6 @@ def keep_numba_kernels() -> None:
     is named after the content of all files that hold kernels. A NUMBA_CACHE_DIR that the user has set stays.
     """
     package = Path(__file__).parent
-    sources = [path for folder in KERNEL_FOLDERS for path in sorted((package / folder).glob("*.py"))]
+    sources = [path for pattern in KERNEL_FILES for path in sorted(package.glob(pattern))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba" / digest))

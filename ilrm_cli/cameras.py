@@ -82,11 +82,6 @@ class Cameras:
             self, focal_px=self.focal_px * factor, center_px=self.center_px * factor, width=width, height=height
         )
 
-    def cropped(self, left: int, top: int, width: int, height: int) -> "Cameras":
-        """The same cameras with only a window of their images kept (all in px; may reach outside)."""
-        offset = torch.tensor([left, top]).to(self.center_px)
-        return replace(self, center_px=self.center_px - offset, width=width, height=height)
-
     def moved(self, world_from_cam: Float[Tensor, "camera 4 4"]) -> "Cameras":
         """The same lenses at other poses."""
         return replace(self, world_from_cam=world_from_cam)

@@ -1,20 +1,22 @@
 """A reconstruction on disk: the .ply file that viewers read and the `scene.json` that tells how it was made."""
 
 import dataclasses
-import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
 
+import pycolmap
+
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.atomic import atomic_write, check_output, refuse_existing
 from ilrm_cli.io.ply import encode_ply
-from ilrm_cli.io.scene import RecordedView, SceneRecord, encode_record, record_path, recorded_views
+from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path, recorded_views, write_record
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.views import PosedPhoto, Views
 
-RECORDED_LIBRARIES = ("torch", "numpy", "numba", "pycolmap", "gsplat")
+RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,10 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
             f"--output {output}: the suffix {output.suffix or '(none)'} is unknown; scenes are written as .ply."
         )
     check_output(output, overwrite)
+    record = record_path(output)
+    refuse_existing(record, overwrite)
+    if record.is_file() and not is_record(record):
+        raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
 
 
 def export(result: Reconstruction, settings: Settings, output: Path) -> Exported:
@@ -41,8 +47,8 @@ def export(result: Reconstruction, settings: Settings, output: Path) -> Exported
     scene = result.in_world().to("cpu")
     finite = scene.finite()
     ply = encode_ply(scene[finite], comments(result))
+    write_record(record_path(output), record_of(result, settings))  # first, so that no scene stands without it
     atomic_write(output, ply)
-    atomic_write(record_path(output), encode_record(record_of(result, settings)))
     return Exported(int(finite.sum()), int((~finite).sum()), time.perf_counter() - start)
 
 
@@ -65,7 +71,7 @@ def record_of(result: Reconstruction, settings: Settings) -> SceneRecord:
             "psnr_before_refine": result.refinement.psnr_before,
             "psnr_after_refine": result.refinement.psnr_after,
         }
-    held_out = _recorded(result, result.held_out, result.targets, "held_out") if result.targets else ()
+    held_out = _recorded(result, result.scored, result.targets, "held_out") if result.targets else ()
     return SceneRecord(
         views=_recorded(result, result.used, result.inputs, "input") + held_out,
         model_from_world=result.normalized_from_world,
@@ -75,7 +81,7 @@ def record_of(result: Reconstruction, settings: Settings) -> SceneRecord:
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,
-        versions={name: version(name) for name in RECORDED_LIBRARIES},
+        versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},
     )
 
 
@@ -84,5 +90,5 @@ def _recorded(
 ) -> tuple[RecordedView, ...]:
     world_from_normalized = result.normalized_from_world.inverse()
     cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
-    hashes = [hashlib.sha256(photo.path.read_bytes()).hexdigest() for photo in photos]
+    hashes = [sha256_of(photo.path) for photo in photos]
     return recorded_views([photo.name for photo in photos], hashes, cameras, role)

@@ -16,7 +16,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.io.ply import PlyScene, decode_ply
-from ilrm_cli.io.scene import SceneRecord, cameras_of, read_record, record_path
+from ilrm_cli.io.scene import cameras_of, is_record, read_record, record_path
 from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render import paths
@@ -195,12 +195,13 @@ def _load(scene: Path) -> _Stage:
     ply = decode_ply(scene)
     dropped = (f"{ply.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
     warnings = dropped if ply.dropped else ()
-    record: SceneRecord | None = read_record(record_path(scene)) if record_path(scene).is_file() else None
+    beside = record_path(scene)
+    record = read_record(beside) if beside.is_file() and is_record(beside) else None
     cameras = cameras_of(record, "input") if record else None
     if record is None or cameras is None:
         ring = paths.default_cameras(ply.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
         note = (
-            f"no cameras lie beside {scene} ({record_path(scene).name}): filmed from a ring around its middle, y down."
+            f"no record with cameras lies beside {scene} ({beside.name}): filmed from a ring around its middle, y down."
         )
         return _Stage(ply, ring, WHITE, NEAR, (*warnings, note))
     near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units

@@ -1,5 +1,6 @@
 """The main job: a folder of photos becomes 3D Gaussians, with what is known about how good they are."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,9 +66,11 @@ class Reconstruction:
     gaussians: Gaussians
     capture: Capture
     used: tuple[PosedPhoto, ...]
-    held_out: tuple[PosedPhoto, ...]  # the photos of `targets`
+    held_out: tuple[PosedPhoto, ...]
+    scored: tuple[PosedPhoto, ...]  # the photos of `targets`: all that are held out, or an even selection of many
     inputs: Views
-    targets: Views | None  # the held-out views, or an even selection of them where they are many: what is scored
+    targets: Views | None  # None where no photo is held out
+    depth: float  # geometric mean of the nearest and farthest surface: the scene's distance, normalised
     normalized_from_world: Similarity
     model_name: str
     model_sha256: str
@@ -104,8 +107,9 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         capture = gather(photos, settings.poses, seed=settings.seed, report=report)
         views = settings.views if settings.views is not None else default_views(model.config, len(capture.photos))
         used, held_out = split_photos(capture, views, settings.seed)
+        scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
     with watch.stage("load"):
-        inputs, targets, to_normal = prepare_views(used, held_out, settings.long_side_px, model, report)
+        inputs, targets, to_normal = prepare_views(used, scored, settings.long_side_px, model, report)
         depth_range = depth_range_in(capture, inputs, to_normal)
         inputs, targets = inputs.to(device), targets.to(device) if targets else None
     with watch.stage("inference"):
@@ -128,8 +132,10 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         capture=capture,
         used=used,
         held_out=held_out,
+        scored=scored,
         inputs=inputs,
         targets=targets,
+        depth=math.sqrt(depth_range[0] * depth_range[1]),
         normalized_from_world=to_normal,
         model_name=loaded.name,
         model_sha256=loaded.sha256,
@@ -139,7 +145,7 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         refinement=refinement,
         layers=layers,
         timings_s=timings,
-        warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out))),
+        warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out), len(scored))),
     )
 
 
@@ -149,16 +155,15 @@ def default_views(config: IlrmConfig, photos: int) -> int:
 
 
 def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
-    """The inputs and, of the others, those that the result is scored on."""
+    """The inputs and the others."""
     chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), views, seed=seed)
     others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
-    scored = others[:: max(1, -(-len(others) // MAX_SCORED))]
-    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in scored)
+    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in others)
 
 
 def prepare_views(
     used: tuple[PosedPhoto, ...],
-    held_out: tuple[PosedPhoto, ...],
+    scored: tuple[PosedPhoto, ...],
     long_side_px: int | None,
     model: Ilrm,
     report: Report = ignore,
@@ -173,7 +178,7 @@ def prepare_views(
         report(Step(stage, len(photos), len(photos)))
         return Views(views.images, normalized_cameras(views.cameras, to_normal))
 
-    return load(used, "input photos"), load(held_out, "held-out photos") if held_out else None, to_normal
+    return load(used, "input photos"), load(scored, "held-out photos") if scored else None, to_normal
 
 
 def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
@@ -220,13 +225,15 @@ def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> S
     return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))
 
 
-def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int) -> Iterator[str]:
+def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int, scored: int) -> Iterator[str]:
     config = loaded.model.config
     if not config.min_views <= used <= config.max_views:
         yield (
             f"the model {loaded.name} was trained for {config.min_views} to {config.max_views} views, {used} are used: "
             "expect less than its best."
         )
+    if scored < held_out:
+        yield f"of {held_out} photos that are held out, {scored} evenly chosen ones are scored."
     if held_out == 0:
         yield "all photos are inputs, so none is left to measure the result on; use fewer with --views."
 

@@ -17,7 +17,8 @@ from ilrm_cli.render.rasterize import Renderer, render
 from ilrm_cli.views import Views
 
 ADAM_EPS = 1e-15  # as 3D Gaussian splatting: gradients of single Gaussians are tiny
-# Adam's step sizes: log-scales, logits and normalised world units (inputs within [-1, 1]); ten times the paper's.
+# Adam's step sizes on log-scales, logits and normalised world units (inputs within [-1, 1]): ten times the paper's, and
+# thirty times for opacities, since what must go is a surface seen at the wrong depth.
 RATE_MEANS, RATE_OPACITIES, RATE_OTHERS = 6e-3, 3e-2, 1e-2
 L1_WEIGHT, MSE_WEIGHT = 0.8, 0.2
 JUDGE_EVERY = 5  # iterations between two looks at the judges
@@ -67,6 +68,7 @@ def refine(
         if (now_score := score(now, judges, renderer)) > best_score:
             best, best_score, best_at = now, now_score, done
         elif done - best_at >= PATIENCE * JUDGE_EVERY:
+            report(Step("refine", done, done, f"best {best_score:.2f} dB after {best_at}"))
             break
     return Refinement(best, best_at, done, start, best_score)
 

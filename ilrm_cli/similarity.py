@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,10 +13,6 @@ class Similarity:
     scale: float  # length in the target frame of one unit of the source frame
     rotation: Float[Tensor, "3 3"]
     translation: Float[Tensor, "3"]
-
-    @staticmethod
-    def identity() -> "Similarity":
-        return Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
     def inverse(self) -> "Similarity":
         rotation = self.rotation.T

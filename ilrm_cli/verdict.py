@@ -3,7 +3,7 @@
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.reconstruct import Reconstruction, Score
 
 # Held-out PSNR in dB from which each word is deserved.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
@@ -15,20 +15,22 @@ def verdict(result: Reconstruction) -> str:
     used, registered = len(result.used), len(result.capture.photos)
     if result.score is None or result.targets is None:
         return f"All {used} photos were inputs, so the quality is not measured; hold some out with --views."
-    gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras)
+    gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined = result.refinement is not None
-    return advise(result.score.psnr, len(result.targets), gap_deg, used, registered, refined)
+    return advise(result.score, len(result.targets), gap_deg, used, registered, refined)
 
 
-def advise(psnr: float, scored: int, gap_deg: float, used: int, registered: int, refined: bool) -> str:
-    """The sentence for a held-out PSNR (dB) over so many photos, that lie `gap_deg` from the nearest input."""
+def advise(score: Score, scored: int, gap_deg: float, used: int, registered: int, refined: bool) -> str:
+    """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input."""
+    psnr = score.psnr
     grade = next(word for least, word in GRADES if psnr >= least)
-    finding = f"{grade.capitalize()}: {psnr:.1f} dB on {scored} photos that were not given"
+    finding = f"{grade.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} photos that were not given"
+    finding += " (they chose when to stop refining)" if refined else ""
     if psnr >= GRADES[0][0]:
-        return f"{finding}; they look {gap_deg:.0f}° away from the nearest input."
+        return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input."
     if gap_deg > WIDE_GAP_DEG:
         more = f"try --views {min(2 * used, registered)}" if registered > used else "take photos in between"
-        return f"{finding}; they look {gap_deg:.0f}° away from the nearest input, which is wide: {more}."
+        return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input, which is wide: {more}."
     if not refined:
         return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --refine 50."
     return (
@@ -36,7 +38,13 @@ def advise(psnr: float, scored: int, gap_deg: float, used: int, registered: int,
     )
 
 
-def median_gap_deg(inputs: Cameras, targets: Cameras) -> float:
-    """Median over targets of the smallest angle, in degrees, between its viewing direction and an input's."""
-    cosine = (targets.forward @ inputs.forward.T).clamp(-1, 1).max(dim=1).values
-    return float(torch.rad2deg(torch.arccos(cosine)).median())
+def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:
+    """Median over targets of the angle, in degrees, to the nearest input.
+
+    The angle between two views is the larger of how far they turn and of how far apart they stand, as seen from the
+    scene `depth` world units away.
+    """
+    cosine = (targets.forward @ inputs.forward.T).clamp(-1, 1)
+    apart = torch.cdist(targets.positions, inputs.positions)
+    angle = torch.maximum(torch.arccos(cosine), torch.atan(apart / depth))
+    return float(torch.rad2deg(angle.min(dim=1).values).median())

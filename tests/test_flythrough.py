@@ -23,6 +23,8 @@ from ilrm_cli.similarity import Similarity
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()
 
+SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
 
 def red_ball() -> Gaussians:
     return Gaussians(
@@ -47,7 +49,7 @@ def scene(tmp_path: Path) -> Path:
     ply = tmp_path / "scene.ply"
     ply.write_bytes(encode_ply(red_ball()))
     views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
-    write_record(record_path(ply), SceneRecord(views, Similarity.identity(), {"name": "none", "sha256": ""}, seed=0))
+    write_record(record_path(ply), SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, seed=0))
     return ply
 
 
@@ -112,7 +114,7 @@ def test_a_scene_of_another_program(scene: Path, tmp_path: Path) -> None:
     record_path(scene).unlink()
     result = fly(scene, output=tmp_path / "f.png", seconds=0.2, fps=10.0, size=(48, 32))
     assert result.path == "orbit"
-    assert "no cameras lie beside" in result.warnings[0]
+    assert "no record with cameras lies beside" in result.warnings[0]
     frame = np.asarray(Image.open(tmp_path / "f_0000.png")).astype(int)
     assert frame[16, 24, 0] - frame[16, 24, 1] > 100
 
@@ -120,7 +122,7 @@ def test_a_scene_of_another_program(scene: Path, tmp_path: Path) -> None:
 def test_the_recorded_background_is_used(scene: Path, tmp_path: Path) -> None:
     views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
     model = {"name": "none", "sha256": ""}
-    record = SceneRecord(views, Similarity.identity(), model, seed=0, background=(0.0, 0.0, 0.0))
+    record = SceneRecord(views, SAME_FRAME, model, seed=0, background=(0.0, 0.0, 0.0))
     write_record(record_path(scene), record)
     fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32))
     assert np.asarray(Image.open(tmp_path / "f_0000.png"))[1, 1].max() < 10

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 
 # Lowest floor first. Modules import from lower floors and from their own folder only.
 FLOORS = (
-    {"errors", "progress", "caches", "devices", "harmonics", "rotations", "similarity", "metrics"},
+    {"errors", "progress", "caches", "devices", "hashing", "harmonics", "rotations", "similarity", "metrics"},
     {"cameras", "gaussians", "views"},
     {"io", "pose", "model", "render", "synth"},
     {"gather", "refine", "train", "flythrough", "bench"},

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.reconstruct import Score
 from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.verdict import advise, median_gap_deg
 
@@ -17,18 +18,26 @@ def turned(*angles_deg: float) -> Cameras:
 
 
 def test_gap_is_to_the_nearest_input():
-    assert median_gap_deg(turned(0, 90), turned(10, 30, 85)) == pytest.approx(10, abs=1e-3)
+    assert median_gap_deg(turned(0, 90), turned(10, 30, 85), depth=1.0) == pytest.approx(10, abs=1e-3)
+
+
+def test_a_step_aside_counts_as_seen_from_the_scene():
+    aside = turned(0)
+    aside.world_from_cam[0, 0, 3] = 2.0
+    assert median_gap_deg(turned(0), aside, depth=2.0) == pytest.approx(45, abs=1e-3)
 
 
 def test_good_results_are_called_good():
-    assert advise(27.0, 5, gap_deg=6, used=8, registered=13, refined=False).startswith("Good: 27.0 dB on 5 photos")
+    assert advise(Score(27.0, 0.7), 5, gap_deg=6, used=8, registered=13, refined=False).startswith(
+        "Good: 27.0 dB, SSIM 0.70 on 5 photos"
+    )
 
 
 def test_wide_gaps_are_blamed_and_the_remedy_fits():
-    assert "--views 12" in advise(15.0, 4, gap_deg=40, used=8, registered=12, refined=False)
-    assert "take photos in between" in advise(15.0, 4, gap_deg=40, used=8, registered=8, refined=False)
+    assert "--views 12" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, registered=12, refined=False)
+    assert "take photos in between" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, registered=8, refined=False)
 
 
 def test_refinement_is_advised_once():
-    assert "--refine 50" in advise(19.0, 4, gap_deg=8, used=8, registered=12, refined=False)
-    assert "--refine" not in advise(19.0, 4, gap_deg=8, used=8, registered=12, refined=True)
+    assert "--refine 50" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, registered=12, refined=False)
+    assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, registered=12, refined=True)

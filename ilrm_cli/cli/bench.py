@@ -33,6 +33,9 @@ def bench(
             table.add_row(row.name, f"{row.seconds:.3f}", f"{row.ratio_to_matmul:.2f}", limit)
         shown.out.print(table)
         shown.say(f"Ratios are to a {stage.MATMUL_SIZE}³ float32 matrix product on the same threads in the same run.")
-        shown.finish({"command": "bench", "status": "ok", "rows": [vars(row) for row in rows]})
+        peak_gb = stage.peak_memory_gb()
+        shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")
+        rows_json = [vars(row) | {"passed": row.passed} for row in rows]
+        shown.finish({"command": "bench", "status": "ok", "rows": rows_json, "peak_memory_gb": peak_gb})
         if not all(row.passed for row in rows):
             raise typer.Exit(EXIT_FAILED)

@@ -14,11 +14,13 @@ SMOOTHING = 0.02  # share of the newest step in the running figures
 def train(
     folder: Annotated[Path, typer.Argument(help="Where the run lives; one that was stopped goes on from there.")],
     steps: Annotated[int, typer.Option(help="Optimizer steps of the whole run.", min=1)] = 4000,
-    minutes: Annotated[float, typer.Option(help="Stop after this time, with a checkpoint.")] = float("inf"),
-    size: Annotated[int, typer.Option(help="Long side of the images in px.", min=16)] = 64,
+    minutes: Annotated[float, typer.Option(help="Stop after this time, with a checkpoint.", min=0)] = float("inf"),
+    size: Annotated[int, typer.Option(help="Long side of the images in px.", min=32)] = 64,
     batch: Annotated[int, typer.Option(help="Scenes per step.", min=1)] = 4,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
-    start: Annotated[str | None, typer.Option(help="Model to start from: a name or a file. Default: fresh.")] = None,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.", min=0)] = 2e-3,
+    start: Annotated[
+        str | None, typer.Option(help="Model a new run starts from: a name or a file. Default: fresh.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all.", min=1)] = None,
     seed: Seed = 0,
     quiet: Quiet = False,

@@ -122,6 +122,15 @@ def write_record(path: Path, record: SceneRecord) -> None:
     atomic_write(path, encode_record(record))
 
 
+def is_record(path: Path) -> bool:
+    """Whether the file is a scene's record, of any format and state: something that ilrm wrote."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"format", "ilrm"} <= content.keys()
+
+
 def read_record(path: Path) -> SceneRecord:
     """Raises `InputError` for a file that is no record, or not a whole one."""
     try:

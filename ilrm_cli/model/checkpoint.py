@@ -1,11 +1,10 @@
 """Weights on disk: our safetensors with a JSON sidecar, and the two formats that the authors published."""
 
 import dataclasses
-import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
 from ilrm_cli.model.ilrm import Ilrm
 
@@ -56,12 +56,15 @@ def load_model(name_or_path: str) -> LoadedModel:
             f"--model {name_or_path}: no such file and no such model; give a checkpoint file or one of: {names}."
         )
     config, state = _load_own(path) if path.suffix == ".safetensors" else load_published(path)
-    with torch.device("meta"):
-        model = Ilrm(config)
+    try:
+        with torch.device("meta"):
+            model = Ilrm(config)
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, AttributeError) as error:
+        raise InputError(f"{path}: its configuration makes no model ({_first_line(error)}).") from error
     _require_same_tensors(path, model, state)
     model.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
     name = name_or_path if path == shipped else path.name
-    return LoadedModel(model.eval(), name, hashlib.sha256(path.read_bytes()).hexdigest())
+    return LoadedModel(model.eval(), name, sha256_of(path))
 
 
 def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
@@ -72,8 +75,12 @@ def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes
 
 
 def config_from_json(text: str) -> IlrmConfig:
-    """The inverse of the JSON that `encode_model` gives; unknown or missing keys raise TypeError or KeyError."""
+    """The inverse of the JSON that `encode_model` gives; raises TypeError, KeyError or ValueError for anything else."""
     fields = json.loads(text)
+    for name, value in fields["head"].items():
+        choices = get_args(get_type_hints(HeadConfig)[name])
+        if choices and value not in choices:
+            raise ValueError(f"{name} is {value!r}, not one of {', '.join(choices)}")
     fields["head"] = HeadConfig(**fields["head"])
     fields["matching"] = MatchingConfig(**fields["matching"]) if fields["matching"] else None
     for key in ("viewpoint_channels", "image_channels"):
@@ -91,13 +98,13 @@ def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     except Exception as error:  # torch raises a different type for every kind of damage
         raise InputError(f"{path}: cannot be read as a checkpoint ({_first_line(error)}).") from error
     content = content if isinstance(content, dict) else {}
-    if "state_dict" in content:
-        preset, tensors = PRESETS["re10k"].config, _without_prefix(content["state_dict"])
-    elif "model" in content:
-        preset, tensors = PRESETS["dl3dv"].config, content["model"]
-    else:
-        raise InputError(f"{path}: not an iLRM checkpoint (neither 'state_dict' nor 'model' is in it); see --model.")
-    state = {_own_name(path, name): tensor for name, tensor in tensors.items()}
+    preset = PRESETS["re10k" if "state_dict" in content else "dl3dv"].config
+    tensors = content.get("state_dict", content.get("model"))
+    if not (isinstance(tensors, dict) and all(isinstance(v, Tensor) for v in tensors.values())):
+        raise InputError(f"{path}: not an iLRM checkpoint (no tensors under 'state_dict' or 'model'); see --model.")
+    prefix = LIGHTNING_PREFIX if "state_dict" in content else ""
+    named = {str(k).removeprefix(prefix): v for k, v in tensors.items() if str(k).startswith(prefix)}
+    state = {_own_name(path, name): tensor for name, tensor in named.items()}
     return _config_of(path, preset, state), state
 
 
@@ -113,10 +120,6 @@ def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
         return config, load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
-
-
-def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(LIGHTNING_PREFIX): v for k, v in state.items() if k.startswith(LIGHTNING_PREFIX)}
 
 
 def _own_name(path: Path, published: str) -> str:
@@ -140,8 +143,8 @@ def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> Ilrm
             mlp_ratio=state["layers.0.cross_mlp.fc1.weight"].shape[0] // width,
             uplifting=state["layers.0.cross.q.weight"].shape[0] // width,
         )
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: not an iLRM checkpoint ({_first_line(error)} is missing).") from error
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: not an iLRM checkpoint (no usable {_first_line(error)}).") from error
 
 
 def _require_same_tensors(path: Path, model: Ilrm, state: dict[str, Tensor]) -> None:

@@ -120,7 +120,3 @@ def _initialize(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=INIT_STD)
     elif isinstance(module, (nn.LayerNorm, HeadNorm)):
         nn.init.ones_(module.weight)
-
-
-def parameter_count(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())

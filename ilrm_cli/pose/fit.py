@@ -13,19 +13,21 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.pose.lenses import pinhole, turned_pose
 
 SAME_SHAPE = 0.02  # aspect ratios closer than this are counted as one
+MIN_SIDE_PX = 16  # what the metrics' windows and the tiles of the renderer need
 
 
 def common_size_of(sizes: Sequence[tuple[int, int]], long_side_px: int, multiple: int = 1) -> tuple[int, int]:
     """(width, height) in px in the most frequent aspect ratio of `sizes`, both sides multiples of `multiple`.
 
-    The longer side is `long_side_px` up to that rounding. Ties go to the wider shape.
+    The longer side is `long_side_px` up to that rounding, the shorter at least MIN_SIDE_PX. Ties go to the wider shape.
     """
     shapes = [round(math.log(width / height) / SAME_SHAPE) for width, height in sizes]
     counts = Counter(shapes)
     commonest = max(counts, key=lambda shape: (counts[shape], shape))
     aspect = float(np.median([w / h for (w, h), shape in zip(sizes, shapes, strict=True) if shape == commonest]))
     width, height = (long_side_px, long_side_px / aspect) if aspect >= 1 else (long_side_px * aspect, long_side_px)
-    return max(1, round(width / multiple)) * multiple, max(1, round(height / multiple)) * multiple
+    least = math.ceil(MIN_SIDE_PX / multiple)
+    return max(least, round(width / multiple)) * multiple, max(least, round(height / multiple)) * multiple
 
 
 def quarter_turns_to_fit(

@@ -1,7 +1,6 @@
-"""Training scenes by number, and an endless stream of them."""
+"""Training scenes by number: an endless series."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,20 +87,3 @@ def training_scene(
                     images = _disturb(images, photometry, rng)
                 return TrainingScene(Views(images, cameras), depth, scene.kind)
     raise AssertionError(f"no camera path fits scene {index} of seed {seed}")
-
-
-def stream(
-    seed: int,
-    views: int,
-    width: int,
-    height: int,
-    first: int = 0,
-    samples: int = 4,
-    threads: int = 1,
-    photometry: Photometry | None = None,
-) -> Iterator[TrainingScene]:
-    """Scenes `first`, `first + 1`, ... without end; made on demand, so a background thread can pull ahead."""
-    index = first
-    while True:
-        yield training_scene(seed, index, views, width, height, samples, threads, photometry)
-        index += 1

@@ -57,14 +57,20 @@ def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
 def resume_or_start(folder: Path, config: TrainConfig, start: str | None = None) -> Trainer:
     """The run that `folder` holds, or a new one from the weights `start` names (None: a fresh default model).
 
-    Raises InputError if the folder holds a run of another configuration.
+    Raises InputError if the folder holds a run of another configuration, or a damaged one.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder for the run.")
+    folder.mkdir(parents=True, exist_ok=True)
     state_file = folder / STATE_FILE
     torch.manual_seed(config.seed)
     if not state_file.is_file():
         model = load_model(start).model if start else Ilrm(DEFAULT_MODEL)
         return new_trainer(config, model.train())
-    state = torch.load(state_file, weights_only=True)
+    try:
+        state = torch.load(state_file, weights_only=True)
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{state_file}: cannot be read as a run's state; remove it to start anew.") from error
     if state["config"] != repr(config):
         raise InputError(f"{state_file}: holds a run with other settings; choose another folder or the same settings.")
     trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])))
@@ -85,7 +91,6 @@ def save(trainer: Trainer, folder: Path) -> None:
         "optimizer": trainer.optimizer.state_dict(),
         "step": trainer.step,
     }
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / STATE_FILE) as partial:
         torch.save(state, partial)
 

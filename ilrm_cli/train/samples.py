@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.model.matching import depth_range_of
+from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.normalize import normalized_from_world
-from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.synth.dataset import Photometry, training_scene
 from ilrm_cli.train.config import ASPECTS, TrainConfig
 from ilrm_cli.views import Views
 
@@ -18,6 +19,7 @@ SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure 
 FAR_FACTOR = 6.0  # beyond this many times the scene's lower quartile, few points are triangulated
 PATH_SPANS = (0.2, 0.8)  # share of a camera path that one sample covers: views must overlap to be matched
 RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
+PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,16 @@ class Sample:
 
 def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple[int, int]:
     """(width, height) of the given aspect, sides rounded to the multiple."""
-    factor = long_side_px / max(aspect) / multiple
-    return tuple(max(1, round(side * factor)) * multiple for side in aspect)  # type: ignore[return-value]
+    return common_size_of([aspect], long_side_px, multiple)
 
 
 def draw_sample(seed: int, index: int, views: int, targets: int, width: int, height: int) -> Sample:
     """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
     rng = np.random.default_rng([seed, index, 1])
     span = rng.uniform(*PATH_SPANS)
-    scene = training_scene(seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL, span=span)
+    scene = training_scene(
+        seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span
+    )
     order = torch.from_numpy(rng.permutation(views + targets))
     inputs, held = scene.views[order[:views]], scene.views[order[views:]]
     depth = scene.depth[order[:views]]

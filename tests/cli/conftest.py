@@ -1,7 +1,10 @@
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+from ilrm_cli.caches import keep_numba_kernels
 
 SAMPLES = Path(__file__).parents[2] / "sample_scenes"
 
@@ -25,3 +28,15 @@ def made(tmp_path_factory) -> tuple[Path, dict]:
     )
     assert outcome.status == 0, outcome.err
     return output, outcome.json
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """What structure from motion keeps goes to a folder of this session; compiled kernels stay where they are."""
+    keep_numba_kernels()
+    before = os.environ.get("ILRM_CACHE")
+    os.environ["ILRM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("ILRM_CACHE")
+    if before is not None:
+        os.environ["ILRM_CACHE"] = before

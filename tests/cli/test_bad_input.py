@@ -48,8 +48,7 @@ def test_one_photo(tmp_path):
     assert "at least two" in refused(tmp_path, "reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
 
 
-def test_photos_that_do_not_overlap(tmp_path, monkeypatch):
-    monkeypatch.setenv("ILRM_CACHE", str(tmp_path.parent / f"{tmp_path.name}_cache"))
+def test_photos_that_do_not_overlap(tmp_path):
     for i in range(3):
         noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i)
     assert "overlap" in refused(tmp_path, "reconstruct", tmp_path / "apart", "-o", tmp_path / "s.ply")
@@ -80,6 +79,15 @@ def test_output_exists(posed, tmp_path):
     (tmp_path / "s.ply").write_text("mine")
     assert "-w" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply")
     assert (tmp_path / "s.ply").read_text() == "mine"
+
+
+def test_a_json_that_is_not_ours_is_never_replaced(posed, tmp_path):
+    for content in ('{"frames": []}', ""):
+        (tmp_path / "transforms.json").write_text(content)
+        command = ("reconstruct", posed, "-o", tmp_path / "transforms.ply")
+        assert "exists" in refused(tmp_path, *command)
+        assert "not a scene's record" in refused(tmp_path, *command, "-w")
+        assert (tmp_path / "transforms.json").read_text() == content
 
 
 def test_output_folder_missing(posed, tmp_path):

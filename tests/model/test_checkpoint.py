@@ -100,6 +100,33 @@ def test_not_a_checkpoint(tmp_path):
     assert "unexpected tensor 'conv1.weight'" in refusal(tmp_path / "resnet.pt")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": "x"},
+        {"state_dict": [1]},
+        {"model": {"viewpoint_tokenizer.1.weight": 3}},
+        {"model": {5: torch.zeros(2)}},
+        {"model": {"viewpoint_tokenizer.1.weight": torch.tensor(1.0)}},
+        {"state_dict": {"vgg.weight": torch.zeros(2)}},
+        [1, 2],
+    ],
+)
+def test_files_of_something_else(tmp_path, content):
+    torch.save(content, tmp_path / "odd.pt")
+    assert "not an iLRM checkpoint" in refusal(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("wrong", [{"width": "big"}, {"patch": 0}, {"head": {"depth": "magic"}}, {"head_width": -1}])
+def test_configurations_that_make_no_model(tmp_path, wrong):
+    weights, config = encode_model(random_model(MATCHED))
+    fields = json.loads(config)
+    fields |= {"head": fields["head"] | wrong.pop("head", {})} | wrong
+    (tmp_path / "m.safetensors").write_bytes(weights)
+    (tmp_path / "m.json").write_text(json.dumps(fields))
+    assert "m." in refusal(tmp_path / "m.safetensors")
+
+
 def test_missing_tensor(tmp_path):
     model = random_model(published("dl3dv"))
     publish(model, "dl3dv", tmp_path / "whole.pt")

@@ -1,10 +1,8 @@
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.synth.dataset import Photometry, stream, training_scene
+from ilrm_cli.synth.dataset import Photometry, training_scene
 from ilrm_cli.synth.scenes import KINDS, SHARES, make_scene
 from ilrm_cli.synth.textures import FAMILIES, SIZE, fetch, tile_bank
 from ilrm_cli.synth.trajectories import SHOTS, draw_cameras, draw_fov_deg
@@ -20,11 +18,6 @@ def test_same_number_same_bits_other_number_other_scene():
     assert torch.equal(a.depth, b.depth)
     assert torch.equal(a.views.cameras.world_from_cam, b.views.cameras.world_from_cam)
     assert not torch.equal(a.views.images, c.views.images)
-
-
-def test_stream_is_the_series_from_a_number_on():
-    second = next(islice(stream(5, 2, 24, 24, first=1), 1, 2))
-    assert torch.equal(second.views.images, training_scene(5, 2, 2, 24, 24).views.images)
 
 
 def test_photometry_changes_pictures_only():
