@@ -22,8 +22,8 @@ class TrainConfig:
     """One run. Every step draws fresh scenes from (seed, step), so a resumed run sees what an unbroken one would."""
 
     steps: int = 10_000  # optimizer steps in all; the learning rate follows a cosine over them
-    batch: int = 4  # scenes per step
-    long_side_px: int = 64  # image size
+    batch: int = 4  # scenes per step at the smallest size; larger images come in smaller batches of as many pixels
+    long_sides_px: tuple[int, ...] = (64,)  # image sizes, one of them drawn per step
     min_views: int = 2  # inputs per scene are drawn uniformly between these two, per step
     max_views: int = 8
     targets: int = 3  # other views per scene that the loss looks at
