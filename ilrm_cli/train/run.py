@@ -43,6 +43,7 @@ class Trainer:
     averaged: Ilrm  # exponential moving average of the weights: what is evaluated and shipped
     optimizer: torch.optim.AdamW
     step: int = 0
+    scenes: int = 0  # seen so far
 
 
 def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
@@ -77,7 +78,7 @@ def resume_or_start(folder: Path, config: TrainConfig, start: str | None = None)
     trainer.model.load_state_dict(state["model"])
     trainer.averaged.load_state_dict(state["averaged"])
     trainer.optimizer.load_state_dict(state["optimizer"])
-    trainer.step = state["step"]
+    trainer.step, trainer.scenes = state["step"], state["scenes"]
     return trainer
 
 
@@ -90,6 +91,7 @@ def save(trainer: Trainer, folder: Path) -> None:
         "averaged": trainer.averaged.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "step": trainer.step,
+        "scenes": trainer.scenes,
     }
     with replacing(folder / STATE_FILE) as partial:
         torch.save(state, partial)
@@ -115,7 +117,7 @@ def train(trainer: Trainer, folder: Path, minutes: float = math.inf) -> Iterator
             data_s = time.perf_counter() - began
             loss, quality = advance(trainer, samples)
             total_s = time.perf_counter() - began
-            yield TrainStep(trainer.step, trainer.step * trainer.config.batch, loss, quality, data_s, total_s)
+            yield TrainStep(trainer.step, trainer.scenes, loss, quality, data_s, total_s)
             if time.monotonic() - saved > SAVE_SECONDS:
                 save(trainer, folder)
                 saved = time.monotonic()
@@ -136,6 +138,7 @@ def advance(trainer: Trainer, samples: list[Sample]) -> tuple[float, float]:
     torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), config.clip)
     trainer.optimizer.step()
     trainer.step += 1
+    trainer.scenes += len(samples)
     _average(trainer)
     return float(total.detach()), float(torch.stack([loss.psnr for loss in losses]).mean())
 

@@ -63,7 +63,9 @@ def batches(config: TrainConfig, multiple: int, start: int) -> Iterator[list[Sam
     """The batches of every step from `start` on; the same whenever they are asked for."""
     for step in range(start, config.steps):
         rng = np.random.default_rng([config.seed, step, 2])
-        width, height = size_for(ASPECTS[rng.integers(len(ASPECTS))], config.long_side_px, multiple)
+        long_side_px = int(rng.choice(config.long_sides_px))
+        width, height = size_for(ASPECTS[rng.integers(len(ASPECTS))], long_side_px, multiple)
         views = int(rng.integers(config.min_views, config.max_views + 1))
+        scenes = max(1, round(config.batch * (min(config.long_sides_px) / long_side_px) ** 2))
         first = step * config.batch
-        yield [draw_sample(config.seed, first + i, views, config.targets, width, height) for i in range(config.batch)]
+        yield [draw_sample(config.seed, first + i, views, config.targets, width, height) for i in range(scenes)]

@@ -13,7 +13,7 @@ from ilrm_cli.train.run import STATE_FILE, advance, learning_rate, new_trainer, 
 from ilrm_cli.train.samples import draw_sample
 from tests.model.tiny import MATCHED, random_model
 
-SHORT = TrainConfig(steps=6, batch=1, long_side_px=32, max_views=3, targets=2, warmup=2, learning_rate=1e-3)
+SHORT = TrainConfig(steps=6, batch=1, long_sides_px=(32,), max_views=3, targets=2, warmup=2, learning_rate=1e-3)
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,17 @@ def test_inputs_are_normalised():
 
 
 def test_the_same_step_has_the_same_batch():
-    config = TrainConfig(batch=2, long_side_px=32, max_views=3, targets=1)
+    config = TrainConfig(batch=2, long_sides_px=(32,), max_views=3, targets=1)
     later = next(batches(config, 8, start=5))
     stream = batches(config, 8, start=4)
     next(stream)
     again = next(stream)
     torch.testing.assert_close(later[1].inputs.images, again[1].inputs.images, rtol=0, atol=0)
     assert not torch.equal(later[0].inputs.images, later[1].inputs.images)
+
+
+def test_larger_images_come_in_smaller_batches():
+    config = TrainConfig(batch=4, long_sides_px=(32, 64), max_views=2, targets=1)
+    stream = batches(config, 8, start=0)
+    drawn = {(max(b[0].depth.shape[1:]), len(b)) for b in (next(stream) for _ in range(8))}
+    assert drawn == {(32, 4), (64, 1)}
