@@ -21,12 +21,13 @@ from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render import paths
 from ilrm_cli.render.rasterize import NEAR, Renderer, prepare, render, renderer_for
-from ilrm_cli.render.subject import subject_of
+from ilrm_cli.render.subject import subject_of, up_direction, upright
 
 # What a laptop without a GPU renders in well under a minute.
 DEFAULT_SECONDS = 4.0
 DEFAULT_FPS = 24.0
 DEFAULT_LONG_SIDE_PX = 640
+MAX_SIDE_PX = 8192  # what h264 players show
 
 # For scenes that came without cameras: a common photo's shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)
@@ -95,6 +96,8 @@ def fly(
     start = time.perf_counter()
     _check(path, seconds, fps, size, full)
     _check_renderer(renderer, device)
+    if not scene.is_file():
+        raise InputError(f"the scene {scene} does not exist")
     check_video_output(output, overwrite)
     stage = _load(scene)
     gaussians = stage.ply.gaussians.to(device)
@@ -165,8 +168,8 @@ def _check(path: str, seconds: float | None, fps: float | None, size: tuple[int,
     for flag, value in (("--seconds", seconds), ("--fps", fps)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{flag} is {value}; give a number above 0.")
-    if size is not None and min(size) < 2:
-        raise InputError(f"--size is {size[0]}x{size[1]}; give at least 2x2 px.")
+    if size is not None and not (min(size) >= 2 and max(size) <= MAX_SIDE_PX):
+        raise InputError(f"--size is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side.")
 
 
 def _check_renderer(renderer: Renderer, device: torch.device | str) -> None:
@@ -186,8 +189,9 @@ def _flight_from_file(path: Path, fps: float | None) -> _Flight:
 def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, full: bool) -> _Flight:
     fps = fps or DEFAULT_FPS
     count = max(1, round((seconds or DEFAULT_SECONDS) * fps))
-    subject = subject_of(stage.cameras, stage.ply.gaussians)
-    cameras, chosen = paths.path("orbit" if full else path, stage.cameras, subject, count, full=full)
+    photographed = upright(stage.cameras, up_direction(stage.cameras))
+    subject = subject_of(photographed, stage.ply.gaussians)
+    cameras, chosen = paths.path("orbit" if full else path, photographed, subject, count, full=full)
     return _Flight(cameras, chosen, fps, default_size(stage.cameras))
 
 

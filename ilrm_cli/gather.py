@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,9 +18,11 @@ from ilrm_cli.caches import cache_dir
 from ilrm_cli.cameras import Cameras, Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photos import (
+    VIDEO_SUFFIXES,
     check_photo,
     encode_upright_copy,
     find_photos,
+    find_unreadable_kinds,
     photo_folder,
     photo_header,
     photo_size,
@@ -54,8 +57,14 @@ def gather(
     Photos that cannot be read, and poses without photo, are left out and named in `warnings`.
     Raises InputError if the folder holds nothing to work with.
     """
+    if folder.suffix.lower() in VIDEO_SUFFIXES and folder.is_file():
+        command = f"ffmpeg -i {folder.name} -r 2 photos/%04d.jpg"
+        raise InputError(f"{folder} is a video; save photos from it first: {command}")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give the folder that holds the photos.")
+    others = find_unreadable_kinds(folder)
+    if others and not find_photos(folder):
+        raise InputError(f"{folder} holds {_other_kinds(others)}.")
     model = find_model(folder) if poses in ("auto", "colmap") else None
     transforms = find_transforms(folder) if poses in ("auto", "transforms") and model is None else None
     if model is not None:
@@ -70,7 +79,14 @@ def gather(
         capture = _from_sfm(folder, seed, cache if cache is not None else cache_dir(), report)
     if len(capture.photos) < 2:
         raise InputError(f"{folder} gives only one photo with a pose; at least two from different places are needed.")
+    if others and capture.origin == "sfm":
+        return replace(capture, warnings=(*capture.warnings, f"{folder} also holds {_other_kinds(others)}."))
     return capture
+
+
+def _other_kinds(paths: Sequence[Path]) -> str:
+    names = _listed([path.name for path in paths])
+    return f"{len(paths)} photos of a kind that is not read ({names}); save them as JPEG to use them"
 
 
 def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:

@@ -17,6 +17,7 @@ from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precisio
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, common_size, gather, load_views
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.io.photos import find_photos
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.config import IlrmConfig
@@ -32,6 +33,7 @@ from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
 DEFAULT_VIEWS = 8  # inputs when the user does not say, if the model takes as many and there are as many
+ENOUGH_TO_SPARE = 5  # photos from which one less as input costs little
 MIN_VIEWS = 2  # one photo has no parallax
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
@@ -98,6 +100,8 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
     device = resolve_device(settings.device)
     renderer = renderer_for(device)
 
+    if settings.views is not None and photos.is_dir() and 0 < (found := len(find_photos(photos))) < settings.views:
+        raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
     with watch.stage("load"):
         loaded = load_model(settings.model)
         model = loaded.model.to(device)
@@ -150,8 +154,9 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
 
 
 def default_views(config: IlrmConfig, photos: int) -> int:
-    """How many inputs when the user does not say: what the model knows, and no more than there are."""
-    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos)
+    """How many inputs when the user does not say: what the model knows, and where there are enough photos, not all."""
+    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be measured
+    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
 
 
 def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
@@ -234,8 +239,6 @@ def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int, scored: int
         )
     if scored < held_out:
         yield f"of {held_out} photos that are held out, {scored} evenly chosen ones are scored."
-    if held_out == 0:
-        yield "all photos are inputs, so none is left to measure the result on; use fewer with --views."
 
 
 class _Stopwatch:

@@ -14,7 +14,7 @@ def verdict(result: Reconstruction) -> str:
     """How the result scores on photos it was not given, and the most likely reason."""
     used, registered = len(result.used), len(result.capture.photos)
     if result.score is None or result.targets is None:
-        return f"All {used} photos were inputs, so the quality is not measured; hold some out with --views."
+        return f"All {used} photos were inputs, so the quality is not measured; hold one out with --views {used - 1}."
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined = result.refinement is not None
     return advise(result.score, len(result.targets), gap_deg, used, registered, refined)
@@ -33,9 +33,8 @@ def advise(score: Score, scored: int, gap_deg: float, used: int, registered: int
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input, which is wide: {more}."
     if not refined:
         return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --refine 50."
-    return (
-        f"{finding}; the views are close enough ({gap_deg:.0f}° apart): the scene or its poses are hard for this model."
-    )
+    more = f"try --views {min(2 * used, registered)} too" if registered > used else "more photos would help most"
+    return f"{finding}; the views are close ({gap_deg:.0f}° apart), the scene is hard for this model: {more}."
 
 
 def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:

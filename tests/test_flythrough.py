@@ -159,5 +159,6 @@ def test_options_that_cannot_be(scene: Path, tmp_path: Path, options: dict, mess
 
 def test_an_output_that_exists_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
+    (tmp_path / "empty.ply").touch()
     with pytest.raises(InputError, match="exists; pass -w"):
-        fly(tmp_path / "none.ply", output=tmp_path / "a.mp4")
+        fly(tmp_path / "empty.ply", output=tmp_path / "a.mp4")

@@ -313,3 +313,15 @@ def test_a_real_scene(shared):
     pixels = local[:, :2] / local[:, 2:] * cameras.focal_px[0] + cameras.center_px[0]
     inside = (local[:, 2] > 0) & ((pixels > 0) & (pixels < torch.tensor(size))).all(1)
     assert inside.float().mean() > 0.3
+
+
+def test_kinds_of_photos_that_are_not_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").touch()
+    with pytest.raises(InputError, match=r"1 photos of a kind that is not read \(IMG_1.HEIC\); save them as JPEG"):
+        gather(tmp_path)
+
+
+def test_a_video_gets_the_command_that_makes_photos_of_it(tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").touch()
+    with pytest.raises(InputError, match=r"is a video; .*ffmpeg -i walk.mp4"):
+        gather(tmp_path / "walk.mp4")

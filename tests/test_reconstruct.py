@@ -32,7 +32,8 @@ def test_only_points_inside_the_image_count():
     ("config", "photos", "expected"),
     [
         (IlrmConfig(), 100, DEFAULT_VIEWS),
-        (IlrmConfig(), 5, 5),
+        (IlrmConfig(), 8, 7),
+        (IlrmConfig(), 4, 4),
         (PRESETS["re10k"].config, 100, 2),
         (dataclasses.replace(IlrmConfig(), min_views=16), 100, 16),
     ],

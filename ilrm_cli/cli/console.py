@@ -8,14 +8,15 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
 
 EXIT_FAILED = 1  # the input or the machine did not allow it; 2 is for wrong usage and comes from the parser
+EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 
 class Face:
@@ -23,7 +24,7 @@ class Face:
 
     def __init__(self, command: str, as_json: bool, quiet: bool, verbose: bool):
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
-        self.err = Console(stderr=True, quiet=quiet, highlight=False)
+        self.err = Console(stderr=True, highlight=False)
         self.out = Console(quiet=quiet or as_json, highlight=False)
 
     @contextmanager
@@ -33,15 +34,17 @@ class Face:
             yield ignore
             return
         columns = (
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=10)),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
-        with Progress(*columns, console=self.err) as bars:
+        bars = Progress(*columns, console=self.err)
+        try:
             yield _Bars(bars)
+        finally:
+            bars.stop()
 
     def warn(self, sentences: tuple[str, ...]) -> None:
         for sentence in sentences:
@@ -52,7 +55,7 @@ class Face:
 
     def detail(self, text: str) -> None:
         """Shown with --verbose only."""
-        if self.verbose:
+        if self.verbose and not self.quiet:
             self.err.print(text, style="dim", soft_wrap=True, markup=False)
 
     def shares(self, title: str, seconds: dict[str, float], total: float) -> None:
@@ -78,6 +81,7 @@ class _Bars:
         self._bars, self._tasks = bars, dict[str, TaskID]()
 
     def __call__(self, step: Step) -> None:
+        self._bars.start()  # at the first step: a command that fails before it draws nothing
         if step.stage not in self._tasks:
             self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
         self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
@@ -97,3 +101,7 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
         message = Text.assemble(("error: ", "red"), str(error))
         Console(stderr=True, highlight=False).print(message, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        shown.finish({"command": command, "status": "stopped"})
+        shown.err.print("stopped: nothing was written")
+        raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -10,7 +10,7 @@ Device = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-w", help="Replace the output if it exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more about what was done.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
 SceneOutput = Annotated[Path, typer.Option("--output", "-o", help="The .ply to write; its record goes beside it.")]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ilrm_cli.reconstruct import Reconstruction
 
 STAGES = ("poses", "load", "inference", "refine", "score", "export")  # of the table, in order
+SHOWN_SECONDS = 0.005  # what took less was not done
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
@@ -30,7 +31,7 @@ def reconstruct(
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
     ] = "auto",
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
-    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32)] = None,
+    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
     device: Device = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
@@ -105,9 +106,11 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     timings = summary["timings_s"]
     rows = {}
     for stage in STAGES:
-        rows[stage] = timings[stage]
+        if timings[stage] >= SHOWN_SECONDS:
+            rows[stage] = timings[stage]
         if stage == "inference":
             rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
+    rows["start and rest"] = timings["total"] - sum(timings[stage] for stage in STAGES)
     shown.shares("Where the time went", rows, timings["total"])
     views = summary["views"]
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
@@ -120,5 +123,5 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     shown.say(summary["verdict"])
     shown.say(
         f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
-        f"({summary['renderer']} on {summary['device']}) in {timings['total']:.1f} s: {summary['output']}"
+        f"in {timings['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )

@@ -28,7 +28,9 @@ def render(
     ] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A .mp4, a .gif, a .png (numbered frames) or a folder of frames."),
+        typer.Option(
+            "--output", "-o", help="A .mp4, a .gif, a .png (numbered frames) or a folder. Default: SCENE_PATH.mp4."
+        ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of the film.")] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second.")] = None,

@@ -17,6 +17,10 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 PHOTO_FOLDERS = ("images", "input")  # where COLMAP, nerfstudio and 3DGS projects keep their photos
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # what PIL raises on bad files
 BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # what it raises on bad EXIF data
+OTHER_PHOTO_SUFFIXES = frozenset(
+    {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+)
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes a JPEG decoder can produce directly, as divisors
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns that make it upright
 UPRIGHT_BY = {
@@ -70,6 +74,11 @@ def find_photos(folder: Path) -> list[Path]:
     """
     directly = [path for path in folder.iterdir() if _is_photo(path)]
     return sorted(directly or (path for path in folder.rglob("*") if _is_photo(path, folder)), key=natural_order)
+
+
+def find_unreadable_kinds(folder: Path) -> list[Path]:
+    """Files that are photos to people but of a kind that is not read here, HEIC and camera RAW, in natural order."""
+    return sorted((p for p in folder.rglob("*") if p.suffix.lower() in OTHER_PHOTO_SUFFIXES), key=natural_order)
 
 
 def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:

@@ -57,6 +57,21 @@ def up_direction(cameras: Cameras) -> Float[Tensor, "3"]:
     return -up if up @ down > 0 else up
 
 
+def upright(cameras: Cameras, up: Float[Tensor, "3"]) -> Cameras:
+    """The cameras turned about their viewing axes, by quarter turns, until `up` is up in each image.
+
+    Photos that were turned by 90 degrees to fit the others' shape would otherwise lie on their side in a film. The
+    image size stays, so a camera that is turned by one quarter keeps its focal lengths and sees a little more or less.
+    """
+    x, y = cameras.world_from_cam[:, :3, 0], cameras.world_from_cam[:, :3, 1]
+    turned_x, turned_y = torch.stack([x, y, -x, -y]), torch.stack([y, -x, -y, x])  # [4 turns, camera, 3]
+    best = (turned_y @ up).argmin(0)  # y points down
+    pick = torch.arange(len(cameras))
+    pose = cameras.world_from_cam.clone()
+    pose[:, :3, 0], pose[:, :3, 1] = turned_x[best, pick], turned_y[best, pick]
+    return cameras.moved(pose)
+
+
 def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:
     """The point with the least sum of squared distances to the viewing axes; None if they do not meet in front.
 
