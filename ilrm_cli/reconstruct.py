@@ -21,6 +21,7 @@ from ilrm_cli.io.photos import find_photos
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.model.timing import AttentionClock, LayerTime
@@ -66,6 +67,7 @@ class Reconstruction:
     """The scene and everything that is known about it. Gaussians, inputs and held-out views are normalised."""
 
     gaussians: Gaussians
+    floating: int  # predicted Gaussians left out because other views see through them; published models keep all
     capture: Capture
     used: tuple[PosedPhoto, ...]
     held_out: tuple[PosedPhoto, ...]
@@ -117,7 +119,8 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         depth_range = depth_range_in(capture, inputs, to_normal)
         inputs, targets = inputs.to(device), targets.to(device) if targets else None
     with watch.stage("inference"):
-        gaussians, layers = infer(model, inputs, depth_range, report)
+        predicted, layers = infer(model, inputs, depth_range, report)
+        gaussians = without_floating(model, predicted, inputs.cameras)
 
     refinement = None
     with watch.stage("refine"):
@@ -133,6 +136,7 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
     }
     return Reconstruction(
         gaussians=gaussians,
+        floating=len(predicted) - len(gaussians),
         capture=capture,
         used=used,
         held_out=held_out,
@@ -216,6 +220,15 @@ def infer(
     clock = AttentionClock(inputs.images.device)
     gaussians = model([inputs], [depth_range], clock, report)[0]
     return gaussians, clock.layers()
+
+
+def without_floating(model: Ilrm, gaussians: Gaussians, cameras: Cameras) -> Gaussians:
+    """The Gaussians less those in space that other views see through; those of published models stay as published."""
+    if model.config.matching is None:
+        return gaussians
+    factor = model.config.viewpoint_factor
+    grid = cameras.resized(cameras.width // factor, cameras.height // factor)
+    return gaussians[~floating(gaussians.means, grid)]
 
 
 @torch.no_grad()

@@ -72,6 +72,7 @@ def summarize(
         "status": "ok",
         "output": str(output),
         "gaussians": written.gaussians,
+        "floating": result.floating,
         "views": {
             "found": result.capture.found,
             "registered": len(result.capture.photos),
@@ -114,6 +115,7 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     shown.shares("Where the time went", rows, timings["total"])
     views = summary["views"]
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
+    shown.detail(f"{result.floating:,} Gaussians left out because other photos see through them")
     shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")
     if refined := summary["refine"]:
         shown.say(

@@ -14,8 +14,8 @@ from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm, ilrm_process
 
 KEYS = {
-    "command", "status", "output", "gaussians", "views", "model", "device", "renderer", "held_out", "refine",
-    "verdict", "timings_s", "layers", "warnings",
+    "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
+    "refine", "verdict", "timings_s", "layers", "warnings",
 }  # fmt: skip
 TIMINGS = {"poses", "load", "inference", "cross_attention", "self_attention", "refine", "score", "export", "total"}
 
