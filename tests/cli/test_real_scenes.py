@@ -1,0 +1,45 @@
+"""The main job on real photos, with the shipped weights: minutes of work, so marked slow."""
+
+import pytest
+import torch
+
+from ilrm_cli.io.ply import decode_ply
+from ilrm_cli.io.scene import cameras_of, read_record, record_path
+from ilrm_cli.metrics import psnr
+from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.render.rasterize import NEAR, render
+from tests.cli.run import ilrm, ilrm_process
+
+pytestmark = pytest.mark.slow
+
+
+def test_posed_photos_take_less_than_half_a_minute(shared, tmp_path):
+    made = ilrm_process("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", "--json")
+    assert made.status == 0
+    assert made.json["timings_s"]["total"] < 30
+    assert made.json["views"]["registered"] == 30
+
+
+def test_photos_alone_take_less_than_three_minutes(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))  # poses and kernels from nothing
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    made = ilrm_process("reconstruct", shared / "photos" / "sceaux_castle", "-o", tmp_path / "castle.ply", "--json")
+    assert made.status == 0
+    assert made.json["timings_s"]["total"] < 180
+    assert made.json["views"]["registered"] == 11
+
+
+def test_the_file_of_a_real_scene_renders_like_the_scene_in_memory(shared, tmp_path):
+    ilrm("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", "-q")
+    memory = reconstruct(shared / "scenes" / "fox", Settings())
+    record = read_record(record_path(tmp_path / "fox.ply"))
+    cameras = cameras_of(record, "input").to(torch.float32)
+    from_file = render(decode_ply(tmp_path / "fox.ply").gaussians, cameras, near=NEAR / record.model_from_world.scale)
+    assert float(psnr(from_file.color, render(memory.gaussians, memory.inputs.cameras).color).min()) > 50
+
+
+@pytest.mark.parametrize("scene", ["fox", "fern", "fountain", "castle"])
+def test_refinement_raises_the_held_out_score(shared, tmp_path, scene):
+    made = ilrm("reconstruct", shared / "scenes" / scene, "-o", tmp_path / "s.ply", "--refine", "50", "--json").json
+    assert made["refine"]["psnr_after"] > made["refine"]["psnr_before"] + 0.5
+    assert made["held_out"]["psnr"] == pytest.approx(made["refine"]["psnr_after"], abs=1e-3)
