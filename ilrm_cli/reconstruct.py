@@ -7,37 +7,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
-from ilrm_cli.gather import Origin, common_size, gather, load_views
+from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photos import find_photos
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.model.timing import AttentionClock, LayerTime
-from ilrm_cli.pose.normalize import normalized_from_world
-from ilrm_cli.pose.select import select_views
+from ilrm_cli.preparation import default_views, depth_range_in, prepare_views, split_photos
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
-DEFAULT_VIEWS = 8  # inputs when the user does not say, if the model takes as many and there are as many
-ENOUGH_TO_SPARE = 5  # photos from which one less as input costs little
 MIN_VIEWS = 2  # one photo has no parallax
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
-MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         used, held_out = split_photos(capture, views, settings.seed)
         scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
     with watch.stage("load"):
-        inputs, targets, to_normal = prepare_views(used, scored, settings.long_side_px, model, report)
+        inputs, targets, to_normal = prepare_views(used, scored, settings.long_side_px, model.config, report)
         depth_range = depth_range_in(capture, inputs, to_normal)
         inputs, targets = inputs.to(device), targets.to(device) if targets else None
     with watch.stage("inference"):
@@ -155,61 +146,6 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         timings_s=timings,
         warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out), len(scored))),
     )
-
-
-def default_views(config: IlrmConfig, photos: int) -> int:
-    """How many inputs when the user does not say: what the model knows, and where there are enough photos, not all."""
-    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be measured
-    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
-
-
-def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
-    """The inputs and the others."""
-    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), views, seed=seed)
-    others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
-    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in others)
-
-
-def prepare_views(
-    used: tuple[PosedPhoto, ...],
-    scored: tuple[PosedPhoto, ...],
-    long_side_px: int | None,
-    model: Ilrm,
-    report: Report = ignore,
-) -> tuple[Views, Views | None, Similarity]:
-    """Images at the model's size with normalised cameras: inputs, held-out targets, and the normalisation."""
-    config = model.config
-    width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
-    to_normal = normalized_from_world(torch.from_numpy(np.stack([p.world_from_cam for p in used])))
-
-    def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
-        views = load_views(photos, width, height)
-        report(Step(stage, len(photos), len(photos)))
-        return Views(views.images, normalized_cameras(views.cameras, to_normal))
-
-    return load(used, "input photos"), load(scored, "held-out photos") if scored else None, to_normal
-
-
-def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
-    """Cameras of the capture's frame in the normalised one, in float32."""
-    return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
-
-
-def depth_range_in(capture: Capture, inputs: Views, to_normal: Similarity) -> tuple[float, float]:
-    """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
-    depths = visible_depths(to_normal.points(torch.from_numpy(capture.points)), inputs.cameras)
-    return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
-
-
-def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, "sample"]:
-    """z-depths of every point in every camera whose image it falls into."""
-    cameras = cameras.to(points.dtype)
-    cam_from_world = cameras.cam_from_world
-    local = torch.einsum("vij,pj->vpi", cam_from_world[:, :3, :3], points) + cam_from_world[:, None, :3, 3]
-    z = local[..., 2]
-    pixel = local[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
-    inside = (pixel >= 0) & (pixel < torch.tensor([cameras.width, cameras.height]))
-    return z[(z > 0) & inside.all(-1)]
 
 
 @torch.inference_mode()

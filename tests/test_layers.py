@@ -13,6 +13,7 @@ FLOORS = (
     {"cameras", "gaussians", "views"},
     {"io", "pose", "model", "render", "synth"},
     {"gather", "refine", "train", "flythrough", "bench"},
+    {"preparation"},
     {"reconstruct"},
     {"export", "verdict"},
     {"cli"},

@@ -1,4 +1,4 @@
-"""The parts of the main job that need no weights; the whole of it is tested through the command line."""
+"""Which photos are inputs, their frame, and the depths at which to look."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.reconstruct import DEFAULT_VIEWS, default_views, normalized_cameras, visible_depths
+from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalized_cameras, visible_depths
 from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.similarity import Similarity
 

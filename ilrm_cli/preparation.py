@@ -1,0 +1,74 @@
+"""Between posed photos and the model: which photos are inputs, their frame, and the depths at which to look."""
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gather import common_size, load_views
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
+from ilrm_cli.pose.normalize import normalized_from_world
+from ilrm_cli.pose.select import select_views
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Capture, PosedPhoto, Views
+
+DEFAULT_VIEWS = 8  # inputs when the user does not say, if the model takes as many and there are as many
+ENOUGH_TO_SPARE = 5  # photos from which one less as input costs little
+MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
+
+
+def default_views(config: IlrmConfig, photos: int) -> int:
+    """How many inputs when the user does not say: what the model knows, and where there are enough photos, not all."""
+    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be measured
+    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
+
+
+def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
+    """The inputs and the others."""
+    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), views, seed=seed)
+    others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
+    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in others)
+
+
+def prepare_views(
+    used: tuple[PosedPhoto, ...],
+    scored: tuple[PosedPhoto, ...],
+    long_side_px: int | None,
+    config: IlrmConfig,
+    report: Report = ignore,
+) -> tuple[Views, Views | None, Similarity]:
+    """Images at the model's size with normalised cameras: inputs, held-out targets, and the normalisation."""
+    width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
+    to_normal = normalized_from_world(torch.from_numpy(np.stack([p.world_from_cam for p in used])))
+
+    def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
+        views = load_views(photos, width, height)
+        report(Step(stage, len(photos), len(photos)))
+        return Views(views.images, normalized_cameras(views.cameras, to_normal))
+
+    return load(used, "input photos"), load(scored, "held-out photos") if scored else None, to_normal
+
+
+def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
+    """Cameras of the capture's frame in the normalised one, in float32."""
+    return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
+
+
+def depth_range_in(capture: Capture, inputs: Views, to_normal: Similarity) -> tuple[float, float]:
+    """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
+    depths = visible_depths(to_normal.points(torch.from_numpy(capture.points)), inputs.cameras)
+    return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
+
+
+def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, "sample"]:
+    """z-depths of every point in every camera whose image it falls into."""
+    cameras = cameras.to(points.dtype)
+    cam_from_world = cameras.cam_from_world
+    local = torch.einsum("vij,pj->vpi", cam_from_world[:, :3, :3], points) + cam_from_world[:, None, :3, 3]
+    z = local[..., 2]
+    pixel = local[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
+    inside = (pixel >= 0) & (pixel < torch.tensor([cameras.width, cameras.height]))
+    return z[(z > 0) & inside.all(-1)]
