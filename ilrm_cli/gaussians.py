@@ -22,7 +22,7 @@ class Gaussians:
     means: Float[Tensor, "gaussian 3"]  # world units
     quaternions: Float[Tensor, "gaussian 4"]  # (w, x, y, z), unit length
     scales: Float[Tensor, "gaussian 3"]  # standard deviations along the local axes, world units, > 0
-    opacities: Float[Tensor, "gaussian"]  # in [0, 1]
+    opacities: Float[Tensor, " gaussian"]  # in [0, 1]
     harmonics: Float[Tensor, "gaussian bases 3"]  # spherical harmonics, (degree + 1)² bases, in `harmonics.py`'s order
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class Gaussians:
     def sh_degree(self) -> int:
         return int(self.harmonics.shape[1] ** 0.5) - 1
 
-    def finite(self) -> Bool[Tensor, "gaussian"]:
+    def finite(self) -> Bool[Tensor, " gaussian"]:
         """Whether every number of each Gaussian is finite."""
         parts = [getattr(self, f.name).unsqueeze(-1).flatten(1) for f in fields(self)]
         return torch.cat(parts, dim=1).isfinite().all(1)

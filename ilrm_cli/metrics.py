@@ -12,7 +12,7 @@ PSNR_CAP = 100.0  # dB: what identical images are given
 
 def psnr(
     images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
-) -> Float[Tensor, "view"]:
+) -> Float[Tensor, " view"]:
     """Peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1] first."""
     mse = (images.clamp(0, 1) - targets.clamp(0, 1)).square().mean(dim=(1, 2, 3))
     return (-10 * mse.log10()).clamp_max(PSNR_CAP)
@@ -20,7 +20,7 @@ def psnr(
 
 def ssim(
     images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
-) -> Float[Tensor, "view"]:
+) -> Float[Tensor, " view"]:
     """Structural similarity of each view: 11 x 11 Gaussian window (sigma 1.5 px), valid region, data range 1.
 
     Differentiable. Sides must be at least 11 px.

@@ -63,7 +63,7 @@ def depth_range_in(capture: Capture, inputs: Views, to_normal: Similarity) -> tu
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
 
 
-def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, "sample"]:
+def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, " sample"]:
     """z-depths of every point in every camera whose image it falls into."""
     cameras = cameras.to(points.dtype)
     cam_from_world = cameras.cam_from_world

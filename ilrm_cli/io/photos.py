@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, refus
 COPY_QUALITY = 95  # JPEG quality of working copies: compression noise stays below the noise of the sensor
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL refuses twice this
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", module="PIL")  # such a photo is used without its EXIF
 
 
 @dataclass(frozen=True)

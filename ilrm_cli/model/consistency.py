@@ -18,7 +18,7 @@ SEEN_THROUGH_PER_CONFIRMED, SEEN_THROUGH_SPARE = 2, 1
 
 
 @torch.no_grad()
-def floating(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Bool[Tensor, "gaussian"]:
+def floating(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Bool[Tensor, " gaussian"]:
     """Whether each Gaussian floats, for one Gaussian per pixel of `cameras` in (view, row, column) order."""
     views, height, width = len(cameras), cameras.height, cameras.width
     cam_from_world = cameras.cam_from_world

@@ -39,7 +39,7 @@ class Matches:
         return Matches(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
 
 
-def log_planes(depth_range: tuple[float, float], count: int, like: Tensor) -> Float[Tensor, "plane"]:
+def log_planes(depth_range: tuple[float, float], count: int, like: Tensor) -> Float[Tensor, " plane"]:
     """Logarithms of the depths that are swept, near to far."""
     near, far = torch.tensor(depth_range, dtype=torch.float64).log().tolist()
     return torch.linspace(near, far, count, device=like.device, dtype=like.dtype)
@@ -58,8 +58,8 @@ def warp_costs(
     features: Float[Tensor, "view channel height width"],
     cameras: Cameras,
     view: int,
-    others: Int[Tensor, "neighbor"],
-    depths: Float[Tensor, "plane"],
+    others: Int[Tensor, " neighbor"],
+    depths: Float[Tensor, " plane"],
 ) -> tuple[Float[Tensor, "neighbor plane height width"], Bool[Tensor, "neighbor plane height width"]]:
     """Mean absolute difference between `view` and each other view warped onto its planes, and where it is defined."""
     height, width = features.shape[-2:]
@@ -127,7 +127,7 @@ NEAR_QUANTILE, FAR_QUANTILE = 0.01, 0.98
 NEAR_MARGIN, FAR_MARGIN = 0.8, 1.5
 
 
-def depth_range_of(depths: Float[Tensor, "sample"]) -> tuple[float, float]:
+def depth_range_of(depths: Float[Tensor, " sample"]) -> tuple[float, float]:
     """The (near, far) to sweep for a scene with surfaces at these z-depths (> 0), in their units."""
     near, far = torch.quantile(depths.double(), torch.tensor([NEAR_QUANTILE, FAR_QUANTILE]).to(depths.device).double())
     return NEAR_MARGIN * float(near), FAR_MARGIN * float(far)

@@ -40,16 +40,16 @@ class Projection:
     """The visible Gaussians of one camera, in slots; each share of slots is filled from its start."""
 
     records: Float32[ndarray, "gaussian columns"]  # see cpu_layout
-    ids: Int32[ndarray, "gaussian"]  # which Gaussian a slot holds
+    ids: Int32[ndarray, " gaussian"]  # which Gaussian a slot holds
     tiles: Int16[ndarray, "gaussian 4"]  # tiles reached: first column, first row, end column, end row
-    visible: Int64[ndarray, "share"]  # slots filled in each share
+    visible: Int64[ndarray, " share"]  # slots filled in each share
 
 
 @dataclass(frozen=True)
 class Frame:
     """All that the backward pass needs of one rendered camera."""
 
-    camera: Float32[ndarray, "columns"]  # see cpu_layout
+    camera: Float32[ndarray, " columns"]  # see cpu_layout
     projection: Projection
     bins: Bins
     color: Float32[ndarray, "3 height width"]
@@ -73,7 +73,7 @@ def camera_rows(cameras: Cameras, near: float) -> Float32[ndarray, "camera colum
 
 def draw(
     arrays: tuple[ndarray, ...],
-    camera: Float32[ndarray, "columns"],
+    camera: Float32[ndarray, " columns"],
     background: Float32[ndarray, "3"],
     color: Float32[ndarray, "3 height width"],
     alpha: Float32[ndarray, "height width"],

@@ -22,8 +22,8 @@ class Bins:
     """The Gaussians of each tile, tiles in row-major order."""
 
     columns: int  # tiles per row of tiles
-    starts: Int64[ndarray, "ends"]  # tile t owns slots[starts[t]:starts[t + 1]]
-    slots: Int32[ndarray, "entry"]  # rows of the projection's records, nearest first within a tile
+    starts: Int64[ndarray, " ends"]  # tile t owns slots[starts[t]:starts[t + 1]]
+    slots: Int32[ndarray, " entry"]  # rows of the projection's records, nearest first within a tile
 
 
 @kernel
@@ -99,8 +99,8 @@ def number_entries(visible, share, tiles, first_entry):
 
 
 def depth_order(
-    records: Float32[ndarray, "gaussian columns"], visible: Int64[ndarray, "share"], share: int
-) -> Int32[ndarray, "visible"]:
+    records: Float32[ndarray, "gaussian columns"], visible: Int64[ndarray, " share"], share: int
+) -> Int32[ndarray, " visible"]:
     """Slots of the visible Gaussians from near to far; equal depths keep their order."""
     total = int(visible.sum())
     slots, order = np.empty(total, np.int32), np.empty(total, np.int32)
@@ -110,7 +110,9 @@ def depth_order(
     return order
 
 
-def bin_by_tile(order: Int32[ndarray, "visible"], tiles: Int16[ndarray, "gaussian 4"], width: int, height: int) -> Bins:
+def bin_by_tile(
+    order: Int32[ndarray, " visible"], tiles: Int16[ndarray, "gaussian 4"], width: int, height: int
+) -> Bins:
     """Deal the Gaussians, in the given order, to every tile they reach."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     share = max(1, -(-len(order) // thread_count()))

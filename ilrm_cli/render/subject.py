@@ -119,7 +119,7 @@ def visible_depth(cameras: Cameras, gaussians: Gaussians) -> float:
 
 
 def weighted_quantiles(
-    values: Float[Tensor, "sample column"], weights: Float[Tensor, "sample"], shares: tuple[float, ...]
+    values: Float[Tensor, "sample column"], weights: Float[Tensor, " sample"], shares: tuple[float, ...]
 ) -> Float[Tensor, "share column"]:
     """For each column the values below which the given shares of the weight lie."""
     order = values.argsort(dim=0)

@@ -32,7 +32,7 @@ def interpolate(cameras: Cameras, depth: float, frames: int) -> Cameras:
     return through(cameras[order.tolist()], times, np.linspace(0, times[-1], frames))
 
 
-def through(cameras: Cameras, knots: Float[ndarray, "camera"], times: Float[ndarray, "frame"]) -> Cameras:
+def through(cameras: Cameras, knots: Float[ndarray, " camera"], times: Float[ndarray, " frame"]) -> Cameras:
     """A smooth curve that passes camera i at time knots[i], evaluated at `times`.
 
     Positions and intrinsics by Akima's (1970) spline, which does not overshoot; rotations by a C² rotation spline.

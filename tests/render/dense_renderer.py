@@ -12,7 +12,7 @@ from ilrm_cli.rotations import matrix_from_quaternion
 
 def project(
     gaussians: Gaussians, cameras: Cameras
-) -> tuple[Float[Tensor, "gaussian 2"], Float[Tensor, "gaussian 2 2"], Float[Tensor, "gaussian"]]:
+) -> tuple[Float[Tensor, "gaussian 2"], Float[Tensor, "gaussian 2 2"], Float[Tensor, " gaussian"]]:
     """Image position, low-passed 2D covariance and depth in the first camera."""
     cam_from_world = cameras.cam_from_world[0]
     points = gaussians.means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]  # [N, 3]
