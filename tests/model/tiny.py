@@ -5,18 +5,12 @@ import dataclasses
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
+from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.train.config import DEFAULT_MODEL
 from ilrm_cli.views import Views
 
-MATCHED = IlrmConfig(
-    layers=2,
-    width=32,
-    head_width=16,
-    patch=4,
-    head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
-    matching=MatchingConfig(planes=8),
-)
+MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=8))
 
 
 def published(name: str) -> IlrmConfig:
