@@ -1,5 +1,7 @@
 """Attention and MLP blocks: pre-norm, no bias, no dropout. Shared by every backbone."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -88,6 +90,26 @@ class Mlp(nn.Module):
         return self.fc2(gelu(self.fc1(self.norm(tokens))))
 
 
+@dataclass(frozen=True)
+class MiniBatch:
+    """Mini-batch cross attention (paper, "MC"; training only): every k-th viewpoint token reads every k-th image token.
+
+    The other viewpoint tokens keep their value. Layers and steps take turns, so that each subset meets every other.
+    """
+
+    every: int = 1  # k: 1 is the full attention, 2 the paper's half, 4 its quarter
+    first_viewpoint: int = 0  # the subsets are first, first + k, first + 2 k, ...
+    first_image: int = 0
+
+    @staticmethod
+    def turn(every: int, number: int) -> "MiniBatch":
+        """The subsets of turn `number`: all k² pairs of them in k² turns."""
+        return MiniBatch(every, number % every, number // every % every)
+
+
+FULL = MiniBatch()
+
+
 class UpdateLayer(nn.Module):
     """One refinement of the scene: read the images, think, exchange between views, think (paper section 3.2)."""
 
@@ -105,10 +127,14 @@ class UpdateLayer(nn.Module):
         views_per_scene: int,
         clock: AttentionClock,
         checkpointing: bool = False,
+        mini_batch: MiniBatch = FULL,
     ) -> Float[Tensor, "view token dim"]:
         run = _recomputed if checkpointing and torch.is_grad_enabled() else _direct
         with clock.measure("cross"):
-            tokens = tokens + run(self.cross, tokens, image_tokens)
+            first, every = mini_batch.first_viewpoint, mini_batch.every
+            asking = tokens[:, first::every]
+            read = asking + run(self.cross, asking, image_tokens[:, mini_batch.first_image :: every])
+            tokens = read if every == 1 else torch.slice_scatter(tokens, read, dim=1, start=first, step=every)
         tokens = tokens + run(self.cross_mlp, tokens)
         tokens = tokens.unflatten(0, (-1, views_per_scene)).flatten(1, 2)  # [B, V*T, d]
         with clock.measure("self"):

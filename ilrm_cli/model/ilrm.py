@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d
 from ilrm_cli import cameras as camera_batches
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.model.blocks import HeadNorm, UpdateLayer
+from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
 from ilrm_cli.model.matching import STATISTICS, Matches, plane_sweep
@@ -47,6 +47,8 @@ class Ilrm(nn.Module):
         self.head = GaussianHead(config.head, config.width, config.patch)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
+        self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
+        self.read_turn = 0  # its turn of the first layer: the caller counts it on, step by step
         self.apply(_initialize)
         if config.matching:  # start as the plain splat of the matched depths
             nn.init.zeros_(self.head.linear.weight)
@@ -109,7 +111,9 @@ class Ilrm(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             stage = f"layer {number} of {len(self.layers)}"
             report(Step(stage, 0, 1))
-            tokens = layer(tokens, image_tokens, views, clock, self.checkpointing)
+            turn = self.read_turn + number - 1
+            mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
+            tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch)
             cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
             report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
         return tokens

@@ -1,7 +1,11 @@
+import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import softmax
+from torch.utils.flop_counter import FlopCounterMode
 
-from ilrm_cli.model.blocks import CrossAttention, HeadNorm
+from ilrm_cli.model.blocks import FULL, CrossAttention, HeadNorm, MiniBatch, UpdateLayer
+from ilrm_cli.model.timing import AttentionClock
 
 
 def test_head_norm_of_known_numbers():
@@ -26,3 +30,38 @@ def test_uplifted_cross_attention_against_plain_loops():
             scores = block.q_norm(query[:, channels]) @ block.k_norm(key[:, own]).T / head_width**0.5
             read[:, channels] = softmax(scores.double(), dim=-1) @ value[:, own]
     torch.testing.assert_close(block(tokens, image_tokens)[0], block.proj(read), rtol=1e-5, atol=1e-6)
+
+
+def layer_and_tokens() -> tuple[UpdateLayer, torch.Tensor, torch.Tensor, AttentionClock]:
+    torch.manual_seed(0)
+    layer = UpdateLayer(width=8, head_width=4, uplifting=2, mlp_ratio=2)
+    return layer, torch.randn(2, 8, 8), torch.randn(2, 16, 8), AttentionClock(torch.device("cpu"))
+
+
+def test_turns_pair_every_subset_with_every_other():
+    turns = [MiniBatch.turn(2, number) for number in range(4)]
+    assert [(t.first_viewpoint, t.first_image) for t in turns] == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert MiniBatch.turn(1, 7) == FULL
+
+
+def test_mini_batch_leaves_the_other_tokens_alone():
+    """What the layer does before its first MLP: only the subset reads, and only from the subset of the image."""
+    layer, tokens, image_tokens, clock = layer_and_tokens()
+    layer.cross_mlp = layer.self_attention = layer.self_mlp = torch.nn.Threshold(1e9, 0.0)  # adds nothing
+    out = layer(tokens, image_tokens, 2, clock, mini_batch=MiniBatch(2, 1, 0))
+    torch.testing.assert_close(out[:, ::2], tokens[:, ::2], rtol=0, atol=0)
+    expected = tokens[:, 1::2] + layer.cross(tokens[:, 1::2], image_tokens[:, ::2])
+    torch.testing.assert_close(out[:, 1::2], expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("every", [2, 4])
+def test_mini_batch_costs_less(every):
+    layer, tokens, image_tokens, clock = layer_and_tokens()
+    layer.cross_mlp = layer.self_attention = layer.self_mlp = torch.nn.Threshold(1e9, 0.0)
+
+    def flops(mini_batch: MiniBatch) -> int:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # it cannot count fused kernels
+            layer(tokens, image_tokens, 2, clock, mini_batch=mini_batch)
+        return counter.get_total_flops()
+
+    assert flops(MiniBatch.turn(every, 0)) < flops(FULL) / every  # attention itself falls with the square

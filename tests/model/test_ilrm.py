@@ -69,3 +69,17 @@ def test_recomputing_blocks_gives_the_same_gradients():
     model.checkpointing = True
     for a, b in zip(kept, gradients(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_mini_batch_reading_is_for_training_only():
+    model, views = random_model(published("dl3dv")), random_views()
+    full = model([views])[0]
+    model.read_every = 2
+    torch.testing.assert_close(model([views])[0].means, full.means, rtol=0, atol=0)
+    model.train()
+    half = model([views])[0]
+    assert not torch.equal(half.means, full.means)
+    model.read_turn = 1
+    assert not torch.equal(model([views])[0].means, half.means)
+    model.read_every = 1
+    torch.testing.assert_close(model([views])[0].means, full.means)
