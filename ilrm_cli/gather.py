@@ -132,7 +132,19 @@ def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
 
 
 def _from_transforms(file: Path, report: Report) -> Capture:
-    return _capture("transforms", read_transforms(file, photo_size), file.parent, str(file), report)
+    poses = _names_as_stored(read_transforms(file, photo_size), file.parent)
+    return _capture("transforms", poses, file.parent, str(file), report)
+
+
+def _names_as_stored(poses: PoseSet, root: Path) -> PoseSet:
+    """The poses, naming `images_4/x` where the file says `images/x` and only such reduced copies are there (DL3DV)."""
+    if any((root / pose.name).is_file() for pose in poses.poses):
+        return poses
+    for reduced in sorted(root.glob("images_*")):
+        renamed = [replace(p, name=p.name.replace("images/", f"{reduced.name}/", 1)) for p in poses.poses]
+        if any((root / pose.name).is_file() for pose in renamed):
+            return replace(poses, poses=tuple(renamed))
+    return poses
 
 
 def _from_sfm(folder: Path, seed: int, cache: Path, report: Report) -> Capture:

@@ -1,0 +1,86 @@
+"""Captures as folders: any that `gather` reads, and those of DL3DV among them.
+
+DL3DV (https://github.com/DL3DV-10K/Dataset) keeps a scene as `<hash>/transforms.json` (nerfstudio, lens of the 4K
+original with distortion, paths `images/frame_00001.png`) beside `images_4` or `images_8`, reduced by that factor. Its
+benchmark puts both into `<hash>/nerfstudio`. Subsets (`1K`, `2K`, ...) are folders of scenes.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ilrm_cli.datasets.sequence import PhotoSequence
+from ilrm_cli.errors import InputError
+from ilrm_cli.gather import Origin, gather
+from ilrm_cli.pose.colmap import find_model
+from ilrm_cli.pose.transforms import find_transforms
+from ilrm_cli.progress import Report, ignore
+
+INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
+TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
+
+
+def read_folder(folder: Path, poses: Origin = "auto", *, seed: int = 0, report: Report = ignore) -> PhotoSequence:
+    """A folder of photos with a COLMAP model, a transforms.json, or poses to be found.
+
+    Raises InputError as `gather` does.
+    """
+    return PhotoSequence(scene_name(folder), gather(folder, poses, seed=seed, report=report))
+
+
+def scene_name(folder: Path) -> str:
+    """The folder's name; the parent's where the folder only says in which format the scene is."""
+    place = folder.resolve()
+    return place.parent.name if place.name in INSIDE else place.name
+
+
+def find_posed_folders(root: Path) -> list[Path]:
+    """The folders with cameras at or below `root`, in order of path; nothing below such a folder is looked at.
+
+    Raises InputError if there is none.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
+    found = _posed_at_or_below(root)
+    if not found:
+        raise InputError(f"{root} holds no scene with a COLMAP model or a transforms.json; give another folder.")
+    return found
+
+
+def _posed_at_or_below(folder: Path) -> list[Path]:
+    inner = [folder / name for name in INSIDE if (folder / name).is_dir()]
+    for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first will do
+        if find_transforms(place) is not None or find_model(place) is not None:
+            return [place]
+    below = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
+    return [scene for path in below for scene in _posed_at_or_below(path)]
+
+
+def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:
+    """Scene name -> input frames, from a published k-means list: JSON, frames by file name or by index.
+
+    Raises InputError if the file is no such list.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file} is not a readable JSON file; give the list of input frames per scene.") from error
+    good = isinstance(content, dict) and all(
+        isinstance(frames, list) and all(isinstance(frame, str | int) for frame in frames)
+        for frames in content.values()
+    )
+    if not good:
+        raise InputError(f"{file} is not a JSON object of scene name -> list of input frames.")
+    return {name: tuple(frames) for name, frames in content.items()}
+
+
+def listed_frames(frame_names: Sequence[str], wanted: Sequence[str | int], scene: str) -> tuple[int, ...]:
+    """Indices, ascending, of frames given by index, by name or by the file name alone. Raises InputError if absent."""
+    places = {Path(name).stem: index for index, name in enumerate(frame_names)}
+    chosen = set()
+    for frame in wanted:
+        index = frame if isinstance(frame, int) else places.get(Path(frame).stem, -1)
+        if not 0 <= index < len(frame_names):
+            raise InputError(f"{scene}: the listed input frame {frame} is not among its {len(frame_names)} frames.")
+        chosen.add(index)
+    return tuple(sorted(chosen))

@@ -1,0 +1,105 @@
+"""What every data set delivers: sequences of frames with cameras, whose pixels are decoded only when asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.gather import load_views
+from ilrm_cli.pose.lenses import pinhole
+from ilrm_cli.views import Capture, Views
+
+
+class FrameSequence(Protocol):
+    """One capture of one place, its frames in order. Implementations are frozen and can be sent to other processes."""
+
+    @property
+    def name(self) -> str:
+        """Unique within its data set."""
+        ...
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        """One per frame, unique."""
+        ...
+
+    @property
+    def lenses(self) -> tuple[Lens, ...]:
+        """Native lens of each frame, before any resizing."""
+        ...
+
+    @property
+    def world_from_cam(self) -> Float64[ndarray, "frame 4 4"]:
+        """Rigid poses, OpenCV axes, in the frame of the data set."""
+        ...
+
+    @property
+    def points(self) -> Float64[ndarray, "point 3"]:
+        """Sparse surface points in the same frame; empty where the data set has none."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def views(self, indices: Sequence[int], width: int, height: int) -> Views:
+        """These frames, decoded, resized (Lanczos) to cover the size (px) and cut to it about their centres.
+
+        Images are float32; cameras are pinholes that follow exactly, in float64, in the frame of the data set.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PhotoSequence:
+    """The photos of a `Capture`: a folder with a COLMAP model, a transforms.json or poses found by ourselves."""
+
+    name: str
+    capture: Capture
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        return tuple(photo.name for photo in self.capture.photos)
+
+    @property
+    def lenses(self) -> tuple[Lens, ...]:
+        return tuple(photo.lens for photo in self.capture.photos)
+
+    @property
+    def world_from_cam(self) -> Float64[ndarray, "frame 4 4"]:
+        return np.stack([photo.world_from_cam for photo in self.capture.photos])
+
+    @property
+    def points(self) -> Float64[ndarray, "point 3"]:
+        return self.capture.points
+
+    def __len__(self) -> int:
+        return len(self.capture.photos)
+
+    def views(self, indices: Sequence[int], width: int, height: int) -> Views:
+        """See `FrameSequence`; photos are undistorted, and turned by 90 degrees where that makes them fit."""
+        return load_views([self.capture.photos[i] for i in indices], width, height)
+
+
+def resized_and_cropped(
+    image: UInt8[ndarray, "h w 3"], lens: Lens, width: int, height: int
+) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
+    """The published protocols' resampling: Lanczos to the rounded size that covers (width, height), then a cut of
+    whole pixels about the centre. Returns the image with its exact "PINHOLE" lens.
+
+    `pixelSplat` leaves the principal point at the same share of the cut image; that is up to half a pixel off, and
+    not repeated here.
+    """
+    assert lens.model == "PINHOLE", lens.model
+    assert (lens.width, lens.height) == (image.shape[1], image.shape[0]), "the lens belongs to another size"
+    scale = max(width / lens.width, height / lens.height)
+    covering = (max(width, round(lens.width * scale)), max(height, round(lens.height * scale)))
+    resized = np.asarray(Image.fromarray(image).resize(covering, Image.Resampling.LANCZOS))
+    left, top = (covering[0] - width) // 2, (covering[1] - height) // 2
+    across, down = covering[0] / lens.width, covering[1] / lens.height
+    focal_x, focal_y, center_x, center_y = lens.params
+    cut = pinhole((focal_x * across, focal_y * down), (center_x * across - left, center_y * down - top), width, height)
+    return resized[top : top + height, left : left + width], cut

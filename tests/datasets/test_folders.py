@@ -1,0 +1,59 @@
+"""Folders as data sets: DL3DV's layouts, scenes below a root, lists of inputs."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.datasets.folders import find_posed_folders, listed_frames, read_folder, read_input_list
+from ilrm_cli.errors import InputError
+from ilrm_cli.metrics import psnr
+from tests.datasets.made import arc, write_dl3dv
+from tests.photographed import FOCAL, HEIGHT, WIDTH, photograph
+
+
+def test_a_dl3dv_scene_is_read_from_its_reduced_images(tmp_path):
+    poses = arc(4)
+    sequence = read_folder(write_dl3dv(tmp_path / "0a1b", poses))
+    assert (sequence.name, len(sequence)) == ("0a1b", 4)
+    assert sequence.frame_names[0] == "images_4/frame_00001.png"  # by name, whatever the order in the file
+    np.testing.assert_allclose(sequence.world_from_cam, np.stack(poses), atol=1e-9)
+    views = sequence.views([2], WIDTH, HEIGHT)
+    assert views.cameras.focal_px[0].tolist() == pytest.approx([FOCAL, FOCAL])
+    assert views.cameras.center_px[0].tolist() == pytest.approx([WIDTH / 2, HEIGHT / 2])
+    taken = torch.from_numpy(photograph(poses[2])).permute(2, 0, 1)[None] / 255
+    assert float(psnr(views.images, taken)) == 100
+
+
+def test_the_benchmark_layout_is_one_scene_named_by_its_hash(tmp_path):
+    write_dl3dv(tmp_path / "1K" / "0a1b" / "nerfstudio", arc(3))
+    write_dl3dv(tmp_path / "2K" / "00ff", arc(3))
+    shutil.copytree(tmp_path / "1K/0a1b/nerfstudio", tmp_path / "1K/0a1b/gaussian_splat")
+    (tmp_path / "notes").mkdir()
+    found = find_posed_folders(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["1K/0a1b/nerfstudio", "2K/00ff"]
+    assert read_folder(found[0]).name == "0a1b"
+
+
+def test_a_root_without_scenes_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no scene"):
+        find_posed_folders(tmp_path)
+    with pytest.raises(InputError, match="is not a folder"):
+        find_posed_folders(tmp_path / "nowhere")
+
+
+def test_listed_inputs_are_indices_or_names(tmp_path):
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"0a1b": ["frame_00003.png", "images_4/frame_00001.png"], "00ff": [2, 0]}))
+    listed = read_input_list(file)
+    names = tuple(f"images_4/frame_{i:05d}.png" for i in range(1, 5))
+    assert listed_frames(names, listed["0a1b"], "0a1b") == (0, 2)
+    assert listed_frames(names, listed["00ff"], "00ff") == (0, 2)
+    for absent in ("frame_00009.png", 4, -1):
+        with pytest.raises(InputError, match=r"0a1b: the listed input frame .* is not among"):
+            listed_frames(names, [absent], "0a1b")
+    file.write_text("[1, 2]")
+    with pytest.raises(InputError, match="is not a JSON object"):
+        read_input_list(file)
