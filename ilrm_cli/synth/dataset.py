@@ -15,6 +15,7 @@ from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
 from ilrm_cli.views import Views
 
+HOLDOUT_SEED = 1_000_003  # its scenes are kept for evaluation: training refuses it
 PATHS_PER_SCENE = 4  # camera paths tried in a scene before another scene takes its place
 METERED, METER_PX = 4, 16  # views and size of the pictures that the exposure is measured on
 MEAN_LINEAR = 0.19  # mean linear brightness of a typical photo
