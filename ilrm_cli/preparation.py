@@ -1,8 +1,12 @@
 """Between posed photos and the model: which photos are inputs, their frame, and the depths at which to look."""
 
+from dataclasses import dataclass, replace
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float64
+from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
@@ -33,23 +37,58 @@ def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPh
     return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in others)
 
 
-def prepare_views(
+@dataclass(frozen=True)
+class Prepared:
+    """A scene as the model wants it: everything in the normalised frame of its inputs."""
+
+    inputs: Views
+    targets: Views | None  # what the result is scored on; None where nothing is held out
+    depth_range: tuple[float, float]  # near, far: z-depths
+    normalized_from_world: Similarity
+
+    def to(self, device: torch.device | str) -> "Prepared":
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device) if self.targets else None)
+
+
+def prepare_photos(
+    capture: Capture,
     used: tuple[PosedPhoto, ...],
     scored: tuple[PosedPhoto, ...],
     long_side_px: int | None,
     config: IlrmConfig,
     report: Report = ignore,
-) -> tuple[Views, Views | None, Similarity]:
-    """Images at the model's size with normalised cameras: inputs, held-out targets, and the normalisation."""
+) -> Prepared:
+    """Photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
     width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
-    to_normal = normalized_from_world(torch.from_numpy(np.stack([p.world_from_cam for p in used])))
 
     def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
         views = load_views(photos, width, height)
         report(Step(stage, len(photos), len(photos)))
+        return views
+
+    inputs, targets = load(used, "input photos"), load(scored, "held-out photos") if scored else None
+    return normalize(np.stack([p.world_from_cam for p in used]), inputs, targets, capture.points)
+
+
+def normalize(
+    upright_poses: Float64[ndarray, "input 4 4"],
+    inputs: Views,
+    targets: Views | None,
+    points: Float64[ndarray, "point 3"],
+    scale_from: Literal["recentred", "raw"] = "recentred",
+) -> Prepared:
+    """Views and sparse points of a capture, in the normalised frame of the inputs.
+
+    `upright_poses` are world_from_cam of the inputs as photographed: `inputs` may have been turned to fit.
+    """
+    to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
+
+    def moved(views: Views) -> Views:
         return Views(views.images, normalized_cameras(views.cameras, to_normal))
 
-    return load(used, "input photos"), load(scored, "held-out photos") if scored else None, to_normal
+    normal = moved(inputs)
+    depth_range = depth_range_in(points, normal, to_normal)
+    return Prepared(normal, moved(targets) if targets else None, depth_range, to_normal)
 
 
 def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
@@ -57,9 +96,9 @@ def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
     return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
 
 
-def depth_range_in(capture: Capture, inputs: Views, to_normal: Similarity) -> tuple[float, float]:
+def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal: Similarity) -> tuple[float, float]:
     """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
-    depths = visible_depths(to_normal.points(torch.from_numpy(capture.points)), inputs.cameras)
+    depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras)
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
 
 

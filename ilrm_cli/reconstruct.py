@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
@@ -20,7 +19,7 @@ from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.timing import AttentionClock, LayerTime
-from ilrm_cli.preparation import default_views, depth_range_in, prepare_views, split_photos
+from ilrm_cli.preparation import Prepared, default_views, prepare_photos, split_photos
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
@@ -106,65 +105,75 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         used, held_out = split_photos(capture, views, settings.seed)
         scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
     with watch.stage("load"):
-        inputs, targets, to_normal = prepare_views(used, scored, settings.long_side_px, model.config, report)
-        depth_range = depth_range_in(capture, inputs, to_normal)
-        inputs, targets = inputs.to(device), targets.to(device) if targets else None
+        prepared = prepare_photos(capture, used, scored, settings.long_side_px, model.config, report).to(device)
     with watch.stage("inference"):
-        predicted, layers = infer(model, inputs, depth_range, report)
-        gaussians = without_floating(model, predicted, inputs.cameras)
+        predicted = predict(model, prepared, report)
+        gaussians = predicted.gaussians
 
     refinement = None
     with watch.stage("refine"):
         if settings.refine > 0:
-            fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
-            refinement = refine(gaussians, fitted, judges, settings.refine, report=report)
+            refinement = refined(gaussians, prepared, settings.refine, report)
             gaussians = refinement.gaussians
     with watch.stage("score"):
-        score = score_of(gaussians, targets, report) if targets else None
+        score = score_of(gaussians, prepared.targets, report) if prepared.targets else None
     timings = watch.seconds | {
-        "cross_attention": sum(layer.cross_ms for layer in layers) / 1e3,
-        "self_attention": sum(layer.self_ms for layer in layers) / 1e3,
+        "cross_attention": sum(layer.cross_ms for layer in predicted.layers) / 1e3,
+        "self_attention": sum(layer.self_ms for layer in predicted.layers) / 1e3,
     }
     return Reconstruction(
         gaussians=gaussians,
-        floating=len(predicted) - len(gaussians),
+        floating=predicted.floating,
         capture=capture,
         used=used,
         held_out=held_out,
         scored=scored,
-        inputs=inputs,
-        targets=targets,
-        depth=math.sqrt(depth_range[0] * depth_range[1]),
-        normalized_from_world=to_normal,
+        inputs=prepared.inputs,
+        targets=prepared.targets,
+        depth=math.sqrt(prepared.depth_range[0] * prepared.depth_range[1]),
+        normalized_from_world=prepared.normalized_from_world,
         model_name=loaded.name,
         model_sha256=loaded.sha256,
         device=device.type,
         renderer=renderer,
         score=score,
         refinement=refinement,
-        layers=layers,
+        layers=predicted.layers,
         timings_s=timings,
         warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out), len(scored))),
     )
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What one forward pass gives, ready to be drawn."""
+
+    gaussians: Gaussians  # normalised
+    floating: int  # predicted Gaussians left out because other views see through them
+    layers: tuple[LayerTime, ...]
+
+
 @torch.inference_mode()
-def infer(
-    model: Ilrm, inputs: Views, depth_range: tuple[float, float], report: Report = ignore
-) -> tuple[Gaussians, tuple[LayerTime, ...]]:
-    """One forward pass; the Gaussians are normalised."""
-    clock = AttentionClock(inputs.images.device)
-    gaussians = model([inputs], [depth_range], clock, report)[0]
-    return gaussians, clock.layers()
+def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
+    """One forward pass, less what floats in space; nothing is taken from the published models, they stay as published.
 
-
-def without_floating(model: Ilrm, gaussians: Gaussians, cameras: Cameras) -> Gaussians:
-    """The Gaussians less those in space that other views see through; those of published models stay as published."""
+    A Gaussian in space that other views see through is left out: see `model.consistency`.
+    """
+    clock = AttentionClock(prepared.inputs.images.device)
+    gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
     if model.config.matching is None:
-        return gaussians
-    factor = model.config.viewpoint_factor
+        return Prediction(gaussians, 0, clock.layers())
+    cameras, factor = prepared.inputs.cameras, model.config.viewpoint_factor
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-    return gaussians[~floating(gaussians.means, grid)]
+    solid = gaussians[~floating(gaussians.means, grid)]
+    return Prediction(solid, len(gaussians) - len(solid), clock.layers())
+
+
+def refined(gaussians: Gaussians, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
+    """Fitted to the inputs; the targets say when to stop, or the last input where there are none."""
+    inputs, targets = prepared.inputs, prepared.targets
+    fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
+    return refine(gaussians, fitted, judges, iterations, report=report)
 
 
 @torch.no_grad()
@@ -182,8 +191,9 @@ def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> S
 def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int, scored: int) -> Iterator[str]:
     config = loaded.model.config
     if not config.min_views <= used <= config.max_views:
+        least = f"{config.min_views} to " if config.min_views < config.max_views else ""
         yield (
-            f"the model {loaded.name} was trained for {config.min_views} to {config.max_views} views, {used} are used: "
+            f"the model {loaded.name} was trained for {least}{config.max_views} views, {used} are used: "
             "expect less than its best."
         )
     if scored < held_out:

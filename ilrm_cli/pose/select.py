@@ -25,13 +25,14 @@ def select_views(world_from_cam: Float64[ndarray, "photo 4 4"], count: int, *, s
         raise InputError(f"--views {count} is more than the {found} photos that have a pose; ask for {found} or fewer.")
     if count == found:
         return tuple(range(found))
-    features = _features(world_from_cam)
+    features = pose_features(world_from_cam)
     centers = _kmeans(features, count, np.random.default_rng(seed))
     _, chosen = linear_sum_assignment(cdist(centers, features, "sqeuclidean"))  # nearest, but no photo twice
     return tuple(sorted(int(index) for index in chosen))
 
 
-def _features(world_from_cam: Float64[ndarray, "photo 4 4"]) -> Float64[ndarray, "photo 6"]:
+def pose_features(world_from_cam: Float64[ndarray, "photo 4 4"]) -> Float64[ndarray, "photo 6"]:
+    """[position, forward direction] of each photo; positions from their mean, over their root-mean-square distance."""
     positions = world_from_cam[:, :3, 3] - world_from_cam[:, :3, 3].mean(0)
     spread = np.sqrt((positions**2).sum(1).mean())
     return np.concatenate([positions / (spread or 1.0), world_from_cam[:, :3, 2]], axis=1)
