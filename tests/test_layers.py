@@ -9,17 +9,18 @@ PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 
 # Lowest floor first. Modules import from lower floors and from their own folder only.
 FLOORS = (
-    {"errors", "progress", "caches", "devices", "hashing", "harmonics", "rotations", "similarity", "metrics"},
+    {"errors", "progress", "caches", "devices", "hashing", "harmonics", "rotations", "similarity", "metrics", "lpips_metric"},
     {"cameras", "gaussians", "views"},
     {"io", "pose", "model", "render", "synth"},
-    {"gather", "refine", "flythrough", "bench"},
+    {"gather", "refine", "flythrough", "bench", "hub", "catalog"},
     {"preparation", "datasets"},
-    {"train"},
+    {"train", "baselines", "protocols"},
     {"reconstruct"},
-    {"export", "verdict"},
+    {"export", "verdict", "evaluate"},
+    {"scoreboard"},
     {"cli"},
 )
-HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile")
+HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")
 
 
 def floor_of(unit: str) -> int:

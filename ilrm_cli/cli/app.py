@@ -7,6 +7,8 @@ import typer
 
 from ilrm_cli import __version__
 from ilrm_cli.cli.bench import bench
+from ilrm_cli.cli.evaluate import evaluate
+from ilrm_cli.cli.models import models
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
 from ilrm_cli.cli.train import train
@@ -20,8 +22,10 @@ app = typer.Typer(
 )
 app.command()(reconstruct)
 app.command()(render)
+app.command()(evaluate)
 app.command()(bench)
 app.command()(train)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> bool:

@@ -1,0 +1,114 @@
+"""What a model must beat: pictures that need no 3D, and Gaussians that need no training."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from scipy.spatial import cKDTree
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.model.config import HeadConfig, MatchingConfig
+from ilrm_cli.model.consistency import floating
+from ilrm_cli.model.head import GaussianHead, channels_of
+from ilrm_cli.model.matching import STATISTICS, Matches, plane_sweep
+from ilrm_cli.pose.select import pose_features
+from ilrm_cli.views import Views
+
+FACTOR = 2  # image side over the side of the grid of Gaussians, as in the default model
+HEAD = HeadConfig(
+    depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"
+)  # the default model's; its raw numbers are zero before training
+NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
+POINT_OPACITY = 0.5  # as the other starts; 3DGS begins at 0.1 and has 30,000 iterations to raise it
+MIN_POINTS = 50  # in view; below it there is no sparse start
+
+
+def mean_color(inputs: Views) -> Float[Tensor, "3"]:
+    """RGB over all pixels of the inputs."""
+    return inputs.images.mean(dim=(0, 2, 3))
+
+
+def nearest_photos(inputs: Views, targets: Cameras) -> Float[Tensor, "target 3 height width"]:
+    """For each target the input whose camera is nearest in [position, forward], the metric of `select_views`."""
+    both = torch.cat([inputs.cameras.world_from_cam, targets.world_from_cam]).double().cpu().numpy()
+    features = torch.from_numpy(pose_features(both))
+    distance = torch.cdist(features[len(inputs) :], features[: len(inputs)])
+    return inputs.images[distance.argmin(dim=1).to(inputs.images.device)]
+
+
+@torch.no_grad()
+def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
+    """One Gaussian for each pixel of the half-size grid, at its best matching depth; what floats is left out.
+
+    What the default model gives before its first training step.
+    """
+    grid, colors = _grid(inputs)
+    gaussians = _splat(inputs, plane_sweep(colors, grid, depth_range, MatchingConfig()))
+    return gaussians[~floating(gaussians.means, grid)]
+
+
+@torch.no_grad()
+def constant_depth_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
+    """The same with every pixel at the middle (geometric mean) of the depth range."""
+    grid, colors = _grid(inputs)
+    shape = (len(inputs), grid.height, grid.width)
+    near, far = math.log(depth_range[0]), math.log(depth_range[1])
+    depth = torch.full((*shape, STATISTICS), (near + far) / 2).to(colors)
+    log_range = torch.tensor([near, far]).to(colors).expand(len(inputs), 2)
+    return _splat(inputs, Matches(torch.zeros(*shape, 0).to(colors), depth, log_range))
+
+
+def _grid(inputs: Views) -> tuple[Cameras, Float[Tensor, "view 3 rows columns"]]:
+    cameras = inputs.cameras
+    return cameras.resized(cameras.width // FACTOR, cameras.height // FACTOR), avg_pool2d(inputs.images, FACTOR)
+
+
+def _splat(inputs: Views, matches: Matches) -> Gaussians:
+    grid, colors = _grid(inputs)
+    raw = torch.zeros(len(inputs), grid.height, grid.width, channels_of(HEAD)).to(colors)
+    return GaussianHead(HEAD, width=1, patch=1).gaussians(raw, grid, colors, matches)
+
+
+@torch.no_grad()
+def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> Gaussians | None:
+    """Round Gaussians at the sparse points (normalised) that inputs see, as 3D Gaussian splatting begins.
+
+    Colour: mean over the inputs into whose image a point falls. Scale: root mean square distance to the 3 nearest
+    points. None if fewer than MIN_POINTS are in view.
+    """
+    means = torch.from_numpy(points).to(inputs.images)
+    colors, seen = _colors_at(means, inputs)
+    means, colors = means[seen], colors[seen]
+    if len(means) < MIN_POINTS:
+        return None
+    place = means.double().cpu().numpy()
+    distance = cKDTree(place).query(place, NEAREST_POINTS + 1)[0][:, 1:]  # [N, 3], without the point itself
+    scale = torch.from_numpy(np.sqrt((distance**2).mean(1))).to(means).clamp_min(1e-6)
+    identity = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(means)
+    return Gaussians(
+        means=means,
+        quaternions=identity.repeat(len(means), 1),
+        scales=scale[:, None].repeat(1, 3),
+        opacities=torch.full((len(means),), POINT_OPACITY).to(means),
+        harmonics=((colors - 0.5) / SH_C0)[:, None],
+    )
+
+
+def _colors_at(points: Float[Tensor, "point 3"], inputs: Views) -> tuple[Float[Tensor, "point 3"], Tensor]:
+    """Mean colour of each point over the inputs that have it in their image, and whether any has."""
+    cameras = inputs.cameras
+    pose = cameras.cam_from_world
+    local = torch.einsum("vij,pj->vpi", pose[:, :3, :3], points) + pose[:, None, :3, 3]
+    z = local[..., 2:]
+    pixel = local[..., :2] / z.clamp_min(1e-6) * cameras.focal_px[:, None] + cameras.center_px[:, None]
+    uv = 2 * pixel / torch.tensor([cameras.width, cameras.height]).to(pixel) - 1  # [V, P, 2]
+    inside = (z[..., 0] > 0) & (uv.abs() <= 1).all(-1)
+    sampled = grid_sample(inputs.images, uv[:, None], align_corners=False)[:, :, 0].transpose(1, 2)  # [V, P, 3]
+    count = inside.sum(0)
+    return (sampled * inside[..., None]).sum(0) / count.clamp_min(1)[:, None], count > 0

@@ -1,0 +1,170 @@
+"""`ilrm evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from ilrm_cli.cli.console import EXIT_FAILED, Face, face
+from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Seed, Verbose
+
+if TYPE_CHECKING:
+    from ilrm_cli.evaluate import Evaluation, SceneResult
+    from ilrm_cli.scoreboard import Summary
+
+STOPPING = "The held-out photos chose when to stop refining, for ours and for the baselines alike."
+
+
+def evaluate(
+    scenes: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of photos with poses; or the root of RE10K or DL3DV.", show_default=False),
+    ] = None,
+    protocol: Annotated[
+        Literal["folder", "re10k", "dl3dv"], typer.Option(help="Which frames are inputs and targets, at what size.")
+    ] = "folder",
+    synthetic: Annotated[
+        int | None, typer.Option(help="Evaluate on so many procedural scenes that no training sees.", min=1)
+    ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Numbers of inputs, such as 2,4,8,12; targets stay the same. Default: 8, or the protocol's."),
+    ] = None,
+    refine: Annotated[int, typer.Option(help="Iterations of fitting to the inputs after prediction.", min=0)] = 0,
+    baselines: Annotated[bool, typer.Option(help="Measure what needs no model beside it.")] = True,
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
+    index: Annotated[
+        Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
+    ] = None,
+    poses: Annotated[
+        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from (folder).")
+    ] = "auto",
+    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for scores.json, scores.csv and a picture per scene.")
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
+    ] = "auto",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score the model on photos it was not given, beside what needs no model."""
+    with face("evaluate", as_json, quiet, verbose) as shown:
+        from ilrm_cli import evaluate as stage
+        from ilrm_cli import protocols, scoreboard
+        from ilrm_cli.errors import InputError
+
+        if synthetic and (scenes or protocol != "folder"):
+            raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
+        chosen = "synthetic" if synthetic else protocol
+        plan = protocols.Plan(chosen, numbers(views), index, poses, size, limit, seed)
+        settings = stage.Settings(model, refine, baselines, device, precision)
+        found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
+        if output is not None:
+            scoreboard.check_folder(output, overwrite)
+        shown.warn(missing)
+        results: list[stage.SceneResult | stage.SceneFailure] = []
+        with shown.progress() as report:
+            run = stage.start(settings, report)
+            about = describe(run, chosen, settings, missing)
+            for result in stage.evaluate(run, found, plan, settings, report):
+                results.append(result)
+                if isinstance(result, stage.SceneFailure):
+                    shown.warn((f"{result.name} is left out: {result.reason}",))
+                elif output is not None:
+                    scoreboard.write_picture(output, result)
+                if output is not None:
+                    scoreboard.write_scores(output, about | scoreboard.as_json(results), results)
+        good = [result for result in results if isinstance(result, stage.SceneResult)]
+        show(shown, good, scoreboard.summarize(results), run)
+        failed = len(good) < len(results)
+        shown.finish({"status": "failed" if failed else "ok"} | about | scoreboard.as_json(results))
+        if failed:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def numbers(text: str | None) -> tuple[int, ...]:
+    """2,4,8 -> (2, 4, 8). Raises InputError for anything else."""
+    from ilrm_cli.errors import InputError
+
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise InputError(f"--views {text}: give numbers with commas between them, such as 2,4,8.") from None
+
+
+def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str, ...]) -> dict[str, Any]:
+    """What was run, as JSON values."""
+    return {
+        "command": "evaluate",
+        "protocol": protocol,
+        "model": {"name": run.loaded.name, "sha256": run.loaded.sha256},
+        "device": run.device.type,
+        "renderer": run.renderer,
+        "refine": settings.refine,
+        "targets_choose_when_to_stop": settings.refine > 0,
+        "lpips": run.lpips_missing or "VGG",
+        "warnings": list(missing),
+    }
+
+
+def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> None:
+    """PSNR of every method on every scene, the means, and what they say."""
+    for result in results:
+        shown.warn(tuple(f"{result.name}: {warning}" for warning in result.warnings))
+    if not results:
+        return
+    kinds = list(dict.fromkeys((mean.method, mean.refined) for mean in summary.means))
+    table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
+    table.add_column("views", justify="right")
+    for method, refined in kinds:
+        table.add_column(f"{method}, refined" if refined else method, justify="right")
+    for result in results:
+        for views in (len(names) for names in result.inputs):
+            found = [result.trial(method, views, refined) for method, refined in kinds]
+            table.add_row(result.name, str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found))
+    by_kind = {(mean.views, mean.method, mean.refined): mean for mean in summary.means}
+    for views in sorted({mean.views for mean in summary.means}):
+        for figure in ("psnr", "ssim", "lpips", "seconds"):
+            cells = [getattr(by_kind.get((views, *kind)), figure, None) for kind in kinds]
+            if any(cell is not None for cell in cells):
+                name = "mean" if figure == "psnr" else f"  {figure}"
+                bold = "bold" if figure == "psnr" else "dim"
+                shown_cells = ("" if cell is None else f"{cell:.2f}" for cell in cells)
+                table.add_row(name, str(views), *shown_cells, style=bold)
+    shown.out.print(table)
+    for line in sentences(summary):
+        shown.say(line)
+    if run.lpips_missing:
+        shown.say(f"LPIPS is not available: {run.lpips_missing}.")
+    for result in results:
+        gaussians = ", ".join(f"{t.gaussians:,}" for t in result.trials if t.method == "ours" and not t.refined)
+        shown.detail(
+            f"{result.name}: {result.width}x{result.height}, {len(result.targets)} targets, {gaussians} Gaussians, "
+            f"{result.seconds:.1f} s in all, peak memory {result.peak_memory_gb:.1f} GB"
+        )
+
+
+def sentences(summary: "Summary") -> list[str]:
+    """What the margins say."""
+    lines = []
+    for margin in summary.margins:
+        parts = []
+        if margin.gain_db is not None:
+            parts.append(f"{margin.gain_db:+.2f} dB over the nearest photo")
+        if margin.gain_refined_db is not None:
+            parts.append(f"{margin.gain_refined_db:+.2f} dB refined")
+        if margin.ahead_of_refined_starts is not None:
+            parts.append(f"refined ahead of every refined baseline on {margin.ahead_of_refined_starts:.0%} of scenes")
+        if parts:
+            lines.append(f"{margin.views} views: {', '.join(parts)}.")
+    if any(mean.refined for mean in summary.means):
+        lines.append(STOPPING)
+    return lines

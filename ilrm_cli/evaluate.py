@@ -1,0 +1,286 @@
+"""How good a model is: scenes with held-out views, feed-forward and refined, beside what needs no model."""
+
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from torch import Tensor
+
+from ilrm_cli import baselines
+from ilrm_cli.bench import peak_memory_gb
+from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.errors import InputError
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
+from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.preparation import Prepared, normalize
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.protocols import Plan, SceneRef, Split, open_scene
+from ilrm_cli.reconstruct import predict, refined
+from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.views import Views
+
+OURS = "ours"
+MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
+PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
+STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # of the refined baselines
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose, beside the `Plan`."""
+
+    model: str = "default"
+    refine: int = 0  # iterations; 0 scores the prediction alone
+    baselines: bool = True
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class ViewScore:
+    """One target."""
+
+    view: str
+    psnr: float  # dB
+    ssim: float
+    lpips: float | None  # None where it cannot be computed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method on one scene with so many inputs."""
+
+    method: str  # OURS or the name of a baseline
+    views: int  # inputs
+    refined: bool  # fitted to the inputs afterwards; the targets chose when to stop
+    scores: tuple[ViewScore, ...]
+    seconds: float  # of prediction, with refinement where refined
+    gaussians: int | None  # None for pictures
+    iterations: int | None  # that led to the best; None where not refined
+
+    @property
+    def psnr(self) -> float:
+        return statistics.fmean(score.psnr for score in self.scores)
+
+    @property
+    def ssim(self) -> float:
+        return statistics.fmean(score.ssim for score in self.scores)
+
+    @property
+    def lpips(self) -> float | None:
+        values = [score.lpips for score in self.scores if score.lpips is not None]
+        return statistics.fmean(values) if values else None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Targets beside what was made of them, to be looked at."""
+
+    names: tuple[str, ...]
+    truth: Float[Tensor, "target 3 height width"]
+    ours: Float[Tensor, "target 3 height width"]
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """Everything measured on one scene."""
+
+    name: str
+    width: int
+    height: int
+    inputs: tuple[tuple[str, ...], ...]  # names, one set for each number of inputs
+    targets: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    seconds: float  # of all of it
+    peak_memory_gb: float  # 10⁹ bytes: of the GPU in this scene, or of this process so far
+    warnings: tuple[str, ...]
+    shown: Shown = field(repr=False)
+
+    def trial(self, method: str, views: int, refined: bool) -> Trial | None:
+        return next((t for t in self.trials if (t.method, t.views, t.refined) == (method, views, refined)), None)
+
+
+@dataclass(frozen=True)
+class SceneFailure:
+    """A scene that could not be evaluated."""
+
+    name: str
+    reason: str  # one sentence
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A run that has been prepared: the model is loaded, no scene is read."""
+
+    loaded: LoadedModel
+    device: torch.device
+    renderer: str
+    lpips: Lpips | None
+    lpips_missing: str | None  # why there is no LPIPS
+
+
+def start(settings: Settings, report: Report = ignore) -> Evaluation:
+    """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
+    device = resolve_device(settings.device)
+    loaded = load_model(settings.model)
+    loaded.model.to(device).precision = resolve_precision(settings.precision, device)
+    renderer = renderer_for(device)
+    prepare(renderer, gradients=settings.refine > 0, report=report)
+    missing = why_no_lpips()
+    return Evaluation(loaded, device, renderer, None if missing else load_lpips(device), missing)
+
+
+def evaluate(
+    run: Evaluation, scenes: Sequence[SceneRef], plan: Plan, settings: Settings, report: Report = ignore
+) -> Iterator[SceneResult | SceneFailure]:
+    """One result per scene, in order; a scene that cannot be used becomes a failure and the others go on."""
+    for number, ref in enumerate(scenes):
+        report(Step("scenes", number, len(scenes), ref.name))
+        try:
+            yield evaluate_scene(run, ref, plan, settings)
+        except InputError as error:
+            yield SceneFailure(ref.name, str(error))
+    report(Step("scenes", len(scenes), len(scenes)))
+
+
+def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings) -> SceneResult:
+    """All methods with every number of inputs. Raises InputError if the scene cannot be used."""
+    began = time.perf_counter()
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.device)
+    split = open_scene(ref, plan, run.loaded.model.config)
+    names = split.frames.frame_names
+    largest = split.frames.views(split.inputs[-1], split.width, split.height)
+    targets = split.frames.views(split.targets, split.width, split.height)
+    trials: list[Trial] = []
+    shown = None
+    for chosen in split.inputs:
+        prepared = _prepared(split, chosen, largest, targets).to(run.device)
+        judge = _Judge(prepared, tuple(names[i] for i in split.targets), run.lpips)
+        shown, ours = _ours(run, prepared, judge, settings)
+        trials += ours
+        if settings.baselines:
+            points = prepared.normalized_from_world.points(torch.from_numpy(split.frames.points)).numpy()
+            trials += _pictures(prepared, judge)
+            trials += _splats(prepared, points, judge, settings.refine)
+    assert shown is not None, "at least one set of inputs"
+    on_gpu = run.device.type == "cuda"
+    return SceneResult(
+        name=ref.name,
+        width=split.width,
+        height=split.height,
+        inputs=tuple(tuple(names[i] for i in chosen) for chosen in split.inputs),
+        targets=tuple(names[i] for i in split.targets),
+        trials=tuple(trials),
+        seconds=time.perf_counter() - began,
+        peak_memory_gb=torch.cuda.max_memory_allocated(run.device) / 1e9 if on_gpu else peak_memory_gb(),
+        warnings=split.warnings,
+        shown=shown,
+    )
+
+
+def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Views) -> Prepared:
+    """The scene in the frame of one set of inputs, which is a part of the largest set."""
+    inputs = largest[[split.inputs[-1].index(i) for i in chosen]]
+    poses = split.frames.world_from_cam[list(chosen)]
+    return normalize(poses, inputs, targets, split.frames.points, split.scale_from)
+
+
+class _Judge:
+    """Scores pictures of the targets of one scene."""
+
+    def __init__(self, prepared: Prepared, names: tuple[str, ...], lpips: Lpips | None):
+        assert prepared.targets is not None, "an evaluation has targets"
+        self.targets, self.names, self.lpips = prepared.targets, names, lpips
+
+    def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
+        """Each target's camera, drawn. [1, 3, H, W]"""
+        for i in range(len(self.targets)):
+            yield render(gaussians, self.targets.cameras[[i]], background=background).color
+
+    @torch.no_grad()
+    def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
+        found = []
+        for i, (name, picture) in enumerate(zip(self.names, pictures, strict=True)):
+            truth = self.targets.images[[i]]
+            distance = float(self.lpips(picture, truth)) if self.lpips else None
+            found.append(ViewScore(name, float(psnr(picture, truth)), float(ssim(picture, truth)), distance))
+        return tuple(found)
+
+
+def _ours(run: Evaluation, prepared: Prepared, judge: _Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
+    views = len(prepared.inputs)
+    began = time.perf_counter()
+    gaussians = predict(run.loaded.model, prepared).gaussians
+    _wait(run.device)
+    seconds = time.perf_counter() - began
+    trials = [Trial(OURS, views, False, judge.scores(judge.pictures(gaussians)), seconds, len(gaussians), None)]
+    if settings.refine > 0:
+        gaussians, trial = _refined(OURS, gaussians, prepared, judge, settings.refine, seconds)
+        trials.append(trial)
+    return _shown(gaussians, judge, trials[-1].scores), trials
+
+
+def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
+    """The baselines that are pictures."""
+    inputs, views = prepared.inputs, len(prepared.inputs)
+    began = time.perf_counter()
+    nearest = baselines.nearest_photos(inputs, judge.targets.cameras)
+    plain = baselines.mean_color(inputs)[:, None, None].expand_as(nearest)
+    seconds = time.perf_counter() - began
+    return [
+        Trial(method, views, False, judge.scores(images.split(1)), seconds, None, None)
+        for method, images in ((MEAN_COLOR, plain), (NEAREST_PHOTO, nearest))
+    ]
+
+
+def _splats(prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Judge, iterations: int) -> list[Trial]:
+    """The baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best."""
+    inputs, views = prepared.inputs, len(prepared.inputs)
+    began = time.perf_counter()
+    sweep = baselines.plane_sweep_splat(inputs, prepared.depth_range)
+    seconds = time.perf_counter() - began
+    pictures = judge.pictures(sweep, baselines.mean_color(inputs))
+    trials = [Trial(PLANE_SWEEP, views, False, judge.scores(pictures), seconds, len(sweep), None)]
+    if iterations == 0:
+        return trials
+    constant = baselines.constant_depth_splat(inputs, prepared.depth_range)
+    sparse = baselines.sparse_points_splat(points, inputs)
+    for method, start in zip(STARTS, (constant, sweep, sparse), strict=True):
+        if start is not None:
+            before = seconds if start is sweep else 0.0
+            trials.append(_refined(method, start, prepared, judge, iterations, before)[1])
+    return trials
+
+
+def _refined(
+    method: str, start: Gaussians, prepared: Prepared, judge: _Judge, iterations: int, seconds_before: float
+) -> tuple[Gaussians, Trial]:
+    began = time.perf_counter()
+    result = refined(start, prepared, iterations)
+    _wait(prepared.inputs.images.device)
+    seconds = seconds_before + time.perf_counter() - began
+    scores = judge.scores(judge.pictures(result.gaussians))
+    views, gaussians = len(prepared.inputs), result.gaussians
+    return gaussians, Trial(method, views, True, scores, seconds, len(gaussians), result.iterations)
+
+
+def _shown(gaussians: Gaussians, judge: _Judge, scores: tuple[ViewScore, ...]) -> Shown:
+    """The worst, the middle and the best target."""
+    order = sorted(range(len(scores)), key=lambda i: scores[i].psnr)
+    picked = sorted({order[0], order[len(order) // 2], order[-1]}, key=order.index)
+    with torch.no_grad():
+        ours = render(gaussians, judge.targets.cameras[picked]).color.clamp(0, 1)
+    return Shown(tuple(scores[i].view for i in picked), judge.targets.images[picked].cpu(), ours.cpu())
+
+
+def _wait(device: torch.device) -> None:
+    """Until the GPU has done what was asked of it, so that seconds are those of the work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

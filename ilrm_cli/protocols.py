@@ -1,0 +1,196 @@
+"""Evaluation protocols: which frames of which scene are inputs, which are targets, and at what size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ilrm_cli.datasets.folders import TARGET_EVERY, find_posed_folders, listed_frames, read_folder, read_input_list
+from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
+from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
+from ilrm_cli.datasets.sequence import FrameSequence
+from ilrm_cli.errors import InputError
+from ilrm_cli.gather import Origin, common_size
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.pose.select import select_views
+from ilrm_cli.preparation import default_views
+from ilrm_cli.progress import Report, ignore
+
+ProtocolName = Literal["folder", "re10k", "dl3dv", "synthetic"]
+RE10K_SIDE_PX = 256  # of the published protocol's square images
+DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol
+DL3DV_VIEWS = (16,)  # inputs where the user does not say; published for 16 and 32
+HOLDOUT_VIEWS = (2, 4, 8, 12)
+MIN_VIEWS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user chose."""
+
+    protocol: ProtocolName = "folder"
+    views: tuple[int, ...] = ()  # numbers of inputs; empty: the protocol's own
+    index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, if any
+    poses: Origin = "auto"  # folder: where poses come from
+    long_side_px: int | None = None  # None: the protocol's, or what the model was trained for
+    limit: int | None = None  # scenes at most
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SceneRef:
+    """Where a scene is; nothing of it is read yet."""
+
+    name: str  # for tables and files, unique within a run
+    path: Path | None = None  # folder, or root of RE10K
+    key: str = ""  # RE10K: the clip
+    number: int = 0  # of a procedural scene
+
+
+@dataclass(frozen=True)
+class Split:
+    """A scene, ready to be evaluated."""
+
+    frames: FrameSequence
+    inputs: tuple[tuple[int, ...], ...]  # one set for each number of inputs, each a part of the next
+    targets: tuple[int, ...]  # the same for all of them
+    width: int  # px
+    height: int  # px
+    scale_from: Literal["recentred", "raw"] = "recentred"  # see `normalized_from_world`
+    warnings: tuple[str, ...] = ()
+
+
+def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[list[SceneRef], tuple[str, ...]]:
+    """The scenes of a run, and one sentence on each part of the protocol that is not there.
+
+    Raises InputError for paths and settings that cannot be used at all.
+    """
+    if any(count < MIN_VIEWS for count in plan.views):
+        raise InputError(f"--views {min(plan.views)}: a scene needs at least {MIN_VIEWS} photos.")
+    if plan.protocol == "synthetic":
+        if synthetic < 1:
+            raise InputError("--synthetic: say how many procedural scenes, at least 1.")
+        return [SceneRef(f"synthetic_{i:03d}", number=i) for i in range(synthetic)], ()
+    if not paths:
+        raise InputError("no scene is named; give folders, or --synthetic N for procedural scenes.")
+    warnings: tuple[str, ...] = ()
+    if plan.protocol == "re10k":
+        found, warnings = _re10k_scenes(plan, paths)
+    elif plan.protocol == "dl3dv":
+        found = [SceneRef("", path) for root in paths for path in find_posed_folders(root)]
+    else:
+        found = [SceneRef("", path) for path in paths]
+    return _named(found[: plan.limit]), warnings
+
+
+def _named(refs: list[SceneRef]) -> list[SceneRef]:
+    """With names: the folder's, and where two are alike, as much of the path as tells them apart."""
+    names = [ref.key or (ref.path or Path()).resolve().name for ref in refs]
+    paths = ["_".join((ref.path or Path()).resolve().parts[1:]) for ref in refs]
+    return [
+        SceneRef(name if names.count(name) == 1 else path, ref.path, ref.key)
+        for ref, name, path in zip(refs, names, paths, strict=True)
+    ]
+
+
+def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tuple[str, ...]]:
+    if plan.index is None:
+        raise InputError("--protocol re10k needs --index with pixelSplat's evaluation_index_re10k.json.")
+    if plan.views or plan.long_side_px:
+        raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
+    entries = read_evaluation_index(plan.index)
+    found = [
+        SceneRef("", root, key)
+        for root in roots
+        for key, chunk in read_index(root, "test").items()
+        if key in entries and chunk.is_file()
+    ]
+    if not found:
+        raise InputError(f"None of the clips in {plan.index} is in {', '.join(map(str, roots))}; get the test chunks.")
+    if len(found) < len(entries):
+        return found, (f"only {len(found)} of the {len(entries)} clips of the index are here: no published figure.",)
+    return found, ()
+
+
+def open_scene(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report = ignore) -> Split:
+    """The scene's frames and how they are split for a model of that configuration. Raises InputError if it cannot be.
+
+    folder: inputs by k-means over all photos, every other photo is a target.
+    re10k: the index's frames at 256x256. Published models get the scale from the raw translations, as they did.
+    dl3dv: every 8th frame is a target; inputs are the list's, or by k-means over the others; 544x960, scaled to cover.
+    synthetic: 4 targets, inputs by k-means over 12 other frames.
+    """
+    if plan.protocol == "re10k":
+        return _open_re10k(ref, plan, config)
+    if plan.protocol == "dl3dv":
+        return _open_dl3dv(ref, plan, config, report)
+    if plan.protocol == "synthetic":
+        return _open_synthetic(ref, plan, config)
+    assert ref.path is not None, "a folder has a path"
+    frames = read_folder(ref.path, plan.poses, seed=plan.seed, report=report)
+    photos = frames.capture.photos
+    counts = plan.views or (default_views(config, len(photos)),)
+    if max(counts) >= len(photos):
+        raise InputError(f"{ref.path}: --views {max(counts)} of {len(photos)} posed photos leaves none to score on.")
+    inputs = nested_inputs(frames.world_from_cam, range(len(photos)), counts, plan.seed)
+    targets = tuple(i for i in range(len(photos)) if i not in inputs[-1])
+    long_side = plan.long_side_px or config.long_side_px
+    used = [photos[i] for i in inputs[-1]]
+    width, height = common_size(used, long_side=long_side, multiple=config.size_multiple)
+    return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
+
+
+def _open_re10k(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
+    assert ref.path is not None
+    assert plan.index is not None
+    entry = read_evaluation_index(plan.index)[ref.key]
+    frames = find_sequence(read_index(ref.path, "test"), ref.key)
+    if not all(0 <= i < len(frames) for i in (*entry.context, *entry.target)):
+        raise InputError(f"{ref.key} has {len(frames)} frames, fewer than {plan.index} asks for; get its chunk again.")
+    raw = config.matching is None
+    side = round(RE10K_SIDE_PX / config.size_multiple) * config.size_multiple
+    return Split(frames, (entry.context,), entry.target, side, side, "raw" if raw else "recentred")
+
+
+def _open_dl3dv(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report) -> Split:
+    assert ref.path is not None
+    frames = read_folder(ref.path, seed=plan.seed, report=report)
+    targets = tuple(range(0, len(frames), TARGET_EVERY))
+    others = [i for i in range(len(frames)) if i not in targets]
+    if plan.index is None:
+        inputs = nested_inputs(frames.world_from_cam, others, plan.views or DL3DV_VIEWS, plan.seed)
+    else:
+        listed = read_input_list(plan.index)
+        if frames.name not in listed:
+            raise InputError(f"{plan.index} lists no input frames for {frames.name}; leave --index out for our own.")
+        inputs = (listed_frames(frames.frame_names, listed[frames.name], frames.name),)
+    scale = (plan.long_side_px or DL3DV_SIZE[0]) / DL3DV_SIZE[0]
+    multiple = config.size_multiple
+    width, height = (round(side * scale / multiple) * multiple for side in DL3DV_SIZE)
+    return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
+
+
+def _open_synthetic(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
+    counts = plan.views or HOLDOUT_VIEWS
+    if max(counts) > HOLDOUT_INPUTS:
+        raise InputError(f"--views {max(counts)}: procedural scenes have {HOLDOUT_INPUTS} inputs at most.")
+    frames = holdout_scene(ref.number, plan.long_side_px or config.long_side_px, config.size_multiple)
+    inputs = nested_inputs(frames.world_from_cam, range(HOLDOUT_INPUTS), counts, plan.seed)
+    targets = tuple(range(HOLDOUT_INPUTS, HOLDOUT_INPUTS + HOLDOUT_TARGETS))
+    width, height = frames.lenses[0].width, frames.lenses[0].height
+    return Split(frames, inputs, targets, width, height)
+
+
+def nested_inputs(
+    world_from_cam: Float64[ndarray, "frame 4 4"], candidates: Sequence[int], counts: Sequence[int], seed: int
+) -> tuple[tuple[int, ...], ...]:
+    """A set of frames for each count, smallest first, each chosen by k-means from the next larger one."""
+    pool, sets = np.asarray(candidates), []
+    for count in sorted(set(counts), reverse=True):
+        pool = pool[list(select_views(world_from_cam[pool], count, seed=seed))]
+        sets.append(tuple(int(i) for i in pool))
+    return tuple(reversed(sets))

@@ -1,0 +1,185 @@
+"""What an evaluation comes to: means over scenes, and the same as JSON, CSV and pictures."""
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ilrm_cli.evaluate import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
+from ilrm_cli.io.atomic import atomic_write, check_output
+
+ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
+CSV_COLUMNS = (
+    "scene", "views", "method", "refined", "target", "psnr", "ssim", "lpips", "seconds", "gaussians", "iterations",
+)  # fmt: skip
+SCORES_JSON, SCORES_CSV = "scores.json", "scores.csv"
+
+
+@dataclass(frozen=True)
+class MethodMean:
+    """One method with so many inputs: means over the scenes of each scene's mean."""
+
+    method: str
+    views: int
+    refined: bool
+    scenes: int  # that have it
+    psnr: float  # dB
+    ssim: float
+    lpips: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Ours against the baselines, with so many inputs."""
+
+    views: int
+    gain_db: float | None  # mean over scenes of ours, as predicted, minus the nearest photo; None without baselines
+    gain_refined_db: float | None  # the same of ours refined
+    refinement_never_hurts: bool | None  # refined is never below predicted, on any scene
+    ahead_of_refined_starts: float | None  # share of scenes where ours refined beats every baseline start refined
+    compared: int  # scenes that this share is of
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole evaluation."""
+
+    scenes: int
+    failed: int
+    means: tuple[MethodMean, ...]
+    margins: tuple[Margins, ...]
+
+
+def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
+    """Means and margins over the scenes that could be evaluated."""
+    good = [result for result in results if isinstance(result, SceneResult)]
+    kinds = list(dict.fromkeys((t.views, t.method, t.refined) for result in good for t in result.trials))
+    kinds.sort(key=lambda kind: kind[0])
+    means = tuple(_mean(good, *kind) for kind in kinds)
+    counts = sorted({views for views, _, _ in kinds})
+    return Summary(len(good), len(results) - len(good), means, tuple(_margins(good, views) for views in counts))
+
+
+def _mean(results: Sequence[SceneResult], views: int, method: str, refined: bool) -> MethodMean:
+    trials = [t for result in results if (t := result.trial(method, views, refined)) is not None]
+    distances = [t.lpips for t in trials if t.lpips is not None]
+    return MethodMean(
+        method=method,
+        views=views,
+        refined=refined,
+        scenes=len(trials),
+        psnr=statistics.fmean(t.psnr for t in trials),
+        ssim=statistics.fmean(t.ssim for t in trials),
+        lpips=statistics.fmean(distances) if distances else None,
+        seconds=statistics.fmean(t.seconds for t in trials),
+    )
+
+
+def _margins(results: Sequence[SceneResult], views: int) -> Margins:
+    def gains(method: str, refined: bool, over: str, over_refined: bool) -> list[float]:
+        pairs = [(r.trial(method, views, refined), r.trial(over, views, over_refined)) for r in results]
+        return [ours.psnr - other.psnr for ours, other in pairs if ours is not None and other is not None]
+
+    ahead = []
+    for result in results:
+        ours = result.trial(OURS, views, True)
+        starts = [t.psnr for method in STARTS if (t := result.trial(method, views, True)) is not None]
+        if ours is not None and starts:
+            ahead.append(ours.psnr > max(starts))
+    predicted, refined = gains(OURS, False, NEAREST_PHOTO, False), gains(OURS, True, NEAREST_PHOTO, False)
+    by_refining = gains(OURS, True, OURS, False)
+    return Margins(
+        views=views,
+        gain_db=statistics.fmean(predicted) if predicted else None,
+        gain_refined_db=statistics.fmean(refined) if refined else None,
+        refinement_never_hurts=min(by_refining) >= 0 if by_refining else None,
+        ahead_of_refined_starts=statistics.fmean(ahead) if ahead else None,
+        compared=len(ahead),
+    )
+
+
+def as_json(results: Sequence[SceneResult | SceneFailure]) -> dict[str, Any]:
+    """Summary and scenes as JSON values."""
+    return {
+        "summary": asdict(summarize(results)),
+        "scenes": [_scene(result) for result in results if isinstance(result, SceneResult)],
+        "failed": [asdict(result) for result in results if isinstance(result, SceneFailure)],
+    }
+
+
+def _scene(result: SceneResult) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "size": [result.width, result.height],
+        "inputs": [list(names) for names in result.inputs],
+        "targets": list(result.targets),
+        "seconds": result.seconds,
+        "peak_memory_gb": result.peak_memory_gb,
+        "warnings": list(result.warnings),
+        "trials": [_trial(trial) for trial in result.trials],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    means = {"psnr": trial.psnr, "ssim": trial.ssim, "lpips": trial.lpips}
+    own = {key: value for key, value in asdict(trial).items() if key != "scores"}
+    return own | means | {"targets": [asdict(score) for score in trial.scores]}
+
+
+def encode_csv(results: Sequence[SceneResult | SceneFailure]) -> bytes:
+    """One row per scene, method and target, and a row "mean" for each."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(CSV_COLUMNS)
+    for result in results:
+        for trial in result.trials if isinstance(result, SceneResult) else ():
+            head = (result.name, trial.views, trial.method, int(trial.refined))
+            for score in trial.scores:
+                table.writerow((*head, score.view, *_figures(score.psnr, score.ssim, score.lpips), "", "", ""))
+            figures = _figures(trial.psnr, trial.ssim, trial.lpips)
+            table.writerow((*head, "mean", *figures, f"{trial.seconds:.3f}", trial.gaussians, trial.iterations))
+    return text.getvalue().encode()
+
+
+def _figures(psnr: float, ssim: float, lpips: float | None) -> tuple[str, str, str]:
+    return f"{psnr:.4f}", f"{ssim:.5f}", "" if lpips is None else f"{lpips:.5f}"
+
+
+def encode_picture(result: SceneResult) -> bytes:
+    """PNG: a row for the worst, the middle and the best target: ground truth, ours, and three times the error."""
+    shown = result.shown
+    error = (ERROR_GAIN * (shown.ours - shown.truth).abs()).clamp(0, 1)
+    rows = torch.cat([shown.truth, shown.ours, error], dim=3)  # [T, 3, H, 3W]
+    pixels = rows.permute(0, 2, 3, 1).flatten(0, 1).mul(255).round().byte().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Make the output folder, or raise InputError where scores cannot be put there; called before the long work."""
+    if not folder.is_dir():
+        check_output(folder, overwrite)
+        folder.mkdir()
+    for name in (SCORES_JSON, SCORES_CSV):
+        check_output(folder / name, overwrite)
+
+
+def write_picture(folder: Path, result: SceneResult) -> None:
+    """`<scene>.png`, see `encode_picture`."""
+    atomic_write(folder / f"{result.name}.png", encode_picture(result))
+
+
+def write_scores(folder: Path, content: dict[str, Any], results: Sequence[SceneResult | SceneFailure]) -> None:
+    """`scores.json` (of `content`) and `scores.csv`, each replaced in one step."""
+    atomic_write(folder / SCORES_JSON, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    atomic_write(folder / SCORES_CSV, encode_csv(results))
