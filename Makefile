@@ -5,7 +5,7 @@ ILRM := $(BIN)/ilrm
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 
-.PHONY: demo test test-slow test-gpu check bench clean
+.PHONY: demo test test-slow test-gpu check bench hashes clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,9 @@ check: .venv/installed  ## Formatting, lint, types
 
 bench: .venv/installed  ## Speed, as ratios to this machine's own matrix product
 	$(ILRM) bench
+
+hashes:  ## After changing the shipped weights: what `ilrm models verify` holds them to
+	cd ilrm_cli/weights && sha256sum *.safetensors *.json > SHA256SUMS
 
 clean:
 	rm -rf .venv $(OUT)

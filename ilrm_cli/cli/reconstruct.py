@@ -30,7 +30,7 @@ def reconstruct(
     poses: Annotated[
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
     ] = "auto",
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
+    model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
     size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
     device: Device = "auto",
     precision: Annotated[

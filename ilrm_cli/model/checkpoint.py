@@ -15,9 +15,10 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.registry import KNOWN
+from ilrm_cli.model.store import require_recorded, weights_file
 
 LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
-SHIPPED = Path(__file__).parents[1] / "weights"
 
 # Published tensor name -> ours, first match wins; block 2N is the cross half of layer N, block 2N + 1 its self half.
 RENAMES = (
@@ -39,23 +40,24 @@ class LoadedModel:
     """A model ready for inference and where it came from."""
 
     model: Ilrm
-    name: str  # "default" or the file's name
+    name: str  # as in `registry.KNOWN`, or the file's name
     sha256: str  # of the weights file
 
 
 def load_model(name_or_path: str) -> LoadedModel:
-    """The shipped model by name, or a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
+    """A model by its name, or a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
 
+    Published weights must have been pulled, and must be the ones recorded then. Nothing is downloaded.
     Raises InputError for a missing file, an unknown name, or a checkpoint that is not an iLRM.
     """
-    shipped = SHIPPED / f"{name_or_path}.safetensors"
-    path = shipped if shipped.is_file() else Path(name_or_path)
-    if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
-        raise InputError(
-            f"--model {name_or_path}: no such file and no such model; give a checkpoint file or one of: {names}."
-        )
+    known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
+    sha256 = sha256_of(path)
+    if known:
+        require_recorded(known, sha256)
     config, state = _load_own(path) if path.suffix == ".safetensors" else load_published(path)
+    if known and known.published:  # the file does not tell how many views it was trained for
+        trained = known.published.config
+        config = dataclasses.replace(config, min_views=trained.min_views, max_views=trained.max_views)
     try:
         with torch.device("meta"):
             model = Ilrm(config)
@@ -63,8 +65,7 @@ def load_model(name_or_path: str) -> LoadedModel:
         raise InputError(f"{path}: its configuration makes no model ({_first_line(error)}).") from error
     _require_same_tensors(path, model, state)
     model.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
-    name = name_or_path if path == shipped else path.name
-    return LoadedModel(model.eval(), name, sha256_of(path))
+    return LoadedModel(model.eval(), known.name if known else path.name, sha256)
 
 
 def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:

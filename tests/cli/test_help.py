@@ -8,7 +8,18 @@ import pytest
 from tests.cli.run import ilrm, ilrm_process
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-COMMANDS = ("", "reconstruct", "render", "bench", "train")
+COMMANDS = (
+    "",
+    "reconstruct",
+    "render",
+    "bench",
+    "train",
+    "models",
+    "models list",
+    "models info",
+    "models pull",
+    "models verify",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -16,7 +27,7 @@ def test_help(command):
     shown = ilrm_process(*command.split(), "--help")
     assert shown.status == 0
     text = "\n".join(line.rstrip() for line in shown.out.replace("-c ", "ilrm ").splitlines()) + "\n"
-    golden = GOLDEN / f"help_{command or 'ilrm'}.txt"
+    golden = GOLDEN / f"help_{command.replace(' ', '_') or 'ilrm'}.txt"
     if os.environ.get("ILRM_WRITE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()

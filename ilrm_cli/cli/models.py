@@ -1,0 +1,121 @@
+"""`ilrm models list|info|pull|verify`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+
+from ilrm_cli.cli.console import EXIT_FAILED, face
+from ilrm_cli.cli.options import AsJson, Quiet
+
+if TYPE_CHECKING:
+    from ilrm_cli.catalog import Details, Row
+
+models = typer.Typer(
+    no_args_is_help=True,
+    help="The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+)
+NameOrPath = Annotated[str, typer.Argument(help="A name of `ilrm models list`, or a weights file.")]
+
+
+@models.command("list")
+def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """All models that have a name."""
+    with face("models list", as_json, quiet) as shown:
+        from ilrm_cli import catalog
+
+        rows = catalog.rows()
+        shown.out.print(table_of(rows))
+        for row in rows:
+            shown.say(f"{row.name}: PSNR {row.basis}, {row.protocol}; licence: {row.licence}")
+        shown.say("Models that are 'available' are downloaded by: ilrm models pull NAME")
+        shown.finish({"command": "models list", "status": "ok", "models": [asdict(row) for row in rows]})
+
+
+def table_of(rows: list["Row"]) -> Table:
+    """What fits on a line of 80 characters."""
+    table = Table("name", "parameters", "views", "size px", "where", "PSNR dB")
+    for row in rows:
+        views = str(row.max_views) if row.min_views == row.max_views else f"{row.min_views} to {row.max_views}"
+        millions = f"{row.parameters / 1e6:.1f} M"
+        table.add_row(row.name, millions, views, str(row.long_side_px), row.place, str(row.psnr))
+    return table
+
+
+@models.command()
+def info(model: NameOrPath, as_json: AsJson = False) -> None:
+    """Configuration, size, hash and origin of one model."""
+    with face("models info", as_json) as shown:
+        from ilrm_cli import catalog
+
+        details = catalog.details(model)
+        shown.out.print(facts_of(details))
+        shown.finish({"command": "models info", "status": "ok", **asdict(details)})
+
+
+def facts_of(details: "Details") -> Table:
+    """Two columns: what, and its value; nested parts of the configuration on lines of their own."""
+    table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
+    facts = {k: v for k, v in asdict(details).items() if k != "config"} | details.config
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            for inner, leaf in value.items():
+                table.add_row(f"{key} {inner}", str(leaf))
+        elif value is not None:
+            table.add_row(key, f"{value:,}" if key in ("parameters", "size_bytes") else str(value))
+    return table
+
+
+@models.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="A name of `ilrm models list`.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: only check what is here.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download weights that the authors of iLRM published; the first pull pins their commit and sha256."""
+    with face("models pull", as_json, quiet) as shown:
+        from ilrm_cli import hub
+        from ilrm_cli.errors import InputError
+        from ilrm_cli.model.registry import KNOWN
+        from ilrm_cli.model.store import place_of
+
+        known = KNOWN.get(name)
+        if known is None:
+            raise InputError(f"no model is named {name}; the names are {', '.join(KNOWN)}.")
+        if place_of(known) == "available" and not offline:
+            shown.warn((hub.licence_note(known),))
+        with shown.progress() as report:
+            pulled = hub.pull(known, offline=offline, report=report)
+        origin = pulled.origin
+        done = "pulled" if pulled.downloaded else "already here and unharmed"
+        licence = f"licence {origin.licence}" if origin.licence else "the repository states no licence"
+        shown.say(f"{name}: {done} ({origin.size_bytes / 1e6:.0f} MB, {licence}): {pulled.path}")
+        shown.say(f"pinned to commit {origin.revision}, sha256 {origin.sha256}")
+        result = {"path": str(pulled.path), "downloaded": pulled.downloaded, **asdict(origin)}
+        shown.finish({"command": "models pull", "status": "ok", "name": name, **result})
+
+
+@models.command()
+def verify(
+    model: Annotated[
+        str | None, typer.Argument(help="A name of `ilrm models list`, or a weights file. Default: all that are here.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the sha256 of weights with the recorded one; exit status 1 if one differs."""
+    with face("models verify", as_json, quiet) as shown:
+        from ilrm_cli import catalog
+
+        results = catalog.verify(model)
+        for result in results:
+            verdict = "matches" if result.passed else f"DIFFERS from the recorded {result.recorded}"
+            said = "has no recorded hash to compare with" if result.recorded is None else verdict
+            shown.say(f"{result.file}: sha256 {result.sha256} {said}")
+        rows = [asdict(result) | {"passed": result.passed} for result in results]
+        failed = [result.file for result in results if not result.passed]
+        shown.finish({"command": "models verify", "status": "failed" if failed else "ok", "files": rows})
+        if failed:
+            raise typer.Exit(EXIT_FAILED)

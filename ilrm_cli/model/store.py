@@ -1,0 +1,106 @@
+"""Where the weights of named models lie on this computer, and the hashes they are held to."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Literal
+
+from ilrm_cli.caches import cache_dir
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.registry import KNOWN, KnownModel
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+SUMS_FILE = "SHA256SUMS"  # beside weights, as `sha256sum` writes it; `make hashes` renews that of the shipped ones
+ORIGIN_FILE = "origin.json"  # beside pulled weights
+
+Place = Literal["shipped", "pulled", "available"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What was downloaded, recorded at the first pull; from then on nothing else is accepted under that name."""
+
+    repository: str  # of the Hugging Face hub
+    file: str
+    revision: str  # commit of the repository, 40 hexadecimal digits
+    sha256: str
+    size_bytes: int
+    licence: str | None  # as the repository's card stated it then; None if it did not
+
+
+def folder_of(known: KnownModel) -> Path:
+    """The folder of a published model: its weights and the record of their origin."""
+    return cache_dir() / "models" / known.name
+
+
+def file_of(known: KnownModel) -> Path:
+    """Where the weights are, or will be once they are pulled."""
+    published = known.published
+    return folder_of(known) / published.file if published else SHIPPED / f"{known.name}.safetensors"
+
+
+def place_of(known: KnownModel) -> Place:
+    """Whether the weights ship with the tool, were pulled, or would have to be."""
+    if known.published is None:
+        return "shipped"
+    return "pulled" if origin_of(known) and file_of(known).is_file() else "available"
+
+
+def origin_of(known: KnownModel) -> Origin | None:
+    """The record of the first pull; None before it. Raises InputError for a record that cannot be read."""
+    path = folder_of(known) / ORIGIN_FILE
+    if known.published is None or not path.is_file():
+        return None
+    try:
+        origin = Origin(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read; delete {path.parent} and pull {known.name} again.") from error
+    if (origin.repository, origin.file) != (known.published.repository, known.published.file):
+        raise InputError(f"{path}: tells of other weights; delete {path.parent} and pull {known.name} again.")
+    return origin
+
+
+def encode_origin(origin: Origin) -> bytes:
+    """The inverse of what `origin_of` reads."""
+    return (json.dumps(dataclasses.asdict(origin), indent=2) + "\n").encode()
+
+
+def weights_file(name_or_path: str) -> Path:
+    """The weights that a name or a path means.
+
+    Raises InputError if there is no such name or file, or if they are published weights that were not pulled.
+    """
+    known = KNOWN.get(name_or_path)
+    if known and place_of(known) == "available":
+        raise InputError(
+            f"the weights of {known.name} are not on this computer; get them with: ilrm models pull {known.name}"
+        )
+    path = file_of(known) if known else Path(name_or_path)
+    if not path.is_file():
+        raise InputError(
+            f"--model {name_or_path}: no such file and no such model; give a checkpoint file or one of: "
+            f"{', '.join(KNOWN)} (ilrm models list)."
+        )
+    return path
+
+
+def recorded_sha256(path: Path, known: KnownModel | None) -> str | None:
+    """The hash that a file is held to: of the first pull, else of a `SHA256SUMS` beside it; None without either."""
+    if known and (origin := origin_of(known)):
+        return origin.sha256
+    sums = path.parent / SUMS_FILE
+    for line in sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else ():
+        digest, _, name = line.partition(" ")
+        if name.lstrip(" *") == path.name:  # an asterisk marks binary mode
+            return digest
+    return None
+
+
+def require_recorded(known: KnownModel, sha256: str) -> None:
+    """Raise InputError if pulled weights are not what was recorded at their first pull."""
+    origin = origin_of(known)
+    if origin and origin.sha256 != sha256:
+        raise InputError(
+            f"{file_of(known)}: its sha256 is not the one recorded when it was first pulled; "
+            f"get it again with: ilrm models pull {known.name}"
+        )
