@@ -7,7 +7,6 @@ import typer
 
 from ilrm_cli import __version__
 from ilrm_cli.cli.bench import bench
-from ilrm_cli.cli.models import models
 from ilrm_cli.cli.evaluate import evaluate
 from ilrm_cli.cli.models import models
 from ilrm_cli.cli.reconstruct import reconstruct
