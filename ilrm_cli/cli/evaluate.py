@@ -121,25 +121,8 @@ def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Ev
         shown.warn(tuple(f"{result.name}: {warning}" for warning in result.warnings))
     if not results:
         return
-    kinds = list(dict.fromkeys((mean.method, mean.refined) for mean in summary.means))
-    table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
-    table.add_column("views", justify="right")
-    for method, refined in kinds:
-        table.add_column(f"{method}, refined" if refined else method, justify="right")
-    for result in results:
-        for views in (len(names) for names in result.inputs):
-            found = [result.trial(method, views, refined) for method, refined in kinds]
-            table.add_row(result.name, str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found))
-    by_kind = {(mean.views, mean.method, mean.refined): mean for mean in summary.means}
-    for views in sorted({mean.views for mean in summary.means}):
-        for figure in ("psnr", "ssim", "lpips", "seconds"):
-            cells = [getattr(by_kind.get((views, *kind)), figure, None) for kind in kinds]
-            if any(cell is not None for cell in cells):
-                name = "mean" if figure == "psnr" else f"  {figure}"
-                bold = "bold" if figure == "psnr" else "dim"
-                shown_cells = ("" if cell is None else f"{cell:.2f}" for cell in cells)
-                table.add_row(name, str(views), *shown_cells, style=bold)
-    shown.out.print(table)
+    shown.out.print(scene_table(results, summary))
+    shown.out.print(mean_table(summary))
     for line in sentences(summary):
         shown.say(line)
     if run.lpips_missing:
@@ -150,6 +133,47 @@ def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Ev
             f"{result.name}: {result.width}x{result.height}, {len(result.targets)} targets, {gaussians} Gaussians, "
             f"{result.seconds:.1f} s in all, peak memory {result.peak_memory_gb:.1f} GB"
         )
+
+
+def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
+    """A row for each scene and number of inputs, a column for each method; the letters stand in `mean_table`."""
+    kinds = kinds_of(summary)
+    table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
+    table.add_column("views", justify="right")
+    for letter in kinds.values():
+        table.add_column(letter, justify="right", no_wrap=True)
+    for result in results:
+        for views in (len(names) for names in result.inputs):
+            found = [result.trial(method, views, refined) for method, refined in kinds]
+            table.add_row(result.name, str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found))
+    return table
+
+
+def mean_table(summary: "Summary") -> Table:
+    """Means over the scenes."""
+    table = Table("", "method", title="Means over scenes", title_justify="left")
+    for column in ("views", "scenes", "PSNR", "SSIM", "LPIPS", "seconds"):
+        table.add_column(column, justify="right")
+    kinds = kinds_of(summary)
+    for mean in summary.means:
+        table.add_row(
+            kinds[mean.method, mean.refined],
+            f"{mean.method}, refined" if mean.refined else mean.method,
+            str(mean.views),
+            str(mean.scenes),
+            f"{mean.psnr:.2f}",
+            f"{mean.ssim:.3f}",
+            "" if mean.lpips is None else f"{mean.lpips:.3f}",
+            f"{mean.seconds:.2f}",
+            style="bold" if mean.method == "ours" else "",
+        )
+    return table
+
+
+def kinds_of(summary: "Summary") -> dict[tuple[str, bool], str]:
+    """(method, refined) -> the letter of its column, in order of appearance."""
+    kinds = dict.fromkeys((mean.method, mean.refined) for mean in summary.means)
+    return dict(zip(kinds, "ABCDEFGH", strict=False))
 
 
 def sentences(summary: "Summary") -> list[str]:

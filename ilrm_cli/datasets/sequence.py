@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -15,6 +15,7 @@ from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.views import Capture, Views
 
 
+@runtime_checkable
 class FrameSequence(Protocol):
     """One capture of one place, its frames in order. Implementations are frozen and can be sent to other processes."""
 

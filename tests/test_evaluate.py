@@ -1,0 +1,70 @@
+"""Evaluation of the shipped model on the sample scene."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli import evaluate as stage
+from ilrm_cli.protocols import Plan, find_scenes
+from ilrm_cli.reconstruct import Settings as ReconstructSettings
+from ilrm_cli.reconstruct import reconstruct
+
+SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+PLAN = Plan(views=(3, 6), long_side_px=64)
+
+
+def evaluated(refine: int, paths: list[Path] | None = None, **changes) -> list:
+    settings = dataclasses.replace(stage.Settings(refine=refine, device="cpu"), **changes)
+    refs, _ = find_scenes(PLAN, paths or [SAMPLE])
+    return list(stage.evaluate(stage.start(settings), refs, PLAN, settings))
+
+
+@pytest.fixture(scope="module")
+def result() -> stage.SceneResult:
+    return evaluated(5)[0]
+
+
+def test_every_method_is_scored_with_every_number_of_inputs(result):
+    plain = {(t.method, t.views) for t in result.trials if not t.refined}
+    refined = {(t.method, t.views) for t in result.trials if t.refined}
+    assert plain == {(m, v) for v in (3, 6) for m in ("ours", "mean colour", "nearest photo", "plane-sweep splat")}
+    assert refined == {(m, v) for v in (3, 6) for m in ("ours", *stage.STARTS)}
+    assert all(len(trial.scores) == len(result.targets) == 6 for trial in result.trials)
+    assert set(result.inputs[0]) < set(result.inputs[1])
+    assert not {*result.inputs[1]} & {*result.targets}
+
+
+def test_it_scores_as_reconstruct_does(result):
+    made = reconstruct(SAMPLE, ReconstructSettings(views=6, long_side_px=64, refine=5, device="cpu"))
+    ours, refined = result.trial("ours", 6, False), result.trial("ours", 6, True)
+    assert made.score is not None
+    assert made.refinement is not None
+    assert (refined.psnr, refined.ssim) == pytest.approx((made.score.psnr, made.score.ssim), rel=1e-6)
+    assert ours.psnr == pytest.approx(made.refinement.psnr_before, rel=1e-6)
+    assert (ours.gaussians, refined.iterations) == (len(made.gaussians), made.refinement.iterations)
+
+
+def test_the_model_beats_what_needs_no_model(result):
+    for trial in result.trials:
+        if trial.method != "ours":
+            assert trial.psnr < result.trial("ours", trial.views, trial.refined).psnr
+
+
+def test_two_evaluations_give_the_same_numbers(result):
+    again = evaluated(5)[0]
+    for one, two in zip(result.trials, again.trials, strict=True):
+        assert one.scores == two.scores
+        assert one.iterations == two.iterations
+
+
+def test_refinement_never_lowers_the_score(result):
+    assert result.trial("ours", 3, True).psnr >= result.trial("ours", 3, False).psnr
+
+
+def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
+    (tmp_path / "empty").mkdir()
+    failure, good = evaluated(0, [tmp_path / "empty", SAMPLE], baselines=False)
+    assert isinstance(failure, stage.SceneFailure)
+    assert "holds no photo" in failure.reason
+    assert [t.method for t in good.trials] == ["ours", "ours"]

@@ -1,0 +1,124 @@
+"""Which frames are inputs and which are targets."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
+from ilrm_cli.pose.select import select_views
+from ilrm_cli.protocols import HOLDOUT_VIEWS, Plan, find_scenes, nested_inputs, open_scene
+from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
+
+SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+OWN = IlrmConfig(patch=4, max_views=12, long_side_px=256, matching=MatchingConfig())
+
+
+def test_smaller_sets_of_inputs_are_parts_of_larger_ones():
+    poses = np.stack(arc(20))
+    sets = nested_inputs(poses, range(20), (8, 2, 4), seed=0)
+    assert [len(chosen) for chosen in sets] == [2, 4, 8]
+    assert set(sets[0]) < set(sets[1]) < set(sets[2])
+    assert sets[2] == select_views(poses, 8, seed=0)
+
+
+def test_a_folder_scores_every_photo_that_is_no_input():
+    plan = Plan(views=(2, 5))
+    (ref,), _ = find_scenes(plan, [SAMPLE])
+    split = open_scene(ref, plan, OWN)
+    assert (ref.name, split.width, split.height) == ("posed", 256, 168)
+    assert sorted({*split.inputs[1], *split.targets}) == list(range(12))
+    assert len(split.targets) == 7
+
+
+def test_without_a_number_a_folder_has_eight_inputs():
+    (ref,), _ = find_scenes(Plan(), [SAMPLE])
+    assert len(open_scene(ref, Plan(), OWN).inputs[0]) == 8
+
+
+def test_no_photo_left_to_score_on_is_an_error():
+    with pytest.raises(InputError, match="--views 12 of 12 posed photos leaves none"):
+        open_scene(find_scenes(Plan(views=(12,)), [SAMPLE])[0][0], Plan(views=(12,)), OWN)
+
+
+def test_scenes_of_one_name_are_told_apart(tmp_path):
+    refs, _ = find_scenes(Plan(), [tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "y"])
+    assert refs[2].name == "y"
+    assert len({ref.name for ref in refs}) == 3
+
+
+@pytest.fixture(scope="module")
+def re10k(tmp_path_factory):
+    root = write_re10k(tmp_path_factory.mktemp("re10k"), [re10k_clip(key, arc(6), 640, 360) for key in ("a", "b")])
+    index = root / "index.json"
+    index.write_text(
+        json.dumps({"a": None, "b": {"context": [0, 5], "target": [1, 3]}, "c": {"context": [0, 1], "target": [2]}})
+    )
+    return root, index
+
+
+def test_re10k_takes_the_frames_of_its_index(re10k):
+    root, index = re10k
+    plan = Plan("re10k", index=index)
+    refs, warnings = find_scenes(plan, [root])
+    assert [ref.name for ref in refs] == ["b"]
+    assert "only 1 of the 2 clips" in warnings[0]
+    published = open_scene(refs[0], plan, PRESETS["re10k"].config)
+    assert (published.inputs, published.targets) == (((0, 5),), (1, 3))
+    assert (published.width, published.height, published.scale_from) == (256, 256, "raw")
+    assert open_scene(refs[0], plan, OWN).scale_from == "recentred"
+
+
+def test_re10k_without_its_index_or_with_other_views_is_refused(re10k):
+    root, index = re10k
+    with pytest.raises(InputError, match="needs --index"):
+        find_scenes(Plan("re10k"), [root])
+    with pytest.raises(InputError, match="leave --views and --size out"):
+        find_scenes(Plan("re10k", views=(4,), index=index), [root])
+
+
+def test_dl3dv_scores_every_eighth_frame(tmp_path):
+    write_dl3dv(tmp_path / "1K" / "0a1b", arc(20))
+    plan = Plan("dl3dv", views=(4, 6))
+    refs, _ = find_scenes(plan, [tmp_path])
+    split = open_scene(refs[0], plan, PRESETS["dl3dv"].config)
+    assert (refs[0].name, split.targets, split.width, split.height) == ("0a1b", (0, 8, 16), 960, 544)
+    assert not {*split.inputs[1]} & {*split.targets}
+    small = open_scene(refs[0], Plan("dl3dv", views=(4,), long_side_px=448), PRESETS["dl3dv"].config)
+    assert (small.width, small.height) == (448, 256)
+
+
+def test_dl3dv_takes_listed_inputs(tmp_path):
+    write_dl3dv(tmp_path / "0a1b", arc(9))
+    shutil.copytree(tmp_path / "0a1b", tmp_path / "00ff")
+    index = tmp_path / "kmeans.json"
+    index.write_text(json.dumps({"0a1b": ["frame_00003.png", "frame_00005.png"]}))
+    plan = Plan("dl3dv", index=index)
+    refs, _ = find_scenes(plan, [tmp_path])
+    assert open_scene(refs[1], plan, OWN).inputs == ((2, 4),)
+    with pytest.raises(InputError, match="lists no input frames for 00ff"):
+        open_scene(refs[0], plan, OWN)
+
+
+def test_procedural_scenes_have_fixed_targets():
+    plan = Plan("synthetic", long_side_px=32)
+    refs, _ = find_scenes(plan, [], synthetic=2)
+    split = open_scene(refs[1], plan, OWN)
+    assert [len(chosen) for chosen in split.inputs] == list(HOLDOUT_VIEWS)
+    assert split.targets == (12, 13, 14, 15)
+
+
+@pytest.mark.parametrize(
+    ("plan", "paths", "message"),
+    [
+        (Plan(views=(1,)), [SAMPLE], "needs at least 2 photos"),
+        (Plan(), [], "no scene is named"),
+        (Plan("synthetic"), [], "say how many"),
+    ],
+)
+def test_unusable_plans_are_refused(plan, paths, message):
+    with pytest.raises(InputError, match=message):
+        find_scenes(plan, paths)

@@ -1,0 +1,73 @@
+"""Means and margins of made-up results, and their files."""
+
+import io
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.evaluate import SceneFailure, SceneResult, Shown, Trial, ViewScore
+from ilrm_cli.scoreboard import as_json, check_folder, encode_csv, encode_picture, summarize, write_scores
+
+
+def trial(method: str, psnr: float, refined: bool = False) -> Trial:
+    scores = (ViewScore("a.jpg", psnr - 1, 0.5, None), ViewScore("b.jpg", psnr + 1, 0.7, None))
+    return Trial(method, 8, refined, scores, 0.5, 100, 5 if refined else None)
+
+
+def scene(name: str, *trials: Trial) -> SceneResult:
+    truth = torch.zeros(2, 3, 4, 6)
+    shown = Shown(("a.jpg", "b.jpg"), truth, truth + 0.1)
+    return SceneResult(name, 6, 4, (("x.jpg",),), ("a.jpg", "b.jpg"), trials, 2.0, 1.0, (), shown)
+
+
+RESULTS = (
+    scene(
+        "one", trial("ours", 20), trial("ours", 22, True), trial("nearest photo", 15), trial("constant depth", 21, True)
+    ),
+    SceneFailure("broken", "it is not there."),
+    scene(
+        "two", trial("ours", 18), trial("ours", 19, True), trial("nearest photo", 16), trial("sparse points", 20, True)
+    ),
+)
+
+
+def test_margins_are_means_over_scenes():
+    summary = summarize(RESULTS)
+    (margin,) = summary.margins
+    assert (summary.scenes, summary.failed) == (2, 1)
+    assert margin.gain_db == pytest.approx((5 + 2) / 2)
+    assert margin.gain_refined_db == pytest.approx((7 + 3) / 2)
+    assert (margin.ahead_of_refined_starts, margin.compared) == (0.5, 2)
+    assert margin.refinement_never_hurts
+    ours = summary.means[0]
+    assert (ours.method, ours.psnr, ours.ssim, ours.scenes) == ("ours", 19, pytest.approx(0.6), 2)
+
+
+def test_without_baselines_there_are_no_margins():
+    (margin,) = summarize([scene("one", trial("ours", 20))]).margins
+    assert (margin.gain_db, margin.gain_refined_db, margin.ahead_of_refined_starts) == (None, None, None)
+
+
+def test_the_table_holds_every_target_and_the_means():
+    rows = encode_csv(RESULTS).decode().splitlines()
+    assert len(rows) == 1 + 8 * 3
+    assert "one,8,ours,1,mean,22.0000,0.60000,,0.500,100,5" in rows
+
+
+def test_the_picture_shows_truth_ours_and_error():
+    picture = Image.open(io.BytesIO(encode_picture(RESULTS[0])))
+    assert picture.size == (18, 8)
+    assert [picture.getpixel((x, 0))[0] for x in (0, 6, 12)] == [0, 26, 76]
+
+
+def test_scores_are_written_whole(tmp_path):
+    check_folder(tmp_path / "out", overwrite=False)
+    write_scores(tmp_path / "out", as_json(RESULTS), RESULTS)
+    content = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert content["failed"] == [{"name": "broken", "reason": "it is not there."}]
+    assert content["scenes"][0]["trials"][0]["psnr"] == 20
+    with pytest.raises(InputError, match="pass -w to overwrite"):
+        check_folder(tmp_path / "out", overwrite=False)
