@@ -12,6 +12,7 @@ COMMANDS = (
     "",
     "reconstruct",
     "render",
+    "evaluate",
     "bench",
     "train",
     "models",
