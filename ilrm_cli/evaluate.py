@@ -1,12 +1,11 @@
 """How good a model is: scenes with held-out views, feed-forward and refined, beside what needs no model."""
 
-import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -23,12 +22,19 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.protocols import Plan, SceneRef, Split, open_scene
 from ilrm_cli.reconstruct import predict, refined
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.trials import (
+    MEAN_COLOR,
+    NEAREST_PHOTO,
+    OURS,
+    PLANE_SWEEP,
+    STARTS,
+    SceneFailure,
+    SceneResult,
+    Shown,
+    Trial,
+    ViewScore,
+)
 from ilrm_cli.views import Views
-
-OURS = "ours"
-MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
-PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
-STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # of the refined baselines
 
 
 @dataclass(frozen=True)
@@ -40,78 +46,6 @@ class Settings:
     baselines: bool = True
     device: Device = "auto"
     precision: Precision = "auto"
-
-
-@dataclass(frozen=True)
-class ViewScore:
-    """One target."""
-
-    view: str
-    psnr: float  # dB
-    ssim: float
-    lpips: float | None  # None where it cannot be computed
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One method on one scene with so many inputs."""
-
-    method: str  # OURS or the name of a baseline
-    views: int  # inputs
-    refined: bool  # fitted to the inputs afterwards; the targets chose when to stop
-    scores: tuple[ViewScore, ...]
-    seconds: float  # of prediction, with refinement where refined
-    gaussians: int | None  # None for pictures
-    iterations: int | None  # that led to the best; None where not refined
-
-    @property
-    def psnr(self) -> float:
-        return statistics.fmean(score.psnr for score in self.scores)
-
-    @property
-    def ssim(self) -> float:
-        return statistics.fmean(score.ssim for score in self.scores)
-
-    @property
-    def lpips(self) -> float | None:
-        values = [score.lpips for score in self.scores if score.lpips is not None]
-        return statistics.fmean(values) if values else None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Targets beside what was made of them, to be looked at."""
-
-    names: tuple[str, ...]
-    truth: Float[Tensor, "target 3 height width"]
-    ours: Float[Tensor, "target 3 height width"]
-
-
-@dataclass(frozen=True)
-class SceneResult:
-    """Everything measured on one scene."""
-
-    name: str
-    width: int
-    height: int
-    inputs: tuple[tuple[str, ...], ...]  # names, one set for each number of inputs
-    targets: tuple[str, ...]
-    trials: tuple[Trial, ...]
-    seconds: float  # of all of it
-    peak_memory_gb: float  # 10⁹ bytes: of the GPU in this scene, or of this process so far
-    warnings: tuple[str, ...]
-    shown: Shown = field(repr=False)
-
-    def trial(self, method: str, views: int, refined: bool) -> Trial | None:
-        return next((t for t in self.trials if (t.method, t.views, t.refined) == (method, views, refined)), None)
-
-
-@dataclass(frozen=True)
-class SceneFailure:
-    """A scene that could not be evaluated."""
-
-    name: str
-    reason: str  # one sentence
 
 
 @dataclass(frozen=True)

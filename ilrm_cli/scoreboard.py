@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.evaluate import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
 from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.trials import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
 
 ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
 CSV_COLUMNS = (

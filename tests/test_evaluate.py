@@ -9,6 +9,7 @@ from ilrm_cli import evaluate as stage
 from ilrm_cli.protocols import Plan, find_scenes
 from ilrm_cli.reconstruct import Settings as ReconstructSettings
 from ilrm_cli.reconstruct import reconstruct
+from ilrm_cli.trials import STARTS, SceneFailure, SceneResult
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
 PLAN = Plan(views=(3, 6), long_side_px=64)
@@ -21,7 +22,7 @@ def evaluated(refine: int, paths: list[Path] | None = None, **changes) -> list:
 
 
 @pytest.fixture(scope="module")
-def result() -> stage.SceneResult:
+def result() -> SceneResult:
     return evaluated(5)[0]
 
 
@@ -29,7 +30,7 @@ def test_every_method_is_scored_with_every_number_of_inputs(result):
     plain = {(t.method, t.views) for t in result.trials if not t.refined}
     refined = {(t.method, t.views) for t in result.trials if t.refined}
     assert plain == {(m, v) for v in (3, 6) for m in ("ours", "mean colour", "nearest photo", "plane-sweep splat")}
-    assert refined == {(m, v) for v in (3, 6) for m in ("ours", *stage.STARTS)}
+    assert refined == {(m, v) for v in (3, 6) for m in ("ours", *STARTS)}
     assert all(len(trial.scores) == len(result.targets) == 6 for trial in result.trials)
     assert set(result.inputs[0]) < set(result.inputs[1])
     assert not {*result.inputs[1]} & {*result.targets}
@@ -65,6 +66,6 @@ def test_refinement_never_lowers_the_score(result):
 def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
     (tmp_path / "empty").mkdir()
     failure, good = evaluated(0, [tmp_path / "empty", SAMPLE], baselines=False)
-    assert isinstance(failure, stage.SceneFailure)
+    assert isinstance(failure, SceneFailure)
     assert "holds no photo" in failure.reason
     assert [t.method for t in good.trials] == ["ours", "ours"]

@@ -9,15 +9,25 @@ PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 
 # Lowest floor first. Modules import from lower floors and from their own folder only.
 FLOORS = (
-    {"errors", "progress", "caches", "devices", "hashing", "harmonics", "rotations", "similarity", "metrics", "lpips_metric"},
-    {"cameras", "gaussians", "views"},
+    {
+        "errors",
+        "progress",
+        "caches",
+        "devices",
+        "hashing",
+        "harmonics",
+        "rotations",
+        "similarity",
+        "metrics",
+        "lpips_metric",
+    },
+    {"cameras", "gaussians", "views", "trials"},
     {"io", "pose", "model", "render", "synth"},
     {"gather", "refine", "flythrough", "bench", "hub", "catalog"},
     {"preparation", "datasets"},
     {"train", "baselines", "protocols"},
     {"reconstruct"},
-    {"export", "verdict", "evaluate"},
-    {"scoreboard"},
+    {"export", "verdict", "evaluate", "scoreboard"},
     {"cli"},
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")

@@ -10,8 +10,9 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
-    from ilrm_cli.evaluate import Evaluation, SceneResult
+    from ilrm_cli.evaluate import Evaluation
     from ilrm_cli.scoreboard import Summary
+    from ilrm_cli.trials import SceneResult
 
 STOPPING = "The held-out photos chose when to stop refining, for ours and for the baselines alike."
 
@@ -60,6 +61,7 @@ def evaluate(
         from ilrm_cli import evaluate as stage
         from ilrm_cli import protocols, scoreboard
         from ilrm_cli.errors import InputError
+        from ilrm_cli.trials import SceneFailure, SceneResult
 
         if synthetic and (scenes or protocol != "folder"):
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
@@ -70,19 +72,19 @@ def evaluate(
         if output is not None:
             scoreboard.check_folder(output, overwrite)
         shown.warn(missing)
-        results: list[stage.SceneResult | stage.SceneFailure] = []
+        results: list[SceneResult | SceneFailure] = []
         with shown.progress() as report:
             run = stage.start(settings, report)
             about = describe(run, chosen, settings, missing)
             for result in stage.evaluate(run, found, plan, settings, report):
                 results.append(result)
-                if isinstance(result, stage.SceneFailure):
+                if isinstance(result, SceneFailure):
                     shown.warn((f"{result.name} is left out: {result.reason}",))
                 elif output is not None:
                     scoreboard.write_picture(output, result)
                 if output is not None:
                     scoreboard.write_scores(output, about | scoreboard.as_json(results), results)
-        good = [result for result in results if isinstance(result, stage.SceneResult)]
+        good = [result for result in results if isinstance(result, SceneResult)]
         show(shown, good, scoreboard.summarize(results), run)
         failed = len(good) < len(results)
         shown.finish({"status": "failed" if failed else "ok"} | about | scoreboard.as_json(results))
