@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.synth.hits import face_kind, first_hit, normal_at
+from ilrm_cli.synth.intervals import box_interval
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
-from ilrm_cli.synth.shapes import box_interval, first_hit, normal_at
 from ilrm_cli.synth.tiling import TILE, hash01, project_solids, solids_in_tile
 
 BEHIND = -1  # "solid" number of ground, room and sky
@@ -112,7 +113,7 @@ def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle
         h = shapes.half
         hx, hy, hz = h[solid, 0], h[solid, 1], h[solid, 2]
         u, v = surface_uv(
-            shapes.kind[solid], face, lx, ly, lz,
+            face_kind(shapes, solid, face), face, lx, ly, lz,
             (w[0, 0] * nx + w[0, 1] * ny + w[0, 2] * nz) * hx,
             (w[1, 0] * nx + w[1, 1] * ny + w[1, 2] * nz) * hy,
             (w[2, 0] * nx + w[2, 1] * ny + w[2, 2] * nz) * hz,

@@ -9,8 +9,9 @@ from numpy import float32 as f32
 
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.materials import Materials
+from ilrm_cli.synth.reliefs import relief_bank
 from ilrm_cli.synth.shading import GRID, Blockers, Surround
-from ilrm_cli.synth.shapes import ROUNDED, Shapes
+from ilrm_cli.synth.shapes import PARAMS, ROUNDED, TORUS, Shapes
 from ilrm_cli.synth.textures import Tiles
 
 
@@ -79,18 +80,25 @@ class Builder:
         at: tuple[float, float, float],
         half: tuple[float, float, float],
         material: int,
-        param: float = 0.0,
+        param: float | tuple[float, ...] = 0.0,
         turn=UPRIGHT,
         clip: tuple = WHOLE,
         carve: tuple = SOLID,
+        hollow: int | None = None,
     ) -> None:
-        """One solid: centre and half sizes in the frame; `turn` is a rotation applied before the frame's own."""
-        size = tuple(frame.scale * h for h in half)
-        edge = frame.scale * param if kind == ROUNDED else param
-        self._rows.append((kind, frame.place(*at), frame.yaw, turn, size, edge, clip, carve, material))
+        """One solid: centre and half sizes in the frame; `turn` is a rotation applied before the frame's own.
 
-    def finish(self) -> Shapes:
-        kind, centers, yaw, turn, halves, param, clip, carve, material = zip(*self._rows, strict=True)
+        `param` as in `Shapes`; the hollow is of the solid's kind and taper where `hollow` names no other.
+        """
+        size = tuple(frame.scale * h for h in half)
+        first, *rest = param if isinstance(param, tuple) else (param, param if kind < TORUS else 0.0)
+        numbers = (frame.scale * first if kind == ROUNDED else first, *rest, *[0.0] * (PARAMS - 1 - len(rest)))
+        inside = kind if hollow is None else hollow
+        self._rows.append((kind, frame.place(*at), frame.yaw, turn, size, numbers, clip, carve, inside, material))
+
+    def finish(self, bank: int = 0) -> Shapes:
+        """All solids; `bank` is the number of the relief tiles that height fields show."""
+        kind, centers, yaw, turn, halves, param, clip, carve, hollow, material = zip(*self._rows, strict=True)
         c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
         x, y, z = np.moveaxis(np.array(turn), 1, 0)  # rows of the turns, each [N, 3]
         rotation = np.stack([c * x - s * y, s * x + c * y, z], axis=1)
@@ -101,7 +109,7 @@ class Builder:
         return Shapes(
             np.array(kind, np.int32), np.concatenate([rows, offset], 2).astype(np.float32), half.astype(np.float32),
             np.array(param, np.float32), np.array(clip, np.float32), np.array(carve, np.float32),
-            np.array(material, np.int32), corners.astype(np.float32),
+            np.array(hollow, np.int32), np.array(material, np.int32), corners.astype(np.float32), *relief_bank(bank),
         )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def make_scene(seed: int, index: int, attempt: int = 0, kind: str | None = None)
     surround, stage = KINDS[name](kit)
     if not len(kit.builder):  # an empty room, one in thousands
         vessel(kit, Frame())
-    shapes = kit.builder.finish()
+    shapes = kit.builder.finish(index // SCENES_PER_BANK)
     sun = blockers(shapes, surround.to_sun.astype(np.float64))
     above = blockers(shapes, np.array([0.0, 0.0, 1.0]))
     tiles = tile_bank(index // SCENES_PER_BANK)

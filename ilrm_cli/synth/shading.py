@@ -10,7 +10,8 @@ import numpy as np
 from numpy import float32 as f32
 
 from ilrm_cli.synth.compiled import kernel
-from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, TORUS, chord
+from ilrm_cli.synth.hits import chord
+from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, RELIEF, TORUS
 from ilrm_cli.synth.textures import fetch, fetch_noise
 
 GRID = 24  # cells along a side of the map that finds the solids between a point and a light
@@ -90,7 +91,9 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
         ring = math.sqrt(x * x + y * y)
         return math.atan2(y, x) * hx * f32(0.7), math.atan2(z, ring - f32(0.7)) * hx * f32(0.3)
     axis = face // 2
-    if face in (CURVED, CLIPPED):
+    if face == CURVED and kind >= RELIEF:
+        axis = 2
+    elif face in (CURVED, CLIPPED):
         ax, ay, az = abs(nx), abs(ny), abs(nz)
         axis = 0 if ax >= ay and ax >= az else (1 if ay >= az else 2)
     if axis == 0:

@@ -1,0 +1,83 @@
+"""Where a ray enters and leaves the closed-form shapes of unit space: (enter, its face, leave, its face)."""
+
+import math
+
+from numpy import float32 as f32
+
+from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.synth.shapes import BOX, CURVED, ELLIPSOID, FAR
+
+
+@kernel
+def box_interval(ox, oy, oz, dx, dy, dz):
+    """Slab test: (enter, its face, leave, its face)."""
+    ix, iy, iz = f32(1) / dx, f32(1) / dy, f32(1) / dz
+    ax, bx = (-math.copysign(f32(1), dx) - ox) * ix, (math.copysign(f32(1), dx) - ox) * ix
+    ay, by = (-math.copysign(f32(1), dy) - oy) * iy, (math.copysign(f32(1), dy) - oy) * iy
+    az, bz = (-math.copysign(f32(1), dz) - oz) * iz, (math.copysign(f32(1), dz) - oz) * iz
+    t0, f0, t1, f1 = ax, 0 if dx > 0 else 1, bx, 1 if dx > 0 else 0
+    if ay > t0:
+        t0, f0 = ay, 2 if dy > 0 else 3
+    if az > t0:
+        t0, f0 = az, 4 if dz > 0 else 5
+    if by < t1:
+        t1, f1 = by, 3 if dy > 0 else 2
+    if bz < t1:
+        t1, f1 = bz, 5 if dz > 0 else 4
+    return t0, f0, t1, f1
+
+
+@kernel
+def sphere_interval(ox, oy, oz, dx, dy, dz):
+    """|o + t d| = 1."""
+    a = dx * dx + dy * dy + dz * dz
+    b = ox * dx + oy * dy + oz * dz
+    nearest = -b / a
+    px, py, pz = ox + nearest * dx, oy + nearest * dy, oz + nearest * dz
+    rest = f32(1) - (px * px + py * py + pz * pz)  # stable far away: no cancellation of b^2 - ac
+    if rest <= f32(0):
+        return FAR, CURVED, -FAR, CURVED
+    root = math.sqrt(rest / a)
+    return nearest - root, CURVED, nearest + root, CURVED
+
+
+@kernel
+def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
+    """x^2 + y^2 <= r(z)^2 with r(z) = 1 - taper (1 + z) / 2 between z = -1 and 1."""
+    slope = f32(-0.5) * taper
+    at = f32(1) + slope + slope * oz
+    a = dx * dx + dy * dy - slope * slope * dz * dz
+    b = ox * dx + oy * dy - slope * dz * at
+    c = ox * ox + oy * oy - at * at
+    up = math.copysign(f32(1), dz)
+    z0, z1 = (-up - oz) / dz, (up - oz) / dz
+    t0, f0, t1, f1 = z0, 4 if dz > 0 else 5, z1, 5 if dz > 0 else 4
+    square = b * b - a * c
+    if a > f32(0):
+        if square <= f32(0):
+            return FAR, CURVED, -FAR, CURVED
+        root = math.sqrt(square)
+        s0, s1 = (-b - root) / a, (-b + root) / a
+        if s0 > t0:
+            t0, f0 = s0, CURVED
+        if s1 < t1:
+            t1, f1 = s1, CURVED
+    elif square > f32(0):  # a steep ray meets both nappes of the cone; only one lies between the caps
+        root = math.sqrt(square)
+        s0, s1 = (-b + root) / a, (-b - root) / a
+        if t0 < s0:
+            if s0 < t1:
+                t1, f1 = s0, CURVED
+        elif s1 > t0:
+            t0, f0 = s1, CURVED
+    return t0, f0, t1, f1
+
+
+@kernel
+def closed_interval(kind, ox, oy, oz, dx, dy, dz, taper):
+    """Interval inside a box, an ellipsoid or a frustum."""
+    if kind == BOX:
+        return box_interval(ox, oy, oz, dx, dy, dz)
+    if kind == ELLIPSOID:
+        return sphere_interval(ox, oy, oz, dx, dy, dz)
+    return frustum_interval(ox, oy, oz, dx, dy, dz, taper)
