@@ -48,3 +48,7 @@ def main() -> None:
     # torch's OpenMP threads otherwise spin while ours work: interleaved calls were 3 to 8 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()
+
+
+if __name__ == "__main__":  # torchrun -m ilrm_cli.cli.app
+    main()

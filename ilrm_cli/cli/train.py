@@ -1,51 +1,92 @@
 """`ilrm train`."""
 
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from threading import Event
+from typing import Annotated, Literal
 
 import typer
 
 from ilrm_cli.cli.console import face
-from ilrm_cli.cli.options import Quiet, Seed
+from ilrm_cli.cli.options import Device, Quiet, Seed
+from ilrm_cli.cli.training_view import TrainingView
 
-SMOOTHING = 0.02  # share of the newest step in the running figures
+FRESH = "fresh"  # as --start: a model that knows nothing
 
 
 def train(
     folder: Annotated[Path, typer.Argument(help="Where the run lives; one that was stopped goes on from there.")],
-    steps: Annotated[int, typer.Option(help="Optimizer steps of the whole run.", min=1)] = 4000,
-    minutes: Annotated[float, typer.Option(help="Stop after this time, with a checkpoint.", min=0)] = float("inf"),
-    size: Annotated[
-        list[int] | None, typer.Option(help="Long side of the images in px; several are mixed. Default: 64.", min=32)
+    preset: Annotated[
+        str, typer.Option(help="Recipe: cpu, gpu, tiny, paper-re10k, paper-dl3dv; the options below change it.")
+    ] = "cpu",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="synth for procedural scenes, or a folder of captures; several are mixed."),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Scenes per step at the smallest size.", min=1)] = 4,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.", min=0)] = 2e-3,
     start: Annotated[
-        str | None, typer.Option(help="Model a new run starts from: a name or a file. Default: fresh.")
+        str | None, typer.Option(help="Model a new run starts from: a name, a file, or fresh for none.")
     ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps of the whole run.", min=1)] = None,
+    minutes: Annotated[float, typer.Option(help="Stop after this time, with a checkpoint.", min=0)] = math.inf,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Long side of the images in px; several are mixed.", min=32)
+    ] = None,
+    views: Annotated[str | None, typer.Option(help="Input views of a scene: 8, or a range as 2-12.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Scenes per step at the smallest size.", min=1)] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.", min=0)] = None,
+    warmup: Annotated[int | None, typer.Option(help="Steps before the peak.", min=0)] = None,
+    depth_weight: Annotated[float | None, typer.Option(help="Of the depth error at the first step.", min=0)] = None,
+    device: Device = "auto",
+    precision: Annotated[Literal["fp32", "bf16"] | None, typer.Option(help="Of the matrix products.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all.", min=1)] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train the default model on endless procedural scenes; writes weights.safetensors into the folder."""
-    with face("train", quiet=quiet) as shown:
+    """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
+    with face("train", quiet=quiet) as shown, _told_to_stop() as stop:
         import torch
 
-        from ilrm_cli.progress import Step
-        from ilrm_cli.train import run
-        from ilrm_cli.train.config import TrainConfig
+        from ilrm_cli.devices import resolve_device
+        from ilrm_cli.train import distributed, run
+        from ilrm_cli.train.perceptual import find_perceptual
+        from ilrm_cli.train.presets import chosen_recipe, view_range
+        from ilrm_cli.train.state import resume_or_start, write_weights
 
         if threads:
             torch.set_num_threads(threads)
-        config = TrainConfig(steps=steps, long_sides_px=tuple(size or [64]), batch=batch, learning_rate=rate, seed=seed)
-        trainer = run.resume_or_start(folder, config, start)
-        loss = quality = None
-        with shown.progress() as report:
-            for done in run.train(trainer, folder, minutes):
-                loss = done.loss if loss is None else loss + SMOOTHING * (done.loss - loss)
-                quality = done.psnr if quality is None else quality + SMOOTHING * (done.psnr - quality)
-                share = done.data_s / done.total_s
-                note = f"loss {loss:.4f}, {quality:.2f} dB, data {share:.0%}"
-                report(Step("training", done.step, steps, note))
-        weights = run.write_weights(trainer, folder)
-        shown.say(f"{trainer.step} of {steps} steps done: {weights}")
+        recipe = chosen_recipe(
+            preset, steps=steps, long_sides_px=tuple(size) if size else None, batch=batch, learning_rate=rate,
+            warmup=warmup, depth_weight=depth_weight, precision=precision, seed=seed,
+            data=tuple(data) if data else None, **view_range(views),
+        )  # fmt: skip
+        with distributed.join(resolve_device(device)) as group:
+            first = recipe.start if start is None else (None if start == FRESH else start)
+            trainer = resume_or_start(folder, recipe.train, first, model=recipe.model, device=group.device)
+            workers = threads or torch.get_num_threads()
+            perceptual = find_perceptual(group.device) if recipe.train.perceptual_weight > 0 else None
+            if recipe.train.perceptual_weight > 0 and perceptual is None and group.leads:
+                shown.warn(("the perceptual term is left out: its VGG weights are not on this machine.",))
+            with TrainingView(shown.err, recipe.train.steps, visible=group.leads and not quiet) as view:
+                for done in run.train(
+                    trainer, folder, minutes, group=group, threads=workers, perceptual=perceptual, stop=stop.is_set
+                ):
+                    view.show(done)
+            if group.leads:
+                weights = write_weights(trainer, folder)
+                shown.say(f"{trainer.step} of {recipe.train.steps} steps done: {weights}")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[Event]:
+    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first."""
+    event = Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in signals]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -1,8 +1,10 @@
 """What training minimises."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.cameras import stack
@@ -10,7 +12,10 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.deferred import render_deferred
 from ilrm_cli.train.samples import Sample
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]  # images, truth -> mean distance
 
 
 @dataclass(frozen=True)
@@ -22,30 +27,48 @@ class Loss:
     psnr: Tensor  # dB, mean over targets
 
 
-def scene_loss(gaussians: Gaussians, sample: Sample, config: TrainConfig, progress: float) -> Loss:
-    """MSE + SSIM on rendered targets and some inputs, and a depth term that fades; progress in [0, 1] of the run."""
+def scene_loss(
+    gaussians: Gaussians, sample: Sample, config: TrainConfig, progress: float, perceptual: Perceptual | None = None
+) -> Loss:
+    """MSE, structure and appearance of rendered targets and some inputs, and a depth term that fades.
+
+    `progress` is the share of the run that is done, in [0, 1].
+    """
     shown = slice(0, config.inputs_rendered)
     cameras = stack([sample.targets.cameras, sample.inputs.cameras[shown]])
     truth = torch.cat([sample.targets.images, sample.inputs.images[shown]])
-    image = render(gaussians, cameras).color
+    image = render_deferred(gaussians, cameras) if config.deferred else render(gaussians, cameras).color
     mse = (image - truth).square().mean()
+    total = mse + appearance(image, truth, config, perceptual)
     depth_weight = config.depth_weight + progress * (config.final_depth_weight - config.depth_weight)
-    total = mse + config.ssim_weight * (1 - ssim(image, truth).mean()) + depth_weight * depth_error(gaussians, sample)
+    if sample.depth is not None and depth_weight > 0:
+        total = total + depth_weight * depth_error(gaussians, sample.depth, sample)
+    if config.opacity_weight > 0:
+        total = total + config.opacity_weight * gaussians.opacities.mean()
     held_out = slice(0, len(sample.targets))
     return Loss(total, mse.detach(), psnr(image[held_out].detach(), truth[held_out]).mean())
 
 
-def depth_error(gaussians: Gaussians, sample: Sample) -> Tensor:
+def appearance(image: Tensor, truth: Tensor, config: TrainConfig, perceptual: Perceptual | None) -> Tensor:
+    """The perceptual term of the paper where its weights are at hand, and structural similarity."""
+    total = image.new_zeros(())
+    if config.ssim_weight > 0:
+        total = total + config.ssim_weight * (1 - ssim(image, truth).mean())
+    if perceptual is not None and config.perceptual_weight > 0:
+        total = total + config.perceptual_weight * perceptual(image, truth)
+    return total
+
+
+def depth_error(gaussians: Gaussians, depth: Float[Tensor, "view height width"], sample: Sample) -> Tensor:
     """Opacity-weighted Huber error of log z-depth at the input pixels that own the Gaussians.
 
     Transparent Gaussians pay nothing, so that surfaces no input sees can still be filled.
     """
-    views = len(sample.depth)
-    factor = round((sample.depth.numel() / len(gaussians)) ** 0.5)
-    truth = sample.depth[:, factor // 2 :: factor, factor // 2 :: factor].flatten(1)  # [V, hw]
-    means = gaussians.means.unflatten(0, (views, -1))
+    factor = round((depth.numel() / len(gaussians)) ** 0.5)
+    truth = depth[:, factor // 2 :: factor, factor // 2 :: factor].flatten(1)  # [V, hw]
+    means = gaussians.means.unflatten(0, (len(depth), -1))
     axes, origin = sample.inputs.cameras.forward, sample.inputs.cameras.positions
     z = ((means - origin[:, None]) * axes[:, None]).sum(-1)
     error = torch.nn.functional.huber_loss(z.clamp_min(1e-6).log(), truth.log(), reduction="none", delta=0.1)
-    weight = gaussians.opacities.detach().unflatten(0, (views, -1))
+    weight = gaussians.opacities.detach().unflatten(0, (len(depth), -1))
     return (weight * error).sum() / weight.sum().clamp_min(1e-6)

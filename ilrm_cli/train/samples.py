@@ -1,25 +1,13 @@
-"""Training samples: a procedural scene split into inputs and targets, normalised as at inference."""
+"""What training consumes: inputs and targets of one scene in the normalised frame, as at inference."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.model.matching import depth_range_of
-from ilrm_cli.pose.fit import common_size_of
-from ilrm_cli.pose.normalize import normalized_from_world
-from ilrm_cli.synth.dataset import Photometry, training_scene
-from ilrm_cli.train.config import ASPECTS, TrainConfig
 from ilrm_cli.views import Views
-
-SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
-FAR_FACTOR = 6.0  # beyond this many times the scene's lower quartile, few points are triangulated
-PATH_SPANS = (0.2, 0.8)  # share of a camera path that one sample covers: views must overlap to be matched
-RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
-PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
 
 
 @dataclass(frozen=True)
@@ -28,44 +16,38 @@ class Sample:
 
     inputs: Views
     targets: Views
-    depth: Float[Tensor, "view height width"]  # z-depth of the inputs
+    depth: Float[Tensor, "view height width"] | None  # z-depth of the inputs; None where it is not known
     depth_range: tuple[float, float]  # near, far
 
+    def to(self, device: torch.device | str) -> "Sample":
+        """Copies start without waiting where the memory is pinned."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
 
-def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple[int, int]:
-    """(width, height) of the given aspect, sides rounded to the multiple."""
-    return common_size_of([aspect], long_side_px, multiple)
+    def pinned(self) -> "Sample":
+        """The same in page-locked memory, from which a GPU copies while others compute."""
+        return self._mapped(lambda tensor: tensor.pin_memory())
 
-
-def draw_sample(seed: int, index: int, views: int, targets: int, width: int, height: int) -> Sample:
-    """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
-    rng = np.random.default_rng([seed, index, 1])
-    span = rng.uniform(*PATH_SPANS)
-    scene = training_scene(
-        seed, index, views + targets, width, height, samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span
-    )
-    order = torch.from_numpy(rng.permutation(views + targets))
-    inputs, held = scene.views[order[:views]], scene.views[order[views:]]
-    depth = scene.depth[order[:views]]
-    to_normal = normalized_from_world(inputs.cameras.world_from_cam.double())
-
-    def normalized(part: Views) -> Views:
-        pose = to_normal.poses(part.cameras.world_from_cam.double())
-        return Views(part.images, part.cameras.moved(pose.float()))
-
-    depth = depth * to_normal.scale
-    sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
-    solid = sparse[sparse <= FAR_FACTOR * sparse.quantile(0.25)]
-    return Sample(normalized(inputs), normalized(held), depth, depth_range_of(solid))
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Sample":
+        depth = None if self.depth is None else change(self.depth)
+        return Sample(_mapped(self.inputs, change), _mapped(self.targets, change), depth, self.depth_range)
 
 
-def batches(config: TrainConfig, multiple: int, start: int) -> Iterator[list[Sample]]:
-    """The batches of every step from `start` on; the same whenever they are asked for."""
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([config.seed, step, 2])
-        long_side_px = int(rng.choice(config.long_sides_px))
-        width, height = size_for(ASPECTS[rng.integers(len(ASPECTS))], long_side_px, multiple)
-        views = int(rng.integers(config.min_views, config.max_views + 1))
-        scenes = max(1, round(config.batch * (min(config.long_sides_px) / long_side_px) ** 2))
-        first = step * config.batch
-        yield [draw_sample(config.seed, first + i, views, config.targets, width, height) for i in range(scenes)]
+def _mapped(views: Views, change: Callable[[Tensor], Tensor]) -> Views:
+    c = views.cameras
+    cameras = type(c)(change(c.world_from_cam), change(c.focal_px), change(c.center_px), c.width, c.height)
+    return Views(change(views.images), cameras)
+
+
+def mirrored(sample: Sample) -> Sample:
+    """Left and right exchanged: images flip, the world is reflected at x = 0, and so is every camera's own x axis."""
+    depth = None if sample.depth is None else sample.depth.flip(-1)
+    return Sample(_mirrored(sample.inputs), _mirrored(sample.targets), depth, sample.depth_range)
+
+
+def _mirrored(views: Views) -> Views:
+    cameras = views.cameras
+    reflection = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0])).to(cameras.world_from_cam)
+    center = torch.stack([cameras.width - cameras.center_px[:, 0], cameras.center_px[:, 1]], dim=-1)
+    poses = reflection @ cameras.world_from_cam @ reflection
+    moved = type(cameras)(poses, cameras.focal_px, center, cameras.width, cameras.height)
+    return Views(views.images.flip(-1), moved)

@@ -1,9 +1,13 @@
+import dataclasses
+
+import pytest
 import torch
 
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.model.rays import directions_through, pixel_centers
-from ilrm_cli.train.loss import depth_error
-from ilrm_cli.train.samples import draw_sample
+from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.loss import depth_error, scene_loss
+from tests.train.requests import procedural_sample
 
 
 def splat_at_depth(sample, factor: int, stretch: float) -> Gaussians:
@@ -19,15 +23,15 @@ def splat_at_depth(sample, factor: int, stretch: float) -> Gaussians:
 
 
 def test_depth_error_of_known_displacements():
-    sample = draw_sample(0, 0, views=2, targets=1, width=32, height=24)
-    assert float(depth_error(splat_at_depth(sample, 2, 1.0), sample)) < 1e-8
-    doubled = float(depth_error(splat_at_depth(sample, 2, 2.0), sample))
+    sample = procedural_sample()
+    assert float(depth_error(splat_at_depth(sample, 2, 1.0), sample.depth, sample)) < 1e-8
+    doubled = float(depth_error(splat_at_depth(sample, 2, 2.0), sample.depth, sample))
     log2 = torch.log(torch.tensor(2.0))
     torch.testing.assert_close(torch.tensor(doubled), 0.1 * (log2 - 0.05), rtol=1e-3, atol=0)  # Huber, delta 0.1
 
 
 def test_transparent_gaussians_pay_nothing():
-    sample = draw_sample(0, 0, views=2, targets=1, width=32, height=24)
+    sample = procedural_sample()
     wrong = splat_at_depth(sample, 2, 3.0)
     right = splat_at_depth(sample, 2, 1.0)
     half = torch.arange(len(wrong)) % 2 == 0
@@ -35,4 +39,39 @@ def test_transparent_gaussians_pay_nothing():
         torch.where(half[:, None], wrong.means, right.means),
         wrong.quaternions, wrong.scales, torch.where(half, 0.0, 0.9), wrong.harmonics,
     )  # fmt: skip
-    assert float(depth_error(mixed, sample)) < 1e-8
+    assert float(depth_error(mixed, sample.depth, sample)) < 1e-8
+
+
+PLAIN = TrainConfig(ssim_weight=0.0, depth_weight=0.0, final_depth_weight=0.0, inputs_rendered=0)
+
+
+def test_the_plain_loss_is_the_squared_error():
+    sample = procedural_sample()
+    loss = scene_loss(splat_at_depth(sample, 2, 1.0), sample, PLAIN, 0.0)
+    assert float(loss.total) == float(loss.mse) > 0
+
+
+def test_terms_add_with_their_weights():
+    sample = procedural_sample()
+    scene = splat_at_depth(sample, 2, 1.3)
+    plain = float(scene_loss(scene, sample, PLAIN, 0.0).total)
+
+    def added(progress: float = 0.0, **weights: float) -> float:
+        config = dataclasses.replace(PLAIN, **weights)
+        perceptual = lambda image, truth: torch.tensor(3.0)  # noqa: E731
+        return float(scene_loss(scene, sample, config, progress, perceptual).total) - plain
+
+    depth = float(depth_error(scene, sample.depth, sample))
+    assert added(opacity_weight=2.0) == pytest.approx(2 * 0.5, abs=1e-5)
+    assert added(perceptual_weight=0.5) == pytest.approx(1.5, abs=1e-5)
+    assert added(depth_weight=2.0) == pytest.approx(2 * depth, rel=1e-4)
+    assert added(progress=0.5, depth_weight=2.0) == pytest.approx(depth, rel=1e-4)  # it fades to 0 here
+    assert 0 < added(ssim_weight=1.0) < 2
+
+
+def test_without_true_depth_its_term_is_left_out():
+    sample = procedural_sample()
+    blind = dataclasses.replace(sample, depth=None)
+    config = dataclasses.replace(PLAIN, depth_weight=5.0)
+    scene = splat_at_depth(sample, 2, 1.3)
+    assert float(scene_loss(scene, blind, config, 0.0).total) == float(scene_loss(scene, sample, PLAIN, 0.0).total)

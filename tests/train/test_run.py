@@ -1,76 +1,97 @@
 """Short real runs on procedural scenes, one thread so that sums come in one order."""
 
 import dataclasses
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.model.checkpoint import load_model
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.synth.dataset import HOLDOUT_SEED
 from ilrm_cli.train.config import TrainConfig
-from ilrm_cli.train.run import STATE_FILE, advance, learning_rate, new_trainer, resume_or_start, train, write_weights
-from ilrm_cli.train.samples import draw_sample
-from tests.model.tiny import MATCHED, random_model
+from ilrm_cli.train.preview import PREVIEW_FILE
+from ilrm_cli.train.record import LOG_FILE, read_log
+from ilrm_cli.train.run import train
+from ilrm_cli.train.state import STATE_FILE, resume_or_start
+from tests.model.tiny import MATCHED
 
 SHORT = TrainConfig(steps=6, batch=1, long_sides_px=(32,), max_views=3, targets=2, warmup=2, learning_rate=1e-3)
+LONGER = dataclasses.replace(SHORT, steps=12)
+
+# A run in a process of its own that saves at every step, for killing.
+RUNNER = """
+import sys, torch
+from pathlib import Path
+from tests.train.test_run import LONGER, start
+from ilrm_cli.train.run import train
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+for _ in train(start(folder, LONGER), folder, save_seconds=0.0):
+    pass
+"""
+
+
+def start(folder, config=SHORT):
+    return resume_or_start(folder, config, model=MATCHED)
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setattr("ilrm_cli.train.run.DEFAULT_MODEL", MATCHED)
+def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
 
-def test_learning_rate_rises_then_falls():
-    config = TrainConfig(steps=110, warmup=10, learning_rate=1.0, final_rate=0.1)
-    rates = [learning_rate(config, step) for step in range(111)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[10] == pytest.approx(1.0)
-    assert rates[60] == pytest.approx(0.55)
-    assert rates[110] == pytest.approx(0.1)
-
-
-def test_a_resumed_run_equals_an_unbroken_one(tmp_path):
-    unbroken = [step.loss for step in train(resume_or_start(tmp_path / "a", SHORT), tmp_path / "a")]
+def test_a_stopped_run_goes_on_as_if_unbroken(tmp_path):
+    unbroken = [step.loss for step in train(start(tmp_path / "a"), tmp_path / "a")]
     first = []
-    run = train(resume_or_start(tmp_path / "b", SHORT), tmp_path / "b")
-    for _ in range(3):
-        first.append(next(run).loss)
-    run.close()  # as a kill between two steps after a checkpoint
-    rest = [step.loss for step in train(resume_or_start(tmp_path / "b", SHORT), tmp_path / "b")]
+    for step in train(start(tmp_path / "b"), tmp_path / "b", stop=lambda: len(first) == 3, threads=2):
+        first.append(step.loss)
+    rest = [step.loss for step in train(start(tmp_path / "b"), tmp_path / "b")]
     assert len(rest) == 3
     assert first + rest == pytest.approx(unbroken, abs=1e-6)
     assert len(set(unbroken)) == 6
+    assert [line["loss"] for line in read_log(tmp_path / "b")] == first + rest
+
+
+def test_a_killed_run_goes_on_as_if_unbroken(tmp_path):
+    """Acceptance: kill -9 in the middle; the log of the resumed run is that of a run left alone."""
+    unbroken = [step.loss for step in train(start(tmp_path / "a", LONGER), tmp_path / "a")]
+    run = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path / "b")])
+    log = tmp_path / "b" / LOG_FILE
+    while run.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 3):
+        time.sleep(0.005)
+    run.kill()
+    run.wait()
+    trainer = start(tmp_path / "b", LONGER)
+    assert 0 < trainer.step < 12, "killed too early or too late to show anything"
+    list(train(trainer, tmp_path / "b"))
+    log = read_log(tmp_path / "b")
+    assert [line["step"] for line in log] == list(range(1, 13))
+    assert [line["loss"] for line in log] == pytest.approx(unbroken, abs=1e-6)
+    assert not list((tmp_path / "b").glob(".*.part*")) or trainer.step  # a part of a checkpoint is never taken for one
 
 
 def test_time_budget_ends_with_a_checkpoint(tmp_path):
-    assert list(train(resume_or_start(tmp_path, SHORT), tmp_path, minutes=0)) == []
-    assert sorted(p.name for p in tmp_path.iterdir()) == [STATE_FILE]
+    assert list(train(start(tmp_path), tmp_path, minutes=0)) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == [LOG_FILE, STATE_FILE]
 
 
-def test_other_settings_are_refused(tmp_path):
-    list(train(resume_or_start(tmp_path, SHORT), tmp_path, minutes=0))
-    with pytest.raises(InputError, match="other settings"):
-        resume_or_start(tmp_path, dataclasses.replace(SHORT, batch=2))
+def test_a_preview_is_written_beside_every_checkpoint(tmp_path):
+    next(iter(steps := train(start(tmp_path), tmp_path, save_seconds=0.0)))
+    steps.close()
+    assert {PREVIEW_FILE, STATE_FILE} <= {p.name for p in tmp_path.iterdir()}
 
 
-def test_it_learns_one_scene(tmp_path):
-    """The same sample over and over: held-out views of that scene must improve a lot."""
-    torch.manual_seed(0)
-    sample = draw_sample(0, 1, views=3, targets=2, width=32, height=32)
-    trainer = new_trainer(dataclasses.replace(SHORT, steps=60, learning_rate=3e-3), Ilrm(MATCHED))
-    quality = [advance(trainer, [sample])[1] for _ in range(60)]
-    assert quality[-1] > quality[0] + 3
-
-
-def test_its_weights_are_a_model_and_a_start(tmp_path):
-    trainer = new_trainer(SHORT, random_model(MATCHED))
-    path = write_weights(trainer, tmp_path)
-    loaded = load_model(str(path)).model
-    torch.testing.assert_close(loaded.state_dict(), trainer.averaged.state_dict(), rtol=1e-3, atol=1e-6)
-    started = resume_or_start(tmp_path / "next", SHORT, str(path))
-    torch.testing.assert_close(started.model.state_dict(), loaded.state_dict())
+def test_what_cannot_be_trained_gets_a_sentence(tmp_path):
+    list(train(start(tmp_path), tmp_path, minutes=0))
+    with pytest.raises(InputError, match=r"other settings \(batch, clip\)"):
+        start(tmp_path, dataclasses.replace(SHORT, batch=2, clip=2.0))
+    with pytest.raises(InputError, match="kept for evaluation"):
+        start(tmp_path / "b", dataclasses.replace(SHORT, seed=HOLDOUT_SEED))
+    (tmp_path / STATE_FILE).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="cannot be read"):
+        start(tmp_path)

@@ -1,0 +1,71 @@
+"""The live picture of a training run: where it is, how good, how fast, and where the time goes."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ilrm_cli.train.step import TrainStep
+
+SMOOTHING = 0.02  # least share of the newest step in the running figures
+PARTS = ("data", "model", "rendering", "optimizer")  # of a step's time
+
+
+class TrainingView:
+    """Follows a run in three lines; draws nothing unless visible."""
+
+    def __init__(self, console: Console, steps: int, *, visible: bool):
+        self._live = Live(console=console, transient=False, auto_refresh=False)
+        self._steps, self._visible = steps, visible
+        self._running: dict[str, float] = {}
+        self._scenes: int | None = None  # seen before the last step
+        self._steps_seen = 0
+
+    def __enter__(self) -> "TrainingView":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, step: "TrainStep") -> None:
+        """Take in one more step."""
+        if not self._visible:
+            return
+        self._live.start()  # at the first step: a run that fails before it draws nothing
+        self._average(step)
+        self._live.update(Group(*self._lines(step)), refresh=True)
+
+    def _average(self, step: "TrainStep") -> None:
+        """Running means. The first step is left out of them later: it compiles, and the rate of scenes needs two."""
+        new = {"loss": step.loss, "psnr": step.psnr, "total": step.seconds.total} | asdict(step.seconds)
+        if self._scenes is not None:
+            new["scenes"] = step.scenes - self._scenes
+        self._scenes = step.scenes
+        share = max(SMOOTHING, 1 / max(1, self._steps_seen))
+        self._steps_seen += 1
+        for name, value in new.items():
+            before = self._running.get(name, value)
+            self._running[name] = before + share * (value - before)
+
+    def _lines(self, step: "TrainStep") -> tuple[Table, Text, Text]:
+        figures = self._running
+        bar = Table.grid(padding=(0, 1))
+        left = duration(figures["total"] * (self._steps - step.step))
+        bar.add_row(
+            "training", ProgressBar(self._steps, step.step, width=20), f"{step.step}/{self._steps}", f"{left} left"
+        )
+        speed = f"{figures.get('scenes', 0) / max(figures['total'], 1e-9):.2f} scenes/s"
+        quality = f"loss {figures['loss']:.4f}, {figures['psnr']:.2f} dB, {speed}, {step.scenes:,} scenes seen"
+        shares = ", ".join(f"{part} {figures[part] / max(figures['total'], 1e-9):.0%}" for part in PARTS)
+        return bar, Text(quality), Text(f"time: {shares}", style="dim")
+
+
+def duration(seconds: float) -> str:
+    """As hours, minutes and seconds: 1:02:03."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

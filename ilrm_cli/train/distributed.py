@@ -1,0 +1,59 @@
+"""One process or many (`torchrun --nproc-per-node N ...`): who does which part, and what they tell each other."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ilrm_cli.train.stream import ALL, Share
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a run, seen from one of them."""
+
+    share: Share
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process saves and shows."""
+        return self.share.rank == 0
+
+    def wrapped(self, model: nn.Module) -> nn.Module:
+        """The model with gradients averaged over the processes in every backward pass."""
+        return model if self.share.processes == 1 else DistributedDataParallel(model)
+
+    def mean(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """Each number averaged over the processes; all must call it."""
+        if self.share.processes == 1:
+            return values
+        numbers = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(numbers)
+        return tuple((numbers / self.share.processes).tolist())
+
+    def any(self, flag: bool) -> bool:
+        """Whether it holds in any process; all must call it."""
+        return self.mean((float(flag),))[0] > 0
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[Group]:
+    """This process's place in the group that `torchrun` started (it sets the environment), or alone."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes == 1:
+        yield Group(ALL, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Group(Share(dist.get_rank(), processes), device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,68 @@
+"""A perceptual distance by VGG features, where its weights lie on this machine; nothing is downloaded.
+
+Zhang et al. 2018, equation 1, without their learned channel weights: features of VGG-16 after the last ReLU of each of
+its five resolutions, scaled to unit length over channels, squared difference, mean over pixels, sum over resolutions.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.lpips_metric import VGG_WEIGHTS
+
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # channels of the convolutions
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, which the weights expect
+MIN_LENGTH = 1e-10  # keeps features that are all zero from dividing by zero
+
+
+class VggDistance(nn.Module):
+    """The convolutions of VGG-16 (Simonyan and Zisserman 2015) and the distance of two sets of images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        self.ends: list[int] = []  # layers whose output is compared
+        channels = 3
+        for stage in STAGES:
+            for wider in stage:
+                layers += [nn.Conv2d(channels, wider, 3, padding=1), nn.ReLU()]
+                channels = wider
+            self.ends.append(len(layers) - 1)
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers[:-1])  # torchvision's numbering
+        self.requires_grad_(False)
+
+    def forward(
+        self, images: Float[Tensor, "view 3 height width"], truth: Float[Tensor, "view 3 height width"]
+    ) -> Float[Tensor, ""]:
+        """Mean distance over the views; images in [0, 1], sides at least 16 px."""
+        mean, std = (torch.tensor(numbers).to(images)[:, None, None] for numbers in (MEAN, STD))
+        x = (torch.cat([images.clamp(0, 1), truth]) - mean) / std
+        total = images.new_zeros(())
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.ends:
+                unit = x / x.norm(dim=1, keepdim=True).clamp_min(MIN_LENGTH)
+                ours, wanted = unit.chunk(2)
+                total = total + (ours - wanted).square().sum(1).mean()
+        return total
+
+
+def find_perceptual(device: torch.device | str, folder: Path | None = None) -> VggDistance | None:
+    """The distance with the weights in `folder` (default: torch's hub cache), or None if they are not there.
+
+    Raises InputError if the file is damaged.
+    """
+    file = (folder or Path(torch.hub.get_dir()) / "checkpoints") / VGG_WEIGHTS
+    if not file.is_file():
+        return None
+    distance = VggDistance()
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        distance.load_state_dict({name: t for name, t in state.items() if name.startswith("features.")})
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{file}: not the weights of VGG-16; remove it or get it again.") from error
+    return distance.to(device)

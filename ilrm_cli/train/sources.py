@@ -1,0 +1,121 @@
+"""Where samples come from: the endless procedural scenes, or captures in folders. Content depends on numbers only."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.datasets import re10k
+from ilrm_cli.datasets.folders import find_posed_folders, read_folder
+from ilrm_cli.datasets.sequence import FrameSequence
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.matching import depth_range_of
+from ilrm_cli.pose.normalize import normalized_from_world
+from ilrm_cli.preparation import normalize, normalized_cameras
+from ilrm_cli.synth.dataset import Photometry, training_scene
+from ilrm_cli.train.config import SYNTHETIC, TrainConfig
+from ilrm_cli.train.samplers import pick_frames
+from ilrm_cli.train.samples import Sample, mirrored
+from ilrm_cli.views import Views
+
+SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
+FAR_FACTOR = 6.0  # beyond this many times the scene's lower quartile, few points are triangulated
+PATH_SPANS = (0.2, 0.8)  # share of a camera path that one sample covers: views must overlap to be matched
+RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
+PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
+MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are left out (paper)
+MAX_DRAWS = 100  # sequences looked at for one with enough frames
+CHUNK_SUFFIX = ".torch"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sample that a step asks for."""
+
+    seed: int
+    index: int  # of the sample within the run: never the same twice
+    step: int
+    views: int
+    targets: int
+    width: int  # px
+    height: int  # px
+
+
+@dataclass(frozen=True)
+class Procedural:
+    """Scenes of `ilrm_cli.synth`, with exact depth."""
+
+    def draw(self, request: Request) -> Sample:
+        """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
+        rng = np.random.default_rng([request.seed, request.index, 1])
+        span, total = rng.uniform(*PATH_SPANS), request.views + request.targets
+        scene = training_scene(
+            request.seed, request.index, total, request.width, request.height,
+            samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span,
+        )  # fmt: skip
+        order = torch.from_numpy(rng.permutation(total))
+        to_normal = normalized_from_world(scene.views.cameras.world_from_cam[order[: request.views]].double())
+        views = Views(scene.views.images, normalized_cameras(scene.views.cameras, to_normal))
+        inputs, held = views[order[: request.views]], views[order[request.views :]]
+        depth = scene.depth[order[: request.views]] * to_normal.scale
+        sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
+        solid = sparse[sparse <= FAR_FACTOR * sparse.quantile(0.25)]
+        return Sample(inputs, held, depth, depth_range_of(solid))
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Frames of real captures."""
+
+    places: tuple[Path, ...]  # folders with cameras, or chunks of RE10K
+    config: TrainConfig
+
+    def draw(self, request: Request) -> Sample:
+        """A place, a sequence there and its frames by chance; InputError if hardly any sequence has enough of them."""
+        rng = np.random.default_rng([request.seed, request.index, 3])
+        total = request.views + request.targets
+        for _ in range(MAX_DRAWS):
+            sequences = sequences_at(self.places[int(rng.integers(len(self.places)))])
+            sequence = sequences[int(rng.integers(len(sequences)))]
+            if len(sequence) >= total and field_of_view_deg(sequence.lenses[0]) <= MAX_FIELD_OF_VIEW_DEG:
+                return self._sample(sequence, request, rng)
+        raise InputError(f"--data: hardly any capture has the {total} frames of one sample; ask for fewer --views.")
+
+    def _sample(self, sequence: FrameSequence, request: Request, rng: np.random.Generator) -> Sample:
+        chosen, held = pick_frames(
+            self.config.frames, sequence.world_from_cam, request.views, request.targets, request.step, rng
+        )
+        loaded = sequence.views([*chosen, *held], request.width, request.height)
+        poses = sequence.world_from_cam[chosen]
+        ready = normalize(poses, loaded[: request.views], loaded[request.views :], sequence.points)
+        assert ready.targets is not None
+        sample = Sample(ready.inputs, ready.targets, None, ready.depth_range)
+        return mirrored(sample) if rng.random() < self.config.flip else sample
+
+
+Source = Procedural | Captured  # gives the same sample for the same request, from any thread
+
+
+@lru_cache(maxsize=256)
+def sequences_at(place: Path) -> list[FrameSequence]:
+    """The clips of a chunk (their images stay on disk) or the one capture of a folder."""
+    return list(re10k.read_chunk(place)) if place.suffix == CHUNK_SUFFIX else [read_folder(place)]
+
+
+def field_of_view_deg(lens: Lens) -> float:
+    """Of the wider side, without distortion; the first parameter of every COLMAP model is a focal length."""
+    return math.degrees(2 * math.atan(max(lens.width, lens.height) / (2 * lens.params[0])))
+
+
+def open_source(name: str, config: TrainConfig) -> Source:
+    """ "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError."""
+    if name == SYNTHETIC:
+        return Procedural()
+    root = Path(name)
+    if any((root / "train").glob(f"*{CHUNK_SUFFIX}")):
+        return Captured(tuple(re10k.chunks(root, "train")), config)
+    return Captured(tuple(find_posed_folders(root)), config)

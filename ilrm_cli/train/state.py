@@ -1,0 +1,124 @@
+"""The moving parts of a run, on disk and off."""
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import atomic_write, replacing
+from ilrm_cli.model.checkpoint import config_from_json, encode_model, load_model
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.synth.dataset import HOLDOUT_SEED
+from ilrm_cli.train.config import DEFAULT_MODEL, TrainConfig
+
+STATE_FILE = "state.pt"  # everything a resumed run needs
+WEIGHTS_FILE = "weights.safetensors"  # what a run gives, readable by --model
+
+
+@dataclass
+class Trainer:
+    """The moving parts of a run."""
+
+    config: TrainConfig
+    model: Ilrm
+    averaged: Ilrm  # exponential moving average of the weights: what is evaluated and shipped
+    optimizer: torch.optim.AdamW
+    forward: nn.Module  # the model, or its wrapper that averages gradients over processes
+    step: int = 0
+    scenes: int = 0  # seen so far, by all processes
+
+
+def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
+    """A run at its first step, from whatever weights the model has, on the model's device."""
+    model.precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    model.checkpointing, model.read_every = config.checkpointing, config.read_every
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+    averaged = copy.deepcopy(model).requires_grad_(False).eval()
+    return Trainer(config, model.train(), averaged, optimizer, model)
+
+
+def resume_or_start(
+    folder: Path,
+    config: TrainConfig,
+    start: str | None = None,
+    *,
+    model: IlrmConfig = DEFAULT_MODEL,
+    device: torch.device | str = "cpu",
+) -> Trainer:
+    """The run that `folder` holds, or a new one: from the weights that `start` names, or a fresh model.
+
+    Raises InputError if the folder holds a run of another configuration or a damaged one, and for the seed of the
+    scenes that evaluation keeps to itself.
+    """
+    if config.seed == HOLDOUT_SEED:
+        raise InputError(f"--seed {HOLDOUT_SEED}: its scenes are kept for evaluation; train with any other seed.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder for the run.")
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    if (folder / STATE_FILE).is_file():
+        return _resumed(folder / STATE_FILE, config, device)
+    fresh = load_model(start).model if start else Ilrm(model)
+    return new_trainer(config, fresh.to(device))
+
+
+def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Trainer:
+    state = _read_state(file)
+    if different := differences(state["config"], asdict(config)):
+        raise InputError(
+            f"{file} holds a run with other settings ({', '.join(different)}); "
+            "choose another folder or the same settings."
+        )
+    trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])).to(device))
+    trainer.model.load_state_dict(state["model"])
+    trainer.averaged.load_state_dict(state["averaged"])
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.step, trainer.scenes = state["step"], state["scenes"]
+    return trainer
+
+
+def _read_state(file: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{file}: cannot be read as a run's state; remove it to start anew.") from error
+    if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+        raise InputError(f"{file}: not the state of a run of this version; choose another folder.")
+    return state
+
+
+def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Names of the settings that are not the same."""
+    return [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
+
+
+def save(trainer: Trainer, folder: Path) -> None:
+    """Write the run's state, atomically."""
+    state = {
+        "config": asdict(trainer.config),
+        "model_config": encode_model(trainer.model)[1].decode(),
+        "model": trainer.model.state_dict(),
+        "averaged": trainer.averaged.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "step": trainer.step,
+        "scenes": trainer.scenes,
+    }
+    with replacing(folder / STATE_FILE) as partial:
+        torch.save(state, partial)
+
+
+def write_weights(trainer: Trainer, folder: Path) -> Path:
+    """Write the averaged weights in half precision, with their configuration, as `--model` takes them."""
+    weights, config = encode_model(trainer.averaged, torch.float16)
+    path = folder / WEIGHTS_FILE
+    atomic_write(path, weights)
+    atomic_write(path.with_suffix(".json"), config)
+    return path
