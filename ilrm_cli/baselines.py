@@ -16,7 +16,7 @@ from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.config import HeadConfig, MatchingConfig
 from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.head import GaussianHead, channels_of
-from ilrm_cli.model.matching import STATISTICS, Matches, plane_sweep
+from ilrm_cli.model.matching import Matches, plane_sweep
 from ilrm_cli.pose.select import pose_features
 from ilrm_cli.views import Views
 
@@ -24,6 +24,7 @@ FACTOR = 2  # image side over the side of the grid of Gaussians, as in the defau
 HEAD = HeadConfig(
     depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"
 )  # the default model's; its raw numbers are zero before training
+ESTIMATES = 2  # depths per pixel that a plain sweep offers: of the best matches and of all
 NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
 POINT_OPACITY = 0.5  # as the other starts; 3DGS begins at 0.1 and has 30,000 iterations to raise it
 MIN_POINTS = 50  # in view; below it there is no sparse start
@@ -59,7 +60,7 @@ def constant_depth_splat(inputs: Views, depth_range: tuple[float, float]) -> Gau
     grid, colors = _grid(inputs)
     shape = (len(inputs), grid.height, grid.width)
     near, far = math.log(depth_range[0]), math.log(depth_range[1])
-    depth = torch.full((*shape, STATISTICS), (near + far) / 2).to(colors)
+    depth = torch.full((*shape, ESTIMATES), (near + far) / 2).to(colors)
     log_range = torch.tensor([near, far]).to(colors).expand(len(inputs), 2)
     return _splat(inputs, Matches(torch.zeros(*shape, 0).to(colors), depth, log_range))
 

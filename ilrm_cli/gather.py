@@ -33,6 +33,7 @@ from ilrm_cli.pose.colmap import find_model, poses_of, read_model
 from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.pose.sparse_depth import sparse_depth_of
 from ilrm_cli.pose.transforms import find_transforms, read_transforms
 from ilrm_cli.pose.undistort import undistort
 from ilrm_cli.progress import Report, Step, ignore
@@ -107,7 +108,8 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
     turned = [turned_pose(pose, turn) for pose, turn in zip(world_from_cam, turns, strict=True)]
     params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
     cameras = Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], width, height)
-    return Views(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255), cameras)
+    sparse_depth = sparse_depth_of([photo.points for photo in photos], cameras)
+    return Views(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255), cameras, sparse_depth)
 
 
 def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int = 1) -> tuple[int, int]:
@@ -170,7 +172,7 @@ def _from_sfm(folder: Path, seed: int, cache: Path, report: Report) -> Capture:
             warnings.append(f"The camera poses could not be kept in {cache} for the next run ({error.strerror}).")
 
     poses = poses_of(result.model, "the model found by structure from motion")
-    photos = tuple(PosedPhoto(pose.name, paths[pose.name], pose.lens, pose.world_from_cam) for pose in poses.poses)
+    photos = tuple(PosedPhoto(p.name, paths[p.name], p.lens, p.world_from_cam, p.points) for p in poses.poses)
     return Capture(photos, len(found), "sfm", poses.points, (*warnings, *result.warnings))
 
 
@@ -240,9 +242,9 @@ def _upright(pose: Pose, path: Path) -> PosedPhoto | None:
             turned_lens(pose.lens, header.quarter_turns),
             turned_pose(pose.world_from_cam, header.quarter_turns),
         )
-        return PosedPhoto(pose.name, path, lens, world_from_cam)
+        return PosedPhoto(pose.name, path, lens, world_from_cam, pose.points)
     if fits(pose.lens, *header.upright_size) and (header.upright_size != (header.width, header.height)):
-        return PosedPhoto(pose.name, path, pose.lens, pose.world_from_cam)
+        return PosedPhoto(pose.name, path, pose.lens, pose.world_from_cam, pose.points)
     return None
 
 

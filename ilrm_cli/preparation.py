@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
-from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gather import common_size, load_views
@@ -15,6 +14,7 @@ from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.pose.select import select_views
+from ilrm_cli.pose.sparse_depth import visible_depths
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
@@ -84,7 +84,8 @@ def normalize(
     to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
 
     def moved(views: Views) -> Views:
-        return Views(views.images, normalized_cameras(views.cameras, to_normal))
+        sparse_depth = None if views.sparse_depth is None else views.sparse_depth * to_normal.scale
+        return Views(views.images, normalized_cameras(views.cameras, to_normal), sparse_depth)
 
     normal = moved(inputs)
     depth_range = depth_range_in(points, normal, to_normal)
@@ -100,14 +101,3 @@ def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal
     """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
     depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras)
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)
-
-
-def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, " sample"]:
-    """z-depths of every point in every camera whose image it falls into."""
-    cameras = cameras.to(points.dtype)
-    cam_from_world = cameras.cam_from_world
-    local = torch.einsum("vij,pj->vpi", cam_from_world[:, :3, :3], points) + cam_from_world[:, None, :3, 3]
-    z = local[..., 2]
-    pixel = local[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
-    inside = (pixel >= 0) & (pixel < torch.tensor([cameras.width, cameras.height]))
-    return z[(z > 0) & inside.all(-1)]

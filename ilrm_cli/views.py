@@ -1,7 +1,7 @@
 """Photos on their way to the model: as found with a pose (`PosedPhoto`, `Capture`), and as tensors (`Views`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ class PosedPhoto:
     path: Path  # the file
     lens: Lens  # of the upright image `io.photos.read_photo(path)` returns, or of a uniformly scaled copy of it
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, in the frame of the input poses
+    points: Float64[ndarray, "point 3"] | None = None  # sparse points that were found in this photo; None: unknown
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Views:
 
     images: Float[Tensor, "view 3 height width"]  # colours in [0, 1]
     cameras: Cameras
+    # z-depth at the pixels where structure from motion triangulated a point, 0 elsewhere; None where it did not run.
+    sparse_depth: Float[Tensor, "view height width"] | None = None
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -46,7 +49,9 @@ class Views:
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Views":
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.images.device)
-        return Views(self.images[index], self.cameras[index])
+        sparse_depth = None if self.sparse_depth is None else self.sparse_depth[index]
+        return Views(self.images[index], self.cameras[index], sparse_depth)
 
     def to(self, device: torch.device | str) -> "Views":
-        return replace(self, images=self.images.to(device), cameras=self.cameras.to(device))
+        sparse_depth = None if self.sparse_depth is None else self.sparse_depth.to(device)
+        return Views(self.images.to(device), self.cameras.to(device), sparse_depth)

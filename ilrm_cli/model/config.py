@@ -39,6 +39,13 @@ class MatchingConfig:
     coarse_window: float = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
     cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement given to the network is 1/e
     temperature: float = 0.003  # of the soft-argmin over planes, in the same units
+    background: int = 0  # of the planes, how many lie beyond the far end, for sky and whatever is seen at the horizon
+    points: int = 0  # sparse points of structure from motion used per view, at most; 0 does without them
+
+    @property
+    def estimates(self) -> int:
+        """Depths per pixel that the sweep offers: best matches, mean of all, and where they are used, sparse points."""
+        return 3 if self.points else 2
 
 
 @dataclass(frozen=True)

@@ -21,28 +21,32 @@ FAR_DISTANCE = 500.0  # the published models' largest distance along a ray, in n
 LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # the published scale range: starts near 1e-3, never above 0.3
 FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
 DEPTH_GAIN = 2.0  # log-depth moved by one unit of raw output: large, so that early training can move surfaces
-CHOICE_SHIFT = -2.0  # a fresh head takes its depth from the best matches, hardly from the mean of all
+# Logits of a fresh head's choice: best matches, mean of all (hardly ever), sparse points (as often as the best).
+CHOICE_SHIFTS = (0.0, -2.0, 0.0)
 DEPTH_SPAN = 0.7  # how far (in log-depth) a Gaussian may leave the swept range: a factor of two
 
 
-def channels_of(config: HeadConfig) -> int:
+def channels_of(config: HeadConfig, estimates: int = 2) -> int:
     """Raw numbers per Gaussian, in the order in which the head splits them."""
-    return sum(channel_split(config))
+    return sum(channel_split(config, estimates))
 
 
-def channel_split(config: HeadConfig) -> list[int]:
-    """Offset, depth (published: three logits; matched: correction and choice), sh, scale, quaternion, opacity."""
-    return [2 * config.offset, 3 if config.depth == "sigmoid" else 2, 3, 3, 4, 1]
+def channel_split(config: HeadConfig, estimates: int = 2) -> list[int]:
+    """Offset, depth, sh, scale, quaternion, opacity.
+
+    Depth: published, three logits; matched, a correction and the choice between so many `estimates` of the sweep.
+    """
+    return [2 * config.offset, 3 if config.depth == "sigmoid" else estimates, 3, 3, 4, 1]
 
 
 class GaussianHead(nn.Module):
     """LayerNorm and Linear to patch² Gaussians per token, then the mapping of `HeadConfig`."""
 
-    def __init__(self, config: HeadConfig, width: int, patch: int):
+    def __init__(self, config: HeadConfig, width: int, patch: int, estimates: int = 2):
         super().__init__()
-        self.config, self.patch = config, patch
+        self.config, self.patch, self.estimates = config, patch, estimates
         self.norm = nn.LayerNorm(width, bias=False)
-        self.linear = nn.Linear(width, patch * patch * channels_of(config), bias=False)
+        self.linear = nn.Linear(width, patch * patch * channels_of(config, estimates), bias=False)
 
     def forward(self, tokens: Float[Tensor, "view token dim"], columns: int) -> Float[Tensor, "view height width raw"]:
         """Raw numbers of every viewpoint pixel, for a grid of so many patch columns."""
@@ -56,7 +60,7 @@ class GaussianHead(nn.Module):
         matches: Matches | None,
     ) -> Gaussians:
         """Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
-        offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config), dim=-1)
+        offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
         ray = self._rays(cameras, offset)
         distance = self._distances(depth, ray, matches)
         means = cameras.positions[:, None, None] + distance * ray
@@ -80,9 +84,10 @@ class GaussianHead(nn.Module):
         if self.config.depth == "sigmoid":
             return torch.sigmoid(raw.mean(-1, keepdim=True)) * FAR_DISTANCE
         assert matches is not None, "a matched head needs the plane sweep"
-        correction, choice = raw.split(1, dim=-1)
-        share = torch.sigmoid(choice + CHOICE_SHIFT)
-        base = torch.lerp(matches.log_depth[..., :1], matches.log_depth[..., 1:], share)
+        correction, choice = raw.split([1, self.estimates - 1], dim=-1)
+        logits = torch.cat([torch.zeros_like(correction), choice], dim=-1)
+        share = torch.softmax(logits + logits.new_tensor(CHOICE_SHIFTS[: self.estimates]), dim=-1)
+        base = (share * matches.log_depth).sum(-1, keepdim=True)
         near, far = matches.log_range[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
         return (base + DEPTH_GAIN * correction).clamp(near - DEPTH_SPAN, far + DEPTH_SPAN).exp()
 

@@ -13,7 +13,7 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
-from ilrm_cli.model.matching import STATISTICS, Matches, plane_sweep
+from ilrm_cli.model.matching import Matches, plane_sweep
 from ilrm_cli.model.rays import pixel_channels
 from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.model.tokens import Tokenizer
@@ -37,14 +37,15 @@ class Ilrm(nn.Module):
     def __init__(self, config: IlrmConfig):
         super().__init__()
         self.config = config
-        evidence = STATISTICS * config.matching.planes if config.matching else 0
+        evidence = config.matching.estimates * config.matching.planes if config.matching else 0
+        estimates = config.matching.estimates if config.matching else 0
         self.viewpoint_tokenizer = Tokenizer(config.patch, 3 * len(config.viewpoint_channels) + evidence, config.width)
         self.image_tokenizer = Tokenizer(config.patch, 3 * len(config.image_channels), config.width)
         self.layers = nn.ModuleList(
             UpdateLayer(config.width, config.head_width, config.uplifting, config.mlp_ratio)
             for _ in range(config.layers)
         )
-        self.head = GaussianHead(config.head, config.width, config.patch)
+        self.head = GaussianHead(config.head, config.width, config.patch, estimates)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
         self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
@@ -95,7 +96,7 @@ class Ilrm(nn.Module):
         sweeps = []
         for scene, depth_range in zip(scenes, depth_ranges, strict=True):
             grid, colors = self._viewpoint_grid(scene.cameras, scene.images)
-            sweeps.append(plane_sweep(colors, grid, depth_range, self.config.matching))
+            sweeps.append(plane_sweep(colors, grid, depth_range, self.config.matching, scene.sparse_depth))
         return Matches.concatenated(sweeps)
 
     def _viewpoint_channels(self, grid: Cameras, matches: Matches | None) -> Float[Tensor, "view height width channel"]:

@@ -17,9 +17,10 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.rays import pixel_centers
+from ilrm_cli.model.sparse_depth import spread_points
 from ilrm_cli.views import Views
 
-STATISTICS = 2  # of the neighbours' costs: mean of the best, mean of all
+BACKGROUND_STEP = 0.9  # in log-depth, of planes beyond the far end: parallax changes little there
 FINE_WINDOW = 3  # px of the grid: the smallest patch that is compared
 MIN_Z = 1e-6  # nearer to a neighbour's image plane than this, a point is behind it
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
@@ -29,8 +30,10 @@ UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour di
 class Matches:
     """The outcome of a sweep, on the viewpoint grid."""
 
-    agreement: Float[Tensor, "view height width evidence"]  # exp(-cost / scale), planes of each statistic; in [0, 1]
-    log_depth: Float[Tensor, "view height width statistics"]  # soft-argmin of each statistic; log of z-depth
+    # In [0, 1], the planes of each estimate in turn: exp(-cost / scale) of best and mean, share of the sparse points.
+    agreement: Float[Tensor, "view height width evidence"]
+    # Log of z-depth: soft-argmin of best and mean; with sparse points, theirs (without any in a view, the best again).
+    log_depth: Float[Tensor, "view height width estimate"]
     log_range: Float[Tensor, "view 2"]  # logarithms of the nearest and farthest plane of the view's scene
 
     @staticmethod
@@ -39,10 +42,14 @@ class Matches:
         return Matches(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
 
 
-def log_planes(depth_range: tuple[float, float], count: int, like: Tensor) -> Float[Tensor, " plane"]:
-    """Logarithms of the depths that are swept, near to far."""
+def log_planes(
+    depth_range: tuple[float, float], count: int, like: Tensor, background: int = 0
+) -> Float[Tensor, " plane"]:
+    """Logarithms of the depths that are swept, near to far and, of the `count`, `background` ones beyond."""
     near, far = torch.tensor(depth_range, dtype=torch.float64).log().tolist()
-    return torch.linspace(near, far, count, device=like.device, dtype=like.dtype)
+    inside = torch.linspace(near, far, count - background, device=like.device, dtype=like.dtype)
+    beyond = torch.arange(1, background + 1, device=like.device, dtype=like.dtype) * BACKGROUND_STEP
+    return torch.cat([inside, far + beyond])
 
 
 def neighbors_of(cameras: Cameras, count: int) -> Int[Tensor, "view neighbor"]:
@@ -83,12 +90,14 @@ def plane_sweep(
     cameras: Cameras,
     depth_range: tuple[float, float],
     config: MatchingConfig,
+    sparse_depth: Float[Tensor, "view rows columns"] | None = None,
 ) -> Matches:
     """Sweep every view against its neighbours.
 
-    Images and cameras are on the viewpoint grid; `depth_range` is (near, far), z-depths in world units.
+    Images and cameras are on the viewpoint grid, sparse depths at image resolution (see `Views`); `depth_range` is
+    (near, far), z-depths in world units.
     """
-    planes = log_planes(depth_range, config.planes, images)
+    planes = log_planes(depth_range, config.planes, images, config.background)
     neighbors = neighbors_of(cameras, config.neighbors)
     coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
     windows = {FINE_WINDOW, coarse}
@@ -102,7 +111,25 @@ def plane_sweep(
         weight = torch.softmax(-costs / config.temperature, dim=1)
         log_depth.append((weight * planes[:, None, None]).sum(1).permute(1, 2, 0))
     log_range = planes[[0, -1]].expand(len(images), 2)
-    return Matches(torch.stack(agreement), torch.stack(log_depth), log_range)
+    matches = Matches(torch.stack(agreement), torch.stack(log_depth), log_range)
+    return _with_points(matches, images, cameras, planes, sparse_depth, config.points) if config.points else matches
+
+
+def _with_points(
+    matches: Matches, colors: Tensor, cameras: Cameras, planes: Tensor, sparse_depth: Tensor | None, limit: int
+) -> Matches:
+    """The matches with the sparse points as one more estimate."""
+    share = torch.zeros(*matches.log_depth.shape[:3], len(planes)).to(matches.agreement)
+    log_depth = matches.log_depth[..., 0].clone()
+    for view, known in enumerate(sparse_depth if sparse_depth is not None else ()):
+        spread = spread_points(known, colors[view], cameras[[view]], planes, limit)
+        if spread is not None:
+            share[view], log_depth[view] = spread
+    return Matches(
+        torch.cat([matches.agreement, share], dim=-1),
+        torch.cat([matches.log_depth, log_depth[..., None]], dim=-1),
+        matches.log_range,
+    )
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:

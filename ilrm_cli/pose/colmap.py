@@ -115,7 +115,9 @@ def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:
         world_from_cam[:3] = image.cam_from_world().inverse().matrix()
         if not np.isfinite(world_from_cam).all():
             raise InputError(f"{where}: the pose of {image.name} is not finite; the file is damaged.")
-        poses.append(Pose(image.name.replace("\\", "/"), lenses[image.camera_id], world_from_cam))
+        seen = [model.points3D[point.point3D_id].xyz for point in image.points2D if point.has_point3D()]
+        points = np.array(seen, dtype=np.float64).reshape(-1, 3)
+        poses.append(Pose(image.name.replace("\\", "/"), lenses[image.camera_id], world_from_cam, points))
     if not poses:
         raise InputError(f"The COLMAP model in {where} holds no posed photo; make the model again.")
     points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)

@@ -18,6 +18,7 @@ class Pose:
     name: str  # path of the photo relative to the source's photo folder, with forward slashes
     lens: Lens  # of the pixels the source worked on, which may be scaled or not yet turned upright
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, rigid
+    points: Float64[ndarray, "point 3"] | None = None  # sparse points that were found in this photo; None: unknown
 
 
 @dataclass(frozen=True)

@@ -64,3 +64,23 @@ def test_depth_range_from_photos_alone_contains_the_wall():
     near, far = estimate_depth_range(wall([-1.0, -0.5, 0.0, 0.5, 1.0], size=64))
     assert near < DEPTH < far
     assert far / near < 40
+
+
+def test_background_planes_lie_beyond_the_far_end():
+    planes = log_planes((1.0, 4.0), 5, torch.zeros(()), background=2).exp()
+    torch.testing.assert_close(planes[:3], torch.tensor([1.0, 2.0, 4.0]))
+    assert 4 * 2 < planes[3] < planes[4] < 4 * 10
+
+
+def test_sparse_points_are_one_more_estimate():
+    views = wall([0.0, 0.5])
+    sparse = torch.zeros(2, SIZE, SIZE)
+    sparse[0, ::8, ::8] = 2.0  # wrong on purpose, and in the first view only
+    config = MatchingConfig(planes=9, points=100)
+    with_points = plane_sweep(views.images, views.cameras, (1.0, 16.0), config, sparse)
+    without = plane_sweep(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=9))
+    torch.testing.assert_close(with_points.agreement[..., :18], without.agreement)
+    assert with_points.agreement.shape[-1] == 27
+    assert not with_points.agreement[1, ..., 18:].any()
+    torch.testing.assert_close(with_points.log_depth[0, ..., 2].exp(), torch.full((SIZE, SIZE), 2.0))
+    torch.testing.assert_close(with_points.log_depth[1, ..., 2], without.log_depth[1, ..., 0])

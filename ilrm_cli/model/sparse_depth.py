@@ -1,0 +1,66 @@
+"""Depth from the sparse points of structure from motion, spread over all pixels.
+
+Our addition to iLRM (not in the paper): poses from photos come with a few hundred triangulated points per view, which
+know the depth where wide baselines defeat matching. Every viewpoint pixel attends to the points of its view with fixed
+weights that fall with distance in the image and in colour (joint bilateral upsampling, Kopf et al. 2007), so that
+depth spreads over a surface and stops where the colour changes. No gradient flows through it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.model.rays import pixel_centers
+
+REACH = 0.03  # of the grid's long side: distance at which a point's weight has fallen to exp(-1/2)
+COLOR_REACH = 0.15  # colour difference (L2 of RGB in [0, 1]) with the same effect
+MAX_LOG_WEIGHT = 60.0  # weights below exp(-60) of the nearest point's are zero anyway
+
+
+@torch.no_grad()
+def spread_points(
+    sparse_depth: Float[Tensor, "rows columns"],
+    colors: Float[Tensor, "3 height width"],
+    cameras: Cameras,
+    planes: Float[Tensor, " plane"],
+    limit: int,
+) -> tuple[Float[Tensor, "height width plane"], Float[Tensor, "height width"]] | None:
+    """For every pixel of one view: the share of its points near each log-depth plane, and their mean log-depth.
+
+    The shares of a pixel sum to its confidence, 1 beside a point and 0 far from all. `sparse_depth` is at image
+    resolution, 0 where nothing is known; at most `limit` points, evenly chosen, are used. None without any point.
+    """
+    row, column = sparse_depth.nonzero().unbind(-1)
+    if len(row) == 0:
+        return None
+    step = -(-len(row) // limit)
+    row, column = row[step // 2 :: step], column[step // 2 :: step]
+    log_depth = sparse_depth[row, column].log()
+
+    factor = sparse_depth.shape[0] / cameras.height
+    at = torch.stack([column, row], dim=-1).add(0.5).div(factor)  # [N, 2] px of the grid
+    cell = at.long()
+    point_color = colors[:, cell[:, 1].clamp_max(cameras.height - 1), cell[:, 0].clamp_max(cameras.width - 1)].T
+    pixels = pixel_centers(cameras.width, cameras.height, colors).flatten(0, 1)  # [P, 2]
+    reach = REACH * max(cameras.width, cameras.height)
+    queries = torch.cat([pixels / reach, colors.flatten(1).T / COLOR_REACH], dim=-1)  # [P, 5]
+    keys = torch.cat([at / reach, point_color / COLOR_REACH], dim=-1)  # [N, 5]
+
+    closeness = -torch.cdist(queries, keys).square() / 2
+    nearest = closeness.max(dim=1, keepdim=True).values
+    weight = (closeness - nearest).clamp_min(-MAX_LOG_WEIGHT).exp()
+    weight = weight / weight.sum(1, keepdim=True)  # [P, N]
+    confidence = nearest.exp()
+    share = weight @ _near_planes(log_depth, planes) * confidence
+    grid = (cameras.height, cameras.width)
+    return share.unflatten(0, grid), (weight @ log_depth).view(grid)
+
+
+def _near_planes(log_depth: Float[Tensor, " point"], planes: Float[Tensor, " plane"]) -> Float[Tensor, "point plane"]:
+    """Each depth as shares of the two planes it lies between; beyond the ends, all of the end plane."""
+    above = torch.searchsorted(planes, log_depth).clamp(1, len(planes) - 1)
+    low, high = planes[above - 1], planes[above]
+    share = ((log_depth - low) / (high - low)).clamp(0, 1)
+    near = torch.zeros(len(log_depth), len(planes)).to(log_depth)
+    return near.scatter(1, above[:, None], share[:, None]).scatter(1, above[:, None] - 1, 1 - share[:, None])
