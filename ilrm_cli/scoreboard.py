@@ -28,7 +28,7 @@ class MethodMean:
     """One method with so many inputs: means over the scenes of each scene's mean."""
 
     method: str
-    views: int
+    views: str  # inputs: "8", or "7 to 8" where a scene has too few photos for more
     refined: bool
     scenes: int  # that have it
     psnr: float  # dB
@@ -41,7 +41,7 @@ class MethodMean:
 class Margins:
     """Ours against the baselines, with so many inputs."""
 
-    views: int
+    views: str
     gain_db: float | None  # mean over scenes of ours, as predicted, minus the nearest photo; None without baselines
     gain_refined_db: float | None  # the same of ours refined
     refinement_never_hurts: bool | None  # refined is never below predicted, on any scene
@@ -62,15 +62,28 @@ class Summary:
 def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
     """Means and margins over the scenes that could be evaluated."""
     good = [result for result in results if isinstance(result, SceneResult)]
-    kinds = list(dict.fromkeys((t.views, t.method, t.refined) for result in good for t in result.trials))
-    kinds.sort(key=lambda kind: kind[0])
-    means = tuple(_mean(good, *kind) for kind in kinds)
-    counts = sorted({views for views, _, _ in kinds})
-    return Summary(len(good), len(results) - len(good), means, tuple(_margins(good, views) for views in counts))
+    sets = range(max((len(result.inputs) for result in good), default=0))
+    means = tuple(mean for k in sets for mean in _means(good, k))
+    return Summary(len(good), len(results) - len(good), means, tuple(_margins(good, k) for k in sets))
 
 
-def _mean(results: Sequence[SceneResult], views: int, method: str, refined: bool) -> MethodMean:
-    trials = [t for result in results if (t := result.trial(method, views, refined)) is not None]
+def _views(results: Sequence[SceneResult], k: int) -> str:
+    """How many inputs the scenes have in their k-th set."""
+    counts = sorted({len(result.inputs[k]) for result in results})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _means(results: Sequence[SceneResult], k: int) -> list[MethodMean]:
+    """Of every method with the k-th set of inputs."""
+    by_kind: dict[tuple[str, bool], list[Trial]] = {}
+    for result in results:
+        for trial in result.trials:
+            if trial.views == len(result.inputs[k]):
+                by_kind.setdefault((trial.method, trial.refined), []).append(trial)
+    return [_mean(method, _views(results, k), refined, trials) for (method, refined), trials in by_kind.items()]
+
+
+def _mean(method: str, views: str, refined: bool, trials: list[Trial]) -> MethodMean:
     distances = [t.lpips for t in trials if t.lpips is not None]
     return MethodMean(
         method=method,
@@ -84,21 +97,23 @@ def _mean(results: Sequence[SceneResult], views: int, method: str, refined: bool
     )
 
 
-def _margins(results: Sequence[SceneResult], views: int) -> Margins:
-    def gains(method: str, refined: bool, over: str, over_refined: bool) -> list[float]:
-        pairs = [(r.trial(method, views, refined), r.trial(over, views, over_refined)) for r in results]
+def _margins(results: Sequence[SceneResult], k: int) -> Margins:
+    def trial(result: SceneResult, method: str, refined: bool) -> Trial | None:
+        return result.trial(method, len(result.inputs[k]), refined)
+
+    def gains(refined: bool, over: str) -> list[float]:
+        pairs = [(trial(result, OURS, refined), trial(result, over, False)) for result in results]
         return [ours.psnr - other.psnr for ours, other in pairs if ours is not None and other is not None]
 
     ahead = []
     for result in results:
-        ours = result.trial(OURS, views, True)
-        starts = [t.psnr for method in STARTS if (t := result.trial(method, views, True)) is not None]
+        ours = trial(result, OURS, True)
+        starts = [t.psnr for method in STARTS if (t := trial(result, method, True)) is not None]
         if ours is not None and starts:
             ahead.append(ours.psnr > max(starts))
-    predicted, refined = gains(OURS, False, NEAREST_PHOTO, False), gains(OURS, True, NEAREST_PHOTO, False)
-    by_refining = gains(OURS, True, OURS, False)
+    predicted, refined, by_refining = gains(False, NEAREST_PHOTO), gains(True, NEAREST_PHOTO), gains(True, OURS)
     return Margins(
-        views=views,
+        views=_views(results, k),
         gain_db=statistics.fmean(predicted) if predicted else None,
         gain_refined_db=statistics.fmean(refined) if refined else None,
         refinement_never_hurts=min(by_refining) >= 0 if by_refining else None,

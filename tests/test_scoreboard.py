@@ -12,15 +12,16 @@ from ilrm_cli.scoreboard import as_json, check_folder, encode_csv, encode_pictur
 from ilrm_cli.trials import SceneFailure, SceneResult, Shown, Trial, ViewScore
 
 
-def trial(method: str, psnr: float, refined: bool = False) -> Trial:
+def trial(method: str, psnr: float, refined: bool = False, views: int = 8) -> Trial:
     scores = (ViewScore("a.jpg", psnr - 1, 0.5, None), ViewScore("b.jpg", psnr + 1, 0.7, None))
-    return Trial(method, 8, refined, scores, 0.5, 100, 5 if refined else None)
+    return Trial(method, views, refined, scores, 0.5, 100, 5 if refined else None)
 
 
 def scene(name: str, *trials: Trial) -> SceneResult:
     truth = torch.zeros(2, 3, 4, 6)
     shown = Shown(("a.jpg", "b.jpg"), truth, truth + 0.1)
-    return SceneResult(name, 6, 4, (("x.jpg",),), ("a.jpg", "b.jpg"), trials, 2.0, 1.0, (), shown)
+    inputs = (tuple(f"{i}.jpg" for i in range(trials[0].views)),)
+    return SceneResult(name, 6, 4, inputs, ("a.jpg", "b.jpg"), trials, 2.0, 1.0, (), shown)
 
 
 RESULTS = (
@@ -44,6 +45,13 @@ def test_margins_are_means_over_scenes():
     assert margin.refinement_never_hurts
     ours = summary.means[0]
     assert (ours.method, ours.psnr, ours.ssim, ours.scenes) == ("ours", 19, pytest.approx(0.6), 2)
+
+
+def test_scenes_with_too_few_photos_count_too():
+    summary = summarize([RESULTS[0], scene("few", trial("ours", 10, views=7), trial("nearest photo", 8, views=7))])
+    (margin,) = summary.margins
+    assert (summary.means[0].views, summary.means[0].psnr, summary.means[0].scenes) == ("7 to 8", 15, 2)
+    assert (margin.views, margin.gain_db) == ("7 to 8", pytest.approx(3.5))
 
 
 def test_without_baselines_there_are_no_margins():

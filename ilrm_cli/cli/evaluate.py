@@ -145,7 +145,7 @@ def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
     for letter in kinds.values():
         table.add_column(letter, justify="right", no_wrap=True)
     for result in results:
-        for views in (len(names) for names in result.inputs):
+        for views in map(len, result.inputs):
             found = [result.trial(method, views, refined) for method, refined in kinds]
             table.add_row(result.name, str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found))
     return table
@@ -161,7 +161,7 @@ def mean_table(summary: "Summary") -> Table:
         table.add_row(
             kinds[mean.method, mean.refined],
             f"{mean.method}, refined" if mean.refined else mean.method,
-            str(mean.views),
+            mean.views,
             str(mean.scenes),
             f"{mean.psnr:.2f}",
             f"{mean.ssim:.3f}",

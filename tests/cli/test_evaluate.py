@@ -4,6 +4,8 @@ import json
 
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
+from tests.datasets.made import re10k_clip, write_dl3dv, write_re10k
+from tests.photographed import cameras_on_an_arc
 
 SMALL = ("--size", "64", "--views", "2,4")
 
@@ -14,7 +16,7 @@ def test_scores_go_to_stdout_and_into_the_folder(tmp_path):
     assert outcome.status == 1  # one scene is not there
     assert outcome.json["status"] == "failed"
     assert outcome.json["failed"][0]["name"] == "absent"
-    assert [mean["views"] for mean in outcome.json["summary"]["means"]] == [2] * 4 + [4] * 4
+    assert [mean["views"] for mean in outcome.json["summary"]["means"]] == ["2"] * 4 + ["4"] * 4
     written = json.loads((folder / "scores.json").read_text())
     assert written["scenes"] == outcome.json["scenes"]
     assert sorted(path.name for path in folder.iterdir()) == ["posed.png", "scores.csv", "scores.json"]
@@ -43,3 +45,16 @@ def test_wrong_numbers_of_views_get_a_sentence():
     assert "give numbers with commas" in outcome.err
     both = ilrm("evaluate", SAMPLES / "posed", "--synthetic", "3")
     assert "leave the folders and --protocol out" in both.err
+
+
+def test_the_published_protocols_run_on_data_in_their_layouts(tmp_path):
+    root = write_re10k(tmp_path / "re10k", [re10k_clip("a", cameras_on_an_arc(6, spread_deg=10), 640, 360)])
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({"a": {"context": [0, 5], "target": [2]}}))
+    re10k = ilrm("evaluate", root, "--protocol", "re10k", "--index", index, "--json")
+    write_dl3dv(tmp_path / "dl3dv" / "0a1b", cameras_on_an_arc(10, spread_deg=10))
+    dl3dv = ilrm("evaluate", tmp_path / "dl3dv", "--protocol", "dl3dv", "--size", "128", "--views", "4", "--json")
+    for outcome, name in ((re10k, "a"), (dl3dv, "0a1b")):
+        assert outcome.status == 0, outcome.err
+        assert outcome.json["scenes"][0]["name"] == name
+        assert outcome.json["summary"]["margins"][0]["gain_db"] > 1
