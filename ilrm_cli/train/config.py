@@ -12,7 +12,7 @@ DEFAULT_MODEL = IlrmConfig(
     head_width=32,
     patch=4,
     head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
-    matching=MatchingConfig(),
+    matching=MatchingConfig(background=4, points=512),
     max_views=12,
     long_side_px=256,
 )

@@ -35,7 +35,8 @@ class Sample:
 def _mapped(views: Views, change: Callable[[Tensor], Tensor]) -> Views:
     c = views.cameras
     cameras = type(c)(change(c.world_from_cam), change(c.focal_px), change(c.center_px), c.width, c.height)
-    return Views(change(views.images), cameras)
+    sparse_depth = None if views.sparse_depth is None else change(views.sparse_depth)
+    return Views(change(views.images), cameras, sparse_depth)
 
 
 def mirrored(sample: Sample) -> Sample:
@@ -50,4 +51,5 @@ def _mirrored(views: Views) -> Views:
     center = torch.stack([cameras.width - cameras.center_px[:, 0], cameras.center_px[:, 1]], dim=-1)
     poses = reflection @ cameras.world_from_cam @ reflection
     moved = type(cameras)(poses, cameras.focal_px, center, cameras.width, cameras.height)
-    return Views(views.images.flip(-1), moved)
+    sparse_depth = None if views.sparse_depth is None else views.sparse_depth.flip(-1)
+    return Views(views.images.flip(-1), moved, sparse_depth)

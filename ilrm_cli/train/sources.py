@@ -1,7 +1,7 @@
 """Where samples come from: the endless procedural scenes, or captures in folders. Content depends on numbers only."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from ilrm_cli.model.matching import depth_range_of
 from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.preparation import normalize, normalized_cameras
 from ilrm_cli.synth.dataset import Photometry, training_scene
+from ilrm_cli.synth.triangulation import draw_triangulation, triangulated
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
 from ilrm_cli.train.samplers import pick_frames
 from ilrm_cli.train.samples import Sample, mirrored
 from ilrm_cli.views import Views
 
-SPARSE_SAMPLES = 400  # depths that stand in for the sparse points of structure from motion
-FAR_FACTOR = 6.0  # beyond this many times the scene's lower quartile, few points are triangulated
-PATH_SPANS = (0.2, 0.8)  # share of a camera path that one sample covers: views must overlap to be matched
+WITHOUT_POINTS = 0.15  # share of samples whose sparse points the model does not see, as with poses from transforms.json
+MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers, at least and at most per input view
 RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
 PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
 MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are left out (paper)
@@ -52,7 +52,8 @@ class Procedural:
     def draw(self, request: Request) -> Sample:
         """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
         rng = np.random.default_rng([request.seed, request.index, 1])
-        span, total = rng.uniform(*PATH_SPANS), request.views + request.targets
+        total = request.views + request.targets
+        span = rng.uniform(MIN_SPAN, min(1.0, max(2, request.views - 1) * SPAN_PER_VIEW + MIN_SPAN))
         scene = training_scene(
             request.seed, request.index, total, request.width, request.height,
             samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span,
@@ -62,9 +63,10 @@ class Procedural:
         views = Views(scene.views.images, normalized_cameras(scene.views.cameras, to_normal))
         inputs, held = views[order[: request.views]], views[order[request.views :]]
         depth = scene.depth[order[: request.views]] * to_normal.scale
-        sparse = depth.flatten()[torch.from_numpy(rng.integers(0, depth.numel(), SPARSE_SAMPLES))]
-        solid = sparse[sparse <= FAR_FACTOR * sparse.quantile(0.25)]
-        return Sample(inputs, held, depth, depth_range_of(solid))
+        sparse_depth = triangulated(inputs.images, depth, draw_triangulation(rng), rng)
+        depth_range = depth_range_of(sparse_depth[sparse_depth > 0])
+        known = None if rng.random() < WITHOUT_POINTS else sparse_depth
+        return Sample(replace(inputs, sparse_depth=known), held, depth, depth_range)
 
 
 @dataclass(frozen=True)
