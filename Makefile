@@ -4,8 +4,9 @@ BIN := .venv/bin
 ILRM := $(BIN)/ilrm
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
+ARGS ?=
 
-.PHONY: demo test test-slow test-gpu check bench hashes clean
+.PHONY: demo test test-slow test-gpu check bench train-cpu train-gpu hashes clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +34,12 @@ check: .venv/installed  ## Formatting, lint, types
 
 bench: .venv/installed  ## Speed, as ratios to this machine's own matrix product
 	$(ILRM) bench
+
+train-cpu: .venv/installed  ## The shipped model trained on, into runs/cpu; stop and go on at will. ARGS="--minutes 60"
+	$(ILRM) train runs/cpu --preset cpu $(ARGS)
+
+train-gpu: .venv/installed  ## The same on all GPUs of this machine, into runs/gpu
+	$(BIN)/torchrun --nproc-per-node gpu -m ilrm_cli.cli.app train runs/gpu --preset gpu --device cuda $(ARGS)
 
 hashes:  ## After changing the shipped weights: what `ilrm models verify` holds them to
 	cd ilrm_cli/weights && sha256sum *.safetensors *.json > SHA256SUMS

@@ -46,7 +46,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
-    with face("train", quiet=quiet) as shown, _told_to_stop() as stop:
+    with face("train", quiet=quiet) as shown:
         import torch
 
         from ilrm_cli.devices import resolve_device
@@ -62,7 +62,7 @@ def train(
             warmup=warmup, depth_weight=depth_weight, precision=precision, seed=seed,
             data=tuple(data) if data else None, **view_range(views),
         )  # fmt: skip
-        with distributed.join(resolve_device(device)) as group:
+        with _told_to_stop() as stop, distributed.join(resolve_device(device)) as group:
             first = recipe.start if start is None else (None if start == FRESH else start)
             trainer = resume_or_start(folder, recipe.train, first, model=recipe.model, device=group.device)
             workers = threads or torch.get_num_threads()
@@ -81,7 +81,10 @@ def train(
 
 @contextmanager
 def _told_to_stop() -> Iterator[Event]:
-    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first."""
+    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first.
+
+    Enter it after pycolmap is imported, which brings a handler of its own.
+    """
     event = Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: event.set()) for number in signals]

@@ -31,6 +31,8 @@ class TrainingView:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        if self._steps_seen and not self._live.console.is_terminal:
+            self._live.console.print()  # where nothing is redrawn, the last line is left open
 
     def show(self, step: "TrainStep") -> None:
         """Take in one more step."""

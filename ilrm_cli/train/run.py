@@ -18,7 +18,7 @@ from ilrm_cli.train.state import Trainer, save
 from ilrm_cli.train.step import TrainStep, advance
 from ilrm_cli.train.stream import ALL, Batches
 
-SAVE_SECONDS = 120.0  # between checkpoints, and between previews
+SAVE_SECONDS = 120.0  # between checkpoints, each with a preview
 
 
 ALONE = Group(ALL, torch.device("cpu"))
@@ -68,7 +68,8 @@ def train(
                 trainer.step, trainer.scenes, loss, quality, done.gradient_norm, done.learning_rate, seconds
             )
             record.add(step)
-            if group.leads and time.monotonic() - saved >= save_seconds:
+            last = trainer.step == config.steps
+            if group.leads and (last or time.monotonic() - saved >= save_seconds):
                 save(trainer, folder)
                 write_preview(trainer.averaged, samples[0], folder)
                 saved = time.monotonic()

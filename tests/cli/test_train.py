@@ -1,0 +1,61 @@
+"""`ilrm train` as people run it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.synth.dataset import HOLDOUT_SEED
+from ilrm_cli.train.record import LOG_FILE, read_log
+from tests.cli.run import ilrm
+
+TINY = ("--preset", "tiny", "--threads", "1")
+
+
+def test_a_short_run_leaves_weights_log_and_preview(tmp_path):
+    done = ilrm("train", tmp_path / "run", *TINY, "--steps", "12", "--views", "2-3", "--depth-weight", "0.5")
+    assert done.status == 0
+    assert "12 of 12 steps done" in done.out
+    assert "dB" in done.err
+    assert "time: data" in done.err
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"log.jsonl", "preview.png", "state.pt", "weights.json", "weights.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--preset", "nonsense"), "no such preset"),
+        (("--views", "many"), "--views many"),
+        (("--seed", str(HOLDOUT_SEED)), "kept for evaluation"),
+        (("--preset", "paper-re10k"), "--data"),
+        (("--start", "nonsense"), "nonsense"),
+    ],
+)
+def test_mistakes_get_one_sentence(tmp_path, arguments, sentence):
+    done = ilrm("train", tmp_path / "run", *TINY, *arguments)
+    assert done.status == 1
+    assert sentence in done.sentence
+
+
+def test_a_data_folder_without_captures_gets_one_sentence(tmp_path):
+    done = ilrm("train", tmp_path / "run", *TINY, "--data", tmp_path)
+    assert done.status == 1
+    assert "no scene with" in done.sentence
+
+
+def test_a_signal_ends_it_in_order(tmp_path: Path):
+    """As Ctrl-C does, which takes the same way; pycolmap's own handler of this one must not win."""
+    command = [sys.executable, "-m", "ilrm_cli.cli.app", "train", str(tmp_path), *TINY, "--steps", "100000"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TERM": "dumb"})
+    log = tmp_path / LOG_FILE
+    while run.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 2):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert f"{len(read_log(tmp_path))} of 100000 steps done" in out
