@@ -1,6 +1,7 @@
 """Short real runs on procedural scenes, one thread so that sums come in one order."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 import time
@@ -11,11 +12,13 @@ import torch
 from ilrm_cli.errors import InputError
 from ilrm_cli.synth.dataset import HOLDOUT_SEED
 from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.presets import chosen_recipe, view_range
 from ilrm_cli.train.preview import PREVIEW_FILE
 from ilrm_cli.train.record import LOG_FILE, read_log
 from ilrm_cli.train.run import train
 from ilrm_cli.train.state import STATE_FILE, resume_or_start
-from tests.model.tiny import MATCHED
+from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
+from tests.model.tiny import MATCHED, published
 
 SHORT = TrainConfig(steps=6, batch=1, long_sides_px=(32,), max_views=3, targets=2, warmup=2, learning_rate=1e-3)
 LONGER = dataclasses.replace(SHORT, steps=12)
@@ -95,3 +98,18 @@ def test_what_cannot_be_trained_gets_a_sentence(tmp_path):
     (tmp_path / STATE_FILE).write_bytes(b"damaged")
     with pytest.raises(InputError, match="cannot be read"):
         start(tmp_path)
+
+
+@pytest.mark.parametrize("preset", ["paper-re10k", "paper-dl3dv"])
+def test_the_published_recipes_run_on_captures(tmp_path, preset):
+    """Everything of the recipe but its size: bf16, checkpointing, deferred rendering, its frames and mirroring."""
+    clips = [re10k_clip("clip", arc(14))]
+    data = write_re10k(tmp_path / "data", clips, stage="train") if preset == "paper-re10k" else tmp_path / "data"
+    if preset == "paper-dl3dv":
+        write_dl3dv(data / "hash", arc(14))
+    sizes = {"steps": 2, "batch": 2, "warmup": 1, "long_sides_px": (64,), **view_range("3-4")}
+    recipe = chosen_recipe(preset, data=(str(data),), **sizes)
+    trainer = resume_or_start(tmp_path / "run", recipe.train, model=published("dl3dv"))
+    steps = list(train(trainer, tmp_path / "run", threads=2))
+    assert [step.scenes for step in steps] == [2, 4]
+    assert all(math.isfinite(step.loss) and math.isfinite(step.gradient_norm) for step in steps)
