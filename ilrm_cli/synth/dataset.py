@@ -1,6 +1,7 @@
 """Training scenes by number: an endless series."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.synth.raycast import render_scene
+from ilrm_cli.synth.raycast import CPU, render_scene, render_scenes
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
@@ -50,12 +51,57 @@ def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
 
 
 def _disturb(images: Tensor, photometry: Photometry, rng: np.random.Generator) -> Tensor:
+    """Other gains per view and sensor noise; CPU and CUDA draw different noise."""
     views = images.shape[0]
     log_gain = photometry.exposure * rng.standard_normal((views, 1, 1, 1))
     log_gain = log_gain + photometry.white_balance * rng.standard_normal((views, 3, 1, 1))
-    noise = photometry.noise * rng.standard_normal(tuple(images.shape), dtype=np.float32)
-    seen = images * torch.from_numpy(np.exp(log_gain)).float()
-    return (seen + torch.from_numpy(noise) * (0.3 + 0.7 * seen).sqrt()).clamp(0, 1)
+    seen = images * torch.from_numpy(np.exp(log_gain)).float().to(images.device)
+    dice = torch.Generator(images.device).manual_seed(int(rng.integers(1 << 62)))
+    noise = torch.randn(images.shape, generator=dice, device=images.device)
+    return (seen + photometry.noise * noise * (0.3 + 0.7 * seen).sqrt()).clamp(0, 1)
+
+
+def plan_scene(
+    seed: int, index: int, views: int, width: int, height: int, span: float = 1.0
+) -> tuple[Scene, Cameras, np.random.Generator]:
+    """Scene `index` of the endless series `seed`, exposed, its cameras, and random numbers for what follows.
+
+    The cameras are consecutive and cover the share `span` of a path, in (0, 1]: the less, the more they overlap.
+    """
+    for attempt in range(100):
+        scene = make_scene(seed, index, attempt)
+        rng = np.random.default_rng([seed, index, attempt, 1])
+        for _ in range(PATHS_PER_SCENE):
+            along_path = math.ceil(views / span)
+            cameras = draw_cameras(scene, rng, along_path, width, height)
+            if cameras is not None:
+                first = int(rng.integers(along_path - views + 1)) if span < 1 else 0
+                cameras = cameras[first : first + views]
+                return expose(scene, cameras, rng), cameras, rng
+    raise AssertionError(f"no camera path fits scene {index} of seed {seed}")
+
+
+def training_scenes(
+    seed: int,
+    indices: Sequence[int],
+    views: int,
+    width: int,
+    height: int,
+    samples: int = 4,
+    threads: int = 1,
+    photometry: Photometry | None = None,
+    span: float = 1.0,
+    device: torch.device = CPU,
+) -> list[TrainingScene]:
+    """What `training_scene` gives for each index; on CUDA all are cast in one launch."""
+    plans = [plan_scene(seed, index, views, width, height, span) for index in indices]
+    drawn = render_scenes([(scene, cameras) for scene, cameras, _ in plans], samples, threads, device)
+    made = []
+    for (scene, cameras, rng), (images, depth) in zip(plans, drawn, strict=True):
+        if photometry is not None:
+            images = _disturb(images, photometry, rng)
+        made.append(TrainingScene(Views(images, cameras), depth, scene.kind))
+    return made
 
 
 def training_scene(
@@ -68,23 +114,12 @@ def training_scene(
     threads: int = 1,
     photometry: Photometry | None = None,
     span: float = 1.0,
+    device: torch.device = CPU,
 ) -> TrainingScene:
     """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made.
 
     The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the less, the more they overlap.
+    Images and depth come on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same pictures
+    up to rounding. Raises InputError where CUDA is asked for without the extra `ilrm[cuda]`.
     """
-    for attempt in range(100):
-        scene = make_scene(seed, index, attempt)
-        rng = np.random.default_rng([seed, index, attempt, 1])
-        for _ in range(PATHS_PER_SCENE):
-            along_path = math.ceil(views / span)
-            cameras = draw_cameras(scene, rng, along_path, width, height)
-            if cameras is not None:
-                first = int(rng.integers(along_path - views + 1)) if span < 1 else 0
-                cameras = cameras[first : first + views]
-                scene = expose(scene, cameras, rng)
-                images, depth = render_scene(scene, cameras, samples, threads)
-                if photometry is not None:
-                    images = _disturb(images, photometry, rng)
-                return TrainingScene(Views(images, cameras), depth, scene.kind)
-    raise AssertionError(f"no camera path fits scene {index} of seed {seed}")
+    return training_scenes(seed, [index], views, width, height, samples, threads, photometry, span, device)[0]

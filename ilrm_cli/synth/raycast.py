@@ -1,233 +1,108 @@
-"""Images and depth of a scene by ray casting on the CPU.
+"""Images and depth of a scene by ray casting, on the CPU or on CUDA."""
 
-A ray per pixel centre finds the surface, its depth and its colour (textures and shadows are filtered over the pixel);
-further jittered rays per pixel only find which surfaces share the pixel, and a colour is computed for each new one.
-The jitter is a hash of pixel and sample, so pictures do not depend on threads.
-"""
-
-import math
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy import float32 as f32
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.synth.casting import cast_pixel
 from ilrm_cli.synth.compiled import kernel
-from ilrm_cli.synth.hits import face_kind, first_hit, normal_at
-from ilrm_cli.synth.intervals import box_interval
 from ilrm_cli.synth.scene import Scene
-from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
-from ilrm_cli.synth.tiling import TILE, hash01, project_solids, solids_in_tile
+from ilrm_cli.synth.tiling import TILE, project, solids_in_tile
 
-BEHIND = -1  # "solid" number of ground, room and sky
-DOME = 9  # face number of the sky
-
-
-@kernel
-def behind(surround, ox, oy, oz, dx, dy, dz):
-    """(t, face) of ground, room or sky along a world ray."""
-    box = surround.box
-    if surround.kind[0] == ROOM:
-        sx, sy, sz = (
-            f32(2) / (box[1, 0] - box[0, 0]),
-            f32(2) / (box[1, 1] - box[0, 1]),
-            f32(2) / (box[1, 2] - box[0, 2]),
-        )
-        _, _, t, face = box_interval(
-            (ox - box[0, 0]) * sx - f32(1), (oy - box[0, 1]) * sy - f32(1), (oz - box[0, 2]) * sz - f32(1),
-            dx * sx, dy * sy, dz * sz,
-        )  # fmt: skip
-        return max(t, f32(0)), face
-    dome = surround.dome
-    cx, cy, cz = ox - dome[0], oy - dome[1], oz - dome[2]
-    a = dx * dx + dy * dy + dz * dz
-    b = cx * dx + cy * dy + cz * dz
-    c = cx * cx + cy * cy + cz * cz - dome[3] * dome[3]
-    t = (math.sqrt(max(b * b - a * c, f32(0))) - b) / a
-    if surround.kind[0] == OPEN and dz < f32(0):
-        ground = (box[0, 2] - oz) / dz
-        if f32(0) < ground < t:
-            return ground, 4
-    return t, DOME
-
-
-@kernel
-def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
-    """(z-depth, solid, face) of what the ray through (x, y, 1) in camera axes meets first."""
-    best, face = behind(
-        surround, pose[0, 3], pose[1, 3], pose[2, 3],
-        pose[0, 0] * x + pose[0, 1] * y + pose[0, 2],
-        pose[1, 0] * x + pose[1, 1] * y + pose[1, 2],
-        pose[2, 0] * x + pose[2, 1] * y + pose[2, 2],
-    )  # fmt: skip
-    solid = BEHIND
-    for k in range(count):
-        i = chosen[k]
-        if near[i] >= best:
-            break
-        m = matrix[i]
-        t, f = first_hit(
-            shapes, i, origin[i, 0], origin[i, 1], origin[i, 2],
-            m[0, 0] * x + m[0, 1] * y + m[0, 2],
-            m[1, 0] * x + m[1, 1] * y + m[1, 2],
-            m[2, 0] * x + m[2, 1] * y + m[2, 2],
-            best,
-        )  # fmt: skip
-        if t < best:
-            best, solid, face = t, i, f
-    return best, solid, face
-
-
-@kernel
-def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y):
-    """Linear colour of what the ray through (x, y, 1) meets at depth t."""
-    dx = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2]
-    dy = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2]
-    dz = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2]
-    px, py, pz = pose[0, 3] + t * dx, pose[1, 3] + t * dy, pose[2, 3] + t * dz
-    if face == DOME and solid == BEHIND:
-        dome = surround.dome
-        s = f32(1) / dome[3]
-        return sky_colour(
-            surround, materials, texels, (px - dome[0]) * s, (py - dome[1]) * s, (pz - dome[2]) * s, pixel_angle
-        )
-    length = math.sqrt(x * x + y * y + f32(1))
-    ex, ey, ez = -dx / length, -dy / length, -dz / length
-    if solid == BEHIND:
-        m = surround.material[face]
-        sign = f32(1) if face % 2 == 0 else f32(-1)  # room faces look inwards
-        nx = sign if face < 2 else f32(0)
-        ny = sign if 2 <= face < 4 else f32(0)
-        nz = sign if face >= 4 else f32(0)
-        u, v = (py, pz) if face < 2 else ((px, pz) if face < 4 else (px, py))
-    else:
-        m = shapes.material[solid]
-        w = shapes.local_from_world[solid]
-        lx = w[0, 0] * px + w[0, 1] * py + w[0, 2] * pz + w[0, 3]
-        ly = w[1, 0] * px + w[1, 1] * py + w[1, 2] * pz + w[1, 3]
-        lz = w[2, 0] * px + w[2, 1] * py + w[2, 2] * pz + w[2, 3]
-        nx, ny, nz = normal_at(shapes, solid, face, lx, ly, lz)
-        h = shapes.half
-        hx, hy, hz = h[solid, 0], h[solid, 1], h[solid, 2]
-        u, v = surface_uv(
-            face_kind(shapes, solid, face), face, lx, ly, lz,
-            (w[0, 0] * nx + w[0, 1] * ny + w[0, 2] * nz) * hx,
-            (w[1, 0] * nx + w[1, 1] * ny + w[1, 2] * nz) * hy,
-            (w[2, 0] * nx + w[2, 1] * ny + w[2, 2] * nz) * hz,
-            hx, hy, hz,
-        )  # fmt: skip
-    slant = min(max(nx * ex + ny * ey + nz * ez, f32(0.05)), f32(1))
-    footprint = pixel_angle * t / math.sqrt(slant)
-    r, g, b = lit_colour(
-        shapes, materials, surround, sun, above, texels, m, u, v, (px, py, pz), (nx, ny, nz), (ex, ey, ez), footprint
-    )
-    haze = surround.weather[5]
-    if haze > f32(0):
-        part = f32(1) - math.exp(-haze * t * length)
-        s = surround.sky
-        r, g, b = r + part * (s[0, 0] - r), g + part * (s[0, 1] - g), b + part * (s[0, 2] - b)
-    return r, g, b
+CPU = torch.device("cpu")
 
 
 @kernel
 def render_band(
-    shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, reach, near, order, chosen,
-    first, last, samples, image, depth,
+    shapes, materials, surround, sun, above, texels, poses, focal, center, matrix, origin, reach, near, order, chosen,
+    views, rows, samples, image, depth,
 ):  # fmt: skip
-    """Rows [first, last) of one camera into image [3, H, W] and depth [H, W]; no image when samples = 0.
+    """Rows [first, last) of the cameras [first, last) into image [V, 3, H, W] and depth [V, H, W].
 
-    `matrix` to `near` come from `project_solids`; `order` sorts by `near`; `chosen` [N] is scratch.
+    No image when samples = 0; `chosen` [N] is scratch.
     """
-    pixel_angle = f32(1) / focal[0]
-    width = depth.shape[1]
-    side = math.ceil(math.sqrt(f32(samples)))  # jitter cells across a pixel
-    rows = (samples + side - 1) // max(side, 1)
-    for top in range(first, last, TILE):
-        for left in range(0, width, TILE):
-            count = solids_in_tile(order, reach, left, top, chosen)
-            for row in range(top, min(top + TILE, last)):
-                for column in range(left, min(left + TILE, width)):
-                    x = (f32(column) + f32(0.5) - center[0]) / focal[0]
-                    y = (f32(row) + f32(0.5) - center[1]) / focal[1]
-                    t, solid, face = nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y)
-                    depth[row, column] = t
-                    if samples == 0:
-                        continue
-                    r, g, b = colour_of(
-                        shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y
-                    )
-                    red, green, blue = r, g, b
-                    if samples > 1:
-                        red, green, blue = f32(0), f32(0), f32(0)
-                        for s in range(samples):
-                            jx = (f32(s % side) + hash01(column, row, 2 * s)) / f32(side)
-                            jy = (f32(s // side) + hash01(column, row, 2 * s + 1)) / f32(rows)
-                            sx = (f32(column) + jx - center[0]) / focal[0]
-                            sy = (f32(row) + jy - center[1]) / focal[1]
-                            st, other, side_of = nearest(
-                                shapes, surround, pose, matrix, origin, near, chosen, count, sx, sy
-                            )
-                            if other != solid or side_of != face:
-                                solid, face = other, side_of
-                                r, g, b = colour_of(
-                                    shapes, materials, surround, sun, above, texels, pose, pixel_angle, st, solid,
-                                    face, sx, sy,
-                                )  # fmt: skip
-                            red, green, blue = red + r, green + g, blue + b
-                        red, green, blue = red / f32(samples), green / f32(samples), blue / f32(samples)
-                    gain = surround.exposure[0]
-                    image[0, row, column] = to_display(red * gain)
-                    image[1, row, column] = to_display(green * gain)
-                    image[2, row, column] = to_display(blue * gain)
+    width = depth.shape[2]
+    for view in range(views[0], views[1]):
+        pose, f, c = poses[view], focal[view], center[view]
+        m, o, z = matrix[view], origin[view], near[view]
+        for top in range(rows[0], rows[1], TILE):
+            for left in range(0, width, TILE):
+                count = solids_in_tile(order[view], reach[view], left, top, chosen)
+                for row in range(top, min(top + TILE, rows[1])):
+                    for column in range(left, min(left + TILE, width)):
+                        t, r, g, b = cast_pixel(
+                            shapes, materials, surround, sun, above, texels, pose, f, c, m, o, z, chosen, count,
+                            column, row, samples,
+                        )  # fmt: skip
+                        depth[view, row, column] = t
+                        if samples > 0:
+                            image[view, 0, row, column] = r
+                            image[view, 1, row, column] = g
+                            image[view, 2, row, column] = b
 
 
 def _render(scene: Scene, cameras: Cameras, samples: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
     views, height, width = len(cameras), cameras.height, cameras.width
     images = np.empty((views, 3, height, width) if samples else (views, 3, 0, 0), np.float32)
     depth = np.empty((views, height, width), np.float32)
-    poses = np.ascontiguousarray(cameras.world_from_cam[:, :3].numpy(), np.float32)
-    focal = np.ascontiguousarray(cameras.focal_px.numpy(), np.float32)
-    center = np.ascontiguousarray(cameras.center_px.numpy(), np.float32)
-    bands = 1 if threads == 1 else max(1, 2 * threads // views)
-    edges = [TILE * (height * band // bands // TILE) for band in range(bands)] + [height]
+    projected = project(scene.shapes, cameras)
 
-    solids = len(scene.shapes.kind)
-
-    def work(job: tuple[int, int]) -> None:
-        view, band = job
-        matrix, origin = np.empty((solids, 3, 3), np.float32), np.empty((solids, 3), np.float32)
-        reach, near = np.empty((solids, 4), np.float32), np.empty(solids, np.float32)
-        camera = poses[view], focal[view], center[view]
-        project_solids(scene.shapes, *camera, matrix, origin, reach, near)
+    def work(views: tuple[int, int], rows: tuple[int, int]) -> None:
+        chosen = np.empty(len(scene.shapes.kind), np.int64)
         render_band(
-            scene.shapes, scene.materials, scene.surround, scene.sun, scene.above, scene.tiles.texels, *camera,
-            matrix, origin, reach, near, np.argsort(near), np.empty(solids, np.int64),
-            edges[band], edges[band + 1], samples, images[view], depth[view],
+            scene.shapes, scene.materials, scene.surround, scene.sun, scene.above, scene.tiles.texels, *projected,
+            chosen, views, rows, samples, images, depth,
         )  # fmt: skip
 
-    jobs = [(view, band) for view in range(views) for band in range(bands)]
     if threads == 1:
-        for job in jobs:
-            work(job)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, jobs))
+        work((0, views), (0, height))
+        return images, depth
+    bands = max(1, 2 * threads // views)
+    edges = [TILE * (height * band // bands // TILE) for band in range(bands)] + [height]
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = [
+            pool.submit(work, (view, view + 1), (edges[band], edges[band + 1]))
+            for view in range(views)
+            for band in range(bands)
+        ]
+    for job in jobs:
+        job.result()
     return images, depth
 
 
-def render_scene(
-    scene: Scene, cameras: Cameras, samples: int = 4, threads: int = 1
-) -> tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]:
-    """Pictures in [0, 1] with `samples` rays per pixel, and z-depth at pixel centres in world units.
+def render_scenes(
+    scenes: list[tuple[Scene, Cameras]], samples: int = 4, threads: int = 1, device: torch.device = CPU
+) -> list[tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]]:
+    """What `render_scene` gives, for several scenes whose pictures have one size; on CUDA in one launch.
 
-    The pictures are the same for every number of threads. Python's lock is released while rays are cast.
+    Raises InputError where CUDA is asked for without the packages that compile for it.
     """
     assert samples >= 1
-    images, depth = _render(scene, cameras, samples, threads)
-    return torch.from_numpy(images), torch.from_numpy(depth)
+    if device.type == "cpu":
+        drawn = [_render(scene, cameras, samples, threads) for scene, cameras in scenes]
+        return [(torch.from_numpy(images), torch.from_numpy(depth)) for images, depth in drawn]
+    if find_spec("numba_cuda") is None:
+        raise InputError("Casting rays on CUDA needs numba-cuda: pip install 'ilrm[cuda]', or make scenes on the CPU.")
+    from ilrm_cli.synth.raycast_cuda import render_on_cuda
+
+    return render_on_cuda(scenes, samples, device)
+
+
+def render_scene(
+    scene: Scene, cameras: Cameras, samples: int = 4, threads: int = 1, device: torch.device = CPU
+) -> tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]:
+    """Pictures in [0, 1] with `samples` rays per pixel, and z-depth at pixel centres in world units, on `device`.
+
+    The pictures are the same for every number of threads, and on CUDA up to rounding. Python's lock is released while
+    rays are cast.
+    """
+    return render_scenes([(scene, cameras)], samples, threads, device)[0]
 
 
 def depth_of(scene: Scene, cameras: Cameras) -> Float[Tensor, "view height width"]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.synth.compiled import floor32, kernel
 from ilrm_cli.synth.patterns import GRAIN, SIZE, STAMPERS
 
 LEVELS = 9  # 256, 128, ..., 1
@@ -53,7 +53,7 @@ def fetch(texels, tile, u, v, lod):
         weight = (part if step else f32(1) - part) * f32(1 / 255)
         side = SIZE >> (level + step)
         x, y = u * f32(side) - f32(0.5), v * f32(side) - f32(0.5)
-        fx, fy = np.floor(x), np.floor(y)
+        fx, fy = floor32(x), floor32(y)
         x, y = x - fx, y - fy
         x0, y0 = int(fx) & (side - 1), int(fy) & (side - 1)
         x1, y1 = (x0 + 1) & (side - 1), (y0 + 1) & (side - 1)
@@ -78,7 +78,7 @@ def fetch_noise(texels, tile, u, v, lod):
     level = int(min(max(lod + f32(0.5), f32(0)), f32(LEVELS - 1)))
     side = SIZE >> level
     x, y = u * f32(side) - f32(0.5), v * f32(side) - f32(0.5)
-    fx, fy = np.floor(x), np.floor(y)
+    fx, fy = floor32(x), floor32(y)
     x, y = x - fx, y - fy
     x0, y0 = int(fx) & (side - 1), int(fy) & (side - 1)
     x1, y1 = (x0 + 1) & (side - 1), (y0 + 1) & (side - 1)

@@ -1,13 +1,29 @@
 """What a camera can see where: solids per tile of the picture; and the jitter of rays within a pixel."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy import float32 as f32
 
+from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.compiled import kernel
-from ilrm_cli.synth.shapes import FAR
+from ilrm_cli.synth.shapes import FAR, Shapes
 
 TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
 NEAR = f32(1e-3)  # corners closer to the image plane than this have no bounded projection
+
+
+class Projected(NamedTuple):
+    """V cameras and what they make of N solids (float32 unless said)."""
+
+    pose: np.ndarray  # [V, 3, 4] world from camera
+    focal: np.ndarray  # [V, 2] px
+    center: np.ndarray  # [V, 2] px
+    matrix: np.ndarray  # [V, N, 3, 3] rays in camera axes to the unit space of each solid
+    origin: np.ndarray  # [V, N, 3] the camera there
+    reach: np.ndarray  # [V, N, 4] pixel rectangle: left, top, right, bottom
+    near: np.ndarray  # [V, N] nearest depth
+    order: np.ndarray  # [V, N] int64: solids by nearest depth
 
 
 @kernel
@@ -39,12 +55,40 @@ def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
 
 
 @kernel
+def project_views(shapes, pose, focal, center, matrix, origin, reach, near):
+    for view in range(pose.shape[0]):
+        project_solids(
+            shapes, pose[view], focal[view], center[view], matrix[view], origin[view], reach[view], near[view]
+        )
+
+
+def project(shapes: Shapes, cameras: Cameras) -> Projected:
+    """Where the solids are in the pictures of the cameras."""
+    views, solids = len(cameras), len(shapes.kind)
+    camera = (
+        np.ascontiguousarray(cameras.world_from_cam[:, :3].numpy(), np.float32),
+        np.ascontiguousarray(cameras.focal_px.numpy(), np.float32),
+        np.ascontiguousarray(cameras.center_px.numpy(), np.float32),
+    )
+    matrix, origin = np.empty((views, solids, 3, 3), np.float32), np.empty((views, solids, 3), np.float32)
+    reach, near = np.empty((views, solids, 4), np.float32), np.empty((views, solids), np.float32)
+    project_views(shapes, *camera, matrix, origin, reach, near)
+    return Projected(*camera, matrix, origin, reach, near, np.argsort(near, axis=1, kind="stable"))
+
+
+@kernel
+def touches_tile(reach, i, left, top):
+    """Whether the pixel rectangle of solid `i` touches a tile."""
+    right, bottom = f32(left + TILE), f32(top + TILE)
+    return reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top)
+
+
+@kernel
 def solids_in_tile(order, reach, left, top, chosen):
     """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; returns how many."""
     count = 0
-    right, bottom = f32(left + TILE), f32(top + TILE)
     for i in order:
-        if reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top):
+        if touches_tile(reach, i, left, top):
             chosen[count] = i
             count += 1
     return count

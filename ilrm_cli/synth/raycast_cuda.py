@@ -1,0 +1,135 @@
+"""Ray casting on CUDA: one kernel, a thread per pixel, for all views of several scenes at once.
+
+The functions that cast rays are those of the CPU (`casting.py`). Here is what only a GPU needs: finding the solids of
+a tile together, and moving scenes there.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numba import cuda, int32
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.synth.casting import cast_pixel
+from ilrm_cli.synth.compiled import on_cuda
+from ilrm_cli.synth.records import fill_scenes, fill_views, scene_type, view_type
+from ilrm_cli.synth.scene import Scene
+from ilrm_cli.synth.textures import Tiles
+from ilrm_cli.synth.tiling import TILE, project, touches_tile
+
+BANKS_KEPT = 2  # texture banks on each device, 19 MB each
+
+_cast_pixel, _touches_tile = on_cuda(cast_pixel), on_cuda(touches_tile)
+
+
+def cast(scenes, views, texels, samples, image, depth):
+    """A block of TILE x TILE threads casts one tile of view blockIdx.z into image [V, 3, H, W] and depth [V, H, W].
+
+    `scenes` and `views` are the records of `records.py`.
+    """
+    number = cuda.blockIdx.z
+    view = views[number]
+    scene = scenes[view.scene]
+    left, top = cuda.blockIdx.x * TILE, cuda.blockIdx.y * TILE
+    me = cuda.threadIdx.y * TILE + cuda.threadIdx.x
+    seen = cuda.shared.array(0, int32)  # twice as many numbers as a view has room for solids
+    chosen = seen[view.near.shape[0] :]
+    count = cuda.shared.array(1, int32)
+    if me == 0:
+        count[0] = 0
+    cuda.syncthreads()
+    for rank in range(me, view.solids, TILE * TILE):  # which solids touch the tile, in any order
+        if _touches_tile(view.reach, view.order[rank], left, top):
+            seen[cuda.atomic.add(count, 0, 1)] = rank
+    cuda.syncthreads()
+    for k in range(me, count[0], TILE * TILE):  # the same, nearest first
+        place = 0
+        for other in range(count[0]):
+            if seen[other] < seen[k]:
+                place += 1
+        chosen[place] = view.order[seen[k]]
+    cuda.syncthreads()
+    column, row = left + cuda.threadIdx.x, top + cuda.threadIdx.y
+    if row < depth.shape[1] and column < depth.shape[2]:
+        t, r, g, b = _cast_pixel(
+            scene.shapes, scene.materials, scene.surround, scene.sun, scene.above, texels, view.pose, view.focal,
+            view.center, view.matrix, view.origin, view.near, chosen, count[0], column, row, samples,
+        )  # fmt: skip
+        depth[number, row, column] = t
+        image[number, 0, row, column] = r
+        image[number, 1, row, column] = g
+        image[number, 2, row, column] = b
+
+
+@lru_cache(maxsize=1)
+def cast_kernel():
+    """`cast`, compiled at its first launch (half a minute).
+
+    `fastmath` here chooses fast division and square roots (2 ulp) everywhere; NaN and infinity keep their meaning in
+    `cast_pixel`, which is compiled without.
+    """
+    return cuda.jit(fastmath=True, launch_bounds=TILE * TILE)(cast)
+
+
+def launch_shape(views: int, height: int, width: int, solids: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Grid, block and bytes of shared memory of `cast`; `solids` is how many a view has room for."""
+    return (-(-width // TILE), -(-height // TILE), views), (TILE, TILE), 2 * 4 * solids
+
+
+def pack(scenes: Sequence[tuple[Scene, Cameras]], pinned: bool = False) -> tuple[Tensor, np.dtype, Tensor, np.dtype]:
+    """Scenes and their cameras as bytes, each with the record type of its rows."""
+    scene_rows = scene_type([scene for scene, _ in scenes])
+    view_rows = view_type(scene_rows["shapes"]["kind"].shape[0])
+    projected = [project(scene.shapes, cameras) for scene, cameras in scenes]
+    scene_bytes = torch.empty(len(scenes) * scene_rows.itemsize, dtype=torch.uint8, pin_memory=pinned)
+    view_count = sum(len(cameras) for _, cameras in scenes)
+    view_bytes = torch.empty(view_count * view_rows.itemsize, dtype=torch.uint8, pin_memory=pinned)
+    fill_scenes(scene_bytes.numpy().view(scene_rows), [scene for scene, _ in scenes])
+    fill_views(view_bytes.numpy().view(view_rows), projected)
+    return scene_bytes, scene_rows, view_bytes, view_rows
+
+
+_banks: dict[tuple[int, torch.device], tuple[Tiles, Tensor]] = {}
+
+
+def _texels_on(device: torch.device, tiles: Tiles) -> Tensor:
+    """The texels of a bank on the device, kept there; the bank is kept too, so that its id stays its own."""
+    key = id(tiles), device
+    if key not in _banks:
+        _banks[key] = tiles, torch.from_numpy(tiles.texels.copy()).to(device)
+    while len(_banks) > BANKS_KEPT:
+        del _banks[next(iter(_banks))]
+    return _banks[key][1]
+
+
+def render_on_cuda(
+    scenes: Sequence[tuple[Scene, Cameras]], samples: int, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
+    """Images [V, 3, H, W] and depth [V, H, W] of every scene, on the device; launched on torch's current stream.
+
+    All cameras have one image size. The call returns before the GPU is done.
+    """
+    tiles = scenes[0][0].tiles
+    if any(scene.tiles is not tiles for scene, _ in scenes):
+        return [render_on_cuda([scene], samples, device)[0] for scene in scenes]
+    height, width = scenes[0][1].height, scenes[0][1].width
+    assert all((cameras.height, cameras.width) == (height, width) for _, cameras in scenes)
+    counts = [len(cameras) for _, cameras in scenes]
+    with torch.cuda.device(device), cuda.gpus[torch.cuda.current_device()]:
+        scene_bytes, scene_rows, view_bytes, view_rows = pack(scenes, pinned=True)
+        image = torch.empty(sum(counts), 3, height, width, device=device)
+        depth = torch.empty(sum(counts), height, width, device=device)
+        grid, block, shared = launch_shape(sum(counts), height, width, view_rows["near"].shape[0])
+        stream = cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+        cast_kernel()[grid, block, stream, shared](
+            cuda.as_cuda_array(scene_bytes.to(device, non_blocking=True), sync=False).view(scene_rows),
+            cuda.as_cuda_array(view_bytes.to(device, non_blocking=True), sync=False).view(view_rows),
+            cuda.as_cuda_array(_texels_on(device, tiles), sync=False),
+            np.int32(samples),
+            cuda.as_cuda_array(image, sync=False),
+            cuda.as_cuda_array(depth, sync=False),
+        )
+    return list(zip(image.split(counts), depth.split(counts), strict=True))
