@@ -1,7 +1,7 @@
 """Procedural scenes that no training ever sees: what is measured on them shows learning, not memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -12,13 +12,15 @@ from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.synth.colmap_folder import surface_points
 from ilrm_cli.synth.dataset import HOLDOUT_SEED, training_scene
+from ilrm_cli.synth.triangulation import Triangulation, triangulated
 from ilrm_cli.views import Views
 
 HOLDOUT_INPUTS, HOLDOUT_TARGETS = 12, 4  # frames of every scene, however many inputs are asked for
 ASPECTS = ((4, 3), (3, 2), (16, 9), (1, 1), (3, 4))  # of the scenes in turn
 SPANS = (0.3, 1.0)  # share of a camera path that the frames cover
 RAYS_PER_PIXEL = 4
-SPARSE_POINTS = 400  # that stand in for those of structure from motion
+SPARSE_POINTS = 400  # of the scene, that stand in for those of structure from motion
+TRIANGULATION = Triangulation(points=250, far=5.0, noise=0.005, outliers=0.01)  # of each view: middling
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,6 @@ def holdout_scene(index: int, long_side_px: int, multiple: int) -> RenderedSeque
     )
     points = surface_points(scene.views, scene.depth, SPARSE_POINTS, seed=index)[0]
     order = rng.permutation(frames).tolist()
-    return RenderedSequence(f"{scene.kind} {index}", scene.views[order], points)
+    sparse_depth = triangulated(scene.views.images, scene.depth, TRIANGULATION, rng)
+    views = replace(scene.views, sparse_depth=sparse_depth)
+    return RenderedSequence(f"{scene.kind} {index}", views[order], points)
