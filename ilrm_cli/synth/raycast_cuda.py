@@ -4,6 +4,7 @@ The functions that cast rays are those of the CPU (`casting.py`). Here is what o
 a tile together, and moving scenes there.
 """
 
+import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -71,7 +72,7 @@ def cast_kernel():
     `fastmath` here chooses fast division and square roots (2 ulp) everywhere; NaN and infinity keep their meaning in
     `cast_pixel`, which is compiled without.
     """
-    return cuda.jit(fastmath=True, launch_bounds=TILE * TILE)(cast)
+    return cuda.jit(fastmath=True, launch_bounds=TILE * TILE)(inspect.unwrap(cast))
 
 
 def launch_shape(views: int, height: int, width: int, solids: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:

@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import shutil
@@ -86,7 +87,7 @@ def compiled_ptx() -> str:
     with mock.patch("numba.cuda.dispatcher.get_current_device") as device:  # asked even when the target is named
         device.return_value.compute_capability = HOPPER
         options = {"cc": HOPPER, "device": False, "abi": "numba", "fastmath": True, "launch_bounds": TILE * TILE}
-        return cuda.compile(cast, arguments, **options)[0]
+        return cuda.compile(inspect.unwrap(cast), arguments, **options)[0]
 
 
 @needs_numba_cuda
