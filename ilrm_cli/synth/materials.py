@@ -29,6 +29,11 @@ class Materials(NamedTuple):
     glow: np.ndarray  # [M] light given off, in units of albedo
 
 
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """What rng.uniform draws, in a third of the time."""
+    return low + (high - low) * rng.random()
+
+
 class Palette:
     """Colours that go together: a few hues of a scene, mostly muted, a few loud."""
 
@@ -37,15 +42,15 @@ class Palette:
         self.hues = rng.uniform(0, 1, int(rng.integers(2, 6)))
         self.loudness = rng.uniform(0.25, 1.3)
 
-    def colour(self, hue: float | None = None, value: float | None = None) -> np.ndarray:
+    def colour(self, hue: float | None = None, value: float | None = None) -> tuple[float, float, float]:
         """A linear colour."""
         rng = self.rng
         if hue is None:
             hue = float(self.hues[int(rng.integers(len(self.hues)))]) if rng.random() < 0.8 else rng.random()
         saturation = min(rng.beta(1.3, 2.5) * self.loudness, 0.95)
-        value = rng.uniform(0.08, 0.97) if value is None else value * rng.uniform(0.7, 1.0)
-        rgb = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
-        return np.array([channel**2.2 for channel in rgb])
+        value = between(rng, 0.08, 0.97) if value is None else value * between(rng, 0.7, 1.0)
+        red, green, blue = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
+        return red**2.2, green**2.2, blue**2.2
 
 
 class Paints:
@@ -73,24 +78,26 @@ class Paints:
         rng = self.rng
         family = families[int(rng.integers(len(families)))]
         first, second, third = (self.palette.colour(hue, value) for _ in range(3))
-        contrast = rng.uniform(0.4, 1.2)
-        mix = np.stack([contrast * (second - first), 0.6 * contrast * (third - first), np.zeros(3)], axis=1)
-        mix[:, 2] = rng.uniform(-0.35, 0.35) * first
-        base = first - mix @ np.full(3, 0.15)
-        angle = rng.choice([0.0, 0.0, math.pi / 2, rng.uniform(0, 2 * math.pi)]) if not upright else 0.0
-        length = math.exp(rng.uniform(math.log(period[0]), math.log(period[1])))
-        fine = rng.uniform(1.3, 4.5) / length
-        turn = rng.uniform(0, 2 * math.pi)
+        contrast, grain = between(rng, 0.4, 1.2), between(rng, -0.35, 0.35)
+        mix = [
+            (contrast * (b - a), 0.6 * contrast * (c - a), grain * a)
+            for a, b, c in zip(first, second, third, strict=True)
+        ]
+        base = [a - 0.15 * sum(row) for a, row in zip(first, mix, strict=True)]
+        angle = 0.0 if upright else (0.0, 0.0, math.pi / 2, between(rng, 0, 2 * math.pi))[rng.integers(4)]
+        length = math.exp(between(rng, math.log(period[0]), math.log(period[1])))
+        fine = between(rng, 1.3, 4.5) / length
+        turn = between(rng, 0, 2 * math.pi)
         uv = [
             [math.cos(angle) / length, math.sin(angle) / length, rng.random(), rng.random()],
             [fine * math.cos(turn), fine * math.sin(turn), rng.random(), rng.random()],
         ]
         if gloss is None:
-            gloss = rng.uniform(0.1, 0.7) if rng.random() < 0.3 else 0.0
+            gloss = between(rng, 0.1, 0.7) if rng.random() < 0.3 else 0.0
         tiles = (Tiles.of(family, int(rng.integers(1 << 30))), Tiles.of(FAMILIES[int(rng.integers(len(FAMILIES)))], 0))
         frequencies = (-math.log2(length), math.log2(fine))
-        highlight = (gloss, math.exp(rng.uniform(1.5, 4.5)))
-        self._rows.append((tiles, uv, frequencies, base, mix, rng.uniform(0.1, 0.9), highlight, glow))
+        highlight = (gloss, math.exp(between(rng, 1.5, 4.5)))
+        self._rows.append((tiles, uv, frequencies, base, mix, between(rng, 0.1, 0.9), highlight, glow))
         return len(self._rows) - 1
 
     def finish(self) -> Materials:
