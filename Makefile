@@ -25,6 +25,7 @@ test-slow: .venv/installed  ## What takes minutes: real photos from end to end
 	$(PYTEST) -m slow
 
 test-gpu: .venv/installed  ## What needs a CUDA device
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
 	$(PYTEST) -m gpu
 
 check: .venv/installed  ## Formatting, lint, types

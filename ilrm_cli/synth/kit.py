@@ -1,5 +1,6 @@
 """What makers of things share: random numbers, the builder, the paints; turns and upright boxes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,8 @@ class Kit:
 
 def random_turn(rng: np.random.Generator) -> tuple:
     """A rotation matrix drawn evenly (from a random unit quaternion)."""
-    w, x, y, z = (q := rng.standard_normal(4)) / np.linalg.norm(q)
+    q = rng.standard_normal(4)
+    w, x, y, z = (q / math.sqrt(q @ q)).tolist()
     return (
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
         (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),

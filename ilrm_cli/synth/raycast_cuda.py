@@ -67,12 +67,12 @@ def cast(scenes, views, texels, samples, image, depth):
 
 @lru_cache(maxsize=1)
 def cast_kernel():
-    """`cast`, compiled at its first launch (half a minute).
+    """`cast`, compiled at the first launch on this machine (half a minute), then kept on disk.
 
     `fastmath` here chooses fast division and square roots (2 ulp) everywhere; NaN and infinity keep their meaning in
     `cast_pixel`, which is compiled without.
     """
-    return cuda.jit(fastmath=True, launch_bounds=TILE * TILE)(inspect.unwrap(cast))
+    return cuda.jit(fastmath=True, launch_bounds=TILE * TILE, cache=True)(inspect.unwrap(cast))
 
 
 def launch_shape(views: int, height: int, width: int, solids: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -124,7 +124,8 @@ def render_on_cuda(
         image = torch.empty(sum(counts), 3, height, width, device=device)
         depth = torch.empty(sum(counts), height, width, device=device)
         grid, block, shared = launch_shape(sum(counts), height, width, view_rows["near"].shape[0])
-        stream = cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+        handle = torch.cuda.current_stream().cuda_stream
+        stream = cuda.external_stream(handle) if handle else 0
         cast_kernel()[grid, block, stream, shared](
             cuda.as_cuda_array(scene_bytes.to(device, non_blocking=True), sync=False).view(scene_rows),
             cuda.as_cuda_array(view_bytes.to(device, non_blocking=True), sync=False).view(view_rows),
