@@ -19,7 +19,7 @@ from ilrm_cli.views import Views
 HOLDOUT_SEED = 1_000_003  # its scenes are kept for evaluation: training refuses it
 PATHS_PER_SCENE = 4  # camera paths tried in a scene before another scene takes its place
 METERED, METER_PX = 4, 16  # views and size of the pictures that the exposure is measured on
-MEAN_LINEAR = 0.19  # mean linear brightness of a typical photo
+MEAN_LINEAR = 0.24  # mean linear brightness of a typical photo
 
 
 @dataclass(frozen=True)

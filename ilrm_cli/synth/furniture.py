@@ -3,10 +3,11 @@
 Every function takes the kit and a frame, and adds solids that stand on z = 0 of the frame; sizes are in its units.
 """
 
-from ilrm_cli.synth.kit import UPSIDE_DOWN, Kit, block, legs, random_turn
+from ilrm_cli.synth.kit import LYING_Y, UPSIDE_DOWN, Kit, block, legs, random_turn
 from ilrm_cli.synth.materials import FOLIAGE, PRINTS, WOODS
+from ilrm_cli.synth.reliefs import relief_tile
 from ilrm_cli.synth.scene import Frame
-from ilrm_cli.synth.shapes import ELLIPSOID, FRUSTUM, ROUNDED
+from ilrm_cli.synth.shapes import ELLIPSOID, FRUSTUM, RELIEF, ROUNDED, SUPERQUADRIC
 from ilrm_cli.synth.still_life import vessel
 
 
@@ -40,7 +41,7 @@ def sofa(kit: Kit, f: Frame) -> None:
     for x in (-0.25, 0.25):
         turn = random_turn(kit.rng)
         if kit.chance(0.6):
-            kit.builder.add(ROUNDED, f, (x * wide, -0.1, 0.6), (0.2, 0.08, 0.2), kit.paint(), 0.06, turn)
+            kit.builder.add(SUPERQUADRIC, f, (x * wide, -0.1, 0.6), (0.2, 0.2, 0.09), kit.paint(), (2.0, 5.0), turn)
 
 
 def bed(kit: Kit, f: Frame) -> None:
@@ -49,7 +50,8 @@ def bed(kit: Kit, f: Frame) -> None:
     kit.builder.add(ROUNDED, f, (0, 0.05, 0.42), (wide / 2, 0.98, 0.14), kit.paint(period=(0.4, 1.5)), 0.08)
     block(kit, f, wide, 0.06, kit.between(0.6, 1.1), kit.paint(WOODS), y=-1.0)
     for x in (-wide / 4, wide / 4):
-        kit.builder.add(ROUNDED, f, (x, -0.75, 0.6), (0.25, 0.16, 0.08), kit.paint(value=kit.between(0.6, 0.95)), 0.06)
+        linen = kit.paint(value=kit.between(0.6, 0.95))
+        kit.builder.add(SUPERQUADRIC, f, (x, -0.75, 0.6), (0.27, 0.18, 0.09), linen, (2.0, 5.0))
 
 
 def shelf(kit: Kit, f: Frame) -> None:
@@ -66,6 +68,41 @@ def shelf(kit: Kit, f: Frame) -> None:
             block(kit, f, full, deep * 0.7, step * kit.between(0.5, 0.8), books, z=row * step + 0.06 * step)
         else:
             vessel(kit, f.at(kit.between(-0.3, 0.3) * wide, 0, (row + 0.06) * step, 0, step * 0.7))
+
+
+def laden_shelf(kit: Kit, f: Frame) -> None:
+    """Boards on posts, each full of books, boxes, bottles and bowls."""
+    wide, tall, deep = kit.between(0.8, 1.3), kit.between(1.2, 2.1), kit.between(0.25, 0.4)
+    rows, wood = int(kit.rng.integers(3, 6)), kit.paint(WOODS, calm=kit.chance(0.5))
+    step = tall / rows
+    for x in (-wide / 2, wide / 2):
+        block(kit, f, 0.04, deep, tall, wood, x=x)
+    paints = [kit.paint(period=(0.1, 0.5)) for _ in range(6)]
+    for row in range(rows + 1):
+        block(kit, f, wide, deep, 0.03, wood, z=row * step)
+        x = -wide / 2 + 0.05
+        while row < rows and x < wide / 2 - 0.12:
+            pick, paint = kit.rng.random(), paints[int(kit.rng.integers(6))]
+            thick = kit.between(0.03, 0.07) if pick < 0.6 else kit.between(0.1, 0.2)
+            high = step * kit.between(0.5, 0.85)
+            if pick < 0.75:
+                depth = deep * kit.between(0.5, 0.9)
+                block(kit, f, thick, depth, high, paint, x=x + thick / 2, y=0.05, z=row * step + 0.03)
+            elif pick < 0.85:
+                half = (thick / 2, thick / 2, 0.3 * high)
+                at = (x + thick / 2, 0.05, row * step + 0.03 + 0.3 * high)
+                kit.builder.add(SUPERQUADRIC, f, at, half, paint, (kit.between(1.3, 6), 2.0))
+            elif pick < 0.93:
+                vessel(kit, f.at(x + thick, 0.03, row * step + 0.03, 0, 0.7 * step))
+                thick *= 1.6
+            x += thick + kit.between(0.0, 0.05)
+
+
+def curtain(kit: Kit, f: Frame, wide: float, tall: float) -> None:
+    """Folds of cloth on a wall at y = 0 that looks along +y."""
+    cloth = kit.paint(("plain", "stripes", "noise", "dots", "leaves"), (0.4, 1.5), calm=kit.chance(0.6))
+    param = (0.9, wide / kit.between(0.3, 0.8), 0.2, relief_tile("waves", int(kit.rng.integers(3))))
+    kit.builder.add(RELIEF, f, (0, 0.05, tall / 2), (wide / 2, tall / 2, 0.06), cloth, param, LYING_Y)
 
 
 def cabinet(kit: Kit, f: Frame) -> None:

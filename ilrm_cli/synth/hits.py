@@ -6,7 +6,7 @@ from numpy import float32 as f32
 
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.intervals import box_interval, closed_interval
-from ilrm_cli.synth.marching import marched, marched_gradient, superquadric_root
+from ilrm_cli.synth.marching import marched, marched_gradient, superquadric
 from ilrm_cli.synth.shapes import (
     CARVED,
     CLIPPED,
@@ -15,13 +15,19 @@ from ilrm_cli.synth.shapes import (
     FAR,
     RELIEF,
     SUPERQUADRIC,
+    TERRAIN,
     TORUS,
 )
 
+SHADOW_STEPS = 3  # Newton steps to a superquadric that throws a soft shadow
+
 
 @kernel
-def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz):
-    """Interval inside solid `i` and inside its half-space; leaving a marched solid is approximated by its box."""
+def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit):
+    """Interval inside solid `i` and inside its half-space; leaving a marched solid is approximated by its box.
+
+    Marched solids are not searched beyond `limit`.
+    """
     kind = shapes.kind[i]
     if kind < TORUS:
         t0, f0, t1, f1 = closed_interval(kind, ox, oy, oz, dx, dy, dz, shapes.param[i, 0])
@@ -39,6 +45,7 @@ def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz):
         elif t < t1:
             t1, f1 = t, CLIPPED
     if kind >= TORUS:
+        t1 = min(t1, limit)
         if t0 >= t1 or t1 <= f32(0):
             return FAR, CURVED, -FAR, CURVED
         start = max(t0, f32(0))
@@ -59,7 +66,7 @@ def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
 @kernel
 def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     """(t, face) of the first surface of solid `i` with 0 < t < limit seen from outside; t = FAR where there is none."""
-    t0, f0, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz)
+    t0, f0, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit)
     if t0 >= t1 or t1 <= f32(0) or t0 >= limit:
         return FAR, 0
     if shapes.carve[i, 3] > f32(0):
@@ -70,16 +77,49 @@ def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
 
 
 @kernel
+def thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz):
+    """(t where it begins, length inside) after a few Newton steps from either side, which stop short of the surface."""
+    p, q = shapes.param[i, 0], shapes.param[i, 1]
+    t0, _, t1, _ = box_interval(ox, oy, oz, dx, dy, dz)
+    t0 = max(t0, f32(0))
+    for _ in range(SHADOW_STEPS):
+        if t0 >= t1:
+            return f32(0), f32(0)
+        value, gx, gy, gz = superquadric(ox + t0 * dx, oy + t0 * dy, oz + t0 * dz, p, q)
+        if value <= f32(1.01):
+            break
+        slope = gx * dx + gy * dy + gz * dz
+        if slope >= f32(0):
+            return f32(0), f32(0)
+        t0 -= (value - f32(1)) / slope
+    for _ in range(SHADOW_STEPS):
+        value, gx, gy, gz = superquadric(ox + t1 * dx, oy + t1 * dy, oz + t1 * dz, p, q)
+        slope = gx * dx + gy * dy + gz * dz
+        if value <= f32(1.01) or slope <= f32(0):
+            break
+        t1 -= (value - f32(1)) / slope
+    return t0, max(t1 - t0, f32(0))
+
+
+@kernel
 def chord(shapes, i, ox, oy, oz, dx, dy, dz):
-    """(t where solid `i` begins, length inside it) along a ray from t = 0 on; length 0 where it is missed."""
-    t0, _, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz)
+    """(t where solid `i` begins, length inside it) along a ray from t = 0 on; length 0 where it is missed.
+
+    For soft shadows: of height fields only the part below the deepest valley counts, superquadrics are a little thick.
+    """
+    kind = shapes.kind[i]
+    if kind == SUPERQUADRIC:
+        return thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz)
+    if kind == TERRAIN:
+        return f32(0), f32(0)
+    if kind == RELIEF:  # the box up to the valleys, as a unit box
+        z = f32(1) / max(f32(1) - shapes.param[i, 0], f32(1e-3))
+        t0, _, t1, _ = box_interval(ox, oy, (oz + f32(1)) * z - f32(1), dx, dy, dz * z)
+    else:
+        t0, _, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, FAR)
     t0 = max(t0, f32(0))
     if t0 >= t1:
         return f32(0), f32(0)
-    if shapes.kind[i] == SUPERQUADRIC:
-        p, q = shapes.param[i, 0], shapes.param[i, 1]
-        t1 = min(superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t1, t0, f32(-1)), t1)
-        t1 = max(t0, t1)
     inside = t1 - t0
     if shapes.carve[i, 3] > f32(0):
         c0, _, c1, _ = hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz)

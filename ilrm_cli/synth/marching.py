@@ -79,8 +79,8 @@ def superquadric(x, y, z, p, q):
 
 
 @kernel
-def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end, sign):
-    """First t from `t` towards `end` where G = 1; sign 1 goes forwards, -1 backwards. FAR where there is none.
+def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end):
+    """First t from `t` on where G = 1, before `end`; FAR where there is none.
 
     Newton's method on a convex function from outside: it comes closer from one side and cannot step over the root.
     """
@@ -89,10 +89,10 @@ def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end, sign):
         if value < f32(1) + TOUCH:
             return t
         slope = gx * dx + gy * dy + gz * dz
-        if slope * sign >= f32(0):
+        if slope >= f32(0):
             return FAR
         t -= (value - f32(1)) / slope
-        if (t - end) * sign > f32(0):
+        if t > end:
             return FAR
     return FAR
 
@@ -121,8 +121,8 @@ def relief_top(shapes, i, x, y):
 def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     """First t below the upper surface of a height field before `end`.
 
-    Steps are safe by the largest slope there can be, but never shorter than half a cell of the tile, in which the
-    surface hardly bends; where they end below it, regula falsi (Illinois) finds the crossing.
+    Steps are safe by the largest slope there can be, but never shorter than a cell of the tile, in which the surface
+    hardly bends; where they end below it, regula falsi (Illinois) finds the crossing.
     """
     share, across, along, tile = shapes.param[i, 0], shapes.param[i, 1], shapes.param[i, 2], int(shapes.param[i, 3])
     lateral = math.sqrt(across * across * dx * dx + along * along * dy * dy)
@@ -130,7 +130,7 @@ def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     if shapes.kind[i] == TERRAIN:
         steep += RIM_SLOPE * math.sqrt(dx * dx + dy * dy)
     closing = max(steep - dz, f32(1e-9))  # how fast the gap may shrink
-    least = f32(1 / RELIEF_SIDE) / max(lateral, f32(1e-9))
+    least = f32(2 / RELIEF_SIDE) / max(lateral, f32(1e-9))
     start, before, gap_before, gap = t, t, f32(0), f32(0)
     for _ in range(RELIEF_STEPS):
         top, _, _ = relief_top(shapes, i, ox + t * dx, oy + t * dy)
@@ -161,7 +161,7 @@ def marched(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     """First t in [t, end] that is inside solid `i`, for a ray that is within its bounding box there; else FAR."""
     kind = shapes.kind[i]
     if kind == SUPERQUADRIC:
-        return superquadric_root(ox, oy, oz, dx, dy, dz, shapes.param[i, 0], shapes.param[i, 1], t, end, f32(1))
+        return superquadric_root(ox, oy, oz, dx, dy, dz, shapes.param[i, 0], shapes.param[i, 1], t, end)
     if kind >= RELIEF:
         return relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end)
     return sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end)

@@ -13,6 +13,7 @@ FLOORS = ("planks", "planks", "grout", "checker", "noise", "straw", "plaid", "pe
 GROUNDS = ("straw", "straw", "pebbles", "leaves", "noise", "blotches", "bricks", "grout", "planks", "veins")
 WOODS = ("planks", "planks", "noise", "plain", "veins", "stripes")
 FOLIAGE = ("leaves", "straw", "noise", "blotches")
+ANY = (*FAMILIES, "plain", "plain", "plain", "noise")
 PRINTS = ("poster", "text", "books", "windows", "leaves", "plaid")
 
 
@@ -25,8 +26,17 @@ class Materials(NamedTuple):
     base: np.ndarray  # [M, 3] linear colour
     mix: np.ndarray  # [M, 3, 3] colour (row) per channel (column)
     detail: np.ndarray  # [M] strength of the fine noise
+    bump: np.ndarray  # [M] how much the fine noise turns the normal that light sees; 0 = smooth
     gloss: np.ndarray  # [M, 2] strength and exponent of the highlight
     glow: np.ndarray  # [M] light given off, in units of albedo
+
+
+# hues of things around us (mean, spread, share): wood, stone and skin; leaves; sky and paint; brick; anything
+NATURAL_HUES = ((0.08, 0.03, 0.54), (0.27, 0.06, 0.12), (0.6, 0.05, 0.13), (0.0, 0.02, 0.09), (0.5, 0.3, 0.12))
+NATURAL_SHARE = 0.75  # of scenes; the others have any hues, and loud ones
+CONTRAST, CALM_CONTRAST = (0.35, 1.8), (0.15, 1.2)  # of patterns, relative to that between two colours
+BUMPY = 0.35  # share of materials with a rough surface
+CALM = 0.5  # saturation of walls, floors and ground, relative to small things
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -39,15 +49,22 @@ class Palette:
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
-        self.hues = rng.uniform(0, 1, int(rng.integers(2, 6)))
-        self.loudness = rng.uniform(0.25, 1.3)
+        count = int(rng.integers(2, 6))
+        if rng.random() < NATURAL_SHARE:
+            mean, spread, share = np.array(NATURAL_HUES).T
+            pick = rng.choice(len(share), count, p=share)
+            self.hues, self.loudness = rng.normal(mean[pick], spread[pick]) % 1, rng.uniform(0.3, 1.1)
+        else:
+            self.hues, self.loudness = rng.uniform(0, 1, count), rng.uniform(0.4, 1.4)
 
-    def colour(self, hue: float | None = None, value: float | None = None) -> tuple[float, float, float]:
+    def colour(
+        self, hue: float | None = None, value: float | None = None, calm: bool = False
+    ) -> tuple[float, float, float]:
         """A linear colour."""
         rng = self.rng
         if hue is None:
             hue = float(self.hues[int(rng.integers(len(self.hues)))]) if rng.random() < 0.8 else rng.random()
-        saturation = min(rng.beta(1.3, 2.5) * self.loudness, 0.95)
+        saturation = min(rng.beta(1.3, 2.5) * self.loudness * (CALM if calm else 1.0), 0.95)
         value = between(rng, 0.08, 0.97) if value is None else value * between(rng, 0.7, 1.0)
         red, green, blue = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.03)) % 1, saturation, value)
         return red**2.2, green**2.2, blue**2.2
@@ -66,19 +83,24 @@ class Paints:
 
     def add(
         self,
-        families: tuple[str, ...] = FAMILIES,
+        families: tuple[str, ...] = ANY,
         period: tuple[float, float] = (0.4, 2.0),
         hue: float | None = None,
         value: float | None = None,
         upright: bool = False,
         glow: float = 0.0,
         gloss: float | None = None,
+        calm: bool = False,
     ) -> int:
-        """A new material: pattern of one of the families, repeating every `period` world units; returns its index."""
+        """A new material: pattern of one of the families, repeating every `period` world units; returns its index.
+
+        `calm` ones have the muted colours of large surfaces.
+        """
         rng = self.rng
         family = families[int(rng.integers(len(families)))]
-        first, second, third = (self.palette.colour(hue, value) for _ in range(3))
-        contrast, grain = between(rng, 0.4, 1.2), between(rng, -0.35, 0.35)
+        first, second, third = (self.palette.colour(hue, value, calm) for _ in range(3))
+        low, high = CALM_CONTRAST if calm else CONTRAST
+        contrast, grain = math.exp(between(rng, math.log(low), math.log(high))), between(rng, -0.35, 0.35)
         mix = [
             (contrast * (b - a), 0.6 * contrast * (c - a), grain * a)
             for a, b, c in zip(first, second, third, strict=True)
@@ -97,7 +119,9 @@ class Paints:
         tiles = (Tiles.of(family, int(rng.integers(1 << 30))), Tiles.of(FAMILIES[int(rng.integers(len(FAMILIES)))], 0))
         frequencies = (-math.log2(length), math.log2(fine))
         highlight = (gloss, math.exp(between(rng, 1.5, 4.5)))
-        self._rows.append((tiles, uv, frequencies, base, mix, between(rng, 0.1, 0.9), highlight, glow))
+        detail = between(rng, 0.1, 0.7 if calm else 1.3)
+        bump = between(rng, 0.2, 1.0) if rng.random() < BUMPY else 0.0
+        self._rows.append((tiles, uv, frequencies, base, mix, detail, bump, highlight, glow))
         return len(self._rows) - 1
 
     def finish(self) -> Materials:

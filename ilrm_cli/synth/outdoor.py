@@ -148,9 +148,3 @@ def monument(kit: Kit, f: Frame) -> None:
     block(kit, f, 1.3, 1.3, 0.15, stone)
     block(kit, f, 0.9, 0.9, tall, stone, z=0.15)
     sculpture(kit, f.at(0, 0, tall + 0.15, 0, kit.between(0.8, 1.6)), int(kit.rng.integers(4, 12)))
-
-
-def hill(kit: Kit, f: Frame, ground: int) -> None:
-    """A low mound of the ground's material."""
-    half = (kit.between(1.5, 4), kit.between(1.5, 4), kit.between(0.15, 0.6))
-    kit.builder.add(ELLIPSOID, f, (0, 0, 0), half, ground)

@@ -2,9 +2,10 @@
 
 import math
 
-from ilrm_cli.synth import furniture, outdoor
+from ilrm_cli.synth import furniture, greenery, outdoor, wires
 from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.scene import Frame
+from ilrm_cli.synth.statuary import bench, figure, knick_knack, stone, toy
 from ilrm_cli.synth.still_life import sculpture, vessel
 
 
@@ -34,15 +35,20 @@ def clutter(kit: Kit, f: Frame, wide: float, deep: float, count: int) -> None:
         spot = spots.take(size * 0.5)
         if spot:
             at = f.at(*spot, 0, kit.between(0, 6.3), size)
-            if kit.chance(0.75):
+            pick = kit.rng.random()
+            if pick < 0.5:
                 vessel(kit, at)
+            elif pick < 0.8:
+                knick_knack(kit, at)
+            elif pick < 0.9:
+                toy(kit, at)
             else:
                 sculpture(kit, at, 3)
 
 
 def _stand_by_wall(kit: Kit, at: Frame, wide: float, free: float, pick: int) -> None:
     if pick == 0:
-        furniture.shelf(kit, at)
+        (furniture.laden_shelf if kit.chance(0.6) else furniture.shelf)(kit, at)
     elif pick == 1:
         furniture.cabinet(kit, at)
     elif pick == 2:
@@ -62,16 +68,20 @@ def furnish_wall(kit: Kit, f: Frame, length: float, tall: float, free: float) ->
     """Things along a wall at y = 0 of the frame that looks along +y, none deeper than `free`."""
     x = -length / 2 + kit.between(0.1, 0.8)
     while x < length / 2 - 0.6:
-        wide, pick = kit.between(0.9, 1.9), int(kit.rng.integers(9))
+        wide, pick = kit.between(0.9, 1.9), int(kit.rng.integers(11))
         _stand_by_wall(kit, f.at(x + wide / 2, 0.32, 0), wide, free, pick)
         if pick == 8:
             furniture.door(kit, f.at(x + wide / 2, 0.02, 0))
-        elif pick in (2, 3, 4, 5, 7) and kit.chance(0.75):
+        elif pick == 9:
+            furniture.curtain(kit, f.at(x + wide / 2, 0, 0.1), wide, tall - 0.3)
+        elif pick == 10:
+            wires.frame_of_wires(kit, f.at(x + wide / 2, 0.4, 0))
+        elif pick in (2, 3, 4, 5, 7) and kit.chance(0.85):
             size = kit.between(0.4, 1.1)
             hung = f.at(x + wide / 2, 0.02, kit.between(1.1, max(1.2, tall - 0.4 - size)))
             hang = furniture.window if kit.chance(0.3) else furniture.picture
             hang(kit, hung, size * kit.between(0.7, 1.4), size)
-        x += wide + kit.between(0.05, 0.8)
+        x += wide + kit.between(0.03, 0.5)
 
 
 def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float, middle: float) -> None:
@@ -88,7 +98,8 @@ def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float,
 THINGS = (
     ("tree", 1.0), ("house", 2.4), ("rock", 0.6), ("car", 1.8), ("post", 0.3), ("fence", 1.2), ("sculpture", 0.8),
     ("stairs", 0.7), ("plant", 0.5), ("bush", 0.8), ("colonnade", 1.8), ("gate", 1.2), ("tower", 1.2),
-    ("monument", 0.9), ("chair", 0.4),
+    ("monument", 0.9), ("chair", 0.4), ("leafy_tree", 1.0), ("leafy_tree", 1.0), ("hedge", 1.2), ("figure", 0.5),
+    ("palm", 0.6), ("wheel_rack", 1.2), ("frame_of_wires", 0.7), ("bench", 0.8),
 )  # fmt: skip
 
 
@@ -106,6 +117,18 @@ def _thing(kit: Kit, name: str, f: Frame) -> None:
         sculpture(kit, f._replace(scale=1.3 * size), int(kit.rng.integers(3, 8)))
     elif name in ("plant", "chair"):
         getattr(furniture, name)(kit, f._replace(scale=size))
+    elif name == "leafy_tree":
+        greenery.leafy_tree(kit, f, kit.between(2.5, 6))
+    elif name == "hedge":
+        greenery.hedge(kit, f, kit.between(1.5, 2.4))
+    elif name == "palm":
+        greenery.palm(kit, f, int(kit.rng.integers(5, 12)), kit.between(0, 2))
+    elif name == "figure":
+        figure(kit, f, stone(kit))
+    elif name == "bench":
+        bench(kit, inwards)
+    elif name in ("wheel_rack", "frame_of_wires"):
+        getattr(wires, name)(kit, f)
     elif name in ("rock", "stairs", "bush"):
         getattr(outdoor, name)(kit, f._replace(scale=size))
     else:

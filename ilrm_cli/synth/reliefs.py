@@ -19,8 +19,9 @@ def relief_at(relief, tile, u, v):
     fx, fy = math.floor(x), math.floor(y)
     x, y = x - f32(fx) - f32(0.5), y - f32(fy) - f32(0.5)  # from the middle height, -0.5 to 0.5
     column, row = int(fx), int(fy)
-    a0, a1, a2 = f32(0.5) * (f32(0.5) - x) ** 2, f32(0.75) - x * x, f32(0.5) * (f32(0.5) + x) ** 2
-    b0, b1, b2 = f32(0.5) * (f32(0.5) - y) ** 2, f32(0.75) - y * y, f32(0.5) * (f32(0.5) + y) ** 2
+    h = f32(0.5)
+    a0, a1, a2 = h * (h - x) * (h - x), f32(0.75) - x * x, h * (h + x) * (h + x)
+    b0, b1, b2 = h * (h - y) * (h - y), f32(0.75) - y * y, h * (h + y) * (h + y)
     left, here, right = (
         (column - 1) & (RELIEF_SIDE - 1),
         column & (RELIEF_SIDE - 1),

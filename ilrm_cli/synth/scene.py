@@ -61,6 +61,7 @@ class Frame(NamedTuple):
 WHOLE = (0.0, 0.0, 0.0, 1.0)
 SOLID = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+SPAN_MARGIN = 1e-3  # cells; more than rounding
 SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
 
@@ -138,7 +139,8 @@ def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
     low, high = across.min(1), across.max(1)  # [N, 2]
     corner = low.min(0) - 1e-3
     per_unit = GRID / (high.max(0) - corner + 1e-3)
-    cells = [np.clip(((edge - corner) * per_unit).astype(np.int64), 0, GRID - 1) for edge in (low, high)]
+    span = np.concatenate([(low - corner) * per_unit - SPAN_MARGIN, (high - corner) * per_unit + SPAN_MARGIN], 1)
+    cells = [np.clip(edge.astype(np.int64), 0, GRID - 1) for edge in (span[:, :2], span[:, 2:])]
     top = (shapes.corners @ to_light).max(1)
     order = np.argsort(-top, kind="stable")
     start = np.zeros(GRID * GRID + 1, np.int32)
@@ -146,7 +148,5 @@ def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
     solids = np.empty(max(int(start[-1]), 1), np.int32)
     _fill_cells(order, *cells, np.zeros(GRID * GRID, np.int64), start, solids)
     local = shapes.local_from_world[:, :, :3] @ to_light
-    light, local, axes, corner, per_unit, top = (
-        array.astype(f32) for array in (to_light, local, axes, corner, per_unit, top)
-    )
-    return Blockers(light, local, axes, corner, per_unit, top, start, solids)
+    floats = (to_light, local, axes, corner, per_unit, span, top)
+    return Blockers(*(array.astype(f32) for array in floats), start, solids)

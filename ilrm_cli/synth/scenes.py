@@ -7,13 +7,17 @@ from ilrm_cli.synth.materials import Paints
 from ilrm_cli.synth.scene import Builder, Frame, Scene, blockers
 from ilrm_cli.synth.scenes_indoors import corridor, room, table_top
 from ilrm_cli.synth.scenes_outdoors import facade, heap, outdoors, street
+from ilrm_cli.synth.scenes_places import aerial, close_up, cluttered_shop, monument_building, statue
 from ilrm_cli.synth.still_life import vessel
 from ilrm_cli.synth.textures import tile_bank
 
 SCENES_PER_BANK = 8192  # scenes that share a bank of texture tiles; a bank costs a second
 
 # how often each kind is drawn: as people take photos, and a share of free order for what nobody thought of
-SHARES = {room: 0.26, table_top: 0.22, outdoors: 0.2, corridor: 0.05, street: 0.05, facade: 0.1, heap: 0.12}
+SHARES = {
+    room: 0.18, table_top: 0.17, outdoors: 0.13, corridor: 0.03, street: 0.04, facade: 0.08, heap: 0.07,
+    statue: 0.12, monument_building: 0.06, close_up: 0.06, aerial: 0.02, cluttered_shop: 0.04,
+}  # fmt: skip
 KINDS = {make.__name__: make for make in SHARES}
 
 

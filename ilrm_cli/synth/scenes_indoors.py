@@ -17,7 +17,7 @@ INSET = 0.35  # metres that cameras keep from walls
 def _middle_of_room(kit: Kit, wide: float, deep: float) -> None:
     """Tables with chairs, things on the floor, a rug."""
     spots = Spots(kit, wide / 2 - 0.9, deep / 2 - 0.9)
-    for _ in range(int(kit.rng.integers(0, 4)) if min(wide, deep) > 3.4 else 0):
+    for _ in range(int(kit.rng.integers(1, 4)) if min(wide, deep) > 3.4 else 0):
         spot = spots.take(0.55)
         if spot:
             f, long, height = Frame(*spot, 0, kit.between(0, 6.3)), kit.between(0.6, 1.1), kit.between(0.35, 0.8)
@@ -38,7 +38,7 @@ def _middle_of_room(kit: Kit, wide: float, deep: float) -> None:
 def room(kit: Kit) -> tuple[Surround, Stage]:
     """A room with furniture along the walls and some in the middle."""
     wide, deep, tall = kit.between(3.0, 8.0), kit.between(3.0, 8.0), kit.between(2.4, 3.6)
-    furnish_walls(kit, wide, deep, tall, 0.85, 0.4)
+    furnish_walls(kit, wide, deep, tall, 0.95, 0.4)
     _middle_of_room(kit, wide, deep)
     for _ in range(int(kit.rng.integers(0, 3))):
         hung = Frame(kit.between(-0.3, 0.3) * wide, kit.between(-0.3, 0.3) * deep, tall)
@@ -94,7 +94,7 @@ def table_top(kit: Kit) -> tuple[Surround, Stage]:
         distance=(near, far),
         low=(low[0] + 0.3, low[1] + 0.3, high),
         high=(top[0] - 0.3, top[1] - 0.3, top[2] - 0.3),
-        shots=("orbit", "orbit", "around", "around", "around", "sweep", "video"),
+        shots=("orbit", "orbit", "around", "around", "circle", "sweep", "video"),
         front=kit.between(0, 2 * math.pi),
     )
     return behind, stage

@@ -11,8 +11,8 @@ from numpy import float32 as f32
 
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.hits import chord
-from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, RELIEF, TORUS
-from ilrm_cli.synth.textures import fetch, fetch_noise
+from ilrm_cli.synth.surface import albedo, bumped
+from ilrm_cli.synth.textures import fetch_noise
 
 GRID = 24  # cells along a side of the map that finds the solids between a point and a light
 OPEN, ROOM, VOID = range(3)  # what is behind all solids: ground and sky, the inside of a box, sky all around
@@ -43,6 +43,7 @@ class Blockers(NamedTuple):
     axes: np.ndarray  # [2, 3] unit, across the light
     corner: np.ndarray  # [2] of the map
     per_unit: np.ndarray  # [2] cells per world unit
+    span: np.ndarray  # [N, 4] lowest u and v, highest u and v of each solid on the map, in cells
     top: np.ndarray  # [N] how far each solid reaches towards the light
     start: np.ndarray  # [GRID * GRID + 1] int32
     solids: np.ndarray  # [entries] int32, by cell, those that reach furthest first
@@ -67,6 +68,9 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
         i = blockers.solids[k]
         if blockers.top[i] <= height:
             break
+        s = blockers.span
+        if u < s[i, 0] or v < s[i, 1] or u > s[i, 2] or v > s[i, 3]:
+            continue
         m = shapes.local_from_world
         ox = m[i, 0, 0] * px + m[i, 0, 1] * py + m[i, 0, 2] * pz + m[i, 0, 3]
         oy = m[i, 1, 0] * px + m[i, 1, 1] * py + m[i, 1, 2] * pz + m[i, 1, 3]
@@ -77,50 +81,6 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
             if share < f32(0.01):
                 return f32(0)
     return share
-
-
-@kernel
-def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
-    """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
-    if face >= CARVED:
-        face -= CARVED
-    if face == CURVED and kind in (ELLIPSOID, FRUSTUM):
-        around = math.atan2(y, x) * f32(0.5) * (hx + hy)
-        return around, (math.asin(min(max(z, f32(-1)), f32(1))) * hz if kind == ELLIPSOID else z * hz)
-    if face == CURVED and kind == TORUS:
-        ring = math.sqrt(x * x + y * y)
-        return math.atan2(y, x) * hx * f32(0.7), math.atan2(z, ring - f32(0.7)) * hx * f32(0.3)
-    axis = face // 2
-    if face == CURVED and kind >= RELIEF:
-        axis = 2
-    elif face in (CURVED, CLIPPED):
-        ax, ay, az = abs(nx), abs(ny), abs(nz)
-        axis = 0 if ax >= ay and ax >= az else (1 if ay >= az else 2)
-    if axis == 0:
-        return y * hy, z * hz
-    if axis == 1:
-        return x * hx, z * hz
-    return x * hx, y * hy
-
-
-@kernel
-def albedo(materials, texels, m, u, v, footprint):
-    """Linear colour of material `m` at (u, v), averaged over `footprint` world units."""
-    uv = materials.uv
-    size = math.log2(max(footprint, f32(1e-6))) + f32(8)  # 2^8 texels per period
-    c, s, u0, v0 = uv[m, 0, 0], uv[m, 0, 1], uv[m, 0, 2], uv[m, 0, 3]
-    lod = size + materials.log_frequency[m, 0]
-    r, g, b = fetch(texels, materials.tile[m, 0], c * u - s * v + u0, s * u + c * v + v0, lod)
-    c, s, u0, v0 = uv[m, 1, 0], uv[m, 1, 1], uv[m, 1, 2], uv[m, 1, 3]
-    lod = size + materials.log_frequency[m, 1]
-    fine = fetch_noise(texels, materials.tile[m, 1], c * u - s * v + u0, s * u + c * v + v0, lod)
-    gain = f32(1) + materials.detail[m] * f32(2) * (fine - f32(0.5))
-    base, mix = materials.base, materials.mix
-    red = (base[m, 0] + mix[m, 0, 0] * r + mix[m, 0, 1] * g + mix[m, 0, 2] * b) * gain
-    green = (base[m, 1] + mix[m, 1, 0] * r + mix[m, 1, 1] * g + mix[m, 1, 2] * b) * gain
-    blue = (base[m, 2] + mix[m, 2, 0] * r + mix[m, 2, 1] * g + mix[m, 2, 2] * b) * gain
-    low, high = f32(0.008), f32(0.92)
-    return min(max(red, low), high), min(max(green, low), high), min(max(blue, low), high)
 
 
 @kernel
@@ -190,6 +150,8 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
         return r * w, g * w, b * w
     bias = f32(1e-3) + f32(0.2) * footprint
     qx, qy, qz = px + bias * nx, py + bias * ny, pz + bias * nz
+    if materials.bump[m] > f32(0):
+        nx, ny, nz = bumped(materials, texels, m, u, v, footprint, nx, ny, nz)
     light = sun.to_light
     facing = nx * light[0] + ny * light[1] + nz * light[2]
     direct = f32(0)
@@ -223,8 +185,9 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
 
 @kernel
 def to_display(value):
-    """Linear to sRGB by roots (error below 0.003), highlights rolled off towards 1."""
+    """Linear to sRGB by roots (error below 0.003), with the contrast of a camera, highlights rolled off towards 1."""
     value = max(value, f32(0))
+    value *= f32(1.535) * math.sqrt(math.sqrt(value))  # v^1.25, middle grey 0.18 stays
     if value > f32(0.7):
         value = f32(1) - f32(0.09) / (value - f32(0.4))
     root = math.sqrt(value)

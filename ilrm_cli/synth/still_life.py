@@ -10,7 +10,7 @@ import numpy as np
 from ilrm_cli.synth.kit import LYING_Y, UPSIDE_DOWN, Kit, block, random_turn
 from ilrm_cli.synth.materials import PRINTS
 from ilrm_cli.synth.scene import SOLID, WHOLE, Frame
-from ilrm_cli.synth.shapes import ELLIPSOID, FRUSTUM, ROUNDED, TORUS
+from ilrm_cli.synth.shapes import BOX, ELLIPSOID, FRUSTUM, ROUNDED, SUPERQUADRIC, TORUS
 
 
 def vessel(kit: Kit, f: Frame) -> None:
@@ -44,16 +44,21 @@ def vessel(kit: Kit, f: Frame) -> None:
             z += thick
 
 
+SCULPTED = (BOX, ELLIPSOID, FRUSTUM, TORUS, ROUNDED, SUPERQUADRIC, SUPERQUADRIC)
+
+
 def sculpture(kit: Kit, f: Frame, parts: int) -> None:
     """A free assembly about one unit high: solids of all kinds on a stem, sometimes in rings around it."""
     paints = [kit.paint(period=(0.25, 1.0)) for _ in range(int(kit.rng.integers(2, 6)))]
     z, spread = 0.0, kit.between(0.05, 0.3)
     for _ in range(parts):
         half = tuple(kit.rng.uniform(0.07, 0.3, 3))
-        kind = int(kit.rng.integers(5))
+        kind = SCULPTED[int(kit.rng.integers(len(SCULPTED)))]
         if kind == TORUS:
             half = (half[0],) * 3
         param = {FRUSTUM: kit.between(0, 1), TORUS: kit.between(0.15, 0.4), ROUNDED: 0.3 * min(half)}.get(kind, 0.0)
+        if kind == SUPERQUADRIC:
+            param = (kit.between(1.1, 6), kit.between(1.1, 6))
         clip, carve = WHOLE, SOLID
         if kit.chance(0.2):
             normal = kit.rng.standard_normal(3)

@@ -30,7 +30,9 @@ def background(
     below = above * kit.between(0.4, 0.9) * rng.normal(1, 0.05, 3)
     blue = np.array([kit.between(0.1, 0.45), kit.between(0.3, 0.55), kit.between(0.6, 0.95)])
     zenith = blue + (overcast if kit.chance(0.7) else 0) * (0.75 - blue)
+    bright = kit.between(1.0, 2.8)  # skies are brighter than what they light, and often burnt out
     sky = [zenith + kit.between(0.3, 0.8) * (0.85 - zenith), zenith, np.full(3, kit.between(0.7, 1.0))]
+    sky = [bright * colour for colour in sky]
     pool = [*(box[0] + (box[1] - box[0]) * rng.uniform(0.2, 0.8, 3)), rng.uniform(0, 0.2) if kind == ROOM else 0.0]
     haze = 0.0 if kind != OPEN or kit.chance(0.5) else kit.between(0, 0.04) / reach
     cover = (kit.between(0, 0.75), kit.between(0.1, 0.5))
@@ -45,15 +47,24 @@ def background(
 
 def room_materials(kit: Kit) -> list[int]:
     """Four walls, floor, ceiling, and one for what is never seen."""
-    wall = kit.paint(WALLS, (0.5, 2.5), value=kit.between(0.4, 0.95), upright=True)
+    calm = kit.chance(0.8)
+    wall = kit.paint(WALLS, (0.5, 2.5), value=kit.between(0.4, 0.98), upright=True, calm=calm)
     walls = [wall if kit.chance(0.7) else kit.paint(WALLS, (0.5, 3), upright=True) for _ in range(4)]
-    floor = kit.paint(FLOORS, (0.8, 3))
-    ceiling = kit.paint(("plain", "plain", "noise", "grout", "planks"), (1, 3), value=kit.between(0.6, 0.95))
+    floor = kit.paint(FLOORS, (0.8, 3), calm=calm)
+    ceiling = kit.paint(("plain", "plain", "noise", "grout", "planks"), (1, 3), value=kit.between(0.6, 0.95), calm=True)
     return [*walls, floor, ceiling, wall]
 
 
 def open_materials(kit: Kit, reach: float) -> list[int]:
     """Ground, and the silhouette or wallpaper far away (its pattern repeats every so many radians)."""
-    ground = kit.paint(GROUNDS, (0.3 * reach, 1.5 * reach))
-    far = kit.paint(("leaves", "noise", "windows", "blotches", "straw", "pebbles", "poster"), (0.3, 1.5), upright=True)
+    size, pick = (0.15 * reach, 1.2 * reach), kit.rng.random()
+    if pick < 0.3:  # lawn, moss
+        ground = kit.paint(("straw", "noise", "leaves"), size, hue=kit.between(0.2, 0.33), value=kit.between(0.4, 0.9))
+    elif pick < 0.5:  # earth, sand
+        hue = kit.between(0.06, 0.12)
+        ground = kit.paint(("noise", "straw", "pebbles", "blotches"), size, hue=hue, value=kit.between(0.3, 0.9))
+    else:
+        ground = kit.paint(GROUNDS, size, calm=kit.chance(0.8))
+    families = ("leaves", "noise", "windows", "blotches", "straw", "pebbles", "poster")
+    far = kit.paint(families, (0.15, 0.8), upright=True, calm=kit.chance(0.8))
     return [far] * 4 + [ground] * 2 + [far]

@@ -84,6 +84,49 @@ def around(stage: Stage, rng: np.random.Generator, count: int):
     return _ring(stage, rng, count, 2 * math.pi)
 
 
+def circle(stage: Stage, rng: np.random.Generator, count: int):
+    """All the way around at eye height and an even distance, as one walks around a statue or a building."""
+    turn = rng.choice([-1, 1]) * 2 * math.pi * np.linspace(0, 1, count, endpoint=False)
+    azimuth = rng.uniform(0, 2 * math.pi) + turn + rng.normal(0, 0.05, count)
+    distance = rng.uniform(*stage.distance) * np.exp(rng.normal(0, 0.03) + 0.15 * _wander(rng, count, 1.0)[:, 0])
+    positions = _polar(stage, distance, azimuth, np.zeros(count))
+    eye = rng.uniform(stage.low[2], max(stage.low[2] + 0.05, min(stage.focus[2] * 1.3, stage.high[2])))
+    positions[:, 2] = eye + 0.05 * distance * rng.standard_normal(count)
+    targets = np.array(stage.focus) + distance[:, None] * (rng.normal(0, 0.04, 3) + rng.normal(0, 0.02, (count, 3)))
+    return positions, targets
+
+
+def strafe(stage: Stage, rng: np.random.Generator, count: int):
+    """Sideways along a front, looking across the path, turned a little inwards."""
+    distance = rng.uniform(*stage.distance)
+    length = distance * math.exp(rng.uniform(math.log(0.4), math.log(2.0)))
+    outwards = np.array([math.cos(stage.front), math.sin(stage.front), 0.0])
+    along = np.array([-outwards[1], outwards[0], 0.0])
+    s = np.linspace(-0.5, 0.5, count)[:, None]
+    positions = np.array(stage.focus) + distance * outwards + length * s * along + 0.06 * _wander(rng, count, distance)
+    positions[:, 2] = rng.uniform(stage.low[2], max(stage.low[2] + 0.05, 0.9 * stage.focus[2]))
+    positions[:, 2] += rng.normal(0, 0.02 * distance, count)
+    targets = np.array(stage.focus) + rng.uniform(0, 0.9) * length * s * along + rng.normal(0, 0.03 * distance, 3)
+    return positions, targets
+
+
+def survey(stage: Stage, rng: np.random.Generator, count: int):
+    """From above, straight down or nearly, in rows."""
+    height = rng.uniform(*stage.distance)
+    lines = int(rng.integers(1, 4))
+    row = np.arange(count) * lines // count
+    along = (np.arange(count) * lines / count) % 1
+    along = np.where(row % 2 == 0, along, 1 - along) - 0.5
+    step, turn = rng.uniform(0.25, 0.6), rng.uniform(0, 2 * math.pi)
+    reach = rng.uniform(0.5, 1.6) if lines == 1 else rng.uniform(0.5, 1.1)
+    flat = np.stack([reach * along, step * (row - (lines - 1) / 2)], -1) + rng.normal(0, 0.02, (count, 2))
+    c, s = math.cos(turn), math.sin(turn)
+    flat = height * flat @ np.array([[c, s], [-s, c]])
+    positions = np.array(stage.focus) + np.concatenate([flat, np.full((count, 1), height)], 1)
+    tilt = rng.uniform(0.03, 0.25)
+    return positions, positions + np.array([c * tilt, s * tilt, -1.0]) + rng.normal(0, 0.01, (count, 3))
+
+
 def walk(stage: Stage, rng: np.random.Generator, count: int):
     """Forward along a path, looking ahead or a little to the side."""
     low, high = np.array(stage.low), np.array(stage.high)
@@ -140,8 +183,8 @@ def drone(stage: Stage, rng: np.random.Generator, count: int):
 
 
 SHOTS: dict[str, Callable] = {
-    "sweep": sweep, "video": video, "orbit": orbit, "around": around, "walk": walk,
-    "approach": approach, "scan": scan, "drone": drone,
+    "sweep": sweep, "video": video, "orbit": orbit, "around": around, "circle": circle, "strafe": strafe,
+    "walk": walk, "approach": approach, "scan": scan, "drone": drone, "survey": survey,
 }  # fmt: skip
 
 
