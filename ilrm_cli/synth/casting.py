@@ -12,8 +12,9 @@ from numpy import float32 as f32
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.hits import face_kind, first_hit, normal_at
 from ilrm_cli.synth.intervals import box_interval
-from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, surface_uv, to_display
+from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, to_display
 from ilrm_cli.synth.shapes import FAR
+from ilrm_cli.synth.surface import surface_uv
 from ilrm_cli.synth.tiling import hash01
 
 BEHIND, NOTHING = -1, -2  # "solid" numbers: of ground, room and sky; of no ray yet

@@ -125,12 +125,12 @@ def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     hardly bends; where they end below it, regula falsi (Illinois) finds the crossing.
     """
     share, across, along, tile = shapes.param[i, 0], shapes.param[i, 1], shapes.param[i, 2], int(shapes.param[i, 3])
-    lateral = math.sqrt(across * across * dx * dx + along * along * dy * dy)
+    lateral = math.sqrt(across * across * dx * dx + along * along * dy * dy) + f32(1e-9)
     steep = share * shapes.steepness[tile] * lateral
     if shapes.kind[i] == TERRAIN:
         steep += RIM_SLOPE * math.sqrt(dx * dx + dy * dy)
-    closing = max(steep - dz, f32(1e-9))  # how fast the gap may shrink
-    least = f32(2 / RELIEF_SIDE) / max(lateral, f32(1e-9))
+    closing = max(f32(1e-9), steep - dz)  # how fast the gap may shrink
+    least = f32(2 / RELIEF_SIDE) / lateral
     start, before, gap_before, gap = t, t, f32(0), f32(0)
     for _ in range(RELIEF_STEPS):
         top, _, _ = relief_top(shapes, i, ox + t * dx, oy + t * dy)

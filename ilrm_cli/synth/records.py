@@ -21,7 +21,7 @@ CONSTANT = {  # fields that have the same length in every scene
     "sun": ("to_light", "axes", "corner", "per_unit", "start"),
     "above": ("to_light", "axes", "corner", "per_unit", "start"),
 }  # fmt: skip
-ROOM = 256  # rows of every padded array at least: two thirds of the scenes fit as they are
+ROOM = 512  # rows of every padded array at least: 97 % of the scenes fit as they are
 LONG_ROOM = {"solids": 8192}  # entries of the light maps
 
 

@@ -33,8 +33,8 @@ class Sample:
 
 
 SAMPLES = {
-    "photos": Sample("table_top", 30, "sweep", 0, 10, posed=False),
-    "posed": Sample("room", 39, "sweep", 0, 12, posed=True),
+    "photos": Sample("table_top", 36, "sweep", 0, 10, posed=False),
+    "posed": Sample("room", 33, "sweep", 0, 12, posed=True),
 }
 
 

@@ -148,5 +148,7 @@ def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
     solids = np.empty(max(int(start[-1]), 1), np.int32)
     _fill_cells(order, *cells, np.zeros(GRID * GRID, np.int64), start, solids)
     local = shapes.local_from_world[:, :, :3] @ to_light
-    floats = (to_light, local, axes, corner, per_unit, span, top)
-    return Blockers(*(array.astype(f32) for array in floats), start, solids)
+    light, local, axes, corner, per_unit, span, top = (
+        array.astype(f32) for array in (to_light, local, axes, corner, per_unit, span, top)
+    )
+    return Blockers(light, local, axes, corner, per_unit, span, top, start, solids)

@@ -6,6 +6,7 @@ from ilrm_cli.synth import buildings, furniture, greenery, outdoor, statuary, wi
 from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.materials import FLOORS
 from ilrm_cli.synth.placing import clutter, furnish_walls, scatter
+from ilrm_cli.synth.reliefs import relief_tile
 from ilrm_cli.synth.scene import Frame, Stage
 from ilrm_cli.synth.shading import OPEN, ROOM, Surround
 from ilrm_cli.synth.shapes import RELIEF
@@ -151,10 +152,9 @@ def aerial(kit: Kit) -> tuple[Surround, Stage]:
     greenery.uneven_ground(kit, 1.5 * reach, materials[4], kit.between(1.5, 4.0))
     for _ in range(int(kit.rng.integers(1, 4))):  # roads and fields
         field = kit.paint(("plain", "noise", "stripes", "straw"), (2, 8), calm=True)
-        at, yaw = kit.rng.uniform(-0.5, 0.5, 2) * reach, kit.between(0, 6.3)
+        (x, y), yaw = kit.rng.uniform(-0.5, 0.5, 2) * reach, kit.between(0, 6.3)
         half = (1.5 * reach, kit.between(0.6, 1.6), 0.12) if kit.chance(0.6) else (*kit.rng.uniform(2, 6, 2), 0.1)
-        tile_param = (0.3, 3.0, 1.0, 0.0)
-        kit.builder.add(RELIEF, Frame(*at, 0.1, yaw), (0, 0, 0), half, field, tile_param)
+        kit.builder.add(RELIEF, Frame(x, y, 0.1, yaw), (0, 0, 0), half, field, (0.3, 3.0, 1.0, relief_tile("hills", 0)))
     for _ in range(int(kit.rng.integers(1, 4))):
         x, y = kit.rng.uniform(-0.7, 0.7, 2) * reach
         for _ in range(int(kit.rng.integers(4, 14))):
@@ -164,7 +164,8 @@ def aerial(kit: Kit) -> tuple[Surround, Stage]:
             else:
                 outdoor.tree(kit, Frame(x + dx, y + dy, 0, kit.between(0, 6.3)))
     for _ in range(int(kit.rng.integers(0, 7))):
-        f = Frame(*kit.rng.uniform(-0.8, 0.8, 2) * reach, 0, kit.between(0, 6.3))
+        x, y = kit.rng.uniform(-0.8, 0.8, 2) * reach
+        f = Frame(x, y, 0, kit.between(0, 6.3))
         pick = kit.rng.random()
         if pick < 0.6:
             outdoor.house(kit, f, kit.between(3, 6), kit.between(3, 5), kit.between(2, 4))
