@@ -25,6 +25,11 @@ class Gaussians:
     opacities: Float[Tensor, " gaussian"]  # in [0, 1]
     harmonics: Float[Tensor, "gaussian bases 3"]  # spherical harmonics, (degree + 1)² bases, in `harmonics.py`'s order
 
+    @staticmethod
+    def concatenated(*parts: "Gaussians") -> "Gaussians":
+        """All Gaussians of several sets with harmonics of one degree, in this order."""
+        return Gaussians(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Gaussians)))
+
     def __len__(self) -> int:
         return self.means.shape[0]
 

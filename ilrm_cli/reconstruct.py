@@ -15,6 +15,7 @@ from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photos import find_photos
 from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.ilrm import Ilrm
@@ -155,9 +156,9 @@ class Prediction:
 
 @torch.inference_mode()
 def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
-    """One forward pass, less what floats in space; nothing is taken from the published models, they stay as published.
+    """One forward pass, less what floats in space, before a backdrop; the published models stay as published.
 
-    A Gaussian in space that other views see through is left out: see `model.consistency`.
+    See `model.consistency` for what is left out and `model.backdrop` for what is added.
     """
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
@@ -166,7 +167,10 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
     cameras, factor = prepared.inputs.cameras, model.config.viewpoint_factor
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
     solid = gaussians[~floating(gaussians.means, grid)]
-    return Prediction(solid, len(gaussians) - len(solid), clock.layers())
+    count = len(gaussians) - len(solid)
+    if model.config.backdrop:
+        solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
+    return Prediction(solid, count, clock.layers())
 
 
 def refined(gaussians: Gaussians, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:

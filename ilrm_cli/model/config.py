@@ -63,6 +63,7 @@ class IlrmConfig:
     image_channels: tuple[Channel, ...] = (*RAY_CHANNELS, "color")  # what an image token embeds, in this order
     head: HeadConfig = field(default_factory=HeadConfig)
     matching: MatchingConfig | None = None  # None is the paper's model
+    backdrop: bool = False  # whether a sphere of mean colours lies behind the Gaussians (ours, see `backdrop.py`)
     min_views: int = 2  # views the weights were trained for
     max_views: int = 32
     long_side_px: int = 960  # image size the weights were trained for

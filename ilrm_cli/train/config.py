@@ -13,6 +13,7 @@ DEFAULT_MODEL = IlrmConfig(
     patch=4,
     head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
     matching=MatchingConfig(background=4, points=512),
+    backdrop=True,
     max_views=12,
     long_side_px=256,
 )

@@ -28,16 +28,23 @@ class Loss:
 
 
 def scene_loss(
-    gaussians: Gaussians, sample: Sample, config: TrainConfig, progress: float, perceptual: Perceptual | None = None
+    gaussians: Gaussians,
+    sample: Sample,
+    config: TrainConfig,
+    progress: float,
+    perceptual: Perceptual | None = None,
+    behind: Gaussians | None = None,
 ) -> Loss:
     """MSE, structure and appearance of rendered targets and some inputs, and a depth term that fades.
 
-    `progress` is the share of the run that is done, in [0, 1].
+    `gaussians` are those of the inputs' pixels, `behind` what is drawn with them (see `model.backdrop`); `progress` is
+    the share of the run that is done, in [0, 1].
     """
+    drawn = gaussians if behind is None else Gaussians.concatenated(gaussians, behind)
     shown = slice(0, config.inputs_rendered)
     cameras = stack([sample.targets.cameras, sample.inputs.cameras[shown]])
     truth = torch.cat([sample.targets.images, sample.inputs.images[shown]])
-    image = render_deferred(gaussians, cameras) if config.deferred else render(gaussians, cameras).color
+    image = render_deferred(drawn, cameras) if config.deferred else render(drawn, cameras).color
     mse = (image - truth).square().mean()
     total = mse + appearance(image, truth, config, perceptual)
     depth_weight = config.depth_weight + progress * (config.final_depth_weight - config.depth_weight)

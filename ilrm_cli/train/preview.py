@@ -10,6 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.io.atomic import atomic_write
+from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import Sample
@@ -22,6 +23,8 @@ GAP_PX = 2  # white, between pictures
 def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
     """One row per target: ground truth | ours."""
     gaussians = model([sample.inputs], [sample.depth_range])[0]
+    if model.config.backdrop:
+        gaussians = before_backdrop(gaussians, sample.inputs, sample.depth_range)
     ours = render(gaussians, sample.targets.cameras).color
     pairs = torch.nn.functional.pad(torch.stack([sample.targets.images, ours], dim=1), (0, GAP_PX, 0, GAP_PX), value=1)
     rows = pairs.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # [T*H, 2*W, 3]

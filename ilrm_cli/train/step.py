@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.model.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import Loss, Perceptual, scene_loss
 from ilrm_cli.train.samples import Sample
@@ -113,7 +114,9 @@ def _rendered(
     leaf: Gaussians, sample: Sample, trainer: Trainer, scenes: int, perceptual: Perceptual | None
 ) -> tuple[Tensor, Tensor]:
     """Loss and PSNR of one scene; the gradient of its part in the mean loss is left in the leaf."""
-    loss: Loss = scene_loss(leaf, sample, trainer.config, trainer.step / trainer.config.steps, perceptual)
+    behind = backdrop(sample.inputs, sample.depth_range[1]) if trainer.model.config.backdrop else None
+    done = trainer.step / trainer.config.steps
+    loss: Loss = scene_loss(leaf, sample, trainer.config, done, perceptual, behind)
     (loss.total / scenes).backward()
     return loss.total.detach(), loss.psnr
 

@@ -1,0 +1,73 @@
+"""A sphere of large Gaussians behind everything: what shows where no surface was found.
+
+Our addition to iLRM (not in the paper), in the way of the skyboxes of large-scale splatting (Kerbl et al. 2024, A
+Hierarchical 3D Gaussian Representation, section 5.3). Without it holes show white, and a model in training learns to
+smear surfaces over them instead of leaving them open. The sphere's colour is a smooth function of direction, spherical
+harmonics fitted to all input pixels: about the sky above, the ground below, the walls around.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, normalize
+
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import SH_C0, basis
+from ilrm_cli.model.rays import unit_rays
+from ilrm_cli.views import Views
+
+COUNT = 1000  # Gaussians on the sphere: 6 degrees apart
+OVERLAP = 0.9  # standard deviation over spacing: the sphere is opaque everywhere
+OPACITY = 0.999
+BEYOND = 100.0  # radius over the scene's far depth: outside all that the model can place
+DEGREE = 2  # of the colour: the best on real scenes, little above constant, little below 3
+RIDGE = 1e-3  # pull towards the mean colour in directions where no input looks
+FIT_PX = 64  # long side of the images it is fitted to
+
+
+def before_backdrop(gaussians: Gaussians, inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
+    """The Gaussians and, after them, the sphere; `depth_range` is the scene's (near, far)."""
+    return Gaussians.concatenated(gaussians, backdrop(inputs, depth_range[1]))
+
+
+@torch.no_grad()
+def backdrop(inputs: Views, far: float) -> Gaussians:
+    """The sphere around the inputs, `far` the largest depth of the scene; in the inputs' frame and unit."""
+    directions = fibonacci_sphere(COUNT, inputs.images)
+    colors = fitted_colors(inputs, directions)
+    cameras = inputs.cameras
+    center = cameras.positions.mean(0)
+    radius = BEYOND * far + float((cameras.positions - center).norm(dim=1).max())
+    spacing = radius * math.sqrt(4 * math.pi / COUNT)
+    upright = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(directions)
+    return Gaussians(
+        means=center + radius * directions,
+        quaternions=upright.repeat(COUNT, 1),
+        scales=torch.full_like(directions, OVERLAP * spacing),
+        opacities=torch.full_like(directions[:, 0], OPACITY),
+        harmonics=((colors - 0.5) / SH_C0)[:, None],
+    )
+
+
+def fitted_colors(inputs: Views, directions: Float[Tensor, "direction 3"]) -> Float[Tensor, "direction 3"]:
+    """Ridge regression of the inputs' pixels on spherical harmonics of their ray's direction, in the given ones."""
+    factor = max(1, max(inputs.cameras.width, inputs.cameras.height) // FIT_PX)
+    images = avg_pool2d(inputs.images, factor)
+    cameras = inputs.cameras.resized(images.shape[-1], images.shape[-2])
+    pixels = images.permute(0, 2, 3, 1).reshape(-1, 3)
+    values = basis(unit_rays(cameras)[1], DEGREE).flatten(0, -2)[:, 1:]  # the constant is the mean, and free
+    mean = pixels.mean(0)
+    normal = values.T @ values / len(values) + RIDGE * torch.eye(values.shape[1]).to(values)
+    coefficients = torch.linalg.solve(normal, values.T @ (pixels - mean) / len(values))
+    return (basis(directions, DEGREE)[:, 1:] @ coefficients + mean).clamp(0, 1)
+
+
+def fibonacci_sphere(count: int, like: Tensor) -> Float[Tensor, "direction 3"]:
+    """Unit vectors, evenly spread (golden-angle spiral)."""
+    index = torch.arange(count, device=like.device, dtype=like.dtype)
+    z = 1 - (2 * index + 1) / count
+    angle = index * math.pi * (3 - math.sqrt(5))
+    ring = (1 - z.square()).sqrt()
+    return normalize(torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1), dim=-1)
