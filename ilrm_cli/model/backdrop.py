@@ -19,7 +19,7 @@ from ilrm_cli.model.rays import unit_rays
 from ilrm_cli.views import Views
 
 COUNT = 1000  # Gaussians on the sphere: 6 degrees apart
-OVERLAP = 1.0  # standard deviation over spacing: the sphere is opaque everywhere
+OVERLAP = 0.9  # standard deviation over spacing: the sphere is opaque everywhere
 OPACITY = 0.999
 BEYOND = 100.0  # radius over the scene's far depth: outside all that the model can place
 DEGREE = 2  # of the colour: the best on real scenes, little above constant, little below 3
