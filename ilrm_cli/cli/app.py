@@ -11,6 +11,7 @@ from ilrm_cli.cli.evaluate import evaluate
 from ilrm_cli.cli.models import models
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
+from ilrm_cli.cli.synth import synth
 from ilrm_cli.cli.train import train
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(render)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(train)
+app.command()(synth)
 app.add_typer(models, name="models")
 
 

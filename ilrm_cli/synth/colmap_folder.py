@@ -92,6 +92,17 @@ def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> 
     return names
 
 
+def fill_scene(
+    folder: Path, views: Views, depth: Float[Tensor, "view height width"], points: int = 400, seed: int = 0
+) -> list[str]:
+    """Put images/ and sparse/0 (binary COLMAP model) into an existing folder; returns the names of the photos."""
+    for part in ("images", "sparse/0"):
+        (folder / part).mkdir(parents=True)
+    names = write_photos(folder / "images", views.images)
+    colmap_model(views, depth, names, points, seed).write_binary(folder / "sparse" / "0")
+    return names
+
+
 def write_scene(
     folder: Path,
     views: Views,
@@ -108,11 +119,9 @@ def write_scene(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
         target = Path(made) / folder.name
-        (target / "images" if depth is not None else target).mkdir(parents=True)
+        target.mkdir()
         if depth is None:
             write_photos(target, views.images)
         else:
-            names = write_photos(target / "images", views.images)
-            (target / "sparse" / "0").mkdir(parents=True)
-            colmap_model(views, depth, names, points, seed).write_binary(target / "sparse" / "0")
+            fill_scene(target, views, depth, points, seed)
         os.replace(target, folder)

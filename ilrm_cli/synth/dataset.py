@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.synth.normals import normals_of
+from ilrm_cli.synth.photography import Photometry, PoseNoise, disturb, shaken
 from ilrm_cli.synth.raycast import CPU, render_scene, render_scenes
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
@@ -26,18 +28,11 @@ MEAN_LINEAR = 0.24  # mean linear brightness of a typical photo
 class TrainingScene:
     """Rendered views of one procedural scene, in the order of the camera path, with exact depth."""
 
-    views: Views
+    views: Views  # with the cameras that a model is given
     depth: Float[Tensor, "view height width"]  # z-depth at pixel centres, world units
     kind: str  # one of `scenes.KINDS`
-
-
-@dataclass(frozen=True)
-class Photometry:
-    """How photos of one scene differ in ways that geometry does not explain; all off at 0."""
-
-    exposure: float = 0.0  # standard deviation of log brightness between views
-    white_balance: float = 0.0  # the same per colour channel
-    noise: float = 0.0  # standard deviation of sensor noise at full brightness, in display units
+    true_cameras: Cameras  # that took the pictures; views.cameras where poses have no noise
+    normals: Float[Tensor, "view 3 height width"] | None = None  # unit, world axes, 0 for the sky; where asked for
 
 
 def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
@@ -50,26 +45,16 @@ def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
     return replace(scene, surround=scene.surround._replace(exposure=np.array([gain], np.float32)))
 
 
-def _disturb(images: Tensor, photometry: Photometry, rng: np.random.Generator) -> Tensor:
-    """Other gains per view and sensor noise; CPU and CUDA draw different noise."""
-    views = images.shape[0]
-    log_gain = photometry.exposure * rng.standard_normal((views, 1, 1, 1))
-    log_gain = log_gain + photometry.white_balance * rng.standard_normal((views, 3, 1, 1))
-    seen = images * torch.from_numpy(np.exp(log_gain)).float().to(images.device)
-    dice = torch.Generator(images.device).manual_seed(int(rng.integers(1 << 62)))
-    noise = torch.randn(images.shape, generator=dice, device=images.device)
-    return (seen + photometry.noise * noise * (0.3 + 0.7 * seen).sqrt()).clamp(0, 1)
-
-
 def plan_scene(
-    seed: int, index: int, views: int, width: int, height: int, span: float = 1.0
+    seed: int, index: int, views: int, width: int, height: int, span: float = 1.0, kind: str | None = None
 ) -> tuple[Scene, Cameras, np.random.Generator]:
     """Scene `index` of the endless series `seed`, exposed, its cameras, and random numbers for what follows.
 
     The cameras are consecutive and cover the share `span` of a path, in (0, 1]: the less, the more they overlap.
+    `kind` forces one of `scenes.KINDS`.
     """
     for attempt in range(100):
-        scene = make_scene(seed, index, attempt)
+        scene = make_scene(seed, index, attempt, kind)
         rng = np.random.default_rng([seed, index, attempt, 1])
         for _ in range(PATHS_PER_SCENE):
             along_path = math.ceil(views / span)
@@ -92,15 +77,22 @@ def training_scenes(
     photometry: Photometry | None = None,
     span: float = 1.0,
     device: torch.device = CPU,
+    pose_noise: PoseNoise | None = None,
+    normals: bool = False,
+    kind: str | None = None,
 ) -> list[TrainingScene]:
     """What `training_scene` gives for each index; on CUDA all are cast in one launch."""
-    plans = [plan_scene(seed, index, views, width, height, span) for index in indices]
+    plans = [plan_scene(seed, index, views, width, height, span, kind) for index in indices]
     drawn = render_scenes([(scene, cameras) for scene, cameras, _ in plans], samples, threads, device)
     made = []
     for (scene, cameras, rng), (images, depth) in zip(plans, drawn, strict=True):
+        given = cameras
         if photometry is not None:
-            images = _disturb(images, photometry, rng)
-        made.append(TrainingScene(Views(images, cameras), depth, scene.kind))
+            images = disturb(images, photometry, rng)
+        if pose_noise is not None:
+            given = shaken(cameras, pose_noise, float(depth.median()), rng)
+        facing = normals_of(scene, cameras).to(device) if normals else None
+        made.append(TrainingScene(Views(images, given), depth, scene.kind, cameras, facing))
     return made
 
 
@@ -115,11 +107,17 @@ def training_scene(
     photometry: Photometry | None = None,
     span: float = 1.0,
     device: torch.device = CPU,
+    pose_noise: PoseNoise | None = None,
+    normals: bool = False,
+    kind: str | None = None,
 ) -> TrainingScene:
     """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made.
 
     The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the less, the more they overlap.
     Images and depth come on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same pictures
-    up to rounding. Raises InputError where CUDA is asked for without the extra `ilrm[cuda]`.
+    up to rounding. `kind` forces one of `scenes.KINDS`. Raises InputError where CUDA is asked for without the extra
+    `ilrm[cuda]`.
     """
-    return training_scenes(seed, [index], views, width, height, samples, threads, photometry, span, device)[0]
+    return training_scenes(
+        seed, [index], views, width, height, samples, threads, photometry, span, device, pose_noise, normals, kind
+    )[0]

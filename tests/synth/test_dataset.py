@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.synth.dataset import Photometry, training_scene
+from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.synth.photography import Photometry, PoseNoise, through_jpeg
 from ilrm_cli.synth.scenes import KINDS, SHARES, make_scene
 from ilrm_cli.synth.textures import FAMILIES, SIZE, fetch, tile_bank
 from ilrm_cli.synth.trajectories import SHOTS, draw_cameras, draw_fov_deg
@@ -107,3 +108,74 @@ def test_a_shorter_span_brings_the_views_together():
         return [float(s.views.cameras.positions.std(0).norm()) for s in scenes]
 
     assert sum(extents(0.25)) < 0.6 * sum(extents(1.0))
+
+
+def test_normals_point_at_the_camera_and_agree_with_depth():
+    scene = training_scene(4, 0, 2, 64, 48, normals=True, kind="table_top")
+    normals, cameras = scene.normals, scene.true_cameras
+    solid = normals.norm(dim=1) > 0
+    torch.testing.assert_close(normals.norm(dim=1)[solid], torch.ones(int(solid.sum())), atol=1e-4, rtol=0)
+    rows, columns = torch.meshgrid(torch.arange(48) + 0.5, torch.arange(64) + 0.5, indexing="ij")
+    for view in range(2):
+        center, focal = cameras.center_px[view], cameras.focal_px[view]
+        ray = torch.stack([(columns - center[0]) / focal[0], (rows - center[1]) / focal[1], torch.ones(48, 64)], -1)
+        pose = cameras.world_from_cam[view]
+        ray = ray @ pose[:3, :3].T
+        facing = (normals[view].permute(1, 2, 0) * ray).sum(-1)
+        assert (facing[solid[view]] < 1e-3).float().mean() > 0.999
+        points = pose[:3, 3] + scene.depth[view][..., None] * ray
+        measured = torch.linalg.cross(
+            points[1:-1, 2:] - points[1:-1, :-2], points[2:, 1:-1] - points[:-2, 1:-1], dim=-1
+        )
+        agree = (torch.nn.functional.normalize(measured, dim=-1) * normals[view].permute(1, 2, 0)[1:-1, 1:-1]).sum(-1)
+        agree = agree[solid[view, 1:-1, 1:-1]]
+        assert (agree.abs() > 0.95).float().mean() > 0.75  # edges and fine things aside
+
+
+def test_pose_noise_moves_the_given_cameras_only():
+    plain, noisy = (training_scene(4, 1, 4, 32, 32, pose_noise=p) for p in (None, PoseNoise(0.2, 0.01)))
+    assert torch.equal(plain.views.images, noisy.views.images)
+    assert torch.equal(plain.views.cameras.world_from_cam, noisy.true_cameras.world_from_cam)
+    given, true = noisy.views.cameras.world_from_cam, noisy.true_cameras.world_from_cam
+    turned = (given[:, :3, :3].transpose(1, 2) @ true[:, :3, :3]).diagonal(dim1=1, dim2=2).sum(1)
+    degrees = torch.rad2deg(((turned - 1) / 2).clamp(-1, 1).acos())
+    assert 0.02 < degrees.mean() < 1.0
+    moved = (given[:, :3, 3] - true[:, :3, 3]).norm(dim=1) / plain.depth.median()
+    assert 0.002 < moved.mean() < 0.06
+    rotation = given[:, :3, :3]
+    torch.testing.assert_close(rotation @ rotation.transpose(1, 2), torch.eye(3).expand(4, 3, 3), atol=1e-5, rtol=0)
+
+
+def test_jpeg_costs_more_at_lower_quality():
+    image = training_scene(4, 2, 1, 64, 64).views.images[0]
+    errors = [float((through_jpeg(image, quality) - image).square().mean()) for quality in (95, 60, 15)]
+    assert 0 < errors[0] < errors[1] < errors[2] < 0.02
+    scene = training_scene(4, 2, 2, 64, 64, photometry=Photometry(jpeg_quality=(40, 50)))
+    assert 1e-5 < (scene.views.images[0] - training_scene(4, 2, 2, 64, 64).views.images[0]).square().mean() < 0.01
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (64, 48), (96, 64), (96, 54), (48, 64)])
+def test_cameras_keep_their_field_of_view_in_every_aspect(width, height):
+    scene, rng = make_scene(3, 1, kind="table_top"), np.random.default_rng(1)
+    drawn = [c for _ in range(8) if (c := draw_cameras(scene, rng, 3, width, height)) is not None]
+    assert drawn
+    for cameras in drawn:
+        assert (cameras.width, cameras.height) == (width, height)
+        longer = 2 * torch.rad2deg(torch.atan(max(width, height) / 2 / cameras.focal_px))
+        assert (longer > 34.9).all()
+        assert (longer < 95.1).all()
+        assert torch.equal(cameras.center_px[0], torch.tensor([width / 2, height / 2]))
+
+
+@pytest.mark.parametrize("kind", ["statue", "table_top", "close_up", "monument_building"])
+def test_sparse_circles_close(kind):
+    """Eight views all the way around: neighbours are about 45 degrees apart, the first next to the last."""
+    for index in range(12):
+        scene, rng = make_scene(8, index, kind=kind), np.random.default_rng(index)
+        cameras = draw_cameras(scene, rng, 8, 48, 48, "circle")
+        if cameras is not None:
+            break
+    arm = (cameras.positions - torch.tensor(scene.stage.focus))[:, :2]
+    azimuth = torch.atan2(arm[:, 1], arm[:, 0])
+    gaps = torch.remainder(azimuth.sort().values.diff(append=azimuth.min()[None] + 2 * torch.pi), 2 * torch.pi)
+    assert torch.rad2deg(gaps).max() < 100

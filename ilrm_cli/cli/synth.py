@@ -1,0 +1,78 @@
+"""`ilrm synth`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ilrm_cli.cli.console import EXIT_INTERRUPTED, face
+from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
+
+COLUMNS = ("scene", "kind", "views", "fov", "depth 5, 50, 95 %", "base/depth", "overlap", "light")
+ROWS_SHOWN = 40  # scenes in the table; the mean is over all
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(help="Folder for the scenes, one folder each.", show_default=False)],
+    scenes: Annotated[int, typer.Option("--scenes", "-n", help="How many scenes.", min=1)] = 8,
+    seed: Seed = 0,
+    first: Annotated[int, typer.Option(help="Number of the first scene.", min=0)] = 0,
+    views: Annotated[int, typer.Option(help="Photos of each scene.", min=2)] = 8,
+    size: Annotated[int, typer.Option(help="Long side of the photos in px.", min=16)] = 256,
+    aspect: Annotated[str, typer.Option(help="Width to height, such as 4:3, 16:9 or 3:4.")] = "4:3",
+    kind: Annotated[str | None, typer.Option(help="Kind of all scenes, such as room or statue. Default: any.")] = None,
+    samples: Annotated[int, typer.Option(help="Rays per pixel.", min=1)] = 8,
+    normals: Annotated[bool, typer.Option("--normals", help="Write surface normals too.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read."""
+    with face("synth", as_json, quiet) as shown:
+        import os
+        from dataclasses import asdict
+
+        from ilrm_cli.progress import Step
+        from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, picture_size, write_collection
+
+        width, height = picture_size(aspect, size)
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads)
+        check_order(out, order, overwrite)
+        written = []
+        try:
+            with shown.progress() as report:
+                for scene in write_collection(out, order):
+                    written.append(scene)
+                    report(Step("scenes", len(written), scenes, scene.statistics.kind))
+        except KeyboardInterrupt:
+            shown.finish({"command": "synth", "status": "stopped", "scenes": len(written)})
+            shown.err.print(f"stopped: {len(written)} whole scenes are in {out}")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        records = [asdict(scene.statistics) for scene in written]
+        shown.out.print(_table([scene.folder.name for scene in written], records))
+        shown.say(f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}")
+        rows = [{"folder": str(scene.folder), **record} for scene, record in zip(written, records, strict=True)]
+        shown.finish({"command": "synth", "status": "ok", "scenes": rows})
+
+
+def _table(names: list[str], records: list[dict]) -> Table:
+    table = Table(*COLUMNS[:2])
+    for column in COLUMNS[2:]:
+        table.add_column(column, justify="right")
+    mean = {key: sum(r[key] for r in records) / len(records) for key in records[0] if key != "kind"}
+    lines = [*zip(names, records, strict=True)][:ROWS_SHOWN]
+    for name, record in [*lines, ("mean", mean | {"kind": ""})]:
+        table.add_row(
+            name,
+            record["kind"],
+            f"{record['views']:.0f}",
+            f"{record['field_of_view_deg']:.0f}°",
+            ", ".join(f"{record[key]:.3g}" for key in ("depth_near", "depth_median", "depth_far")),
+            f"{record['baseline_to_depth']:.2f}",
+            f"{record['overlap']:.0%}",
+            f"{record['brightness']:.2f}",
+            style="bold" if name == "mean" else None,
+        )
+    return table

@@ -1,0 +1,129 @@
+"""Many procedural scenes as folders that every other command reads, with a record and a contact sheet."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.synth.colmap_folder import fill_scene
+from ilrm_cli.synth.dataset import TrainingScene, training_scene
+from ilrm_cli.synth.scenes import KINDS
+from ilrm_cli.synth.statistics import SceneStatistics, statistics_of
+
+SMALLEST_PX = 8  # of the shorter side
+SHEET_NAME, RECORD_NAME = "contact_sheet.jpg", "scene.json"
+SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures across, scenes down at most
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which scenes to write, and how."""
+
+    scenes: int
+    seed: int = 0
+    first: int = 0  # index of the first scene
+    views: int = 8
+    width: int = 256  # px
+    height: int = 192  # px
+    kind: str | None = None  # one of `scenes.KINDS`; None draws them
+    samples: int = 8  # rays per pixel
+    normals: bool = False
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Written:
+    """A scene on disk."""
+
+    folder: Path
+    statistics: SceneStatistics
+
+
+def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
+    """(width, height) in px from an aspect such as "4:3"; raises InputError where it is none."""
+    parts = aspect.split(":")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise InputError(f"--aspect {aspect} is not width:height; use 4:3, 1:1, 16:9 or the like.")
+    wide, tall = map(int, parts)
+    sides = (round(long_side_px * side / max(wide, tall)) for side in (wide, tall))
+    width, height = (max(side, 1) for side in sides)
+    if min(width, height) < SMALLEST_PX:
+        raise InputError(f"--aspect {aspect} at --size {long_side_px} leaves less than {SMALLEST_PX} px; use more.")
+    return width, height
+
+
+def scene_folder(out: Path, index: int) -> Path:
+    return out / f"{index:06}"
+
+
+def check_order(out: Path, order: Order, overwrite: bool) -> None:
+    """Raise InputError where the order cannot be carried out, before any work."""
+    if order.kind is not None and order.kind not in KINDS:
+        raise InputError(f"--kind {order.kind} is unknown; use {', '.join(KINDS)}.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the scenes.")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
+    parent = out if out.is_dir() else out.parent
+    if not parent.is_dir():
+        raise InputError(f"the folder {parent} does not exist; create it first.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {parent} is not writable; choose another place.")
+
+
+def write_collection(out: Path, order: Order) -> Iterator[Written]:
+    """Write the scenes one after the other, then the contact sheet; a scene's folder appears whole or not at all.
+
+    Folders of the same scenes are replaced, everything else in `out` stays. See `check_order` for what is refused.
+    """
+    out.mkdir(exist_ok=True)
+    rows: list[np.ndarray] = []
+    for index in range(order.first, order.first + order.scenes):
+        scene = training_scene(
+            order.seed, index, order.views, order.width, order.height,
+            samples=order.samples, threads=order.threads, normals=order.normals, kind=order.kind,
+        )  # fmt: skip
+        statistics = statistics_of(scene)
+        folder = scene_folder(out, index)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
+            made = Path(part) / "new"
+            _fill(made, scene, {"seed": order.seed, "index": index, **asdict(statistics)}, index)
+            if folder.exists():
+                os.replace(folder, Path(part) / "old")
+            os.replace(made, folder)
+        if len(rows) < SHEET_ROWS:
+            rows.append(_sheet_row(scene))
+        yield Written(folder, statistics)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
+        Image.fromarray(np.concatenate(rows)).save(Path(part) / SHEET_NAME, quality=88)
+        os.replace(Path(part) / SHEET_NAME, out / SHEET_NAME)
+
+
+def _fill(folder: Path, scene: TrainingScene, record: dict, seed: int) -> None:
+    """images/ and sparse/0; depth/ and perhaps normals/ as .npy per photo; scene.json."""
+    folder.mkdir()
+    names = fill_scene(folder, scene.views, scene.depth, seed=seed)
+    planes = {"depth": scene.depth.numpy()}
+    if scene.normals is not None:
+        planes["normals"] = scene.normals.permute(0, 2, 3, 1).half().numpy()
+    for name, arrays in planes.items():
+        (folder / name).mkdir()
+        for photo, array in zip(names, arrays, strict=True):
+            np.save(folder / name / Path(photo).with_suffix(".npy"), array)
+    (folder / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _sheet_row(scene: TrainingScene) -> np.ndarray:
+    """A few pictures of a scene side by side, uint8 [h, w, 3]."""
+    images = scene.views.images
+    chosen = images[torch.linspace(0, len(images) - 1, SHEET_VIEWS).round().long()]
+    width = round(SHEET_HEIGHT_PX * images.shape[3] / images.shape[2])
+    small = torch.nn.functional.interpolate(chosen, (SHEET_HEIGHT_PX, width), mode="bilinear", antialias=True)
+    return (small.clamp(0, 1) * 255).round().byte().permute(2, 0, 3, 1).flatten(1, 2).numpy()

@@ -1,0 +1,72 @@
+"""Figures that tell what a rendered scene is like to reconstruct."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from ilrm_cli.synth.dataset import TrainingScene
+
+GRID = 24  # points along each side of a picture that stand for all of it
+QUANTILES = (0.05, 0.5, 0.95)  # of depth
+SAME_SURFACE = 0.03  # relative difference of depths below which two views see the same point
+
+
+@dataclass(frozen=True)
+class SceneStatistics:
+    """One scene in figures."""
+
+    kind: str
+    views: int
+    field_of_view_deg: float  # of the longer side
+    depth_near: float  # 5 % of the pixels are nearer, world units
+    depth_median: float
+    depth_far: float  # 95 % of the pixels are nearer
+    baseline_to_depth: float  # mean distance of each camera to its nearest other, over the median depth
+    overlap: float  # mean share of a picture that another picture of the scene sees too
+    brightness: float  # mean of the pictures, 0 to 1
+
+
+def statistics_of(scene: TrainingScene) -> SceneStatistics:
+    """Figures of a scene of two views or more."""
+    cameras = scene.true_cameras
+    some = scene.depth.flatten()[:: max(1, scene.depth.numel() // 100_000)]
+    near, median, far = torch.quantile(some, torch.tensor(QUANTILES))
+    apart = torch.cdist(cameras.positions, cameras.positions)
+    apart.fill_diagonal_(float("inf"))
+    longer, focal = max(cameras.width, cameras.height), float(cameras.focal_px[0, 0])
+    return SceneStatistics(
+        scene.kind,
+        len(cameras),
+        math.degrees(2 * math.atan(longer / 2 / focal)),
+        float(near),
+        float(median),
+        float(far),
+        float(apart.min(1).values.mean() / median),
+        _overlap(scene),
+        float(scene.views.images.mean()),
+    )
+
+
+def _overlap(scene: TrainingScene) -> float:
+    """Points on a grid of each picture, looked for in every other: mean share that is seen there."""
+    cameras, depth = scene.true_cameras, scene.depth
+    views, height, width = depth.shape
+    rows = ((torch.arange(GRID) + 0.5) * height / GRID).long()
+    columns = ((torch.arange(GRID) + 0.5) * width / GRID).long()
+    row, column = torch.meshgrid(rows, columns, indexing="ij")
+    pixel = torch.stack([column, row], -1).flatten(0, 1) + 0.5  # [P, 2]
+    ray = (pixel - cameras.center_px[:, None]) / cameras.focal_px[:, None]  # [V, P, 2]
+    distance = depth[:, row.flatten(), column.flatten()]  # [V, P]
+    local = torch.cat([ray, torch.ones(views, len(pixel), 1)], -1) * distance[..., None]
+    pose = cameras.world_from_cam
+    world = torch.einsum("vij,vpj->vpi", pose[:, :3, :3], local) + pose[:, None, :3, 3]
+    back = cameras.cam_from_world
+    there = torch.einsum("wij,vpj->vwpi", back[:, :3, :3], world) + back[:, None, :3, 3]  # [from, to, P, 3]
+    z = there[..., 2].clamp(min=1e-6)
+    at = there[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
+    inside = (at >= 0).all(-1) & (at[..., 0] < width) & (at[..., 1] < height) & (there[..., 2] > 0)
+    x, y = at[..., 0].long().clamp(0, width - 1), at[..., 1].long().clamp(0, height - 1)
+    found = depth[torch.arange(views)[None, :, None], y, x]
+    seen = (inside & ((found - z).abs() < SAME_SURFACE * z)).float().mean(-1)  # [from, to]
+    return float((seen.sum() - seen.diagonal().sum()) / (views * (views - 1)))

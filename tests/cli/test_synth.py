@@ -1,0 +1,37 @@
+import numpy as np
+
+from ilrm_cli.gather import gather
+from ilrm_cli.synth.dataset import training_scene
+from tests.cli.run import ilrm
+
+
+def test_written_scenes_are_read_with_the_same_cameras(tmp_path):
+    out = tmp_path / "made"
+    done = ilrm("synth", out, "--scenes", "2", "--views", "3", "--size", "64", "--samples", "1", "--json")
+    assert done.status == 0, done.err
+    assert [scene["folder"] for scene in done.json["scenes"]] == [str(out / "000000"), str(out / "000001")]
+    capture = gather(out / "000001")
+    assert capture.origin == "colmap"
+    cameras = training_scene(0, 1, 3, 64, 48, samples=1).true_cameras
+    assert len(capture.photos) == 3
+    for k, photo in enumerate(sorted(capture.photos, key=lambda photo: photo.path.name)):
+        np.testing.assert_allclose(photo.world_from_cam, cameras.world_from_cam[k], atol=1e-5)
+        assert photo.lens.params[0] == np.float32(cameras.focal_px[k, 0])
+        assert (photo.lens.width, photo.lens.height) == (64, 48)
+
+
+def test_the_table_names_every_scene(tmp_path):
+    done = ilrm("synth", tmp_path / "made", "-n", "1", "--views", "2", "--size", "32", "--kind", "statue")
+    assert done.status == 0, done.err
+    assert "000000" in done.out
+    assert "statue" in done.out
+    assert "contact_sheet.jpg" in done.out
+
+
+def test_an_existing_folder_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "mine.txt").touch()
+    done = ilrm("synth", tmp_path / "made")
+    assert done.status == 1
+    assert "holds files already" in done.sentence
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["mine.txt"]

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.synth import collection
+from ilrm_cli.synth.collection import Order, check_order, picture_size, write_collection
+from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.synth.statistics import statistics_of
+
+ORDER = Order(scenes=2, seed=3, views=3, width=48, height=32, samples=1, normals=True)
+
+
+def test_picture_sizes():
+    assert picture_size("4:3", 256) == (256, 192)
+    assert picture_size("9:16", 320) == (180, 320)
+    for wrong in ("4x3", "0:1", "4:3:2", "a:b"):
+        with pytest.raises(InputError, match="aspect"):
+            picture_size(wrong, 256)
+
+
+def test_scenes_hold_what_was_rendered(tmp_path):
+    out = tmp_path / "made"
+    written = list(write_collection(out, ORDER))
+    assert sorted(path.name for path in out.iterdir()) == ["000000", "000001", "contact_sheet.jpg"]
+    scene = training_scene(3, 1, 3, 48, 32, samples=1, normals=True)
+    for k in range(3):
+        np.testing.assert_array_equal(np.load(out / f"000001/depth/00{k + 1}.npy"), scene.depth[k])
+        normals = np.load(out / f"000001/normals/00{k + 1}.npy")
+        np.testing.assert_allclose(normals, scene.normals[k].permute(1, 2, 0), atol=1e-3)
+    record = json.loads((out / "000001" / "scene.json").read_text())
+    assert record["seed"] == 3
+    assert record["kind"] == scene.kind == written[1].statistics.kind
+
+
+def test_a_stopped_run_leaves_whole_scenes_only(tmp_path, monkeypatch):
+    out, fill = tmp_path / "made", collection._fill
+
+    def interrupted(folder, scene, record, seed):
+        fill(folder, scene, record, seed)
+        if record["index"] == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(collection, "_fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(write_collection(out, ORDER))
+    assert [path.name for path in out.iterdir()] == ["000000"]
+    assert (out / "000000" / "scene.json").is_file()
+
+
+def test_scenes_there_are_replaced_only_when_asked(tmp_path):
+    out = tmp_path / "made"
+    (out / "000000").mkdir(parents=True)
+    (out / "000000" / "old.txt").touch()
+    (out / "mine.txt").touch()
+    with pytest.raises(InputError, match="holds files already"):
+        check_order(out, ORDER, overwrite=False)
+    check_order(out, ORDER, overwrite=True)
+    list(write_collection(out, ORDER))
+    assert not (out / "000000" / "old.txt").exists()
+    assert (out / "mine.txt").exists()
+
+
+def test_orders_that_cannot_be_carried_out(tmp_path):
+    with pytest.raises(InputError, match="unknown"):
+        check_order(tmp_path / "made", Order(1, kind="castle"), overwrite=False)
+    with pytest.raises(InputError, match="does not exist"):
+        check_order(tmp_path / "no" / "made", Order(1), overwrite=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"):
+        check_order(tmp_path / "file", Order(1), overwrite=True)
+
+
+def test_statistics_of_equal_views():
+    """Three cameras in one place see the same: full overlap, no baseline."""
+    scene = training_scene(3, 0, 3, 48, 32)
+    one = torch.zeros(3, dtype=torch.long)
+    same = type(scene)(scene.views[one], scene.depth[one], scene.kind, scene.true_cameras[one])
+    figures = statistics_of(same)
+    assert figures.overlap == pytest.approx(1.0, abs=0.02)
+    assert figures.baseline_to_depth == pytest.approx(0, abs=1e-4)
+    apart = statistics_of(scene)
+    assert 0 < apart.overlap < 1
+    assert apart.depth_near < apart.depth_median < apart.depth_far
+    assert 35 <= apart.field_of_view_deg <= 95
