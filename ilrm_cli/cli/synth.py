@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ilrm_cli.cli.console import EXIT_INTERRUPTED, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
 
-COLUMNS = ("scene", "kind", "views", "fov", "depth 5, 50, 95 %", "base/depth", "overlap", "light")
+COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
 ROWS_SHOWN = 40  # scenes in the table; the mean is over all
 
 
@@ -58,9 +59,9 @@ def synth(
 
 
 def _table(names: list[str], records: list[dict]) -> Table:
-    table = Table(*COLUMNS[:2])
+    table = Table(*COLUMNS[:2], box=SIMPLE_HEAD)
     for column in COLUMNS[2:]:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     mean = {key: sum(r[key] for r in records) / len(records) for key in records[0] if key != "kind"}
     lines = [*zip(names, records, strict=True)][:ROWS_SHOWN]
     for name, record in [*lines, ("mean", mean | {"kind": ""})]:
@@ -69,7 +70,7 @@ def _table(names: list[str], records: list[dict]) -> Table:
             record["kind"],
             f"{record['views']:.0f}",
             f"{record['field_of_view_deg']:.0f}°",
-            ", ".join(f"{record[key]:.3g}" for key in ("depth_near", "depth_median", "depth_far")),
+            " ".join(f"{record[key]:.2f}" for key in ("depth_near", "depth_median", "depth_far")),
             f"{record['baseline_to_depth']:.2f}",
             f"{record['overlap']:.0%}",
             f"{record['brightness']:.2f}",

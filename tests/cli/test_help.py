@@ -15,6 +15,7 @@ COMMANDS = (
     "evaluate",
     "bench",
     "train",
+    "synth",
     "models",
     "models list",
     "models info",
