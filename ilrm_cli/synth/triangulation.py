@@ -46,12 +46,12 @@ def triangulated(
     weight = (contrast + FLAT_WEIGHT) * (depth <= limit)
 
     count = round(min(quality.points, MAX_SHARE * depth[0].numel()))
-    luck = torch.from_numpy(rng.gumbel(size=tuple(depth.shape)).astype(np.float32))
+    luck = torch.from_numpy(rng.gumbel(size=tuple(depth.shape))).to(depth)
     order = (weight.log() + luck).flatten(1)  # the largest are a weighted draw without replacement
     best = order.topk(count, dim=1)
     error = quality.noise * rng.standard_normal((len(depth), count))
     wild = rng.random((len(depth), count)) < quality.outliers
     error = np.where(wild, rng.uniform(-np.log(OUTLIER_FACTOR), np.log(OUTLIER_FACTOR), error.shape), error)
-    value = depth.flatten(1).gather(1, best.indices) * torch.from_numpy(np.exp(error)).float()
+    value = depth.flatten(1).gather(1, best.indices) * torch.from_numpy(np.exp(error)).to(depth)
     value = value * best.values.isfinite()
     return torch.zeros_like(depth).flatten(1).scatter(1, best.indices, value).view_as(depth)

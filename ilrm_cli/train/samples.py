@@ -25,7 +25,7 @@ class Sample:
 
     def pinned(self) -> "Sample":
         """The same in page-locked memory, from which a GPU copies while others compute."""
-        return self._mapped(lambda tensor: tensor.pin_memory())
+        return self._mapped(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Sample":
         depth = None if self.depth is None else change(self.depth)

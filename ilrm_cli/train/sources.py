@@ -17,6 +17,7 @@ from ilrm_cli.model.matching import depth_range_of
 from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.preparation import normalize, normalized_cameras
 from ilrm_cli.synth.dataset import Photometry, training_scene
+from ilrm_cli.synth.raycast import CPU
 from ilrm_cli.synth.triangulation import draw_triangulation, triangulated
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
 from ilrm_cli.train.samplers import pick_frames
@@ -49,6 +50,8 @@ class Request:
 class Procedural:
     """Scenes of `ilrm_cli.synth`, with exact depth."""
 
+    device: torch.device = CPU  # where rays are cast
+
     def draw(self, request: Request) -> Sample:
         """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
         rng = np.random.default_rng([request.seed, request.index, 1])
@@ -56,7 +59,7 @@ class Procedural:
         span = rng.uniform(MIN_SPAN, min(1.0, max(2, request.views - 1) * SPAN_PER_VIEW + MIN_SPAN))
         scene = training_scene(
             request.seed, request.index, total, request.width, request.height,
-            samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span,
+            samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span, device=self.device,
         )  # fmt: skip
         order = torch.from_numpy(rng.permutation(total))
         to_normal = normalized_from_world(scene.views.cameras.world_from_cam[order[: request.views]].double())
@@ -113,10 +116,13 @@ def field_of_view_deg(lens: Lens) -> float:
     return math.degrees(2 * math.atan(max(lens.width, lens.height) / (2 * lens.params[0])))
 
 
-def open_source(name: str, config: TrainConfig) -> Source:
-    """ "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError."""
+def open_source(name: str, config: TrainConfig, device: torch.device = CPU) -> Source:
+    """ "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError.
+
+    Procedural scenes are made on `device`; for CUDA that needs the extra `ilrm[cuda]`.
+    """
     if name == SYNTHETIC:
-        return Procedural()
+        return Procedural(device)
     root = Path(name)
     if any((root / "train").glob(f"*{CHUNK_SUFFIX}")):
         return Captured(tuple(re10k.chunks(root, "train")), config)

@@ -44,7 +44,8 @@ def test_it_is_opaque_from_within_and_shows_its_colors():
     views = looking_around()
     seen = render(backdrop(views, far=3.0), views.cameras)
     assert seen.alpha.min() > 0.97
-    assert (seen.color - views.images).abs().max() < 0.05
+    assert (seen.color - views.images).abs().mean() < 0.02
+    assert (seen.color - views.images).abs().max() < 0.1  # between splats a little white shows
     assert seen.depth.min() > 100
 
 
