@@ -133,8 +133,10 @@ def _with_points(
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:
-    """Mean over a square window (odd side, px), shrunk at the borders. [*, *, h, w]"""
-    return avg_pool2d(grid, window, stride=1, padding=window // 2, count_include_pad=False)
+    """Mean over a square window (odd side, px), shrunk at the borders; rows first, then columns. [*, *, h, w]"""
+    half = window // 2
+    rows = avg_pool2d(grid, (window, 1), stride=1, padding=(half, 0), count_include_pad=False)
+    return avg_pool2d(rows, (1, window), stride=1, padding=(0, half), count_include_pad=False)
 
 
 def _best_cost(cost: Tensor, seen: Tensor, count: int) -> Tensor:
