@@ -150,7 +150,7 @@ def facade(kit: Kit) -> tuple[Surround, Stage]:
     else:
         wall = kit.paint((*WALLS, *PRINTS), (0.8, 3), upright=True)
         block(kit, Frame(0, -0.2, 0), wide * 1.5, 0.4, tall * 1.3, wall)
-        if kit.chance(0.5):
+        if kit.chance(0.3):
             buildings.relief_wall(kit, Frame(), wide * 1.5, tall * 1.3, wall)
     for _ in range(int(kit.rng.integers(0, 4)) if pick < 0.5 else int(kit.rng.integers(3, 14))):
         size, x, z = kit.between(0.3, 1.5), kit.between(-0.45, 0.45) * wide, kit.between(0.5, 0.9 * tall)
@@ -188,7 +188,8 @@ def heap(kit: Kit) -> tuple[Surround, Stage]:
         half = kit.rng.uniform(0.05, 0.45, 3) * kit.between(0.5, 1)
         if kit.chance(0.2):
             half[int(kit.rng.integers(3))] *= 0.12
-        shape = SOLID_KINDS[int(kit.rng.integers(len(SOLID_KINDS)))]
+        kinds = SOLID_KINDS if kit.chance(0.5) else SOLID_KINDS[:-2]  # height fields cost more than all others
+        shape = kinds[int(kit.rng.integers(len(kinds)))]
         param = draw_param(kit, shape, half)
         if shape == TORUS:
             half[:] = half[0]

@@ -27,6 +27,39 @@ class Projected(NamedTuple):
 
 
 @kernel
+def in_camera(corners, i, k, pose):
+    """Corner k of the bounding box of solid i in camera axes."""
+    dx, dy, dz = corners[i, k, 0] - pose[0, 3], corners[i, k, 1] - pose[1, 3], corners[i, k, 2] - pose[2, 3]
+    return (
+        pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz,
+        pose[0, 1] * dx + pose[1, 1] * dy + pose[2, 1] * dz,
+        pose[0, 2] * dx + pose[1, 2] * dy + pose[2, 2] * dz,
+    )
+
+
+@kernel
+def clipped_rectangle(shapes, i, pose, focal, center):
+    """Pixel rectangle of the part of a bounding box that lies before the plane z = NEAR, which cuts the box."""
+    x0, y0, x1, y1 = FAR, FAR, -FAR, -FAR
+    for k in range(8):
+        ax, ay, az = in_camera(shapes.corners, i, k, pose)
+        for edge in range(4):  # the corner itself, then where the edges along each axis meet the plane
+            x, y, z = ax, ay, az
+            if edge > 0:
+                other = k ^ (1 << (edge - 1))
+                bx, by, bz = in_camera(shapes.corners, i, other, pose)
+                if other < k or (az < NEAR) == (bz < NEAR):
+                    continue
+                s = (NEAR - az) / (bz - az)
+                x, y, z = ax + s * (bx - ax), ay + s * (by - ay), NEAR
+            elif az < NEAR:
+                continue
+            x, y = x / z * focal[0] + center[0], y / z * focal[1] + center[1]
+            x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
+    return x0 - f32(1), y0 - f32(1), x1 + f32(1), y1 + f32(1)
+
+
+@kernel
 def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
     """For one camera: rays to unit space (matrix, origin), pixel rectangle (reach) and nearest depth of each solid."""
     for i in range(shapes.kind.shape[0]):
@@ -50,7 +83,7 @@ def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
         if furthest < NEAR:
             x0, x1 = FAR, -FAR
         elif near[i] < NEAR:
-            x0, y0, x1, y1 = -FAR, -FAR, FAR, FAR
+            x0, y0, x1, y1 = clipped_rectangle(shapes, i, pose, focal, center)
         reach[i, 0], reach[i, 1], reach[i, 2], reach[i, 3] = x0, y0, x1, y1
 
 
