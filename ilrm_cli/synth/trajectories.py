@@ -189,8 +189,8 @@ SHOTS: dict[str, Callable] = {
 
 
 def draw_fov_deg(rng: np.random.Generator) -> float:
-    """Field of view of the longer image side: mostly 45 to 75 degrees, sometimes 35 to 95."""
-    return float(rng.uniform(45, 75) if rng.random() < 0.75 else rng.uniform(35, 95))
+    """Field of view of the longer image side: often 45 to 75 degrees, 35 to 95 at most."""
+    return float(rng.uniform(45, 75) if rng.random() < 0.6 else rng.uniform(35, 95))
 
 
 def _cameras(poses: np.ndarray, focal_px: float, width: int, height: int) -> Cameras:
