@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, new_trainer
@@ -36,7 +37,10 @@ def test_gradients_are_those_of_one_plain_backward_pass(change):
     trainer = new_trainer(config, random_model(MATCHED))
     reference = new_trainer(ONE, random_model(MATCHED))
     scenes = reference.model([s.inputs for s in samples], [s.depth_range for s in samples])
-    losses = [scene_loss(g, s, ONE, 0.0).total for g, s in zip(scenes, samples, strict=True)]
+    losses = [
+        scene_loss(g, s, ONE, 0.0, behind=backdrop(s.inputs, s.depth_range[1])).total
+        for g, s in zip(scenes, samples, strict=True)
+    ]
     torch.stack(losses).mean().backward()
     wanted = gradients(reference)
     done = advance(trainer, samples)
