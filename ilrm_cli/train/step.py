@@ -82,7 +82,7 @@ def advance(trainer: Trainer, samples: Sequence[Sample], perceptual: Perceptual 
     """
     config = trainer.config
     watch = _Stopwatch(samples[0].inputs.images.device)
-    trainer.model.read_turn = trainer.step * config.read_every
+    trainer.model.read_turn = trainer.step
     rate = learning_rate(config, trainer.step)
     scenes = trainer.forward([s.inputs for s in samples], [s.depth_range for s in samples])
     model_s = watch.lap()

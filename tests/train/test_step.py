@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ilrm_cli.model.backdrop import backdrop
+from ilrm_cli.model.blocks import MiniBatch
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
@@ -15,6 +16,8 @@ from tests.model.tiny import MATCHED, random_model
 from tests.train.requests import blob_sample, procedural_sample
 
 ONE = TrainConfig(steps=100, batch=1, warmup=10, learning_rate=6e-3)
+
+whole = MiniBatch.turn
 
 
 def gradients(trainer: Trainer) -> list[torch.Tensor]:
@@ -73,7 +76,19 @@ def test_mini_batch_reading_and_bf16_train_too():
     trainer = new_trainer(config, random_model(MATCHED))
     qualities = [advance(trainer, [blob_sample()]).psnr for _ in range(15)]
     assert qualities[-1] > qualities[0] + 2
-    assert trainer.model.read_turn > 0
+
+
+def test_every_layer_reads_all_pairs_of_subsets_in_turn(monkeypatch):
+    turns = []
+    monkeypatch.setattr(
+        MiniBatch, "turn", staticmethod(lambda every, number: turns.append(number) or whole(every, number))
+    )
+    trainer = new_trainer(dataclasses.replace(ONE, read_every=2), random_model(MATCHED))
+    for _ in range(4):
+        advance(trainer, [blob_sample()])
+    for layer in range(MATCHED.layers):
+        pairs = {whole(2, number) for number in turns[layer :: MATCHED.layers]}
+        assert len(pairs) == 4
 
 
 def test_a_tiny_model_overfits_one_scene():
