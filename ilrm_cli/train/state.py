@@ -62,7 +62,10 @@ def resume_or_start(
         raise InputError(f"--seed {HOLDOUT_SEED}: its scenes are kept for evaluation; train with any other seed.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder for the run.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder for the run.") from error
     torch.manual_seed(config.seed)
     if (folder / STATE_FILE).is_file():
         return _resumed(folder / STATE_FILE, config, device)
@@ -77,11 +80,14 @@ def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Tra
             f"{file} holds a run with other settings ({', '.join(different)}); "
             "choose another folder or the same settings."
         )
-    trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])).to(device))
-    trainer.model.load_state_dict(state["model"])
-    trainer.averaged.load_state_dict(state["averaged"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
-    trainer.step, trainer.scenes = state["step"], state["scenes"]
+    try:
+        trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])).to(device))
+        trainer.model.load_state_dict(state["model"])
+        trainer.averaged.load_state_dict(state["averaged"])
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.step, trainer.scenes = state["step"], state["scenes"]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{file}: not the state of a run of this version; choose another folder.") from error
     return trainer
 
 
