@@ -40,6 +40,7 @@ train-cpu: .venv/installed  ## The shipped model trained on, into runs/cpu; stop
 	$(ILRM) train runs/cpu --preset cpu $(ARGS)
 
 train-gpu: .venv/installed  ## The same on all GPUs of this machine, into runs/gpu
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
 	$(BIN)/torchrun --nproc-per-node gpu -m ilrm_cli.cli.app train runs/gpu --preset gpu --device cuda $(ARGS)
 
 hashes:  ## After changing the shipped weights: what `ilrm models verify` holds them to
