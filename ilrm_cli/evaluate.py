@@ -16,6 +16,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
@@ -102,7 +103,7 @@ def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Setting
         if settings.baselines:
             points = prepared.normalized_from_world.points(torch.from_numpy(split.frames.points)).numpy()
             trials += _pictures(prepared, judge)
-            trials += _splats(prepared, points, judge, settings.refine)
+            trials += _splats(prepared, points, judge, settings.refine, run.loaded.model.config.backdrop)
     assert shown is not None, "at least one set of inputs"
     on_gpu = run.device.type == "cuda"
     return SceneResult(
@@ -174,8 +175,13 @@ def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
     ]
 
 
-def _splats(prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Judge, iterations: int) -> list[Trial]:
-    """The baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best."""
+def _splats(
+    prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Judge, iterations: int, backdrop: bool
+) -> list[Trial]:
+    """The baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best.
+
+    Those that are refined stand before the same backdrop as the model's Gaussians, if these do: it is not learned.
+    """
     inputs, views = prepared.inputs, len(prepared.inputs)
     began = time.perf_counter()
     sweep = baselines.plane_sweep_splat(inputs, prepared.depth_range)
@@ -189,7 +195,8 @@ def _splats(prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Jud
     for method, start in zip(STARTS, (constant, sweep, sparse), strict=True):
         if start is not None:
             before = seconds if start is sweep else 0.0
-            trials.append(_refined(method, start, prepared, judge, iterations, before)[1])
+            whole = before_backdrop(start, inputs, prepared.depth_range) if backdrop else start
+            trials.append(_refined(method, whole, prepared, judge, iterations, before)[1])
     return trials
 
 

@@ -6,19 +6,23 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli import evaluate as stage
+from ilrm_cli.model.backdrop import COUNT
 from ilrm_cli.protocols import Plan, find_scenes
 from ilrm_cli.reconstruct import Settings as ReconstructSettings
 from ilrm_cli.reconstruct import reconstruct
-from ilrm_cli.trials import STARTS, SceneFailure, SceneResult
+from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.state import new_trainer, write_weights
+from ilrm_cli.trials import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult
+from tests.model.tiny import MATCHED, random_model
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
 PLAN = Plan(views=(3, 6), long_side_px=64)
 
 
-def evaluated(refine: int, paths: list[Path] | None = None, **changes) -> list:
+def evaluated(refine: int, paths: list[Path] | None = None, plan: Plan = PLAN, **changes) -> list:
     settings = dataclasses.replace(stage.Settings(refine=refine, device="cpu"), **changes)
-    refs, _ = find_scenes(PLAN, paths or [SAMPLE])
-    return list(stage.evaluate(stage.start(settings), refs, PLAN, settings))
+    refs, _ = find_scenes(plan, paths or [SAMPLE])
+    return list(stage.evaluate(stage.start(settings), refs, plan, settings))
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +50,19 @@ def test_it_scores_as_reconstruct_does(result):
     assert (ours.gaussians, refined.iterations) == (len(made.gaussians), made.refinement.iterations)
 
 
-def test_the_model_beats_what_needs_no_model(result):
-    for trial in result.trials:
+def test_the_model_beats_what_needs_no_model():
+    found = evaluated(5, plan=dataclasses.replace(PLAN, long_side_px=128))[0]
+    for trial in found.trials:
         if trial.method != "ours":
-            assert trial.psnr < result.trial("ours", trial.views, trial.refined).psnr
+            assert trial.psnr < found.trial("ours", trial.views, trial.refined).psnr
+
+
+def test_refined_baselines_stand_before_the_backdrop_that_the_model_has(tmp_path):
+    path = write_weights(new_trainer(TrainConfig(), random_model(MATCHED)), tmp_path)
+    assert MATCHED.backdrop
+    found = evaluated(1, model=str(path))[0]
+    grid = (found.width // 2) * (found.height // 2)
+    assert found.trial(CONSTANT_DEPTH, 3, True).gaussians == 3 * grid + COUNT
 
 
 def test_two_evaluations_give_the_same_numbers(result):
