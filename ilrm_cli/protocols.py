@@ -9,7 +9,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.datasets.folders import TARGET_EVERY, find_posed_folders, listed_frames, read_folder, read_input_list
+from ilrm_cli.datasets.folders import (
+    TARGET_EVERY,
+    find_posed_folders,
+    listed_frames,
+    read_folder,
+    read_input_list,
+    scene_name,
+)
 from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
@@ -71,16 +78,26 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
     """
     if any(count < MIN_VIEWS for count in plan.views):
         raise InputError(f"--views {min(plan.views)}: a scene needs at least {MIN_VIEWS} photos.")
+    if plan.index is not None and plan.protocol not in ("re10k", "dl3dv"):
+        raise InputError("--index belongs to --protocol re10k or dl3dv; name that protocol, or leave --index out.")
+    if plan.poses != "auto" and plan.protocol != "folder":
+        raise InputError(f"--poses {plan.poses} is for folders of photos; leave it out here.")
     if plan.protocol == "synthetic":
         if synthetic < 1:
             raise InputError("--synthetic: say how many procedural scenes, at least 1.")
-        return [SceneRef(f"synthetic_{i:03d}", number=i) for i in range(synthetic)], ()
+        if max(plan.views, default=0) > HOLDOUT_INPUTS:
+            raise InputError(f"--views {max(plan.views)}: procedural scenes have {HOLDOUT_INPUTS} inputs at most.")
+        return [SceneRef(f"synthetic_{i:03d}", number=i) for i in range(synthetic)][: plan.limit], ()
     if not paths:
         raise InputError("no scene is named; give folders, or --synthetic N for procedural scenes.")
     warnings: tuple[str, ...] = ()
     if plan.protocol == "re10k":
         found, warnings = _re10k_scenes(plan, paths)
     elif plan.protocol == "dl3dv":
+        if plan.index is not None:
+            if plan.views:
+                raise InputError("--index lists the inputs of each scene itself; leave --views out.")
+            read_input_list(plan.index)  # a damaged list fails here, before any work
         found = [SceneRef("", path) for root in paths for path in find_posed_folders(root)]
     else:
         found = [SceneRef("", path) for path in paths]
@@ -89,7 +106,7 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
 
 def _named(refs: list[SceneRef]) -> list[SceneRef]:
     """With names: the folder's, and where two are alike, as much of the path as tells them apart."""
-    names = [ref.key or (ref.path or Path()).resolve().name for ref in refs]
+    names = [ref.key or scene_name(ref.path or Path()) for ref in refs]
     paths = ["_".join((ref.path or Path()).resolve().parts[1:]) for ref in refs]
     return [
         SceneRef(name if names.count(name) == 1 else path, ref.path, ref.key)
@@ -176,8 +193,6 @@ def _open_dl3dv(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report) -
 
 def _open_synthetic(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
     counts = plan.views or HOLDOUT_VIEWS
-    if max(counts) > HOLDOUT_INPUTS:
-        raise InputError(f"--views {max(counts)}: procedural scenes have {HOLDOUT_INPUTS} inputs at most.")
     frames = holdout_scene(ref.number, plan.long_side_px or config.long_side_px, config.size_multiple)
     inputs = nested_inputs(frames.world_from_cam, range(HOLDOUT_INPUTS), counts, plan.seed)
     targets = tuple(range(HOLDOUT_INPUTS, HOLDOUT_INPUTS + HOLDOUT_TARGETS))

@@ -1,5 +1,6 @@
 """Which frames are inputs and which are targets."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_no_photo_left_to_score_on_is_an_error():
 def test_scenes_of_one_name_are_told_apart(tmp_path):
     refs, _ = find_scenes(Plan(), [tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "y"])
     assert refs[2].name == "y"
+    inner, _ = find_scenes(Plan(), [tmp_path / "0a1b" / "nerfstudio"])
+    assert inner[0].name == "0a1b"
     assert len({ref.name for ref in refs}) == 3
 
 
@@ -106,6 +109,9 @@ def test_dl3dv_takes_listed_inputs(tmp_path):
 def test_procedural_scenes_have_fixed_targets():
     plan = Plan("synthetic", long_side_px=32)
     refs, _ = find_scenes(plan, [], synthetic=2)
+    assert find_scenes(dataclasses.replace(plan, limit=1), [], synthetic=2)[0] == refs[:1]
+    with pytest.raises(InputError, match="--views 13: procedural scenes have 12"):
+        find_scenes(dataclasses.replace(plan, views=(13,)), [], synthetic=2)
     split = open_scene(refs[1], plan, OWN)
     assert [len(chosen) for chosen in split.inputs] == list(HOLDOUT_VIEWS)
     assert split.targets == (12, 13, 14, 15)
@@ -117,6 +123,10 @@ def test_procedural_scenes_have_fixed_targets():
         (Plan(views=(1,)), [SAMPLE], "needs at least 2 photos"),
         (Plan(), [], "no scene is named"),
         (Plan("synthetic"), [], "say how many"),
+        (Plan(index=SAMPLE), [SAMPLE], "--index belongs to"),
+        (Plan("dl3dv", poses="sfm"), [SAMPLE], "--poses sfm is for folders"),
+        (Plan("dl3dv", index=SAMPLE), [SAMPLE], "not a readable JSON file"),
+        (Plan("dl3dv", index=SAMPLE, views=(4,)), [SAMPLE], "leave --views out"),
     ],
 )
 def test_unusable_plans_are_refused(plan, paths, message):
