@@ -26,6 +26,7 @@ class Face:
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
         self.err = Console(stderr=True, highlight=False)
         self.out = Console(quiet=quiet or as_json, highlight=False)
+        self.kept = "nothing was written"  # what Ctrl-C leaves behind
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -103,5 +104,5 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
         raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:
         shown.finish({"command": command, "status": "stopped"})
-        shown.err.print("stopped: nothing was written")
+        shown.err.print(f"stopped: {shown.kept}", soft_wrap=True, markup=False)
         raise typer.Exit(EXIT_INTERRUPTED) from None

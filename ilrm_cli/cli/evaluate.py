@@ -84,6 +84,7 @@ def evaluate(
                     scoreboard.write_picture(output, result)
                 if output is not None:
                     scoreboard.write_scores(output, about | scoreboard.as_json(results), results)
+                    shown.kept = f"the first {len(results)} of {len(found)} scenes are in {output}"
         good = [result for result in results if isinstance(result, SceneResult)]
         show(shown, good, scoreboard.summarize(results), run)
         failed = len(good) < len(results)

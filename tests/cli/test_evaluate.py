@@ -2,6 +2,7 @@
 
 import json
 
+from ilrm_cli import evaluate as stage
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 from tests.datasets.made import re10k_clip, write_dl3dv, write_re10k
@@ -23,6 +24,21 @@ def test_scores_go_to_stdout_and_into_the_folder(tmp_path):
     again = ilrm("evaluate", SAMPLES / "posed", *SMALL, "-o", folder)
     assert again.status == 1
     assert "pass -w to overwrite" in again.err
+
+
+def test_an_interrupted_evaluation_says_what_is_kept(tmp_path, monkeypatch):
+    whole = stage.evaluate_scene
+
+    def interrupted(run, ref, *rest):
+        if ref.name == "absent":
+            raise KeyboardInterrupt
+        return whole(run, ref, *rest)
+
+    monkeypatch.setattr(stage, "evaluate_scene", interrupted)
+    outcome = ilrm("evaluate", SAMPLES / "posed", tmp_path / "absent", *SMALL, "-o", tmp_path / "scores")
+    assert outcome.status == 130
+    assert "stopped: the first 1 of 2 scenes are in" in outcome.err
+    assert len(json.loads((tmp_path / "scores" / "scores.json").read_text())["scenes"]) == 1
 
 
 def test_people_see_a_table_and_what_it_says():
