@@ -42,6 +42,12 @@ class Group:
         return self.mean((float(flag),))[0] > 0
 
 
+def cores_of_process() -> int:
+    """CPU cores for each process of this machine's share of the run; `torchrun` leaves torch itself but one thread."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[Group]:
     """This process's place in the group that `torchrun` started (it sets the environment), or alone."""

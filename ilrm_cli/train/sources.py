@@ -88,7 +88,10 @@ class Captured:
             sequence = sequences[int(rng.integers(len(sequences)))]
             if len(sequence) >= total and field_of_view_deg(sequence.lenses[0]) <= MAX_FIELD_OF_VIEW_DEG:
                 return self._sample(sequence, request, rng)
-        raise InputError(f"--data: hardly any capture has the {total} frames of one sample; ask for fewer --views.")
+        raise InputError(
+            f"--data: hardly any capture has the {total} frames of one sample and a lens below "
+            f"{MAX_FIELD_OF_VIEW_DEG:.0f} degrees; ask for fewer --views or give other captures."
+        )
 
     def _sample(self, sequence: FrameSequence, request: Request, rng: np.random.Generator) -> Sample:
         chosen, held = pick_frames(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.train.distributed import Group, join
+from ilrm_cli.train.distributed import Group, cores_of_process, join
 from ilrm_cli.train.record import read_log
 from ilrm_cli.train.run import train
 from ilrm_cli.train.state import STATE_FILE, resume_or_start
@@ -65,6 +65,16 @@ def test_a_process_alone_needs_no_group():
         assert group.mean((1.0, 2.0)) == (1.0, 2.0)
         assert group.any(True)
         assert not group.any(False)
+
+
+def test_processes_of_one_machine_share_its_cores(monkeypatch):
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
+    assert cores_of_process() == 12
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert cores_of_process() == 3
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "64")
+    assert cores_of_process() == 1
 
 
 def test_a_batch_that_does_not_split_gets_a_sentence(tmp_path: Path):
