@@ -47,7 +47,7 @@ def nearest_photos(inputs: Views, targets: Cameras) -> Float[Tensor, "target 3 h
 def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
     """One Gaussian for each pixel of the half-size grid, at its best matching depth; what floats is left out.
 
-    What the default model gives before its first training step.
+    What a model of `HEAD` with the default matching gives before its first training step.
     """
     grid, colors = _grid(inputs)
     gaussians = _splat(inputs, plane_sweep(colors, grid, depth_range, MatchingConfig()))

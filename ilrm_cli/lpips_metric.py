@@ -16,7 +16,7 @@ Lpips = Callable[[Float[Tensor, "view 3 height width"], Float[Tensor, "view 3 he
 def why_no_lpips() -> str | None:
     """What is missing, in a few words; None if LPIPS can be computed here."""
     if find_spec("lpips") is None:
-        return "the package lpips is not installed"
+        return "the package lpips is not installed: pip install 'ilrm[lpips]'"
     if not Path(torch.hub.get_dir(), "checkpoints", VGG_WEIGHTS).is_file():
         return f"the VGG weights {VGG_WEIGHTS} are not in {torch.hub.get_dir()}/checkpoints"
     return None

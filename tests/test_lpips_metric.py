@@ -9,7 +9,7 @@ from ilrm_cli.lpips_metric import load_lpips, why_no_lpips
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("ilrm_cli.lpips_metric.find_spec", lambda name: None)
-    assert why_no_lpips() == "the package lpips is not installed"
+    assert why_no_lpips() == "the package lpips is not installed: pip install 'ilrm[lpips]'"
     with pytest.raises(AssertionError):
         load_lpips("cpu")
     monkeypatch.setattr("ilrm_cli.lpips_metric.find_spec", lambda name: find_spec("torch"))

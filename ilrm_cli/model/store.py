@@ -78,7 +78,7 @@ def weights_file(name_or_path: str) -> Path:
     path = file_of(known) if known else Path(name_or_path)
     if not path.is_file():
         raise InputError(
-            f"--model {name_or_path}: no such file and no such model; give a checkpoint file or one of: "
+            f"{name_or_path}: no such file and no such model; give a checkpoint file or one of: "
             f"{', '.join(KNOWN)} (ilrm models list)."
         )
     return path
