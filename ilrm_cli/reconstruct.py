@@ -69,6 +69,7 @@ class Reconstruction:
     normalized_from_world: Similarity
     model_name: str
     model_sha256: str
+    max_views: int  # inputs that the model was trained for, at most
     device: str
     renderer: str
     score: Score | None  # None where no photo is held out
@@ -135,6 +136,7 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         normalized_from_world=prepared.normalized_from_world,
         model_name=loaded.name,
         model_sha256=loaded.sha256,
+        max_views=model.config.max_views,
         device=device.type,
         renderer=renderer,
         score=score,

@@ -17,11 +17,15 @@ def verdict(result: Reconstruction) -> str:
         return f"All {used} photos were inputs, so the quality is not measured; hold one out with --views {used - 1}."
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined = result.refinement is not None
-    return advise(result.score, len(result.targets), gap_deg, used, registered, refined)
+    most = min(registered - 1, result.max_views)  # one photo stays held out, so that the quality is measured
+    return advise(result.score, len(result.targets), gap_deg, used, most, refined)
 
 
-def advise(score: Score, scored: int, gap_deg: float, used: int, registered: int, refined: bool) -> str:
-    """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input."""
+def advise(score: Score, scored: int, gap_deg: float, used: int, most: int, refined: bool) -> str:
+    """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input.
+
+    `used` photos were inputs; up to `most` can be.
+    """
     psnr = score.psnr
     grade = next(word for least, word in GRADES if psnr >= least)
     finding = f"{grade.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} photos that were not given"
@@ -29,11 +33,11 @@ def advise(score: Score, scored: int, gap_deg: float, used: int, registered: int
     if psnr >= GRADES[0][0]:
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input."
     if gap_deg > WIDE_GAP_DEG:
-        more = f"try --views {min(2 * used, registered)}" if registered > used else "take photos in between"
+        more = f"try --views {min(2 * used, most)}" if most > used else "take photos in between"
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input, which is wide: {more}."
     if not refined:
         return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --refine 50."
-    more = f"try --views {min(2 * used, registered)} too" if registered > used else "more photos would help most"
+    more = f"try --views {min(2 * used, most)} too" if most > used else "more photos would help most"
     return f"{finding}; the views are close ({gap_deg:.0f}° apart), the scene is hard for this model: {more}."
 
 

@@ -28,17 +28,17 @@ def test_a_step_aside_counts_as_seen_from_the_scene():
 
 
 def test_good_results_are_called_good():
-    assert advise(Score(27.0, 0.7), 5, gap_deg=6, used=8, registered=13, refined=False).startswith(
+    assert advise(Score(27.0, 0.7), 5, gap_deg=6, used=8, most=13, refined=False).startswith(
         "Good: 27.0 dB, SSIM 0.70 on 5 photos"
     )
 
 
 def test_wide_gaps_are_blamed_and_the_remedy_fits():
-    assert "--views 12" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, registered=12, refined=False)
-    assert "take photos in between" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, registered=8, refined=False)
+    assert "--views 12" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, most=12, refined=False)
+    assert "take photos in between" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, most=8, refined=False)
 
 
 def test_refinement_is_advised_once():
-    assert "--refine 50" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, registered=12, refined=False)
-    assert "--views 12 too" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, registered=12, refined=True)
-    assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, registered=12, refined=True)
+    assert "--refine 50" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
+    assert "--views 12 too" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
+    assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)

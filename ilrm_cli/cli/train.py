@@ -65,6 +65,8 @@ def train(
         with _told_to_stop() as stop, distributed.join(resolve_device(device)) as group:
             first = recipe.start if start is None else (None if start == FRESH else start)
             trainer = resume_or_start(folder, recipe.train, first, model=recipe.model, device=group.device)
+            if trainer.step and group.leads:
+                shown.say(f"going on from the checkpoint at step {trainer.step} of {recipe.train.steps}")
             workers = threads or distributed.cores_of_process()
             perceptual = find_perceptual(group.device) if recipe.train.perceptual_weight > 0 else None
             if recipe.train.perceptual_weight > 0 and perceptual is None and group.leads:

@@ -73,7 +73,8 @@ def check_order(out: Path, order: Order, overwrite: bool) -> None:
         raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
     parent = out if out.is_dir() else out.parent
     if not parent.is_dir():
-        raise InputError(f"the folder {parent} does not exist; create it first.")
+        state = "is not a folder" if parent.exists() else "does not exist; create it first"
+        raise InputError(f"the folder {parent} of the output {state}.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"the folder {parent} is not writable; choose another place.")
 
@@ -83,7 +84,10 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
 
     Folders of the same scenes are replaced, everything else in `out` stays. See `check_order` for what is refused.
     """
-    out.mkdir(exist_ok=True)
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error.strerror}.") from error
     rows: list[np.ndarray] = []
     for index in range(order.first, order.first + order.scenes):
         scene = training_scene(

@@ -76,9 +76,9 @@ def resume_or_start(
 def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Trainer:
     state = _read_state(file)
     if different := differences(state["config"], asdict(config)):
+        recorded = ", ".join(f"{name} {state['config'].get(name)}" for name in different)
         raise InputError(
-            f"{file} holds a run with other settings ({', '.join(different)}); "
-            "choose another folder or the same settings."
+            f"{file} holds a run with other settings ({recorded}); give the same ones again, or another folder."
         )
     try:
         trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])).to(device))

@@ -90,7 +90,7 @@ def test_a_preview_is_written_beside_every_checkpoint(tmp_path):
 
 def test_what_cannot_be_trained_gets_a_sentence(tmp_path):
     list(train(start(tmp_path), tmp_path, minutes=0))
-    with pytest.raises(InputError, match=r"other settings \(batch, clip\)"):
+    with pytest.raises(InputError, match=r"other settings \(batch \d+, clip [\d.]+\)"):
         start(tmp_path, dataclasses.replace(SHORT, batch=2, clip=2.0))
     with pytest.raises(InputError, match="kept for evaluation"):
         start(tmp_path / "b", dataclasses.replace(SHORT, seed=HOLDOUT_SEED))
