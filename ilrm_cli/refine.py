@@ -4,7 +4,7 @@ The paper's "iLRM 10 / 20 / 50", with what helps when photos are few: ten times 
 error, and other photos as judges of when to stop, since the fit overfits its inputs after 20 to 50 iterations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
@@ -64,7 +64,7 @@ def refine(
         report(Step("refine", done, iterations, f"best {best_score:.2f} dB"))
         if done % JUDGE_EVERY and done != iterations:
             continue
-        now = scene.gaussians().detach()
+        now = scene.snapshot()
         if (now_score := score(now, judges, renderer)) > best_score:
             best, best_score, best_at = now, now_score, done
         elif done - best_at >= PATIENCE * JUDGE_EVERY:
@@ -105,6 +105,11 @@ class _Raw:
             {"params": [self.logits], "lr": RATE_OPACITIES},
             {"params": [self.quaternions, self.log_scales, self.harmonics], "lr": RATE_OTHERS},
         ]
+
+    def snapshot(self) -> Gaussians:
+        """Copies: the optimizer changes its own numbers in place."""
+        now = self.gaussians()
+        return Gaussians(*(getattr(now, f.name).detach().clone() for f in fields(now)))
 
     def gaussians(self) -> Gaussians:
         return Gaussians(

@@ -69,6 +69,14 @@ def test_it_stops_when_the_judges_lose_patience(views):
     assert result.ran < 10 * JUDGE_EVERY
 
 
+def test_what_is_returned_is_what_scored_best(views):
+    """Inputs of stronger colours: the fit passes the true ones and goes on, which must not touch what is kept."""
+    strong = render(replace(scene(), harmonics=3 * scene().harmonics), views.cameras).color
+    result = refine(spoilt(), Views(strong, views.cameras)[[0, 2, 4]], views[[1, 3]], 200)
+    assert 0 < result.iterations < result.ran
+    assert score(result.gaussians, views[[1, 3]]) == pytest.approx(result.psnr_after, abs=1e-4)
+
+
 def test_transparent_and_vanished_gaussians_survive(views):
     start = replace(spoilt(), opacities=torch.cat([torch.zeros(10), torch.ones(10), torch.full((280,), 0.8)]))
     start = replace(start, scales=torch.cat([torch.zeros(5, 3), start.scales[5:]]))
