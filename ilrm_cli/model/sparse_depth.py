@@ -15,7 +15,6 @@ from ilrm_cli.model.rays import pixel_centers
 
 REACH = 0.03  # of the grid's long side: distance at which a point's weight has fallen to exp(-1/2)
 COLOR_REACH = 0.15  # colour difference (L2 of RGB in [0, 1]) with the same effect
-MAX_LOG_WEIGHT = 60.0  # weights below exp(-60) of the nearest point's are zero anyway
 
 
 @torch.no_grad()
@@ -49,7 +48,7 @@ def spread_points(
 
     closeness = -torch.cdist(queries, keys).square() / 2
     nearest = closeness.max(dim=1, keepdim=True).values
-    weight = (closeness - nearest).clamp_min(-MAX_LOG_WEIGHT).exp()
+    weight = (closeness - nearest).exp()
     weight = weight / weight.sum(1, keepdim=True)  # [P, N]
     confidence = nearest.exp()
     share = weight @ _near_planes(log_depth, planes) * confidence

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
@@ -60,11 +61,7 @@ def through_jpeg(image: Float[Tensor, "3 height width"], quality: int) -> Float[
 def shaken(cameras: Cameras, noise: PoseNoise, median_depth: float, rng: np.random.Generator) -> Cameras:
     """The cameras with small errors of their own axes and positions."""
     turn = math.radians(noise.rotation_deg) * rng.standard_normal((len(cameras), 3))
-    angle = np.linalg.norm(turn, axis=1)[:, None, None] + 1e-12
-    x, y, z = turn.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3) / angle
-    rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross  # Rodrigues
+    rotation = Rotation.from_rotvec(turn).as_matrix()
     pose = cameras.world_from_cam.double().clone()
     pose[:, :3, :3] = pose[:, :3, :3] @ torch.from_numpy(rotation)
     pose[:, :3, 3] += noise.translation * median_depth * torch.from_numpy(rng.standard_normal((len(cameras), 3)))
