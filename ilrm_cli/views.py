@@ -21,6 +21,15 @@ class PosedPhoto:
     lens: Lens  # of the upright image `io.photos.read_photo(path)` returns, or of a uniformly scaled copy of it
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, in the frame of the input poses
     points: Float64[ndarray, "point 3"] | None = None  # sparse points that were found in this photo; None: unknown
+    mask: Path | None = None  # picture whose black pixels are to be ignored, as COLMAP has it; None: all count
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photo that takes no part."""
+
+    name: str  # path relative to the photo folder
+    reason: str  # a clause that can follow the name and a colon: "it is cut short"
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,8 @@ class Capture:
     found: int  # photos that were offered, posed or not
     origin: str  # where the poses come from: "colmap", "transforms" or "sfm"
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
-    warnings: tuple[str, ...] = ()  # one sentence each: photos left out, and why
+    warnings: tuple[str, ...] = ()  # one sentence each: what the user should read at once
+    left_out: tuple[LeftOut, ...] = ()  # every photo that was found and has no pose here
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Views:
     cameras: Cameras
     # z-depth at the pixels where structure from motion triangulated a point, 0 elsewhere; None where it did not run.
     sparse_depth: Float[Tensor, "view height width"] | None = None
+    masks: Float[Tensor, "view height width"] | None = None  # 1 where pixels count, 0 where they are ignored; None: all
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -50,8 +61,10 @@ class Views:
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.images.device)
         sparse_depth = None if self.sparse_depth is None else self.sparse_depth[index]
-        return Views(self.images[index], self.cameras[index], sparse_depth)
+        masks = None if self.masks is None else self.masks[index]
+        return Views(self.images[index], self.cameras[index], sparse_depth, masks)
 
     def to(self, device: torch.device | str) -> "Views":
         sparse_depth = None if self.sparse_depth is None else self.sparse_depth.to(device)
-        return Views(self.images.to(device), self.cameras.to(device), sparse_depth)
+        masks = None if self.masks is None else self.masks.to(device)
+        return Views(self.images.to(device), self.cameras.to(device), sparse_depth, masks)
