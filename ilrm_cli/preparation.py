@@ -84,8 +84,10 @@ def normalize(
     to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
 
     def moved(views: Views) -> Views:
-        sparse_depth = None if views.sparse_depth is None else views.sparse_depth * to_normal.scale
-        return Views(views.images, normalized_cameras(views.cameras, to_normal), sparse_depth)
+        depth = views.sparse_depth
+        if depth is not None:
+            depth = to_normal.scale * (depth if views.masks is None else depth * (views.masks > 0))
+        return replace(views, cameras=normalized_cameras(views.cameras, to_normal), sparse_depth=depth)
 
     normal = moved(inputs)
     depth_range = depth_range_in(points, normal, to_normal)
@@ -99,5 +101,5 @@ def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
 
 def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal: Similarity) -> tuple[float, float]:
     """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
-    depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras)
+    depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras, inputs.masks)
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)

@@ -19,6 +19,7 @@ from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.consistency import floating
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.masking import masked
 from ilrm_cli.model.timing import AttentionClock, LayerTime
 from ilrm_cli.preparation import Prepared, default_views, prepare_photos, split_photos
 from ilrm_cli.progress import Report, Step, ignore
@@ -160,17 +161,19 @@ class Prediction:
 def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
     """One forward pass, less what floats in space, before a backdrop; the published models stay as published.
 
-    See `model.consistency` for what is left out and `model.backdrop` for what is added.
+    See `model.consistency` for what is left out and `model.backdrop` for what is added. Where photos have masks, what
+    comes from masked pixels is left out and no backdrop is added: the photos are white there, and so is the scene.
     """
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
+    cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, model.config.viewpoint_factor
+    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if masks is None else ~masked(masks, factor)
     if model.config.matching is None:
-        return Prediction(gaussians, 0, clock.layers())
-    cameras, factor = prepared.inputs.cameras, model.config.viewpoint_factor
+        return Prediction(gaussians[kept], 0, clock.layers())
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-    solid = gaussians[~floating(gaussians.means, grid)]
-    count = len(gaussians) - len(solid)
-    if model.config.backdrop:
+    stray = kept & floating(gaussians.means, grid)
+    solid, count = gaussians[kept & ~stray], int(stray.sum())
+    if model.config.backdrop and masks is None:
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
     return Prediction(solid, count, clock.layers())
 

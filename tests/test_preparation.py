@@ -2,14 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.cameras import Cameras, stack
 from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalized_cameras, visible_depths
+from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalize, normalized_cameras, visible_depths
 from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Views
 
 
 def camera_at(z: float) -> Cameras:
@@ -53,3 +55,14 @@ def test_normalising_cameras_keeps_what_they_see():
     assert moved.world_from_cam.dtype == torch.float32
     depths = visible_depths(points, camera_at(0.0))
     torch.testing.assert_close(visible_depths(to_normal.points(points), moved), 0.5 * depths, rtol=1e-5, atol=1e-5)
+
+
+def test_masks_stay_and_silence_the_sparse_depth_below_them():
+    cameras = stack([camera_at(0.0), camera_at(1.0)])
+    masks = torch.ones(2, 20, 20)
+    masks[1, 5] = 0
+    views = Views(torch.zeros(2, 3, 20, 20), cameras, torch.full((2, 20, 20), 3.0), masks)
+    prepared = normalize(cameras.world_from_cam.numpy(), views, None, np.zeros((0, 3)))
+    assert torch.equal(prepared.inputs.masks, masks)
+    scaled = 3.0 * prepared.normalized_from_world.scale
+    torch.testing.assert_close(prepared.inputs.sparse_depth, scaled * masks)

@@ -28,10 +28,16 @@ def sparse_depth_of(
     return sparse
 
 
-def visible_depths(points: Float64[Tensor, "point 3"], cameras: Cameras) -> Float64[Tensor, " sample"]:
-    """z-depths of every point in every camera whose image it falls into."""
-    z, _, inside = project(points, cameras)
-    return z[inside]
+def visible_depths(
+    points: Float64[Tensor, "point 3"], cameras: Cameras, masks: Float[Tensor, "view height width"] | None = None
+) -> Float64[Tensor, " sample"]:
+    """z-depths of every point in every camera whose image it falls into, on a pixel that no mask ignores."""
+    z, pixel, inside = project(points, cameras)
+    if masks is None:
+        return z[inside]
+    view = inside.nonzero()[:, 0]
+    column, row = pixel[inside].long().unbind(-1)
+    return z[inside][masks[view, row, column] > 0]
 
 
 def project(

@@ -37,3 +37,10 @@ def test_nothing_known():
 def test_visible_depths_are_those_in_front_and_inside():
     points = torch.tensor([[0.0, 0, 2], [0, 0, -0.5], [50, 0, 2]], dtype=torch.float64)
     assert sorted(visible_depths(points, cameras()).tolist()) == pytest.approx([0.5, 2.0, 3.0])
+
+
+def test_points_on_ignored_pixels_do_not_count():
+    points = torch.tensor([[0.0, 0, 2], [1, 0.5, 4]], dtype=torch.float64)
+    masks = torch.ones(2, 6, 8)
+    masks[0, 3, 4] = 0  # where the first camera sees the first point
+    assert sorted(visible_depths(points, cameras(), masks).tolist()) == pytest.approx([3.0, 4.0, 5.0])

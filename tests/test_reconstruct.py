@@ -1,0 +1,44 @@
+"""What the model's prediction becomes before it is a scene."""
+
+import dataclasses
+
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.preparation import Prepared
+from ilrm_cli.reconstruct import predict
+from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Views
+
+WIDTH, HEIGHT = 32, 24
+
+
+def prepared(masks: torch.Tensor | None) -> Prepared:
+    pose = torch.eye(4).repeat(3, 1, 1)
+    pose[:, 0, 3] = torch.tensor([-1.0, 0.0, 1.0])
+    focal, center = torch.full((3, 2), 30.0), torch.tensor([[16.0, 12.0]]).repeat(3, 1)
+    images = torch.rand(3, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    views = Views(images, Cameras(pose, focal, center, WIDTH, HEIGHT), masks=masks)
+    return Prepared(views, None, (1.0, 10.0), Similarity(1.0, torch.eye(3), torch.zeros(3)))
+
+
+def test_masked_pixels_give_no_gaussians_and_the_rest_stay_where_they_were():
+    model = load_model("default").model
+    masks = torch.ones(3, HEIGHT, WIDTH)
+    masks[:, :, : WIDTH // 2] = 0
+    bare = dataclasses.replace(model.config, backdrop=False)
+    model.config = bare
+    everything, rest = predict(model, prepared(None)).gaussians, predict(model, prepared(masks)).gaussians
+    assert 0 < len(rest) < len(everything)
+    camera = prepared(None).inputs.cameras
+    assert {tuple(m) for m in rest.means.tolist()} <= {tuple(m) for m in everything.means.tolist()}
+    left_of_all = ((rest.means[:, None, 0] - camera.positions[None, :, 0]) < -1e-3 * rest.means[:, None, 2]).all(1)
+    assert not left_of_all.any()  # each is right of the middle of the view it comes from
+
+
+def test_nothing_stands_behind_what_is_masked():
+    model = load_model("default").model
+    nothing = torch.zeros(3, HEIGHT, WIDTH)
+    assert len(predict(model, prepared(nothing)).gaussians) == 0
+    assert len(predict(model, prepared(None)).gaussians) >= 1000  # the backdrop alone
