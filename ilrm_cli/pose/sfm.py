@@ -35,13 +35,15 @@ def solve(
     files: dict[str, str],
     work: Path,
     *,
+    masks: Path | None = None,
     seed: int = 0,
     report: Report = ignore,
 ) -> SfmResult:
     """Poses of photos by SIFT, matching and mapping, everything seeded.
 
     `files` = file below `folder` -> name of the photo, in the order in which they were taken as far as known; photos
-    in one subfolder share a camera. `work` is an empty folder for the database.
+    in one subfolder share a camera. `work` is an empty folder for the database. `masks`, if given, holds a picture
+    `<file>.png` of the same size for every file (COLMAP skips those without): no feature is taken where it is black.
     Up to 60 photos every pair is matched; beyond, each with its next 10 and those at distances 16, 32, ..., and 40
     evenly spaced ones each with each in place of loop detection, whose vocabulary tree would be a download.
     Incremental mapping first; if that places less than 80 % of the photos or fits badly, global mapping too, and the
@@ -50,7 +52,7 @@ def solve(
     pycolmap.logging.minloglevel = MESSAGES_FROM
     pycolmap.set_random_seed(seed)
     database = work / "database.db"
-    _extract(database, folder, list(files), report)
+    _extract(database, folder, list(files), masks, report)
     _match(database, work / "pairs.txt", list(files), seed, report)
     models = _map(database, folder, work, len(files), seed, report)
     if not models and len(files) < MIN_PHOTOS:
@@ -76,9 +78,15 @@ def matched_pairs(count: int) -> list[tuple[int, int]]:
     return sorted(near | set(combinations(spaced, 2)))
 
 
-def _extract(database: Path, folder: Path, names: list[str], report: Report) -> None:
+def _extract(database: Path, folder: Path, names: list[str], masks: Path | None, report: Report) -> None:
+    options = pycolmap.ImageReaderOptions()
+    if masks is not None:
+        options.mask_path = masks
+
     def run(token: pycolmap.CancellationToken) -> None:
-        pycolmap.extract_features(database, folder, names, pycolmap.CameraMode.PER_FOLDER, cancellation_token=token)
+        pycolmap.extract_features(
+            database, folder, names, pycolmap.CameraMode.PER_FOLDER, reader_options=options, cancellation_token=token
+        )
 
     def done(reader: pycolmap.Database) -> int:
         return sum(reader.exists_keypoints(image_id) for image_id in range(1, len(names) + 1))
