@@ -21,7 +21,8 @@ from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render import paths
 from ilrm_cli.render.rasterize import NEAR, Renderer, prepare, render, renderer_for
-from ilrm_cli.render.subject import subject_of, up_direction, upright
+from ilrm_cli.render.subject import subject_of
+from ilrm_cli.up import up_direction, upright
 
 # What a laptop without a GPU renders in well under a minute.
 DEFAULT_SECONDS = 4.0
@@ -189,7 +190,8 @@ def _flight_from_file(path: Path, fps: float | None) -> _Flight:
 def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, full: bool) -> _Flight:
     fps = fps or DEFAULT_FPS
     count = max(1, round((seconds or DEFAULT_SECONDS) * fps))
-    photographed = upright(stage.cameras, up_direction(stage.cameras))
+    poses = stage.cameras.world_from_cam
+    photographed = stage.cameras.moved(upright(poses, up_direction(poses)))  # none lies on its side in the film
     subject = subject_of(photographed, stage.ply.gaussians)
     cameras, chosen = paths.path("orbit" if full else path, photographed, subject, count, full=full)
     return _Flight(cameras, chosen, fps, default_size(stage.cameras))

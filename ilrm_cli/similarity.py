@@ -18,6 +18,11 @@ class Similarity:
         rotation = self.rotation.T
         return Similarity(1 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
 
+    def after(self, first: "Similarity") -> "Similarity":
+        """This one applied to what the first gives: c_from_a = c_from_b.after(b_from_a)."""
+        rotation = self.rotation @ first.rotation
+        return Similarity(self.scale * first.scale, rotation, self.points(first.translation))
+
     def points(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
         """Points of the source frame, expressed in the target frame."""
         rotation, translation = self.rotation.to(points), self.translation.to(points)

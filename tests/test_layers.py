@@ -18,6 +18,8 @@ FLOORS = (
         "harmonics",
         "rotations",
         "similarity",
+        "up",
+        "frames",
         "metrics",
         "lpips_metric",
     },

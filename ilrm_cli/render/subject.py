@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.up import up_direction
 
 # Viewing axes fix their crossing point where they spread at least this much (RMS angle to their mean axis, 15 degrees);
 # below it noise in the poses moves the point along the axes, and the depth of the scene tells better.
@@ -15,10 +16,6 @@ MIN_SPREAD_SIN2 = 0.067
 
 # The axes are said to cross where their RMS distance from the point is within this share of the cameras' distance.
 MAX_MISS = 0.35
-
-# Weight of the cameras' mean y axis against their x axes in the up direction: small, so that it decides only where
-# the x axes leave a choice (cameras that all face one way).
-MEAN_Y_WEIGHT = 0.01
 
 # More Gaussians than this do not change a median; they are thinned evenly.
 MEDIAN_SAMPLES = 50_000
@@ -36,40 +33,13 @@ class Subject:
 
 def subject_of(cameras: Cameras, gaussians: Gaussians) -> Subject:
     """The point nearest to all viewing axes where they cross; else the point ahead of them at the scene's depth."""
-    up, depth = up_direction(cameras), visible_depth(cameras, gaussians)
+    up, depth = up_direction(cameras.world_from_cam), visible_depth(cameras, gaussians)
     crossing = axes_crossing(cameras)
     if crossing is not None:
         return Subject(crossing, up, depth, converging=True)
     leading = facing_alike(cameras)
     target = leading.positions.mean(0) + depth * torch.nn.functional.normalize(leading.forward.mean(0), dim=0)
     return Subject(target, up, depth, converging=False)
-
-
-def up_direction(cameras: Cameras) -> Float[Tensor, "3"]:
-    """The direction most perpendicular to all x axes (photos are taken without roll), nearest to the mean -y axis.
-
-    Smallest eigenvector of mean(x xᵀ) - w y yᵀ with y the mean y axis.
-    """
-    x, y = cameras.world_from_cam[:, :3, 0], cameras.world_from_cam[:, :3, 1]
-    down = y.mean(0)
-    scatter = x.T @ x / len(cameras) - MEAN_Y_WEIGHT * torch.outer(down, down)
-    up = torch.linalg.eigh(scatter).eigenvectors[:, 0]
-    return -up if up @ down > 0 else up
-
-
-def upright(cameras: Cameras, up: Float[Tensor, "3"]) -> Cameras:
-    """The cameras turned about their viewing axes, by quarter turns, until `up` is up in each image.
-
-    Photos that were turned by 90 degrees to fit the others' shape would otherwise lie on their side in a film. The
-    image size stays, so a camera that is turned by one quarter keeps its focal lengths and sees a little more or less.
-    """
-    x, y = cameras.world_from_cam[:, :3, 0], cameras.world_from_cam[:, :3, 1]
-    turned_x, turned_y = torch.stack([x, y, -x, -y]), torch.stack([y, -x, -y, x])  # [4 turns, camera, 3]
-    best = (turned_y @ up).argmin(0)  # y points down
-    pick = torch.arange(len(cameras))
-    pose = cameras.world_from_cam.clone()
-    pose[:, :3, 0], pose[:, :3, 1] = turned_x[best, pick], turned_y[best, pick]
-    return cameras.moved(pose)
 
 
 def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render.paths import choose, default_cameras, look_at, orbit, path, spiral
-from ilrm_cli.render.subject import Subject, subject_of, up_direction, upright, visible_depth, weighted_quantiles
+from ilrm_cli.render.subject import Subject, subject_of, visible_depth, weighted_quantiles
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 TARGET = torch.tensor([1.0, -2.0, 3.0]).double()
@@ -107,14 +107,6 @@ def test_cameras_that_look_outward_do_not_converge() -> None:
     inward = arc([0, 60, 120, 180, 240, 300], elevation_deg=0)
     outward = inward.world_from_cam @ torch.diag(torch.tensor([-1.0, 1, -1, 1]).double())
     assert not subject_of(cameras_at(outward), ball()).converging
-
-
-def test_up_is_found_though_all_cameras_look_down() -> None:
-    ring = up_direction(arc([0, 72, 144, 216, 288], elevation_deg=40))
-    torch.testing.assert_close(ring, UP, rtol=0, atol=1e-6)
-    part = up_direction(arc([-45, -20, 0, 20, 45], elevation_deg=30))
-    assert math.degrees(math.acos(float(part @ UP))) < 4
-    assert torch.equal(up_direction(wall_facing()), UP)
 
 
 def test_depth_counts_only_what_is_in_the_picture() -> None:
@@ -265,18 +257,3 @@ def test_default_cameras_hold_the_scene() -> None:
     subject = subject_of(cameras, ball())
     assert isinstance(subject, Subject)
     assert choose(cameras, subject) == "orbit"
-
-
-@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_a_camera_on_its_side_is_set_upright(quarter_turns: int) -> None:
-    """Three cameras stand upright, one lies: it is turned, the others stay as they are."""
-    straight = look_at(
-        torch.tensor([[0.0, 0, -3], [1, 0, -3], [2, 0, -3], [3, 0, -3]]).double(), torch.zeros(3).double(), UP
-    )
-    lying = straight.clone()
-    angle = torch.tensor(quarter_turns * torch.pi / 2)
-    roll = torch.tensor([[angle.cos(), -angle.sin(), 0], [angle.sin(), angle.cos(), 0], [0, 0, 1]]).double()
-    lying[1, :3, :3] = straight[1, :3, :3] @ roll
-    lens = torch.full((4, 2), 20.0).double()
-    set_up = upright(Cameras(lying, lens, lens, 40, 40), UP)
-    torch.testing.assert_close(set_up.world_from_cam, straight, atol=1e-6, rtol=0)
