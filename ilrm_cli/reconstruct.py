@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -85,25 +85,58 @@ class Reconstruction:
 
 
 def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Reconstruction:
-    """Poses, view selection, normalisation, one forward pass, optional refinement, score on held-out photos.
+    """A folder of photos (or what else `gather` takes) becomes a scene: model, poses, and `reconstruct_capture`.
 
     Raises InputError for photos, poses, weights or settings that cannot be used.
     """
-    if settings.views is not None and settings.views < MIN_VIEWS:
-        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
+    check_views(photos, settings)
     watch = _Stopwatch()
-    device = resolve_device(settings.device)
-    renderer = renderer_for(device)
-
-    if settings.views is not None and photos.is_dir() and 0 < (found := len(find_photos(photos))) < settings.views:
-        raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
     with watch.stage("load"):
-        loaded = load_model(settings.model)
-        model = loaded.model.to(device)
-        model.precision = resolve_precision(settings.precision, device)
-        prepare(renderer, gradients=settings.refine > 0, report=report)
+        loaded = load(settings, report)
     with watch.stage("poses"):
         capture = gather(photos, settings.poses, seed=settings.seed, report=report)
+    return with_seconds(reconstruct_capture(capture, loaded, settings, report), watch.seconds)
+
+
+def check_views(photos: Path, settings: Settings) -> None:
+    """Refuse, before the long work begins, a number of views that cannot be had."""
+    if settings.views is None:
+        return
+    if settings.views < MIN_VIEWS:
+        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
+    if photos.is_dir() and 0 < (found := len(find_photos(photos))) < settings.views:
+        raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
+
+
+def load(settings: Settings, report: Report = ignore) -> LoadedModel:
+    """The model on its device and in its precision, and a renderer that is compiled: once for any number of scenes."""
+    device = resolve_device(settings.device)
+    renderer = renderer_for(device)
+    loaded = load_model(settings.model)
+    loaded.model.to(device).precision = resolve_precision(settings.precision, device)
+    prepare(renderer, gradients=settings.refine > 0, report=report)
+    return loaded
+
+
+def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstruction:
+    """The result with the seconds of stages that ran before it added to its timings."""
+    total = {stage: value + result.timings_s.get(stage, 0.0) for stage, value in seconds.items()}
+    return replace(result, timings_s=result.timings_s | total)
+
+
+def reconstruct_capture(
+    capture: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore
+) -> Reconstruction:
+    """View selection, normalisation, one forward pass, optional refinement, score on held-out photos.
+
+    `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on what the
+    process made before. Raises InputError for a capture or settings that cannot be used.
+    """
+    watch = _Stopwatch()
+    model = loaded.model
+    device = resolve_device(settings.device)
+    renderer = renderer_for(device)
+    with watch.stage("poses"):
         views = settings.views if settings.views is not None else default_views(model.config, len(capture.photos))
         used, held_out = split_photos(capture, views, settings.seed)
         scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
