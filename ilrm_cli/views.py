@@ -42,6 +42,8 @@ class Capture:
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
     warnings: tuple[str, ...] = ()  # one sentence each: what the user should read at once
     left_out: tuple[LeftOut, ...] = ()  # every photo that was found and has no pose here
+    error_px: float | None = None  # mean reprojection error of the points; None: unknown
+    advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all hang together
 
 
 @dataclass(frozen=True)

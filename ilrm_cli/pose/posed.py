@@ -28,6 +28,7 @@ class PoseSet:
     poses: tuple[Pose, ...]  # sorted by name
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
     warnings: tuple[str, ...] = ()  # one sentence each
+    error_px: float | None = None  # mean reprojection error of the points; None: unknown
 
 
 def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:

@@ -1,4 +1,8 @@
-"""Which photos become inputs: spread over the places and directions from which the scene was seen."""
+"""Which photos become inputs: spread over the places and directions from which the scene was seen, sharp, connected."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -7,9 +11,104 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.pose.overlap import point_keys, shared_points
 
 RESTARTS = 8  # k-means runs from different beginnings; the tightest is kept
 MAX_ROUNDS = 50  # Lloyd iterations; a few hundred photos settle in about ten
+
+FEW_SHARED = 15  # sparse points in common with the other inputs below which an input is as good as alone
+BESIDE = 0.3  # of the distance to the next input, in pose features: nearer photos show about the same
+RIVALS = 6  # photos beside an input, the nearest ones, that are compared with it
+SHARPER = 2.0  # times the variance of the Laplacian: differences of content and compression stay below
+
+Sharpness = Callable[[Sequence[int]], Sequence[float]]  # variance of the Laplacian of photos, by index
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A photo that k-means chose and that another one replaced."""
+
+    dropped: int
+    taken: int
+    why: Literal["blurred", "alone"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The inputs, by index, and what had to be exchanged on the way."""
+
+    inputs: tuple[int, ...]  # ascending
+    swaps: tuple[Swap, ...] = ()
+
+
+def choose_views(
+    world_from_cam: Float64[ndarray, "photo 4 4"],
+    count: int,
+    found_points: Sequence[Float64[ndarray, "_ 3"] | None],
+    sharpness: Sharpness,
+    *,
+    seed: int = 0,
+) -> Choice:
+    """The photos of `select_views`, less those that see nothing of what the others see and those that are blurred.
+
+    An input that shares hardly any sparse point (`found_points`, in each photo) with the other inputs gives way to the
+    nearest photo that does; one beside which a clearly sharper photo stands, to the sharpest. `sharpness` is asked
+    only for inputs and photos beside them.
+    """
+    inputs = list(select_views(world_from_cam, count, seed=seed))
+    if len(inputs) < 2 or len(inputs) == len(world_from_cam):
+        return Choice(tuple(inputs))
+    distance = cdist(*2 * [pose_features(world_from_cam)])
+    alone = _replace_lonely(inputs, distance, found_points)
+    blurred = _replace_blurred(inputs, distance, sharpness)
+    return Choice(tuple(sorted(inputs)), (*alone, *blurred))
+
+
+def _replace_lonely(
+    inputs: list[int], distance: Float64[ndarray, "photo photo"], found_points: Sequence[Float64[ndarray, "_ 3"] | None]
+) -> list[Swap]:
+    """Exchanges inputs without overlap in place; photos of which no points are known are left alone."""
+    keys = [None if points is None else point_keys(points) for points in found_points]
+    if any(keys[index] is None for index in inputs):
+        return []
+
+    def shared(index: int, slot: int) -> int:
+        own = keys[index]
+        others = [keys[other] for i, other in enumerate(inputs) if i != slot]
+        return 0 if own is None else shared_points(own, [other for other in others if other is not None])
+
+    swaps = []
+    for slot, index in enumerate(inputs):
+        if shared(index, slot) >= FEW_SHARED:
+            continue
+        unused = (int(i) for i in distance[index].argsort() if i not in inputs)
+        better = next((other for other in unused if shared(other, slot) >= FEW_SHARED), None)
+        if better is not None:
+            swaps.append(Swap(index, better, "alone"))
+            inputs[slot] = better
+    return swaps
+
+
+def _replace_blurred(inputs: list[int], distance: Float64[ndarray, "photo photo"], sharpness: Sharpness) -> list[Swap]:
+    """Exchanges inputs beside which sharper photos stand in place."""
+    unused = [i for i in range(len(distance)) if i not in inputs]
+    rivals = []
+    for slot, index in enumerate(inputs):
+        reach = BESIDE * min(distance[index, other] for i, other in enumerate(inputs) if i != slot)
+        near = [i for i in unused if distance[index, i] <= reach]
+        rivals.append(sorted(near, key=lambda i: distance[index, i])[:RIVALS])
+    asked = sorted({i for slot, near in enumerate(rivals) if near for i in (inputs[slot], *near)})
+    sharp = dict(zip(asked, sharpness(asked), strict=True))
+    swaps = []
+    for slot, near in enumerate(rivals):
+        free = [i for i in near if i not in inputs]
+        if not free:
+            continue
+        sharpest = max(free, key=lambda i: sharp[i])
+        if sharp[sharpest] > SHARPER * sharp[inputs[slot]]:
+            swaps.append(Swap(inputs[slot], sharpest, "blurred"))
+            inputs[slot] = sharpest
+    return swaps
 
 
 def select_views(world_from_cam: Float64[ndarray, "photo 4 4"], count: int, *, seed: int = 0) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pycolmap
@@ -13,12 +13,13 @@ import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import load_reconstruction
 from ilrm_cli.pose.sfm import SfmResult
+from ilrm_cli.views import LeftOut
 
-VERSION = 1  # raise it when the same photos would give another model than before
+VERSION = 2  # raise it when the same photos would give another model than before
 CHUNK = 1 << 20  # bytes read at a time
 
 
-def content_key(photos: Sequence[tuple[str, Path]], options: dict[str, int]) -> str:
+def content_key(photos: Sequence[tuple[str, Path]], options: Mapping[str, object]) -> str:
     """sha256 over names and bytes of all photos, the options and the version of pycolmap."""
     digest = hashlib.sha256(json.dumps([VERSION, pycolmap.__version__, options], sort_keys=True).encode())
     for name, path in photos:
@@ -34,7 +35,8 @@ def load(cache: Path, key: str) -> SfmResult | None:
     entry = cache / "sfm" / key
     try:
         notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
-        return SfmResult(load_reconstruction(entry), tuple(notes["warnings"]))
+        left_out = tuple(LeftOut(name, reason) for name, reason in notes["left_out"])
+        return SfmResult(load_reconstruction(entry), tuple(notes["warnings"]), left_out, tuple(notes["advice"]))
     except (OSError, ValueError, KeyError, InputError):
         return None
 
@@ -45,7 +47,12 @@ def store(cache: Path, key: str, result: SfmResult) -> None:
     shelf.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=shelf, ignore_cleanup_errors=True) as new:
         result.model.write_binary(new)
-        notes = {"warnings": result.warnings, "pycolmap": pycolmap.__version__}
+        notes = {
+            "warnings": result.warnings,
+            "left_out": [(photo.name, photo.reason) for photo in result.left_out],
+            "advice": result.advice,
+            "pycolmap": pycolmap.__version__,
+        }
         Path(new, "notes.json").write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")
         shutil.rmtree(shelf / key, ignore_errors=True)  # a damaged entry
         os.replace(new, shelf / key)

@@ -5,25 +5,43 @@ from collections.abc import Sequence
 import numpy as np
 import pycolmap
 
+from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
+from ilrm_cli.views import LeftOut
+
 MIN_PHOTOS = 3  # two photos agree by chance too easily
 MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
 WEAK_OBSERVATIONS = 100  # below, models held together but looked doubtful
+MAX_ERROR_PX = 2.0  # mean reprojection error; COLMAP drops points beyond 4, sound models stay below 1
+MIN_TRACK = 2.1  # photos per point, mean; where hardly a point is seen by a third photo nothing checks the pairs
+MIN_ANGLE_DEG = 1.0  # median angle at which the rays of a point meet; below, depth is noise
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
 MAX_DISTORTION = 1.0  # first radial coefficient
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
+ENOUGH_MATCHES = 60  # with placed photos; a photo that has them and is not placed fails for another reason
+SAMPLED_POINTS = 2000  # of a model for its angles: the median of more is the same
 NAMED = 12  # photos that a warning spells out
 
 
 def believable(models: Sequence[pycolmap.Reconstruction], count: int) -> list[pycolmap.Reconstruction]:
-    """Models with enough photos, enough points per photo and possible lenses; the one with most photos first."""
-    sound = [
-        model
-        for model in models
-        if model.num_reg_images() >= min(MIN_PHOTOS, count)
-        and model.compute_mean_observations_per_reg_image() >= MIN_OBSERVATIONS
-        and all(_possible(model.camera(image.camera_id)) for image in _posed(model))
-    ]
-    return sorted(sound, key=rank, reverse=True)
+    """Models in which no fault is found; the one with most photos first."""
+    return sorted((model for model in models if fault(model, count) is None), key=rank, reverse=True)
+
+
+def fault(model: pycolmap.Reconstruction, count: int) -> str | None:
+    """Why a model of `count` photos cannot be right, as a clause; None if nothing speaks against it."""
+    if model.num_reg_images() < min(MIN_PHOTOS, count):
+        return "only two photos could be joined"
+    if model.compute_mean_observations_per_reg_image() < MIN_OBSERVATIONS:
+        return "too few points are shared"
+    if not all(_possible(model.camera(image.camera_id)) for image in _posed(model)):
+        return "no real lens explains what they show"
+    if model.compute_mean_reprojection_error() > MAX_ERROR_PX:
+        return "the points do not fit one rigid place"
+    if model.num_reg_images() > MIN_PHOTOS and model.compute_mean_track_length() < MIN_TRACK:
+        return "hardly any point is seen in more than two photos"
+    if triangulation_deg(model) < MIN_ANGLE_DEG:
+        return "the camera hardly moved"
+    return None
 
 
 def _possible(camera: pycolmap.Camera) -> bool:
@@ -36,27 +54,28 @@ def _posed(model: pycolmap.Reconstruction) -> list[pycolmap.Image]:
     return [image for image in model.images.values() if image.has_pose]
 
 
+def _names(model: pycolmap.Reconstruction) -> set[str]:
+    return {image.name for image in _posed(model)}
+
+
 def rank(model: pycolmap.Reconstruction) -> tuple[int, float]:
     """Sorting key: more photos are better, then a smaller reprojection error."""
     return model.num_reg_images(), -model.compute_mean_reprojection_error()
 
 
-def shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) -> list[str]:
+def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]) -> list[str]:
     """What the user should know about the model that is used, the first, and the rest."""
-    used, *others = [{image.name for image in _posed(model)} for model in models]
+    used, *others = [_names(model) for model in models]
     warnings = []
     if others:
-        rest = " and ".join(f"{len(other)} (such as {min(other)})" for other in others)
+        rest = " and ".join(f"{len(other)} ({_shortened(sorted(other))})" for other in others)
         warnings.append(
             f"{len(models)} separate models were found; the largest, with {len(used)} of {len(names)} photos, is used; "
             f"{'the others have' if len(others) > 1 else 'the other has'} {rest}: the photos may show different places."
         )
     if len(used) < len(names):
         left_out = [name for name in names if name not in used]
-        more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
-        warnings.append(
-            f"{len(left_out)} of {len(names)} photos could not be placed: {', '.join(left_out[:NAMED])}{more}."
-        )
+        warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {_shortened(left_out)}.")
     observations = models[0].compute_mean_observations_per_reg_image()
     if observations < WEAK_OBSERVATIONS:
         warnings.append(
@@ -72,6 +91,55 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: list[str]) ->
     return warnings
 
 
+def _shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
+
+
+def left_out(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> tuple[LeftOut, ...]:
+    """Every photo that the first model lacks, with the reason that its features and matches give."""
+    used, *others = [_names(model) for model in models]
+    return tuple(LeftOut(name, _reason(name, used, others, graph)) for name in graph.names if name not in used)
+
+
+def _reason(name: str, used: set[str], others: Sequence[set[str]], graph: MatchGraph) -> str:
+    index = graph.names.index(name)
+    features = graph.features[index]
+    for other in others:
+        if name in other:
+            return f"it belongs to another model of {len(other)} photos, which may show another place"
+    if features is None:
+        return "structure from motion could not read it"
+    if features < FEW_FEATURES:
+        return f"it has too few features ({features}; it is blurred, dark or blank)"
+    shared = {other: int(count) for other, count in zip(graph.names, graph.matches[index], strict=True) if count}
+    placed = {other: count for other, count in shared.items() if other in used}
+    if not shared:
+        return "it shares no points with the other photos"
+    if not placed:
+        return f"it shares no points with the photos that were placed, only with {max(shared, key=lambda n: shared[n])}"
+    nearest = max(placed, key=lambda other: placed[other])
+    if placed[nearest] < ENOUGH_MATCHES:
+        return f"it shares too few points with the photos that were placed ({placed[nearest]} with {nearest})"
+    return f"its {placed[nearest]} points shared with {nearest} fit no single position"
+
+
+def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str:
+    """Why none of the `models`, all at fault, is used and which photos would help, as one sentence."""
+    count = len(graph.names)
+    if count < MIN_PHOTOS:
+        return f"{count} photos are too few to find camera positions from; take at least {MIN_PHOTOS} that overlap."
+    advice = advice_on_overlap(graph)
+    if advice:
+        return f"No camera positions were found for the {count} photos: {advice[0]}"
+    found = fault(max(models, key=rank), count) if models else None
+    return (
+        f"No camera positions were found for the {count} photos, although they overlap: "
+        f"{found or 'the camera hardly moved, or only turned where it stood'}; "
+        "take photos from places further apart, walking sideways around what you want to show."
+    )
+
+
 def travel_deg(model: pycolmap.Reconstruction) -> float:
     """Angle between the two most distant cameras as seen from the middle of the scene."""
     positions = np.array([image.projection_center() for image in _posed(model)])
@@ -79,3 +147,15 @@ def travel_deg(model: pycolmap.Reconstruction) -> float:
     travel = np.linalg.norm(positions[:, None] - positions, axis=-1).max()
     depth = np.median(np.linalg.norm(points - positions.mean(0), axis=1))
     return float(np.degrees(2 * np.arctan2(travel / 2, depth)))
+
+
+def triangulation_deg(model: pycolmap.Reconstruction) -> float:
+    """Median over points of the widest angle between two rays that meet there, degrees."""
+    center = {image.image_id: image.projection_center() for image in _posed(model)}
+    points = list(model.points3D.values())
+    widest = []
+    for point in points[:: max(1, len(points) // SAMPLED_POINTS)]:
+        rays = np.array([center[element.image_id] - point.xyz for element in point.track.elements])
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        widest.append(np.degrees(np.arccos(np.clip((rays @ rays.T).min(), -1, 1))))
+    return float(np.median(widest)) if widest else 0.0

@@ -5,7 +5,8 @@ import pytest
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose import sfm_cache
-from ilrm_cli.pose.sfm import SfmResult, matched_pairs, solve
+from ilrm_cli.pose.sfm import SfmResult, solve
+from ilrm_cli.pose.sfm_database import matched_pairs
 from ilrm_cli.pose.sfm_judge import travel_deg
 from ilrm_cli.progress import Step
 from tests.photographed import FOCAL, WIDTH, cameras_on_an_arc, save_photos
@@ -86,7 +87,7 @@ def test_photos_without_overlap(tmp_path):
         (path,) = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(1), seed=seed, prefix=f"p{seed}")
         files[f"0000/{path.name}"] = path.name
     (tmp_path / "work").mkdir()
-    with pytest.raises(InputError, match=r"4 photos: they do not overlap"):
+    with pytest.raises(InputError, match=r"4 photos: no two photos overlap"):
         solve(tmp_path / "photos", files, tmp_path / "work")
 
 

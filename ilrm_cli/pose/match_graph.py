@@ -1,0 +1,101 @@
+"""Which photos show the same things, and in plain words what to do where they do not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+from scipy.sparse.csgraph import connected_components
+
+TIED = 40  # verified matches from which two photos surely overlap; junk pairs of unrelated photos reach about 30
+FEW_FEATURES = 200  # in a photo; what is blurred, blank or dark has fewer
+IN_SEQUENCE = 1.5  # times as many matches with the next photo as with any other: the names are in order of taking
+MIN_GROUP = 3  # photos; smaller groups are single photos that failed, not another place
+MAX_SENTENCES = 3  # of advice; more are not read
+
+
+@dataclass(frozen=True)
+class MatchGraph:
+    """What was found in and between photos, before or after their poses."""
+
+    names: tuple[str, ...]  # in the order in which they were taken, as far as known
+    features: tuple[int | None, ...]  # found in each photo; None: the photo was passed over
+    matches: Int64[ndarray, "photo photo"]  # confirmed for each pair; symmetric, 0 on the diagonal
+
+    def groups(self, tied: int = TIED) -> list[list[int]]:
+        """Photos that hang together, by index; the largest group first."""
+        _, labels = connected_components(self.matches >= tied, directed=False)
+        groups = [np.flatnonzero(labels == label).tolist() for label in range(labels.max() + 1)]
+        return sorted(groups, key=lambda group: (-len(group), group))
+
+    def in_sequence(self) -> bool:
+        """Whether the names are in the order of taking: the next photo overlaps more than the others do."""
+        count = len(self.names)
+        if count < MIN_GROUP:
+            return False
+        following = np.diagonal(self.matches, 1).mean()
+        others = self.matches.sum() / (count * (count - 1))
+        return bool(following >= IN_SEQUENCE * others)
+
+
+def advice_on_overlap(graph: MatchGraph) -> tuple[str, ...]:
+    """Which photos to take so that all hang together, most useful first; empty where they do."""
+    names, groups = graph.names, graph.groups()
+    blank = [name for name, count in zip(names, graph.features, strict=True) if (count or 0) < FEW_FEATURES]
+    sentences = []
+    if len(blank) > len(names) / 2:
+        sentences.append(
+            f"{len(blank)} of {len(names)} photos show hardly any detail (blurred, dark or blank): take sharp photos of "
+            "something with texture."
+        )
+    elif len(groups) == len(names):
+        sentences.append(
+            "no two photos overlap enough: take ten or more from one place to the next, moving sideways a step at a "
+            "time, so that each shows most of what the last one showed."
+        )
+    elif len(groups) > 1:
+        large = [group for group in groups if len(group) >= MIN_GROUP]
+        if len(large) > 1:
+            sentences.append(_two_places(graph, large))
+        sentences += _gaps(graph, groups) if graph.in_sequence() else _nearest(graph, groups)
+    return tuple(sentences[:MAX_SENTENCES])
+
+
+def _two_places(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> str:
+    parts = " and ".join(f"{len(group)} such as {graph.names[group[0]]}" for group in groups)
+    return (
+        f"the photos show {len(groups)} places, or sides of one that nothing joins ({parts}): "
+        "use one folder for each, or take photos that lead from one to the other."
+    )
+
+
+def _gaps(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
+    """For photos in order of taking: the runs that stand apart, and between which photos to take more."""
+    names = graph.names
+    label = {index: number for number, group in enumerate(groups) for index in group}
+    starts = [i for i in range(len(names)) if i == 0 or label[i] != label[i - 1]]
+    sentences = []
+    for first, end in zip(starts, [*starts[1:], len(names)], strict=True):
+        if label[first] == 0:
+            continue
+        edges = [f"between {names[i - 1]} and {names[i]}" for i in (first, end) if 0 < i < len(names)]
+        where = "at the beginning" if first == 0 else "at the end" if end == len(names) else "in the middle"
+        which = f"the photo {names[first]}" if end == first + 1 else f"the photos {names[first]} to {names[end - 1]}"
+        verb = "does" if end == first + 1 else "do"
+        sentences.append(f"{which} {where} {verb} not overlap with the rest: take three more {', and '.join(edges)}.")
+    return sorted(sentences, key=len)
+
+
+def _nearest(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
+    """For photos in no known order: what stands apart, and the placed photo that comes closest to it."""
+    main, sentences = groups[0], []
+    for group in groups[1:]:
+        between = graph.matches[np.ix_(group, main)]
+        row, column = np.unravel_index(between.argmax(), between.shape)
+        apart, anchor = graph.names[group[row]], graph.names[main[column]]
+        if between[row, column] > 0:
+            sentences.append(f"{apart} hardly overlaps with the rest: take three more between it and {anchor}.")
+        else:
+            sentences.append(f"{apart} shares nothing with the rest: take photos that lead to it, or leave it out.")
+    return sentences

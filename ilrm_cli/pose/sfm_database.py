@@ -1,0 +1,137 @@
+"""Features and matches of photos in a COLMAP database, everything seeded and in one order."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
+from ilrm_cli.pose.match_graph import MatchGraph
+from ilrm_cli.progress import Report, Step
+
+EXHAUSTIVE_UP_TO = 60  # photos; beyond, every pair would take tens of minutes on a laptop
+NEIGHBOURS = 10  # photos after each one that are matched in a sequence
+LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
+POLL_S = 0.2  # between looks at the growing database
+
+
+def register(database: Path, folder: Path, names: list[str], lenses: Mapping[str, Lens]) -> set[int]:
+    """Enter photos and cameras before any feature: photo i gets id i + 1, whatever thread reads it first.
+
+    Photos of one subfolder share a camera: the one in `lenses`, or a guess from EXIF. Returns the ids of those given.
+    """
+    given = set()
+    cameras: dict[str, tuple[int, int]] = {}  # subfolder -> ids of camera and rig
+    with pycolmap.Database.open(database) as writer:
+        for image_id, name in enumerate(names, 1):
+            group = name.rpartition("/")[0]
+            if group not in cameras:
+                camera = pycolmap.infer_camera_from_image(folder / name)
+                if name in lenses:
+                    camera = colmap_camera(scaled_lens(lenses[name], camera.width, camera.height))
+                    camera.has_prior_focal_length = True
+                camera_id = writer.write_camera(camera)
+                rig = pycolmap.Rig()
+                rig.add_ref_sensor(pycolmap.sensor_t(type=pycolmap.SensorType.CAMERA, id=camera_id))
+                cameras[group] = camera_id, writer.write_rig(rig)
+                if name in lenses:
+                    given.add(camera_id)
+            camera_id, rig_id = cameras[group]
+            image = pycolmap.Image(name=name, camera_id=camera_id, image_id=image_id)
+            writer.write_image(image, use_image_id=True)
+            frame = pycolmap.Frame(frame_id=image_id, rig_id=rig_id)
+            frame.add_data_id(image.data_id)
+            writer.write_frame(frame, use_frame_id=True)
+    return given
+
+
+def extract(database: Path, folder: Path, names: list[str], masks: Path | None, report: Report) -> None:
+    """SIFT features of photos that are registered."""
+    options = pycolmap.ImageReaderOptions()
+    if masks is not None:
+        options.mask_path = masks
+
+    def run(token: pycolmap.CancellationToken) -> None:
+        pycolmap.extract_features(database, folder, names, reader_options=options, cancellation_token=token)
+
+    def done(reader: pycolmap.Database) -> int:
+        return sum(reader.exists_keypoints(image_id) for image_id in range(1, len(names) + 1))
+
+    _watched(run, done, database, Step("features", 0, len(names)), report)
+
+
+def match(database: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
+    """Matches that a common geometry of two photos confirms."""
+    pairs = matched_pairs(len(names))
+    pair_list.write_text("".join(f"{names[i]} {names[j]}\n" for i, j in pairs))
+    pairing, verification = pycolmap.ImportedPairingOptions(), pycolmap.TwoViewGeometryOptions()
+    pairing.match_list_path = pair_list
+    verification.ransac.random_seed = seed
+
+    def run(token: pycolmap.CancellationToken) -> None:
+        pycolmap.match_image_pairs(
+            database, pairing_options=pairing, verification_options=verification, cancellation_token=token
+        )
+
+    def done(reader: pycolmap.Database) -> int:
+        return reader.num_verified_image_pairs()  # counts pairs that failed, too
+
+    _watched(run, done, database, Step("matching", 0, len(pairs)), report)
+
+
+def matched_pairs(count: int) -> list[tuple[int, int]]:
+    """Which photos (by their place in the sequence) are compared; see `sfm.solve`."""
+    if count <= EXHAUSTIVE_UP_TO:
+        return list(combinations(range(count), 2))
+    steps = [*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))]
+    near = {(i, i + step) for i in range(count) for step in steps if i + step < count}
+    spaced = sorted({round(i) for i in np.linspace(0, count - 1, LOOP_PHOTOS)})
+    return sorted(near | set(combinations(spaced, 2)))
+
+
+def read_graph(database: Path, names: list[str]) -> MatchGraph:
+    """What was found; `names` = names of the photos in the order in which they were registered.
+
+    A photo that pycolmap passed over without a word has no entry among the features: None.
+    """
+    count = len(names)
+    matches = np.zeros((count, count), dtype=np.int64)
+    with pycolmap.Database.open(database) as reader:
+        features = tuple(
+            reader.num_keypoints_for_image(i) if reader.exists_keypoints(i) else None for i in range(1, count + 1)
+        )
+        for pair, inliers in zip(*reader.read_two_view_geometry_num_inliers(), strict=True):
+            first, second = pycolmap.pair_id_to_image_pair(pair)
+            matches[first - 1, second - 1] = matches[second - 1, first - 1] = inliers
+    return MatchGraph(tuple(names), features, matches)
+
+
+def _watched(
+    run: Callable[[pycolmap.CancellationToken], None],
+    done: Callable[[pycolmap.Database], int],
+    database: Path,
+    start: Step,
+    report: Report,
+) -> None:
+    """Run pycolmap in a thread (it releases the GIL and has no callback here) and watch its database grow.
+
+    The watching connection is pycolmap's own and opened first. A second SQLite library in the process, as Python's
+    sqlite3 is, would drop the file locks of the first one when it closes the file, and crash it.
+    """
+    assert start.total is not None
+    report(start)
+    token = pycolmap.CancellationToken()
+    with pycolmap.Database.open(database) as reader, ThreadPoolExecutor(1) as pool:
+        try:
+            running = pool.submit(run, token)
+            while wait([running], POLL_S).not_done:
+                report(replace(start, done=min(done(reader), start.total)))
+            running.result()
+        finally:
+            token.cancel()  # the user's Ctrl-C ends the thread as well
+    report(replace(start, done=start.total))
