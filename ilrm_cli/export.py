@@ -5,15 +5,19 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pycolmap
+import torch
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
+from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import atomic_write, check_output, refuse_existing
 from ilrm_cli.io.ply import encode_ply
 from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path, recorded_views, write_record
 from ilrm_cli.reconstruct import Reconstruction, Settings
+from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import PosedPhoto, Views
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
@@ -42,27 +46,31 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
 
 
 def export(result: Reconstruction, settings: Settings, output: Path) -> Exported:
-    """Write `output` (.ply, in the frame of the input poses) and its record beside it."""
+    """Write `output` (.ply, in the frame that was asked for) and its record beside it."""
     start = time.perf_counter()
-    scene = result.in_world().to("cpu")
+    frame = frame_from_input(
+        settings.frame, torch.from_numpy(np.stack([p.world_from_cam for p in result.capture.photos]))
+    )
+    scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
-    ply = encode_ply(scene[finite], comments(result))
-    write_record(record_path(output), record_of(result, settings))  # first, so that no scene stands without it
+    ply = encode_ply(scene[finite], comments(result, settings))
+    write_record(record_path(output), record_of(result, settings, frame))  # first: no scene stands without it
     atomic_write(output, ply)
     return Exported(int(finite.sum()), int((~finite).sum()), time.perf_counter() - start)
 
 
-def comments(result: Reconstruction) -> list[str]:
+def comments(result: Reconstruction, settings: Settings) -> list[str]:
     """The header lines of the .ply: enough to know where it comes from if it is separated from its record."""
     return [
         f"made by ilrm {__version__}",
         f"model {result.model_name} sha256 {result.model_sha256}",
-        "frame of the input poses, OpenCV axes",
+        AXES[settings.frame],
     ]
 
 
-def record_of(result: Reconstruction, settings: Settings) -> SceneRecord:
+def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
     """Everything that is needed to understand the scene, or to make it again."""
+    world_from_normalized = frame_from_input.after(result.normalized_from_world.inverse())
     scores: dict[str, float | None] = {}
     if result.score:
         scores = {"psnr": result.score.psnr, "ssim": result.score.ssim}
@@ -71,24 +79,27 @@ def record_of(result: Reconstruction, settings: Settings) -> SceneRecord:
             "psnr_before_refine": result.refinement.psnr_before,
             "psnr_after_refine": result.refinement.psnr_after,
         }
-    held_out = _recorded(result, result.scored, result.targets, "held_out") if result.targets else ()
+    views = _recorded(result.used, result.inputs, world_from_normalized, "input")
+    if result.targets:
+        views += _recorded(result.scored, result.targets, world_from_normalized, "held_out")
     return SceneRecord(
-        views=_recorded(result, result.used, result.inputs, "input") + held_out,
-        model_from_world=result.normalized_from_world,
+        views=views,
+        model_from_world=world_from_normalized.inverse(),
         model={"name": result.model_name, "sha256": result.model_sha256},
         seed=settings.seed,
         settings=dataclasses.asdict(settings),
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,
+        frame=settings.frame,
+        frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},
     )
 
 
 def _recorded(
-    result: Reconstruction, photos: tuple[PosedPhoto, ...], views: Views, role: str
+    photos: tuple[PosedPhoto, ...], views: Views, world_from_normalized: Similarity, role: str
 ) -> tuple[RecordedView, ...]:
-    world_from_normalized = result.normalized_from_world.inverse()
     cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
     hashes = [sha256_of(photo.path) for photo in photos]
     return recorded_views([photo.name for photo in photos], hashes, cameras, role)

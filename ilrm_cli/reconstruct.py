@@ -11,6 +11,7 @@ import torch
 
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
+from ilrm_cli.frames import Frame
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photos import find_photos
@@ -44,6 +45,7 @@ class Settings:
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
     seed: int = 0
+    frame: Frame = "input"  # in which the scene is written
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,6 @@ class Reconstruction:
     layers: tuple[LayerTime, ...]
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-    def in_world(self) -> Gaussians:
-        """The scene in the frame of the input poses."""
-        return self.gaussians.transformed(self.normalized_from_world.inverse())
 
 
 def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Reconstruction:

@@ -32,6 +32,10 @@ def reconstruct(
     ] = "auto",
     model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
     size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    frame: Annotated[
+        Literal["input", "up", "opengl"],
+        typer.Option(help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
+    ] = "input",
     device: Device = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
@@ -48,7 +52,7 @@ def reconstruct(
         from ilrm_cli import export, verdict
         from ilrm_cli import reconstruct as stage
 
-        settings = stage.Settings(views, poses, model, size, refine, device, precision, seed)
+        settings = stage.Settings(views, poses, model, size, refine, device, precision, seed, frame)
         export.check_scene_output(output, overwrite)
         with shown.progress() as report:
             result = stage.reconstruct(photos, settings, report)

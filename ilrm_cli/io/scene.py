@@ -18,9 +18,11 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import LeftOut
 
 FORMAT = 1  # raised when a reader of the older form could no longer read the newer one
 ROLES = ("input", "held_out")  # given to the model; kept aside to score the result
+NOT_TURNED = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class SceneRecord:
     """All that is known about how a scene was made. Times in seconds, scores by name (`psnr` in dB, `ssim`)."""
 
     views: tuple[RecordedView, ...]
-    model_from_world: Similarity  # the normalisation: from the .ply's frame to the model's
+    model_from_world: Similarity  # the normalisation, with any chosen scale: from the .ply's frame to the model's
     model: Mapping[str, str]  # "name", "sha256"
     seed: int
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # what the scene was made to be seen against, in [0, 1]
@@ -50,6 +52,10 @@ class SceneRecord:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
+    frame: str = "input"  # of the .ply and the cameras: "input", "up" or "opengl", see `frames`
+    frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
+    auto_scale: Mapping[str, Any] | None = None  # what the search for the best scale found; None: it did not run
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__
     format: int = FORMAT
@@ -106,6 +112,7 @@ def encode_record(record: SceneRecord) -> bytes:
         "ilrm": record.ilrm,
         **{name: value for name, value in vars(record).items() if name not in ("format", "ilrm")},
         "views": [vars(view) for view in record.views],
+        "left_out": [vars(photo) for photo in record.left_out],
         "model_from_world": {
             "scale": similarity.scale,
             "rotation": similarity.rotation.tolist(),
@@ -161,6 +168,8 @@ def _record(content: dict[str, Any]) -> SceneRecord:
             ),
             "background": _numbers(content["background"], 3),
             "warnings": tuple(content["warnings"]),
+            "left_out": tuple(LeftOut(str(p["name"]), str(p["reason"])) for p in content.get("left_out", ())),
+            "frame_from_input": tuple(_numbers(row, 3) for row in content.get("frame_from_input", NOT_TURNED)),
         }
     )
     for role in ROLES:

@@ -44,9 +44,11 @@ def test_what_it_says_is_consistent(made):
     assert decode_ply(output).gaussians.means.shape[0] == result["gaussians"]
 
 
-def test_the_file_renders_like_the_scene_in_memory(tmp_path):
-    """Written in the frame of the input poses, read back, and drawn from the recorded cameras: the same picture."""
-    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "a.ply", "--views", "4", "--size", "96", "-q")
+@pytest.mark.parametrize("frame", ["input", "up", "opengl"])
+def test_the_file_renders_like_the_scene_in_memory(tmp_path, frame):
+    """Written in any frame, read back, and drawn from the recorded cameras: the same picture."""
+    options = ("--views", "4", "--size", "96", "--frame", frame, "-q")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "a.ply", *options)
     assert outcome.status == 0
     memory = reconstruct(SAMPLES / "posed", Settings(views=4, long_side_px=96))
     record = read_record(record_path(tmp_path / "a.ply"))
@@ -55,6 +57,10 @@ def test_the_file_renders_like_the_scene_in_memory(tmp_path):
     from_file = render(decode_ply(tmp_path / "a.ply").gaussians, cameras, near=near).color
     in_memory = render(memory.gaussians, memory.inputs.cameras).color
     assert float(psnr(from_file, in_memory).min()) > 50
+    assert record.frame == frame
+    if frame != "input":  # the cameras of a level capture stand upright in it
+        up = {"up": [0.0, 0, 1], "opengl": [0.0, 1, 0]}[frame]
+        assert (-cameras.world_from_cam[:, :3, 1] @ torch.tensor(up) > 0.7).all()
 
 
 def test_the_record_tells_how_it_was_made(made):

@@ -17,6 +17,7 @@ from ilrm_cli.io.scene import (
     write_record,
 )
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import LeftOut
 
 POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
 
@@ -38,6 +39,10 @@ def record() -> SceneRecord:
         timings_s={"inference": 0.5},
         scores={"psnr": 21.5},
         warnings=('skipped [\n1, 2\n] "x.jpg"',),
+        left_out=(LeftOut("4.jpg", "it is cut short"),),
+        frame="up",
+        frame_from_input=((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)),
+        auto_scale={"factor": 2.0},
         versions={"torch": "2"},
     )
 
@@ -49,6 +54,8 @@ def test_json_that_others_can_read() -> None:
     assert content["views"][0]["world_from_cam"] == POSE
     assert content["views"][2]["role"] == "held_out"
     assert content["scores"] == {"psnr": 21.5}
+    assert content["left_out"] == [{"name": "4.jpg", "reason": "it is cut short"}]
+    assert content["frame_from_input"][1] == [0, 0, 1]
     assert "[70.5, 70.5]" in text
     assert content["warnings"] == ['skipped [\n1, 2\n] "x.jpg"']
 
