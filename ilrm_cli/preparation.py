@@ -9,9 +9,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.gather import common_size, load_views
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
+from ilrm_cli.photo_views import common_size, load_views
 from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.pose.sparse_depth import visible_depths

@@ -21,8 +21,9 @@ from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_s
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
-from ilrm_cli.gather import Origin, common_size
+from ilrm_cli.gather import Origin
 from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.progress import Report, ignore

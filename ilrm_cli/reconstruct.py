@@ -14,7 +14,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.photos import find_photos
+from ilrm_cli.io.photo_files import find_photos
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model

@@ -23,7 +23,7 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras, Lens
 from ilrm_cli.datasets.sequence import resized_and_cropped
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.photos import UNREADABLE
+from ilrm_cli.io.photo_header import UNREADABLE
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.pose.posed import rigid
 from ilrm_cli.views import Views

@@ -10,7 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.cameras import Lens
-from ilrm_cli.gather import load_views
+from ilrm_cli.photo_views import load_views
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.views import Capture, Views
 

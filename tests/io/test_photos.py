@@ -1,4 +1,3 @@
-import io
 import struct
 import zlib
 from pathlib import Path
@@ -8,15 +7,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.photos import (
-    check_photo,
-    encode_upright_copy,
-    find_photos,
-    photo_folder,
-    photo_header,
-    photo_size,
-    read_photo,
-)
+from ilrm_cli.io.photo_header import photo_header, photo_size
+from ilrm_cli.io.photos import check_photo, read_photo
 
 CORNERS = np.array([[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [200, 200, 0]]], dtype=np.uint8)  # 2x2: one per corner
 
@@ -41,34 +33,6 @@ def cut_short(path: Path) -> Path:
 
 def noise(width: int, height: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-
-
-# Finding
-
-
-def test_all_suffixes_and_names_in_natural_order(tmp_path):
-    names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "ü.webp", ".hidden.jpg", "notes.txt"]
-    for name in names:
-        (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in find_photos(tmp_path)] == ["a 2.JPG", "a 10.jpeg", "b.PNG", "ü.webp"]
-
-
-def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
-    for name in ("left/1.jpg", "right/1.jpg", "__MACOSX/1.jpg", ".cache/1.jpg"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_bytes(b"x")
-    assert [path.relative_to(tmp_path).as_posix() for path in find_photos(tmp_path)] == ["left/1.jpg", "right/1.jpg"]
-    (tmp_path / "own.jpg").write_bytes(b"x")
-    assert [path.name for path in find_photos(tmp_path)] == ["own.jpg"]
-
-
-def test_images_folder_comes_first(tmp_path):
-    (tmp_path / "own.jpg").write_bytes(b"x")
-    assert photo_folder(tmp_path) == tmp_path
-    (tmp_path / "images").mkdir()
-    assert photo_folder(tmp_path) == tmp_path
-    (tmp_path / "images" / "1.jpg").write_bytes(b"x")
-    assert photo_folder(tmp_path) == tmp_path / "images"
 
 
 # Reading
@@ -167,7 +131,6 @@ def test_broken_exif_is_passed_over(tmp_path, suffix, exif):
     header = photo_header(tmp_path / f"a{suffix}")
     assert (header.upright_size, header.orientation, header.focal_35mm) == ((32, 16), 1, None)
     assert read_photo(tmp_path / f"a{suffix}").shape == (16, 32, 3)
-    assert encode_upright_copy(tmp_path / f"a{suffix}", 16)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
@@ -199,21 +162,3 @@ def test_no_photo_and_no_file(tmp_path, read):
         read(tmp_path / "text.jpg")
     with pytest.raises(InputError, match=r"none.jpg does not exist"):
         read(tmp_path / "none.jpg")
-
-
-# Copies
-
-
-def test_copies_are_upright_small_and_keep_the_focal_length(tmp_path):
-    path = save(tmp_path / "a.jpg", np.rot90(four_colours(320, 160)).copy(), orientation=6, focal_35mm=28)
-    (tmp_path / "copy.jpg").write_bytes(encode_upright_copy(path, 80))
-    header = photo_header(tmp_path / "copy.jpg")
-    assert (header.width, header.height, header.orientation, header.focal_35mm) == (80, 40, 1, 28.0)
-    corner = read_photo(tmp_path / "copy.jpg")[5, 5].astype(int)
-    assert np.abs(corner - CORNERS[0, 0]).max() <= 6
-
-
-def test_copies_are_never_enlarged(tmp_path):
-    copy = encode_upright_copy(save(tmp_path / "a.png", four_colours()), 1000)
-    assert Image.open(io.BytesIO(copy)).size == (32, 16)
-    assert photo_header(tmp_path / "a.png").focal_35mm is None

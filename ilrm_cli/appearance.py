@@ -1,0 +1,95 @@
+"""What pictures look like in numbers: how sharp each is, how alike two are, and which of many to keep.
+
+A picture's signature is a grey copy of 64 x 64 cells, less its mean and divided by its norm, so that brightness and
+contrast do not matter. The distance of two signatures is sqrt(2 - 2 c), c their correlation, from 0 to 2. Measured on
+40 captures: copies saved again in another size or quality 0.01 to 0.14; neighbouring photos of captures as people
+take them 0.2 to 1.4; a shift by half a percent of the width 0.05 to 0.24.
+"""
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+from numpy import ndarray
+from PIL import Image
+
+CELLS = 64  # of a signature, along each side
+FLAT = 1.0  # standard deviation in grey levels below which a picture has no contrast to speak of
+SAME_PICTURE = 0.03  # distance below which no camera motion shows: the picture is the same
+NEAR_DUPLICATE = 0.12  # distance below which the camera has hardly moved
+BLOCK = 512  # signatures that are compared with all others at a time
+
+
+def sharpness_of(grey: UInt8[ndarray, "height width"]) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000).
+
+    Comparable only between pictures of one size that show about the same.
+    """
+    values = grey.astype(np.float32)
+    inner = values[1:-1, 1:-1]
+    around = values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]
+    return float((around - 4 * inner).var()) if inner.size else 0.0
+
+
+def signature_of(grey: UInt8[ndarray, "height width"]) -> Float32[ndarray, " cell"]:
+    """See the module; zero for a picture without contrast."""
+    cells = Image.fromarray(grey).resize((CELLS, CELLS), Image.Resampling.BOX)
+    values = np.asarray(cells, dtype=np.float32).ravel()
+    values = values - values.mean()
+    norm = float(np.linalg.norm(values))
+    return values / norm if norm > FLAT * CELLS else np.zeros_like(values)
+
+
+def distances(first: Float32[ndarray, "pair cell"], second: Float32[ndarray, "pair cell"]) -> Float32[ndarray, " pair"]:
+    """Of signatures, row by row; two pictures without contrast are the same, one is nothing like any other."""
+    return np.linalg.norm(first - second, axis=1)
+
+
+def sharpest_of_each(bins: Int64[ndarray, " picture"], sharpness: Float32[ndarray, " picture"]) -> list[int]:
+    """The index of the sharpest picture of every bin, ascending in the number of the bin; the first of equals."""
+    order = np.lexsort((-sharpness, bins))
+    _, first = np.unique(bins[order], return_index=True)
+    return [int(index) for index in order[first]]
+
+
+def even_bins(count: int, limit: int) -> Int64[ndarray, " picture"]:
+    """The bin of each of `count` pictures in a row, when the row is cut into `limit` stretches of equal length."""
+    return np.arange(count) * limit // count
+
+
+def duplicates(
+    signatures: Float32[ndarray, "picture cell"], sharpness: Float32[ndarray, " picture"], enough: int
+) -> dict[int, int]:
+    """Pictures to leave out -> the kept picture each is a duplicate of.
+
+    The sharpest pictures are kept first, and no two that are kept are closer than NEAR_DUPLICATE. Where fewer than
+    `enough` would remain, the least alike come back until there are `enough`, as a slow video and a camera that hardly
+    moves need all they have; pictures closer than SAME_PICTURE to a kept one show nothing new and never come back.
+    """
+    near = _near_pairs(signatures)
+    kept: set[int] = set()
+    rival: dict[int, tuple[float, int]] = {}  # of a picture left out: the closest that is kept, distance first
+    for index in np.argsort(-sharpness, kind="stable").tolist():
+        if rivals := [(distance, other) for other, distance in near[index] if other in kept]:
+            rival[index] = min(rivals)
+        else:
+            kept.add(index)
+    for _ in range(len(kept), enough):
+        farthest = max(rival, key=lambda index: (rival[index][0], -index), default=None)
+        if farthest is None or rival[farthest][0] < SAME_PICTURE:
+            break
+        del rival[farthest]
+        for index in rival:
+            distance = float(np.linalg.norm(signatures[index] - signatures[farthest]))
+            rival[index] = min(rival[index], (distance, farthest))
+    return {index: other for index, (_, other) in sorted(rival.items())}
+
+
+def _near_pairs(signatures: Float32[ndarray, "picture cell"]) -> list[list[tuple[int, float]]]:
+    """For every picture those closer than NEAR_DUPLICATE, itself among them, with their distances."""
+    near: list[list[tuple[int, float]]] = [[] for _ in signatures]
+    squares = (signatures**2).sum(1)
+    for start in range(0, len(signatures), BLOCK):
+        some = slice(start, start + BLOCK)
+        squared = squares[some, None] + squares - 2 * signatures[some] @ signatures.T
+        for row, other in np.argwhere(squared < NEAR_DUPLICATE**2):
+            near[start + row].append((int(other), float(np.sqrt(max(squared[row, other], 0)))))
+    return near

@@ -1,0 +1,85 @@
+"""Masks: which pixels of a photo count, said by a picture beside it or by its own transparency."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS
+from ilrm_cli.io.photo_header import UPRIGHT_BY, PhotoHeader, opened, photo_header
+from ilrm_cli.io.photos import on_white, read_upright
+from ilrm_cli.io.unreadable import UnreadablePhoto
+
+OPAQUE = 250  # alpha from which a pixel counts; below, its colour is mixed with what it was cut from
+SAME_SHAPE = 0.02  # relative difference of aspect ratios that rounding of reduced masks can explain
+NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG is taken to be black
+
+
+def find_mask(root: Path, name: str) -> Path | None:
+    """The mask of the photo `name` below `root`, or None.
+
+    Looked for in a folder `masks` or `mask` in `root` or, if `root` is named `images` or `input`, beside it; and beside
+    the photo itself. Named as COLMAP has it, `name.jpg.png`, or `name.png`, or exactly as the photo.
+    """
+    photo = Path(name)
+    roots = [root, root.parent] if root.name in PHOTO_FOLDERS else [root]
+    places = [(place / folder, photo) for place in roots for folder in MASK_FOLDERS]
+    places += [((root / photo).parent / folder, Path(photo.name)) for folder in MASK_FOLDERS]
+    for place, inside in places:
+        if place.is_dir():
+            for candidate in (inside.with_name(f"{inside.name}.png"), inside.with_suffix(".png"), inside):
+                if (place / candidate).is_file():
+                    return place / candidate
+    return None
+
+
+def read_masked_photo(
+    path: Path, mask: Path | None, at_least: tuple[int, int] | None = None
+) -> tuple[UInt8[ndarray, "height width 3"], Bool[ndarray, "height width"] | None]:
+    """The photo as `read_photo` gives it, and which of its pixels count: those that are opaque and where the mask, a
+    picture of the photo as stored or upright, is not black. None if all do. Pixels that do not count are white.
+    """
+    image = read_upright(path, at_least)
+    counts = np.asarray(image.getchannel("A")) >= OPAQUE if image.mode == "RGBA" else None
+    colours = np.asarray(on_white(image))
+    if mask is not None:
+        unmasked = resized_mask(read_mask(mask, photo_header(path)), image.size)
+        counts = unmasked if counts is None else counts & unmasked
+    if counts is None or counts.all():
+        return colours, None
+    return np.where(counts[..., None], colours, np.uint8(255)), counts
+
+
+def read_mask(mask: Path, header: PhotoHeader) -> Bool[ndarray, "height width"]:
+    """The mask of the photo with this header, upright as the photo, in its own size: True where pixels count.
+
+    Raises UnreadablePhoto if it is no picture, is all black, or has neither the photo's shape as stored nor upright.
+    """
+    with opened(mask) as image:
+        image.load()
+        black = NOISE_OF_JPEG if image.format == "JPEG" else 0
+        counts = np.asarray(image.convert("RGB")).max(axis=2) > black
+    if not counts.any():
+        raise UnreadablePhoto(mask, "it is black, which masks all of the photo")
+    aspect = counts.shape[1] / counts.shape[0]
+    if _close(aspect, header.width / header.height):
+        by = UPRIGHT_BY.get(header.orientation)
+        return counts if by is None else np.asarray(Image.fromarray(counts).transpose(by))
+    width, height = header.upright_size
+    if _close(aspect, width / height):
+        return counts
+    raise UnreadablePhoto(mask, "it has another shape than its photo")
+
+
+def resized_mask(counts: Bool[ndarray, "h w"], size: tuple[int, int]) -> Bool[ndarray, "height width"]:
+    """The mask at another size (width, height): a pixel counts if no part of it is masked."""
+    if counts.shape == (size[1], size[0]):
+        return counts
+    grey = Image.fromarray(counts.astype(np.uint8) * 255)
+    return np.asarray(grey.resize(size, Image.Resampling.BOX)) == 255
+
+
+def _close(aspect: float, other: float) -> bool:
+    return abs(aspect / other - 1) < SAME_SHAPE

@@ -1,0 +1,60 @@
+"""Which files are photos and videos, and where projects keep them; nothing is opened."""
+
+import re
+from pathlib import Path
+
+PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+RAW_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw", ".3fr"}
+)
+SUFFIXES = PLAIN_SUFFIXES | HEIC_SUFFIXES | RAW_SUFFIXES
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".3gp"})
+PHOTO_FOLDERS = ("images", "input")  # where COLMAP, nerfstudio and 3DGS projects keep their photos
+MASK_FOLDERS = ("masks", "mask")
+
+
+def photo_folder(folder: Path) -> Path:
+    """Where the photos of a project are: its `images` or `input` subfolder if that holds any, else the folder."""
+    for name in PHOTO_FOLDERS:
+        if (folder / name).is_dir() and find_photos(folder / name):
+            return folder / name
+    return folder
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Photos of a folder in natural order; only if it holds none, those of all its subfolders.
+
+    Hidden files and folders and folders of masks are passed over.
+    """
+    return _find(folder, SUFFIXES)
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Videos, in the same way."""
+    return _find(folder, VIDEO_SUFFIXES)
+
+
+def _find(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    directly = [path for path in folder.iterdir() if _is_one_of(path, suffixes, folder)]
+    below = () if directly else (path for path in folder.rglob("*") if _is_one_of(path, suffixes, folder))
+    return sorted(directly or below, key=natural_order)
+
+
+def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
+    if path.suffix.lower() not in suffixes:
+        return False
+    *folders, name = path.relative_to(root).parts
+    passed_over = any(part.startswith(".") or part == "__MACOSX" or part in MASK_FOLDERS for part in folders)
+    return not passed_over and not name.startswith(".") and path.is_file()
+
+
+def is_video(path: Path) -> bool:
+    """Whether this is a video file."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+
+
+def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
+    """Sorting key by which `frame_2` comes before `frame_10`."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts)

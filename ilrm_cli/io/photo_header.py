@@ -1,0 +1,123 @@
+"""Opening photos of all kinds, and what their headers say."""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ExifTags, Image, features
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
+from ilrm_cli.io.raw import raw_header
+from ilrm_cli.io.unreadable import UnreadablePhoto, needs_extra
+
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # what PIL raises on bad files
+BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # what it raises on bad EXIF data
+QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns that make it upright
+UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientation -> what makes it upright
+MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, refuses what phones take today
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL refuses twice this
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", module="PIL")  # such a photo is used without its EXIF
+
+
+@dataclass(frozen=True)
+class PhotoHeader:
+    """What a photo says about itself without being decoded."""
+
+    width: int  # px, as stored
+    height: int  # px, as stored
+    orientation: int  # EXIF tag 274, 1 to 8; 1 is upright; HEIC and RAW decoders turn photos themselves: always 1
+    focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
+    camera: str  # EXIF tag 272, the camera's model; empty if it does not say
+
+    @property
+    def quarter_turns(self) -> int | None:
+        """Counterclockwise quarter turns from stored to upright; None if the photo is mirrored as well."""
+        return QUARTER_TURNS.get(self.orientation)
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) of what `read_photo` returns, px."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+def photo_header(path: Path) -> PhotoHeader:
+    """Size, orientation and focal length from the first bytes of the file. Raises InputError if it is no photo.
+
+    Broken EXIF data is passed over.
+    """
+    if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
+        return _header(*raw_header(path))
+    with opened(path) as image:
+        return header_of(image)
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the upright photo, px. Raises InputError if the file is no photo."""
+    return photo_header(path).upright_size
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The photo with its header read; pixels are not. Raises UnreadablePhoto, also for what goes wrong inside."""
+    if path.suffix.lower() in HEIC_SUFFIXES:
+        try:
+            from pi_heif import register_heif_opener
+        except ImportError as error:
+            raise needs_extra(path, "HEIC photos", "heic") from error
+        register_heif_opener()
+    if path.suffix.lower() == ".avif" and not features.check("avif"):
+        raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
+    with broken_named(path), Image.open(path) as image:
+        yield image
+
+
+@contextmanager
+def broken_named(path: Path) -> Iterator[None]:
+    """What Pillow raises on bad files becomes UnreadablePhoto."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def header_of(image: Image.Image) -> PhotoHeader:
+    """Of a photo that is open."""
+    try:
+        return _header(image.size, image.getexif())
+    except BROKEN_EXIF:
+        return PhotoHeader(*image.size, orientation=1, focal_35mm=None, camera="")
+
+
+def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:
+    orientation = exif.get(ExifTags.Base.Orientation)
+    focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+    return PhotoHeader(
+        *size,
+        orientation=orientation if orientation in UPRIGHT_BY else 1,
+        focal_35mm=float(focal) if isinstance(focal, int) and focal > 0 else None,
+        camera=str(exif.get(ExifTags.Base.Model, "")),
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if not path.is_file():
+        return InputError(f"{path} does not exist; check the path.")
+    if isinstance(error, Image.DecompressionBombError):
+        return UnreadablePhoto(path, f"it has more than {MAX_PIXELS // 10**6} megapixels", "make it smaller")
+    if path.stat().st_size == 0:
+        return UnreadablePhoto(path, "it is empty")
+    cut = "truncated" in str(error).lower()
+    return UnreadablePhoto(path, "it is cut short" if cut else "it is damaged or no photo")

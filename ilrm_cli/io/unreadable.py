@@ -1,0 +1,18 @@
+"""The sentence about a photo that cannot be read."""
+
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+
+
+class UnreadablePhoto(InputError):
+    """A photo that cannot be read; `reason` is the clause that follows "because", and reads well alone."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "replace or remove it") -> None:
+        super().__init__(f"{path} cannot be read because {reason}; {remedy}.")
+        self.reason = reason
+
+
+def needs_extra(path: Path, kind: str, extra: str) -> UnreadablePhoto:
+    """For a photo whose library is not installed."""
+    return UnreadablePhoto(path, f"{kind} need an extra: run pip install 'ilrm[{extra}]'", "or save it as JPEG")

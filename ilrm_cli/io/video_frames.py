@@ -1,0 +1,172 @@
+"""Videos as input: frames that are sharp and apart, written as photos into the cache.
+
+The video is decoded twice by ffmpeg: small and grey to choose frames, then in full to write those chosen.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import imageio_ffmpeg
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.appearance import SAME_PICTURE, distances, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.errors import InputError
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.progress import Report, Step, ignore
+
+VERSION = 1  # raise it when the same video would give other frames than before
+LOOKED_AT_PER_S = 10.0  # frames of each second that are looked at
+LOOKED_AT_PER_FRAME = 5  # the same where the user says how many frames a second to take
+SMALL_PX = 480  # width at which frames are compared: sharpness shows, and decoding is what takes the time
+MOTION_STEP = 0.6  # distance of signatures between frames that are taken: neighbours still share most of the picture
+MIN_FRAMES = 16  # taken of a video in which little moves: structure from motion needs some
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class VideoChoice:
+    """Which frames of a video become photos."""
+
+    fps: float | None = None  # frames per second of video; None: as many as the camera's motion asks for
+    max_frames: int = 100  # at most, of all videos together
+
+
+def frames_of_video(
+    video: Path, choice: VideoChoice, cache: Path, report: Report = ignore
+) -> tuple[list[Path], list[str]]:
+    """The frames of a video as JPEG files in the cache, named by their time, and warnings.
+
+    They stay there for the next run. Raises InputError if the video cannot be read or the cache not be written.
+    """
+    key = [VERSION, sha256_of(video), choice.fps, choice.max_frames]
+    shelf = cache / "frames"
+    entry = shelf / _digest(key)
+    if not entry.is_dir():
+        try:
+            shelf.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=shelf, ignore_cleanup_errors=True) as new:
+                warnings = _write_frames(video, choice, Path(new), report)
+                Path(new, "notes.json").write_text(json.dumps({"warnings": warnings}), encoding="utf-8")
+                _put(Path(new), entry)
+        except OSError as error:
+            raise InputError(
+                f"The frames of {video} cannot be kept in {cache} ({error.strerror}); "
+                "set ILRM_CACHE to a folder that can be written to."
+            ) from error
+    notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
+    return sorted(entry.glob("*.jpg")), notes["warnings"]
+
+
+def choose_frames(
+    signatures: Float32[ndarray, "frame cell"], sharpness: Float32[ndarray, " frame"], choice: VideoChoice
+) -> list[int]:
+    """Which of the frames looked at are taken: the sharpest of every stretch, ascending.
+
+    Stretches are equal in time where `choice.fps` says how long, else in motion: how far the signature has travelled,
+    noise apart. There are at least MIN_FRAMES, however little moves, if there are as many frames, and at most
+    `choice.max_frames`.
+    """
+    if choice.fps is not None:
+        stretches = np.arange(len(sharpness)) // LOOKED_AT_PER_FRAME
+    else:
+        steps = np.maximum(distances(signatures[1:], signatures[:-1]) - SAME_PICTURE, 0)
+        travelled = np.concatenate([[0.0], np.cumsum(steps + 1e-6)])  # where nothing moves, time goes on
+        wanted = max(MIN_FRAMES, round(travelled[-1] / MOTION_STEP))
+        stretches = np.minimum((travelled / max(travelled[-1], 1e-6) * wanted).astype(np.int64), wanted - 1)
+    count = int(stretches.max()) + 1
+    if count > choice.max_frames:
+        stretches = stretches * choice.max_frames // count
+    return sharpest_of_each(stretches, sharpness)
+
+
+def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report) -> list[str]:
+    """Put the chosen frames into the folder; returns warnings."""
+    rate = LOOKED_AT_PER_S if choice.fps is None else LOOKED_AT_PER_FRAME * choice.fps
+    signatures, sharpness = [], []
+    report(Step("video", 0))
+    small = _Decoder(video, f"fps={rate},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
+    for frame in small.frames():
+        signatures.append(signature_of(frame))
+        sharpness.append(sharpness_of(frame))
+        report(Step("video", len(sharpness)))
+    chosen = choose_frames(np.stack(signatures), np.array(sharpness, dtype=np.float32), choice)
+    wanted = set(chosen)
+    for index, frame in enumerate(_Decoder(video, f"fps={rate}", "ppm").frames()):
+        if index in wanted:
+            Image.fromarray(frame).save(folder / f"{index / rate:08.2f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
+            report(Step("video frames", chosen.index(index) + 1, len(chosen)))
+        if index >= chosen[-1]:
+            break
+    seconds = len(sharpness) / rate
+    return [f"{video.name} is damaged; the {seconds:.1f} s that can be decoded are used."] if small.failed else []
+
+
+class _Decoder:
+    """Frames of a video by ffmpeg, upright, one at a time."""
+
+    def __init__(self, video: Path, filters: str, codec: str) -> None:
+        """`codec` "pgm" gives grey frames, "ppm" colours."""
+        self.video = video
+        self.failed = False  # whether ffmpeg complained after it had given frames
+        pixels = "gray" if codec == "pgm" else "rgb24"
+        self.command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", f"file:{video}", "-map", "0:v:0",
+            "-vf", f"{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
+        ]  # fmt: skip
+
+    def frames(self) -> Iterator[UInt8[ndarray, "height width *channels"]]:
+        """Raises InputError if there is none. Ends ffmpeg when it is closed early."""
+        with tempfile.TemporaryFile() as log:
+            count = 0
+            with subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log) as ffmpeg:
+                assert ffmpeg.stdout is not None
+                try:
+                    while (frame := _next_picture(ffmpeg.stdout)) is not None:
+                        count += 1
+                        yield frame
+                    ffmpeg.wait()
+                finally:
+                    ffmpeg.kill()
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip().splitlines()
+        self.failed = bool(said)
+        if count == 0:
+            raise InputError(
+                f"{self.video} cannot be read as a video ({said[-1] if said else 'it has no frame'}); "
+                "replace it, or convert it to .mp4."
+            )
+
+
+def _next_picture(stream: IO[bytes]) -> UInt8[ndarray, "height width *channels"] | None:
+    """The next picture of a stream of binary PGM or PPM files; None at the end or where the stream breaks off."""
+    kind = stream.readline().strip()
+    if kind not in (b"P5", b"P6"):
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()  # the largest value, 255
+    shape = (height, width) if kind == b"P5" else (height, width, 3)
+    content = stream.read(int(np.prod(shape)))
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape) if len(content) == np.prod(shape) else None
+
+
+def _digest(key: list[object]) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+
+
+def _put(new: Path, entry: Path) -> None:
+    """The folder under its name, whole; where another process was faster, its frames are the same."""
+    try:
+        os.replace(new, entry)
+    except OSError:
+        if not entry.is_dir():
+            raise

@@ -1,0 +1,200 @@
+"""Which photos of a folder, or frames of a video, go into structure from motion, and why the others do not."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.errors import InputError
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.masks import find_mask, read_mask
+from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.io.photo_header import photo_header
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.unreadable import UnreadablePhoto
+from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.threads import in_threads
+from ilrm_cli.views import LeftOut
+
+MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
+ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than these remain
+LOOK_PX = (480, 320)  # size (longer, shorter side) at which photos are looked at: quick, and blur still shows
+NAMED_IN_WARNING = 3  # file names spelled out before "and N more"
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """The photos of one place as offered to structure from motion."""
+
+    paths: Mapping[str, Path]  # name, unique and relative to where was looked -> file; in the order of taking if known
+    masks: Mapping[str, Path]  # name -> mask, of those that have one
+    found: int  # photos there were: as many as `paths` and `left_out` together
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()  # one sentence each
+
+    def without(self, reasons: Mapping[str, str], warning: str) -> "PhotoSet":
+        """Less the photos that have a reason; `warning` is added if there are any."""
+        if not reasons:
+            return self
+        return replace(
+            self,
+            paths={name: path for name, path in self.paths.items() if name not in reasons},
+            masks={name: path for name, path in self.masks.items() if name not in reasons},
+            left_out=(*self.left_out, *(LeftOut(name, reason) for name, reason in reasons.items())),
+            warnings=(*self.warnings, warning),
+        )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a glance at a photo tells."""
+
+    signature: Float32[ndarray, " cell"]
+    sharpness: float
+
+
+def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report = ignore) -> PhotoSet:
+    """The photos of a folder, or the frames of a video or of the videos in a folder without photos.
+
+    Left out are, in this order: camera RAW files of which another file shows the same shot; what cannot be read, or
+    whose mask cannot; copies of the same file; near duplicates, of which the sharpest stays, as long as ENOUGH_PHOTOS
+    remain (see `appearance.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of that many even
+    stretches. Raises InputError if fewer than two are left.
+    """
+    offered = _offered(place, choice, cache, report)
+    photos = _without_twins_of_raw(offered)
+    looks, unreadable = look_at(photos.paths, photos.masks, report)
+    photos = leave_out_unreadable(photos, unreadable)
+    photos = _without_copies(photos)
+    photos = _without_near_duplicates(photos, looks)
+    photos = _without_surplus(photos, looks)
+    if len(photos.paths) < 2:
+        count = "only one photo" if photos.paths else "no photo"
+        why = f": {photos.warnings[0]}" if photos.warnings else "."
+        raise InputError(f"{place} holds {count} that can be used; at least two of one place are needed{why}")
+    return photos
+
+
+def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+    root = place if is_video(place) else photo_folder(place)
+    videos = [place] if is_video(place) else find_videos(root)
+    found = [] if is_video(place) else find_photos(root)
+    if found:
+        names = {path.relative_to(root).as_posix(): path for path in found}
+        masks = {name: mask for name in names if (mask := find_mask(root, name)) is not None}
+        also = (f"{root} also holds {len(videos)} videos, which are not used ({listed([v.name for v in videos])}).",)
+        return PhotoSet(names, masks, len(names), warnings=also if videos else ())
+    if not videos:
+        raise InputError(
+            f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "
+            "give the folder that holds them."
+        )
+    frames, warnings = {}, []
+    share = replace(choice, max_frames=max(2, choice.max_frames // len(videos)))
+    for video in videos:
+        files, said = frames_of_video(video, share, cache, report)
+        inside = video.name if video == place else video.relative_to(root).as_posix()
+        frames.update({f"{inside}/{file.name}": file for file in files})
+        warnings += said
+    return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
+
+
+def look_at(
+    paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
+) -> tuple[dict[str, Look], dict[str, str]]:
+    """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not read.
+
+    Photos are decoded one per thread and let go again.
+    """
+
+    def glance(name: str) -> Look | str:
+        try:
+            if name in masks:
+                read_mask(masks[name], photo_header(paths[name]))
+        except UnreadablePhoto as error:
+            return f"its mask {masks[name].name} cannot be used: {error.reason}"
+        try:
+            image = Image.fromarray(read_photo(paths[name], at_least=LOOK_PX)).convert("L")
+        except UnreadablePhoto as error:
+            return error.reason
+        image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
+        grey = np.asarray(image)
+        return Look(signature_of(grey), sharpness_of(grey))
+
+    seen = dict(zip(paths, in_threads(glance, list(paths), "photos", report), strict=True))
+    looks = {name: look for name, look in seen.items() if isinstance(look, Look)}
+    return looks, {name: reason for name, reason in seen.items() if isinstance(reason, str)}
+
+
+def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> PhotoSet:
+    """Less those with a reason; one warning for each reason."""
+    for reason in dict.fromkeys(unreadable.values()):
+        these = {name: why for name, why in unreadable.items() if why == reason}
+        count = "" if len(these) == 1 else f"{len(these)} photos, "
+        photos = photos.without(these, f"{count}{listed(list(these))}: left out because {reason}.")
+    return photos
+
+
+def _without_twins_of_raw(photos: PhotoSet) -> PhotoSet:
+    """Cameras that keep a JPEG beside the RAW file show the same shot twice."""
+    shots = {Path(name).with_suffix(""): name for name in photos.paths if Path(name).suffix.lower() not in RAW_SUFFIXES}
+    reasons = {
+        name: f"{Path(shots[shot]).name} is the same shot"
+        for name in photos.paths
+        if Path(name).suffix.lower() in RAW_SUFFIXES and (shot := Path(name).with_suffix("")) in shots
+    }
+    return photos.without(reasons, f"{len(reasons)} camera RAW files are left out: photos of the same shots are there.")
+
+
+def _without_copies(photos: PhotoSet) -> PhotoSet:
+    """Less files that have the very bytes of an earlier one."""
+    sizes = {name: path.stat().st_size for name, path in photos.paths.items()}
+    shared = {size for size, count in Counter(sizes.values()).items() if count > 1}
+    first: dict[str, str] = {}
+    reasons = {}
+    for name, path in photos.paths.items():
+        if sizes[name] in shared and (original := first.setdefault(sha256_of(path), name)) != name:
+            reasons[name] = f"it is a copy of {original}"
+    return photos.without(reasons, f"{len(reasons)} copies of other photos are left out: {listed(list(reasons))}.")
+
+
+def _without_near_duplicates(photos: PhotoSet, looks: Mapping[str, Look]) -> PhotoSet:
+    names = list(photos.paths)
+    if not names:
+        return photos
+    signatures = np.stack([looks[name].signature for name in names])
+    left_out = duplicates(signatures, _sharpness(names, looks), ENOUGH_PHOTOS)
+    reasons = {names[i]: f"it is a near duplicate of {names[other]}" for i, other in left_out.items()}
+    return photos.without(reasons, f"{len(reasons)} near duplicates are left out: {listed(list(reasons))}.")
+
+
+def _without_surplus(photos: PhotoSet, looks: Mapping[str, Look]) -> PhotoSet:
+    names = list(photos.paths)
+    if len(names) <= MAX_SFM_PHOTOS:
+        return photos
+    bins = even_bins(len(names), MAX_SFM_PHOTOS)
+    kept = sharpest_of_each(bins, _sharpness(names, looks))
+    reasons = {
+        name: f"{names[kept[bins[i]]]}, which is sharper, stands for it: {MAX_SFM_PHOTOS} of {len(names)} are used"
+        for i, name in enumerate(names)
+        if kept[bins[i]] != i
+    }
+    warning = f"Of {len(names)} photos {MAX_SFM_PHOTOS}, evenly spread and sharp, are used to find camera positions."
+    return photos.without(reasons, warning)
+
+
+def _sharpness(names: Sequence[str], looks: Mapping[str, Look]) -> Float32[ndarray, " photo"]:
+    return np.array([looks[name].sharpness for name in names], dtype=np.float32)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more."""
+    shown = ", ".join(names[:NAMED_IN_WARNING])
+    return shown if len(names) <= NAMED_IN_WARNING else f"{shown} and {len(names) - NAMED_IN_WARNING} more"

@@ -1,0 +1,85 @@
+"""Posed photos become `Views`: read, undistorted, turned and cut to one size, with cameras and masks that follow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras, Lens
+from ilrm_cli.io.masks import read_masked_photo, resized_mask
+from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
+from ilrm_cli.pose.lenses import PINHOLES, turned_lens, turned_pose
+from ilrm_cli.pose.sparse_depth import sparse_depth_of
+from ilrm_cli.pose.undistort import undistort
+from ilrm_cli.threads import in_threads
+from ilrm_cli.views import PosedPhoto, Views
+
+OVERSAMPLING = 2  # photos are reduced to this many times the wanted size before they are undistorted
+ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, rounding apart
+
+
+def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
+    """The photos as float32 images in [0, 1] of one size (px), with pinhole cameras in the capture's frame, float64.
+
+    Each photo is read upright, undistorted, turned by 90 degrees together with its camera if it is portrait and the
+    size landscape or the reverse, scaled evenly to cover the size, and cut about its centre; its mask goes the same
+    way. Masked and transparent pixels are white. `masks` is None where no photo has any.
+    """
+    world_from_cam = np.stack([photo.world_from_cam for photo in photos])
+    turns = quarter_turns_to_fit([photo.lens for photo in photos], world_from_cam, width, height)
+
+    def load(index: int) -> tuple[UInt8[ndarray, "height width 3"], Bool[ndarray, "height width"] | None, Lens]:
+        lens = photos[index].lens
+        colours, counts = _read_reduced(photos[index], width, height)
+        image, fitted = _fitted(colours, lens, turns[index], width, height)
+        if counts is None:
+            return image, None, fitted
+        shown, _ = _fitted(np.repeat(counts[..., None] * np.uint8(255), 3, axis=2), lens, turns[index], width, height)
+        unmasked = shown.min(axis=2) >= ALL_COUNTS
+        return np.where(unmasked[..., None], image, np.uint8(255)), unmasked, fitted
+
+    images, masks, lenses = zip(*in_threads(load, range(len(photos))), strict=True)
+    turned = [turned_pose(pose, turn) for pose, turn in zip(world_from_cam, turns, strict=True)]
+    params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
+    cameras = Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], width, height)
+    return Views(
+        torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255),
+        cameras,
+        sparse_depth_of([photo.points for photo in photos], cameras),
+        _stacked(masks, width, height),
+    )
+
+
+def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int = 1) -> tuple[int, int]:
+    """(width, height) in px for `load_views`: most frequent aspect ratio, longer side `long_side`, both rounded."""
+    return common_size_of([(photo.lens.width, photo.lens.height) for photo in photos], long_side, multiple)
+
+
+def _read_reduced(
+    photo: PosedPhoto, width: int, height: int
+) -> tuple[UInt8[ndarray, "h w 3"], Bool[ndarray, "h w"] | None]:
+    """The photo and which of its pixels count, no larger than undistortion needs it."""
+    image, counts = read_masked_photo(photo.path, photo.mask, at_least=(OVERSAMPLING * width, OVERSAMPLING * height))
+    factor = OVERSAMPLING * max(width, height) / min(image.shape[:2])  # covers, turned or not
+    if photo.lens.model in PINHOLES or factor >= 1:
+        return image, counts
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    reduced = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+    return reduced, None if counts is None else resized_mask(counts, size)
+
+
+def _fitted(
+    image: UInt8[ndarray, "h w 3"], lens: Lens, turns: int, width: int, height: int
+) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
+    flat, lens = undistort(image, lens)
+    return fit_image(np.ascontiguousarray(np.rot90(flat, turns)), turned_lens(lens, turns), width, height)
+
+
+def _stacked(masks: Sequence[ndarray | None], width: int, height: int) -> torch.Tensor | None:
+    if all(mask is None for mask in masks):
+        return None
+    everything = np.ones((height, width), dtype=bool)
+    return torch.from_numpy(np.stack([everything if mask is None else mask for mask in masks])).float()

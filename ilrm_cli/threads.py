@@ -1,0 +1,26 @@
+"""One function over many items in a few threads; image libraries release the GIL, so threads are enough."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ilrm_cli.progress import Report, Step, ignore
+
+MAX_THREADS = 8  # each may hold one decoded photo: what bounds the memory of everything that reads photos
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def in_threads(
+    function: Callable[[In], Out], items: Sequence[In], stage: str = "", report: Report = ignore
+) -> list[Out]:
+    """The function's results in the order of the items."""
+    results = []
+    report(Step(stage, 0, len(items)))
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
+        for result in pool.map(function, items):
+            results.append(result)
+            report(Step(stage, len(results), len(items)))
+    return results

@@ -1,0 +1,34 @@
+from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
+
+
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_all_suffixes_and_names_in_natural_order(tmp_path):
+    names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "c.HEIC", "d.dng", "e.avif", "ü.webp"]
+    touch(*(tmp_path / name for name in [*names, ".hidden.jpg", "notes.txt", "walk.MOV"]))
+    assert [path.name for path in find_photos(tmp_path)] == names
+    assert [path.name for path in find_videos(tmp_path)] == ["walk.MOV"]
+    assert is_video(tmp_path / "walk.MOV")
+    assert not is_video(tmp_path / "b.PNG")
+
+
+def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
+    for name in ("left/1.jpg", "right/1.jpg", "masks/1.png", "left/masks/1.png", "__MACOSX/1.jpg", ".cache/1.jpg"):
+        touch(tmp_path / name)
+    assert [path.relative_to(tmp_path).as_posix() for path in find_photos(tmp_path)] == ["left/1.jpg", "right/1.jpg"]
+    touch(tmp_path / "own.jpg")
+    assert [path.name for path in find_photos(tmp_path)] == ["own.jpg"]
+    assert [path.name for path in find_photos(tmp_path / "masks")] == ["1.png"]
+
+
+def test_images_folder_comes_first(tmp_path):
+    touch(tmp_path / "own.jpg")
+    assert photo_folder(tmp_path) == tmp_path
+    (tmp_path / "images").mkdir()
+    assert photo_folder(tmp_path) == tmp_path
+    touch(tmp_path / "images" / "1.jpg")
+    assert photo_folder(tmp_path) == tmp_path / "images"

@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import ExifTags, Image
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.gather import gather
+from ilrm_cli.photo_views import common_size, load_views
+from ilrm_cli.pose.lenses import colmap_camera, turned_lens, turned_pose
+from ilrm_cli.views import PosedPhoto
+from tests.photographed import FOCAL, photograph
+from tests.test_gather import colmap_project, write_colmap
+
+
+def images_of(poses: list[np.ndarray], width: int, height: int) -> torch.Tensor:
+    images = np.stack([photograph(pose, width=width, height=height) for pose in poses])
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+
+
+def test_views_of_a_project(tmp_path):
+    poses = colmap_project(tmp_path)
+    photos = gather(tmp_path).photos
+    size = common_size(photos, long_side=160, multiple=8)
+    assert size == (160, 120)
+    views = load_views(photos, *size)
+    assert views.images.shape == (4, 3, 120, 160)
+    assert views.images.dtype == torch.float32
+    assert (views.images - images_of(poses, 160, 120)).abs().mean() < 0.06
+    torch.testing.assert_close(views.cameras.world_from_cam, torch.from_numpy(np.stack(poses)))
+    torch.testing.assert_close(views.cameras.focal_px, torch.full((4, 2), FOCAL / 2, dtype=torch.float64))
+    expected = torch.tensor([[80.0, 60.0]] * 4, dtype=torch.float64)
+    torch.testing.assert_close(views.cameras.center_px, expected)
+
+
+def dot_photo(path: Path, lens: Lens, point: np.ndarray, orientation: int = 1) -> tuple[float, float]:
+    """A grey photo with a white disc where the camera at the origin sees the point."""
+    x, y = colmap_camera(lens).img_from_cam(point)
+    columns, rows = np.meshgrid(np.arange(lens.width) + 0.5, np.arange(lens.height) + 0.5)
+    image = np.where((columns - x) ** 2 + (rows - y) ** 2 < 8**2, 255, 60).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).convert("RGB").save(path, quality=95, exif=exif)
+    return float(x), float(y)
+
+
+def dot_found(image: torch.Tensor) -> torch.Tensor:
+    """Centre of the disc, px."""
+    weight = (image.mean(0).double() - 60 / 255).clamp(min=0.1) - 0.1
+    rows, columns = torch.meshgrid(*(torch.arange(n) + 0.5 for n in weight.shape), indexing="ij")
+    return torch.stack([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+
+
+def seen(cameras, index: int, point: np.ndarray) -> torch.Tensor:
+    local = cameras.cam_from_world[index] @ torch.tensor([*point, 1.0], dtype=torch.float64)
+    return cameras.focal_px[index] * local[:2] / local[2] + cameras.center_px[index]
+
+
+LENSES = [
+    Lens("PINHOLE", (420.0, 430.0, 310.0, 250.0), 640, 480),
+    Lens("PINHOLE", (420.0, 430.0, 230.0, 330.0), 480, 640),  # portrait: turned
+    Lens("OPENCV", (420.0, 430.0, 310.0, 250.0, -0.1, 0.02, 0.01, -0.02), 640, 480),
+    Lens("OPENCV_FISHEYE", (420.0, 430.0, 310.0, 250.0, 0.03, 0.01, 0.005, 0.002), 640, 480),
+    Lens("SIMPLE_RADIAL", (420.0, 230.0, 330.0, -0.1), 480, 640),
+    Lens("PINHOLE", (400.0, 400.0, 480.0, 240.0), 960, 480),  # wider than the common size
+]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_point_appears_where_the_cameras_say(tmp_path, suffix):
+    point = np.array([0.15, -0.1, 1.2])
+    photos = []
+    for i, lens in enumerate(LENSES):
+        path = tmp_path / f"{i}.{suffix}"
+        dot_photo(path, lens, point)
+        photos.append(PosedPhoto(path.name, path, lens, np.eye(4)))
+    for size in ((160, 112), (150, 101), (300, 220)):
+        views = load_views(photos, *size)
+        for i in range(len(photos)):
+            assert (dot_found(views.images[i]) - seen(views.cameras, i, point)).norm() < 0.15, (size, LENSES[i])
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_models_made_on_stored_pixels_of_turned_photos(tmp_path, orientation):
+    """COLMAP ignores the EXIF orientation, `read_photo` does not: lens and pose are turned to match."""
+    point = np.array([0.15, -0.1, 1.2])
+    lens = Lens("OPENCV", (420.0, 430.0, 310.0, 250.0, -0.1, 0.02, 0.01, -0.02), 640, 480)
+    names = ["a.jpg", "b.jpg"]
+    for name in names:
+        dot_photo(tmp_path / "images" / name, lens, point, orientation)
+    write_colmap(tmp_path / "sparse" / "0", names, [np.eye(4)] * 2, lens)
+    capture = gather(tmp_path)
+    upright = (640, 480) if orientation in (1, 3) else (480, 640)
+    assert [(photo.lens.width, photo.lens.height) for photo in capture.photos] == [upright] * 2
+    views = load_views(capture.photos, *common_size(capture.photos, long_side=160))
+    assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
+
+
+def test_models_made_on_upright_pixels_of_turned_photos(tmp_path):
+    point = np.array([0.15, -0.1, 1.2])
+    stored = Lens("PINHOLE", (420.0, 430.0, 310.0, 250.0), 640, 480)
+    upright, world_from_cam = turned_lens(stored, 3), turned_pose(np.eye(4), 3)
+    for name in ("a.jpg", "b.jpg"):
+        dot_photo(tmp_path / "images" / name, stored, point, orientation=6)
+    write_colmap(tmp_path / "sparse" / "0", ["a.jpg", "b.jpg"], [world_from_cam] * 2, upright)
+    capture = gather(tmp_path)
+    assert capture.photos[0].lens == upright
+    views = load_views(capture.photos, *common_size(capture.photos, long_side=160))
+    assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
+
+
+def test_smaller_copies_of_the_photos_a_model_was_made_on(tmp_path):
+    point = np.array([0.15, -0.1, 1.2])
+    large = Lens("SIMPLE_RADIAL", (1680.0, 1240.0, 1000.0, -0.1), 2560, 1920)
+    small = Lens("SIMPLE_RADIAL", (420.0, 310.0, 250.0, -0.1), 640, 480)
+    for name in ("a.jpg", "b.jpg"):
+        dot_photo(tmp_path / "images_4" / name, small, point)
+    write_colmap(tmp_path / "sparse" / "0", ["a.jpg", "b.jpg"], [np.eye(4)] * 2, large)
+    views = load_views(gather(tmp_path).photos, 200, 150)
+    assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
+
+
+def test_a_real_scene(shared):
+    capture = gather(shared / "scenes" / "fox")
+    assert (capture.origin, capture.found, len(capture.photos)) == ("colmap", 30, 30)
+    assert capture.points.shape == (5822, 3)
+    size = common_size(capture.photos, long_side=256, multiple=16)
+    assert size == (144, 256)
+    views = load_views(capture.photos[:3], *size)
+    cameras = views.cameras
+    points = torch.from_numpy(capture.points)
+    local = points @ cameras.cam_from_world[0, :3, :3].T + cameras.cam_from_world[0, :3, 3]
+    pixels = local[:, :2] / local[:, 2:] * cameras.focal_px[0] + cameras.center_px[0]
+    inside = (local[:, 2] > 0) & ((pixels > 0) & (pixels < torch.tensor(size))).all(1)
+    assert inside.float().mean() > 0.3
+
+
+def test_masks_follow_their_photos(tmp_path):
+    """Turned, undistorted, scaled and cut: the masked disc lies where the cameras say; no photo without gets a hole."""
+    point = np.array([0.15, -0.1, 1.2])
+    photos = []
+    for i, lens in enumerate(LENSES):
+        path = tmp_path / f"{i}.png"
+        dot_photo(path, lens, point)
+        counts = np.asarray(Image.open(path).convert("L")) < 200
+        Image.fromarray(counts).save(tmp_path / f"mask {i}.png")
+        photos.append(PosedPhoto(path.name, path, lens, np.eye(4), mask=tmp_path / f"mask {i}.png"))
+    photos.append(PosedPhoto("whole", photos[0].path, LENSES[0], np.eye(4)))
+    views = load_views(photos, 160, 112)
+    assert views.masks is not None
+    assert set(views.masks.unique().tolist()) == {0.0, 1.0}
+    for i in range(len(LENSES)):
+        hole = 1 - views.masks[i].double()
+        rows, columns = torch.meshgrid(torch.arange(112) + 0.5, torch.arange(160) + 0.5, indexing="ij")
+        middle = torch.stack([(hole * columns).sum(), (hole * rows).sum()]) / hole.sum()
+        assert (middle - seen(views.cameras, i, point)).norm() < 0.5, LENSES[i]
+        assert views.images[i][:, hole.bool()].min() == 1
+        assert views.images[i][:, views.masks[i].bool()].max() < 0.5  # nothing of the disc is left to count
+    assert views.masks[-1].min() == 1
+
+
+def test_transparent_pixels_are_masked_and_without_any_there_is_no_mask(tmp_path):
+    photos = []
+    for name, alpha in (("half", 0), ("whole", 255)):
+        rgba = np.full((48, 64, 4), 90, dtype=np.uint8)
+        rgba[..., 3] = 255
+        rgba[:, :32, 3] = alpha
+        Image.fromarray(rgba).save(tmp_path / f"{name}.png")
+        photos.append(
+            PosedPhoto(name, tmp_path / f"{name}.png", Lens("PINHOLE", (50.0, 50.0, 32.0, 24.0), 64, 48), np.eye(4))
+        )
+    masks = load_views(photos, 32, 24).masks
+    assert masks is not None
+    torch.testing.assert_close(masks.mean((1, 2)), torch.tensor([0.5, 1.0]), atol=0.04, rtol=0)
+    assert load_views(photos[1:], 32, 24).masks is None
