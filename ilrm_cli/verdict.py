@@ -1,8 +1,7 @@
 """One plain sentence on how good a reconstruction is, and why."""
 
-import torch
-
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.reconstruct import Reconstruction, Score
 
 # Held-out PSNR in dB from which each word is deserved.
@@ -42,12 +41,5 @@ def advise(score: Score, scored: int, gap_deg: float, used: int, most: int, refi
 
 
 def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:
-    """Median over targets of the angle, in degrees, to the nearest input.
-
-    The angle between two views is the larger of how far they turn and of how far apart they stand, as seen from the
-    scene `depth` world units away.
-    """
-    cosine = (targets.forward @ inputs.forward.T).clamp(-1, 1)
-    apart = torch.cdist(targets.positions, inputs.positions)
-    angle = torch.maximum(torch.arccos(cosine), torch.atan(apart / depth))
-    return float(torch.rad2deg(angle.min(dim=1).values).median())
+    """Median over targets of the angle, in degrees, to the nearest input; see `pose.coverage`."""
+    return float(gap_deg(targets.world_from_cam, inputs.world_from_cam, depth).median())

@@ -19,7 +19,9 @@ MAX_ROUNDS = 50  # Lloyd iterations; a few hundred photos settle in about ten
 FEW_SHARED = 15  # sparse points in common with the other inputs below which an input is as good as alone
 BESIDE = 0.3  # of the distance to the next input, in pose features: nearer photos show about the same
 RIVALS = 6  # photos beside an input, the nearest ones, that are compared with it
-SHARPER = 2.0  # times the variance of the Laplacian: differences of content and compression stay below
+# Times the variance of the Laplacian, at the size of which the model sees photos. Measured there on 20 captures: the
+# sharpest photo beside an input has 1.9 times its variance at most; a Gaussian blur of 1 px takes 9 tenths of it.
+SHARPER = 3.0
 
 Sharpness = Callable[[Sequence[int]], Sequence[float]]  # variance of the Laplacian of photos, by index
 
@@ -98,7 +100,7 @@ def _replace_blurred(inputs: list[int], distance: Float64[ndarray, "photo photo"
         near = [i for i in unused if distance[index, i] <= reach]
         rivals.append(sorted(near, key=lambda i: distance[index, i])[:RIVALS])
     asked = sorted({i for slot, near in enumerate(rivals) if near for i in (inputs[slot], *near)})
-    sharp = dict(zip(asked, sharpness(asked), strict=True))
+    sharp = dict(zip(asked, sharpness(asked), strict=True)) if asked else {}
     swaps = []
     for slot, near in enumerate(rivals):
         free = [i for i in near if i not in inputs]

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.pose.select import select_views
+from ilrm_cli.pose.select import Swap, choose_views, select_views
 
 
 def poses(positions: np.ndarray, forward: np.ndarray | None = None) -> np.ndarray:
@@ -56,3 +58,66 @@ def test_same_seed_same_choice():
 def test_more_than_there_are():
     with pytest.raises(InputError, match=r"--views 9 is more than the 4 photos"):
         select_views(poses(np.zeros((4, 3))), 9)
+
+
+# --- connected and sharp
+
+
+def row(count: int) -> np.ndarray:
+    return poses(np.stack([np.arange(count), np.zeros(count), np.zeros(count)], axis=1).astype(float))
+
+
+def never(indices: Sequence[int]) -> list[float]:
+    return [1.0 for _ in indices]
+
+
+def test_without_blur_and_strays_the_choice_is_that_of_k_means():
+    points = [np.random.default_rng(0).normal(size=(50, 3))] * 12
+    assert choose_views(row(12), 4, points, never).inputs == select_views(row(12), 4)
+    assert choose_views(row(12), 4, [None] * 12, never).swaps == ()
+
+
+def test_the_sharper_of_two_photos_beside_each_other_is_taken():
+    """Twelve photos in a row, each with a twin 0.05 beside it; one input is blurred, all the others are not."""
+    world_from_cam = np.concatenate([row(12), row(12)])
+    world_from_cam[12:, 1, 3] = 0.05
+    plain = select_views(world_from_cam, 4)
+    blurred, twin = plain[1], (plain[1] + 12) % 24
+    choice = choose_views(world_from_cam, 4, [None] * 24, lambda asked: [0.1 if i == blurred else 1.0 for i in asked])
+    assert choice.swaps == (Swap(blurred, twin, "blurred"),)
+    assert set(choice.inputs) == (set(plain) - {blurred}) | {twin}
+
+
+def test_a_slightly_sharper_photo_is_no_reason():
+    world_from_cam = np.concatenate([row(12), row(12)])
+    world_from_cam[12:, 1, 3] = 0.05
+    plain = select_views(world_from_cam, 4)
+    assert (
+        choose_views(world_from_cam, 4, [None] * 24, lambda asked: [1 + (i not in plain) for i in asked]).inputs
+        == plain
+    )
+
+
+def test_a_sharper_photo_far_away_is_no_reason():
+    plain = select_views(row(12), 6)
+    assert (
+        choose_views(row(12), 6, [None] * 12, lambda asked: [1 + 9 * (i not in plain) for i in asked]).inputs == plain
+    )
+
+
+def test_an_input_that_shares_no_points_gives_way_to_the_nearest_that_does():
+    world_from_cam = row(12)
+    world_from_cam[11, 0, 3] = 30.0  # a stray: k-means gives it a centre of its own
+    place = np.random.default_rng(0).normal(size=(50, 3))
+    points = [place] * 11 + [place + 100]
+    assert 11 in select_views(world_from_cam, 4)
+    choice = choose_views(world_from_cam, 4, points, never)
+    assert [(swap.dropped, swap.why) for swap in choice.swaps] == [(11, "alone")]
+    assert 11 not in choice.inputs
+    assert len(set(choice.inputs)) == 4
+    assert choice.swaps[0].taken == max(set(range(11)) - set(select_views(world_from_cam, 4)))
+
+
+def test_where_no_photo_shares_points_all_stay():
+    points = [np.full((50, 3), float(i)) + np.arange(50)[:, None] / 100 for i in range(12)]
+    assert choose_views(row(12), 4, points, never).swaps == ()
