@@ -9,6 +9,7 @@ from ilrm_cli import __version__
 from ilrm_cli.cli.bench import bench
 from ilrm_cli.cli.evaluate import evaluate
 from ilrm_cli.cli.models import models
+from ilrm_cli.cli.pose import pose
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
 from ilrm_cli.cli.synth import synth
@@ -22,6 +23,7 @@ app = typer.Typer(
     epilog="Exit status: 0 fine, 1 failed, 2 wrong usage.",
 )
 app.command()(reconstruct)
+app.command()(pose)
 app.command()(render)
 app.command()(evaluate)
 app.command()(bench)

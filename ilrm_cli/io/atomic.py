@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from ilrm_cli.errors import InputError
 
 # Failures of the disk that the user can mend; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+STALE_S = 600  # no file of ours is under way for so long without a byte being added
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -45,13 +49,37 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first.")
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{socket.gethostname()}.{os.getpid()}.part{path.suffix}")
     try:
         with _disk_errors_named(path):
             yield part
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what writers of `path` that were killed left beside it; what is being written now stays.
+
+    Left over are files of processes of this machine that have ended, and files to which nothing was added for STALE_S.
+    """
+    before, after = f".{path.stem}.", f".part{path.suffix}"
+    for part in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
+        host, _, process_id = part.name.removeprefix(before).removesuffix(after).rpartition(".")
+        ended = host == socket.gethostname() and process_id.isdecimal() and not _runs(int(process_id))
+        with contextlib.suppress(FileNotFoundError):  # its writer has finished meanwhile
+            if ended or time.time() - part.stat().st_mtime > STALE_S:
+                part.unlink()
+
+
+def _runs(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -73,6 +101,29 @@ def filling(folder: Path) -> Iterator[Path]:
             for written in sorted(part.iterdir()):
                 os.replace(written, folder / written.name)
     finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A new hidden folder beside `folder`, which takes its place as a whole if the block succeeds.
+
+    A folder that is there already is moved aside first and removed at the end. When the block fails, it stays.
+    """
+    folder = folder.absolute()
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        with _disk_errors_named(folder):
+            part.mkdir()
+            yield part
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(part, folder)
+    finally:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
 
 

@@ -121,5 +121,6 @@ def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:
     if not poses:
         raise InputError(f"The COLMAP model in {where} holds no posed photo; make the model again.")
     points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
-    error_px = model.compute_mean_reprojection_error() if len(points) else None
+    known = any(point.has_error() for point in model.points3D.values())
+    error_px = model.compute_mean_reprojection_error() if known else None
     return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), points, error_px=error_px)

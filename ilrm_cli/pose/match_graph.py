@@ -1,14 +1,14 @@
 """Which photos show the same things, and in plain words what to do where they do not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 from scipy.sparse.csgraph import connected_components
 
-TIED = 40  # verified matches from which two photos surely overlap; junk pairs of unrelated photos reach about 30
+TIED = 30  # confirmed matches from which two photos overlap; pairs of unrelated photos reach about 25
 FEW_FEATURES = 200  # in a photo; what is blurred, blank or dark has fewer
 IN_SEQUENCE = 1.5  # times as many matches with the next photo as with any other: the names are in order of taking
 MIN_GROUP = 3  # photos; smaller groups are single photos that failed, not another place
@@ -20,7 +20,7 @@ class MatchGraph:
     """What was found in and between photos, before or after their poses."""
 
     names: tuple[str, ...]  # in the order in which they were taken, as far as known
-    features: tuple[int | None, ...]  # found in each photo; None: the photo was passed over
+    features: tuple[int | None, ...] | None  # found in each photo, None: it was passed over; None: unknown
     matches: Int64[ndarray, "photo photo"]  # confirmed for each pair; symmetric, 0 on the diagonal
 
     def groups(self, tied: int = TIED) -> list[list[int]]:
@@ -28,6 +28,12 @@ class MatchGraph:
         _, labels = connected_components(self.matches >= tied, directed=False)
         groups = [np.flatnonzero(labels == label).tolist() for label in range(labels.max() + 1)]
         return sorted(groups, key=lambda group: (-len(group), group))
+
+    def joined(self, placed: Set[str], tied: int = TIED) -> "MatchGraph":
+        """The same graph where photos that were placed in one model count as tied to each other."""
+        member = np.array([name in placed for name in self.names])
+        both = np.outer(member, member) & ~np.eye(len(member), dtype=bool)
+        return replace(self, matches=np.where(both, np.maximum(self.matches, tied), self.matches))
 
     def in_sequence(self) -> bool:
         """Whether the names are in the order of taking: the next photo overlaps more than the others do."""
@@ -39,19 +45,19 @@ class MatchGraph:
         return bool(following >= IN_SEQUENCE * others)
 
 
-def advice_on_overlap(graph: MatchGraph) -> tuple[str, ...]:
+def advice_on_overlap(graph: MatchGraph, tied: int = TIED) -> tuple[str, ...]:
     """Which photos to take so that all hang together, most useful first; empty where they do."""
-    names, groups = graph.names, graph.groups()
-    blank = [name for name, count in zip(names, graph.features, strict=True) if (count or 0) < FEW_FEATURES]
+    names, groups = graph.names, graph.groups(tied)
+    blank = [count for count in graph.features or () if (count or 0) < FEW_FEATURES]
     sentences = []
     if len(blank) > len(names) / 2:
         sentences.append(
-            f"{len(blank)} of {len(names)} photos show hardly any detail (blurred, dark or blank): take sharp photos of "
-            "something with texture."
+            f"{len(blank)} of {len(names)} photos show hardly any detail (blurred, dark or blank): "
+            "take sharp photos of something with texture."
         )
-    elif len(groups) == len(names):
+    elif len(groups[0]) < min(MIN_GROUP, len(names)):
         sentences.append(
-            "no two photos overlap enough: take ten or more from one place to the next, moving sideways a step at a "
+            "no three of them overlap enough: take ten or more from one place to the next, moving sideways a step at a "
             "time, so that each shows most of what the last one showed."
         )
     elif len(groups) > 1:
@@ -92,7 +98,7 @@ def _nearest(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
     main, sentences = groups[0], []
     for group in groups[1:]:
         between = graph.matches[np.ix_(group, main)]
-        row, column = np.unravel_index(between.argmax(), between.shape)
+        row, column = divmod(int(between.argmax()), between.shape[1])
         apart, anchor = graph.names[group[row]], graph.names[main[column]]
         if between[row, column] > 0:
             sentences.append(f"{apart} hardly overlaps with the rest: take three more between it and {anchor}.")

@@ -1,10 +1,11 @@
 """How much of what one photo shows is seen by others, by the sparse points found in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
+from scipy.sparse import csr_matrix
 
 # A point is the same in two photos if its coordinates are: they come from one list. This sum, unlike a single
 # coordinate, differs between points of one wall.
@@ -21,3 +22,14 @@ def shared_points(keys: Float64[ndarray, " point"], others: Iterable[Float64[nda
     """How many of a photo's points (by their keys) were found in at least one of the other photos."""
     elsewhere = np.concatenate([np.zeros(0), *others])
     return int(np.isin(keys, elsewhere).sum())
+
+
+def overlap_matrix(found: Sequence[Float64[ndarray, "_ 3"]]) -> Int64[ndarray, "photo photo"]:
+    """How many points each two photos share, from the points found in each; 0 on the diagonal."""
+    keys = [point_keys(points) for points in found]
+    photo = np.repeat(np.arange(len(keys)), [len(own) for own in keys])
+    distinct, point = np.unique(np.concatenate([np.zeros(0), *keys]), return_inverse=True)
+    seen = csr_matrix((np.ones(len(photo), dtype=np.int64), (photo, point)), (len(keys), len(distinct)))
+    shared = (seen @ seen.T).toarray()
+    np.fill_diagonal(shared, 0)
+    return shared

@@ -10,13 +10,13 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import MESSAGES_FROM
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
-from ilrm_cli.pose.sfm_database import extract, match, read_graph, register
+from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register
 from ilrm_cli.pose.sfm_judge import believable, failure, left_out, rank, shortcomings
 from ilrm_cli.pose.sfm_map import global_, incremental
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut
 
-ENOUGH = 0.8  # share of photos in a model at which no second method is tried
+ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, where that takes minutes
 GOOD_ERROR_PX = 1.0  # mean reprojection error up to which no second method is tried
 
 
@@ -48,8 +48,8 @@ def solve(
     `lenses` = file -> what is known of its lens, for the file's size or a scaled one; it stays as it is.
     Up to 60 photos every pair is matched; beyond, each with its next 10 and those at distances 16, 32, ..., and 40
     evenly spaced ones each with each in place of loop detection, whose vocabulary tree would be a download.
-    Incremental mapping first; if that places less than 80 % of the photos or fits badly, global mapping too, and the
-    model with more photos is kept. Raises InputError if neither finds a believable one.
+    Incremental mapping first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global
+    mapping too, and the model with more photos is kept. Raises InputError if neither finds a believable one.
     """
     pycolmap.logging.minloglevel = MESSAGES_FROM
     pycolmap.set_random_seed(seed)
@@ -60,9 +60,8 @@ def solve(
     graph = replace(read_graph(database, names), names=tuple(files.values()))
     models = _map(database, folder, work, graph, fixed, seed, report)
     named = [_renamed(model, files) for model in models]
-    return SfmResult(
-        named[0], tuple(shortcomings(named, graph.names)), left_out(named, graph), advice_on_overlap(graph)
-    )
+    advice = advice_on_overlap(graph.joined({image.name for image in named[0].images.values() if image.has_pose}))
+    return SfmResult(named[0], tuple(shortcomings(named, graph.names)), left_out(named, graph), advice)
 
 
 def _map(
@@ -72,13 +71,14 @@ def _map(
     count = len(graph.names)
     found = incremental(database, folder, work / "incremental", count, fixed, seed, report)
     models = believable(found, count)
-    if models and models[0].num_reg_images() >= ENOUGH * count:
-        if models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
-            return models
-    found += (others := global_(database, folder, work / "global", count, fixed, seed, report))
+    enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
+    complete = bool(models) and models[0].num_reg_images() >= enough * count
+    if complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
+        return models
+    others = global_(database, folder, work / "global", count, fixed, seed, report)
     best = max(models, believable(others, count), key=lambda models: rank(models[0]) if models else (0, 0.0))
     if not best:
-        raise InputError(failure(found, graph))
+        raise InputError(failure([*found, *others], graph))
     return best
 
 

@@ -104,6 +104,7 @@ def left_out(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> tu
 
 def _reason(name: str, used: set[str], others: Sequence[set[str]], graph: MatchGraph) -> str:
     index = graph.names.index(name)
+    assert graph.features is not None
     features = graph.features[index]
     for other in others:
         if name in other:

@@ -11,6 +11,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = (
     "",
     "reconstruct",
+    "pose",
     "render",
     "evaluate",
     "bench",

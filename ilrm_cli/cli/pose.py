@@ -1,0 +1,65 @@
+"""`ilrm pose`."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ilrm_cli.cli.console import face
+from ilrm_cli.cli.options import AsJson, Fps, KnownCamera, MaxFrames, Overwrite, Quiet, Seed, Verbose
+from ilrm_cli.cli.pose_card import card_lines
+
+if TYPE_CHECKING:
+    from ilrm_cli.posing import Posed
+
+
+def pose(
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json, or a video.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the COLMAP model, transforms.json and photos.")
+    ] = Path("posed"),
+    poses: Annotated[
+        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
+    ] = "auto",
+    camera: KnownCamera = None,
+    fps: Fps = None,
+    max_frames: MaxFrames = 100,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find the camera poses of photos and write them with undistorted photos."""
+    start = time.perf_counter()
+    with face("pose", as_json, quiet, verbose) as shown:
+        from ilrm_cli import posing as stage
+
+        settings = stage.Settings(poses, camera, fps, max_frames, seed)
+        with shown.progress() as report:
+            result = stage.pose(photos, settings, output, overwrite, report)
+        summary = summarize(result, output, time.perf_counter() - start)
+        shown.warn(tuple(summary["warnings"]))
+        for photo in summary["left_out"]:
+            shown.detail(f"{photo['name']}: {photo['reason']}")
+        for line in card_lines(result.card):
+            shown.say(line)
+        shown.say(f"{result.card.registered} posed photos in {summary['seconds']:.1f} s: {output}")
+        shown.finish(summary)
+
+
+def summarize(result: "Posed", output: Path, seconds: float) -> dict[str, Any]:
+    """The result as JSON values: what `--json` prints."""
+    return {
+        "command": "pose",
+        "status": "ok",
+        "output": str(output),
+        "pose_card": dataclasses.asdict(result.card),
+        "left_out": [{"name": photo.name, "reason": photo.reason} for photo in result.capture.left_out],
+        "warnings": list(result.capture.warnings),
+        "seconds": seconds,
+    }

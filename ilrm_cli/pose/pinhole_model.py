@@ -1,0 +1,108 @@
+"""Posed pinhole photos and their sparse points as a COLMAP model and as a transforms.json."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pycolmap
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.pose.lenses import colmap_camera
+from ilrm_cli.pose.transforms import OPENCV_FROM_OPENGL
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The sparse points that lie inside one photo."""
+
+    points: Float64[ndarray, "point 3"]  # world
+    pixels: Float64[ndarray, "point 2"]  # (x, y) where the pinhole camera shows them
+    colors: UInt8[ndarray, "point 3"]
+
+
+@dataclass(frozen=True)
+class PinholePhoto:
+    """A photo without distortion, with its pose."""
+
+    name: str  # of the file below `images`
+    lens: Lens  # "PINHOLE"
+    world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes
+    seen: Seen
+
+
+def points_inside(
+    points: Float64[ndarray, "point 3"],
+    lens: Lens,
+    world_from_cam: Float64[ndarray, "4 4"],
+    image: UInt8[ndarray, "height width 3"],
+) -> Seen:
+    """Those of the points that a pinhole camera shows, with their pixels and colours."""
+    assert lens.model == "PINHOLE", lens.model
+    local = (points - world_from_cam[:3, 3]) @ world_from_cam[:3, :3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = local[:, :2] / local[:, 2:] * lens.params[:2] + lens.params[2:]
+    inside = (local[:, 2] > 0) & (pixels >= 0).all(1) & (pixels < (lens.width, lens.height)).all(1)
+    column, row = pixels[inside].astype(int).T
+    return Seen(points[inside], pixels[inside], image[row, column])
+
+
+def reconstruction_of(photos: Sequence[PinholePhoto]) -> pycolmap.Reconstruction:
+    """A COLMAP model: one camera for each distinct lens, points where two photos or more show them.
+
+    Observations lie where the camera shows the point, as where it was found is not known for every source; the points
+    carry no error.
+    """
+    model = pycolmap.Reconstruction()
+    camera_ids: dict[Lens, int] = {}
+    for photo in photos:
+        if photo.lens not in camera_ids:
+            camera_ids[photo.lens] = len(camera_ids) + 1
+            camera = colmap_camera(photo.lens)
+            camera.camera_id = camera_ids[photo.lens]
+            model.add_camera_with_trivial_rig(camera)
+    for image_id, photo in enumerate(photos, 1):
+        image = pycolmap.Image(name=photo.name, camera_id=camera_ids[photo.lens], image_id=image_id)
+        image.points2D = pycolmap.Point2DList([pycolmap.Point2D(xy=pixel) for pixel in photo.seen.pixels])
+        world_from_cam = pycolmap.Rigid3d(photo.world_from_cam[:3])
+        model.add_image_with_trivial_frame(image, world_from_cam.inverse())
+    _add_points(model, photos)
+    return model
+
+
+def _add_points(model: pycolmap.Reconstruction, photos: Sequence[PinholePhoto]) -> None:
+    points = np.concatenate([np.zeros((0, 3)), *(photo.seen.points for photo in photos)])
+    distinct, point = np.unique(points, axis=0, return_inverse=True)
+    tracks: list[list[pycolmap.TrackElement]] = [[] for _ in distinct]
+    colors = np.zeros((len(distinct), 3), dtype=np.uint8)
+    position = 0
+    for image_id, photo in enumerate(photos, 1):
+        for index, color in enumerate(photo.seen.colors):
+            tracks[point.flat[position]].append(pycolmap.TrackElement(image_id, index))
+            colors[point.flat[position]] = color
+            position += 1
+    for xyz, elements, color in zip(distinct, tracks, colors, strict=True):
+        if len({element.image_id for element in elements}) > 1:
+            model.add_point3D(xyz, pycolmap.Track(elements), color)
+
+
+def transforms_of(photos: Sequence[PinholePhoto], folder: str) -> dict[str, Any]:
+    """The content of a transforms.json (nerfstudio) that lies beside `folder` with the images."""
+    frames = []
+    for photo in photos:
+        focal_x, focal_y, center_x, center_y = photo.lens.params
+        frames.append(
+            {
+                "file_path": f"{folder}/{photo.name}",
+                "w": photo.lens.width,
+                "h": photo.lens.height,
+                "fl_x": focal_x,
+                "fl_y": focal_y,
+                "cx": center_x,
+                "cy": center_y,
+                "transform_matrix": (photo.world_from_cam @ OPENCV_FROM_OPENGL).tolist(),
+            }
+        )
+    return {"camera_model": "PINHOLE", "frames": frames}

@@ -1,0 +1,124 @@
+"""The stage of `ilrm pose`: a folder of photos becomes a folder that every splat and NeRF trainer reads.
+
+DIR/sparse/0/         COLMAP model, binary, pinhole cameras
+DIR/images/           upright undistorted photos, JPEG
+DIR/transforms.json   the same cameras for nerfstudio and instant-ngp
+DIR/pose_card.json    how good the poses are
+"""
+
+import dataclasses
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.gather import Origin, gather
+from ilrm_cli.io.atomic import replacing_folder
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.video_frames import VideoChoice
+from ilrm_cli.pose.card import PoseCard, pose_card
+from ilrm_cli.pose.pinhole_model import PinholePhoto, points_inside, reconstruction_of, transforms_of
+from ilrm_cli.pose.undistort import undistort
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.threads import in_threads
+from ilrm_cli.views import Capture, PosedPhoto
+
+IMAGES = "images"
+MODEL = "sparse/0"
+WRITTEN = frozenset({IMAGES, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
+JPEG_QUALITY = 95  # as of the working copies: compression stays below the noise of the sensor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose."""
+
+    poses: Origin = "auto"  # where poses come from
+    camera: str | None = None  # what is known of the lens; see `pose.given_lens`
+    fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
+    max_frames: int = VideoChoice.max_frames  # taken from videos, at most
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Posed:
+    """What was found and written."""
+
+    capture: Capture
+    card: PoseCard
+
+
+def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False, report: Report = ignore) -> Posed:
+    """Find or read the poses of a folder of photos and write them with undistorted photos into `output`.
+
+    The folder appears whole or not at all. Raises InputError for photos or poses that cannot be used, and for an
+    `output` that exists, unless `overwrite` is given and it is a folder that this stage wrote.
+    """
+    check_output_folder(output, photos, overwrite)
+    video = VideoChoice(settings.fps, settings.max_frames)
+    capture = gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    card = pose_card(capture)
+    with replacing_folder(output) as part:
+        write_posed(capture, card, part, report)
+    return Posed(capture, card)
+
+
+def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
+    """Refuse, before the long work begins, a folder that cannot be written or whose content is not ours."""
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"the folder {output.absolute().parent} of the output does not exist; create it first.")
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {output.absolute().parent} is not writable; choose another --output.")
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"the output {output} is a file; name a folder.")
+    foreign = sorted({path.name for path in output.iterdir()} - WRITTEN)
+    if foreign or photos.resolve().is_relative_to(output.resolve()):
+        raise InputError(f"{output} holds more than poses written by ilrm; choose another --output.")
+    if not overwrite and any(output.iterdir()):
+        raise InputError(f"{output} exists; pass -w to overwrite it.")
+
+
+def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report = ignore) -> None:
+    """Fill an empty folder; see the head of this module."""
+    files = jpeg_names([photo.name for photo in capture.photos])
+
+    def write(index: int) -> PinholePhoto:
+        return _write_flat(capture.photos[index], files[index], folder / IMAGES)
+
+    flat = in_threads(write, range(len(files)), "undistorted", report)
+    model = folder / MODEL
+    model.mkdir(parents=True)
+    reconstruction_of(flat).write_binary(str(model))
+    _write_json(folder / "transforms.json", transforms_of(flat, IMAGES))
+    _write_json(folder / "pose_card.json", dataclasses.asdict(card))
+
+
+def _write_flat(photo: PosedPhoto, file: str, images: Path) -> PinholePhoto:
+    image, lens = undistort(read_photo(photo.path), photo.lens)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    (images / file).parent.mkdir(parents=True, exist_ok=True)
+    (images / file).write_bytes(buffer.getvalue())
+    points = photo.points if photo.points is not None else np.zeros((0, 3))
+    return PinholePhoto(file, lens, photo.world_from_cam, points_inside(points, lens, photo.world_from_cam, image))
+
+
+def jpeg_names(names: Sequence[str]) -> list[str]:
+    """The names with the suffix .jpg; where two would be the same, the old suffix stays before it."""
+    renamed = [PurePosixPath(name).with_suffix(".jpg").as_posix() for name in names]
+    counts = Counter(name.lower() for name in renamed)
+    return [new if counts[new.lower()] == 1 else f"{old}.jpg" for old, new in zip(names, renamed, strict=True)]
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")

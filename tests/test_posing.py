@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+
+from ilrm_cli import posing
+from ilrm_cli.cameras import Lens
+from ilrm_cli.errors import InputError
+from ilrm_cli.gather import gather
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.pose.card import pose_card
+from ilrm_cli.views import Capture, PosedPhoto
+from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+
+DISTORTED = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, HEIGHT)
+
+
+def capture_of(folder: Path, lens: Lens = DISTORTED) -> Capture:
+    """Four posed photos in which 200 points of the back wall were found."""
+    paths, poses = save_photos(folder, cameras_on_an_arc(4)), cameras_on_an_arc(4)
+    rng = np.random.default_rng(0)
+    points = np.stack([*rng.uniform(-0.8, 0.8, (2, 200)), np.full(200, 5.0)], axis=1)
+    photos = tuple(PosedPhoto(p.name, p, lens, pose, points) for p, pose in zip(paths, poses, strict=True))
+    return Capture(photos, 5, "sfm", points, error_px=0.5)
+
+
+def written(tmp_path: Path) -> tuple[Capture, Path]:
+    capture, folder = capture_of(tmp_path / "photos"), tmp_path / "out"
+    folder.mkdir()
+    posing.write_posed(capture, pose_card(capture), folder)
+    return capture, folder
+
+
+# Known values
+
+
+def test_names_become_jpeg_and_stay_distinct():
+    assert posing.jpeg_names(["a/1.png", "a/2.JPG", "ü b.webp"]) == ["a/1.jpg", "a/2.jpg", "ü b.jpg"]
+    assert posing.jpeg_names(["1.png", "1.JPG", "2.png"]) == ["1.png.jpg", "1.JPG.jpg", "2.jpg"]
+
+
+# What is written is read again
+
+
+@pytest.mark.parametrize("origin", ["colmap", "transforms"])
+def test_our_own_readers_give_the_same_cameras(tmp_path, origin):
+    capture, folder = written(tmp_path)
+    again = gather(folder, origin)
+    assert again.origin == origin
+    assert [photo.path.stem for photo in again.photos] == [photo.path.stem for photo in capture.photos]
+    for photo, before in zip(again.photos, capture.photos, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, before.world_from_cam, atol=1e-12)
+        assert photo.lens.model == "PINHOLE"
+        assert photo.lens.params[:2] == pytest.approx((FOCAL, FOCAL))
+        assert read_photo(photo.path).shape[:2] == (photo.lens.height, photo.lens.width)
+        assert photo.lens.width > WIDTH  # pincushion borders come into view at the same focal length
+
+
+def test_pycolmap_reads_the_model_and_points_lie_where_cameras_see_them(tmp_path):
+    capture, folder = written(tmp_path)
+    model = pycolmap.Reconstruction(folder / "sparse" / "0")
+    assert model.num_reg_images() == 4
+    assert model.num_points3D() > 150
+    for image in model.images.values():
+        for point in image.points2D:
+            if point.has_point3D():
+                expected = image.project_point(model.points3D[point.point3D_id].xyz)
+                np.testing.assert_allclose(point.xy, expected, atol=1e-9)
+    true = {tuple(np.round(point, 9)) for point in capture.points}
+    assert all(tuple(np.round(point.xyz, 9)) in true for point in model.points3D.values())
+    assert gather(folder, "colmap").error_px is None  # the true errors are not known, and none are made up
+
+
+def test_the_card_lies_beside_the_model(tmp_path):
+    _, folder = written(tmp_path)
+    card = json.loads((folder / "pose_card.json").read_text())
+    assert (card["registered"], card["found"], card["error_px"]) == (4, 5, 0.5)
+
+
+# The stage
+
+
+def test_poses_go_through_whatever_their_origin(tmp_path):
+    _, folder = written(tmp_path)
+    result = posing.pose(folder, posing.Settings("transforms"), tmp_path / "again")
+    assert result.capture.origin == "transforms"
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(posing.WRITTEN)
+    before = gather(folder, "colmap").photos
+    for photo, other in zip(gather(tmp_path / "again", "colmap").photos, before, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, other.world_from_cam, atol=1e-12)
+        assert photo.lens == other.lens
+
+
+def test_a_folder_is_replaced_only_when_asked_and_only_if_ours(tmp_path):
+    _, folder = written(tmp_path)
+    out = tmp_path / "again"
+    posing.pose(folder, posing.Settings(), out)
+    with pytest.raises(InputError, match="pass -w"):
+        posing.pose(folder, posing.Settings(), out)
+    posing.pose(folder, posing.Settings(), out, overwrite=True)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds more than poses"):
+        posing.pose(folder, posing.Settings(), out, overwrite=True)
+    with pytest.raises(InputError, match="holds more than poses"):
+        posing.pose(folder / "images", posing.Settings("colmap"), folder, overwrite=True)
+
+
+def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):
+    _, folder = written(tmp_path)
+    out = tmp_path / "again"
+    posing.pose(folder, posing.Settings(), out)
+    before = (out / "transforms.json").read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(posing, "reconstruction_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        posing.pose(folder, posing.Settings(), out, overwrite=True)
+    assert (out / "transforms.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "out", "photos"]
