@@ -1,0 +1,136 @@
+"""The scale at which the model sees a scene, tried out: each candidate is one forward pass, judged by held-out photos.
+
+A network meets a scene through numbers that have a unit (camera positions, moments of rays), and training knew some
+scales better than others. Which one suits a scene is seen only afterwards. Candidates are tried on images of half the
+size, where a pass costs a quarter and they rank alike.
+
+Measured on ten real captures with the default model, whose depths come from matching and need no unit: 0.3 dB on one of
+them, less than 0.1 dB on the others. Models that place Gaussians at distances they know by heart have more to gain.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.metrics import psnr
+from ilrm_cli.preparation import Prepared
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Views
+
+MAX_JUDGES = 4  # held-out photos that decide, evenly chosen
+MIN_GAIN_DB = 0.1  # below which the usual scale stays: so little is chance
+TRIAL_SHRINK, TRIAL_LEAST_PX = 2, 96  # images of the trials: smaller by so much, unless their long side falls below
+FACTORS = (0.5, 2.0)  # of the usual scale: candidates
+FARTHEST_RAW = 8.0  # a raw scale this many times away is that of maps and satellites, which no model was trained on
+TINY = 1e-12
+SAME_SCALE = 1.15  # candidates closer than this factor to another one are not worth a pass
+
+
+@dataclass(frozen=True)
+class ScaleChoice:
+    """What the search found."""
+
+    factor: float  # from the usual scale, largest camera coordinate 1, to the one that is used
+    gain_db: float  # what it gains in the trials: mean PSNR of the judges less that at the usual scale, >= 0
+    tried_db: dict[str, float]  # mean PSNR of the judges in the trial of each candidate, by name; the usual one first
+    judges: int  # held-out photos that decided
+
+
+def scaled(prepared: Prepared, factor: float) -> Prepared:
+    """The same scene in a unit that is `factor` times smaller: coordinates and depths grow by it."""
+    grow = Similarity(factor, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+    def moved(views: Views) -> Views:
+        cameras = views.cameras.moved(grow.poses(views.cameras.world_from_cam))
+        depth = None if views.sparse_depth is None else views.sparse_depth * factor
+        return replace(views, cameras=cameras, sparse_depth=depth)
+
+    near, far = prepared.depth_range
+    return Prepared(
+        inputs=moved(prepared.inputs),
+        targets=moved(prepared.targets) if prepared.targets else None,
+        depth_range=(factor * near, factor * far),
+        normalized_from_world=grow.after(prepared.normalized_from_world),
+    )
+
+
+def candidates(prepared: Prepared) -> dict[str, float]:
+    """Factors of the usual scale worth a forward pass, by name, the usual one first.
+
+    FACTORS, and the "raw" scale of the `re10k` model's evaluation: largest coordinate 1 before recentring. A scale by
+    the scene's depth is not among them: what is best for a scene goes neither with its median nor its nearest depth.
+    """
+    found = {"usual": 1.0}
+    world = prepared.normalized_from_world.inverse().points(prepared.inputs.cameras.positions.double())
+    extent = max(float(world.abs().max()), TINY)  # cameras all at the origin have none
+    raw = 1 / (extent * prepared.normalized_from_world.scale)
+    for name, factor in (*((f"x{factor:g}", factor) for factor in FACTORS), ("raw", raw)):
+        apart = all(abs(math.log(factor / other)) > math.log(SAME_SCALE) for other in found.values())
+        if apart and abs(math.log(factor)) <= math.log(FARTHEST_RAW):
+            found[name] = factor
+    return found
+
+
+def reduced(prepared: Prepared, multiple: int) -> Prepared:
+    """The scene with smaller images for trials, sides multiples of `multiple` px; unchanged where it is small."""
+    width, height = prepared.inputs.cameras.width, prepared.inputs.cameras.height
+    if max(width, height) < TRIAL_SHRINK * TRIAL_LEAST_PX:
+        return prepared
+    size = tuple(max(1, round(side / TRIAL_SHRINK / multiple)) * multiple for side in (width, height))
+
+    def smaller(views: Views) -> Views:
+        images = interpolate(views.images, size[::-1], mode="bilinear", antialias=True)
+        masks = None if views.masks is None else interpolate(views.masks[:, None], size[::-1], mode="area")[:, 0]
+        depth = None if views.sparse_depth is None else _smaller_sparse(views.sparse_depth, *size)
+        return Views(images, views.cameras.resized(*size), depth, masks)
+
+    targets = smaller(prepared.targets) if prepared.targets else None
+    return replace(prepared, inputs=smaller(prepared.inputs), targets=targets)
+
+
+def best_scale(
+    prepared: Prepared, predict: Callable[[Prepared], Gaussians], multiple: int = 1, report: Report = ignore
+) -> tuple[Prepared, ScaleChoice]:
+    """The scene at the scale whose prediction shows held-out photos best; the usual one unless another clearly gains.
+
+    `prepared` is at the usual scale and has at least one target; `predict` wants image sides that are multiples of
+    `multiple` px.
+    """
+    assert prepared.targets is not None, "only held-out photos can judge"
+    step = -(-len(prepared.targets) // MAX_JUDGES)
+    judged = reduced(replace(prepared, targets=prepared.targets[::step]), multiple)
+    factors = candidates(prepared)
+    tried: dict[str, float] = {}
+    for number, (name, factor) in enumerate(factors.items()):
+        report(Step("scales", number, len(factors), name))
+        attempt = scaled(judged, factor)
+        assert attempt.targets is not None
+        tried[name] = _mean_psnr(predict(attempt), attempt.targets)
+    report(Step("scales", len(factors), len(factors)))
+    best = max(tried, key=lambda name: tried[name])
+    if tried[best] - tried["usual"] < MIN_GAIN_DB:
+        best = "usual"
+    choice = ScaleChoice(factors[best], tried[best] - tried["usual"], tried, len(judged.targets or ()))
+    return (prepared if best == "usual" else scaled(prepared, factors[best])), choice
+
+
+def _smaller_sparse(depth: Float[Tensor, "view rows columns"], width: int, height: int) -> Float[Tensor, "view h w"]:
+    """Known depths at the pixels of a smaller image that they fall into."""
+    view, row, column = depth.nonzero().unbind(-1)
+    small = torch.zeros(len(depth), height, width).to(depth)
+    small[view, row * height // depth.shape[1], column * width // depth.shape[2]] = depth[view, row, column]
+    return small
+
+
+@torch.no_grad()
+def _mean_psnr(gaussians: Gaussians, targets: Views) -> float:
+    pictures = (render(gaussians, targets.cameras[[i]]).color for i in range(len(targets)))
+    return sum(float(psnr(picture, targets.images[[i]])) for i, picture in enumerate(pictures)) / len(targets)

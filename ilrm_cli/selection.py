@@ -1,0 +1,118 @@
+"""Which photos of a capture the model is given, how many, and why each of the others is not an input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.appearance import sharpness_of
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.pose.coverage import gap_deg, median_depth
+from ilrm_cli.pose.select import Choice, choose_views, select_views
+from ilrm_cli.preparation import default_views
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.threads import in_threads
+from ilrm_cli.views import Capture, LeftOut, PosedPhoto
+
+CLOSE_DEG = 5.0  # from the middle photo to its nearest input: where it is less, more inputs show little that is new
+MOST_AUTO = 16  # inputs that are used without being asked for: time and memory grow with them
+SPARE_SHARE = 0.25  # of the photos that stay held out when more than the usual number are taken
+MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The photos of a capture by what they are for."""
+
+    used: tuple[PosedPhoto, ...]  # the inputs
+    held_out: tuple[PosedPhoto, ...]  # all others but those that inputs replaced
+    scored: tuple[PosedPhoto, ...]  # of those that are held out: all, or an even selection of many
+    left_out: tuple[LeftOut, ...]  # every photo found that is no input, sorted by name
+
+
+def select_photos(
+    capture: Capture,
+    views: int | None,
+    config: IlrmConfig,
+    long_side_px: int,
+    *,
+    seed: int = 0,
+    report: Report = ignore,
+) -> Selection:
+    """Inputs for a model of that configuration: `views` of them, or as many as `auto_views` says.
+
+    They are spread over places and directions, connected by sparse points and, at `long_side_px` (the size at which
+    the model sees them), no blurrier than their neighbours. Raises InputError if there are fewer photos than `views`.
+    """
+    photos = capture.photos
+    count = views if views is not None else auto_views(capture, config, seed=seed)
+
+    def sharpness(indices: Sequence[int]) -> list[float]:
+        asked = [photos[index] for index in indices]
+        return in_threads(lambda photo: _sharpness(photo, long_side_px), asked, "sharpness", report)
+
+    poses = np.stack([photo.world_from_cam for photo in photos])
+    choice = choose_views(poses, count, [photo.points for photo in photos], sharpness, seed=seed)
+    return _sorted_out(capture, choice)
+
+
+def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
+    """How many inputs when the user does not say.
+
+    `default_views`, and one more at a time as long as the middle photo is more than CLOSE_DEG away from its nearest
+    input, up to what the model was trained for and MOST_AUTO, while SPARE_SHARE of the photos stay held out.
+    """
+    poses = np.stack([photo.world_from_cam for photo in capture.photos])
+    depth = median_depth([photo.points for photo in capture.photos], poses)
+    count = default_views(config, len(poses))
+    most = min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * len(poses)))
+    while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), depth) > CLOSE_DEG:
+        count += 1
+    return count
+
+
+def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int], depth: float) -> float:
+    others = np.setdiff1d(np.arange(len(poses)), inputs)
+    gaps = gap_deg(torch.from_numpy(poses[others]), torch.from_numpy(poses[list(inputs)]), depth)
+    return float(gaps.median())
+
+
+def _sharpness(photo: PosedPhoto, long_side_px: int) -> float:
+    """Of the photo in grey at the size at which the model sees it."""
+    image = Image.fromarray(read_photo(photo.path, at_least=(long_side_px, long_side_px))).convert("L")
+    image.thumbnail((long_side_px, long_side_px), Image.Resampling.LANCZOS)
+    return sharpness_of(np.asarray(image))
+
+
+def _sorted_out(capture: Capture, choice: Choice) -> Selection:
+    photos = capture.photos
+    others = [i for i in range(len(photos)) if i not in choice.inputs]
+    replaced = {swap.dropped: swap for swap in choice.swaps if swap.dropped in others}
+    held_out = [i for i in others if i not in replaced] or others
+    scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
+
+    def reason(index: int) -> str:
+        parts = []
+        if swap := replaced.get(index):
+            better = photos[swap.taken].name
+            parts.append(
+                f"it is blurred: {better} beside it is sharper"
+                if swap.why == "blurred"
+                else f"it shares hardly any point with the other inputs: {better} takes its place"
+            )
+        if index in scored:
+            parts.append("it is held out to score the result")
+        return "; ".join(parts) or f"{len(choice.inputs)} inputs and {len(scored)} held-out photos are enough"
+
+    unused = [LeftOut(photos[i].name, reason(i)) for i in others]
+    return Selection(
+        used=tuple(photos[i] for i in choice.inputs),
+        held_out=tuple(photos[i] for i in held_out),
+        scored=tuple(photos[i] for i in scored),
+        left_out=tuple(sorted((*capture.left_out, *unused), key=lambda photo: photo.name)),
+    )

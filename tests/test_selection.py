@@ -1,0 +1,86 @@
+"""Which photos are inputs, and why the others are not, on photos of a textured corner."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from ilrm_cli.cameras import Lens
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.selection import MAX_SCORED, auto_views, select_photos
+from ilrm_cli.views import Capture, LeftOut, PosedPhoto
+from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+
+LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
+POINTS = np.array([[0.0, 0.0, 4.0], [0.5, 0.5, 4.5], [-0.5, 0.0, 3.5]])
+CONFIG = IlrmConfig(max_views=12, long_side_px=128)
+
+
+def capture(folder, count: int, *, spread_deg: float = 40.0, points: np.ndarray | None = POINTS) -> Capture:
+    poses = cameras_on_an_arc(count, spread_deg=spread_deg)
+    paths = [folder / f"photo_{i:03d}.png" for i in range(count)]
+    photos = tuple(PosedPhoto(p.name, p, LENS, pose, points) for p, pose in zip(paths, poses, strict=True))
+    return Capture(photos, count + 1, "colmap", POINTS, left_out=(LeftOut("broken.jpg", "it is cut short"),))
+
+
+def test_every_photo_that_is_no_input_has_its_reason(tmp_path):
+    save_photos(tmp_path, cameras_on_an_arc(7))
+    selection = select_photos(capture(tmp_path, 7), 4, CONFIG, 128)
+    names = {photo.name for photo in selection.used} | {photo.name for photo in selection.left_out}
+    assert len(names) == 8
+    assert len(selection.used) + len(selection.left_out) == 8
+    assert selection.left_out[0] == LeftOut("broken.jpg", "it is cut short")
+    assert {photo.reason for photo in selection.left_out[1:]} == {"it is held out to score the result"}
+    assert selection.scored == selection.held_out
+
+
+def test_a_blurred_input_gives_way_to_its_neighbour_and_is_not_scored(tmp_path):
+    poses = cameras_on_an_arc(7)
+    twins = sorted([*poses, *(_beside(pose) for pose in poses)], key=lambda pose: float(pose[0, 3]))
+    paths = save_photos(tmp_path, twins)
+    photos = tuple(PosedPhoto(p.name, p, LENS, pose, POINTS) for p, pose in zip(paths, twins, strict=True))
+    twice = Capture(photos, len(photos), "colmap", POINTS)
+    bad = select_photos(twice, 4, CONFIG, 128).used[1]
+    Image.open(bad.path).filter(ImageFilter.GaussianBlur(4)).save(bad.path)
+    selection = select_photos(twice, 4, CONFIG, 128)
+    (reason,) = [photo.reason for photo in selection.left_out if photo.name == bad.name]
+    assert reason.startswith("it is blurred: photo_")
+    assert reason.endswith(" beside it is sharper")
+    assert bad.name not in {photo.name for photo in (*selection.used, *selection.held_out)}
+
+
+def test_of_very_many_photos_not_all_are_scored(tmp_path):
+    many = capture(tmp_path, 3 * MAX_SCORED, points=None)
+    alike = dataclasses.replace(
+        many, photos=tuple(dataclasses.replace(p, path=tmp_path / "a.png") for p in many.photos)
+    )
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
+    selection = select_photos(alike, 8, CONFIG, 32)
+    reasons = [photo.reason for photo in selection.left_out]
+    assert len(selection.scored) <= MAX_SCORED < len(selection.held_out)
+    assert reasons.count(
+        f"8 inputs and {len(selection.scored)} held-out photos are enough"
+    ) == 3 * MAX_SCORED - 8 - len(selection.scored)
+
+
+@pytest.mark.parametrize(
+    ("photos", "spread_deg", "config", "expected"),
+    [
+        (40, 10.0, CONFIG, 8),  # close together: the usual number shows all
+        (40, 340.0, CONFIG, 12),  # far apart: as many as the model knows
+        (40, 340.0, IlrmConfig(max_views=32), 16),  # and no more than is bearable
+        (12, 340.0, CONFIG, 9),  # a quarter stays held out
+        (8, 340.0, CONFIG, 7),
+        (4, 340.0, CONFIG, 4),
+        (40, 340.0, IlrmConfig(max_views=2), 2),
+    ],
+)
+def test_how_many_inputs_follows_coverage_the_model_and_the_photos(tmp_path, photos, spread_deg, config, expected):
+    assert auto_views(capture(tmp_path, photos, spread_deg=spread_deg), config) == expected
+
+
+def _beside(pose: np.ndarray) -> np.ndarray:
+    moved = pose.copy()
+    moved[:3, 3] += 0.01 * pose[:3, 0]
+    return moved
