@@ -14,7 +14,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.config import HeadConfig, MatchingConfig
-from ilrm_cli.model.consistency import floating
+from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.head import GaussianHead, channels_of
 from ilrm_cli.model.matching import Matches, plane_sweep
 from ilrm_cli.pose.select import pose_features
@@ -51,7 +51,7 @@ def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussi
     """
     grid, colors = _grid(inputs)
     gaussians = _splat(inputs, plane_sweep(colors, grid, depth_range, MatchingConfig()))
-    return gaussians[~floating(gaussians.means, grid)]
+    return gaussians[~witnesses(gaussians.means, grid).floating()]
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.protocols import Plan, SceneRef, Split, open_scene
-from ilrm_cli.reconstruct import predict, refined
+from ilrm_cli.reconstruct import Prediction, predict, refined
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.trials import (
     MEAN_COLOR,
@@ -152,12 +152,13 @@ class _Judge:
 def _ours(run: Evaluation, prepared: Prepared, judge: _Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
     views = len(prepared.inputs)
     began = time.perf_counter()
-    gaussians = predict(run.loaded.model, prepared).gaussians
+    predicted = predict(run.loaded.model, prepared)
+    gaussians = predicted.gaussians
     _wait(run.device)
     seconds = time.perf_counter() - began
     trials = [Trial(OURS, views, False, judge.scores(judge.pictures(gaussians)), seconds, len(gaussians), None)]
     if settings.refine > 0:
-        gaussians, trial = _refined(OURS, gaussians, prepared, judge, settings.refine, seconds)
+        gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
     return _shown(gaussians, judge, trials[-1].scores), trials
 
@@ -196,12 +197,12 @@ def _splats(
         if start is not None:
             before = seconds if start is sweep else 0.0
             whole = before_backdrop(start, inputs, prepared.depth_range) if backdrop else start
-            trials.append(_refined(method, whole, prepared, judge, iterations, before)[1])
+            trials.append(_refined(method, Prediction(whole), prepared, judge, iterations, before)[1])
     return trials
 
 
 def _refined(
-    method: str, start: Gaussians, prepared: Prepared, judge: _Judge, iterations: int, seconds_before: float
+    method: str, start: Prediction, prepared: Prepared, judge: _Judge, iterations: int, seconds_before: float
 ) -> tuple[Gaussians, Trial]:
     began = time.perf_counter()
     result = refined(start, prepared, iterations)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
 
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
@@ -15,16 +18,18 @@ from ilrm_cli.frames import Frame
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photo_files import find_photos
+from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.consistency import floating
+from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.masking import masked
 from ilrm_cli.model.timing import AttentionClock, LayerTime
 from ilrm_cli.preparation import Prepared, default_views, prepare_photos, split_photos
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
+from ilrm_cli.refine_start import refine_start
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
@@ -46,6 +51,9 @@ class Settings:
     precision: Precision = "auto"  # of the model's matrix products
     seed: int = 0
     frame: Frame = "input"  # in which the scene is written
+    fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
+    max_frames: int = VideoChoice.max_frames  # taken from videos, at most
+    camera: str | None = None  # what is known of the lens; see `pose.given_lens`
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,14 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
     with watch.stage("load"):
         loaded = load(settings, report)
     with watch.stage("poses"):
-        capture = gather(photos, settings.poses, seed=settings.seed, report=report)
+        capture = posed_photos(photos, settings, report)
     return with_seconds(reconstruct_capture(capture, loaded, settings, report), watch.seconds)
+
+
+def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> Capture:
+    """What `gather` finds, by these settings."""
+    video = VideoChoice(settings.fps, settings.max_frames)
+    return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
 
 
 def check_views(photos: Path, settings: Settings) -> None:
@@ -147,7 +161,7 @@ def reconstruct_capture(
     refinement = None
     with watch.stage("refine"):
         if settings.refine > 0:
-            refinement = refined(gaussians, prepared, settings.refine, report)
+            refinement = refined(predicted, prepared, settings.refine, report)
             gaussians = refinement.gaussians
     with watch.stage("score"):
         score = score_of(gaussians, prepared.targets, report) if prepared.targets else None
@@ -184,8 +198,9 @@ class Prediction:
     """What one forward pass gives, ready to be drawn."""
 
     gaussians: Gaussians  # normalised
-    floating: int  # predicted Gaussians left out because other views see through them
-    layers: tuple[LayerTime, ...]
+    support: Float[Tensor, " gaussian"] | None = None  # by other views, in (0, 1]; None: unknown
+    floating: int = 0  # predicted Gaussians left out because other views see through them
+    layers: tuple[LayerTime, ...] = ()
 
 
 @torch.inference_mode()
@@ -200,20 +215,24 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
     cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, model.config.viewpoint_factor
     kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if masks is None else ~masked(masks, factor)
     if model.config.matching is None:
-        return Prediction(gaussians[kept], 0, clock.layers())
+        return Prediction(gaussians[kept], layers=clock.layers())
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-    stray = kept & floating(gaussians.means, grid)
-    solid, count = gaussians[kept & ~stray], int(stray.sum())
+    seen = witnesses(gaussians.means, grid)
+    stray = kept & seen.floating()
+    kept = kept & ~stray
+    solid, support = gaussians[kept], seen.support()[kept]
     if model.config.backdrop and masks is None:
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
-    return Prediction(solid, count, clock.layers())
+        support = pad(support, (0, len(solid) - len(support)), value=1.0)
+    return Prediction(solid, support, int(stray.sum()), clock.layers())
 
 
-def refined(gaussians: Gaussians, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
+def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
     """Fitted to the inputs; the targets say when to stop, or the last input where there are none."""
     inputs, targets = prepared.inputs, prepared.targets
     fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
-    return refine(gaussians, fitted, judges, iterations, report=report)
+    start = None if predicted.support is None else refine_start(predicted.gaussians, predicted.support, fitted)
+    return refine(predicted.gaussians, fitted, judges, iterations, start=start, report=report)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from ilrm_cli.baselines import constant_depth_splat, mean_color, nearest_photos,
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.metrics import psnr
 from ilrm_cli.model.config import IlrmConfig, MatchingConfig
-from ilrm_cli.model.consistency import floating
+from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.views import Views
@@ -66,7 +66,7 @@ def test_the_plane_sweep_is_the_untrained_model():
     with torch.no_grad():
         expected = Ilrm(config)([views], [DEPTHS])[0]
     grid = views.cameras.resized(views.cameras.width // 2, views.cameras.height // 2)
-    expected = expected[~floating(expected.means, grid)]
+    expected = expected[~witnesses(expected.means, grid).floating()]
     found = plane_sweep_splat(views, DEPTHS)
     for field in dataclasses.fields(found):
         torch.testing.assert_close(getattr(found, field.name), getattr(expected, field.name))

@@ -28,11 +28,12 @@ FLOORS = (
     {"cameras", "gaussians", "views", "trials"},
     {"io", "pose", "model", "render", "synth"},
     {"photo_set", "photo_views"},
-    {"gather", "refine", "flythrough", "bench", "hub", "catalog"},
+    {"gather", "refine", "refine_start", "flythrough", "bench", "hub", "catalog", "fingerprint"},
     {"preparation", "datasets", "posing"},
     {"train", "baselines", "protocols", "selection", "scale_search"},
     {"reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},
+    {"batch"},
     {"cli"},
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")

@@ -63,6 +63,27 @@ def test_never_worse_than_the_start(views):
     assert result.gaussians is start
 
 
+def test_another_start_counts_only_where_it_ends_better(views):
+    """From nonsense it does not get far in five iterations, and the unrefined scene stays; from the truth it wins."""
+    nonsense = replace(scene(), means=scene().means.flip(0))
+    inputs, judges = views[[0, 2, 4]], views[[1, 3]]
+    kept = refine(scene(), inputs, judges, 5, start=nonsense)
+    assert kept.iterations == 0
+    assert kept.psnr_after == kept.psnr_before
+    found = refine(nonsense, inputs, judges, 5, start=scene())
+    assert found.iterations > 0
+    assert found.psnr_after > found.psnr_before + 3
+
+
+def test_a_start_below_the_unrefined_score_is_given_time(views):
+    """Patience belongs to the fit: while it rises it goes on, though it has not yet reached what is kept."""
+    faint = replace(spoilt(), opacities=torch.full((300,), 0.1))
+    result = refine(
+        replace(scene(), harmonics=0.98 * scene().harmonics), views[[0, 2, 4]], views[[1, 3]], 40, start=faint
+    )
+    assert result.ran == 40
+
+
 def test_it_stops_when_the_judges_lose_patience(views):
     lies = Views(1 - views.images[:1], views.cameras[[0]])
     result = refine(scene(), lies, views[[3]], 1000)
@@ -71,7 +92,7 @@ def test_it_stops_when_the_judges_lose_patience(views):
 
 def test_what_is_returned_is_what_scored_best(views):
     """Inputs of stronger colours: the fit passes the true ones and goes on, which must not touch what is kept."""
-    strong = render(replace(scene(), harmonics=3 * scene().harmonics), views.cameras).color
+    strong = render(replace(scene(), harmonics=1.5 * scene().harmonics), views.cameras).color
     result = refine(spoilt(), Views(strong, views.cameras)[[0, 2, 4]], views[[1, 3]], 200)
     assert 0 < result.iterations < result.ran
     assert score(result.gaussians, views[[1, 3]]) == pytest.approx(result.psnr_after, abs=1e-4)

@@ -1,9 +1,11 @@
-"""Which predicted surfaces float in space that other views see through.
+"""What other views say about each predicted Gaussian: whether they found a surface there, or see through the place.
 
-Our addition to iLRM, in the way of depth-map fusion (Merrell et al. 2007): every view's Gaussians are a depth map; a
-Gaussian that lies clearly in front of what other views found at its place hides their surfaces, unless enough of them
-found a surface just there.
+Our addition to iLRM, in the way of depth-map fusion (Merrell et al. 2007): every view's Gaussians are a depth map. A
+Gaussian that lies clearly in front of what other views found at its place hides their surfaces; one that lies at the
+depth they found is confirmed.
 """
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,16 +17,35 @@ IN_FRONT = 0.85  # of the other view's depth: nearer than this, a Gaussian stand
 AGREES = 0.1  # relative difference of depth within which the other view confirms it
 # Floating: more views looked through than twice the confirming ones and one to spare, since depths are noisy.
 SEEN_THROUGH_PER_CONFIRMED, SEEN_THROUGH_SPARE = 2, 1
+PRIOR = 0.25  # witnesses each way that everything has from the start: what nobody looks at has support 1/2
+LEAST_SUPPORT = 0.05  # so that no Gaussian is lost to refinement for good
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """How many other views say what about each Gaussian."""
+
+    confirming: Float[Tensor, " gaussian"]  # found a surface at its depth
+    seeing_through: Float[Tensor, " gaussian"]  # found one clearly behind it
+
+    def floating(self) -> Bool[Tensor, " gaussian"]:
+        """Whether it hides what others see."""
+        return self.seeing_through > SEEN_THROUGH_PER_CONFIRMED * self.confirming + SEEN_THROUGH_SPARE
+
+    def support(self) -> Float[Tensor, " gaussian"]:
+        """The confirming share of those that say something, in [LEAST_SUPPORT, 1)."""
+        said = self.confirming + self.seeing_through + 2 * PRIOR
+        return ((self.confirming + PRIOR) / said).clamp_min(LEAST_SUPPORT)
 
 
 @torch.no_grad()
-def floating(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Bool[Tensor, " gaussian"]:
-    """Whether each Gaussian floats, for one Gaussian per pixel of `cameras` in (view, row, column) order."""
+def witnesses(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Witnesses:
+    """For one Gaussian per pixel of `cameras`, in (view, row, column) order."""
     views, height, width = len(cameras), cameras.height, cameras.width
     cam_from_world = cameras.cam_from_world
     source = torch.arange(views, device=means.device).repeat_interleave(height * width)
-    seen_through = torch.zeros(len(means), device=means.device)
-    confirmed = torch.zeros(len(means), device=means.device)
+    seeing_through = torch.zeros(len(means), device=means.device)
+    confirming = torch.zeros(len(means), device=means.device)
     for view in range(views):
         local = means @ cam_from_world[view, :3, :3].T + cam_from_world[view, :3, 3]
         z = local[:, 2]
@@ -33,6 +54,6 @@ def floating(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Bool[Tenso
         column, row = pixel.floor().unbind(-1)
         looks = (z > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height) & (source != view)
         surface = own_depth[row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()]
-        seen_through += looks & (z < IN_FRONT * surface)
-        confirmed += looks & ((z - surface).abs() < AGREES * surface)
-    return seen_through > SEEN_THROUGH_PER_CONFIRMED * confirmed + SEEN_THROUGH_SPARE
+        seeing_through += looks & (z < IN_FRONT * surface)
+        confirming += looks & ((z - surface).abs() < AGREES * surface)
+    return Witnesses(confirming, seeing_through)

@@ -1,8 +1,9 @@
 """A wall at depth 4 seen by cameras side by side, and one Gaussian that is brought close."""
 
+import pytest
 import torch
 
-from ilrm_cli.model.consistency import floating
+from ilrm_cli.model.consistency import LEAST_SUPPORT, PRIOR, witnesses
 from ilrm_cli.model.rays import directions_through, pixel_centers
 from tests.model.test_matching import wall
 
@@ -15,14 +16,14 @@ def wall_means(cameras, depth: torch.Tensor) -> torch.Tensor:
 
 def test_a_wall_that_all_views_agree_on_stays():
     cameras = wall([0.0, 0.2, 0.4, 0.6]).cameras
-    assert not floating(wall_means(cameras, torch.full((4, 32, 32), 4.0)), cameras).any()
+    assert not witnesses(wall_means(cameras, torch.full((4, 32, 32), 4.0)), cameras).floating().any()
 
 
 def test_what_three_others_see_through_floats():
     cameras = wall([0.0, 0.2, 0.4, 0.6]).cameras
     depth = torch.full((4, 32, 32), 4.0)
     depth[0, 16, 20] = 2.0
-    found = floating(wall_means(cameras, depth), cameras)
+    found = witnesses(wall_means(cameras, depth), cameras).floating()
     assert found.nonzero().flatten().tolist() == [16 * 32 + 20]
 
 
@@ -30,11 +31,29 @@ def test_one_witness_is_not_enough():
     cameras = wall([0.0, 0.2]).cameras
     depth = torch.full((2, 32, 32), 4.0)
     depth[0, 16, 20] = 2.0
-    assert not floating(wall_means(cameras, depth), cameras).any()
+    assert not witnesses(wall_means(cameras, depth), cameras).floating().any()
 
 
 def test_what_lies_behind_a_surface_is_merely_hidden():
     cameras = wall([0.0, 0.2, 0.4, 0.6]).cameras
     depth = torch.full((4, 32, 32), 4.0)
     depth[0, 16, 20] = 9.0
-    assert not floating(wall_means(cameras, depth), cameras).any()
+    assert not witnesses(wall_means(cameras, depth), cameras).floating().any()
+
+
+def test_support_is_the_share_of_witnesses_that_confirm():
+    cameras = wall([0.0, 0.2, 0.4, 0.6]).cameras
+    depth = torch.full((4, 32, 32), 4.0)
+    depth[0, 16, 20], depth[0, 16, 24] = 2.0, 9.0
+    found = witnesses(wall_means(cameras, depth), cameras)
+    support = found.support().view(4, 32, 32)
+    assert found.confirming.view(4, 32, 32)[0, 16, 16] == 3
+    assert float(support[0, 16, 16]) == pytest.approx((3 + PRIOR) / (3 + 2 * PRIOR))
+    assert float(support[0, 16, 20]) == pytest.approx(max(LEAST_SUPPORT, PRIOR / (3 + 2 * PRIOR)))
+    assert float(support[0, 16, 24]) == pytest.approx(0.5)  # hidden from all: nobody knows
+
+
+def test_a_single_view_has_no_witness():
+    cameras = wall([0.0]).cameras
+    support = witnesses(wall_means(cameras, torch.full((1, 32, 32), 4.0)), cameras).support()
+    assert torch.equal(support, torch.full_like(support, 0.5))
