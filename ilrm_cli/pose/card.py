@@ -167,13 +167,11 @@ def relief_of(points: Float64[ndarray, "point 3"]) -> float:
 
     The plane is fitted to the nearer half again and again (least trimmed squares), so that stray points do not count.
     """
-    near = points
-    distance = np.zeros(len(points))
+    distance = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    near = points[distance <= np.median(distance)]
     for _ in range(FIT_ROUNDS):
         center = near.mean(0)
         normal = np.linalg.svd(near - center, full_matrices=False)[2][-1]
         distance = np.abs((points - center) @ normal)
         near = points[distance <= np.median(distance)]
-        if len(near) < 3:
-            break
     return float(np.quantile(distance, 0.9))

@@ -44,6 +44,8 @@ def checked_lens(lens: Lens, where: str) -> Lens:
 
 def colmap_camera(lens: Lens) -> pycolmap.Camera:
     """The same lens as pycolmap's object. Raises ValueError for an unknown model or a wrong number of parameters."""
+    if lens.model not in pycolmap.CameraModelId.__members__:
+        raise ValueError(f"{lens.model} is unknown")
     camera = pycolmap.Camera(model=lens.model, width=lens.width, height=lens.height, params=lens.params)
     if not camera.verify_params():
         raise ValueError(f"{lens.model} does not have {len(lens.params)} parameters")

@@ -70,20 +70,24 @@ def advice_on_overlap(graph: MatchGraph, tied: int = TIED) -> tuple[str, ...]:
 
 def _two_places(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> str:
     parts = " and ".join(f"{len(group)} such as {graph.names[group[0]]}" for group in groups)
+    joint = ""
+    if graph.in_sequence():
+        later = max(groups[:2], key=lambda group: group[0])
+        joint = f", between {graph.names[later[0] - 1]} and {graph.names[later[0]]}"
     return (
         f"the photos show {len(groups)} places, or sides of one that nothing joins ({parts}): "
-        "use one folder for each, or take photos that lead from one to the other."
+        f"use one folder for each, or take photos that lead from one to the other{joint}."
     )
 
 
 def _gaps(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
-    """For photos in order of taking: the runs that stand apart, and between which photos to take more."""
+    """For photos in order of taking: small runs that stand apart, and between which photos to take more."""
     names = graph.names
     label = {index: number for number, group in enumerate(groups) for index in group}
     starts = [i for i in range(len(names)) if i == 0 or label[i] != label[i - 1]]
     sentences = []
     for first, end in zip(starts, [*starts[1:], len(names)], strict=True):
-        if label[first] == 0:
+        if len(groups[label[first]]) >= MIN_GROUP:
             continue
         edges = [f"between {names[i - 1]} and {names[i]}" for i in (first, end) if 0 < i < len(names)]
         where = "at the beginning" if first == 0 else "at the end" if end == len(names) else "in the middle"
@@ -94,9 +98,11 @@ def _gaps(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
 
 
 def _nearest(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
-    """For photos in no known order: what stands apart, and the placed photo that comes closest to it."""
+    """For photos in no known order: the few that stand apart, and the photo of the rest that comes closest to them."""
     main, sentences = groups[0], []
     for group in groups[1:]:
+        if len(group) >= MIN_GROUP:
+            continue
         between = graph.matches[np.ix_(group, main)]
         row, column = divmod(int(between.argmax()), between.shape[1])
         apart, anchor = graph.names[group[row]], graph.names[main[column]]

@@ -1,15 +1,19 @@
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose import sfm_cache
 from ilrm_cli.pose.sfm import SfmResult, solve
 from ilrm_cli.pose.sfm_database import matched_pairs
 from ilrm_cli.pose.sfm_judge import travel_deg
 from ilrm_cli.progress import Step
-from tests.photographed import FOCAL, WIDTH, cameras_on_an_arc, save_photos
+from ilrm_cli.views import LeftOut
+from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 from tests.pose.synthetic import synthetic_model
 
 
@@ -99,14 +103,69 @@ def test_two_photos_are_said_to_be_too_few(tmp_path):
         solve(tmp_path / "photos", {f"0000/{p.name}": p.name for p in paths}, tmp_path / "work")
 
 
+# What the user knows, and what the user does
+
+
+def test_a_known_lens_stays_as_it_is(tmp_path):
+    """Stated for photos of twice the size, and a little wrong, so that mapping would have changed it."""
+    paths = save_photos(tmp_path / "photos" / "0", cameras_on_an_arc(4))
+    files = {f"0/{path.name}": path.name for path in paths}
+    (tmp_path / "work").mkdir()
+    known = Lens("PINHOLE", (610.0, 610.0, 320.0, 240.0), 640, 480)
+    result = solve(tmp_path / "photos", files, tmp_path / "work", lenses=dict.fromkeys(files, known))
+    (camera,) = result.model.cameras.values()
+    assert (camera.model_name, list(camera.params)) == ("PINHOLE", [305.0, 305.0, 160.0, 120.0])
+
+
+def test_the_same_seed_gives_the_same_poses_to_the_last_bit(tmp_path):
+    paths = save_photos(tmp_path / "photos" / "0", cameras_on_an_arc(5))
+    files = {f"0/{path.name}": path.name for path in paths}
+    found = []
+    for run in ("one", "two"):
+        (tmp_path / run).mkdir()
+        model = solve(tmp_path / "photos", files, tmp_path / run, seed=3).model
+        found.append({image.name: image.cam_from_world().matrix() for image in model.images.values()})
+    for name, pose in found[0].items():
+        np.testing.assert_array_equal(pose, found[1][name])
+
+
+@pytest.mark.parametrize("stage", ["features", "matching", "mapping"])
+def test_ctrl_c_ends_every_stage_at_once(tmp_path, stage):
+    paths = save_photos(tmp_path / "photos" / "0", cameras_on_an_arc(5))
+    (tmp_path / "work").mkdir()
+
+    def interrupt(step: Step) -> None:
+        if step.stage == stage:
+            raise KeyboardInterrupt
+
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        solve(tmp_path / "photos", {f"0/{p.name}": p.name for p in paths}, tmp_path / "work", report=interrupt)
+    assert threading.active_count() == threads  # nothing goes on writing
+
+
+def test_photos_that_pycolmap_passes_over_are_named(tmp_path):
+    """One photo has no texture; pycolmap says nothing about it."""
+    paths = save_photos(tmp_path / "photos" / "0", cameras_on_an_arc(4))
+    Image.new("RGB", (WIDTH, HEIGHT), "gray").save(tmp_path / "photos" / "0" / "gray.png")
+    files = {f"0/{path.name}": path.name for path in paths} | {"0/gray.png": "gray.png"}
+    (tmp_path / "work").mkdir()
+    result = solve(tmp_path / "photos", files, tmp_path / "work")
+    (photo,) = result.left_out
+    assert (photo.name, "too few features (0;" in photo.reason) == ("gray.png", True)
+    assert any("gray.png" in warning for warning in result.warnings)
+
+
 # The cache
 
 
 def test_a_kept_model_comes_back(tmp_path):
     model = synthetic_model()
-    sfm_cache.store(tmp_path, "key", SfmResult(model, ("Ünwell.",)))
+    stored = SfmResult(model, ("Ünwell.",), (LeftOut("é.jpg", "it is alone"),), ("take more.",))
+    sfm_cache.store(tmp_path, "key", stored)
     again = sfm_cache.load(tmp_path, "key")
     assert again is not None
+    assert (again.left_out, again.advice) == (stored.left_out, stored.advice)
     assert again.warnings == ("Ünwell.",)
     assert {i.name for i in again.model.images.values()} == {i.name for i in model.images.values()}
     assert sorted(path.name for path in (tmp_path / "sfm").iterdir()) == ["key"]  # no temporary folder is left
