@@ -1,6 +1,7 @@
 """A reconstruction on disk: the .ply file that viewers read and the `scene.json` that tells how it was made."""
 
 import dataclasses
+import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +14,10 @@ from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.atomic import atomic_write, check_output, refuse_existing
+from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
 from ilrm_cli.io.ply import encode_ply
 from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path, recorded_views, write_record
+from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import PosedPhoto, Views
@@ -31,6 +33,13 @@ class Exported:
     dropped: int  # Gaussians with numbers that are not finite: left out of the file
     seconds: float
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence each."""
+        if not self.dropped:
+            return ()
+        return (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
+
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
     """Refuse, before the long work begins, an output that cannot be written."""
@@ -45,8 +54,12 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
 
 
-def export(result: Reconstruction, settings: Settings, output: Path) -> Exported:
-    """Write `output` (.ply, in the frame that was asked for) and its record beside it."""
+def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha256: str | None = None) -> Exported:
+    """Write `output` (.ply, in the frame that was asked for) and its record beside it.
+
+    Whenever this is killed, the .ply is whole or absent, and a record beside it is its own. `inputs_sha256` is what
+    `fingerprint` said before the photos were read.
+    """
     start = time.perf_counter()
     frame = frame_from_input(
         settings.frame, torch.from_numpy(np.stack([p.world_from_cam for p in result.capture.photos]))
@@ -54,8 +67,13 @@ def export(result: Reconstruction, settings: Settings, output: Path) -> Exported
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     ply = encode_ply(scene[finite], comments(result, settings))
-    write_record(record_path(output), record_of(result, settings, frame))  # first: no scene stands without it
-    atomic_write(output, ply)
+    record = dataclasses.replace(
+        record_of(result, settings, frame), inputs_sha256=inputs_sha256, ply_sha256=hashlib.sha256(ply).hexdigest()
+    )
+    with replacing(output) as part:
+        part.write_bytes(ply)
+        output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
+        write_record(record_path(output), record)  # before the scene, which never stands without it
     return Exported(int(finite.sum()), int((~finite).sum()), time.perf_counter() - start)
 
 
@@ -91,6 +109,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,
+        pose_card=dataclasses.asdict(pose_card(result.capture)),
         frame=settings.frame,
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ilrm_cli import __version__
+from ilrm_cli.cli.batch import batch
 from ilrm_cli.cli.bench import bench
 from ilrm_cli.cli.evaluate import evaluate
 from ilrm_cli.cli.models import models
@@ -23,6 +24,7 @@ app = typer.Typer(
     epilog="Exit status: 0 fine, 1 failed, 2 wrong usage.",
 )
 app.command()(reconstruct)
+app.command()(batch)
 app.command()(pose)
 app.command()(render)
 app.command()(evaluate)

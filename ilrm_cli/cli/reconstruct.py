@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ilrm_cli.cli.console import Face, face
-from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, SceneOutput, Seed, Verbose
+from ilrm_cli.cli.options import (
+    AsJson,
+    Device,
+    Fps,
+    KnownCamera,
+    MaxFrames,
+    Overwrite,
+    Quiet,
+    SceneOutput,
+    Seed,
+    Verbose,
+)
+from ilrm_cli.cli.pose_card import card_lines
 
 if TYPE_CHECKING:
     from ilrm_cli.export import Exported
@@ -20,7 +32,7 @@ ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 def reconstruct(
     photos: Annotated[
-        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json.")
+        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json; or a video.")
     ],
     output: SceneOutput = Path("scene.ply"),
     views: Annotated[
@@ -30,12 +42,15 @@ def reconstruct(
     poses: Annotated[
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
     ] = "auto",
+    camera: KnownCamera = None,
     model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
     size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
     frame: Annotated[
         Literal["input", "up", "opengl"],
         typer.Option(help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
     ] = "input",
+    fps: Fps = None,
+    max_frames: MaxFrames = 100,
     device: Device = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
@@ -51,12 +66,16 @@ def reconstruct(
     with face("reconstruct", as_json, quiet, verbose) as shown:
         from ilrm_cli import export, verdict
         from ilrm_cli import reconstruct as stage
+        from ilrm_cli.fingerprint import inputs_sha256
 
-        settings = stage.Settings(views, poses, model, size, refine, device, precision, seed, frame)
+        settings = stage.Settings(
+            views, poses, model, size, refine, device, precision, seed, frame, fps, max_frames, camera=camera
+        )
         export.check_scene_output(output, overwrite)
         with shown.progress() as report:
+            inputs = inputs_sha256(photos, camera)
             result = stage.reconstruct(photos, settings, report)
-            written = export.export(result, settings, output)
+            written = export.export(result, settings, output, inputs)
         summary = summarize(result, written, output, verdict.verdict(result), time.perf_counter() - start)
         show(shown, summary, result)
         shown.finish(summary)
@@ -66,9 +85,6 @@ def summarize(
     result: "Reconstruction", written: "Exported", output: Path, sentence: str, total_s: float
 ) -> dict[str, Any]:
     """The result as JSON values: what `--json` prints."""
-    warnings = list(result.warnings)
-    if written.dropped:
-        warnings.append(f"{written.dropped} Gaussians with numbers that are not finite were left out.")
     timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:3], *ATTENTIONS, *STAGES[3:])}
     refined = result.refinement
     return {
@@ -101,12 +117,14 @@ def summarize(
         "verdict": sentence,
         "timings_s": timings | {"export": written.seconds, "total": total_s},
         "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
-        "warnings": warnings,
+        "warnings": [*result.warnings, *written.warnings],
     }
 
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """The same for people."""
+    from ilrm_cli.pose.card import pose_card
+
     shown.warn(tuple(summary["warnings"]))
     timings = summary["timings_s"]
     rows = {}
@@ -118,6 +136,8 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     rows["start and rest"] = timings["total"] - sum(timings[stage] for stage in STAGES)
     shown.shares("Where the time went", rows, timings["total"])
     views = summary["views"]
+    for line in card_lines(pose_card(result.capture)) if shown.verbose else ():
+        shown.detail(line)
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
     shown.detail(f"{result.floating:,} Gaussians left out because other photos see through them")
     shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")

@@ -55,6 +55,9 @@ class SceneRecord:
     left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
     frame: str = "input"  # of the .ply and the cameras: "input", "up" or "opengl", see `frames`
     frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
+    pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known
+    inputs_sha256: str | None = None  # of all that the scene was made from, see `fingerprint`; None: not known
+    ply_sha256: str | None = None  # of the .ply as it was written
     auto_scale: Mapping[str, Any] | None = None  # what the search for the best scale found; None: it did not run
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__

@@ -11,6 +11,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = (
     "",
     "reconstruct",
+    "batch",
     "pose",
     "render",
     "evaluate",

@@ -1,0 +1,96 @@
+"""Hands that are actors of a Ray cluster, whose machines see the same files under the same paths.
+
+The cluster is the one that RAY_ADDRESS names or that runs on this machine; without one, an instance of this machine
+is started for the time of the batch.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.errors import InputError
+
+PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that hands get as we have them
+
+
+class RayCrew:
+    """Actors, each model on a GPU of its own where the cluster has any."""
+
+    def __init__(self, lanes: int | None, threads: int, on_gpu: bool):
+        """`lanes` = None: one for each GPU, or for each machine. `threads` of torch, the same everywhere."""
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+        try:
+            import ray
+        except ImportError as error:
+            raise InputError("--engine ray needs Ray, which is not installed: pip install 'ilrm[ray]'.") from error
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError) as error:
+            raise InputError(f"--engine ray: no Ray cluster answers ({error}); check RAY_ADDRESS.") from error
+        self._ray, self._hands = ray, list[RayHand]()
+        resources = ray.cluster_resources()
+        gpus, cpus = int(resources.get("GPU", 0)) if on_gpu else 0, int(resources.get("CPU", 0))
+        machines = sum(node["Alive"] for node in ray.nodes())
+        self.lanes = lanes or gpus or machines
+        most, kind = (gpus, "GPUs") if gpus else (cpus, "CPU cores")
+        if self.lanes > most:
+            ray.shutdown()
+            raise InputError(f"--jobs {self.lanes} is more than the {most} {kind} of the Ray cluster; ask for fewer.")
+        variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        variables["OMP_NUM_THREADS"] = str(threads)  # Ray would set it to its own count of cores
+        self._options = {"runtime_env": {"env_vars": variables}, "scheduling_strategy": "SPREAD"}
+        self._model_options = self._options | {"num_cpus": 0, "num_gpus": 1 if gpus else 0}
+
+    def poser(self, lane: int) -> "RayHand":
+        return self._hand(self._options | {"num_cpus": 1})
+
+    def modeller(self, lane: int) -> "RayHand":
+        return self._hand(self._model_options)
+
+    def _hand(self, options: dict[str, Any]) -> "RayHand":
+        self._hands.append(RayHand(self._ray, options))
+        return self._hands[-1]
+
+    def close(self) -> None:
+        for hand in self._hands:
+            hand.close()
+        self._ray.shutdown()
+
+
+class RayHand:
+    """An actor that calls functions for us, one at a time."""
+
+    def __init__(self, ray: Any, options: dict[str, Any]):
+        self._ray = ray
+        self._actor = ray.remote(_Actor).options(**options).remote(os.getcwd())
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        answer: Future[Any] = Future()
+        remote = self._actor.call.remote(function, arguments)
+        remote.future().add_done_callback(lambda done: self._pass_on(done, answer))
+        return answer
+
+    def _pass_on(self, done: Future[Any], answer: Future[Any]) -> None:
+        error = done.exception()
+        if isinstance(error, self._ray.exceptions.RayActorError):
+            answer.set_exception(HandLost(f"its process was lost ({str(error).splitlines()[0]})"))
+        elif error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(done.result())
+
+    def close(self) -> None:
+        self._ray.kill(self._actor)
+
+
+class _Actor:
+    """What runs on the cluster."""
+
+    def __init__(self, folder: str):
+        os.chdir(folder)  # paths that are relative here mean the same there
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        return function(*arguments)

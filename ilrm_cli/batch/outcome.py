@@ -1,0 +1,60 @@
+"""What became of each folder, and the summary of all as a file with a line of JSON for each."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ilrm_cli.batch.plan import Job
+from ilrm_cli.io.atomic import atomic_write
+
+Status = Literal["ok", "skipped", "failed", "crashed"]
+STATUSES: tuple[Status, ...] = ("ok", "skipped", "failed", "crashed")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one folder."""
+
+    job: Job
+    status: Status  # made; there already; the input does not allow it; a bug of ours or a process that died
+    sentence: str  # on the scene's quality, or on what went wrong
+    seconds: float | None = None  # of work on this folder; None if it was skipped
+    used: int | None = None  # photos given to the model
+    found: int | None = None  # photos that were offered
+    psnr: float | None = None  # dB on held-out photos
+    ssim: float | None = None
+    gaussians: int | None = None
+    warnings: tuple[str, ...] = ()
+    traceback: str | None = None  # of a bug
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values."""
+    return {
+        "name": outcome.job.name,
+        "photos": str(outcome.job.photos),
+        "output": str(outcome.job.output),
+        "status": outcome.status,
+        "sentence": outcome.sentence,
+        "photos_used": outcome.used,
+        "photos_found": outcome.found,
+        "gaussians": outcome.gaussians,
+        "psnr": outcome.psnr,
+        "ssim": outcome.ssim,
+        "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
+        "warnings": list(outcome.warnings),
+        "traceback": outcome.traceback,
+    }
+
+
+def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
+    """How many folders ended in each way."""
+    return {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
+
+
+def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """A line for each outcome, in place of what the file held before; it is whole at any time."""
+    lines = [json.dumps(as_json(outcome), ensure_ascii=False, allow_nan=False) + "\n" for outcome in outcomes]
+    atomic_write(path, "".join(lines).encode())

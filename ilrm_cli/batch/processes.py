@@ -1,0 +1,91 @@
+"""Hands that are processes of this machine.
+
+Processes and not threads, so that Ctrl-C ends structure from motion at once, that a crash inside a library takes one
+folder and not the batch, and that what a large folder needed of memory is given back.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ilrm_cli.batch.crew import HandLost
+
+SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads as they are
+
+
+class LocalCrew:
+    """Processes of this machine, one GPU for each lane where there are any."""
+
+    def __init__(self, lanes: int, gpus: list[str]):
+        self.lanes, self._gpus, self._hands = lanes, gpus, list[LocalHand]()
+
+    def poser(self, lane: int) -> "LocalHand":
+        environment = {"CUDA_VISIBLE_DEVICES": self._gpus[lane % len(self._gpus)]} if self._gpus else {}
+        self._hands.append(LocalHand(environment))
+        return self._hands[-1]
+
+    modeller = poser
+
+    def close(self) -> None:
+        for hand in self._hands:
+            hand.close()
+
+
+class LocalHand:
+    """A process that calls functions for us, one at a time; a thread of ours waits for it."""
+
+    def __init__(self, environment: dict[str, str]):
+        self._connection, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
+        self._process.start()
+        theirs.close()  # so that reading ends when the process does
+        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="hand")
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self._waiter.submit(self._call, function, arguments)
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        try:
+            self._connection.send((function, arguments))
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._process.join()
+            raise HandLost(f"its process {_ending(self._process.exitcode)}") from error
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._waiter.shutdown()
+        self._connection.close()
+
+
+def serve(connection: Connection, environment: dict[str, str]) -> None:
+    """The life of such a process; it ends with the one that started it, however that ends."""
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is the batch that ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(function(*arguments))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "served by the main process"
+    parent.join()
+    os._exit(1)
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        memory = ", as happens when memory runs out" if -exit_code == signal.SIGKILL else ""
+        return f"was ended by {signal.Signals(-exit_code).name}{memory}"
+    return f"ended with status {exit_code}"

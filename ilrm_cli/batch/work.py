@@ -1,0 +1,125 @@
+"""What is done with one folder, in two halves that may run in different processes or on different machines.
+
+Whatever goes wrong comes back as an `Outcome`, so that the other folders go on.
+"""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+from ilrm_cli.batch.existing import finished
+from ilrm_cli.batch.outcome import Outcome
+from ilrm_cli.batch.plan import Job
+from ilrm_cli.errors import InputError
+from ilrm_cli.export import check_scene_output, export
+from ilrm_cli.fingerprint import inputs_sha256
+from ilrm_cli.io.scene import SceneRecord
+from ilrm_cli.model.checkpoint import LoadedModel
+from ilrm_cli.reconstruct import Settings, check_views, load, posed_photos, reconstruct_capture, with_seconds
+from ilrm_cli.verdict import verdict
+from ilrm_cli.views import Capture
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted of every folder."""
+
+    settings: Settings
+    model_sha256: str  # of the weights that the settings name
+    overwrite: bool  # make all scenes anew
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A folder whose poses are known."""
+
+    capture: Capture
+    inputs_sha256: str
+    seconds: float  # that it took
+
+
+def pose(job: Job, order: Order) -> Ready | Outcome:
+    """The first half, on the CPU: skip a scene that is there already, otherwise find the poses."""
+    start = time.perf_counter()
+
+    def work() -> Ready | Outcome:
+        inputs = inputs_sha256(
+            job.photos, order.settings.camera
+        )  # before anything is read: photos that change meanwhile are seen next time
+        if not order.overwrite:
+            record = finished(job, order.settings, order.model_sha256, inputs)
+            if record is not None:
+                return _skipped(job, record)
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        check_scene_output(job.output, overwrite=True)
+        check_views(job.photos, order.settings)
+        capture = posed_photos(job.photos, order.settings)
+        return Ready(capture, inputs, time.perf_counter() - start)
+
+    return _caught(job, work, start)
+
+
+def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
+    """The second half, with the model: from poses to the files."""
+    start = time.perf_counter() - ready.seconds
+
+    def work() -> Outcome:
+        result = reconstruct_capture(ready.capture, _model(order.settings), order.settings)
+        result = with_seconds(result, {"poses": ready.seconds})
+        written = export(result, order.settings, job.output, ready.inputs_sha256)
+        return Outcome(
+            job=job,
+            status="ok",
+            sentence=verdict(result),
+            seconds=time.perf_counter() - start,
+            used=len(result.used),
+            found=result.capture.found,
+            psnr=result.score.psnr if result.score else None,
+            ssim=result.score.ssim if result.score else None,
+            gaussians=written.gaussians,
+            warnings=(*result.warnings, *written.warnings),
+        )
+
+    return _caught(job, work, start)
+
+
+def load_model_once(settings: Settings) -> str | None:
+    """Get ready for `reconstruct`; the sentence on what the user must mend, if anything."""
+    try:
+        _model(settings)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+@cache
+def _model(settings: Settings) -> LoadedModel:
+    """Stays in the process from one folder to the next."""
+    return load(settings)
+
+
+def _skipped(job: Job, record: SceneRecord) -> Outcome:
+    return Outcome(
+        job=job,
+        status="skipped",
+        sentence="The scene is there already, from the same photos and settings.",
+        used=sum(view.role == "input" for view in record.views),
+        psnr=record.scores.get("psnr"),
+        ssim=record.scores.get("ssim"),
+    )
+
+
+def _caught(job: Job, work: Callable[[], Result], start: float) -> Result | Outcome:
+    """The result, or the outcome that tells why there is none: the boundary at which one folder's errors end."""
+    try:
+        return work()
+    except InputError as error:
+        return Outcome(job, "failed", str(error), time.perf_counter() - start)
+    except Exception as error:  # a bug of ours must not take the other folders with it; it is reported as one
+        sentence = f"A bug of ilrm ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})."
+        return Outcome(job, "crashed", sentence, time.perf_counter() - start, traceback=traceback.format_exc())

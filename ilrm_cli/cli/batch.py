@@ -1,0 +1,133 @@
+"""`ilrm batch`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ilrm_cli.cli.console import EXIT_FAILED, Face, face
+from ilrm_cli.cli.options import AsJson, Device, Fps, KnownCamera, MaxFrames, Overwrite, Quiet, Seed, Verbose
+
+if TYPE_CHECKING:
+    from ilrm_cli.batch.outcome import Outcome
+
+EXIT_CRASHED = 3  # a bug of ours, or a process that died, on at least one folder
+STYLES = {"ok": "green", "skipped": "dim", "failed": "yellow", "crashed": "red"}
+
+
+def batch(
+    photos: Annotated[
+        list[str], typer.Argument(help="Folders of photos and videos; patterns such as 'root/*' in quotes or not.")
+    ],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="The .ply of each; {name} is the folder's name, {parent} its parent's."),
+    ] = "{name}.ply",
+    views: Annotated[
+        int | None, typer.Option(help="Photos given to the model; the others score it. Default: 8.")
+    ] = None,
+    refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
+    poses: Annotated[
+        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
+    ] = "auto",
+    camera: KnownCamera = None,
+    model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
+    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    frame: Annotated[
+        Literal["input", "up", "opengl"],
+        typer.Option(help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
+    ] = "input",
+    fps: Fps = None,
+    max_frames: MaxFrames = 100,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
+    ] = "auto",
+    seed: Seed = 0,
+    jobs: Annotated[int | None, typer.Option(help="Workers. Default: one for each GPU; on the CPU one.", min=1)] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster that shares its files.")
+    ] = "local",
+    summary: Annotated[
+        Path | None, typer.Option(help="File for a line of JSON on each folder, rewritten as they end.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Turn many folders of photos into scenes; run again, it goes on where it was stopped.
+
+    A scene that is there from the same photos and settings is skipped; any other file in its place stays, unless -w.
+    Exit status: 0 all went well, 1 some failed, 3 a bug of ilrm or a process that died.
+    """
+    start = time.perf_counter()
+    with face("batch", as_json, quiet, verbose) as shown:
+        from ilrm_cli.batch import outcome, plan, run
+        from ilrm_cli.reconstruct import Settings
+
+        settings = Settings(
+            views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
+            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed,
+        )  # fmt: skip
+        places, others = plan.find_places(photos)
+        planned = plan.plan(places, output)
+        run.check_summary(summary)
+        passed_over = (f"passed over: {plan.listed(others)}, neither folder nor video.",) if others else ()
+        shown.warn(passed_over)
+        outcomes: list[Outcome] = []
+        with shown.progress() as report:
+            for ended in run.run(run.Batch(planned, settings, overwrite, engine, jobs), report):
+                outcomes = sorted([*outcomes, ended], key=lambda one: planned.index(one.job))
+                if ended.status in ("failed", "crashed"):
+                    shown.warn((f"{ended.job.name}: {ended.sentence}",))
+                if summary is not None:
+                    outcome.write_summary(summary, outcomes)
+                shown.kept = f"{len(outcomes)} of {len(planned)} folders are done; the same command goes on from there"
+        counts = outcome.counts_of(outcomes)
+        seconds = time.perf_counter() - start
+        show(shown, outcomes, f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s")
+        shown.finish(
+            {
+                "command": "batch",
+                "status": "failed" if counts["failed"] or counts["crashed"] else "ok",
+                "counts": counts,
+                "seconds": seconds,
+                "folders": [outcome.as_json(ended) for ended in outcomes],
+                "warnings": list(passed_over),
+            }
+        )
+        if counts["failed"] or counts["crashed"]:
+            raise typer.Exit(EXIT_CRASHED if counts["crashed"] else EXIT_FAILED)
+
+
+def show(shown: Face, outcomes: list["Outcome"], total: str) -> None:
+    """The table, and the tracebacks of bugs."""
+    for ended in outcomes:
+        shown.warn(tuple(f"{ended.job.name}: {warning}" for warning in ended.warnings))
+        if ended.traceback:
+            shown.err.print(f"{ended.job.name}:\n{ended.traceback}", markup=False, soft_wrap=True)
+    table = Table("folder", "status")
+    for column in ("photos", "PSNR", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("what happened", ratio=1)
+    for ended in outcomes:
+        table.add_row(*row_of(ended))
+    shown.out.print(table)
+    shown.say(total)
+
+
+def row_of(ended: "Outcome") -> tuple[Any, ...]:
+    """Cells of one folder; of photos, those used and those found."""
+    used, found = ("" if count is None else str(count) for count in (ended.used, ended.found))
+    return (
+        Text(ended.job.name),
+        Text(ended.status, STYLES[ended.status]),
+        f"{used}/{found}" if found else used,
+        "" if ended.psnr is None else f"{ended.psnr:.1f}",
+        "" if ended.seconds is None else f"{ended.seconds:.1f}",
+        Text(ended.sentence),
+    )
