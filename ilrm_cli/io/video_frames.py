@@ -19,7 +19,7 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.appearance import SAME_PICTURE, distances, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.appearance import SAME_PICTURE, distances, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.progress import Report, Step, ignore
@@ -76,16 +76,14 @@ def choose_frames(
     noise apart. There are at least MIN_FRAMES, however little moves, if there are as many frames, and at most
     `choice.max_frames`.
     """
+    count = len(sharpness)
     if choice.fps is not None:
-        stretches = np.arange(len(sharpness)) // LOOKED_AT_PER_FRAME
-    else:
-        steps = np.maximum(distances(signatures[1:], signatures[:-1]) - SAME_PICTURE, 0)
-        travelled = np.concatenate([[0.0], np.cumsum(steps + 1e-6)])  # where nothing moves, time goes on
-        wanted = max(MIN_FRAMES, round(travelled[-1] / MOTION_STEP))
-        stretches = np.minimum((travelled / max(travelled[-1], 1e-6) * wanted).astype(np.int64), wanted - 1)
-    count = int(stretches.max()) + 1
-    if count > choice.max_frames:
-        stretches = stretches * choice.max_frames // count
+        wanted = min(-(-count // LOOKED_AT_PER_FRAME), choice.max_frames)
+        return sharpest_of_each(even_bins(count, wanted), sharpness)
+    steps = np.maximum(distances(signatures[1:], signatures[:-1]) - SAME_PICTURE, 0)
+    travelled = np.concatenate([[0.0], np.cumsum(steps + 1e-6)])  # where nothing moves, time goes on
+    wanted = min(max(MIN_FRAMES, round(travelled[-1] / MOTION_STEP)), choice.max_frames)
+    stretches = np.minimum((travelled / max(travelled[-1], 1e-6) * wanted).astype(np.int64), wanted - 1)
     return sharpest_of_each(stretches, sharpness)
 
 

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.video import write_video
+from ilrm_cli.io.video_frames import MIN_FRAMES, VideoChoice, choose_frames, frames_of_video
+from tests.photographed import texture
+
+WIDE, HIGH = 160, 120  # px
+
+
+def pan(shifts: list[int]) -> list[np.ndarray]:
+    """Frames of a camera that has moved along a wall by so many pixels."""
+    return [np.roll(texture(3), -shift, axis=1)[:HIGH, :WIDE] for shift in shifts]
+
+
+def film(folder: Path, frames: list[np.ndarray], fps: float = 10.0) -> Path:
+    write_video(folder / "my walk.mp4", frames, fps)
+    return folder / "my walk.mp4"
+
+
+def times(files: list[Path]) -> list[float]:
+    return [float(file.stem.removesuffix("s")) for file in files]
+
+
+# Choosing
+
+
+def signatures_at(places: np.ndarray) -> np.ndarray:
+    """Unit vectors on an arc: distances between neighbours are those of the places."""
+    return np.stack([np.cos(places), np.sin(places)], axis=1).astype(np.float32)
+
+
+def test_frames_are_equally_far_apart_in_motion_not_in_time():
+    """The camera stands still for half of the time, then moves evenly."""
+    places = np.concatenate([np.zeros(200), np.linspace(0, 24, 200)])
+    chosen = choose_frames(signatures_at(places), np.ones(400, dtype=np.float32), VideoChoice())
+    taken = places[chosen]
+    assert (taken == 0).sum() <= 2
+    assert 30 <= len(chosen) <= 40  # 24 in steps of 0.6, less what counts as noise
+    steps = np.diff(taken[taken > 0])
+    assert steps.max() < 2 * steps.min()
+
+
+def test_the_sharpest_of_neighbours_is_taken():
+    sharpness = np.where(np.arange(200) % 5 == 3, 2.0, 1.0).astype(np.float32)
+    signatures = signatures_at(np.linspace(0, 6, 200))
+    assert all(sharpness[choose_frames(signatures, sharpness, VideoChoice())] == 2)
+    by_time = choose_frames(signatures, sharpness, VideoChoice(fps=2.0))
+    assert by_time == list(range(3, 200, 5))
+
+
+@pytest.mark.parametrize("choice", [VideoChoice(max_frames=12), VideoChoice(fps=1.0, max_frames=12)])
+def test_never_more_than_asked_for_and_evenly(choice):
+    places = np.linspace(0, 24, 400)
+    chosen = choose_frames(signatures_at(places), np.ones(400, dtype=np.float32), choice)
+    assert len(chosen) == 12
+    assert np.ptp(np.diff(places[chosen])) < 0.5
+
+
+def test_a_camera_that_hardly_moves_still_gives_enough_frames():
+    places = np.linspace(0, 0.1, 100)
+    assert len(choose_frames(signatures_at(places), np.ones(100, dtype=np.float32), VideoChoice())) == MIN_FRAMES
+    one = choose_frames(signatures_at(places[:1]), np.ones(1, dtype=np.float32), VideoChoice())
+    assert one == [0]
+
+
+# Reading
+
+
+def test_frames_are_the_pictures_of_the_video_and_kept_for_the_next_run(tmp_path, monkeypatch):
+    frames = pan([4 * i for i in range(40)])
+    video = film(tmp_path, frames)
+    files, warnings = frames_of_video(video, VideoChoice(), tmp_path / "cache")
+    assert warnings == []
+    assert MIN_FRAMES <= len(files) <= 40
+    for file, time in zip(files, times(files), strict=True):
+        shown = frames[round(10 * time)].astype(int)
+        assert np.abs(read_photo(file).astype(int) - shown).mean() < 8
+    monkeypatch.setattr("ilrm_cli.io.video_frames._write_frames", None)
+    assert frames_of_video(video, VideoChoice(), tmp_path / "cache") == (files, warnings)
+    with pytest.raises(TypeError):  # other options, other frames
+        frames_of_video(video, VideoChoice(fps=1.0), tmp_path / "cache")
+    assert [entry.name for entry in (tmp_path / "cache" / "frames").iterdir()] == [files[0].parent.name]
+
+
+def test_blurred_frames_are_avoided(tmp_path):
+    """Every other frame is out of focus."""
+    frames = pan([3 * i for i in range(40)])
+    blurred = [np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(3))) for frame in frames]
+    video = film(tmp_path, [blurred[i] if i % 2 else frames[i] for i in range(40)])
+    files, _ = frames_of_video(video, VideoChoice(fps=2.0), tmp_path / "cache")
+    assert len(files) == 8
+    assert all(round(10 * time) % 2 == 0 for time in times(files))
+
+
+def test_a_cut_video_is_used_as_far_as_it_goes_and_no_video_is_named(tmp_path):
+    video = film(tmp_path, pan([4 * i for i in range(40)]))
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) * 2 // 3])  # the header stands first
+    files, warnings = frames_of_video(video, VideoChoice(), tmp_path / "cache")
+    assert files
+    assert "my walk.mp4 is damaged; the" in warnings[0]
+    assert max(times(files)) < 3.5
+    for content in (b"", b"hello" * 999):
+        video.write_bytes(content)
+        with pytest.raises(InputError, match=r"my walk\.mp4 cannot be read as a video"):
+            frames_of_video(video, VideoChoice(), tmp_path / "cache")
+    assert len(list((tmp_path / "cache" / "frames").iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(InputError, match="set ILRM_CACHE"):
+        frames_of_video(film(tmp_path, pan([0, 4])), VideoChoice(), tmp_path / "cache")

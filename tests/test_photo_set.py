@@ -1,0 +1,188 @@
+import gc
+import sys
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from ilrm_cli import photo_set
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.video import write_video
+from ilrm_cli.io.video_frames import VideoChoice
+from ilrm_cli.photo_set import ENOUGH_PHOTOS, PhotoSet, find_photo_set
+from ilrm_cli.threads import MAX_THREADS
+from tests.photographed import texture
+
+
+def views_along_a_wall(count: int, step: int = 12, seed: int = 0) -> list[np.ndarray]:
+    return [np.roll(texture(seed), -step * i, axis=1)[:120, :160] for i in range(count)]
+
+
+def save_all(folder: Path, images: list[np.ndarray], name: str = "{:03d}.png") -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name.format(i) for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def found_in(place: Path, choice: VideoChoice = VideoChoice(), cache: Path = Path("none")) -> PhotoSet:
+    photos = find_photo_set(place, choice, cache)
+    names = [*photos.paths, *(left.name for left in photos.left_out)]
+    assert len(names) == len(set(names)) == photos.found  # nothing is lost without a reason
+    assert set(photos.masks) <= set(photos.paths)
+    return photos
+
+
+def reasons(photos: PhotoSet) -> dict[str, str]:
+    return {left.name: left.reason for left in photos.left_out}
+
+
+# What is left out, and why
+
+
+def test_every_kind_of_bad_file_has_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    folder = tmp_path / "my phötos"
+    paths = save_all(folder, views_along_a_wall(5))
+    (folder / "cut.png").write_bytes(paths[0].read_bytes()[:5000])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("not a photo")
+    (folder / "copy of 001.png").write_bytes(paths[1].read_bytes())
+    (folder / "phone.heic").write_bytes(b"x")
+    (folder / "alone.nef").write_bytes(b"x")
+    (folder / "001.CR2").write_bytes(b"x")
+    photos = found_in(folder)
+    assert list(photos.paths) == [path.name for path in paths]
+    assert photos.found == 12
+    assert reasons(photos) == {
+        "001.CR2": "001.png is the same shot",
+        "cut.png": "it is cut short",
+        "empty.jpg": "it is empty",
+        "text.jpg": "it is damaged or no photo",
+        "phone.heic": "HEIC photos need an extra: run pip install 'ilrm[heic]'",
+        "alone.nef": "camera RAW files need an extra: run pip install 'ilrm[raw]'",
+        "copy of 001.png": "it is a copy of 001.png",
+    }
+    assert len(photos.warnings) == 7
+
+
+def test_warnings_count_files_of_one_reason_together(tmp_path):
+    save_all(tmp_path / "photos", views_along_a_wall(3))
+    for i in range(5):
+        (tmp_path / "photos" / f"bad {i}.jpg").write_bytes(b"")
+    photos = found_in(tmp_path / "photos")
+    assert photos.warnings == ("5 photos, bad 0.jpg, bad 1.jpg, bad 2.jpg and 2 more: left out because it is empty.",)
+
+
+def test_subfolders_mixed_sizes_and_kinds(tmp_path):
+    images = views_along_a_wall(4)
+    save_all(tmp_path / "photos" / "by phone", images[:2], "ü {}.webp")
+    save_all(tmp_path / "photos" / "by camera", [image[:100, :90] for image in images[2:]], "{}.JPG")
+    photos = found_in(tmp_path / "photos")
+    assert list(photos.paths) == ["by camera/0.JPG", "by camera/1.JPG", "by phone/ü 0.webp", "by phone/ü 1.webp"]
+
+
+def test_masks_belong_to_photos_and_bad_ones_are_named(tmp_path):
+    images = views_along_a_wall(4)
+    save_all(tmp_path / "images", images)
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (160, 120), 255).save(tmp_path / "masks" / "000.png.png")
+    Image.new("L", (160, 120), 0).save(tmp_path / "masks" / "001.png")
+    photos = found_in(tmp_path)
+    assert photos.masks == {"000.png": tmp_path / "masks" / "000.png.png"}
+    assert reasons(photos) == {"001.png": "its mask 001.png cannot be used: it is black, which masks all of the photo"}
+
+
+def test_a_picture_saved_again_is_left_out_and_the_sharper_stays(tmp_path):
+    images = [np.roll(texture(0), -50 * i, axis=1)[:480, :640] for i in range(4)]
+    save_all(tmp_path / "photos", images)
+    blurred = Image.fromarray(images[2]).filter(ImageFilter.GaussianBlur(0.7))
+    blurred.save(tmp_path / "photos" / "again.png")
+    assert reasons(found_in(tmp_path / "photos")) == {"again.png": "it is a near duplicate of 002.png"}
+
+
+@pytest.mark.parametrize(("count", "kept"), [(20, 20), (60, ENOUGH_PHOTOS)])
+def test_near_duplicates_go_only_while_enough_remain(tmp_path, monkeypatch, count, kept):
+    """A camera that hardly moves: every photo is a near duplicate of its neighbours."""
+    monkeypatch.setattr("ilrm_cli.appearance.NEAR_DUPLICATE", 1.0)
+    save_all(tmp_path / "photos", views_along_a_wall(count, step=1))
+    photos = found_in(tmp_path / "photos")
+    assert len(photos.paths) == kept
+    assert all("near duplicate of" in reason for reason in reasons(photos).values())
+
+
+def test_of_too_many_photos_an_even_selection_of_sharp_ones_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_set, "MAX_SFM_PHOTOS", 10)
+    images = views_along_a_wall(30)
+    blurred = [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2))) for image in images]
+    save_all(tmp_path / "photos", [images[i] if i % 3 == 1 else blurred[i] for i in range(30)])
+    photos = found_in(tmp_path / "photos")
+    assert list(photos.paths) == [f"{i:03d}.png" for i in range(1, 30, 3)]
+    assert reasons(photos)["000.png"] == "001.png, which is sharper, stands for it: 10 of 30 are used"
+    assert photos.warnings == ("Of 30 photos 10, evenly spread and sharp, are used to find camera positions.",)
+
+
+# Videos
+
+
+def test_a_video_and_a_folder_of_videos(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "trip").mkdir(exist_ok=True)
+        write_video(tmp_path / "trip" / f"{name}.mp4", views_along_a_wall(20, seed=ord(name)), 10.0)
+    one = found_in(tmp_path / "trip" / "a.mp4", cache=tmp_path)
+    assert all(name.startswith("a.mp4/") and path.is_file() for name, path in one.paths.items())
+    assert 10 <= one.found <= 20
+    both = found_in(tmp_path / "trip", VideoChoice(max_frames=12), cache=tmp_path)
+    assert both.found == 12
+    assert {name.split("/")[0] for name in both.paths} == {"a.mp4", "b.mp4"}
+
+
+def test_videos_beside_photos_are_named_only(tmp_path):
+    save_all(tmp_path / "photos", views_along_a_wall(3))
+    (tmp_path / "photos" / "IMG_1.MOV").write_bytes(b"x")
+    photos = found_in(tmp_path / "photos")
+    assert photos.found == 3
+    assert "also holds 1 videos, which are not used (IMG_1.MOV)" in photos.warnings[0]
+
+
+# Nothing to work with
+
+
+def test_too_few_photos(tmp_path):
+    with pytest.raises(InputError, match=r"holds no photo .* and no video"):
+        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"holds no photo that can be used; .*needed: a\.jpg: left out because it is"):
+        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+    save_all(tmp_path, views_along_a_wall(1))
+    with pytest.raises(InputError, match="holds only one photo that can be used"):
+        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+
+
+# Memory
+
+
+def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, monkeypatch):
+    """However many there are: 200 photos must fit where 20 do."""
+    save_all(tmp_path / "photos", views_along_a_wall(60))
+    alive: set[int] = set()
+    most = 0
+    read = photo_set.read_photo
+
+    def counted(path: Path, at_least: tuple[int, int] | None = None) -> np.ndarray:
+        nonlocal most
+        image = np.array(read(path, at_least))
+        alive.add(id(image))
+        weakref.finalize(image, alive.discard, id(image))
+        most = max(most, len(alive))
+        return image
+
+    monkeypatch.setattr(photo_set, "read_photo", counted)
+    assert found_in(tmp_path / "photos").found == 60
+    gc.collect()
+    assert not alive
+    assert 1 <= most <= 2 * MAX_THREADS
