@@ -26,23 +26,24 @@ from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.masking import masked
 from ilrm_cli.model.timing import AttentionClock, LayerTime
-from ilrm_cli.preparation import Prepared, default_views, prepare_photos, split_photos
+from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.refine_start import refine_start
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.scale_search import ScaleChoice, best_scale
+from ilrm_cli.selection import select_photos
 from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import Capture, PosedPhoto, Views
+from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
 MIN_VIEWS = 2  # one photo has no parallax
-MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the user chose."""
 
-    views: int | None = None  # inputs; None: see `default_views`
+    views: int | None = None  # inputs; None: see `selection.auto_views`
     poses: Origin = "auto"  # where poses come from
     model: str = "default"  # name or path of the weights
     long_side_px: int | None = None  # of the images the model sees; None: what the model was trained for
@@ -54,6 +55,7 @@ class Settings:
     fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
     max_frames: int = VideoChoice.max_frames  # taken from videos, at most
     camera: str | None = None  # what is known of the lens; see `pose.given_lens`
+    auto_scale: bool = True  # whether the model's scale is searched for, see `scale_search`
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Reconstruction:
     used: tuple[PosedPhoto, ...]
     held_out: tuple[PosedPhoto, ...]
     scored: tuple[PosedPhoto, ...]  # the photos of `targets`: all that are held out, or an even selection of many
+    left_out: tuple[LeftOut, ...]  # every photo that is no input, and why
+    scale: ScaleChoice | None  # what the search for the best scale found; None: it did not run
     inputs: Views
     targets: Views | None  # None where no photo is held out
     depth: float  # geometric mean of the nearest and farthest surface: the scene's distance, normalised
@@ -149,11 +153,17 @@ def reconstruct_capture(
     device = resolve_device(settings.device)
     renderer = renderer_for(device)
     with watch.stage("poses"):
-        views = settings.views if settings.views is not None else default_views(model.config, len(capture.photos))
-        used, held_out = split_photos(capture, views, settings.seed)
-        scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
+        side = settings.long_side_px or model.config.long_side_px
+        chosen = select_photos(capture, settings.views, model.config, side, seed=settings.seed, report=report)
+        used, held_out, scored = chosen.used, chosen.held_out, chosen.scored
     with watch.stage("load"):
         prepared = prepare_photos(capture, used, scored, settings.long_side_px, model.config, report).to(device)
+    scale = None
+    with watch.stage("scale"):
+        if settings.auto_scale and prepared.targets:
+            prepared, scale = best_scale(
+                prepared, lambda attempt: predict(model, attempt).gaussians, model.config.size_multiple, report
+            )
     with watch.stage("inference"):
         predicted = predict(model, prepared, report)
         gaussians = predicted.gaussians
@@ -176,6 +186,8 @@ def reconstruct_capture(
         used=used,
         held_out=held_out,
         scored=scored,
+        left_out=chosen.left_out,
+        scale=scale,
         inputs=prepared.inputs,
         targets=prepared.targets,
         depth=math.sqrt(prepared.depth_range[0] * prepared.depth_range[1]),
