@@ -13,7 +13,6 @@ from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.photo_views import common_size, load_views
 from ilrm_cli.pose.normalize import normalized_from_world
-from ilrm_cli.pose.select import select_views
 from ilrm_cli.pose.sparse_depth import visible_depths
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.similarity import Similarity
@@ -28,13 +27,6 @@ def default_views(config: IlrmConfig, photos: int) -> int:
     """How many inputs when the user does not say: what the model knows, and where there are enough photos, not all."""
     spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be measured
     return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
-
-
-def split_photos(capture: Capture, views: int, seed: int) -> tuple[tuple[PosedPhoto, ...], tuple[PosedPhoto, ...]]:
-    """The inputs and the others."""
-    chosen = select_views(np.stack([p.world_from_cam for p in capture.photos]), views, seed=seed)
-    others = [i for i in range(len(capture.photos)) if i not in set(chosen)]
-    return tuple(capture.photos[i] for i in chosen), tuple(capture.photos[i] for i in others)
 
 
 @dataclass(frozen=True)

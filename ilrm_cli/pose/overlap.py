@@ -18,7 +18,7 @@ def point_keys(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, " key"]:
     return np.unique(x + y + z)
 
 
-def shared_points(keys: Float64[ndarray, " point"], others: Iterable[Float64[ndarray, " _"]]) -> int:
+def shared_points(keys: Float64[ndarray, " key"], others: Iterable[Float64[ndarray, " _"]]) -> int:
     """How many of a photo's points (by their keys) were found in at least one of the other photos."""
     elsewhere = np.concatenate([np.zeros(0), *others])
     return int(np.isin(keys, elsewhere).sum())
