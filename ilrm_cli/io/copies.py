@@ -29,7 +29,8 @@ def write_copies(
     files = {}
     for index, (name, path) in enumerate(paths.items()):
         header = photo_header(path)
-        camera = cameras.setdefault((header.upright_size, header.focal_35mm, header.camera), len(cameras))
+        lens = (header.upright_size, header.focal_35mm, header.focal_mm, header.camera)
+        camera = cameras.setdefault(lens, len(cameras))
         files[f"{camera:04d}/{index:05d}.jpg"] = name
     for camera in cameras.values():
         (work / "photos" / f"{camera:04d}").mkdir(parents=True)
@@ -70,9 +71,8 @@ def upright_copy(
 
 
 def encode_copy(copy: Image.Image, header: PhotoHeader) -> bytes:
-    """JPEG file with the focal length of the photo's header.
-
-    The 35 mm focal length is what structure from motion starts from; everything else in the EXIF is left behind.
+    """JPEG file with the 35 mm focal length of the photo's header, which structure from motion starts from; everything
+    else in the EXIF is left behind.
     """
     exif = Image.Exif()
     if header.focal_35mm:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ExifTags, Image, features
+from PIL.TiffImagePlugin import IFDRational
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
@@ -41,6 +42,7 @@ class PhotoHeader:
     orientation: int  # EXIF tag 274, 1 to 8; 1 is upright; HEIC and RAW decoders turn photos themselves: always 1
     focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
     camera: str  # EXIF tag 272, the camera's model; empty if it does not say
+    focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: tells zoom settings of one camera apart
 
     @property
     def quarter_turns(self) -> int | None:
@@ -102,14 +104,19 @@ def header_of(image: Image.Image) -> PhotoHeader:
 
 
 def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:
-    orientation = exif.get(ExifTags.Base.Orientation)
-    focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+    orientation, details = exif.get(ExifTags.Base.Orientation), exif.get_ifd(ExifTags.IFD.Exif)
     return PhotoHeader(
         *size,
         orientation=orientation if orientation in UPRIGHT_BY else 1,
-        focal_35mm=float(focal) if isinstance(focal, int) and focal > 0 else None,
+        focal_35mm=_positive(details.get(ExifTags.Base.FocalLengthIn35mmFilm)),
         camera=str(exif.get(ExifTags.Base.Model, "")),
+        focal_mm=_positive(details.get(ExifTags.Base.FocalLength)),
     )
+
+
+def _positive(value: object) -> float | None:
+    """EXIF numbers are integers or fractions; a fraction may be broken, 0/0."""
+    return float(value) if isinstance(value, int | float | IFDRational) and value > 0 else None
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

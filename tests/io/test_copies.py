@@ -1,5 +1,6 @@
 import numpy as np
-from PIL import Image
+import pycolmap
+from PIL import ExifTags, Image
 
 from ilrm_cli.io.copies import upright_copy, write_copies
 from ilrm_cli.io.photo_header import photo_header
@@ -33,6 +34,26 @@ def test_photos_of_one_camera_share_a_folder(tmp_path):
     files, _ = write_copies(paths, {}, tmp_path / "work", 64)
     assert list(files.values()) == list(paths)
     assert [file.split("/")[0] for file in files] == ["0000", "0001", "0000", "0002"]
+
+
+def test_colmap_starts_from_the_focal_length_of_the_photo(tmp_path):
+    path = save(tmp_path / "a.jpg", four_colours(320, 160), focal_35mm=28)
+    files, _ = write_copies({"a.jpg": path}, {}, tmp_path, 160)
+    camera = pycolmap.infer_camera_from_image(tmp_path / "photos" / next(iter(files)))
+    assert camera.has_prior_focal_length
+    diagonals = np.hypot(160, 80) / np.hypot(36, 24)  # px of the copy per mm of film
+    assert abs(camera.focal_length - 28 * diagonals) < 1e-6
+
+
+def test_zoom_settings_are_told_apart_without_35mm_focal_lengths(tmp_path):
+    paths = {}
+    for focal_mm in (18.0, 55.0):
+        exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLength] = focal_mm
+        paths[f"{focal_mm}"] = tmp_path / f"{focal_mm}.jpg"
+        Image.fromarray(four_colours()).save(paths[f"{focal_mm}"], exif=exif)
+    files, _ = write_copies(paths, {}, tmp_path, 160)
+    assert [file.split("/")[0] for file in files] == ["0000", "0001"]
 
 
 def test_where_one_photo_has_a_mask_all_copies_get_one_of_their_size(tmp_path):
