@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class HandLost(Exception):
     """A process ended before it gave its result; the message is a clause that says how."""
 
 
+@runtime_checkable
 class Hand(Protocol):
     """A process that does one thing at a time and keeps what it has loaded."""
 
@@ -19,6 +20,7 @@ class Hand(Protocol):
         """End the process, whatever it is doing."""
 
 
+@runtime_checkable
 class Crew(Protocol):
     """So many lanes, each with a hand for poses and a hand for the model."""
 

@@ -1,11 +1,14 @@
 import errno
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output, filling, replacing
+from ilrm_cli.io.atomic import atomic_write, check_output, filling, remove_leftovers, replacing
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -63,3 +66,28 @@ def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="not writable"):
         check_output(tmp_path / "a.ply", overwrite=False)
+
+
+def test_leftovers_of_ended_processes_are_removed_and_others_stay(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = {
+        f".a.{host}.{ended.pid}.part.ply": False,
+        f".a.{host}.{os.getpid()}.part.ply": True,  # it runs
+        f".a.elsewhere.{ended.pid}.part.ply": True,  # nobody knows from here
+        f".b.{host}.{ended.pid}.part.ply": True,  # of another file
+        "a.ply": True,
+    }
+    for name in names:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "a.ply")
+    assert {name: (tmp_path / name).exists() for name in names} == names
+
+
+def test_a_leftover_of_another_machine_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    part = tmp_path / ".a.elsewhere.1.part.ply"
+    part.touch()
+    os.utime(part, (0, 0))
+    remove_leftovers(tmp_path / "a.ply")
+    assert not part.exists()

@@ -1,0 +1,36 @@
+"""The same batch on a local Ray instance."""
+
+import pytest
+
+from tests.batch.folders import SMALL, content, make_folders
+from tests.cli.run import ilrm_process
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own_ray(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+
+
+def test_two_workers_of_ray_make_the_same_files_and_carry_on(own_ray, tmp_path):
+    root = make_folders(tmp_path / "root", 3)
+    outs = []
+    for engine in (["--engine", "local"], ["--engine", "ray", "--jobs", "2"]):
+        outs.append(tmp_path / engine[1])
+        done = ilrm_process("batch", f"{root}/*", "-o", f"{outs[-1]}/{{name}}.ply", *SMALL, *engine, "--json")
+        assert done.json["counts"] == {"ok": 3, "skipped": 0, "failed": 1, "crashed": 0}
+        assert "holds no photo" in done.json["folders"][0]["sentence"]
+    assert content(outs[0]) == content(outs[1])
+
+    (outs[1] / "scene 1.ply").unlink()
+    again = ilrm_process("batch", f"{root}/*", "-o", f"{outs[1]}/{{name}}.ply", *SMALL, *engine, "--json")
+    assert again.json["counts"] == {"ok": 1, "skipped": 2, "failed": 1, "crashed": 0}
+    assert content(outs[0]) == content(outs[1])
+
+
+def test_more_workers_than_the_cluster_has_is_one_sentence(own_ray, tmp_path):
+    root = make_folders(tmp_path / "root", 1)
+    done = ilrm_process("batch", f"{root}/*", "-o", f"{tmp_path}/{{name}}.ply", "--engine", "ray", "--jobs", "1000")
+    assert "--jobs 1000 is more than the" in done.sentence

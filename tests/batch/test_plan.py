@@ -1,0 +1,71 @@
+"""Which folders a batch is over, and where their scenes go."""
+
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.batch.plan import find_places, plan
+from ilrm_cli.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """Run from a folder with `root`, which holds three folders, a video and two other files."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("scene 10", "scene 2", "Straße [1]", ".hidden"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    for name in ("walk.MP4", "README.md", "photo.jpg"):
+        (tmp_path / "root" / name).touch()
+    return Path("root")
+
+
+def test_a_quoted_pattern_and_what_a_shell_makes_of_it_are_the_same(root):
+    expanded = [str(path) for path in root.glob("[!.]*")]
+    assert set(find_places(["root/*"])[0]) == set(find_places([*expanded, "root/scene 2"])[0])
+
+
+def test_folders_and_videos_are_taken_in_natural_order_and_other_files_named(root):
+    places, others = find_places(["root/*"])
+    assert [path.name for path in places] == ["Straße [1]", "scene 2", "scene 10", "walk.MP4"]
+    assert sorted(path.name for path in others) == ["README.md", "photo.jpg"]
+
+
+def test_brackets_in_a_name_are_no_pattern(root):
+    assert find_places(["root/Straße [1]"])[0] == [root / "Straße [1]"]
+
+
+def test_scenes_are_named_after_folder_and_parent(root):
+    places = [root / "scene 2", root / "walk.MP4", Path("root/.")]
+    jobs = plan(places, "out/{parent}/{name}.ply")
+    assert [str(job.output) for job in jobs][:2] == ["out/root/scene 2.ply", "out/root/walk.ply"]
+    assert jobs[2].name == "root"
+
+
+def test_a_name_with_braces_is_not_filled_in_again(root):
+    folder = root / "{parent}"
+    folder.mkdir()
+    assert plan([folder], "{parent}-{name}.ply")[0].output == Path("root-{parent}.ply")
+
+
+@pytest.mark.parametrize(
+    ("template", "remedy"),
+    [("out.ply", r"add \{name\}"), ("out/{name}.ply", r"add \{parent\}"), ("{parent}{name}.ply", "rename one")],
+)
+def test_two_folders_never_share_a_scene(tmp_path, template, remedy):
+    same = [tmp_path / "1" / "a" / "x", tmp_path / "2" / "a" / "x"]
+    with pytest.raises(InputError, match=rf"1/a/x.*2/a/x the same scene .*; {remedy}"):
+        plan(same, template)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "sentence"),
+    [(["nothing*"], "nothing matches nothing"), (["root/*.md"], "only files that are no video")],
+)
+def test_patterns_that_give_no_folder(root, patterns, sentence):
+    with pytest.raises(InputError, match=sentence):
+        find_places(patterns)
+
+
+def test_scenes_are_written_as_ply():
+    with pytest.raises(InputError, match=r"written as \.ply"):
+        plan([Path("a")], "out/{name}.splat")

@@ -1,0 +1,78 @@
+"""Processes that work for a batch, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.batch.processes import LocalCrew
+
+PARENT = """
+import time
+from ilrm_cli.batch.processes import LocalCrew
+if __name__ == "__main__":
+    hand = LocalCrew(1, []).poser(0)
+    import os
+    print(hand.submit(os.getpid).result(), flush=True)
+    hand.submit(time.sleep, 60)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def crew():
+    crew = LocalCrew(2, ["3", "GPU-5"])
+    yield crew
+    crew.close()
+
+
+def test_a_hand_is_another_process_with_its_gpu(crew):
+    hands = [crew.poser(0), crew.poser(1)]
+    assert [hand.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() for hand in hands] == ["3", "GPU-5"]
+    assert len({os.getpid(), *(hand.submit(os.getpid).result() for hand in hands)}) == 3
+
+
+def test_ctrl_c_is_for_the_batch_to_handle(crew):
+    hand = crew.poser(0)
+    process = hand.submit(os.getpid).result()
+    os.kill(process, signal.SIGINT)
+    assert hand.submit(os.getpid).result() == process
+
+
+def test_a_process_that_dies_is_lost_with_the_reason(crew):
+    for function, argument, reason in ((os._exit, 7, "status 7"), (os.abort, None, "SIGABRT")):
+        lost = crew.poser(0).submit(function, *([argument] if argument else []))
+        with pytest.raises(HandLost, match=reason):
+            lost.result()
+
+
+def test_closing_ends_what_is_under_way(crew):
+    hand = crew.poser(0)
+    start, under_way = time.monotonic(), hand.submit(time.sleep, 60)
+    hand.close()
+    with pytest.raises(HandLost, match="SIGKILL"):
+        under_way.result()
+    assert time.monotonic() - start < 30
+
+
+def test_processes_end_with_the_batch_however_it_ends(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(child)
+
+
+def running(process: int) -> bool:
+    """Whether it runs; where nobody collects the dead, they remain as zombies."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
+    return done.stdout.strip()[:1] not in ("", "Z")

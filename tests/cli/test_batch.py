@@ -1,0 +1,117 @@
+"""Many folders through the command line."""
+
+import json
+
+import pytest
+import typer
+
+from ilrm_cli.batch import run
+from ilrm_cli.batch.outcome import Outcome
+from ilrm_cli.cli.app import app
+from tests.batch.folders import SMALL, content, make_folders
+from tests.cli.run import Outcome as Done
+from tests.cli.run import ilrm
+
+KEYS = {
+    "name", "photos", "output", "status", "sentence", "photos_used", "photos_found", "gaussians", "psnr", "ssim",
+    "seconds", "warnings", "traceback",
+}  # fmt: skip
+OWN_OPTIONS = {"--jobs", "--engine", "--summary"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = make_folders(tmp_path_factory.mktemp("batch") / "root", 2)
+    (root / "notes.txt").touch()
+    return root
+
+
+def batch(root, *options: str) -> Done:
+    return ilrm("batch", f"{root}/*", "-o", f"{root.parent}/out/{{name}}.ply", *SMALL, *options)
+
+
+@pytest.fixture(scope="module")
+def first(root) -> Done:
+    return batch(root, "--json", "--summary", str(root.parent / "summary.jsonl"))
+
+
+def test_json_keys_are_the_contract(first):
+    assert set(first.json) == {"command", "status", "counts", "seconds", "folders", "warnings"}
+    assert all(set(folder) == KEYS for folder in first.json["folders"])
+
+
+def test_each_folder_ends_in_a_scene_or_in_a_sentence(first, root):
+    assert first.status == 1
+    assert first.json["counts"] == {"ok": 2, "skipped": 0, "failed": 1, "crashed": 0}
+    empty, *good = first.json["folders"]
+    assert (empty["name"], empty["status"]) == ("empty", "failed")
+    assert "holds no photo" in empty["sentence"]
+    assert [(f["status"], f["photos_used"], f["photos_found"]) for f in good] == [("ok", 3, 11)] * 2
+    assert set(content(root.parent / "out")) == {f"scene {i}.{kind}" for i in (0, 1) for kind in ("ply", "json")}
+    assert first.json["warnings"] == [f"passed over: {root}/notes.txt, neither folder nor video."]
+
+
+def test_the_summary_holds_a_line_for_each_folder(first, root):
+    lines = (root.parent / "summary.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == first.json["folders"]
+
+
+def test_a_scene_is_byte_for_byte_that_of_reconstruct(first, root, tmp_path):
+    done = ilrm("reconstruct", root / "scene 1", "-o", tmp_path / "scene 1.ply", *SMALL, "-q")
+    assert done.status == 0
+    of_batch = content(root.parent / "out")
+    assert content(tmp_path) == {name: of_batch[name] for name in ("scene 1.json", "scene 1.ply")}
+
+
+def test_a_second_run_skips_what_is_there_and_makes_what_is_not(first, root):
+    before = content(root.parent / "out")
+    (root.parent / "out" / "scene 0.ply").unlink()
+    again = batch(root)
+    assert again.status == 1
+    assert "1 ok, 1 skipped, 1 failed" in again.out
+    assert content(root.parent / "out") == before
+
+
+def test_other_settings_leave_the_scenes_and_say_so(first, root):
+    before = content(root.parent / "out")
+    other = batch(root, "--seed", "1", "--json")
+    assert [folder["status"] for folder in other.json["folders"]] == ["failed"] * 3
+    assert "other settings (seed)" in other.json["folders"][1]["sentence"]
+    assert content(root.parent / "out") == before
+
+
+def test_a_bug_has_its_own_status_and_its_traceback(root, monkeypatch):
+    def run_with_a_bug(batch, report):
+        yield Outcome(batch.jobs[0], "crashed", "A bug of ilrm (KeyError: 'x').", traceback="Traceback: in f")
+
+    monkeypatch.setattr(run, "run", run_with_a_bug)
+    done = batch(root)
+    assert done.status == 3
+    assert "Traceback: in f" in done.err
+    assert "A bug of ilrm" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none/*"], "nothing matches none/*"),
+        (["."], "--model zz: "),
+        ([".", "--summary", "none/s.jsonl"], "the folder none does not exist"),
+        ([".", "-o", "x.splat"], "written as .ply"),
+        ([".", "--views", "1"], "--views 1: a scene needs at least 2 photos"),
+    ],
+)
+def test_what_suits_no_folder_is_one_sentence_before_any_work(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = ilrm("batch", *arguments, "--model", "zz") if "--model" in sentence else ilrm("batch", *arguments)
+    assert done.status == 1
+    assert sentence.removeprefix("--model ") in done.sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_has_every_option_of_reconstruct():
+    def options(command: str) -> set[str]:
+        parameters = typer.main.get_command(app).commands[command].params
+        return {option for parameter in parameters for option in parameter.opts if option.startswith("-")}
+
+    assert options("batch") == options("reconstruct") | OWN_OPTIONS
