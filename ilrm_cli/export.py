@@ -110,6 +110,8 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         scores=scores,
         warnings=result.warnings,
         pose_card=dataclasses.asdict(pose_card(result.capture)),
+        left_out=result.left_out,
+        auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
         frame=settings.frame,
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},

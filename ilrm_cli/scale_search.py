@@ -28,7 +28,7 @@ from ilrm_cli.views import Views
 MAX_JUDGES = 4  # held-out photos that decide, evenly chosen
 MIN_GAIN_DB = 0.1  # below which the usual scale stays: so little is chance
 TRIAL_SHRINK, TRIAL_LEAST_PX = 2, 96  # images of the trials: smaller by so much, unless their long side falls below
-FACTORS = (0.5, 2.0)  # of the usual scale: candidates
+FACTORS = (0.5, 3.0)  # of the usual scale: candidates
 FARTHEST_RAW = 8.0  # a raw scale this many times away is that of maps and satellites, which no model was trained on
 TINY = 1e-12
 SAME_SCALE = 1.15  # candidates closer than this factor to another one are not worth a pass

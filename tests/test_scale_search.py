@@ -40,9 +40,9 @@ def wall(grey: float, scene: Prepared) -> Gaussians:
 
 def test_the_candidates_are_apart_and_begin_with_the_usual_scale():
     raw = candidates(prepared(world=Similarity(4.0, torch.eye(3).double(), torch.zeros(3).double())))
-    assert raw == {"usual": 1.0, "x0.5": 0.5, "x2": 2.0}  # a centred capture: raw is the usual scale
+    assert raw == {"usual": 1.0, "x0.5": 0.5, "x3": 3.0}  # a centred capture: raw is the usual scale
     off = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0, 4]).double())
-    assert candidates(prepared(world=off)) == {"usual": 1.0, "x0.5": 0.5, "x2": 2.0, "raw": pytest.approx(0.25)}
+    assert candidates(prepared(world=off)) == {"usual": 1.0, "x0.5": 0.5, "x3": 3.0, "raw": pytest.approx(0.25)}
 
 
 def test_a_scaled_scene_is_the_same_scene():
@@ -78,19 +78,19 @@ def test_trials_see_smaller_images_of_the_same_scene():
 
 
 def test_the_scale_that_shows_held_out_photos_best_is_used():
-    tones = {0.5: 0.9, 1.0: 0.7, 2.0: 0.52}
+    tones = {0.5: 0.9, 1.0: 0.7, 3.0: 0.52}
     best, choice = best_scale(prepared(), lambda scene: wall(tones[scene.depth_range[0]], scene))
-    assert (choice.factor, best.depth_range) == (2.0, (2.0, 20.0))
+    assert (choice.factor, best.depth_range) == (3.0, (3.0, 30.0))
     assert choice.judges == 3  # every second of five
-    assert list(choice.tried_db) == ["usual", "x0.5", "x2"]
-    assert choice.tried_db["x2"] == pytest.approx(34.0, abs=0.5)  # an error of 0.02
+    assert list(choice.tried_db) == ["usual", "x0.5", "x3"]
+    assert choice.tried_db["x3"] == pytest.approx(34.0, abs=0.5)  # an error of 0.02
     assert choice.gain_db == pytest.approx(20.0, abs=0.5)  # to 0.2
     assert best.targets is not None
     assert len(best.targets) == 5
 
 
 def test_a_gain_by_chance_changes_nothing():
-    tones = {0.5: 0.7, 1.0: 0.7, 2.0: 0.6995}
+    tones = {0.5: 0.7, 1.0: 0.7, 3.0: 0.6995}
     scene = prepared()
     best, choice = best_scale(scene, lambda attempt: wall(tones[attempt.depth_range[0]], attempt))
     assert best is scene

@@ -9,7 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ilrm_cli.cli.console import EXIT_FAILED, Face, face
-from ilrm_cli.cli.options import AsJson, Device, Fps, KnownCamera, MaxFrames, Overwrite, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import (
+    AsJson,
+    AutoScale,
+    Device,
+    Fps,
+    KnownCamera,
+    MaxFrames,
+    Overwrite,
+    Quiet,
+    SceneFrame,
+    Seed,
+    Verbose,
+    ViewCount,
+)
 
 if TYPE_CHECKING:
     from ilrm_cli.batch.outcome import Outcome
@@ -26,9 +39,7 @@ def batch(
         str,
         typer.Option("--output", "-o", help="The .ply of each; {name} is the folder's name, {parent} its parent's."),
     ] = "{name}.ply",
-    views: Annotated[
-        int | None, typer.Option(help="Photos given to the model; the others score it. Default: 8.")
-    ] = None,
+    views: ViewCount = None,
     refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
     poses: Annotated[
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
@@ -36,10 +47,8 @@ def batch(
     camera: KnownCamera = None,
     model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
     size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
-    frame: Annotated[
-        Literal["input", "up", "opengl"],
-        typer.Option(help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
-    ] = "input",
+    auto_scale: AutoScale = True,
+    frame: SceneFrame = "input",
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
@@ -71,7 +80,7 @@ def batch(
 
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
-            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed,
+            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
         )  # fmt: skip
         places, others = plan.find_places(photos)
         planned = plan.plan(places, output)

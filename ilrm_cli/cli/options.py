@@ -5,6 +5,34 @@ from typing import Annotated, Literal
 
 import typer
 
+
+def count_or_auto(text: str) -> int | None:
+    """The number; None for "auto"."""
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is neither a number nor auto.") from None
+
+
+ViewCount = Annotated[
+    int | None,
+    typer.Option(
+        "--views",
+        parser=count_or_auto,
+        metavar="N|auto",
+        show_default="auto",
+        help="Photos given to the model; the others score it. auto is 8, and more where the photos stand far apart.",
+    ),
+]
+SceneFrame = Annotated[
+    Literal["input", "up", "opengl"],
+    typer.Option("--frame", help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
+]
+AutoScale = Annotated[
+    bool, typer.Option(help="Try other scales on held-out photos and use the one that shows them best.")
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto takes CUDA where it is present.")
 ]

@@ -9,15 +9,18 @@ import typer
 from ilrm_cli.cli.console import Face, face
 from ilrm_cli.cli.options import (
     AsJson,
+    AutoScale,
     Device,
     Fps,
     KnownCamera,
     MaxFrames,
     Overwrite,
     Quiet,
+    SceneFrame,
     SceneOutput,
     Seed,
     Verbose,
+    ViewCount,
 )
 from ilrm_cli.cli.pose_card import card_lines
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from ilrm_cli.export import Exported
     from ilrm_cli.reconstruct import Reconstruction
 
-STAGES = ("poses", "load", "inference", "refine", "score", "export")  # of the table, in order
+STAGES = ("poses", "load", "scale", "inference", "refine", "score", "export")  # of the table, in order
 SHOWN_SECONDS = 0.005  # what took less was not done
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
@@ -35,9 +38,7 @@ def reconstruct(
         Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json; or a video.")
     ],
     output: SceneOutput = Path("scene.ply"),
-    views: Annotated[
-        int | None, typer.Option(help="Photos given to the model; the others score it. Default: 8.")
-    ] = None,
+    views: ViewCount = None,
     refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
     poses: Annotated[
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
@@ -45,10 +46,8 @@ def reconstruct(
     camera: KnownCamera = None,
     model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
     size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
-    frame: Annotated[
-        Literal["input", "up", "opengl"],
-        typer.Option(help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
-    ] = "input",
+    auto_scale: AutoScale = True,
+    frame: SceneFrame = "input",
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
@@ -69,7 +68,7 @@ def reconstruct(
         from ilrm_cli.fingerprint import inputs_sha256
 
         settings = stage.Settings(
-            views, poses, model, size, refine, device, precision, seed, frame, fps, max_frames, camera=camera
+            views, poses, model, size, refine, device, precision, seed, frame, fps, max_frames, camera, auto_scale
         )
         export.check_scene_output(output, overwrite)
         with shown.progress() as report:
@@ -85,7 +84,7 @@ def summarize(
     result: "Reconstruction", written: "Exported", output: Path, sentence: str, total_s: float
 ) -> dict[str, Any]:
     """The result as JSON values: what `--json` prints."""
-    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:3], *ATTENTIONS, *STAGES[3:])}
+    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
     refined = result.refinement
     return {
         "command": "reconstruct",
@@ -98,7 +97,9 @@ def summarize(
             "registered": len(result.capture.photos),
             "used": [photo.name for photo in result.used],
             "held_out": [photo.name for photo in result.held_out],
+            "left_out": [vars(photo) for photo in result.left_out],
         },
+        "auto_scale": vars(result.scale) if result.scale else None,
         "model": {"name": result.model_name, "sha256": result.model_sha256},
         "device": result.device,
         "renderer": result.renderer,
@@ -139,6 +140,11 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     for line in card_lines(pose_card(result.capture)) if shown.verbose else ():
         shown.detail(line)
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
+    for photo in result.left_out:
+        shown.detail(f"{photo.name}: {photo.reason}")
+    if scale := result.scale:
+        tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
+        shown.detail(f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})")
     shown.detail(f"{result.floating:,} Gaussians left out because other photos see through them")
     shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")
     if refined := summary["refine"]:

@@ -15,15 +15,26 @@ from tests.cli.run import ilrm, ilrm_process
 
 KEYS = {
     "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
-    "refine", "verdict", "timings_s", "layers", "warnings",
+    "refine", "auto_scale", "verdict", "timings_s", "layers", "warnings",
 }  # fmt: skip
-TIMINGS = {"poses", "load", "inference", "cross_attention", "self_attention", "refine", "score", "export", "total"}
+TIMINGS = {
+    "poses",
+    "load",
+    "scale",
+    "inference",
+    "cross_attention",
+    "self_attention",
+    "refine",
+    "score",
+    "export",
+    "total",
+}
 
 
 def test_json_keys_are_the_contract(made):
     _, result = made
     assert set(result) == KEYS
-    assert set(result["views"]) == {"found", "registered", "used", "held_out"}
+    assert set(result["views"]) == {"found", "registered", "used", "held_out", "left_out"}
     assert set(result["model"]) == {"name", "sha256"}
     assert set(result["held_out"]) == {"psnr", "ssim"}
     assert set(result["timings_s"]) == TIMINGS
@@ -35,6 +46,9 @@ def test_what_it_says_is_consistent(made):
     views, timings = result["views"], result["timings_s"]
     assert (result["command"], result["status"], result["output"]) == ("reconstruct", "ok", str(output))
     assert len(views["used"]) == 4
+    assert {p["name"] for p in views["left_out"]} >= set(views["held_out"])
+    assert len(views["left_out"]) + len(views["used"]) == views["found"]
+    assert result["auto_scale"]["tried_db"]["usual"] > 0
     assert views["registered"] == len(views["used"]) + len(views["held_out"])
     assert not set(views["used"]) & set(views["held_out"])
     assert timings["inference"] > timings["cross_attention"] + timings["self_attention"] > 0
@@ -69,6 +83,8 @@ def test_the_record_tells_how_it_was_made(made):
     assert record.model["sha256"] == result["model"]["sha256"]
     assert {v.name for v in record.views if v.role == "input"} == set(result["views"]["used"])
     assert record.settings["views"] == 4
+    assert [vars(photo) for photo in record.left_out] == result["views"]["left_out"]
+    assert record.auto_scale == result["auto_scale"]
     assert record.scores["psnr"] == pytest.approx(result["held_out"]["psnr"])
     comments = decode_ply(output).comments
     assert any("sha256" in line for line in comments)
@@ -114,3 +130,18 @@ def test_all_photos_as_inputs_leaves_nothing_to_score(tmp_path):
     assert outcome.json["held_out"] == {"psnr": None, "ssim": None}
     assert f"--views {count - 1}" in outcome.json["verdict"]
     assert outcome.json["refine"]["ran"] == 3
+
+
+def test_views_are_counted_by_themselves_and_the_scale_is_left_alone_when_asked(tmp_path):
+    options = ("--views", "auto", "--no-auto-scale", "--size", "64", "--json")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", *options)
+    count = len(list((SAMPLES / "posed" / "images").iterdir()))
+    assert len(outcome.json["views"]["used"]) == min(8, count - 1)
+    assert outcome.json["auto_scale"] is None
+    assert read_record(tmp_path / "s.json").settings["views"] is None
+
+
+def test_views_that_are_neither_a_number_nor_auto_are_refused(tmp_path):
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "many")
+    assert outcome.status == 2
+    assert "many is neither a number nor auto" in outcome.err
