@@ -112,6 +112,7 @@ def test_what_suits_no_folder_is_one_sentence_before_any_work(arguments, sentenc
 def test_it_has_every_option_of_reconstruct():
     def options(command: str) -> set[str]:
         parameters = typer.main.get_command(app).commands[command].params
-        return {option for parameter in parameters for option in parameter.opts if option.startswith("-")}
+        names = (name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))
+        return {name for name in names if name.startswith("-")}
 
     assert options("batch") == options("reconstruct") | OWN_OPTIONS
