@@ -22,7 +22,7 @@ def card_lines(card: "PoseCard") -> Iterator[str]:
     if card.step_deg is not None:
         yield f"from photo to nearest photo {card.step_deg:.0f} degrees as seen from the scene"
     if card.relief is not None:
-        yield f"the scene stands out of a plane by {card.relief:.0%} of its distance"
+        yield f"three quarters of the points lie within {card.relief:.1%} of their distance from one plane"
     yield f"field of view {_range(card.fov_deg)} degrees, {_range(card.fov_kept_deg)} kept"
     yield from _overlap_lines(card)
     for clause in card.unlike_training:

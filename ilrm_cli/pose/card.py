@@ -16,7 +16,8 @@ from ilrm_cli.pose.overlap import overlap_matrix
 from ilrm_cli.views import Capture
 
 TIED_POINTS = 15  # points in common from which two posed photos overlap
-FLAT = 0.02  # relief over distance below which a scene is as good as a plane
+FLAT = 0.015  # relief over distance below which a scene is as good as a plane; the least of a building was 0.018
+FLAT_SHARE = 0.75  # of the points that lie within the relief of the plane; the rest may be anything
 STILL = 0.035  # baseline over distance below which depth is guesswork: 2 degrees seen from the scene
 WIDE_STEP_DEG = 30.0  # between a photo and its nearest one, as seen from the scene: beyond it, much is seen only once
 FIT_ROUNDS = 5  # of fitting a plane to the half of the points that is nearest to it
@@ -46,7 +47,7 @@ class PoseCard:
     overlap: tuple[tuple[int, ...], ...] | None  # sparse points that two photos share; 0 on the diagonal
     baseline_to_depth: float | None  # distance of the two farthest cameras over the median distance of the scene
     step_deg: float | None  # median angle between a photo and its nearest one, as seen from the scene
-    relief: float | None  # how far the points stand out of one plane (90 %), over their distance
+    relief: float | None  # how far three quarters of the points stand out of one plane, over their distance
     fov_deg: tuple[float, float]  # smallest and largest angle of view of the longer side, as photographed
     fov_kept_deg: tuple[float, float]  # the same once undistorted and cut to the common shape
     unlike_training: tuple[str, ...]  # one clause for each way in which this differs from what the model was trained on
@@ -60,7 +61,7 @@ def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard
     positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
     found = [photo.points for photo in capture.photos if photo.points is not None and len(photo.points)]
     overlap = overlap_matrix(found) if len(found) == len(names) else None
-    depth = _depth(positions, capture.points)
+    depth = _depth(positions, [photo.points for photo in capture.photos])
     apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
     baseline = None if depth is None else float(apart.max() / depth)
     nearest = np.where(np.eye(len(names), dtype=bool), np.inf, apart).min(1)
@@ -108,8 +109,8 @@ def _advice(baseline: float | None, step_deg: float | None, relief: float | None
         )
     if relief is not None and relief < FLAT:
         yield (
-            f"all photos show a plane (it stands out by {relief:.1%} of its distance): lens and poses are uncertain; "
-            "take some at a slant, with things in view that stand out of it."
+            f"nearly all that the photos show lies in a plane (within {relief:.1%} of its distance): the lens is "
+            "uncertain; take some at a slant, with things in view that stand out of the plane."
         )
 
 
@@ -154,16 +155,18 @@ def _kept_deg(lenses: Sequence[Lens]) -> list[float]:
     return kept
 
 
-def _depth(positions: Float64[ndarray, "photo 3"], points: Float64[ndarray, "point 3"]) -> float | None:
-    """Median distance of the points from the middle of the cameras; None without points."""
-    if not len(points):
-        return None
-    depth = float(np.median(np.linalg.norm(points - positions.mean(0), axis=1)))
-    return depth if depth > 0 else None
+def _depth(positions: Float64[ndarray, "photo 3"], found: Sequence[ndarray | None]) -> float | None:
+    """Median over photos of the median distance to the points found in each; None where no photo tells."""
+    distances = [
+        float(np.median(np.linalg.norm(points - position, axis=1)))
+        for position, points in zip(positions, found, strict=True)
+        if points is not None and len(points)
+    ]
+    return float(np.median(distances)) if distances else None
 
 
 def relief_of(points: Float64[ndarray, "point 3"]) -> float:
-    """Distance from the plane that fits half of the points best, within which 90 % of them lie.
+    """Distance from the plane that fits half of the points best, within which FLAT_SHARE of them lie.
 
     The plane is fitted to the nearer half again and again (least trimmed squares), so that stray points do not count.
     """
@@ -174,4 +177,4 @@ def relief_of(points: Float64[ndarray, "point 3"]) -> float:
         normal = np.linalg.svd(near - center, full_matrices=False)[2][-1]
         distance = np.abs((points - center) @ normal)
         near = points[distance <= np.median(distance)]
-    return float(np.quantile(distance, 0.9))
+    return float(np.quantile(distance, FLAT_SHARE))

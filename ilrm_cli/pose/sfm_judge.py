@@ -1,5 +1,6 @@
 """What of structure from motion is believed, and what the user should know about it."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overla
 from ilrm_cli.views import LeftOut
 
 MIN_PHOTOS = 3  # two photos agree by chance too easily
+MIN_OWN_POINTS = 15  # of one photo; with fewer, global mapping put photos anywhere, one 80 times too far away
 MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
 WEAK_OBSERVATIONS = 100  # below, models held together but looked doubtful
 MAX_ERROR_PX = 2.0  # mean reprojection error; COLMAP drops points beyond 4, sound models stay below 1
@@ -23,14 +25,24 @@ NAMED = 12  # photos that a warning spells out
 
 
 def believable(models: Sequence[pycolmap.Reconstruction], count: int) -> list[pycolmap.Reconstruction]:
-    """Models in which no fault is found; the one with most photos first."""
-    return sorted((model for model in models if fault(model, count) is None), key=rank, reverse=True)
+    """Models in which no fault is found, less photos that hang by too few points; the one with most photos first."""
+    held = [without_loose_photos(model) for model in models]
+    return sorted((model for model in held if fault(model, count) is None), key=rank, reverse=True)
+
+
+def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
+    """The model, or a copy in which every photo sees enough points; as one goes, others may come loose."""
+    held = model
+    while loose := [image for image in _posed(held) if image.num_points3D < MIN_OWN_POINTS]:
+        held = copy.deepcopy(model) if held is model else held
+        held.deregister_frame(min(loose, key=lambda image: image.num_points3D).frame_id)
+    return held
 
 
 def fault(model: pycolmap.Reconstruction, count: int) -> str | None:
     """Why a model of `count` photos cannot be right, as a clause; None if nothing speaks against it."""
     if model.num_reg_images() < min(MIN_PHOTOS, count):
-        return "only two photos could be joined"
+        return "hardly any photos could be joined"
     if model.compute_mean_observations_per_reg_image() < MIN_OBSERVATIONS:
         return "too few points are shared"
     if not all(_possible(model.camera(image.camera_id)) for image in _posed(model)):
@@ -132,7 +144,7 @@ def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str
         return f"{count} photos are too few to find camera positions from; take at least {MIN_PHOTOS} that overlap."
     advice = advice_on_overlap(graph)
     if advice:
-        return f"No camera positions were found for the {count} photos: {advice[0]}"
+        return f"No camera positions were found for the {count} photos, as {advice[0]}"
     found = fault(max(models, key=rank), count) if models else None
     return (
         f"No camera positions were found for the {count} photos, although they overlap: "

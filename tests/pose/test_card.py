@@ -42,9 +42,9 @@ def test_shared_points_are_counted():
 
 def test_relief_ignores_stray_points():
     flat = RNG.uniform(-1, 1, (1000, 3)) * (1, 1, 0.01)
-    assert relief_of(flat) == pytest.approx(0.009, rel=0.1)
+    assert relief_of(flat) == pytest.approx(0.0075, rel=0.1)
     flat[:50] += (0, 0, 30.0)
-    assert relief_of(flat) == pytest.approx(0.0095, rel=0.1)
+    assert relief_of(flat) == pytest.approx(0.0079, rel=0.1)
 
 
 def test_angle_of_view_with_and_without_distortion():
@@ -71,7 +71,7 @@ def test_a_still_camera_and_a_plane_are_said():
     assert any("hardly moved" in sentence for sentence in still.advice)
     assert any("baseline" in clause for clause in still.unlike_training)
     plane = pose_card(capture_of(cameras_on_an_arc(4), ROOM * (1, 1, 0.001) + (0, 0, 4)))
-    assert any("a plane" in sentence for sentence in plane.advice)
+    assert any("in a plane" in sentence for sentence in plane.advice)
 
 
 def test_photos_far_apart_are_said():
