@@ -21,7 +21,8 @@ demo: .venv/installed  ## A sample scene becomes a splat and a fly-through
 test: .venv/installed  ## The whole suite except what is marked slow or gpu
 	$(PYTEST)
 
-test-slow: .venv/installed  ## What takes minutes: real photos from end to end
+test-slow: .venv/installed  ## What takes minutes: real photos from end to end, batches that are killed, Ray
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"
 	$(PYTEST) -m slow
 
 test-gpu: .venv/installed  ## What needs a CUDA device

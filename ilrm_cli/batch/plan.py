@@ -1,8 +1,9 @@
 """Which folders a batch is over and where their scenes go; nothing is opened."""
 
 import glob
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
@@ -15,7 +16,7 @@ NAMED_IN_SENTENCE = 3  # paths spelled out before "and N more"
 class Job:
     """One folder of photos, or video, and its scene."""
 
-    name: str  # of the folder, or of the video without its suffix
+    name: str  # of the folder, or of the video without its suffix; after its parent's where several are called so
     photos: Path  # as given
     output: Path  # the .ply
 
@@ -58,7 +59,11 @@ def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
             remedy = remedy if "{name}" in template else "add {name}, as in 'out/{name}.ply'"
             places = listed(job.photos for job in same)
             raise InputError(f"--output {template} gives {places} the same scene {same[0].output}; {remedy}.")
-    return jobs
+    called = Counter(job.name for job in jobs)
+    return tuple(
+        replace(job, name=f"{job.photos.absolute().parent.name}/{job.name}") if called[job.name] > 1 else job
+        for job in jobs
+    )
 
 
 def _job(place: Path, template: str) -> Job:

@@ -24,9 +24,12 @@ class LocalCrew:
     def __init__(self, lanes: int, gpus: list[str]):
         self.lanes, self._gpus, self._hands = lanes, gpus, list[LocalHand]()
 
+    def environment(self, lane: int) -> dict[str, str]:
+        """What the processes of a lane find in theirs beside what is in ours."""
+        return {"CUDA_VISIBLE_DEVICES": self._gpus[lane % len(self._gpus)]} if self._gpus else {}
+
     def poser(self, lane: int) -> "LocalHand":
-        environment = {"CUDA_VISIBLE_DEVICES": self._gpus[lane % len(self._gpus)]} if self._gpus else {}
-        self._hands.append(LocalHand(environment))
+        self._hands.append(LocalHand(self.environment(lane)))
         return self._hands[-1]
 
     modeller = poser

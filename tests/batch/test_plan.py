@@ -41,6 +41,11 @@ def test_scenes_are_named_after_folder_and_parent(root):
     assert jobs[2].name == "root"
 
 
+def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path):
+    jobs = plan([tmp_path / "1" / "x", tmp_path / "2" / "x", tmp_path / "2" / "y"], "{parent}-{name}.ply")
+    assert [job.name for job in jobs] == ["1/x", "2/x", "y"]
+
+
 def test_a_name_with_braces_is_not_filled_in_again(root):
     folder = root / "{parent}"
     folder.mkdir()

@@ -1,0 +1,46 @@
+"""Who gets which GPU, and what is refused before any process is started."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilrm_cli.batch import run
+from ilrm_cli.batch.plan import Job
+from ilrm_cli.batch.run import Batch
+from ilrm_cli.errors import InputError
+from ilrm_cli.reconstruct import Settings
+
+JOBS = (Job("a", Path("a"), Path("a.ply")),)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def gpus_of(batch: Batch) -> list[str | None]:
+    """What each lane's hands are told to see."""
+    crew = run._crew(batch)
+    return [crew.environment(lane).get("CUDA_VISIBLE_DEVICES") for lane in range(crew.lanes)]
+
+
+def test_each_gpu_has_a_worker(two_gpus, monkeypatch):
+    assert gpus_of(Batch(JOBS, Settings())) == ["0", "1"]
+    assert gpus_of(Batch(JOBS, Settings(), lanes=3)) == ["0", "1", "0"]
+    assert gpus_of(Batch(JOBS, Settings(device="cpu"))) == [None]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-7")
+    assert gpus_of(Batch(JOBS, Settings())) == ["5", "GPU-7"]
+
+
+def test_without_a_gpu_there_is_one_worker_unless_more_are_asked_for():
+    assert gpus_of(Batch(JOBS, Settings(device="cpu"))) == [None]
+    assert gpus_of(Batch(JOBS, Settings(device="cpu"), lanes=3)) == [None] * 3
+
+
+def test_settings_that_suit_no_folder_are_refused():
+    for settings, sentence in ((Settings(views=1), "--views 1"), (Settings(model="none.pt"), "none.pt")):
+        with pytest.raises(InputError, match=sentence):
+            next(run.run(Batch(JOBS, settings)))
