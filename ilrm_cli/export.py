@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
@@ -20,6 +22,7 @@ from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path,
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.up import up_direction
 from ilrm_cli.views import PosedPhoto, Views
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
@@ -61,9 +64,7 @@ def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha2
     `fingerprint` said before the photos were read.
     """
     start = time.perf_counter()
-    frame = frame_from_input(
-        settings.frame, torch.from_numpy(np.stack([p.world_from_cam for p in result.capture.photos]))
-    )
+    frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     ply = encode_ply(scene[finite], comments(result, settings))
@@ -113,9 +114,15 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
         frame=settings.frame,
+        up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},
     )
+
+
+def poses_of(result: Reconstruction) -> Float64[Tensor, "photo 4 4"]:
+    """World_from_cam of every photo that has a pose: all together know best where up is."""
+    return torch.from_numpy(np.stack([photo.world_from_cam for photo in result.capture.photos]))
 
 
 def _recorded(

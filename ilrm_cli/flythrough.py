@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy import ndarray
+from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
@@ -61,6 +62,7 @@ class _Stage:
     cameras: Cameras  # of the photos, or a ring around a scene that came without them
     background: tuple[float, float, float]
     near: float  # world units
+    up: Tensor | None  # [3] unit, as the record says; None: it does not
     warnings: tuple[str, ...]
 
 
@@ -191,8 +193,9 @@ def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, 
     fps = fps or DEFAULT_FPS
     count = max(1, round((seconds or DEFAULT_SECONDS) * fps))
     poses = stage.cameras.world_from_cam
-    photographed = stage.cameras.moved(upright(poses, up_direction(poses)))  # none lies on its side in the film
-    subject = subject_of(photographed, stage.ply.gaussians)
+    up = up_direction(poses) if stage.up is None else stage.up
+    photographed = stage.cameras.moved(upright(poses, up))  # none lies on its side in the film
+    subject = subject_of(photographed, stage.ply.gaussians, up)
     cameras, chosen = paths.path("orbit" if full else path, photographed, subject, count, full=full)
     return _Flight(cameras, chosen, fps, default_size(stage.cameras))
 
@@ -209,9 +212,10 @@ def _load(scene: Path) -> _Stage:
         note = (
             f"no record with cameras lies beside {scene} ({beside.name}): filmed from a ring around its middle, y down."
         )
-        return _Stage(ply, ring, WHITE, NEAR, (*warnings, note))
+        return _Stage(ply, ring, WHITE, NEAR, None, (*warnings, note))
     near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
-    return _Stage(ply, cameras, record.background, near, warnings)
+    up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
+    return _Stage(ply, cameras, record.background, near, up, warnings)
 
 
 @torch.inference_mode()

@@ -128,6 +128,22 @@ def test_the_recorded_background_is_used(scene: Path, tmp_path: Path) -> None:
     assert np.asarray(Image.open(tmp_path / "f_0000.png"))[1, 1].max() < 10
 
 
+def test_the_recorded_up_is_up_though_the_photos_lie_on_their_sides(scene: Path, tmp_path: Path) -> None:
+    """A blue ball above the red one, four photos turned by a quarter that do not betray it: above it is in the film."""
+    above = replace(red_ball(), means=(MIDDLE + UP).float()[None], harmonics=red_ball().harmonics.flip(2))
+    scene.write_bytes(encode_ply(Gaussians.concatenated(red_ball(), above)))
+    lying = arc_of_cameras()
+    quarter = torch.tensor([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
+    lying = lying.moved(lying.world_from_cam @ quarter)
+    record = SceneRecord(recorded_views(list("abcd"), ["0"] * 4, lying, "input"), SAME_FRAME, {}, seed=0)
+    write_record(record_path(scene), replace(record, up=tuple(UP.tolist())))
+    fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 48))
+    red, _, blue = np.asarray(Image.open(tmp_path / "f_0000.png")).astype(int).transpose(2, 0, 1)
+    row, column = (int(i) for i in np.unravel_index((blue - red).argmax(), blue.shape))
+    assert row < 18
+    assert abs(column - 24) < 5
+
+
 def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> None:
     ball = red_ball()
     content = encode_ply(Gaussians(*(torch.cat([value, value]) for value in vars(ball).values())))

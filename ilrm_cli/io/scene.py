@@ -55,6 +55,7 @@ class SceneRecord:
     left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
     frame: str = "input"  # of the .ply and the cameras: "input", "up" or "opengl", see `frames`
     frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
+    up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known
     inputs_sha256: str | None = None  # of all that the scene was made from, see `fingerprint`; None: not known
     ply_sha256: str | None = None  # of the .ply as it was written
@@ -172,6 +173,7 @@ def _record(content: dict[str, Any]) -> SceneRecord:
             "background": _numbers(content["background"], 3),
             "warnings": tuple(content["warnings"]),
             "left_out": tuple(LeftOut(str(p["name"]), str(p["reason"])) for p in content.get("left_out", ())),
+            "up": None if content.get("up") is None else _numbers(content["up"], 3),
             "frame_from_input": tuple(_numbers(row, 3) for row in content.get("frame_from_input", NOT_TURNED)),
         }
     )

@@ -31,9 +31,13 @@ class Subject:
     converging: bool  # the cameras look at the target from clearly different sides
 
 
-def subject_of(cameras: Cameras, gaussians: Gaussians) -> Subject:
-    """The point nearest to all viewing axes where they cross; else the point ahead of them at the scene's depth."""
-    up, depth = up_direction(cameras.world_from_cam), visible_depth(cameras, gaussians)
+def subject_of(cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | None = None) -> Subject:
+    """The point nearest to all viewing axes where they cross; else the point ahead of them at the scene's depth.
+
+    `up` is unit; None: as the cameras tell.
+    """
+    up = up_direction(cameras.world_from_cam) if up is None else up
+    depth = visible_depth(cameras, gaussians)
     crossing = axes_crossing(cameras)
     if crossing is not None:
         return Subject(crossing, up, depth, converging=True)

@@ -74,6 +74,7 @@ def test_the_file_renders_like_the_scene_in_memory(tmp_path, frame):
     assert record.frame == frame
     if frame != "input":  # the cameras of a level capture stand upright in it
         up = {"up": [0.0, 0, 1], "opengl": [0.0, 1, 0]}[frame]
+        assert record.up == pytest.approx(up, abs=1e-6)
         assert (-cameras.world_from_cam[:, :3, 1] @ torch.tensor(up) > 0.7).all()
 
 

@@ -41,6 +41,7 @@ def record() -> SceneRecord:
         warnings=('skipped [\n1, 2\n] "x.jpg"',),
         left_out=(LeftOut("4.jpg", "it is cut short"),),
         frame="up",
+        up=(0.0, 0.0, 1.0),
         frame_from_input=((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)),
         auto_scale={"factor": 2.0},
         versions={"torch": "2"},
