@@ -14,8 +14,8 @@ PITCH_WEIGHT = 0.1  # of the squared sine of the angle above or below the horizo
 MAX_PITCH_SIN2 = 0.25  # who looks steeply up or down counts as 30 degrees
 LOOK_UP_WEIGHT = 0.02  # of the median sine of that angle: people look down at things more than up
 MAX_LOOK_UP_SIN = 0.2  # but not because they look down ever more steeply
-TURN_COST = 0.015  # of a photo that lies on its side
-UPSIDE_DOWN_COST = 0.03  # of one that stands on its head
+TURN_COST = 0.01  # of a photo that lies on its side
+UPSIDE_DOWN_COST = 0.02  # of one that stands on its head
 MAX_TRIED = 64  # cameras whose axes are tried; more add none that is new
 ROUNDS = 3  # of turning the cameras upright and estimating again; two settle
 
