@@ -6,6 +6,7 @@ is started for the time of the batch.
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.errors import InputError
 
+ANSWER_S = 10.0  # for which the head of a cluster is waited for
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that hands get as we have them
 
 
@@ -26,10 +28,8 @@ class RayCrew:
             import ray
         except ImportError as error:
             raise InputError("--engine ray needs Ray, which is not installed: pip install 'ilrm[ray]'.") from error
-        try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError) as error:
-            raise InputError(f"--engine ray: no Ray cluster answers ({error}); check RAY_ADDRESS.") from error
+        _check_address(os.environ.get("RAY_ADDRESS", ""))
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         self._ray, self._hands = ray, list[RayHand]()
         resources = ray.cluster_resources()
         gpus, cpus = int(resources.get("GPU", 0)) if on_gpu else 0, int(resources.get("CPU", 0))
@@ -58,6 +58,17 @@ class RayCrew:
         for hand in self._hands:
             hand.close()
         self._ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nothing answers: Ray would try for many minutes. Raises InputError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return  # none is named, or "auto" or "local"
+    try:
+        socket.create_connection((host, int(port)), ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error}); correct it.") from error
 
 
 class RayHand:

@@ -104,11 +104,13 @@ def _model(settings: Settings) -> LoadedModel:
 
 
 def _skipped(job: Job, record: SceneRecord) -> Outcome:
+    used = sum(view.role == "input" for view in record.views)
     return Outcome(
         job=job,
         status="skipped",
         sentence="The scene is there already, from the same photos and settings.",
-        used=sum(view.role == "input" for view in record.views),
+        used=used,
+        found=used + len(record.left_out),
         psnr=record.scores.get("psnr"),
         ssim=record.scores.get("ssim"),
     )

@@ -2,10 +2,10 @@
 
 import pytest
 
+from ilrm_cli.batch.cluster import RayCrew
+from ilrm_cli.errors import InputError
 from tests.batch.folders import SMALL, content, make_folders
 from tests.cli.run import ilrm_process
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -14,6 +14,15 @@ def own_ray(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "local")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch, address):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers there"):
+        RayCrew(None, 1, on_gpu=False)
+
+
+@pytest.mark.slow
 def test_two_workers_of_ray_make_the_same_files_and_carry_on(own_ray, tmp_path):
     root = make_folders(tmp_path / "root", 3)
     outs = []
@@ -30,6 +39,7 @@ def test_two_workers_of_ray_make_the_same_files_and_carry_on(own_ray, tmp_path):
     assert content(outs[0]) == content(outs[1])
 
 
+@pytest.mark.slow
 def test_more_workers_than_the_cluster_has_is_one_sentence(own_ray, tmp_path):
     root = make_folders(tmp_path / "root", 1)
     done = ilrm_process("batch", f"{root}/*", "-o", f"{tmp_path}/{{name}}.ply", "--engine", "ray", "--jobs", "1000")

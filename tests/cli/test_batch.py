@@ -69,6 +69,7 @@ def test_a_second_run_skips_what_is_there_and_makes_what_is_not(first, root):
     again = batch(root)
     assert again.status == 1
     assert "1 ok, 1 skipped, 1 failed" in again.out
+    assert again.out.count(" 3/11 ") == 2
     assert content(root.parent / "out") == before
 
 
