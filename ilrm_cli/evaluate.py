@@ -18,10 +18,10 @@ from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.protocols import Plan, SceneRef, Split, open_scene
-from ilrm_cli.reconstruct import Prediction, predict, refined
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.trials import (
     MEAN_COLOR,

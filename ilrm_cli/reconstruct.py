@@ -7,11 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import pad
-
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
@@ -19,18 +14,13 @@ from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photo_files import find_photos
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.metrics import psnr, ssim
-from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.consistency import witnesses
-from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.masking import masked
-from ilrm_cli.model.timing import AttentionClock, LayerTime
-from ilrm_cli.preparation import Prepared, prepare_photos
-from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.refine import Refinement, refine
-from ilrm_cli.refine_start import refine_start
-from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.model.timing import LayerTime
+from ilrm_cli.prediction import Score, predict, refined, score_of
+from ilrm_cli.preparation import prepare_photos
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.refine import Refinement
+from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
 from ilrm_cli.selection import select_photos
 from ilrm_cli.similarity import Similarity
@@ -56,14 +46,6 @@ class Settings:
     max_frames: int = VideoChoice.max_frames  # taken from videos, at most
     camera: str | None = None  # what is known of the lens; see `pose.given_lens`
     auto_scale: bool = True  # whether the model's scale is searched for, see `scale_search`
-
-
-@dataclass(frozen=True)
-class Score:
-    """Means over the held-out photos."""
-
-    psnr: float  # dB
-    ssim: float
 
 
 @dataclass(frozen=True)
@@ -203,60 +185,6 @@ def reconstruct_capture(
         timings_s=timings,
         warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out), len(scored))),
     )
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one forward pass gives, ready to be drawn."""
-
-    gaussians: Gaussians  # normalised
-    support: Float[Tensor, " gaussian"] | None = None  # by other views, in (0, 1]; None: unknown
-    floating: int = 0  # predicted Gaussians left out because other views see through them
-    layers: tuple[LayerTime, ...] = ()
-
-
-@torch.inference_mode()
-def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
-    """One forward pass, less what floats in space, before a backdrop; the published models stay as published.
-
-    See `model.consistency` for what is left out and `model.backdrop` for what is added. Where photos have masks, what
-    comes from masked pixels is left out and no backdrop is added: the photos are white there, and so is the scene.
-    """
-    clock = AttentionClock(prepared.inputs.images.device)
-    gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
-    cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, model.config.viewpoint_factor
-    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if masks is None else ~masked(masks, factor)
-    if model.config.matching is None:
-        return Prediction(gaussians[kept], layers=clock.layers())
-    grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-    seen = witnesses(gaussians.means, grid)
-    stray = kept & seen.floating()
-    kept = kept & ~stray
-    solid, support = gaussians[kept], seen.support()[kept]
-    if model.config.backdrop and masks is None:
-        solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
-        support = pad(support, (0, len(solid) - len(support)), value=1.0)
-    return Prediction(solid, support, int(stray.sum()), clock.layers())
-
-
-def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
-    """Fitted to the inputs; the targets say when to stop, or the last input where there are none."""
-    inputs, targets = prepared.inputs, prepared.targets
-    fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
-    start = None if predicted.support is None else refine_start(predicted.gaussians, predicted.support, fitted)
-    return refine(predicted.gaussians, fitted, judges, iterations, start=start, report=report)
-
-
-@torch.no_grad()
-def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
-    """Mean PSNR and SSIM over the targets."""
-    quality, structure = [], []
-    for i in range(len(targets)):
-        image = render(gaussians, targets.cameras[[i]]).color
-        quality.append(psnr(image, targets.images[[i]]))
-        structure.append(ssim(image, targets.images[[i]]))
-        report(Step("score", i + 1, len(targets)))
-    return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))
 
 
 def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int, scored: int) -> Iterator[str]:

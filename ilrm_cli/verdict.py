@@ -2,7 +2,8 @@
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.pose.coverage import gap_deg
-from ilrm_cli.reconstruct import Reconstruction, Score
+from ilrm_cli.prediction import Score
+from ilrm_cli.reconstruct import Reconstruction
 
 # Held-out PSNR in dB from which each word is deserved.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))

@@ -30,7 +30,7 @@ FLOORS = (
     {"photo_set", "photo_views"},
     {"gather", "refine", "refine_start", "flythrough", "bench", "hub", "catalog", "fingerprint"},
     {"preparation", "datasets", "posing"},
-    {"train", "baselines", "protocols", "selection", "scale_search"},
+    {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
     {"reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},
     {"batch"},

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.reconstruct import Score
+from ilrm_cli.prediction import Score
 from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.verdict import advise, median_gap_deg
 

@@ -6,8 +6,8 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.reconstruct import predict
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Views
 
