@@ -10,7 +10,7 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import MESSAGES_FROM
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
-from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register
+from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register, share_cameras
 from ilrm_cli.pose.sfm_judge import believable, failure, left_out, rank, shortcomings
 from ilrm_cli.pose.sfm_map import global_, incremental
 from ilrm_cli.progress import Report, ignore
@@ -54,11 +54,13 @@ def solve(
     pycolmap.logging.minloglevel = MESSAGES_FROM
     pycolmap.set_random_seed(seed)
     database, names = work / "database.db", list(files)
-    fixed = register(database, folder, names, lenses or {})
+    register(database, folder, names, lenses or {})
     extract(database, folder, names, masks, report)
     match(database, work / "pairs.txt", names, seed, report)
     graph = replace(read_graph(database, names), names=tuple(files.values()))
-    models = _map(database, folder, work, graph, fixed, seed, report)
+    mapped = work / "mapping.db"
+    fixed = share_cameras(database, mapped, lenses or {})
+    models = _map(mapped, folder, work, graph, fixed, seed, report)
     named = [_renamed(model, files) for model in models]
     advice = advice_on_overlap(graph.joined({image.name for image in named[0].images.values() if image.has_pose}))
     return SfmResult(named[0], tuple(shortcomings(named, graph.names)), left_out(named, graph), advice)
