@@ -54,7 +54,7 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
     if model.config.matching is None:
         return Prediction(gaussians[kept], layers=clock.layers())
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-    seen = witnesses(gaussians.means, grid)
+    seen = witnesses(gaussians.means, grid, kept)
     stray = kept & seen.floating()
     kept = kept & ~stray
     solid, support = gaussians[kept], seen.support()[kept]

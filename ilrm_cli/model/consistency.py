@@ -39,8 +39,13 @@ class Witnesses:
 
 
 @torch.no_grad()
-def witnesses(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Witnesses:
-    """For one Gaussian per pixel of `cameras`, in (view, row, column) order."""
+def witnesses(
+    means: Float[Tensor, "gaussian 3"], cameras: Cameras, known: Bool[Tensor, " gaussian"] | None = None
+) -> Witnesses:
+    """For one Gaussian per pixel of `cameras`, in (view, row, column) order.
+
+    What is not `known` (None: all is), such as a masked pixel, says nothing about the others.
+    """
     views, height, width = len(cameras), cameras.height, cameras.width
     cam_from_world = cameras.cam_from_world
     source = torch.arange(views, device=means.device).repeat_interleave(height * width)
@@ -53,7 +58,10 @@ def witnesses(means: Float[Tensor, "gaussian 3"], cameras: Cameras) -> Witnesses
         pixel = local[:, :2] / z[:, None].clamp_min(1e-6) * cameras.focal_px[view] + cameras.center_px[view]
         column, row = pixel.floor().unbind(-1)
         looks = (z > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height) & (source != view)
-        surface = own_depth[row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()]
+        place = row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()
+        if known is not None:
+            looks &= known[source == view].view(height, width)[place]
+        surface = own_depth[place]
         seeing_through += looks & (z < IN_FRONT * surface)
         confirming += looks & ((z - surface).abs() < AGREES * surface)
     return Witnesses(confirming, seeing_through)

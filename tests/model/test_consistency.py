@@ -57,3 +57,16 @@ def test_a_single_view_has_no_witness():
     cameras = wall([0.0]).cameras
     support = witnesses(wall_means(cameras, torch.full((1, 32, 32), 4.0)), cameras).support()
     assert torch.equal(support, torch.full_like(support, 0.5))
+
+
+def test_masked_pixels_say_nothing():
+    cameras = wall([0.0, 0.2, 0.4, 0.6]).cameras
+    depth = torch.full((4, 32, 32), 4.0)
+    depth[0, 16, 20] = 2.0
+    known = torch.ones(4, 32, 32, dtype=torch.bool)
+    known[1:3] = False
+    found = witnesses(wall_means(cameras, depth), cameras, known.flatten())
+    assert not found.floating().any()  # only the last view still sees through it
+    assert found.seeing_through.view(4, 32, 32)[0, 16, 20] == 1
+    assert found.confirming.view(4, 32, 32)[0, 16, 16] == 1
+    assert found.confirming.view(4, 32, 32)[3, 16, 16] == 1  # by the first
