@@ -7,35 +7,52 @@ from torch.nn.functional import conv2d
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
+_EDGE = SSIM_WINDOW // 2  # px that a window needs on each side
 PSNR_CAP = 100.0  # dB: what identical images are given
 
 
 def psnr(
-    images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
+    images: Float[Tensor, "view 3 height width"],
+    targets: Float[Tensor, "view 3 height width"],
+    masks: Float[Tensor, "view height width"] | None = None,
 ) -> Float[Tensor, " view"]:
-    """Peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1] first."""
-    mse = (images.clamp(0, 1) - targets.clamp(0, 1)).square().mean(dim=(1, 2, 3))
-    return (-10 * mse.log10()).clamp_max(PSNR_CAP)
+    """Peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1] first. `masks` as in `Views`."""
+    squared = (images.clamp(0, 1) - targets.clamp(0, 1)).square()
+    return (-10 * _mean(squared, masks).log10()).clamp_max(PSNR_CAP)
 
 
 def ssim(
-    images: Float[Tensor, "view 3 height width"], targets: Float[Tensor, "view 3 height width"]
+    images: Float[Tensor, "view 3 height width"],
+    targets: Float[Tensor, "view 3 height width"],
+    masks: Float[Tensor, "view height width"] | None = None,
 ) -> Float[Tensor, " view"]:
     """Structural similarity of each view: 11 x 11 Gaussian window (sigma 1.5 px), valid region, data range 1.
 
-    Differentiable. Sides must be at least 11 px.
+    Differentiable. Sides must be at least 11 px. Where `masks` (as in `Views`) ignore pixels, both images are taken to
+    be the target's, and windows about such pixels do not count.
     """
     x, y = images.clamp(0, 1), targets.clamp(0, 1)
+    if masks is not None:
+        x, masks = torch.where(masks[:, None] > 0, x, y), masks[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
     mean_x, mean_y = _blur(x), _blur(y)
     var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (var_x + var_y + SSIM_C2)
-    return (luminance * structure).mean(dim=(1, 2, 3))
+    return _mean(luminance * structure, masks)
+
+
+def _mean(
+    values: Float[Tensor, "view 3 height width"], masks: Float[Tensor, "view height width"] | None
+) -> Float[Tensor, " view"]:
+    """Of each view, over the pixels that count."""
+    if masks is None:
+        return values.mean(dim=(1, 2, 3))
+    return (values.mean(1) * masks).sum(dim=(1, 2)) / masks.sum(dim=(1, 2)).clamp_min(1)
 
 
 def _blur(images: Tensor) -> Tensor:
-    offset = torch.arange(SSIM_WINDOW, device=images.device, dtype=images.dtype) - SSIM_WINDOW // 2
+    offset = torch.arange(SSIM_WINDOW, device=images.device, dtype=images.dtype) - _EDGE
     window = torch.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
     window = (window / window.sum()).expand(images.shape[1], 1, 1, -1)
     rows = conv2d(images, window, groups=images.shape[1])

@@ -74,11 +74,12 @@ def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: 
 
 @torch.no_grad()
 def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
-    """Mean PSNR and SSIM over the targets."""
+    """Mean PSNR and SSIM over the targets, masked pixels apart."""
     quality, structure = [], []
     for i in range(len(targets)):
-        image = render(gaussians, targets.cameras[[i]]).color
-        quality.append(psnr(image, targets.images[[i]]))
-        structure.append(ssim(image, targets.images[[i]]))
+        target = targets[[i]]
+        image = render(gaussians, target.cameras).color
+        quality.append(psnr(image, target.images, target.masks))
+        structure.append(ssim(image, target.images, target.masks))
         report(Step("score", i + 1, len(targets)))
     return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))

@@ -53,7 +53,7 @@ def refine(
     """Fit to `inputs` by Adam on all of them at once, keep what renders `judges` best, be it `gaussians` unrefined.
 
     The fit begins at `start` where that is given, else at `gaussians`. Everything is in the normalised frame of the
-    inputs. The judges decide only what to keep and when to stop.
+    inputs. The judges decide only what to keep and when to stop. Masked pixels neither teach nor judge.
     """
     before = score(gaussians, judges, renderer)
     best, best_score, best_at = gaussians, before, 0
@@ -89,16 +89,16 @@ def _rate(progress: float) -> float:
 
 @torch.no_grad()
 def score(gaussians: Gaussians, views: Views, renderer: Renderer = "auto") -> float:
-    """Mean PSNR in dB over the views."""
-    one_by_one = [
-        psnr(render(gaussians, views.cameras[[i]], renderer=renderer).color, views.images[[i]])
-        for i in range(len(views))
-    ]
-    return float(torch.cat(one_by_one).mean())
+    """Mean PSNR in dB over the views, masked pixels apart."""
+    one_by_one = [views[[i]] for i in range(len(views))]
+    scores = [psnr(render(gaussians, v.cameras, renderer=renderer).color, v.images, v.masks) for v in one_by_one]
+    return float(torch.cat(scores).mean())
 
 
 def _photo_error(gaussians: Gaussians, view: Views, renderer: Renderer) -> Float[Tensor, ""]:
     difference = render(gaussians, view.cameras, renderer=renderer).color - view.images
+    if view.masks is not None:
+        difference = difference * view.masks[:, None]
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()
 
 

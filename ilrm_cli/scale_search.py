@@ -133,5 +133,6 @@ def _smaller_sparse(depth: Float[Tensor, "view rows columns"], width: int, heigh
 
 @torch.no_grad()
 def _mean_psnr(gaussians: Gaussians, targets: Views) -> float:
-    pictures = (render(gaussians, targets.cameras[[i]]).color for i in range(len(targets)))
-    return sum(float(psnr(picture, targets.images[[i]])) for i, picture in enumerate(pictures)) / len(targets)
+    one_by_one = [targets[[i]] for i in range(len(targets))]
+    scores = [float(psnr(render(gaussians, view.cameras).color, view.images, view.masks)) for view in one_by_one]
+    return sum(scores) / len(scores)

@@ -37,3 +37,15 @@ def test_ssim_against_scipy():
     expected = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
     ours = ssim(torch.from_numpy(x), torch.from_numpy(y))
     np.testing.assert_allclose(ours.numpy(), expected.mean(axis=(1, 2, 3)), rtol=1e-6)
+
+
+def test_masked_pixels_do_not_count():
+    """Whatever they show; the rest counts as it does in an image that ends there."""
+    clean, noisy = noisy_pair()
+    masks = torch.ones(2, 40, 32)
+    masks[:, :, 16:] = 0
+    spoilt = torch.where(masks[:, None] > 0, noisy, 1 - clean)
+    torch.testing.assert_close(psnr(spoilt, clean, masks), psnr(noisy[..., :16], clean[..., :16]))
+    torch.testing.assert_close(ssim(spoilt, clean, masks), ssim(noisy, clean, masks))
+    assert (ssim(clean * masks[:, None], clean, masks) == 1).all()
+    torch.testing.assert_close(ssim(noisy, clean, torch.ones(2, 40, 32)), ssim(noisy, clean))

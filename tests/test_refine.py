@@ -103,3 +103,14 @@ def test_transparent_and_vanished_gaussians_survive(views):
     start = replace(start, scales=torch.cat([torch.zeros(5, 3), start.scales[5:]]))
     result = refine(start, views[[0, 2, 4]], views[[1, 3]], 5)
     assert bool(result.gaussians.finite().all())
+
+
+def test_masked_pixels_neither_teach_nor_judge(views):
+    """White where the masks ignore, as photos are read: the true scene behind is not painted over."""
+    masks = torch.ones(5, 32, 32)
+    masks[:, 8:24, 8:24] = 0
+    hidden = Views(torch.where(masks[:, None] > 0, views.images, 1.0), views.cameras, masks=masks)
+    assert score(scene(), hidden[[1, 3]]) > 60
+    result = refine(spoilt(), hidden[[0, 2, 4]], hidden[[1, 3]], 10)
+    assert result.iterations > 0
+    assert score(result.gaussians, views[[1, 3]]) > score(spoilt(), views[[1, 3]])
