@@ -116,14 +116,14 @@ def look_at(
 
     def glance(name: str) -> Look | str:
         try:
-            if name in masks:
-                read_mask(masks[name], photo_header(paths[name]))
-        except UnreadablePhoto as error:
-            return f"its mask {masks[name].name} cannot be used: {error.reason}"
-        try:
             image = Image.fromarray(read_photo(paths[name], at_least=LOOK_PX)).convert("L")
         except UnreadablePhoto as error:
             return error.reason
+        try:
+            if name in masks:
+                read_mask(masks[name], photo_header(paths[name]))
+        except UnreadablePhoto as error:
+            return f"its mask cannot be used: {error.reason}"
         image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
         grey = np.asarray(image)
         return Look(signature_of(grey), sharpness_of(grey))

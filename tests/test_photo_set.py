@@ -87,14 +87,23 @@ def test_subfolders_mixed_sizes_and_kinds(tmp_path):
 
 
 def test_masks_belong_to_photos_and_bad_ones_are_named(tmp_path):
-    images = views_along_a_wall(4)
-    save_all(tmp_path / "images", images)
+    save_all(tmp_path / "images", views_along_a_wall(4))
     (tmp_path / "masks").mkdir()
     Image.new("L", (160, 120), 255).save(tmp_path / "masks" / "000.png.png")
-    Image.new("L", (160, 120), 0).save(tmp_path / "masks" / "001.png")
+    for name in ("001.png", "003.png"):
+        Image.new("L", (160, 120), 0).save(tmp_path / "masks" / name)
     photos = found_in(tmp_path)
     assert photos.masks == {"000.png": tmp_path / "masks" / "000.png.png"}
-    assert reasons(photos) == {"001.png": "its mask 001.png cannot be used: it is black, which masks all of the photo"}
+    reason = "its mask cannot be used: it is black, which masks all of the photo"
+    assert reasons(photos) == {"001.png": reason, "003.png": reason}
+    assert photos.warnings == (f"2 photos, 001.png, 003.png: left out because {reason}.",)
+
+
+def test_a_broken_photo_is_not_blamed_on_its_mask(tmp_path):
+    save_all(tmp_path / "images", views_along_a_wall(3))
+    save_all(tmp_path / "masks", [np.full((120, 160), 255, dtype=np.uint8)] * 3)
+    (tmp_path / "images" / "001.png").write_text("not a photo")
+    assert reasons(found_in(tmp_path)) == {"001.png": "it is damaged or no photo"}
 
 
 def test_a_picture_saved_again_is_left_out_and_the_sharper_stays(tmp_path):
