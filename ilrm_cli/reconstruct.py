@@ -12,7 +12,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.photo_files import find_photos
+from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.timing import LayerTime
@@ -102,7 +102,7 @@ def check_views(photos: Path, settings: Settings) -> None:
         return
     if settings.views < MIN_VIEWS:
         raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
-    if photos.is_dir() and 0 < (found := len(find_photos(photos))) < settings.views:
+    if photos.is_dir() and 0 < (found := len(find_photos(photo_folder(photos)))) < settings.views:
         raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
 
 

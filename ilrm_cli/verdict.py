@@ -3,7 +3,7 @@
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.prediction import Score
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.reconstruct import MIN_VIEWS, Reconstruction
 
 # Held-out PSNR in dB from which each word is deserved.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
@@ -14,11 +14,17 @@ def verdict(result: Reconstruction) -> str:
     """How the result scores on photos it was not given, and the most likely reason."""
     used, registered = len(result.used), len(result.capture.photos)
     if result.score is None or result.targets is None:
-        return f"All {used} photos were inputs, so the quality is not measured; hold one out with --views {used - 1}."
+        return unmeasured(used)
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined = result.refinement is not None
     most = min(registered - 1, result.max_views)  # one photo stays held out, so that the quality is measured
     return advise(result.score, len(result.targets), gap_deg, used, most, refined)
+
+
+def unmeasured(used: int) -> str:
+    """The sentence for a result without held-out photos."""
+    remedy = f"hold one out with --views {used - 1}" if used > MIN_VIEWS else "take another one to score it"
+    return f"All {used} photos were inputs, so the quality is not measured; {remedy}."
 
 
 def advise(score: Score, scored: int, gap_deg: float, used: int, most: int, refined: bool) -> str:

@@ -6,7 +6,7 @@ import torch
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.prediction import Score
 from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.verdict import advise, median_gap_deg
+from ilrm_cli.verdict import advise, median_gap_deg, unmeasured
 
 
 def turned(*angles_deg: float) -> Cameras:
@@ -42,3 +42,8 @@ def test_refinement_is_advised_once():
     assert "--refine 50" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
     assert "--views 12 too" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
     assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
+
+
+def test_what_is_advised_where_nothing_is_held_out_can_be_done():
+    assert "--views 2" in unmeasured(3)
+    assert "--views" not in unmeasured(2)  # one view is refused
