@@ -20,19 +20,25 @@ NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG is taken to b
 def find_mask(root: Path, name: str) -> Path | None:
     """The mask of the photo `name` below `root`, or None.
 
-    Looked for in a folder `masks` or `mask` in `root` or, if `root` is named `images` or `input`, beside it; and beside
-    the photo itself. Named as COLMAP has it, `name.jpg.png`, or `name.png`, or exactly as the photo.
+    Looked for in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
+    one of these two is named `images` or `input`, or as reduced copies are, `images_4`, also beside it. Named as COLMAP
+    has it, `name.jpg.png`, or `name.png`, or exactly as the photo.
     """
-    photo = Path(name)
-    roots = [root, root.parent] if root.name in PHOTO_FOLDERS else [root]
-    places = [(place / folder, photo) for place in roots for folder in MASK_FOLDERS]
-    places += [((root / photo).parent / folder, Path(photo.name)) for folder in MASK_FOLDERS]
-    for place, inside in places:
+    photo, home = Path(name), (root / name).parent
+    places = [(place, photo) for place in _with_sibling(root)]
+    places += [(place, Path(photo.name)) for place in _with_sibling(home) if home != root]
+    for place, inside in ((place / folder, inside) for place, inside in places for folder in MASK_FOLDERS):
         if place.is_dir():
             for candidate in (inside.with_name(f"{inside.name}.png"), inside.with_suffix(".png"), inside):
                 if (place / candidate).is_file():
                     return place / candidate
     return None
+
+
+def _with_sibling(folder: Path) -> list[Path]:
+    """The folder, and the one beside whose other folders it holds the photos of a project."""
+    holds_photos = folder.name in PHOTO_FOLDERS or folder.name.startswith("images_")
+    return [folder, folder.parent] if holds_photos else [folder]
 
 
 def read_masked_photo(

@@ -38,6 +38,17 @@ def test_masks_beside_the_photos_of_each_subfolder(tmp_path):
     assert find_mask(tmp_path, "right/1.jpg") is None
 
 
+@pytest.mark.parametrize(("root", "name"), [("images_4", "1.jpg"), (".", "images/1.jpg"), (".", "images_4/1.jpg")])
+def test_masks_of_projects_with_reduced_copies_or_names_from_the_project_folder(tmp_path, root, name):
+    """As COLMAP with `images_4`, and nerfstudio's transforms.json, name their photos."""
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "images_4").mkdir()
+    (tmp_path / "masks" / "1.png").write_bytes(b"x")
+    found = find_mask(tmp_path / root, name)
+    assert found is not None
+    assert found.samefile(tmp_path / "masks" / "1.png")
+
+
 # Reading
 
 
