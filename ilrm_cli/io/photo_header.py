@@ -1,6 +1,5 @@
 """Opening photos of all kinds, and what their headers say."""
 
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,8 @@ from PIL.TiffImagePlugin import IFDRational
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.io.raw import raw_header
-from ilrm_cli.io.unreadable import UnreadablePhoto, needs_extra
+from ilrm_cli.io.unreadable import BROKEN_EXIF, UNREADABLE, UnreadablePhoto, needs_extra
 
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # what PIL raises on bad files
-BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # what it raises on bad EXIF data
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns that make it upright
 UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -25,11 +25,6 @@ def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[nda
     return np.asarray(on_white(read_upright(path, at_least)))
 
 
-def check_photo(path: Path) -> None:
-    """Raise InputError if the photo cannot be decoded to its end; JPEGs at an eighth of their size, so quickly."""
-    _read_as_stored(path, (1, 1))
-
-
 def read_upright(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
     """The same as `read_photo`, but RGBA where pixels may be transparent."""
     with broken_named(path):

@@ -8,11 +8,10 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from ilrm_cli.io.unreadable import UnreadablePhoto, needs_extra
+from ilrm_cli.io.unreadable import BROKEN_EXIF, UnreadablePhoto, needs_extra
 
 EXIF_WITHIN = 1 << 20  # bytes from the start of the file in which cameras write their EXIF data
 SIDEWAYS = (5, 6)  # LibRaw's `flip` for quarter turns
-BROKEN_EXIF = (OSError, SyntaxError, ValueError, KeyError, TypeError)
 
 
 @contextmanager

@@ -1,8 +1,14 @@
-"""The sentence about a photo that cannot be read."""
+"""The sentence about a photo that cannot be read, and what Pillow raises for one."""
 
+import struct
 from pathlib import Path
 
+from PIL import Image
+
 from ilrm_cli.errors import InputError
+
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # raised on bad files
+BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # raised on bad EXIF data
 
 
 class UnreadablePhoto(InputError):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import check_photo, read_photo
+from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.unreadable import UnreadablePhoto
 from tests.io.test_photos import CORNERS
 
@@ -47,7 +47,7 @@ def test_a_file_cut_short(photo):
     pytest.importorskip("pi_heif")
     photo.write_bytes(photo.read_bytes()[:400])
     with pytest.raises(UnreadablePhoto, match="damaged or no photo"):
-        check_photo(photo)
+        read_photo(photo)
 
 
 def test_without_the_extra_the_command_that_installs_it(photo, monkeypatch):
@@ -55,5 +55,5 @@ def test_without_the_extra_the_command_that_installs_it(photo, monkeypatch):
     with pytest.raises(
         UnreadablePhoto, match=r"HEIC photos need an extra: run pip install 'ilrm\[heic\]'; or save"
     ) as raised:
-        check_photo(photo)
+        read_photo(photo)
     assert raised.value.reason == "HEIC photos need an extra: run pip install 'ilrm[heic]'"

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_header import photo_header, photo_size
-from ilrm_cli.io.photos import check_photo, read_photo
+from ilrm_cli.io.photos import read_photo
 
 CORNERS = np.array([[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [200, 200, 0]]], dtype=np.uint8)  # 2x2: one per corner
 
@@ -134,11 +134,11 @@ def test_broken_exif_is_passed_over(tmp_path, suffix, exif):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-@pytest.mark.parametrize("read", [read_photo, check_photo])
-def test_a_file_cut_short_is_named(tmp_path, suffix, read):
+@pytest.mark.parametrize("at_least", [None, (1, 1)])
+def test_a_file_cut_short_is_named(tmp_path, suffix, at_least):
     path = cut_short(save(tmp_path / f"half{suffix}", noise(128, 128)))
     with pytest.raises(InputError, match=rf"half{suffix} cannot be read"):
-        read(path)
+        read_photo(path, at_least)
 
 
 def test_photos_of_today_are_not_too_large_and_some_are(tmp_path):
@@ -155,7 +155,7 @@ def test_photos_of_today_are_not_too_large_and_some_are(tmp_path):
                 photo_header(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("read", [read_photo, check_photo, photo_header])
+@pytest.mark.parametrize("read", [read_photo, photo_header])
 def test_no_photo_and_no_file(tmp_path, read):
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(InputError, match=r"text.jpg cannot be read because it is damaged or no photo"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import check_photo, read_photo
+from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.unreadable import UnreadablePhoto
 from tests.io.dng import dng
 
@@ -51,7 +51,7 @@ def test_damaged_files(tmp_path):
     path = raw_file(tmp_path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(UnreadablePhoto, match="cut short or damaged"):
-        check_photo(path)
+        read_photo(path)
     path.write_bytes(b"hello" * 99)
     with pytest.raises(UnreadablePhoto, match="damaged or of a camera that LibRaw does not know"):
         photo_header(path)
@@ -60,4 +60,4 @@ def test_damaged_files(tmp_path):
 def test_without_the_extra_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     with pytest.raises(UnreadablePhoto, match=r"camera RAW files need an extra: run pip install 'ilrm\[raw\]'"):
-        check_photo(raw_file(tmp_path))
+        read_photo(raw_file(tmp_path))
