@@ -1,4 +1,4 @@
-"""Folders of real photos as people have them, spoilt a little further, through `ilrm batch`: minutes, so marked slow."""
+"""Folders of real photos as people have them, spoilt a little further, through `ilrm batch`; slow: minutes."""
 
 import json
 import shutil
