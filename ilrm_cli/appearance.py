@@ -65,14 +65,16 @@ def duplicates(
     moves need all they have; pictures closer than SAME_PICTURE to a kept one show nothing new and never come back.
     """
     near = _near_pairs(signatures)
-    kept: set[int] = set()
+    kept = np.zeros(len(signatures), dtype=bool)
     rival: dict[int, tuple[float, int]] = {}  # of a picture left out: the closest that is kept, distance first
     for index in np.argsort(-sharpness, kind="stable").tolist():
-        if rivals := [(distance, other) for other, distance in near[index] if other in kept]:
-            rival[index] = min(rivals)
+        rivals = near[index][kept[near[index]]]
+        if len(rivals):
+            apart = np.linalg.norm(signatures[rivals] - signatures[index], axis=1)
+            rival[index] = (float(apart.min()), int(rivals[apart.argmin()]))
         else:
-            kept.add(index)
-    for _ in range(len(kept), enough):
+            kept[index] = True
+    for _ in range(int(kept.sum()), enough):
         farthest = max(rival, key=lambda index: (rival[index][0], -index), default=None)
         if farthest is None or rival[farthest][0] < SAME_PICTURE:
             break
@@ -83,13 +85,12 @@ def duplicates(
     return {index: other for index, (_, other) in sorted(rival.items())}
 
 
-def _near_pairs(signatures: Float32[ndarray, "picture cell"]) -> list[list[tuple[int, float]]]:
-    """For every picture those closer than NEAR_DUPLICATE, itself among them, with their distances."""
-    near: list[list[tuple[int, float]]] = [[] for _ in signatures]
+def _near_pairs(signatures: Float32[ndarray, "picture cell"]) -> list[Int64[ndarray, " near"]]:
+    """For every picture those closer than NEAR_DUPLICATE, ascending, itself among them."""
+    near = []
     squares = (signatures**2).sum(1)
     for start in range(0, len(signatures), BLOCK):
         some = slice(start, start + BLOCK)
         squared = squares[some, None] + squares - 2 * signatures[some] @ signatures.T
-        for row, other in np.argwhere(squared < NEAR_DUPLICATE**2):
-            near[start + row].append((int(other), float(np.sqrt(max(squared[row, other], 0)))))
+        near += [np.flatnonzero(row < NEAR_DUPLICATE**2) for row in squared]
     return near
