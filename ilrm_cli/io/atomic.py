@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first.")
-    part = path.with_name(f".{path.stem}.{socket.gethostname()}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{_writer()}.part{path.suffix}")
     try:
         with _disk_errors_named(path):
             yield part
@@ -92,10 +92,10 @@ def filling(folder: Path) -> Iterator[Path]:
     if not folder.parent.is_dir():
         raise InputError(f"the folder {folder.parent} of the output {folder.name} does not exist; create it first.")
     inside = folder if folder.is_dir() else folder.parent
-    part = inside / f".{folder.name}.{os.getpid()}.part"
+    part = inside / f".{folder.name}.{_writer()}.part"
     try:
         with _disk_errors_named(folder):
-            part.mkdir()
+            _new_folder(part)
             yield part
             folder.mkdir(exist_ok=True)
             for written in sorted(part.iterdir()):
@@ -111,13 +111,14 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     A folder that is there already is moved aside first and removed at the end. When the block fails, it stays.
     """
     folder = folder.absolute()
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    part = folder.with_name(f".{folder.name}.{_writer()}.part")
+    old = folder.with_name(f".{folder.name}.{_writer()}.old")
     try:
         with _disk_errors_named(folder):
-            part.mkdir()
+            _new_folder(part)
             yield part
             if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
                 os.replace(folder, old)
             os.replace(part, folder)
     finally:
@@ -125,6 +126,17 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             os.replace(old, folder)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _writer() -> str:
+    """This process, told apart from those of other machines that share the file system."""
+    return f"{socket.gethostname()}.{os.getpid()}"
+
+
+def _new_folder(part: Path) -> None:
+    """An empty folder where a process of the same number, as in containers that start again, may have been killed."""
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
 
 
 @contextlib.contextmanager

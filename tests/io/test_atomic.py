@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output, filling, remove_leftovers, replacing
+from ilrm_cli.io.atomic import atomic_write, check_output, filling, remove_leftovers, replacing, replacing_folder
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -46,6 +46,20 @@ def test_an_interrupted_write_leaves_no_trace(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted_folder(tmp_path / "frames")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("whole", [filling, replacing_folder])
+def test_what_a_killed_process_of_the_same_number_left_is_no_hindrance(tmp_path: Path, whole) -> None:
+    """In containers that start again every run has the same number."""
+    folder = tmp_path / "poses"
+    with whole(folder) as part:
+        (part / "a.txt").write_text("first")
+    folder.rename(part)
+    with whole(folder) as again:
+        assert again == part
+        assert not list(again.iterdir())
+        (again / "a.txt").write_text("second")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "second"}
 
 
 def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path) -> None:
