@@ -62,7 +62,7 @@ def choose_views(
         return Choice(tuple(inputs))
     distance = cdist(*2 * [pose_features(world_from_cam)])
     alone = _replace_lonely(inputs, distance, found_points)
-    blurred = _replace_blurred(inputs, distance, sharpness)
+    blurred = _replace_blurred(inputs, {swap.dropped for swap in alone}, distance, sharpness)
     return Choice(tuple(sorted(inputs)), (*alone, *blurred))
 
 
@@ -91,9 +91,11 @@ def _replace_lonely(
     return swaps
 
 
-def _replace_blurred(inputs: list[int], distance: Float64[ndarray, "photo photo"], sharpness: Sharpness) -> list[Swap]:
-    """Exchanges inputs beside which sharper photos stand in place."""
-    unused = [i for i in range(len(distance)) if i not in inputs]
+def _replace_blurred(
+    inputs: list[int], dropped: set[int], distance: Float64[ndarray, "photo photo"], sharpness: Sharpness
+) -> list[Swap]:
+    """Exchanges inputs beside which sharper photos stand in place; those `dropped` before do not come back."""
+    unused = [i for i in range(len(distance)) if i not in inputs and i not in dropped]
     rivals = []
     for slot, index in enumerate(inputs):
         reach = BESIDE * min(distance[index, other] for i, other in enumerate(inputs) if i != slot)

@@ -121,3 +121,13 @@ def test_an_input_that_shares_no_points_gives_way_to_the_nearest_that_does():
 def test_where_no_photo_shares_points_all_stay():
     points = [np.full((50, 3), float(i)) + np.arange(50)[:, None] / 100 for i in range(12)]
     assert choose_views(row(12), 4, points, never).swaps == ()
+
+
+def test_a_photo_that_shares_no_points_does_not_come_back_for_being_sharp():
+    world_from_cam = np.concatenate([row(12), row(12)])
+    world_from_cam[12:, 1, 3] = 0.05  # a twin beside each photo
+    lonely = select_views(world_from_cam, 4)[1]
+    place = np.random.default_rng(0).normal(size=(50, 3))
+    points = [place + 100 if i == lonely else place for i in range(24)]
+    choice = choose_views(world_from_cam, 4, points, lambda asked: [9.0 if i == lonely else 1.0 for i in asked])
+    assert choice.swaps == (Swap(lonely, (lonely + 12) % 24, "alone"),)
