@@ -38,9 +38,9 @@ def signature_of(grey: UInt8[ndarray, "height width"]) -> Float32[ndarray, " cel
     return values / norm if norm > FLAT * CELLS else np.zeros_like(values)
 
 
-def distances(first: Float32[ndarray, "pair cell"], second: Float32[ndarray, "pair cell"]) -> Float32[ndarray, " pair"]:
-    """Of signatures, row by row; two pictures without contrast are the same, one is nothing like any other."""
-    return np.linalg.norm(first - second, axis=1)
+def distance(first: Float32[ndarray, " cell"], second: Float32[ndarray, " cell"]) -> float:
+    """Of signatures; two pictures without contrast are the same, one is nothing like any other."""
+    return float(np.linalg.norm(first - second))
 
 
 def sharpest_of_each(bins: Int64[ndarray, " picture"], sharpness: Float32[ndarray, " picture"]) -> list[int]:
@@ -80,8 +80,7 @@ def duplicates(
             break
         del rival[farthest]
         for index in rival:
-            distance = float(np.linalg.norm(signatures[index] - signatures[farthest]))
-            rival[index] = min(rival[index], (distance, farthest))
+            rival[index] = min(rival[index], (distance(signatures[index], signatures[farthest]), farthest))
     return {index: other for index, (_, other) in sorted(rival.items())}
 
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 from ilrm_cli.appearance import (
     NEAR_DUPLICATE,
     SAME_PICTURE,
-    distances,
+    distance,
     duplicates,
     even_bins,
     sharpest_of_each,
@@ -27,8 +27,8 @@ def saved_again(image: np.ndarray, quality: int = 60) -> np.ndarray:
     return np.asarray(Image.open(buffer))
 
 
-def distance(first: np.ndarray, second: np.ndarray) -> float:
-    return float(distances(signature_of(grey(first))[None], signature_of(grey(second))[None])[0])
+def apart(first: np.ndarray, second: np.ndarray) -> float:
+    return distance(signature_of(grey(first)), signature_of(grey(second)))
 
 
 # Measures
@@ -53,15 +53,15 @@ def test_signatures_know_the_same_picture_and_a_step_aside():
     smaller = np.asarray(Image.fromarray(first).resize((448, 336), Image.Resampling.LANCZOS))
     darker = (first * 0.6).astype(np.uint8)
     for copy in (saved_again(first), smaller, darker):
-        assert distance(first, copy) < NEAR_DUPLICATE
-    assert distance(first, saved_again(first, 90)) < SAME_PICTURE
-    assert distance(first, second) > 2 * NEAR_DUPLICATE
+        assert apart(first, copy) < NEAR_DUPLICATE
+    assert apart(first, saved_again(first, 90)) < SAME_PICTURE
+    assert apart(first, second) > 2 * NEAR_DUPLICATE
 
 
 def test_pictures_without_contrast_are_like_each_other_and_nothing_else():
     flat = np.full((20, 30, 3), 90, dtype=np.uint8)
-    assert distance(flat, flat // 2) == 0
-    assert distance(flat, photograph(cameras_on_an_arc(1)[0])) == pytest.approx(1)
+    assert apart(flat, flat // 2) == 0
+    assert apart(flat, photograph(cameras_on_an_arc(1)[0])) == pytest.approx(1)
 
 
 # Choices

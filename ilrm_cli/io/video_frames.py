@@ -19,16 +19,17 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.appearance import SAME_PICTURE, distances, even_bins, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.appearance import SAME_PICTURE, distance, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.progress import Report, Step, ignore
 
-VERSION = 1  # raise it when the same video would give other frames than before
+VERSION = 2  # raise it when the same video would give other frames than before
 LOOKED_AT_PER_S = 10.0  # frames of each second that are looked at
 LOOKED_AT_PER_FRAME = 5  # the same where the user says how many frames a second to take
 SMALL_PX = 480  # width at which frames are compared: sharpness shows, and decoding is what takes the time
 MOTION_STEP = 0.6  # distance of signatures between frames that are taken: neighbours still share most of the picture
+LEAST_STEP = 1e-6  # added to every distance: where nothing moves, time goes on
 MIN_FRAMES = 16  # taken of a video in which little moves: structure from motion needs some
 JPEG_QUALITY = 95
 
@@ -68,10 +69,11 @@ def frames_of_video(
 
 
 def choose_frames(
-    signatures: Float32[ndarray, "frame cell"], sharpness: Float32[ndarray, " frame"], choice: VideoChoice
+    moved: Float32[ndarray, " frame"], sharpness: Float32[ndarray, " frame"], choice: VideoChoice
 ) -> list[int]:
     """Which of the frames looked at are taken: the sharpest of every stretch, ascending.
 
+    `moved` is the distance of each frame's signature from that of the frame before, see `appearance`; 0 for the first.
     Stretches are equal in time where `choice.fps` says how long, else in motion: how far the signature has travelled,
     noise apart. There are at least MIN_FRAMES, however little moves, if there are as many frames, and at most
     `choice.max_frames`.
@@ -80,28 +82,30 @@ def choose_frames(
     if choice.fps is not None:
         wanted = min(-(-count // LOOKED_AT_PER_FRAME), choice.max_frames)
         return sharpest_of_each(even_bins(count, wanted), sharpness)
-    steps = np.maximum(distances(signatures[1:], signatures[:-1]) - SAME_PICTURE, 0)
-    travelled = np.concatenate([[0.0], np.cumsum(steps + 1e-6)])  # where nothing moves, time goes on
+    travelled = np.cumsum(np.maximum(moved.astype(np.float64) - SAME_PICTURE, 0) + LEAST_STEP)
     wanted = min(max(MIN_FRAMES, round(travelled[-1] / MOTION_STEP)), choice.max_frames)
-    stretches = np.minimum((travelled / max(travelled[-1], 1e-6) * wanted).astype(np.int64), wanted - 1)
+    stretches = np.minimum((travelled / travelled[-1] * wanted).astype(np.int64), wanted - 1)
     return sharpest_of_each(stretches, sharpness)
 
 
 def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report) -> list[str]:
     """Put the chosen frames into the folder; returns warnings."""
     rate = LOOKED_AT_PER_S if choice.fps is None else LOOKED_AT_PER_FRAME * choice.fps
-    signatures, sharpness = [], []
+    moved, sharpness = [], []
+    before = None
     report(Step("video", 0))
     small = _Decoder(video, f"fps={rate},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
     for frame in small.frames():
-        signatures.append(signature_of(frame))
+        signature = signature_of(frame)
+        moved.append(0.0 if before is None else distance(signature, before))
+        before = signature
         sharpness.append(sharpness_of(frame))
         report(Step("video", len(sharpness)))
-    chosen = choose_frames(np.stack(signatures), np.array(sharpness, dtype=np.float32), choice)
+    chosen = choose_frames(np.array(moved, dtype=np.float32), np.array(sharpness, dtype=np.float32), choice)
     wanted = set(chosen)
     for index, frame in enumerate(_Decoder(video, f"fps={rate}", "ppm").frames()):
         if index in wanted:
-            Image.fromarray(frame).save(folder / f"{index / rate:08.2f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
+            Image.fromarray(frame).save(folder / f"{index / rate:09.3f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
             report(Step("video frames", chosen.index(index) + 1, len(chosen)))
         if index >= chosen[-1]:
             break

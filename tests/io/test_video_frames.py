@@ -30,15 +30,15 @@ def times(files: list[Path]) -> list[float]:
 # Choosing
 
 
-def signatures_at(places: np.ndarray) -> np.ndarray:
-    """Unit vectors on an arc: distances between neighbours are those of the places."""
-    return np.stack([np.cos(places), np.sin(places)], axis=1).astype(np.float32)
+def moved_to(places: np.ndarray) -> np.ndarray:
+    """How far each frame of a camera at these places has come from the one before."""
+    return np.diff(places, prepend=places[:1]).astype(np.float32)
 
 
 def test_frames_are_equally_far_apart_in_motion_not_in_time():
     """The camera stands still for half of the time, then moves evenly."""
     places = np.concatenate([np.zeros(200), np.linspace(0, 24, 200)])
-    chosen = choose_frames(signatures_at(places), np.ones(400, dtype=np.float32), VideoChoice())
+    chosen = choose_frames(moved_to(places), np.ones(400, dtype=np.float32), VideoChoice())
     taken = places[chosen]
     assert (taken == 0).sum() <= 2
     assert 30 <= len(chosen) <= 40  # 24 in steps of 0.6, less what counts as noise
@@ -48,24 +48,24 @@ def test_frames_are_equally_far_apart_in_motion_not_in_time():
 
 def test_the_sharpest_of_neighbours_is_taken():
     sharpness = np.where(np.arange(200) % 5 == 3, 2.0, 1.0).astype(np.float32)
-    signatures = signatures_at(np.linspace(0, 6, 200))
-    assert all(sharpness[choose_frames(signatures, sharpness, VideoChoice())] == 2)
-    by_time = choose_frames(signatures, sharpness, VideoChoice(fps=2.0))
+    moved = moved_to(np.linspace(0, 6, 200))
+    assert all(sharpness[choose_frames(moved, sharpness, VideoChoice())] == 2)
+    by_time = choose_frames(moved, sharpness, VideoChoice(fps=2.0))
     assert by_time == list(range(3, 200, 5))
 
 
 @pytest.mark.parametrize("choice", [VideoChoice(max_frames=12), VideoChoice(fps=1.0, max_frames=12)])
 def test_never_more_than_asked_for_and_evenly(choice):
     places = np.linspace(0, 24, 400)
-    chosen = choose_frames(signatures_at(places), np.ones(400, dtype=np.float32), choice)
+    chosen = choose_frames(moved_to(places), np.ones(400, dtype=np.float32), choice)
     assert len(chosen) == 12
     assert np.ptp(np.diff(places[chosen])) < 0.5
 
 
 def test_a_camera_that_hardly_moves_still_gives_enough_frames():
     places = np.linspace(0, 0.1, 100)
-    assert len(choose_frames(signatures_at(places), np.ones(100, dtype=np.float32), VideoChoice())) == MIN_FRAMES
-    one = choose_frames(signatures_at(places[:1]), np.ones(1, dtype=np.float32), VideoChoice())
+    assert len(choose_frames(moved_to(places), np.ones(100, dtype=np.float32), VideoChoice())) == MIN_FRAMES
+    one = choose_frames(moved_to(places[:1]), np.ones(1, dtype=np.float32), VideoChoice())
     assert one == [0]
 
 
