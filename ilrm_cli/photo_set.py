@@ -14,7 +14,7 @@ from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpne
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.masks import find_mask, read_mask
-from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.photo_header import photo_header
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.unreadable import UnreadablePhoto
@@ -89,8 +89,17 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
     if found:
         names = {path.relative_to(root).as_posix(): path for path in found}
         masks = {name: mask for name in names if (mask := find_mask(root, name)) is not None}
-        also = (f"{root} also holds {len(videos)} videos, which are not used ({listed([v.name for v in videos])}).",)
-        return PhotoSet(names, masks, len(names), warnings=also if videos else ())
+        also = []
+        if videos:
+            also += [
+                f"{root} also holds {len(videos)} videos, which are not used ({listed([v.name for v in videos])})."
+            ]
+        if below := [path.relative_to(root).as_posix() for path in photos_passed_over(root)]:
+            also += [
+                f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
+                f"({listed(below)}); move them together to use all."
+            ]
+        return PhotoSet(names, masks, len(names), warnings=tuple(also))
     if not videos:
         raise InputError(
             f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "

@@ -158,6 +158,17 @@ def test_videos_beside_photos_are_named_only(tmp_path):
     assert "also holds 1 videos, which are not used (IMG_1.MOV)" in photos.warnings[0]
 
 
+def test_photos_in_subfolders_beside_others_are_named_only(tmp_path):
+    save_all(tmp_path / "photos", views_along_a_wall(3))
+    save_all(tmp_path / "photos" / "more", views_along_a_wall(2, seed=1))
+    save_all(tmp_path / "photos" / "masks", [np.full((120, 160), 255, dtype=np.uint8)] * 3)
+    photos = found_in(tmp_path / "photos")
+    assert photos.found == 3
+    assert len(photos.warnings) == 1
+    assert photos.warnings[0].startswith("2 photos in subfolders of ")
+    assert "(more/000.png, more/001.png); move them together" in photos.warnings[0]
+
+
 # Nothing to work with
 
 

@@ -30,6 +30,12 @@ def find_photos(folder: Path) -> list[Path]:
     return _find(folder, SUFFIXES)
 
 
+def photos_passed_over(folder: Path) -> list[Path]:
+    """Photos in subfolders that `find_photos` leaves alone, since the folder itself holds some."""
+    found = find_photos(folder)
+    return sorted(set(_below(folder, SUFFIXES)) - set(found), key=natural_order)
+
+
 def find_videos(folder: Path) -> list[Path]:
     """Videos, in the same way."""
     return _find(folder, VIDEO_SUFFIXES)
@@ -37,8 +43,11 @@ def find_videos(folder: Path) -> list[Path]:
 
 def _find(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     directly = [path for path in folder.iterdir() if _is_one_of(path, suffixes, folder)]
-    below = () if directly else (path for path in folder.rglob("*") if _is_one_of(path, suffixes, folder))
-    return sorted(directly or below, key=natural_order)
+    return sorted(directly or _below(folder, suffixes), key=natural_order)
+
+
+def _below(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    return [path for path in folder.rglob("*") if _is_one_of(path, suffixes, folder)]
 
 
 def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
