@@ -69,12 +69,16 @@ def solve(
 def _map(
     database: Path, folder: Path, work: Path, graph: MatchGraph, fixed: set[int], seed: int, report: Report
 ) -> list[pycolmap.Reconstruction]:
-    """The believable models of the better method, the one with most photos first."""
+    """The believable models of the better method, the one with most photos first.
+
+    Photos of several places end in several models without a common photo, and no method would join those.
+    """
     count = len(graph.names)
     found = incremental(database, folder, work / "incremental", count, fixed, seed, report)
     models = believable(found, count)
     enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
-    complete = bool(models) and models[0].num_reg_images() >= enough * count
+    placed = [image.image_id for model in models for image in model.images.values() if image.has_pose]
+    complete = len(placed) == len(set(placed)) >= enough * count
     if complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
         return models
     others = global_(database, folder, work / "global", count, fixed, seed, report)

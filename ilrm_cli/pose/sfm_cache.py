@@ -15,7 +15,7 @@ from ilrm_cli.pose.colmap import load_reconstruction
 from ilrm_cli.pose.sfm import SfmResult
 from ilrm_cli.views import LeftOut
 
-VERSION = 4  # raise it when the same photos would give another model than before
+VERSION = 5  # raise it when the same photos would give another model than before
 CHUNK = 1 << 20  # bytes read at a time
 
 
