@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.photo_files import SUFFIXES, VIDEO_SUFFIXES, is_video
+from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS, SUFFIXES, VIDEO_SUFFIXES, is_video
 from ilrm_cli.pose.colmap import find_model
 from ilrm_cli.pose.transforms import find_transforms
 from ilrm_cli.threads import in_threads
@@ -34,6 +34,8 @@ def _files(folder: Path) -> list[Path]:
     visible = [p for p in folder.rglob("*") if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     photos = [path for path in visible if path.suffix.lower() in SUFFIXES]
     files = photos or [path for path in visible if path.suffix.lower() in VIDEO_SUFFIXES]
+    if folder.name in PHOTO_FOLDERS:  # the masks of such a folder may lie beside it
+        files += [path for name in MASK_FOLDERS for path in (folder.parent / name).rglob("*")]
     if (model := find_model(folder)) is not None:
         files += [path for path in model.iterdir() if path.suffix in (".bin", ".txt")]
     if (transforms := find_transforms(folder)) is not None:

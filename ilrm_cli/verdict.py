@@ -16,9 +16,9 @@ def verdict(result: Reconstruction) -> str:
     if result.score is None or result.targets is None:
         return unmeasured(used)
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
-    refined = result.refinement is not None
+    refined, rescaled = result.refinement is not None, result.scale is not None and result.scale.factor != 1
     most = min(registered - 1, result.max_views)  # one photo stays held out, so that the quality is measured
-    return advise(result.score, len(result.targets), gap_deg, used, most, refined)
+    return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled)
 
 
 def unmeasured(used: int) -> str:
@@ -27,15 +27,19 @@ def unmeasured(used: int) -> str:
     return f"All {used} photos were inputs, so the quality is not measured; {remedy}."
 
 
-def advise(score: Score, scored: int, gap_deg: float, used: int, most: int, refined: bool) -> str:
+def advise(
+    score: Score, scored: int, gap_deg: float, used: int, most: int, refined: bool, rescaled: bool = False
+) -> str:
     """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input.
 
-    `used` photos were inputs; up to `most` can be.
+    `used` photos were inputs; up to `most` can be. What the photos decided beside scoring is said.
     """
     psnr = score.psnr
-    grade = next(word for least, word in GRADES if psnr >= least)
-    finding = f"{grade.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} photos that were not given"
-    finding += " (they chose when to stop refining)" if refined else ""
+    grade = next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
+    photos = "photo that was" if scored == 1 else "photos that were"
+    finding = f"{grade.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
+    if decided := [*(["the scale"] if rescaled else []), *(["when to stop refining"] if refined else [])]:
+        finding += f" (they chose {' and '.join(decided)})"
     if psnr >= GRADES[0][0]:
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input."
     if gap_deg > WIDE_GAP_DEG:

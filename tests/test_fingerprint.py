@@ -68,3 +68,9 @@ def test_a_video_counts_by_its_content(tmp_path):
     before = inputs_sha256(video)
     video.write_bytes(b"2")
     assert inputs_sha256(video) != before
+
+
+def test_masks_beside_the_folder_of_photos_count(project):
+    before = inputs_sha256(project / "images")
+    masked(project)
+    assert inputs_sha256(project / "images") != before
