@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from ilrm_cli.refine_start import refine_start
+from ilrm_cli.refine_start import DOUBT, refine_start
 from tests.model.test_matching import wall
 from tests.test_refine import scene
 
@@ -15,5 +15,5 @@ def test_opacity_follows_support_and_points_come_after():
     predicted, support = scene(), torch.linspace(0.1, 1, 300)
     start = refine_start(predicted, support, replace(wall([0.0, 0.5]), sparse_depth=known))
     assert len(start) == 302
-    torch.testing.assert_close(start.opacities[:300], 0.8 * support)
+    torch.testing.assert_close(start.opacities[:300], 0.8 * support**DOUBT)
     assert torch.equal(start.means[:300], predicted.means)
