@@ -23,9 +23,9 @@ def refused(tmp_path: Path, *arguments: str | Path) -> str:
     return outcome.sentence
 
 
-def noise_photo(path: Path, seed: int = 0) -> None:
+def noise_photo(path: Path, seed: int = 0, cell_px: int = 20) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 255, (240 // cell_px, 320 // cell_px, 3), np.uint8)
     Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC).save(path)
 
 
@@ -50,8 +50,14 @@ def test_one_photo(tmp_path):
 
 def test_photos_that_do_not_overlap(tmp_path):
     for i in range(3):
-        noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i)
+        noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i, cell_px=2)
     assert "overlap" in refused(tmp_path, "reconstruct", tmp_path / "apart", "-o", tmp_path / "s.ply")
+
+
+def test_blurred_photos(tmp_path):
+    for i in range(3):
+        noise_photo(tmp_path / "blurred" / f"{i}.jpg", seed=i)
+    assert "blurred" in refused(tmp_path, "reconstruct", tmp_path / "blurred", "-o", tmp_path / "s.ply")
 
 
 def test_a_truncated_photo_among_good_ones_is_left_out_and_named(posed, tmp_path):
