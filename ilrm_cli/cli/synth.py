@@ -11,6 +11,10 @@ from ilrm_cli.cli.console import EXIT_INTERRUPTED, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
 
 COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
+WHITE_BALANCE = 1 / 3  # spread of white balance over that of exposure: phones hold it better
+POSITION_NOISE = (
+    0.02  # error of positions, in median depths, for each degree of rotation: about what moves a pixel as far
+)
 ROWS_SHOWN = 40  # scenes in the table; the mean is over all
 
 
@@ -24,6 +28,10 @@ def synth(
     aspect: Annotated[str, typer.Option(help="Width to height, such as 4:3, 16:9 or 3:4.")] = "4:3",
     kind: Annotated[str | None, typer.Option(help="Kind of all scenes, such as room or statue. Default: any.")] = None,
     samples: Annotated[int, typer.Option(help="Rays per pixel.", min=1)] = 8,
+    drift: Annotated[float, typer.Option(help="Spread of exposure between photos, as share.", min=0, max=1)] = 0.0,
+    noise: Annotated[float, typer.Option(help="Sensor noise at full brightness, in [0, 1].", min=0, max=1)] = 0.0,
+    jpeg: Annotated[int | None, typer.Option(help="Quality of JPEG that photos went through.", min=1, max=95)] = None,
+    pose_noise: Annotated[float, typer.Option(help="Error of poses in degrees, as SfM leaves it.", min=0)] = 0.0,
     normals: Annotated[bool, typer.Option("--normals", help="Write surface normals too.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -36,10 +44,13 @@ def synth(
 
         from ilrm_cli.progress import Step
         from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, picture_size, write_collection
+        from ilrm_cli.synth.photography import Photometry, PoseNoise
 
         width, height = picture_size(aspect, size)
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads)
+        photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))
+        shaken = PoseNoise(pose_noise, pose_noise * POSITION_NOISE) if pose_noise > 0 else None
+        order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads, photometry, shaken)
         check_order(out, order, overwrite)
         written = []
         try:

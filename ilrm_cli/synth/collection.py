@@ -14,6 +14,7 @@ from PIL import Image
 from ilrm_cli.errors import InputError
 from ilrm_cli.synth.colmap_folder import fill_scene
 from ilrm_cli.synth.dataset import TrainingScene, training_scene
+from ilrm_cli.synth.photography import Photometry, PoseNoise
 from ilrm_cli.synth.scenes import KINDS
 from ilrm_cli.synth.statistics import SceneStatistics, statistics_of
 
@@ -36,6 +37,8 @@ class Order:
     samples: int = 8  # rays per pixel
     normals: bool = False
     threads: int = 1
+    photometry: Photometry | None = None  # None: photos as the scene has them
+    pose_noise: PoseNoise | None = None  # None: exact poses
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
         scene = training_scene(
             order.seed, index, order.views, order.width, order.height,
             samples=order.samples, threads=order.threads, normals=order.normals, kind=order.kind,
+            photometry=order.photometry, pose_noise=order.pose_noise,
         )  # fmt: skip
         statistics = statistics_of(scene)
         folder = scene_folder(out, index)

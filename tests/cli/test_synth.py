@@ -1,6 +1,7 @@
 import numpy as np
 
 from ilrm_cli.gather import gather
+from ilrm_cli.io.photos import read_photo
 from ilrm_cli.synth.dataset import training_scene
 from tests.cli.run import ilrm
 
@@ -18,6 +19,24 @@ def test_written_scenes_are_read_with_the_same_cameras(tmp_path):
         np.testing.assert_allclose(photo.world_from_cam, cameras.world_from_cam[k], atol=1e-5)
         assert photo.lens.params[0] == np.float32(cameras.focal_px[k, 0])
         assert (photo.lens.width, photo.lens.height) == (64, 48)
+
+
+def test_photos_and_poses_are_spoilt_as_asked(tmp_path):
+    common = ("-n", "1", "--views", "2", "--size", "64", "--samples", "1", "-q")
+    assert ilrm("synth", tmp_path / "exact", *common).status == 0
+    spoilt = ("--drift", "0.1", "--noise", "0.05", "--jpeg", "40", "--pose-noise", "0.5")
+    assert ilrm("synth", tmp_path / "spoilt", *common, *spoilt).status == 0
+    exact, noisy = (gather(tmp_path / name / "000000") for name in ("exact", "spoilt"))
+    for one, other in zip(exact.photos, noisy.photos, strict=True):
+        turned = one.world_from_cam[:3, :3].T @ other.world_from_cam[:3, :3]
+        angle_deg = np.degrees(np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1)))
+        assert 0.05 < angle_deg < 3
+        assert not np.array_equal(read_photo(one.path), read_photo(other.path))
+    depths = (
+        np.load(tmp_path / name / "000000" / "depth" / f"{exact.photos[0].path.stem}.npy")
+        for name in ("exact", "spoilt")
+    )
+    np.testing.assert_array_equal(*depths)
 
 
 def test_the_table_names_every_scene(tmp_path):
