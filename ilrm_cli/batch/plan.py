@@ -1,6 +1,7 @@
 """Which folders a batch is over and where their scenes go; nothing is opened."""
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import is_video, natural_order
 
+PLACEHOLDERS = ("{name}", "{parent}")
 NAMED_IN_SENTENCE = 3  # paths spelled out before "and N more"
 
 
@@ -45,10 +47,12 @@ def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
 def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
     """A job for each place found. `template` is the path of the .ply with `{name}` and `{parent}` to be filled in.
 
-    Raises InputError for a template that is no .ply or gives several places the same scene.
+    Raises InputError for a template that is no .ply, holds other braces or gives several places the same scene.
     """
     if not template.lower().endswith(".ply"):
         raise InputError(f"--output {template}: scenes are written as .ply; write 'out/{{name}}.ply'.")
+    if unknown := [held for held in re.findall(r"\{[^{}]*\}", template) if held not in PLACEHOLDERS]:
+        raise InputError(f"--output {template}: {unknown[0]} is unknown; {' and '.join(PLACEHOLDERS)} are filled in.")
     jobs = tuple(_job(place, template) for place in found)
     by_output: dict[Path, list[Job]] = {}
     for job in jobs:

@@ -52,6 +52,11 @@ def test_a_name_with_braces_is_not_filled_in_again(root):
     assert plan([folder], "{parent}-{name}.ply")[0].output == Path("root-{parent}.ply")
 
 
+def test_a_misspelt_placeholder_is_no_file_name(tmp_path):
+    with pytest.raises(InputError, match=r"\{nam\} is unknown; \{name\} and \{parent\} are filled in"):
+        plan([tmp_path], "out/{nam}.ply")
+
+
 @pytest.mark.parametrize(
     ("template", "remedy"),
     [("out.ply", r"add \{name\}"), ("out/{name}.ply", r"add \{parent\}"), ("{parent}{name}.ply", "rename one")],
