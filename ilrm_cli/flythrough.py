@@ -100,7 +100,8 @@ def fly(
     _check(path, seconds, fps, size, full)
     _check_renderer(renderer, device)
     if not scene.is_file():
-        raise InputError(f"the scene {scene} does not exist")
+        state = "is not a file; give the .ply" if scene.exists() else "does not exist"
+        raise InputError(f"the scene {scene} {state}.")
     check_video_output(output, overwrite)
     stage = _load(scene)
     gaussians = stage.ply.gaussians.to(device)

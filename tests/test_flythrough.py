@@ -153,6 +153,13 @@ def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> 
     assert result.warnings[0].startswith("1 Gaussians of")
 
 
+def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is not a file; give the \.ply\.$"):
+        fly(tmp_path, output=tmp_path / "a.mp4")
+    with pytest.raises(InputError, match=r"none\.ply does not exist\.$"):
+        fly(tmp_path / "none.ply", output=tmp_path / "a.mp4")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
