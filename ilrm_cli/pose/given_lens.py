@@ -24,6 +24,8 @@ def parse_given(text: str) -> Given:
     if path.suffix == ".txt":
         return Given(_read_cameras(path))
     model, _, numbers = text.strip().partition(" ")
+    if not numbers:
+        raise InputError(f"--camera {text} is no model with parameters; give {FORM}.")
     return Given((Lens(model.upper(), _numbers(numbers.replace(",", " ").split(), text), 0, 0),))
 
 

@@ -32,6 +32,7 @@ def test_a_file_gives_each_shape_its_camera_scaled(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("nonsense", "is no model with parameters"),
         ("PINHOLE 1200,abc", "not all numbers"),
         ("PINHOLE 1200", "not a camera model of COLMAP with these parameters"),
         ("CUBIST 1,2,3,4", "not a camera model of COLMAP"),
