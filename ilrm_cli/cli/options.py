@@ -50,4 +50,4 @@ Fps = Annotated[
     float | None,
     typer.Option(help="Frames to take from each second of a video. Default: as the camera moves.", min=0.01, max=60),
 ]
-MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at most.", min=2)]
+MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at most.", min=3)]
