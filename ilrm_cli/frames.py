@@ -8,7 +8,7 @@ opengl: y up, z backwards, x right (three.js, glTF, game engines, most viewers).
 Ahead is where the cameras look on average, made level. Origin and scale stay those of the input.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float64
@@ -18,7 +18,6 @@ from ilrm_cli.similarity import Similarity
 from ilrm_cli.up import up_direction, upright
 
 Frame = Literal["input", "up", "opengl"]
-FRAMES: tuple[Frame, ...] = get_args(Frame)
 AXES: dict[Frame, str] = {
     "input": "frame of the input poses, OpenCV axes",
     "up": "z up, y ahead, x right",

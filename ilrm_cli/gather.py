@@ -13,7 +13,7 @@ from ilrm_cli.io.masks import find_mask
 from ilrm_cli.io.photo_files import find_photos, is_video
 from ilrm_cli.io.photo_header import photo_header, photo_size
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import PhotoSet, find_photo_set, leave_out_unreadable, listed, look_at
+from ilrm_cli.photo_set import PhotoSet, find_photo_set, leave_out_unreadable, look_at
 from ilrm_cli.pose import sfm, sfm_cache
 from ilrm_cli.pose.colmap import find_model, poses_of, read_model
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
@@ -22,6 +22,7 @@ from ilrm_cli.pose.posed import Pose, PoseSet
 from ilrm_cli.pose.transforms import find_transforms, read_transforms
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto
+from ilrm_cli.wording import listed
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]
 SFM_SIDE = 1280  # px, longer side of what structure from motion sees; larger photos cost time and add little

@@ -22,11 +22,11 @@ from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import LeftOut
+from ilrm_cli.wording import listed
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
 ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than these remain
 LOOK_PX = (480, 320)  # size (longer, shorter side) at which photos are looked at: quick, and blur still shows
-NAMED_IN_WARNING = 3  # file names spelled out before "and N more"
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,3 @@ def _without_surplus(photos: PhotoSet, looks: Mapping[str, Look]) -> PhotoSet:
 
 def _sharpness(names: Sequence[str], looks: Mapping[str, Look]) -> Float32[ndarray, " photo"]:
     return np.array([looks[name].sharpness for name in names], dtype=np.float32)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
-    shown = ", ".join(names[:NAMED_IN_WARNING])
-    return shown if len(names) <= NAMED_IN_WARNING else f"{shown} and {len(names) - NAMED_IN_WARNING} more"

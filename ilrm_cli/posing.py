@@ -7,7 +7,6 @@ DIR/pose_card.json    how good the poses are
 """
 
 import dataclasses
-import io
 import json
 import os
 from collections import Counter
@@ -22,6 +21,7 @@ from PIL import Image
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.io.atomic import replacing_folder
+from ilrm_cli.io.copies import COPY_QUALITY
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.pose.card import PoseCard, pose_card
@@ -34,7 +34,6 @@ from ilrm_cli.views import Capture, PosedPhoto
 IMAGES = "images"
 MODEL = "sparse/0"
 WRITTEN = frozenset({IMAGES, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
-JPEG_QUALITY = 95  # as of the working copies: compression stays below the noise of the sensor
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,8 @@ def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report =
 
 def _write_flat(photo: PosedPhoto, file: str, images: Path) -> PinholePhoto:
     image, lens = undistort(read_photo(photo.path), photo.lens)
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     (images / file).parent.mkdir(parents=True, exist_ok=True)
-    (images / file).write_bytes(buffer.getvalue())
+    Image.fromarray(image).save(images / file, "JPEG", quality=COPY_QUALITY, subsampling=0)
     points = photo.points if photo.points is not None else np.zeros((0, 3))
     return PinholePhoto(file, lens, photo.world_from_cam, points_inside(points, lens, photo.world_from_cam, image))
 

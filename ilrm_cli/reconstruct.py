@@ -96,12 +96,17 @@ def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> C
     return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
 
 
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that suit no folder."""
+    if settings.views is not None and settings.views < MIN_VIEWS:
+        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
+
+
 def check_views(photos: Path, settings: Settings) -> None:
     """Refuse, before the long work begins, a number of views that cannot be had."""
+    check_settings(settings)
     if settings.views is None:
         return
-    if settings.views < MIN_VIEWS:
-        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
     if photos.is_dir() and 0 < (found := len(find_photos(photo_folder(photos)))) < settings.views:
         raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
 

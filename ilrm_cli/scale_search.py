@@ -19,10 +19,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.metrics import psnr
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.refine import score
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Views
 
@@ -114,7 +113,7 @@ def best_scale(
         report(Step("scales", number, len(factors), name))
         attempt = scaled(judged, factor)
         assert attempt.targets is not None
-        tried[name] = _mean_psnr(predict(attempt), attempt.targets)
+        tried[name] = score(predict(attempt), attempt.targets)
     report(Step("scales", len(factors), len(factors)))
     best = max(tried, key=lambda name: tried[name])
     if tried[best] - tried["usual"] < MIN_GAIN_DB:
@@ -129,10 +128,3 @@ def _smaller_sparse(depth: Float[Tensor, "view rows columns"], width: int, heigh
     small = torch.zeros(len(depth), height, width).to(depth)
     small[view, row * height // depth.shape[1], column * width // depth.shape[2]] = depth[view, row, column]
     return small
-
-
-@torch.no_grad()
-def _mean_psnr(gaussians: Gaussians, targets: Views) -> float:
-    one_by_one = [targets[[i]] for i in range(len(targets))]
-    scores = [float(psnr(render(gaussians, view.cameras).color, view.images, view.masks)) for view in one_by_one]
-    return sum(scores) / len(scores)

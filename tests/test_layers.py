@@ -24,6 +24,7 @@ FLOORS = (
         "metrics",
         "lpips_metric",
         "threads",
+        "wording",
     },
     {"cameras", "gaussians", "views", "trials"},
     {"io", "pose", "model", "render", "synth"},

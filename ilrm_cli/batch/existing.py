@@ -10,6 +10,8 @@ from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.scene import SceneRecord, is_record, read_record, record_path
 from ilrm_cli.reconstruct import Settings
 
+REMEDY = "remove it to have it made anew, or pass -w to make all anew."
+
 
 def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str) -> SceneRecord | None:
     """The record of the scene if it is the one that this work would make; None if there is none yet.
@@ -23,16 +25,13 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
             raise InputError(f"{record_file} is not a scene's record and would be replaced; choose another --output.")
         return None
     if not record_file.is_file():
-        raise InputError(f"{job.output} is there without its record, so it is not known what it shows; {_REMEDY}")
+        raise InputError(f"{job.output} is there without its record, so it is not known what it shows; {REMEDY}")
     record = read_record(record_file)
     if differences := _differences(record, settings, model_sha256, inputs_sha256):
-        raise InputError(f"{job.output} was made {' and '.join(differences)}; {_REMEDY}")
+        raise InputError(f"{job.output} was made {' and '.join(differences)}; {REMEDY}")
     if record.ply_sha256 != sha256_of(job.output):
-        raise InputError(f"{job.output} was changed after it was made; {_REMEDY}")
+        raise InputError(f"{job.output} was changed after it was made; {REMEDY}")
     return record
-
-
-_REMEDY = "remove it to have it made anew, or pass -w to make all anew."
 
 
 def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inputs_sha256: str) -> list[str]:

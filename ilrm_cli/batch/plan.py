@@ -3,15 +3,15 @@
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import is_video, natural_order
+from ilrm_cli.wording import listed
 
 PLACEHOLDERS = ("{name}", "{parent}")
-NAMED_IN_SENTENCE = 3  # paths spelled out before "and N more"
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,3 @@ def _job(place: Path, template: str) -> Job:
     name = named.stem if is_video(place) else named.name
     output = template.replace("{parent}", named.parent.name).replace("{name}", name)
     return Job(name, place, Path(output).expanduser())
-
-
-def listed(paths: Iterable[Path]) -> str:
-    """The first few by name, and how many more there are."""
-    names = [str(path) for path in paths]
-    shown = ", ".join(names[:NAMED_IN_SENTENCE])
-    return shown if len(names) <= NAMED_IN_SENTENCE else f"{shown} and {len(names) - NAMED_IN_SENTENCE} more"

@@ -22,7 +22,7 @@ from ilrm_cli.io.atomic import remove_leftovers
 from ilrm_cli.io.scene import record_path
 from ilrm_cli.model.store import weights_file
 from ilrm_cli.progress import Report, ignore
-from ilrm_cli.reconstruct import MIN_VIEWS, Settings
+from ilrm_cli.reconstruct import Settings, check_settings
 
 Engine = Literal["local", "ray"]
 
@@ -44,8 +44,7 @@ def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
     What is made does not depend on the engine or the number of lanes. A caller that closes the iterator ends all
     processes. Raises InputError for settings that suit no folder.
     """
-    if batch.settings.views is not None and batch.settings.views < MIN_VIEWS:
-        raise InputError(f"--views {batch.settings.views}: a scene needs at least {MIN_VIEWS} photos.")
+    check_settings(batch.settings)
     order = Order(batch.settings, sha256_of(weights_file(batch.settings.model)), batch.overwrite)
     _sweep(batch.jobs)
     crew = _crew(batch)

@@ -48,9 +48,8 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
     start = time.perf_counter()
 
     def work() -> Ready | Outcome:
-        inputs = inputs_sha256(
-            job.photos, order.settings.camera
-        )  # before anything is read: photos that change meanwhile are seen next time
+        # Before anything is read: photos that change meanwhile are seen next time.
+        inputs = inputs_sha256(job.photos, order.settings.camera)
         if not order.overwrite:
             record = finished(job, order.settings, order.model_sha256, inputs)
             if record is not None:

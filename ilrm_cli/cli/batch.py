@@ -15,9 +15,14 @@ from ilrm_cli.cli.options import (
     Device,
     Fps,
     KnownCamera,
+    LongSide,
     MaxFrames,
+    ModelName,
     Overwrite,
+    PoseOrigin,
+    Precision,
     Quiet,
+    Refine,
     SceneFrame,
     Seed,
     Verbose,
@@ -40,21 +45,17 @@ def batch(
         typer.Option("--output", "-o", help="The .ply of each; {name} is the folder's name, {parent} its parent's."),
     ] = "{name}.ply",
     views: ViewCount = None,
-    refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
-    poses: Annotated[
-        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
-    ] = "auto",
+    refine: Refine = 0,
+    poses: PoseOrigin = "auto",
     camera: KnownCamera = None,
-    model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
-    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    model: ModelName = "default",
+    size: LongSide = None,
     auto_scale: AutoScale = True,
     frame: SceneFrame = "input",
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
-    ] = "auto",
+    precision: Precision = "auto",
     seed: Seed = 0,
     jobs: Annotated[int | None, typer.Option(help="Workers. Default: one for each GPU; on the CPU one.", min=1)] = None,
     engine: Annotated[
@@ -77,6 +78,7 @@ def batch(
     with face("batch", as_json, quiet, verbose) as shown:
         from ilrm_cli.batch import outcome, plan, run
         from ilrm_cli.reconstruct import Settings
+        from ilrm_cli.wording import listed
 
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
@@ -85,7 +87,7 @@ def batch(
         places, others = plan.find_places(photos)
         planned = plan.plan(places, output)
         run.check_summary(summary)
-        passed_over = (f"passed over: {plan.listed(others)}, neither folder nor video.",) if others else ()
+        passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
         shown.warn(passed_over)
         outcomes: list[Outcome] = []
         with shown.progress() as report:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from ilrm_cli.cli.console import EXIT_FAILED, Face, face
-from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import AsJson, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate import Evaluation
@@ -41,15 +41,13 @@ def evaluate(
     poses: Annotated[
         Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from (folder).")
     ] = "auto",
-    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    size: LongSide = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for scores.json, scores.csv and a picture per scene.")
     ] = None,
     device: Device = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
-    ] = "auto",
+    precision: Precision = "auto",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

@@ -26,6 +26,17 @@ ViewCount = Annotated[
         help="Photos given to the model; the others score it. auto is 8, and more where the photos stand far apart.",
     ),
 ]
+Refine = Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)]
+PoseOrigin = Annotated[
+    Literal["auto", "colmap", "transforms", "sfm"], typer.Option("--poses", help="Where camera poses come from.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
+LongSide = Annotated[
+    int | None, typer.Option("--size", help="Long side in px of what the model sees.", min=32, max=1024)
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
+]
 SceneFrame = Annotated[
     Literal["input", "up", "opengl"],
     typer.Option("--frame", help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),

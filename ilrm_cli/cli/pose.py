@@ -3,12 +3,12 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ilrm_cli.cli.console import face
-from ilrm_cli.cli.options import AsJson, Fps, KnownCamera, MaxFrames, Overwrite, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import AsJson, Fps, KnownCamera, MaxFrames, Overwrite, PoseOrigin, Quiet, Seed, Verbose
 from ilrm_cli.cli.pose_card import card_lines
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ def pose(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the COLMAP model, transforms.json and photos.")
     ] = Path("posed"),
-    poses: Annotated[
-        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
-    ] = "auto",
+    poses: PoseOrigin = "auto",
     camera: KnownCamera = None,
     fps: Fps = None,
     max_frames: MaxFrames = 100,

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,14 @@ from ilrm_cli.cli.options import (
     Device,
     Fps,
     KnownCamera,
+    LongSide,
     MaxFrames,
+    ModelName,
     Overwrite,
+    PoseOrigin,
+    Precision,
     Quiet,
+    Refine,
     SceneFrame,
     SceneOutput,
     Seed,
@@ -39,21 +44,17 @@ def reconstruct(
     ],
     output: SceneOutput = Path("scene.ply"),
     views: ViewCount = None,
-    refine: Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)] = 0,
-    poses: Annotated[
-        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from.")
-    ] = "auto",
+    refine: Refine = 0,
+    poses: PoseOrigin = "auto",
     camera: KnownCamera = None,
-    model: Annotated[str, typer.Option(help="A name of `ilrm models list`, or a checkpoint file.")] = "default",
-    size: Annotated[int | None, typer.Option(help="Long side in px of what the model sees.", min=32, max=1024)] = None,
+    model: ModelName = "default",
+    size: LongSide = None,
     auto_scale: AutoScale = True,
     frame: SceneFrame = "input",
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
-    ] = "auto",
+    precision: Precision = "auto",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -68,8 +69,9 @@ def reconstruct(
         from ilrm_cli.fingerprint import inputs_sha256
 
         settings = stage.Settings(
-            views, poses, model, size, refine, device, precision, seed, frame, fps, max_frames, camera, auto_scale
-        )
+            views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
+            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
+        )  # fmt: skip
         export.check_scene_output(output, overwrite)
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)

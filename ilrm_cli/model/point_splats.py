@@ -7,7 +7,7 @@ from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.rays import directions_through, pixel_centers
 from ilrm_cli.views import Views
 
-FOOTPRINT_PX = 2.0  # standard deviation in pixels of the photo: 3 and 4 gave the same quality, more hid what is behind
+FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3 an orbit refined 0.3 dB worse, fox 0.2 dB better
 OPACITY = 0.5  # free to become solid or to vanish
 
 

@@ -1,8 +1,6 @@
 """Features and matches of photos in a COLMAP database, everything seeded and in one order."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,12 +10,12 @@ import pycolmap
 from ilrm_cli.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
 from ilrm_cli.pose.match_graph import MatchGraph
+from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
 
 EXHAUSTIVE_UP_TO = 60  # photos; beyond, every pair would take tens of minutes on a laptop
 NEIGHBOURS = 10  # photos after each one that are matched in a sequence
 LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
-POLL_S = 0.2  # between looks at the growing database
 
 
 def register(database: Path, folder: Path, names: list[str], lenses: Mapping[str, Lens]) -> None:
@@ -144,20 +142,10 @@ def _watched(
     start: Step,
     report: Report,
 ) -> None:
-    """Run pycolmap in a thread (it releases the GIL and has no callback here) and watch its database grow.
+    """Watch the database grow, as pycolmap has no callback here.
 
     The watching connection is pycolmap's own and opened first. A second SQLite library in the process, as Python's
     sqlite3 is, would drop the file locks of the first one when it closes the file, and crash it.
     """
-    assert start.total is not None
-    report(start)
-    token = pycolmap.CancellationToken()
-    with pycolmap.Database.open(database) as reader, ThreadPoolExecutor(1) as pool:
-        try:
-            running = pool.submit(run, token)
-            while wait([running], POLL_S).not_done:
-                report(replace(start, done=min(done(reader), start.total)))
-            running.result()
-        finally:
-            token.cancel()  # the user's Ctrl-C ends the thread as well
-    report(replace(start, done=start.total))
+    with pycolmap.Database.open(database) as reader:
+        watched(run, lambda: done(reader), start, report)

@@ -8,6 +8,7 @@ import pycolmap
 
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
 from ilrm_cli.views import LeftOut
+from ilrm_cli.wording import listed
 
 MIN_PHOTOS = 3  # two photos agree by chance too easily
 MIN_OWN_POINTS = 15  # of one photo; with fewer, global mapping put photos anywhere, one 80 times too far away
@@ -80,14 +81,14 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]
     used, *others = [_names(model) for model in models]
     warnings = []
     if others:
-        rest = " and ".join(f"{len(other)} ({_shortened(sorted(other))})" for other in others)
+        rest = " and ".join(f"{len(other)} ({listed(sorted(other), NAMED)})" for other in others)
         warnings.append(
             f"{len(models)} separate models were found; the largest, with {len(used)} of {len(names)} photos, is used; "
             f"{'the others have' if len(others) > 1 else 'the other has'} {rest}: the photos may show different places."
         )
     if len(used) < len(names):
         left_out = [name for name in names if name not in used]
-        warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {_shortened(left_out)}.")
+        warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {listed(left_out, NAMED)}.")
     observations = models[0].compute_mean_observations_per_reg_image()
     if observations < WEAK_OBSERVATIONS:
         warnings.append(
@@ -101,11 +102,6 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]
             "take photos from places further apart."
         )
     return warnings
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def left_out(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> tuple[LeftOut, ...]:

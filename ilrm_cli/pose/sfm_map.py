@@ -1,13 +1,12 @@
 """Features and matches to COLMAP models, by two methods."""
 
 from collections.abc import Set
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pycolmap
 
-from ilrm_cli.pose.sfm_database import POLL_S
 from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
+from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
 
 EXACT_UP_TO = 60  # photos; sums of one thread come out the same to the last bit, and for few photos are as fast
@@ -24,13 +23,12 @@ def incremental(
     if count <= EXACT_UP_TO:
         options.num_threads = options.mapper.num_threads = 1
     placed = 0
-    token = pycolmap.CancellationToken()
 
     def one_more() -> None:
         nonlocal placed
         placed += 1
 
-    def run() -> dict[int, pycolmap.Reconstruction]:
+    def run(token: pycolmap.CancellationToken) -> dict[int, pycolmap.Reconstruction]:
         return pycolmap.incremental_mapping(
             database,
             folder,
@@ -42,17 +40,7 @@ def incremental(
         )
 
     output.mkdir()
-    report(Step("mapping", 0, count))
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            running = pool.submit(run)
-            while wait([running], POLL_S).not_done:
-                report(Step("mapping", min(placed, count), count))
-            models = running.result()
-        finally:
-            token.cancel()  # the user's Ctrl-C ends the thread as well
-    report(Step("mapping", count, count))
-    return list(models.values())
+    return list(watched(run, lambda: placed, Step("mapping", 0, count), report).values())
 
 
 def global_(

@@ -1,0 +1,33 @@
+"""Long calls of pycolmap, with progress and an end at Ctrl-C."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import TypeVar
+
+import pycolmap
+
+from ilrm_cli.progress import Report, Step
+
+POLL_S = 0.2  # between looks at how far it is
+
+Result = TypeVar("Result")
+
+
+def watched(
+    run: Callable[[pycolmap.CancellationToken], Result], done: Callable[[], int], start: Step, report: Report
+) -> Result:
+    """What `run` returns, called in a thread (pycolmap releases the GIL); meanwhile `done` says how far it is."""
+    assert start.total is not None
+    report(start)
+    token = pycolmap.CancellationToken()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            running = pool.submit(run, token)
+            while wait([running], POLL_S).not_done:
+                report(replace(start, done=min(done(), start.total)))
+            result = running.result()
+        finally:
+            token.cancel()  # the user's Ctrl-C ends the thread as well
+    report(replace(start, done=start.total))
+    return result
