@@ -62,8 +62,8 @@ class LocalHand:
 
     def close(self) -> None:
         self._process.kill()
+        self._waiter.shutdown()  # before we join: of two threads that wait for a process one is not told how it ended
         self._process.join()
-        self._waiter.shutdown()
         self._connection.close()
 
 
