@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
+from ilrm_cli.formats.ply import encode_ply
+from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
-from ilrm_cli.io.ply import encode_ply
 from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path, recorded_views, write_record
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
@@ -67,7 +68,7 @@ def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha2
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
-    ply = encode_ply(scene[finite], comments(result, settings))
+    ply = encode_ply(SceneFile(scene[finite], comments(result, settings)))
     record = dataclasses.replace(
         record_of(result, settings, frame), inputs_sha256=inputs_sha256, ply_sha256=hashlib.sha256(ply).hexdigest()
     )
@@ -78,13 +79,13 @@ def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha2
     return Exported(int(finite.sum()), int((~finite).sum()), time.perf_counter() - start)
 
 
-def comments(result: Reconstruction, settings: Settings) -> list[str]:
+def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
     """The header lines of the .ply: enough to know where it comes from if it is separated from its record."""
-    return [
+    return (
         f"made by ilrm {__version__}",
         f"model {result.model_name} sha256 {result.model_sha256}",
         AXES[settings.frame],
-    ]
+    )
 
 
 def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.formats.ply import decode_ply
+from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.camera_path import read_camera_path
-from ilrm_cli.io.ply import PlyScene, decode_ply
 from ilrm_cli.io.scene import cameras_of, is_record, read_record, record_path
 from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
@@ -58,7 +59,7 @@ class FlythroughResult:
 class _Stage:
     """A scene, ready to be filmed."""
 
-    ply: PlyScene
+    file: SceneFile
     cameras: Cameras  # of the photos, or a ring around a scene that came without them
     background: tuple[float, float, float]
     near: float  # world units
@@ -104,7 +105,7 @@ def fly(
         raise InputError(f"the scene {scene} {state}.")
     check_video_output(output, overwrite)
     stage = _load(scene)
-    gaussians = stage.ply.gaussians.to(device)
+    gaussians = stage.file.gaussians.to(device)
     flight = _flight_from_file(Path(path), fps) if _is_file(path) else _flight(stage, path, seconds, fps, full)
     width, height = encoded_size(output, *(size or flight.size))
     cameras = fitted(flight.cameras, width, height).to(torch.float32)
@@ -196,27 +197,27 @@ def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, 
     poses = stage.cameras.world_from_cam
     up = up_direction(poses) if stage.up is None else stage.up
     photographed = stage.cameras.moved(upright(poses, up))  # none lies on its side in the film
-    subject = subject_of(photographed, stage.ply.gaussians, up)
+    subject = subject_of(photographed, stage.file.gaussians, up)
     cameras, chosen = paths.path("orbit" if full else path, photographed, subject, count, full=full)
     return _Flight(cameras, chosen, fps, default_size(stage.cameras))
 
 
 def _load(scene: Path) -> _Stage:
-    ply = decode_ply(scene)
-    dropped = (f"{ply.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
-    warnings = dropped if ply.dropped else ()
+    file = decode_ply(scene)
+    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
+    warnings = dropped if file.dropped else ()
     beside = record_path(scene)
     record = read_record(beside) if beside.is_file() and is_record(beside) else None
     cameras = cameras_of(record, "input") if record else None
     if record is None or cameras is None:
-        ring = paths.default_cameras(ply.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
+        ring = paths.default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
         note = (
             f"no record with cameras lies beside {scene} ({beside.name}): filmed from a ring around its middle, y down."
         )
-        return _Stage(ply, ring, WHITE, NEAR, None, (*warnings, note))
+        return _Stage(file, ring, WHITE, NEAR, None, (*warnings, note))
     near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
     up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
-    return _Stage(ply, cameras, record.background, near, up, warnings)
+    return _Stage(file, cameras, record.background, near, up, warnings)
 
 
 @torch.inference_mode()

@@ -12,8 +12,9 @@ from PIL import Image
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.flythrough import default_size, fitted, fly
+from ilrm_cli.formats.ply import encode_ply
+from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.ply import encode_ply
 from ilrm_cli.io.scene import SceneRecord, record_path, recorded_views, write_record
 from ilrm_cli.progress import Step
 from ilrm_cli.render.paths import look_at
@@ -47,7 +48,7 @@ def arc_of_cameras() -> Cameras:
 def scene(tmp_path: Path) -> Path:
     """A red ball, filmed by four cameras that stand around it on one side."""
     ply = tmp_path / "scene.ply"
-    ply.write_bytes(encode_ply(red_ball()))
+    ply.write_bytes(encode_ply(SceneFile(red_ball())))
     views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
     write_record(record_path(ply), SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, seed=0))
     return ply
@@ -131,7 +132,7 @@ def test_the_recorded_background_is_used(scene: Path, tmp_path: Path) -> None:
 def test_the_recorded_up_is_up_though_the_photos_lie_on_their_sides(scene: Path, tmp_path: Path) -> None:
     """A blue ball above the red one, four photos turned by a quarter that do not betray it: above it is in the film."""
     above = replace(red_ball(), means=(MIDDLE + UP).float()[None], harmonics=red_ball().harmonics.flip(2))
-    scene.write_bytes(encode_ply(Gaussians.concatenated(red_ball(), above)))
+    scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), above))))
     lying = arc_of_cameras()
     quarter = torch.tensor([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
     lying = lying.moved(lying.world_from_cam @ quarter)
@@ -146,7 +147,7 @@ def test_the_recorded_up_is_up_though_the_photos_lie_on_their_sides(scene: Path,
 
 def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> None:
     ball = red_ball()
-    content = encode_ply(Gaussians(*(torch.cat([value, value]) for value in vars(ball).values())))
+    content = encode_ply(SceneFile(Gaussians(*(torch.cat([value, value]) for value in vars(ball).values()))))
     scene.write_bytes(content[:-4] + np.float32(math.nan).tobytes())
     result = fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32))
     assert result.gaussians == 1

@@ -27,7 +27,7 @@ FLOORS = (
         "wording",
     },
     {"cameras", "gaussians", "views", "trials"},
-    {"io", "pose", "model", "render", "synth"},
+    {"io", "formats", "pose", "model", "render", "synth"},
     {"photo_set", "photo_views"},
     {"gather", "refine", "refine_start", "flythrough", "bench", "hub", "catalog", "fingerprint"},
     {"preparation", "datasets", "posing"},

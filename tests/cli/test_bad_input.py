@@ -147,14 +147,15 @@ def write_raw_ply(path: Path, xs: list[float]) -> None:
     """A scene of small grey Gaussians with these x coordinates, NaN and all."""
     import torch
 
-    from ilrm_cli.io.ply import encode_ply
+    from ilrm_cli.formats.ply import encode_ply
+    from ilrm_cli.formats.scene_file import SceneFile
 
     n = len(xs)
     clean = Gaussians(
         torch.zeros(n, 3), torch.tensor([1.0, 0, 0, 0]).repeat(n, 1), torch.full((n, 3), 0.1), torch.full((n,), 0.5),
         torch.zeros(n, 1, 3),
     )  # fmt: skip
-    header, _, body = encode_ply(clean).partition(b"end_header\n")
+    header, _, body = encode_ply(SceneFile(clean)).partition(b"end_header\n")
     rows = np.frombuffer(body, "<f4").reshape(n, -1).copy()
     rows[:, 0] = xs
     path.write_bytes(header + b"end_header\n" + rows.tobytes())

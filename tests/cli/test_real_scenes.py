@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilrm_cli.io.ply import decode_ply
+from ilrm_cli.formats.ply import decode_ply
 from ilrm_cli.io.scene import cameras_of, read_record, record_path
 from ilrm_cli.metrics import psnr
 from ilrm_cli.reconstruct import Settings, reconstruct

@@ -2,12 +2,12 @@
 
 One `vertex` per Gaussian with the float32 properties x y z, nx ny nz (zero), f_dc_0..2, f_rest_*, opacity, scale_0..2,
 rot_0..3. The file holds the logit of the opacity, the natural logarithm of the scales, the quaternion w first, and the
-harmonics above degree 0 channel by channel (all of red, then green, then blue). Only here do log and logit exist.
+harmonics above degree 0 channel by channel (all of red, then green, then blue). Log and logit exist in `formats` only.
+The property `confidence`, in [0, 1], is ours; viewers pass it over.
 """
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy import ndarray
 from plyfile import PlyData, PlyElement, PlyParseError
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
@@ -31,27 +32,19 @@ NORMALS = ("nx", "ny", "nz")
 BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
 SCALES = ("scale_0", "scale_1", "scale_2")
 ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
+CONFIDENCE = "confidence"
 REQUIRED = (*MEANS, *BASE_COLORS, "opacity", *SCALES, *ROTATIONS)
 
 
-@dataclass(frozen=True)
-class PlyScene:
-    """What a .ply file holds."""
-
-    gaussians: Gaussians  # float32, in the file's order, all finite
-    comments: tuple[str, ...]  # the header's comment lines
-    dropped: int  # Gaussians left out because one of their numbers is not finite or their quaternion is zero
-
-
-def encode_ply(gaussians: Gaussians, comments: Sequence[str] = ()) -> bytes:
+def encode_ply(file: SceneFile) -> bytes:
     """The bytes of a binary little-endian .ply file, with one header line per comment.
 
     All numbers must be finite: the caller drops the others with `gaussians.finite()` and says how many.
     Opacities are kept within ±20 in logit, scales above the smallest normal float32.
     """
-    not_finite = int((~gaussians.finite()).sum())
+    not_finite = int((~file.gaussians.finite()).sum())
     assert not_finite == 0, f"{not_finite} Gaussians with numbers that are not finite"
-    scene = gaussians.detach().to("cpu")
+    scene = file.gaussians.detach().to("cpu")
     count, bases = len(scene), scene.harmonics.shape[1]
     assert bases in (1, 4, 9, 16), f"{bases} spherical harmonics per channel"
     logits = torch.logit(scene.opacities.double()).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
@@ -64,18 +57,21 @@ def encode_ply(gaussians: Gaussians, comments: Sequence[str] = ()) -> bytes:
             logits[:, None],
             scene.scales.double().clamp_min(torch.finfo(torch.float32).tiny).log(),
             scene.quaternions,
+            *([] if file.confidence is None else [file.confidence.detach().cpu()[:, None]]),
         ],
         dim=1,
     )
-    names = (*MEANS, *NORMALS, *BASE_COLORS, *_rest_names(3 * (bases - 1)), "opacity", *SCALES, *ROTATIONS)
+    names = [*MEANS, *NORMALS, *BASE_COLORS, *_rest_names(3 * (bases - 1)), "opacity", *SCALES, *ROTATIONS]
+    if file.confidence is not None:
+        names.append(CONFIDENCE)
     rows = columns.numpy().astype("<f4").view([(name, "<f4") for name in names]).reshape(count)
-    file = io.BytesIO()
-    lines = [_plain(comment) for comment in comments]
-    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=lines).write(file)
-    return file.getvalue()
+    written = io.BytesIO()
+    lines = [_plain(comment) for comment in file.comments]
+    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=lines).write(written)
+    return written.getvalue()
 
 
-def decode_ply(path: Path) -> PlyScene:
+def decode_ply(path: Path) -> SceneFile:
     """Read a scene: binary of either byte order or ascii, properties in any order, normals optional.
 
     Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is missing,
@@ -116,7 +112,8 @@ def decode_ply(path: Path) -> PlyScene:
     if len(kept) == 0:
         why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
         raise InputError(f"{path} holds {why}; there is nothing to show.")
-    return PlyScene(kept, tuple(ply.comments), dropped=len(read) - len(kept))
+    confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0)[finite] if CONFIDENCE in names else None
+    return SceneFile(kept, tuple(ply.comments), dropped=len(read) - len(kept), confidence=confidence)
 
 
 def _parsed(path: Path) -> PlyData:

@@ -8,8 +8,9 @@ import torch
 from plyfile import PlyData, PlyElement
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.formats.ply import decode_ply, encode_ply
+from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.ply import decode_ply, encode_ply
 
 HEADER = """ply
 format binary_little_endian 1.0
@@ -60,13 +61,13 @@ def one(**changes: torch.Tensor) -> Gaussians:
 
 def test_bytes_of_one_gaussian() -> None:
     numbers = [1, 2, 3, 0, 0, 0, 0.1, 0.2, 0.3, 0, 0, math.log(4), math.log(0.25), 0.5, -0.5, 0.5, 0.5]
-    assert encode_ply(one(), ["made by hand"]) == HEADER.encode() + struct.pack("<17f", *numbers)
+    assert encode_ply(SceneFile(one(), ("made by hand",))) == HEADER.encode() + struct.pack("<17f", *numbers)
 
 
 def test_the_rest_of_the_harmonics_is_written_channel_by_channel(tmp_path: Path) -> None:
     harmonics = torch.tensor([[[0.0, 0, 0], [1, 2, 3], [4, 5, 6], [7, 8, 9]]])  # [basis, channel]
     file = tmp_path / "a.ply"
-    file.write_bytes(encode_ply(one(harmonics=harmonics)))
+    file.write_bytes(encode_ply(SceneFile(one(harmonics=harmonics))))
     row = PlyData.read(file)["vertex"].data[0]
     assert [row[f"f_rest_{i}"] for i in range(9)] == [1, 4, 7, 2, 5, 8, 3, 6, 9]
 
@@ -74,7 +75,7 @@ def test_the_rest_of_the_harmonics_is_written_channel_by_channel(tmp_path: Path)
 def test_opacities_of_exactly_0_and_1_survive(tmp_path: Path) -> None:
     scene = random_scene(2, 0)
     file = tmp_path / "a.ply"
-    file.write_bytes(encode_ply(Gaussians(**{**vars(scene), "opacities": torch.tensor([0.0, 1.0])})))
+    file.write_bytes(encode_ply(SceneFile(Gaussians(**{**vars(scene), "opacities": torch.tensor([0.0, 1.0])}))))
     read = decode_ply(file)
     assert read.dropped == 0
     assert read.gaussians.opacities[1] == 1
@@ -85,7 +86,7 @@ def test_opacities_of_exactly_0_and_1_survive(tmp_path: Path) -> None:
 def test_round_trip(tmp_path: Path, degree: int) -> None:
     scene = random_scene(200, degree)
     file = tmp_path / "a.ply"
-    file.write_bytes(encode_ply(scene, ["one", "two\nlines", "Zürich"]))
+    file.write_bytes(encode_ply(SceneFile(scene, ("one", "two\nlines", "Zürich"))))
     read = decode_ply(file)
     assert read.gaussians.sh_degree == degree
     assert read.comments == ("one", "two lines", "Z\\xfcrich")
@@ -95,9 +96,22 @@ def test_round_trip(tmp_path: Path, degree: int) -> None:
         torch.testing.assert_close(getattr(read.gaussians, name), getattr(scene, name), rtol=2e-6, atol=1e-7)
 
 
+def test_confidence_is_a_property_of_its_own(tmp_path: Path) -> None:
+    file, scene = tmp_path / "a.ply", random_scene(3, 1)
+    confidence = torch.tensor([0.0, 0.25, 1.0])
+    file.write_bytes(encode_ply(SceneFile(scene, confidence=confidence)))
+    read = decode_ply(file)
+    assert read.confidence is not None
+    torch.testing.assert_close(read.confidence, confidence, rtol=0, atol=0)
+    torch.testing.assert_close(read.gaussians.means, scene.means, rtol=0, atol=0)
+    assert decode_ply(file)[torch.tensor([False, True, True])].confidence.tolist() == [0.25, 1.0]
+    file.write_bytes(encode_ply(SceneFile(scene)))
+    assert decode_ply(file).confidence is None
+
+
 def test_writing_refuses_numbers_that_are_not_finite() -> None:
     with pytest.raises(AssertionError, match="1 Gaussians"):
-        encode_ply(one(means=torch.tensor([[1.0, math.nan, 3.0]])))
+        encode_ply(SceneFile(one(means=torch.tensor([[1.0, math.nan, 3.0]]))))
 
 
 def test_reading_drops_and_counts_them(tmp_path: Path) -> None:
@@ -139,7 +153,7 @@ def test_files_of_other_writers(tmp_path: Path, text: bool, order: str) -> None:
 
 
 def test_a_file_cut_short_at_any_place_is_refused(tmp_path: Path) -> None:
-    whole = encode_ply(one())
+    whole = encode_ply(SceneFile(one()))
     for length in (0, 3, 40, len(whole) - 68, len(whole) - 1):
         file = tmp_path / "a.ply"
         file.write_bytes(whole[:length])
@@ -176,5 +190,5 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def _write(folder: Path, scene: Gaussians) -> str:
     file = folder / "a.ply"
-    file.write_bytes(encode_ply(scene))
+    file.write_bytes(encode_ply(SceneFile(scene)))
     return str(file)
