@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.ply import encode_ply
+from ilrm_cli.formats.files import encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
@@ -47,10 +47,7 @@ class Exported:
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
     """Refuse, before the long work begins, an output that cannot be written."""
-    if output.suffix.lower() != ".ply":
-        raise InputError(
-            f"--output {output}: the suffix {output.suffix or '(none)'} is unknown; scenes are written as .ply."
-        )
+    suffix_of(output)
     check_output(output, overwrite)
     record = record_path(output)
     refuse_existing(record, overwrite)
@@ -68,7 +65,7 @@ def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha2
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
-    ply = encode_ply(SceneFile(scene[finite], comments(result, settings)))
+    ply = encode_scene(SceneFile(scene[finite], comments(result, settings)), suffix_of(output))
     record = dataclasses.replace(
         record_of(result, settings, frame), inputs_sha256=inputs_sha256, ply_sha256=hashlib.sha256(ply).hexdigest()
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.ply import decode_ply
+from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.camera_path import read_camera_path
@@ -203,7 +203,7 @@ def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, 
 
 
 def _load(scene: Path) -> _Stage:
-    file = decode_ply(scene)
+    file = decode_scene(scene)
     dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
     warnings = dropped if file.dropped else ()
     beside = record_path(scene)
