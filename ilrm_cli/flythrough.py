@@ -10,20 +10,17 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy import ndarray
-from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import decode_scene
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.camera_path import read_camera_path
-from ilrm_cli.io.scene import cameras_of, is_record, read_record, record_path
 from ilrm_cli.io.video import check_video_output, encoded_size, write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render import paths
-from ilrm_cli.render.rasterize import NEAR, Renderer, prepare, render, renderer_for
+from ilrm_cli.render.rasterize import Renderer, prepare, render, renderer_for
 from ilrm_cli.render.subject import subject_of
+from ilrm_cli.shown_scene import ShownScene, read_shown_scene
 from ilrm_cli.up import up_direction, upright
 
 # What a laptop without a GPU renders in well under a minute.
@@ -31,12 +28,6 @@ DEFAULT_SECONDS = 4.0
 DEFAULT_FPS = 24.0
 DEFAULT_LONG_SIDE_PX = 640
 MAX_SIDE_PX = 8192  # what h264 players show
-
-# For scenes that came without cameras: a common photo's shape and a normal lens.
-FOREIGN_SIZE_PX = (640, 426)
-FOREIGN_FOV_DEG = 45.0  # vertical
-
-WHITE = (1.0, 1.0, 1.0)  # behind scenes that do not say what they were made against; the paper's background
 
 
 @dataclass(frozen=True)
@@ -53,18 +44,6 @@ class FlythroughResult:
     gaussians: int  # drawn
     timings_s: dict[str, float]  # "load", "render", "encode", "total"
     warnings: tuple[str, ...]  # one sentence each
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """A scene, ready to be filmed."""
-
-    file: SceneFile
-    cameras: Cameras  # of the photos, or a ring around a scene that came without them
-    background: tuple[float, float, float]
-    near: float  # world units
-    up: Tensor | None  # [3] unit, as the record says; None: it does not
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -104,7 +83,7 @@ def fly(
         state = "is not a file; give the .ply" if scene.exists() else "does not exist"
         raise InputError(f"the scene {scene} {state}.")
     check_video_output(output, overwrite)
-    stage = _load(scene)
+    stage = read_shown_scene(scene)
     gaussians = stage.file.gaussians.to(device)
     flight = _flight_from_file(Path(path), fps) if _is_file(path) else _flight(stage, path, seconds, fps, full)
     width, height = encoded_size(output, *(size or flight.size))
@@ -191,7 +170,7 @@ def _flight_from_file(path: Path, fps: float | None) -> _Flight:
     return _Flight(found.cameras, path.name, fps or found.fps, (found.cameras.width, found.cameras.height))
 
 
-def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, full: bool) -> _Flight:
+def _flight(stage: ShownScene, path: str, seconds: float | None, fps: float | None, full: bool) -> _Flight:
     fps = fps or DEFAULT_FPS
     count = max(1, round((seconds or DEFAULT_SECONDS) * fps))
     poses = stage.cameras.world_from_cam
@@ -200,24 +179,6 @@ def _flight(stage: _Stage, path: str, seconds: float | None, fps: float | None, 
     subject = subject_of(photographed, stage.file.gaussians, up)
     cameras, chosen = paths.path("orbit" if full else path, photographed, subject, count, full=full)
     return _Flight(cameras, chosen, fps, default_size(stage.cameras))
-
-
-def _load(scene: Path) -> _Stage:
-    file = decode_scene(scene)
-    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
-    warnings = dropped if file.dropped else ()
-    beside = record_path(scene)
-    record = read_record(beside) if beside.is_file() and is_record(beside) else None
-    cameras = cameras_of(record, "input") if record else None
-    if record is None or cameras is None:
-        ring = paths.default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
-        note = (
-            f"no record with cameras lies beside {scene} ({beside.name}): filmed from a ring around its middle, y down."
-        )
-        return _Stage(file, ring, WHITE, NEAR, None, (*warnings, note))
-    near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
-    up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
-    return _Stage(file, cameras, record.background, near, up, warnings)
 
 
 @torch.inference_mode()

@@ -1,0 +1,53 @@
+"""A scene file together with what it takes to show it: cameras, background, near plane, up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.formats.files import decode_scene
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.io.scene import cameras_of, is_record, read_record, record_path
+from ilrm_cli.render.paths import default_cameras
+from ilrm_cli.render.rasterize import NEAR
+
+# For scenes that came without cameras: a common photo's shape and a normal lens.
+FOREIGN_SIZE_PX = (640, 426)
+FOREIGN_FOV_DEG = 45.0  # vertical
+
+WHITE = (1.0, 1.0, 1.0)  # behind scenes that do not say what they were made against; the paper's background
+
+
+@dataclass(frozen=True)
+class ShownScene:
+    """A scene, ready to be filmed or looked at."""
+
+    file: SceneFile
+    cameras: Cameras  # of the input photos, float64, or a ring around a scene that came without them
+    names: tuple[str, ...]  # of those photos; empty for the ring
+    background: tuple[float, float, float]  # in [0, 1]
+    near: float  # world units
+    up: Tensor | None  # [3] unit, as the record says; None: it does not
+    warnings: tuple[str, ...]  # one sentence each
+
+
+def read_shown_scene(scene: Path) -> ShownScene:
+    """Read a scene file and the record beside it, if there is one. Raises `InputError`."""
+    file = decode_scene(scene)
+    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
+    warnings = dropped if file.dropped else ()
+    beside = record_path(scene)
+    record = read_record(beside) if beside.is_file() and is_record(beside) else None
+    cameras = cameras_of(record, "input") if record else None
+    if record is None or cameras is None:
+        ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
+        note = (
+            f"no record with cameras lies beside {scene} ({beside.name}): seen from a ring around its middle, y down."
+        )
+        return ShownScene(file, ring, (), WHITE, NEAR, None, (*warnings, note))
+    names = tuple(view.name for view in record.views if view.role == "input")
+    near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
+    up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
+    return ShownScene(file, cameras, names, record.background, near, up, warnings)
