@@ -9,6 +9,7 @@ from ilrm_cli import __version__
 from ilrm_cli.cli.batch import batch
 from ilrm_cli.cli.bench import bench
 from ilrm_cli.cli.evaluate import evaluate
+from ilrm_cli.cli.export import export
 from ilrm_cli.cli.models import models
 from ilrm_cli.cli.pose import pose
 from ilrm_cli.cli.reconstruct import reconstruct
@@ -27,6 +28,7 @@ app.command()(reconstruct)
 app.command()(batch)
 app.command()(pose)
 app.command()(render)
+app.command()(export)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(train)

@@ -27,17 +27,22 @@ def suffix_of(path: Path) -> str:
     return max(known, key=len)
 
 
-def decode_scene(path: Path) -> SceneFile:
-    """Read a scene of the format that the suffix names.
+def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
+    """Read a scene of the format that the file's name ends with, or that `suffix`, one of SUFFIXES, names.
 
     Raises `InputError` for a file that is missing, of an unknown suffix, damaged, or without one usable Gaussian.
     """
     if not path.is_file():
         state = "is not a file" if path.exists() else "does not exist"
         raise InputError(f"the scene {path} {state}.")
-    return _DECODERS[suffix_of(path)](path)
+    return _DECODERS[suffix or suffix_of(path)](path)
 
 
 def encode_scene(file: SceneFile, suffix: str) -> bytes:
     """The bytes of the scene as a file of this format; `suffix` is one of SUFFIXES. All numbers must be finite."""
     return _ENCODERS[suffix](file)
+
+
+def losses(file: SceneFile, suffix: str) -> tuple[str, ...]:
+    """What a file of this format cannot hold of the scene, one sentence each."""
+    return ()

@@ -65,9 +65,12 @@ class SceneRecord:
     format: int = FORMAT
 
 
-def record_path(ply: Path) -> Path:
-    """Where the record of a scene lies: `scene.ply` has `scene.json`."""
-    return ply.with_suffix(".json")
+def record_path(scene: Path) -> Path:
+    """Where the record of a scene lies: `scene.ply`, `scene.spz` and `scene.compressed.ply` have `scene.json`."""
+    name = scene.stem if scene.suffix else scene.name
+    if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
+        name = name[: -len(".compressed")]
+    return scene.with_name(f"{name}.json")
 
 
 def recorded_views(

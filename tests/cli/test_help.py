@@ -14,6 +14,7 @@ COMMANDS = (
     "batch",
     "pose",
     "render",
+    "export",
     "evaluate",
     "bench",
     "train",

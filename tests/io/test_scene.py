@@ -62,7 +62,10 @@ def test_json_that_others_can_read() -> None:
 
 
 def test_the_record_lies_beside_the_scene() -> None:
-    assert record_path(Path("a/scene.ply")) == Path("a/scene.json")
+    for name in ("scene.ply", "scene.spz", "scene.compressed.ply", "scene.Compressed.PLY"):
+        assert record_path(Path("a") / name) == Path("a/scene.json")
+    assert record_path(Path("a/scene.v2.compressed.ply")) == Path("a/scene.v2.json")
+    assert record_path(Path("a/compressed.ply")) == Path("a/compressed.json")
 
 
 def test_a_score_that_is_not_finite_becomes_null() -> None:

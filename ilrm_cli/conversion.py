@@ -1,0 +1,152 @@
+"""Scenes from one format into another, with proof: what was written is read back and drawn beside the original."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.files import decode_scene, encode_scene, losses, suffix_of
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
+from ilrm_cli.io.scene import SceneRecord, encode_record, is_record, read_record, record_path, write_record
+from ilrm_cli.metrics import psnr
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.shown_scene import read_shown_scene
+
+MIN_PSNR_DB = 30.0  # below it, the difference from the original is seen without looking for it
+
+
+@dataclass(frozen=True)
+class Sight:
+    """From where two versions of a scene are compared."""
+
+    cameras: Cameras
+    background: tuple[float, float, float]  # in [0, 1]
+    near: float  # world units
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """A file as it was written, against the scene in memory."""
+
+    bytes: int
+    psnr_db: float  # of its pictures against the scene's, over all cameras; `metrics.PSNR_CAP` where they are the same
+    views: int  # pictures compared
+    warnings: tuple[str, ...]  # one sentence each
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was made of a scene."""
+
+    output: Path
+    gaussians: int
+    input_bytes: int
+    output_bytes: int
+    psnr_db: float  # as in RoundTrip
+    views: int
+    seconds: float
+    warnings: tuple[str, ...]  # one sentence each
+
+
+def convert(
+    scene: Path,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    report: Report = ignore,
+) -> Converted:
+    """Write the scene in the format that the suffix of `output` names, and compare what was written with it.
+
+    The pictures are those of the input cameras where a record lies beside the scene, else of a ring around it. The
+    record goes along to the output, unless it serves both already. Raises `InputError`.
+    """
+    start = time.perf_counter()
+    suffix = suffix_of(output)
+    shown = read_shown_scene(scene)
+    file, sight = shown.file, Sight(shown.cameras, shown.background, shown.near)
+    check_output(output, overwrite)
+    if output.exists() and output.samefile(scene):
+        raise InputError(f"{output} is the scene itself; name another file with --output.")
+    copied = _record_to_copy(scene, output, overwrite)
+    prepare(renderer_for(device), report=report)
+    with replacing(output) as part:
+        trip = write_and_compare(file, part, suffix, sight, device, report)
+        if copied is not None:
+            output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
+            write_record(record_path(output), replace(copied, ply_sha256=sha256_of(part)))
+    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and were left out.",)
+    return Converted(
+        output=output,
+        gaussians=len(file.gaussians),
+        input_bytes=scene.stat().st_size,
+        output_bytes=trip.bytes,
+        psnr_db=trip.psnr_db,
+        views=trip.views,
+        seconds=time.perf_counter() - start,
+        warnings=(*(dropped if file.dropped else ()), *trip.warnings),
+    )
+
+
+def write_and_compare(
+    file: SceneFile,
+    path: Path,
+    suffix: str,
+    sight: Sight,
+    device: torch.device | str = "cpu",
+    report: Report = ignore,
+) -> RoundTrip:
+    """Write a scene to `path` in the format of `suffix`, read it back and compare the pictures of both."""
+    data = encode_scene(file, suffix)
+    path.write_bytes(data)
+    read = decode_scene(path, suffix)
+    assert len(read.gaussians) == len(file.gaussians), f"{len(read.gaussians)} of {len(file.gaussians)} were read back"
+    psnr_db = compared(file.gaussians.to(device), read.gaussians.to(device), sight, report)
+    warnings = losses(file, suffix)
+    if psnr_db < MIN_PSNR_DB:
+        warnings += (
+            f"read back from {suffix}, the scene looks different ({psnr_db:.1f} dB PSNR): its precision does not "
+            f"suffice here; keep the .ply.",
+        )
+    return RoundTrip(len(data), psnr_db, len(sight.cameras), warnings)
+
+
+@torch.inference_mode()
+def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = ignore) -> float:
+    """PSNR in dB over the pictures of both scenes in all cameras."""
+    background = torch.tensor(sight.background)
+    values = []
+    for i in range(len(sight.cameras)):
+        camera = sight.cameras[[i]].to(torch.float32)
+        pictures = [render(s, camera, background=background, near=sight.near).color for s in (ours, theirs)]
+        values.append(psnr(*pictures))
+        report(Step("compare", i + 1, len(sight.cameras)))
+    return float(torch.cat(values).mean())
+
+
+def _record_to_copy(scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
+    """The record to be written beside the output; None where there is none or the right one lies there already."""
+    source, target = record_path(scene), record_path(output)
+    if target.absolute() == source.absolute() or not (source.is_file() and is_record(source)):
+        return None
+    record = read_record(source)
+    if target.is_file() and is_record(target) and _same(read_record(target), record):
+        return None
+    refuse_existing(target, overwrite)
+    if target.exists() and not (target.is_file() and is_record(target)):
+        raise InputError(f"{target} is not a scene's record and would be replaced; choose another --output.")
+    return record
+
+
+def _same(one: SceneRecord, other: SceneRecord) -> bool:
+    """Whether both tell of one scene, in whatever formats it lies beside them."""
+    contents = [json.loads(encode_record(replace(record, ply_sha256=None))) for record in (one, other)]
+    return bool(contents[0] == contents[1])
