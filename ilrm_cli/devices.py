@@ -1,6 +1,6 @@
 """Where to compute, and in which precision."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -21,3 +21,17 @@ def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
     """ "auto" is bfloat16 on CUDA and on CPUs that multiply it in matrix tiles, else float32."""
     fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
     return torch.bfloat16 if choice == "bf16" or (choice == "auto" and fast) else torch.float32
+
+
+def machine(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
+    """What of a machine can change the last bits of a result, as JSON values.
+
+    Matrix products are summed in another order by other instructions, numbers of threads and graphics cards.
+    """
+    return {
+        "device": device.type,
+        "precision": str(precision).removeprefix("torch."),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+    }

@@ -13,13 +13,22 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
+from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
-from ilrm_cli.io.scene import RecordedView, SceneRecord, is_record, record_path, recorded_views, write_record
+from ilrm_cli.io.scene import (
+    RecordedView,
+    SceneRecord,
+    is_record,
+    photos_as_recorded,
+    record_path,
+    recorded_views,
+    write_record,
+)
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.similarity import Similarity
@@ -30,9 +39,20 @@ RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 
 
 @dataclasses.dataclass(frozen=True)
+class EncodedScene:
+    """What is to be written."""
+
+    content: bytes  # of the scene file
+    record: SceneRecord
+    gaussians: int  # in it
+    dropped: int  # Gaussians with numbers that are not finite: left out of the file
+
+
+@dataclasses.dataclass(frozen=True)
 class Exported:
     """What was written."""
 
+    record: SceneRecord
     gaussians: int
     dropped: int  # Gaussians with numbers that are not finite: left out of the file
     seconds: float
@@ -55,25 +75,58 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
 
 
-def export(result: Reconstruction, settings: Settings, output: Path, inputs_sha256: str | None = None) -> Exported:
-    """Write `output` (.ply, in the frame that was asked for) and its record beside it.
+def export(
+    result: Reconstruction,
+    settings: Settings,
+    output: Path,
+    *,
+    photos: Path | None = None,
+    inputs_sha256: str | None = None,
+) -> Exported:
+    """Write `output`, in the frame that was asked for, and its record beside it; see `encode` for the arguments.
 
-    Whenever this is killed, the .ply is whole or absent, and a record beside it is its own. `inputs_sha256` is what
-    `fingerprint` said before the photos were read.
+    Whenever this is killed, the scene is whole or absent, and a record beside it is its own.
     """
     start = time.perf_counter()
+    encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
+    write_scene(encoded, output)
+    return Exported(encoded.record, encoded.gaussians, encoded.dropped, time.perf_counter() - start)
+
+
+def encode(
+    result: Reconstruction,
+    settings: Settings,
+    output: Path,
+    *,
+    photos: Path | None = None,
+    inputs_sha256: str | None = None,
+) -> EncodedScene:
+    """The scene as the bytes of a file named `output`, with the record that belongs beside it.
+
+    `photos` is the folder or video that was reconstructed; `inputs_sha256` is what `fingerprint` said of it before it
+    was read.
+    """
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
-    ply = encode_scene(SceneFile(scene[finite], comments(result, settings)), suffix_of(output))
+    suffix = suffix_of(output)
+    content = encode_scene(SceneFile(scene[finite], comments(result, settings)), suffix)
     record = dataclasses.replace(
-        record_of(result, settings, frame), inputs_sha256=inputs_sha256, ply_sha256=hashlib.sha256(ply).hexdigest()
+        record_of(result, settings, frame),
+        inputs_sha256=inputs_sha256,
+        ply_sha256=hashlib.sha256(content).hexdigest(),
+        scene_suffix=suffix,
+        photos=None if photos is None else photos_as_recorded(photos, record_path(output)),
     )
+    return EncodedScene(content, record, int(finite.sum()), int((~finite).sum()))
+
+
+def write_scene(encoded: EncodedScene, output: Path) -> None:
+    """The scene and its record, put in place as `export` promises."""
     with replacing(output) as part:
-        part.write_bytes(ply)
+        part.write_bytes(encoded.content)
         output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
-        write_record(record_path(output), record)  # before the scene, which never stands without it
-    return Exported(int(finite.sum()), int((~finite).sum()), time.perf_counter() - start)
+        write_record(record_path(output), encoded.record)  # before the scene, which never stands without it
 
 
 def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
@@ -88,6 +141,7 @@ def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
 def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
     """Everything that is needed to understand the scene, or to make it again."""
     world_from_normalized = frame_from_input.after(result.normalized_from_world.inverse())
+    device = torch.device(result.device)
     scores: dict[str, float | None] = {}
     if result.score:
         scores = {"psnr": result.score.psnr, "ssim": result.score.ssim}
@@ -114,6 +168,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         frame=settings.frame,
         up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
+        machine=machine(device, resolve_precision(settings.precision, device)),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},
     )
 

@@ -70,7 +70,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
     def work() -> Outcome:
         result = reconstruct_capture(ready.capture, _model(order.settings), order.settings)
         result = with_seconds(result, {"poses": ready.seconds})
-        written = export(result, order.settings, job.output, ready.inputs_sha256)
+        written = export(result, order.settings, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
         return Outcome(
             job=job,
             status="ok",

@@ -76,7 +76,7 @@ def reconstruct(
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
             result = stage.reconstruct(photos, settings, report)
-            written = export.export(result, settings, output, inputs)
+            written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
         summary = summarize(result, written, output, verdict.verdict(result), time.perf_counter() - start)
         show(shown, summary, result)
         shown.finish(summary)

@@ -5,6 +5,7 @@ The cameras are those of the images as the model saw them (one size for all), in
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +59,10 @@ class SceneRecord:
     up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known
     inputs_sha256: str | None = None  # of all that the scene was made from, see `fingerprint`; None: not known
-    ply_sha256: str | None = None  # of the .ply as it was written
+    ply_sha256: str | None = None  # of the scene file as it was written
+    scene_suffix: str = ".ply"  # of that file
+    photos: str | None = None  # the folder or video it was made from, see `photos_as_recorded`; None: not known
+    machine: Mapping[str, Any] = field(default_factory=dict)  # what computed it, see `devices.machine`
     auto_scale: Mapping[str, Any] | None = None  # what the search for the best scale found; None: it did not run
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__
@@ -71,6 +75,23 @@ def record_path(scene: Path) -> Path:
     if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
         name = name[: -len(".compressed")]
     return scene.with_name(f"{name}.json")
+
+
+def photos_as_recorded(photos: Path, record_file: Path) -> str:
+    """The place of the photos as a record of that path names it.
+
+    Photos below the record's folder, or below the folder that holds it, are named relative to the record, so that
+    they may move together; others by their absolute path.
+    """
+    place, folder = Path(os.path.abspath(photos)), Path(os.path.abspath(record_file)).parent
+    near = folder if folder.parent == Path(folder.anchor) else folder.parent  # everything lies below the root
+    return Path(os.path.relpath(place, folder)).as_posix() if place.is_relative_to(near) else place.as_posix()
+
+
+def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
+    """The folder, or the video, that the scene was made from; None if it is not known or no longer there."""
+    place = None if record.photos is None else Path(os.path.normpath(record_file.parent / record.photos))
+    return place if place is not None and place.exists() else None
 
 
 def recorded_views(

@@ -11,6 +11,8 @@ from ilrm_cli.io.scene import (
     SceneRecord,
     cameras_of,
     encode_record,
+    photo_folder_of,
+    photos_as_recorded,
     read_record,
     record_path,
     recorded_views,
@@ -66,6 +68,38 @@ def test_the_record_lies_beside_the_scene() -> None:
         assert record_path(Path("a") / name) == Path("a/scene.json")
     assert record_path(Path("a/scene.v2.compressed.ply")) == Path("a/scene.v2.json")
     assert record_path(Path("a/compressed.ply")) == Path("a/compressed.json")
+
+
+def test_photos_near_the_scene_move_with_it(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for folder in ("out", "photos", "out/more"):
+        (project / folder).mkdir(parents=True)
+    file = project / "out" / "scene.json"
+    for place, recorded in (("photos", "../photos"), ("out", "."), ("out/more", "more"), (".", "..")):
+        assert photos_as_recorded(project / place, file) == recorded
+    far = tmp_path / "far"
+    assert photos_as_recorded(far, file) == far.as_posix()
+
+    beside, away = (replace(record(), photos=photos) for photos in ("../photos", far.as_posix()))
+    moved = project.rename(tmp_path / "moved") / "out" / "scene.json"
+    assert photo_folder_of(beside, moved) == tmp_path / "moved" / "photos"
+    assert photo_folder_of(beside, tmp_path / "scene.json") is None
+    assert photo_folder_of(away, moved) is None
+    far.mkdir()
+    assert photo_folder_of(away, moved) == far
+
+
+def test_photos_at_the_root_are_named_by_their_own_path() -> None:
+    assert photos_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
+
+
+def test_records_from_before_the_place_of_the_photos_was_kept_still_read(tmp_path: Path) -> None:
+    content = json.loads(encode_record(record()))
+    for key in ("photos", "scene_suffix", "machine"):
+        del content[key]
+    file = tmp_path / "scene.json"
+    file.write_text(json.dumps(content))
+    assert photo_folder_of(read_record(file), file) is None
 
 
 def test_a_score_that_is_not_finite_becomes_null() -> None:
