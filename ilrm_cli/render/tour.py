@@ -83,6 +83,20 @@ def short_way(gaps: Float[ndarray, "camera camera"]) -> ndarray:
     return way
 
 
+def there_and_back(cameras: Cameras, depth: float) -> list[int]:
+    """A closed way through all cameras in short steps, as indices; all but its two ends come twice.
+
+    It starts at the camera nearest to all others, goes to one end, to the other, and back. `depth` as in `interpolate`.
+    """
+    if len(cameras) == 1:
+        return [0]
+    gaps = _gaps(cameras, depth)
+    way = short_way(gaps).tolist()
+    middle = way.index(int(gaps.sum(1).argmin()))
+    closed = way + way[-2:0:-1]
+    return closed[middle:] + closed[:middle]
+
+
 def _gaps(cameras: Cameras, depth: float) -> Float[ndarray, "camera camera"]:
     """How far cameras are apart for the eye."""
     positions, forward = cameras.positions.cpu().double(), cameras.forward.cpu().double()

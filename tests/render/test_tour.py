@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.render.tour import inputs, interpolate, short_way, through
+from ilrm_cli.render.tour import inputs, interpolate, short_way, there_and_back, through
 from ilrm_cli.rotations import matrix_from_quaternion
 
 
@@ -71,3 +71,13 @@ def test_the_way_is_nearly_the_shortest() -> None:
     way = short_way(gaps)
     assert sorted(way.tolist()) == list(range(7))
     assert gaps[way[:-1], way[1:]].sum() <= 1.1 * best
+
+
+def test_there_and_back_closes_a_way_that_starts_in_the_middle() -> None:
+    places = [0.0, 2.0, 1.0, 4.0, 3.0]
+    poses = random_cameras(1).world_from_cam.repeat(5, 1, 1)
+    poses[:, 0, 3] = torch.tensor(places).double()
+    way = [places[i] for i in there_and_back(random_cameras(5).moved(poses), depth=1.0)]
+    assert way in ([2, 3, 4, 3, 2, 1, 0, 1], [2, 1, 0, 1, 2, 3, 4, 3])
+    for count in (1, 2):
+        assert there_and_back(random_cameras(count), depth=1.0) == list(range(count))
