@@ -34,7 +34,7 @@ FLOORS = (
     {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
     {"reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},
-    {"batch"},
+    {"batch", "report"},
     {"cli"},
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")

@@ -30,12 +30,9 @@ from ilrm_cli.cli.options import (
 from ilrm_cli.cli.pose_card import card_lines
 
 if TYPE_CHECKING:
-    from ilrm_cli.export import Exported
     from ilrm_cli.reconstruct import Reconstruction
 
-STAGES = ("poses", "load", "scale", "inference", "refine", "score", "export")  # of the table, in order
 SHOWN_SECONDS = 0.005  # what took less was not done
-ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
 def reconstruct(
@@ -64,9 +61,10 @@ def reconstruct(
     """Turn a folder of photos into a 3D Gaussian splat scene."""
     start = time.perf_counter()
     with face("reconstruct", as_json, quiet, verbose) as shown:
-        from ilrm_cli import export, verdict
+        from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
         from ilrm_cli.fingerprint import inputs_sha256
+        from ilrm_cli.report.summary import summarize
 
         settings = stage.Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
@@ -77,56 +75,15 @@ def reconstruct(
             inputs = inputs_sha256(photos, camera)
             result = stage.reconstruct(photos, settings, report)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
-        summary = summarize(result, written, output, verdict.verdict(result), time.perf_counter() - start)
+        summary = summarize(result, written, output, time.perf_counter() - start)
         show(shown, summary, result)
         shown.finish(summary)
-
-
-def summarize(
-    result: "Reconstruction", written: "Exported", output: Path, sentence: str, total_s: float
-) -> dict[str, Any]:
-    """The result as JSON values: what `--json` prints."""
-    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
-    refined = result.refinement
-    return {
-        "command": "reconstruct",
-        "status": "ok",
-        "output": str(output),
-        "gaussians": written.gaussians,
-        "floating": result.floating,
-        "views": {
-            "found": result.capture.found,
-            "registered": len(result.capture.photos),
-            "used": [photo.name for photo in result.used],
-            "held_out": [photo.name for photo in result.held_out],
-            "left_out": [vars(photo) for photo in result.left_out],
-        },
-        "auto_scale": vars(result.scale) if result.scale else None,
-        "model": {"name": result.model_name, "sha256": result.model_sha256},
-        "device": result.device,
-        "renderer": result.renderer,
-        "held_out": {
-            "psnr": result.score.psnr if result.score else None,
-            "ssim": result.score.ssim if result.score else None,
-        },
-        "refine": None
-        if refined is None
-        else {
-            "iterations": refined.iterations,
-            "ran": refined.ran,
-            "psnr_before": refined.psnr_before,
-            "psnr_after": refined.psnr_after,
-        },
-        "verdict": sentence,
-        "timings_s": timings | {"export": written.seconds, "total": total_s},
-        "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
-        "warnings": [*result.warnings, *written.warnings],
-    }
 
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """The same for people."""
     from ilrm_cli.pose.card import pose_card
+    from ilrm_cli.report.summary import ATTENTIONS, STAGES
 
     shown.warn(tuple(summary["warnings"]))
     timings = summary["timings_s"]

@@ -1,0 +1,51 @@
+"""The result of `ilrm reconstruct` as JSON values: what `--json` prints and every report holds."""
+
+from pathlib import Path
+from typing import Any
+
+from ilrm_cli.export import Exported
+from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.verdict import verdict
+
+STAGES = ("poses", "load", "scale", "inference", "refine", "score", "export")  # in order; the rest is start and end
+ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
+
+
+def summarize(result: Reconstruction, written: Exported, output: Path, total_s: float) -> dict[str, Any]:
+    """The result as JSON values. `total_s` is the time since the command began."""
+    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
+    refined = result.refinement
+    return {
+        "command": "reconstruct",
+        "status": "ok",
+        "output": str(output),
+        "gaussians": written.gaussians,
+        "floating": result.floating,
+        "views": {
+            "found": result.capture.found,
+            "registered": len(result.capture.photos),
+            "used": [photo.name for photo in result.used],
+            "held_out": [photo.name for photo in result.held_out],
+            "left_out": [vars(photo) for photo in result.left_out],
+        },
+        "auto_scale": vars(result.scale) if result.scale else None,
+        "model": {"name": result.model_name, "sha256": result.model_sha256},
+        "device": result.device,
+        "renderer": result.renderer,
+        "held_out": {
+            "psnr": result.score.psnr if result.score else None,
+            "ssim": result.score.ssim if result.score else None,
+        },
+        "refine": None
+        if refined is None
+        else {
+            "iterations": refined.iterations,
+            "ran": refined.ran,
+            "psnr_before": refined.psnr_before,
+            "psnr_after": refined.psnr_after,
+        },
+        "verdict": verdict(result),
+        "timings_s": timings | {"export": written.seconds, "total": total_s},
+        "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
+        "warnings": [*result.warnings, *written.warnings],
+    }
