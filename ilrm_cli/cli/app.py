@@ -16,6 +16,7 @@ from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
 from ilrm_cli.cli.synth import synth
 from ilrm_cli.cli.train import train
+from ilrm_cli.cli.view import view
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +29,7 @@ app.command()(reconstruct)
 app.command()(batch)
 app.command()(pose)
 app.command()(render)
+app.command()(view)
 app.command()(export)
 app.command()(evaluate)
 app.command()(bench)

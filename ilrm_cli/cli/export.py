@@ -14,19 +14,32 @@ MB = 1e6
 def export(
     scene: Annotated[Path, typer.Argument(help="A scene, ours or another tool's.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its suffix names the format.")],
+    max_mb: Annotated[
+        float | None,
+        typer.Option(help="Of a .html: leaves out the Gaussians that add least to the input views.", min=0),
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a scene in another format, read it back and compare."""
+    """Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare."""
     with face("export", as_json, quiet, verbose) as shown:
-        from ilrm_cli.conversion import convert
+        from ilrm_cli.conversion import Converted, convert
         from ilrm_cli.devices import resolve_device
+        from ilrm_cli.errors import InputError
+        from ilrm_cli.sharing import PAGE, share
 
+        chosen = resolve_device(device)
+        made: Converted
         with shown.progress() as report:
-            made = convert(scene, output, overwrite=overwrite, device=resolve_device(device), report=report)
+            if output.suffix.lower() == PAGE:
+                made = share(scene, output, max_mb=max_mb, overwrite=overwrite, device=chosen, report=report)
+            elif max_mb is not None:
+                raise InputError(f"--max-mb goes with a page; name an --output that ends in {PAGE}.")
+            else:
+                made = convert(scene, output, overwrite=overwrite, device=chosen, report=report)
         shown.warn(made.warnings)
         shown.say(
             f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB of {made.input_bytes / MB:.1f} MB, "

@@ -14,6 +14,7 @@ COMMANDS = (
     "batch",
     "pose",
     "render",
+    "view",
     "export",
     "evaluate",
     "bench",

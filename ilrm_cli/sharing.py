@@ -1,0 +1,164 @@
+"""A scene as a page: one HTML file with a viewer, the scene and the input cameras, for whoever has a browser."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.contribution import contributions
+from ilrm_cli.conversion import Converted, Sight, compared
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.files import decode_scene, encode_scene
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.rasterize import prepare, renderer_for
+from ilrm_cli.render.subject import visible_depth
+from ilrm_cli.render.tour import there_and_back
+from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.up import up_direction
+from ilrm_cli.viewer.page import Stop, encode_html
+from ilrm_cli.viewer.poses import level, poses_of
+
+PAGE = ".html"  # the suffix of pages
+CONTENT = ".ply"  # the format of the scene inside the page
+MB = 1_000_000  # bytes
+SMALLER = 0.99  # times as many Gaussians are tried next where a page came out too large
+
+
+@dataclass(frozen=True)
+class Shared(Converted):
+    """What was made of a scene. The PSNR is that of the input views in the page against the whole scene."""
+
+    left_out: int  # Gaussians that add least to the input views, for the size that was asked for
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and what it holds."""
+
+    html: bytes
+    gaussians: int
+    left_out: int  # Gaussians that add least to the input views, for the size that was asked for
+    psnr_db: float  # of the input views as the page holds them, against the whole scene; at most `metrics.PSNR_CAP`
+    views: int  # input views, or those of a ring around a scene that came without
+    warnings: tuple[str, ...]  # one sentence each
+
+
+def share(
+    scene: Path,
+    output: Path,
+    *,
+    max_mb: float | None = None,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    report: Report = ignore,
+) -> Shared:
+    """Write the page of a scene, as `page_of` makes it. Raises `InputError`."""
+    start = time.perf_counter()
+    check_output(output, overwrite)
+    page = page_of(scene, max_mb=max_mb, device=device, report=report)
+    atomic_write(output, page.html)
+    note = (
+        f"{page.left_out:,} of {page.left_out + page.gaussians:,} Gaussians, those that add least to the input views, "
+        f"were left out to stay within {max_mb} MB; the page shows these views with {page.psnr_db:.1f} dB PSNR against "
+        f"the whole scene."
+    )
+    return Shared(
+        output=output,
+        gaussians=page.gaussians,
+        input_bytes=scene.stat().st_size,
+        output_bytes=len(page.html),
+        psnr_db=page.psnr_db,
+        views=page.views,
+        seconds=time.perf_counter() - start,
+        warnings=(*page.warnings, *([note] if page.left_out else [])),
+        left_out=page.left_out,
+    )
+
+
+def page_of(
+    scene: Path, *, max_mb: float | None = None, device: torch.device | str = "cpu", report: Report = ignore
+) -> Page:
+    """The page of a scene file, of at most `max_mb` million bytes.
+
+    Where the scene is too large for it, the Gaussians that add least to the input views are left out. Raises
+    `InputError`.
+    """
+    shown = _leveled(read_shown_scene(scene))
+    write = _writer(shown, scene.stem)
+    prepare(renderer_for(device), gradients=max_mb is not None, report=report)
+    report(Step("page", 0, 1))
+    content = encode_scene(shown.file, CONTENT)
+    html = write(content)
+    if max_mb is not None and len(html) > max_mb * MB:
+        weights = contributions(shown.file.gaussians.to(device), shown.cameras, near=shown.near, report=report).cpu()
+        content, html = _fitted(shown.file, weights, write, int(max_mb * MB), len(html))
+    report(Step("page", 1, 1))
+    held = _read_back(content)
+    sight = Sight(shown.cameras, shown.background, shown.near)
+    psnr_db = compared(shown.file.gaussians.to(device), held.gaussians.to(device), sight, report)
+    left_out = len(shown.file.gaussians) - len(held.gaussians)
+    return Page(html, len(held.gaussians), left_out, psnr_db, len(shown.cameras), shown.warnings)
+
+
+def _leveled(shown: ShownScene) -> ShownScene:
+    """The same scene turned so that up is -y, as the page wants it; of the file the Gaussians only."""
+    up = up_direction(shown.cameras.world_from_cam) if shown.up is None else shown.up
+    turn = level(up)
+    file = SceneFile(shown.file.gaussians.transformed(turn))
+    cameras = shown.cameras.moved(turn.poses(shown.cameras.world_from_cam))
+    return ShownScene(file, cameras, shown.names, shown.background, shown.near, turn.points(up), shown.warnings)
+
+
+def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
+    """From an encoded scene to its page."""
+    gaussians, cameras = shown.file.gaussians, shown.cameras
+    depths = torch.tensor([visible_depth(cameras[[i]], gaussians) for i in range(len(cameras))])
+    poses = poses_of(cameras, depths)
+    way = there_and_back(cameras, float(depths.median()))
+    stops = [Stop(name, pose) for name, pose in zip(shown.names, poses, strict=True)] if shown.names else []
+
+    def write(content: bytes) -> bytes:
+        return encode_html(
+            content,
+            CONTENT,
+            title=title,
+            start=poses[way[0]],
+            stops=stops,
+            tour=way if stops else (),
+            background=shown.background,
+        )
+
+    return write
+
+
+def _fitted(
+    file: SceneFile, weights: Float[Tensor, " gaussian"], write: Callable[[bytes], bytes], budget: int, whole: int
+) -> tuple[bytes, bytes]:
+    """The content and the page, of at most `budget` bytes, with the Gaussians of most weight; `whole` has too many."""
+    ranked = weights.argsort(descending=True, stable=True)
+    least = len(write(encode_scene(file[ranked[:1]], CONTENT)))
+    if least > budget:
+        raise InputError(
+            f"--max-mb {budget / MB:g} is too small: a page takes {least / MB:.1f} MB before there is anything to see."
+        )
+    count = int(len(ranked) * (budget - least) / (whole - least))
+    while True:
+        content = encode_scene(file[ranked[: max(count, 1)].sort().values], CONTENT)
+        html = write(content)
+        if len(html) <= budget:
+            return content, html
+        count = int(SMALLER * count)
+
+
+def _read_back(content: bytes) -> SceneFile:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"scene{CONTENT}"
+        path.write_bytes(content)
+        return decode_scene(path)

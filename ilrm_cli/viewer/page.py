@@ -1,0 +1,164 @@
+"""One HTML file that shows a scene in any browser, offline: the vendored viewer with everything put inside.
+
+`supersplat/` holds the viewer (PlayCanvas, MIT) as npm delivers it. Its own `renderViewerHtml` fills the same seams of
+the same document; here it is done without Node.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ilrm_cli.viewer.poses import Pose
+
+VIEWER = "supersplat"
+
+# Whatever a scene's name or a link to the page may contain, the browser fetches nothing.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src data: blob:; worker-src data: blob:; font-src data:"
+)
+
+# What ends a script element early, or hides its end, wherever it stands in the script.
+MARKUP = ("</script", "<script", "<!--")
+
+LEG_S = 2.0  # of the tour, from one camera to the next
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A view that can be chosen from the page."""
+
+    name: str
+    pose: Pose
+
+
+def encode_html(
+    content: bytes,
+    suffix: str,
+    *,
+    title: str,
+    start: Pose,
+    stops: Sequence[Stop] = (),
+    tour: Sequence[int] = (),
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> bytes:
+    """The page around a scene file of the format that `suffix` names (.ply, .compressed.ply or .sog), y down.
+
+    It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops, is a closed way that the
+    play button follows; without one, the viewer circles what `start` looks at. Title and names may be any text.
+    """
+    url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
+    bootstrap = {
+        "settings": _settings(start, stops, tour, background),
+        "contentUrl": url,
+        "contentFilename": f"scene{suffix}",
+    }
+    color = ", ".join(str(round(255 * part)) for part in background)
+    head = f"<title>{html.escape(title)}</title>\n<style>body {{ background-color: rgb({color}); }}</style>"
+    until_head, until_bootstrap, rest = _shell()
+    return "".join([until_head, head, until_bootstrap, _for_script(bootstrap), rest]).encode()
+
+
+def _settings(
+    start: Pose, stops: Sequence[Stop], tour: Sequence[int], background: tuple[float, float, float]
+) -> dict[str, Any]:
+    """The viewer's settings, version 2, with nothing done to the colours. `extent` is for our `fit.js`."""
+    return {
+        "version": 2,
+        "tonemapping": "none",
+        "highPrecisionRendering": False,
+        "background": {"color": background},
+        "postEffectSettings": {
+            "sharpness": {"enabled": False, "amount": 0},
+            "bloom": {"enabled": False, "intensity": 0.1, "blurLevel": 2},
+            "grading": {"enabled": False, "brightness": 1, "contrast": 1, "saturation": 1, "tint": [1, 1, 1]},
+            "vignette": {"enabled": False, "intensity": 0.5, "inner": 0.3, "outer": 0.75, "curvature": 1},
+            "fringing": {"enabled": False, "intensity": 0.5},
+        },
+        "animTracks": [_track([stops[i].pose for i in tour])] if tour else [],
+        "cameras": [{"initial": _camera(start)}],
+        "annotations": [
+            {
+                "position": stop.pose.position,  # a number floats where the photo was taken
+                "title": stop.name,
+                "text": "",
+                "camera": {"initial": _camera(stop.pose)},
+            }
+            for stop in stops
+        ],
+        "startMode": "animTrack" if tour else "default",
+    }
+
+
+def _camera(pose: Pose) -> dict[str, Any]:
+    return {"position": pose.position, "target": pose.target, "fov": pose.fov_deg, "extent": pose.extent}
+
+
+def _track(poses: Sequence[Pose]) -> dict[str, Any]:
+    """A closed tour; key times are in frames, of which one passes in a second."""
+    return {
+        "name": "photos",
+        "duration": LEG_S * len(poses),
+        "frameRate": 1,
+        "loopMode": "repeat",
+        "interpolation": "spline",
+        "smoothness": 1,
+        "keyframes": {
+            "times": [LEG_S * i for i in range(len(poses))],
+            "values": {
+                "position": [x for pose in poses for x in pose.position],
+                "target": [x for pose in poses for x in pose.target],
+                "fov": [pose.fov_deg for pose in poses],
+                "extent": [x for pose in poses for x in pose.extent],
+            },
+        },
+    }
+
+
+@cache
+def _shell() -> tuple[str, str, str]:
+    """The viewer's document with its style and scripts inside, in three parts: between them go the head and the data.
+
+    Every seam must be there exactly once: a new version of the viewer that moves one is not to fail in the browser.
+    """
+    script = _part(f"{VIEWER}/index.js").replace("//# sourceMappingURL=index.js.map", "")
+    for part in (script, _part("fit.js")):
+        assert not any(markup in part.lower() for markup in MARKUP), "a script that cannot stand inside a page"
+    page = _part(f"{VIEWER}/index.html")
+    page = _put(
+        page, '<link rel="stylesheet" href="./index.css" />', f"<style>\n{_part(f'{VIEWER}/index.css')}</style>"
+    )
+    page = _put(page, "</head>", f'<script type="module">\n{_part("fit.js")}</script>\n</head>')
+    page = _put(page, "<!-- Application Script -->", f"<!--\n{_part(f'{VIEWER}/LICENSE')}-->")
+    page = _put(page, "import { createViewer } from './index.js';", script)
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
+    until_head, rest = _parted(_put(page, '<meta charset="UTF-8" />', policy), "<title>SuperSplat Viewer</title>")
+    block = '<script type="application/json" id="sse-bootstrap">'
+    until_bootstrap, rest = _parted(rest, block)
+    until_head = _put(until_head, "<head>", '<head>\n<meta charset="UTF-8" />')  # before what the user wrote
+    return until_head, until_bootstrap + block, rest[rest.index("</script>") :]
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _put(page: str, seam: str, content: str) -> str:
+    before, after = _parted(page, seam)
+    return before + content + after
+
+
+def _parted(page: str, seam: str) -> tuple[str, str]:
+    before, *after = page.split(seam)
+    assert len(after) == 1, f"{seam} stands {len(after)} times in the viewer's document"
+    return before, after[0]
+
+
+def _for_script(value: Any) -> str:
+    """JSON that may stand in a script element, whatever texts are in it."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,45 @@
+"""One page on this machine's own loopback address, for its own browser."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from ilrm_cli.errors import InputError
+
+HOST = "127.0.0.1"
+
+
+@contextmanager
+def page_server(page: bytes, port: int = 0) -> Iterator[ThreadingHTTPServer]:
+    """A server of `page` at `/` and of nothing else; the caller runs `serve_forever`. Port 0 takes a free one.
+
+    Raises `InputError` where the port is taken or not allowed.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # Another name leads here where a foreign site has its own point at this machine.
+            named, _, _ = self.headers.get("Host", "").rpartition(":")
+            if named not in (HOST, "localhost") or self.path.partition("?")[0] != "/":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Cache-Control", "no-store")  # the next scene may be at the same address
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, format: str, *args: object) -> None:  # only `cli/` prints
+            pass
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as error:
+        raise InputError(f"--port {port} cannot be used ({error.strerror}); leave it out for a free one.") from error
+    with server:
+        yield server
+
+
+def url_of(server: ThreadingHTTPServer) -> str:
+    return f"http://{HOST}:{server.server_port}/"

@@ -1,0 +1,50 @@
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.viewer.server import HOST, page_server, url_of
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with page_server(b"<!doctype html>") as server:
+        running = threading.Thread(target=server.serve_forever, args=(0.01,))
+        running.start()
+        assert url_of(server) == f"http://127.0.0.1:{server.server_port}/"
+        yield server.server_port
+        server.shutdown()
+        running.join()
+
+
+def asked(port: int, path: str, host: str = HOST, method: str = "GET") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    connection.request(method, path, headers={"Host": f"{host}:{port}"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_page_and_nothing_else_is_served(port: int) -> None:
+    assert asked(port, "/") == (200, b"<!doctype html>")
+    assert asked(port, "/?webgl") == (200, b"<!doctype html>")
+    for path in ("/index.html", "/../etc/passwd", "/favicon.ico"):
+        assert asked(port, path)[0] == 404
+    assert asked(port, "/", method="POST")[0] == 501
+
+
+def test_other_names_for_this_machine_are_refused(port: int) -> None:
+    assert asked(port, "/", host="localhost")[0] == 200
+    assert asked(port, "/", host="evil.example")[0] == 404
+
+
+def test_only_this_machine_is_answered(port: int) -> None:
+    with socket.socket() as other:
+        assert other.connect_ex(("127.0.0.2", port)) != 0
+
+
+def test_a_taken_port_is_one_sentence(port: int) -> None:
+    with pytest.raises(InputError, match=rf"--port {port} cannot be used"), page_server(b"", port):
+        pass
