@@ -21,6 +21,11 @@ def verdict(result: Reconstruction) -> str:
     return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled)
 
 
+def grade_of(psnr: float) -> str:
+    """The word for a held-out score in dB."""
+    return next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
+
+
 def unmeasured(used: int) -> str:
     """The sentence for a result without held-out photos."""
     remedy = f"hold one out with --views {used - 1}" if used > MIN_VIEWS else "take another one to score it"
@@ -35,9 +40,8 @@ def advise(
     `used` photos were inputs; up to `most` can be. What the photos decided beside scoring is said.
     """
     psnr = score.psnr
-    grade = next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
     photos = "photo that was" if scored == 1 else "photos that were"
-    finding = f"{grade.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
+    finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
     if decided := [*(["the scale"] if rescaled else []), *(["when to stop refining"] if refined else [])]:
         finding += f" (they chose {' and '.join(decided)})"
     if psnr >= GRADES[0][0]:

@@ -53,6 +53,10 @@ def reconstruct(
     device: Device = "auto",
     precision: Precision = "auto",
     seed: Seed = 0,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="Also write what was done and how good it is: a .html or .json; repeatable."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -64,6 +68,8 @@ def reconstruct(
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
         from ilrm_cli.fingerprint import inputs_sha256
+        from ilrm_cli.report.data import report_of
+        from ilrm_cli.report.files import check_reports, write_reports
         from ilrm_cli.report.summary import summarize
 
         settings = stage.Settings(
@@ -71,12 +77,17 @@ def reconstruct(
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
         )  # fmt: skip
         export.check_scene_output(output, overwrite)
+        check_reports(reports or (), output, overwrite)
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
             result = stage.reconstruct(photos, settings, report)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
-        summary = summarize(result, written, output, time.perf_counter() - start)
+            summary = summarize(result, written, output, time.perf_counter() - start)
+            if reports:
+                write_reports(report_of(result, settings, written.record, summary, photos, report), reports)
         show(shown, summary, result)
+        for path in reports or ():
+            shown.say(f"Report: {path}")
         shown.finish(summary)
 
 

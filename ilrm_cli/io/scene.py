@@ -147,7 +147,7 @@ def encode_record(record: SceneRecord) -> bytes:
             "translation": similarity.translation.tolist(),
         },
     }
-    text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(finite_json(content), indent=1, allow_nan=False, ensure_ascii=False)
     # Rows of numbers on one line. Line breaks inside strings are escaped, so only real arrays match.
     text = re.sub(r"\[\n([^\[\]{}\"]*?)\n\s*\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)
     return (text + "\n").encode()
@@ -232,10 +232,10 @@ def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:
     return tuple(float(value) for value in values)
 
 
-def _finite(value: Any) -> Any:
+def finite_json(value: Any) -> Any:
     """The same JSON value with null in place of infinities and NaN."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

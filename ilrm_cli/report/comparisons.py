@@ -1,0 +1,85 @@
+"""Held-out photos beside what the scene shows from their places."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.progress import Report as Progress
+from ilrm_cli.progress import Step, ignore
+from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.render.rasterize import render
+
+FULL_ERROR = 1 / 3  # mean difference of the channels that is drawn in the last colour of the ramp
+# Dark is right, bright is wrong: anchors of matplotlib's "inferno", evenly spaced.
+ERROR_RAMP = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One held-out photo, as photographed way up. Pictures have one size, that of what the model sees."""
+
+    name: str
+    psnr: float  # dB
+    ssim: float
+    photo: UInt8[ndarray, "height width 3"]
+    render: UInt8[ndarray, "height width 3"]
+    error: UInt8[ndarray, "height width 3"]  # in colours of ERROR_RAMP
+
+
+@torch.no_grad()
+def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Comparison, ...]:
+    """For every photo that the result was scored on, in the order of `result.scored`. Masked pixels show no error."""
+    if result.targets is None:
+        return ()
+    made = []
+    for index, photo in enumerate(result.scored):
+        view = result.targets[[index]]
+        image = render(result.gaussians, view.cameras).color
+        turns = quarter_turns(
+            photo.world_from_cam, result.normalized_from_world.rotation, view.cameras.world_from_cam[0]
+        )
+        difference = (image.clamp(0, 1) - view.images).abs().mean(1)
+        if view.masks is not None:
+            difference = difference * view.masks
+        made.append(
+            Comparison(
+                name=photo.name,
+                psnr=float(psnr(image, view.images, view.masks)),
+                ssim=float(ssim(image, view.images, view.masks)),
+                photo=_turned_back(_pixels(view.images[0]), turns),
+                render=_turned_back(_pixels(image[0]), turns),
+                error=_turned_back(in_ramp(difference[0] / FULL_ERROR), turns),
+            )
+        )
+        progress(Step("comparing", index + 1, len(result.scored)))
+    return tuple(made)
+
+
+def quarter_turns(
+    world_from_photo: Float[ndarray, "4 4"], to_normal: Float[Tensor, "3 3"], normal_from_view: Float[Tensor, "4 4"]
+) -> int:
+    """How many counterclockwise quarter turns took the photo to the view, see `pose.lenses.turned_pose`."""
+    photo_from_view = world_from_photo[:3, :3].T @ to_normal.double().numpy().T @ normal_from_view.cpu().numpy()[:3, :3]
+    angle = np.arctan2(photo_from_view[1, 0], photo_from_view[0, 0])
+    return round(float(angle) / (np.pi / 2)) % 4
+
+
+def in_ramp(values: Float[Tensor, "height width"]) -> UInt8[ndarray, "height width 3"]:
+    """Colours of ERROR_RAMP for values in [0, 1], larger ones in the last."""
+    anchors = np.array(ERROR_RAMP, dtype=float)
+    places = np.linspace(0, 1, len(anchors))
+    channels = [np.interp(values.cpu().numpy(), places, anchors[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def _pixels(image: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+def _turned_back(image: UInt8[ndarray, "_ _ 3"], turns: int) -> UInt8[ndarray, "_ _ 3"]:
+    return np.ascontiguousarray(np.rot90(image, -turns))

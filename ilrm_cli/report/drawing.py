@@ -1,0 +1,108 @@
+"""A layout on paper: seen from any side in parallel projection."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+
+from ilrm_cli.report.layout import Layout
+from ilrm_cli.report.photo_list import Role
+
+CLOUD_DENSITY = 2  # pixels of the cloud for each px of the drawing, for dense screens
+COVERED = 0.3  # of the drawing by the points, if none hid another: few points are drawn as larger dots
+DOT = (2, 8)  # side of a dot, in pixels of the cloud
+MARGIN_PX = 26  # room for the labels
+FRUSTUM = (0.03, 0.085)  # depth of a frustum over the drawing's diagonal: where cameras crowd, where they do not
+CROWDED = 0.8  # depth of a frustum over the median distance to the nearest camera, between those two
+BOX_SHARE = 0.96  # of the points that the drawing makes room for, in each direction
+
+
+@dataclass(frozen=True)
+class DrawnCamera:
+    """A frustum on paper, in px of the drawing."""
+
+    name: str
+    role: Role
+    number: int | None
+    eye: tuple[float, float]
+    corners: tuple[tuple[float, float], ...]  # from the image's top left clockwise
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A view of the layout: the nearest camera last."""
+
+    width: int  # px
+    height: int  # px
+    cameras: tuple[DrawnCamera, ...]
+    cloud: UInt8[ndarray, "rows columns 4"]  # the points, CLOUD_DENSITY times as dense; transparent between them
+
+
+def draw(layout: Layout, width: int, height: int, azimuth_deg: float, elevation_deg: float) -> Drawing:
+    """Seen from behind the cameras, turned to their right by `azimuth_deg`, and from `elevation_deg` above."""
+    axes = _axes(azimuth_deg, elevation_deg)
+    eyes = np.stack([camera.position for camera in layout.cameras])
+    points = layout.points @ axes.T
+    rough = np.concatenate([eyes @ axes.T, _boxed(points)])
+    depth = _frustum_depth(eyes, float(np.linalg.norm(np.ptp(rough[:, :2], axis=0))))
+    corners = np.stack([camera.position + depth * camera.corners for camera in layout.cameras])
+    shown = np.concatenate([rough, (corners @ axes.T).reshape(-1, 3)])
+    low, size = shown[:, :2].min(0), np.maximum(np.ptp(shown[:, :2], axis=0), 1e-9)
+    room = np.array([width, height]) - 2 * MARGIN_PX
+    scale = float((room / size).min())
+    shift = (np.array([width, height]) - scale * size) / 2 - scale * low
+
+    def paper(seen: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 2"]:
+        return seen[..., :2] * scale + shift
+
+    eyes_px, corners_px = paper(eyes @ axes.T), paper(corners @ axes.T)
+    order = np.argsort(-(eyes @ axes[2]))
+    drawn = tuple(
+        DrawnCamera(c.name, c.role, c.number, tuple(eyes_px[i].tolist()), tuple(map(tuple, corners_px[i].tolist())))
+        for i, c in ((i, layout.cameras[i]) for i in order)
+    )
+    return Drawing(width, height, drawn, _cloud(paper(points), points[:, 2], layout.colors, width, height))
+
+
+def _axes(azimuth_deg: float, elevation_deg: float) -> Float64[ndarray, "3 3"]:
+    """Rows: right and down on the paper, and away from who looks at it."""
+    azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
+    level = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    away = np.cos(elevation) * level - np.sin(elevation) * np.array([0.0, 0.0, 1.0])
+    return np.stack([right, np.cross(away, right), away])
+
+
+def _boxed(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, "_ 3"]:
+    """Two corners of the box that holds BOX_SHARE of the points in each direction; none where there is no point."""
+    if not len(points):
+        return points
+    return np.quantile(points, [(1 - BOX_SHARE) / 2, (1 + BOX_SHARE) / 2], axis=0)
+
+
+def _frustum_depth(eyes: Float64[ndarray, "camera 3"], diagonal: float) -> float:
+    apart = np.linalg.norm(eyes[:, None] - eyes, axis=-1) + np.diag(np.full(len(eyes), np.inf))
+    crowd = CROWDED * float(np.median(apart.min(1))) if len(eyes) > 1 else np.inf
+    return float(np.clip(crowd, FRUSTUM[0] * diagonal, FRUSTUM[1] * diagonal))
+
+
+def _cloud(
+    places: Float64[ndarray, "point 2"],
+    away: Float64[ndarray, " point"],
+    colors: UInt8[ndarray, "point 3"],
+    width: int,
+    height: int,
+) -> UInt8[ndarray, "rows columns 4"]:
+    """Each point as a square dot, nearer ones over farther ones."""
+    picture = np.zeros((height * CLOUD_DENSITY, width * CLOUD_DENSITY, 4), dtype=np.uint8)
+    order = np.argsort(-away)
+    columns, rows = np.floor(places[order] * CLOUD_DENSITY).astype(int).T
+    paint = np.concatenate([colors[order], np.full((len(order), 1), 255, dtype=np.uint8)], axis=1)
+    side = math.sqrt(COVERED * picture.shape[0] * picture.shape[1] / max(len(order), 1))
+    for down, right in np.ndindex(2 * (round(min(max(side, DOT[0]), DOT[1])),)):
+        row, column = rows + down, columns + right
+        inside = (row >= 0) & (row < picture.shape[0]) & (column >= 0) & (column < picture.shape[1])
+        picture[row[inside], column[inside]] = paint[inside]
+    return picture

@@ -1,0 +1,84 @@
+"""`report.html`: one file that needs no network and can be read and printed without scripts."""
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars
+from ilrm_cli.report.comparisons import Comparison
+from ilrm_cli.report.data import Report
+from ilrm_cli.report.drawing import draw
+from ilrm_cli.report.pose_rows import pose_rows
+from ilrm_cli.verdict import grade_of
+
+JPEG_QUALITY = 88  # beyond which the eye gains nothing at the size of these pictures
+WEBP_QUALITY = 70  # of the points behind the cameras
+MAX_COMPARED = 6  # held-out photos shown beside their renders, from the best to the worst; scores are given for all
+# Views of the cameras: width and height in px, degrees to the right of the cameras and above them.
+ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
+
+_OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # with its number, if it has one
+
+
+def encode_html(report: Report) -> bytes:
+    """The page. Names of files and all else that comes from outside are escaped."""
+    pages = Environment(
+        loader=PackageLoader("ilrm_cli.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["picture"] = picture
+    pages.filters["sentence"] = sentence
+    return pages.get_template("report.html.j2").render(_content(report)).encode()
+
+
+def _content(report: Report) -> dict[str, Any]:
+    psnr = report.summary["held_out"]["psnr"]
+    grade = None if psnr is None else grade_of(psnr).capitalize()
+    roles = ("input", "held_out", "left_out")
+    return {
+        "report": report,
+        "summary": report.summary,
+        "record": report.record,
+        "grade": grade,
+        "verdict": report.summary["verdict"].removeprefix(f"{grade}: "),  # the word stands above
+        "scale": score_scale(psnr, report.comparisons),
+        "scores": {compared.name: compared.psnr for compared in report.comparisons},
+        "shown": most_telling(report.comparisons),
+        "drawings": [draw(report.layout, *view) for view in (ASIDE, ABOVE)],
+        "stages": stage_bars(report.summary["timings_s"]),
+        "layers": layer_bars(report.summary["layers"]),
+        "pose_rows": pose_rows(report.card),
+        "photos": {role: [photo for photo in report.photos if photo.role == role] for role in roles},
+    }
+
+
+def most_telling(compared: Sequence[Comparison]) -> list[Comparison]:
+    """MAX_COMPARED of them at most: the best and the worst, and evenly between; the best first."""
+    ranked = sorted(compared, key=lambda comparison: -comparison.psnr)
+    picked = np.linspace(0, len(ranked) - 1, min(len(ranked), MAX_COMPARED)).round().astype(int)
+    return [ranked[i] for i in picked]
+
+
+def sentence(text: str) -> Markup:
+    """The text as HTML, its first letter large and each option of the command line in one piece."""
+    return Markup(_OPTION.sub(r"<code>\1</code>", str(escape(text[:1].upper() + text[1:]))))
+
+
+def picture(pixels: UInt8[ndarray, "height width channels"]) -> str:
+    """A data URI: JPEG, or WebP where pixels are transparent."""
+    buffer = io.BytesIO()
+    kind, options = ("webp", {"quality": WEBP_QUALITY}) if pixels.shape[2] == 4 else ("jpeg", {"quality": JPEG_QUALITY})
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,80 @@
+"""Every photo that was offered, what became of it and why, with a small picture of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photo_files import natural_order
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.progress import Report as Progress
+from ilrm_cli.progress import ignore
+from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.threads import in_threads
+
+THUMBNAIL_PX = 240  # long side: sharp at the width of a column on screens of twice the density
+MAX_THUMBNAILS = 240  # pictures of photos that are no inputs: some 10 kB each; more would make the file heavy
+
+Role = Literal["input", "held_out", "left_out"]
+
+
+@dataclass(frozen=True)
+class PhotoEntry:
+    """One photo of the list."""
+
+    name: str  # path relative to the photo folder
+    role: Role  # given to the model; kept aside to judge the result; no part
+    reason: str  # why it is no input, as a clause; empty for inputs
+    number: int | None  # of an input, as drawings label it; None: no input
+    thumbnail: UInt8[ndarray, "height width 3"] | None = None  # upright; None where it cannot be read
+
+
+def photo_list(result: Reconstruction, progress: Progress = ignore) -> tuple[PhotoEntry, ...]:
+    """Inputs, then what was held out, then what was left out, each in natural order of names."""
+    entries = _entries(result)
+    files = photo_files(result)
+    shown = [entry for entry in entries if entry.name in files][:MAX_THUMBNAILS]
+    pictures = in_threads(lambda entry: _thumbnail(files[entry.name]), shown, "thumbnails", progress)
+    by_name = {entry.name: picture for entry, picture in zip(shown, pictures, strict=True)}
+    return tuple(replace(entry, thumbnail=by_name.get(entry.name)) for entry in entries)
+
+
+def _entries(result: Reconstruction) -> list[PhotoEntry]:
+    used = sorted((photo.name for photo in result.used), key=_natural)
+    held_out = {photo.name for photo in result.held_out}
+    inputs = [PhotoEntry(name, "input", "", number) for number, name in enumerate(used, 1)]
+    others = [
+        PhotoEntry(photo.name, "held_out" if photo.name in held_out else "left_out", photo.reason, None)
+        for photo in sorted(result.left_out, key=lambda photo: _natural(photo.name))
+    ]
+    return [*inputs, *sorted(others, key=lambda entry: entry.role)]  # "held_out" before "left_out"
+
+
+def photo_files(result: Reconstruction) -> Mapping[str, Path]:
+    """Files by name: of the photos with a pose, and of those without that lie beneath the same folder."""
+    files = {photo.name: photo.path for photo in result.capture.photos}
+    first = result.capture.photos[0]
+    root = Path(str(first.path)[: -len(first.name)]) if first.path.as_posix().endswith(f"/{first.name}") else None
+    if root is not None:
+        beside = {photo.name: root / photo.name for photo in result.left_out if photo.name not in files}
+        files |= {name: path for name, path in beside.items() if path.is_file()}
+    return files
+
+
+def _thumbnail(path: Path) -> UInt8[ndarray, "height width 3"] | None:
+    try:
+        image = Image.fromarray(read_photo(path, at_least=(THUMBNAIL_PX, THUMBNAIL_PX)))
+    except InputError:  # damaged: which is why it was left out
+        return None
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    return natural_order(Path(name))
