@@ -1,6 +1,7 @@
 """iLRM itself: viewpoint tokens, refined by reading images and by exchange between views, become Gaussians."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,9 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.views import Views
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
+
+# Called before the first layer and after each with the viewpoint tokens and what the final head makes of them.
+Tap = Callable[[Float[Tensor, "view token dim"], list[Gaussians]], None]
 
 
 class Ilrm(nn.Module):
@@ -60,11 +64,13 @@ class Ilrm(nn.Module):
         depth_ranges: Sequence[tuple[float, float]] | None = None,
         clock: AttentionClock | None = None,
         report: Report = ignore,
+        tap: Tap | None = None,
     ) -> list[Gaussians]:
         """Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
 
         Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
-        `depth_ranges` (near, far; z in the same units) are needed by models with matching only.
+        `depth_ranges` (near, far; z in the same units) are needed by models with matching only. `tap` sees the scenes
+        form, from the plain tokens to what is returned.
         Raises no InputError: callers prepare the views.
         """
         clock = clock or AttentionClock(scenes[0].images.device)
@@ -75,14 +81,23 @@ class Ilrm(nn.Module):
         viewpoints = self._viewpoint_channels(grid, matches)
         pixels = pixel_channels(cameras, self.config.image_channels, images)
 
-        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
-            tokens, image_tokens = self.viewpoint_tokenizer(viewpoints), self.image_tokenizer(pixels)
-            tokens = self._update(tokens, image_tokens, len(scenes), clock, report)
-            raw = self.head(tokens, columns=grid.width // self.config.patch)
-        gaussians = self.head.gaussians(raw.float(), grid, colors, matches)
+        def decoded(tokens: Tensor) -> list[Gaussians]:
+            with self._products(images.device):
+                raw = self.head(tokens, columns=grid.width // self.config.patch)
+            gaussians = self.head.gaussians(raw.float(), grid, colors, matches)
+            count = len(gaussians) // len(scenes)
+            return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
 
-        count = len(gaussians) // len(scenes)
-        return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
+        with self._products(images.device):
+            plain, image_tokens = self.viewpoint_tokenizer(viewpoints), self.image_tokenizer(pixels)
+        for tokens in self._updates(plain, image_tokens, len(scenes), clock, report):
+            if tap:
+                tap(tokens, decoded(tokens))
+        return decoded(tokens)
+
+    def _products(self, device: torch.device) -> AbstractContextManager:
+        """Inside it matrix products have the chosen precision."""
+        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
     def _viewpoint_grid(self, cameras: Cameras, images: Tensor) -> tuple[Cameras, Tensor]:
         """Cameras and mean colours on the viewpoint grid."""
@@ -103,21 +118,23 @@ class Ilrm(nn.Module):
         rays = pixel_channels(grid, self.config.viewpoint_channels)
         return rays if matches is None else torch.cat([rays, matches.agreement], dim=-1)
 
-    def _update(
+    def _updates(
         self, tokens: Tensor, image_tokens: Tensor, scenes: int, clock: AttentionClock, report: Report
-    ) -> Float[Tensor, "view token dim"]:
-        """Refine the viewpoint tokens, layer by layer; the residual stream stays in float32."""
+    ) -> Iterator[Float[Tensor, "view token dim"]]:
+        """The viewpoint tokens before the first layer and after each; the residual stream stays in float32."""
         tokens = tokens.float()
+        yield tokens
         views = len(tokens) // scenes
         for number, layer in enumerate(self.layers, start=1):
             stage = f"layer {number} of {len(self.layers)}"
             report(Step(stage, 0, 1))
             turn = self.read_turn + number - 1
             mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
-            tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch)
+            with self._products(tokens.device):
+                tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch)
             cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
             report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
-        return tokens
+            yield tokens
 
 
 def _initialize(module: nn.Module) -> None:
