@@ -13,7 +13,7 @@ from ilrm_cli.io.masks import find_mask
 from ilrm_cli.io.photo_files import find_photos, is_video
 from ilrm_cli.io.photo_header import photo_header, photo_size
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import PhotoSet, find_photo_set, leave_out_unreadable, look_at
+from ilrm_cli.photo_set import PhotoSet, check_photos, find_photo_set, leave_out_unreadable, look_at, unused_masks
 from ilrm_cli.pose import sfm, sfm_cache
 from ilrm_cli.pose.colmap import find_model, poses_of, read_model
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
@@ -46,25 +46,40 @@ def gather(
     by structure from motion. What takes no part is named in `left_out`, each with its reason.
     Raises InputError if there is nothing to work with.
     """
-    if not place.is_dir() and not is_video(place):
-        raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
-    model = find_model(place) if poses in ("auto", "colmap") and place.is_dir() else None
-    transforms = find_transforms(place) if poses in ("auto", "transforms") and model is None else None
+    check_place(place, poses)
+    model, transforms = _find_poses(place, poses)
     if camera is not None and (model is not None or transforms is not None):
         raise InputError(f"{place} has poses with their own cameras, so --camera does not apply; add --poses sfm.")
     if model is not None:
         capture = _from_colmap(place, model, report)
     elif transforms is not None:
         capture = _from_transforms(transforms, report)
-    elif poses == "colmap":
-        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses sfm.")
-    elif poses == "transforms":
-        raise InputError(f"{place} holds no transforms.json; use --poses sfm.")
     else:
         capture = _from_sfm(place, video, camera, seed, cache if cache is not None else cache_dir(), report)
     if len(capture.photos) < 2:
         raise InputError(f"{place} gives only one photo with a pose; at least two from different places are needed.")
     return capture
+
+
+def check_place(place: Path, poses: Origin = "auto") -> None:
+    """Refuse, by the names of its files alone, a place that `gather` cannot use."""
+    if not place.is_dir() and not is_video(place):
+        raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
+    if any(_find_poses(place, poses)):
+        return
+    if poses == "colmap":
+        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses sfm.")
+    if poses == "transforms":
+        raise InputError(f"{place} holds no transforms.json; use --poses sfm.")
+    check_photos(place)
+
+
+def _find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
+    """The folder of a COLMAP model or else the transforms.json, of those that may be used."""
+    if not place.is_dir():
+        return None, None
+    model = find_model(place) if poses in ("auto", "colmap") else None
+    return model, find_transforms(place) if poses in ("auto", "transforms") and model is None else None
 
 
 def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
@@ -155,7 +170,8 @@ def _capture(origin: str, poses: PoseSet, root: Path, source: str, report: Repor
     }
     misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
     missing = f"{len(absent)} photos that {source} names are not there and left out: {listed(absent)}."
-    warnings = (*poses.warnings, *((missing,) if absent else ()))
+    strange = unused_masks(root, [*paths, *unposed, *absent])
+    warnings = (*poses.warnings, *((missing,) if absent else ()), *strange)
     offered = leave_out_unreadable(replace(offered, warnings=warnings), unreadable)
     offered = offered.without(
         misfits,

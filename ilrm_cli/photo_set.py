@@ -13,12 +13,13 @@ from PIL import Image
 from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.masks import find_mask, read_mask
+from ilrm_cli.io.masks import find_mask, masks_without_photo, read_mask
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.photo_header import photo_header
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.unreadable import UnreadablePhoto
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
+from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import LeftOut
@@ -66,8 +67,9 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     Left out are, in this order: camera RAW files of which another file shows the same shot; what cannot be read, or
     whose mask cannot; copies of the same file; near duplicates, of which the sharpest stays, as long as ENOUGH_PHOTOS
     remain (see `appearance.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of that many even
-    stretches. Raises InputError if fewer than two are left.
+    stretches. Raises InputError if fewer than MIN_PHOTOS are left.
     """
+    check_photos(place)
     offered = _offered(place, choice, cache, report)
     photos = _without_twins_of_raw(offered)
     looks, unreadable = look_at(photos.paths, photos.masks, report)
@@ -75,11 +77,29 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     photos = _without_copies(photos)
     photos = _without_near_duplicates(photos, looks)
     photos = _without_surplus(photos, looks)
-    if len(photos.paths) < 2:
-        count = "only one photo" if photos.paths else "no photo"
-        why = f": {photos.warnings[0]}" if photos.warnings else "."
-        raise InputError(f"{place} holds {count} that can be used; at least two of one place are needed{why}")
+    if len(photos.paths) < MIN_PHOTOS:
+        raise _too_few(place, len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
     return photos
+
+
+def check_photos(place: Path) -> None:
+    """Refuse, by names alone, a folder without photos or videos, or with too few photos for `find_photo_set`."""
+    if is_video(place):
+        return
+    root = photo_folder(place)
+    found = find_photos(root)
+    if not found and not find_videos(root):
+        raise InputError(
+            f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "
+            "give the folder that holds them."
+        )
+    if 0 < len(found) < MIN_PHOTOS:
+        raise _too_few(place, len(found), ".")
+
+
+def _too_few(place: Path, count: int, why: str) -> InputError:
+    photos = ("no photo", "only one photo", "only two photos")[count]
+    return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
 
 
 def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
@@ -99,12 +119,8 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
                 f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
                 f"({listed(below)}); move them together to use all."
             ]
+        also += unused_masks(root, [*names, *below])
         return PhotoSet(names, masks, len(names), warnings=tuple(also))
-    if not videos:
-        raise InputError(
-            f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "
-            "give the folder that holds them."
-        )
     frames, warnings = {}, []
     share = replace(choice, max_frames=max(2, choice.max_frames // len(videos)))
     for video in videos:
@@ -113,6 +129,17 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
         frames.update({f"{inside}/{file.name}": file for file in files})
         warnings += said
     return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
+
+
+def unused_masks(root: Path, names: Sequence[str]) -> list[str]:
+    """The sentence about masks beside photos of these names that belong to none of them; or nothing."""
+    stray = [f"{mask.parent.name}/{mask.name}" for mask in masks_without_photo(root, names)]
+    verb = "masks match no photo and are" if len(stray) > 1 else "mask matches no photo and is"
+    return (
+        [f"{len(stray)} {verb} not used ({listed(stray)}); IMG_1.jpg.png or IMG_1.png is the mask of IMG_1.jpg."]
+        if stray
+        else []
+    )
 
 
 def look_at(

@@ -10,7 +10,7 @@ from pathlib import Path
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
-from ilrm_cli.gather import Origin, gather
+from ilrm_cli.gather import Origin, check_place, gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.video_frames import VideoChoice
@@ -103,12 +103,14 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_views(photos: Path, settings: Settings) -> None:
-    """Refuse, before the long work begins, a number of views that cannot be had."""
+    """Refuse, before the long work begins, a place without photos and a number of views that cannot be had."""
     check_settings(settings)
+    check_place(photos, settings.poses)
     if settings.views is None:
         return
     if photos.is_dir() and 0 < (found := len(find_photos(photo_folder(photos)))) < settings.views:
-        raise InputError(f"--views {settings.views} is more than the {found} photos there are; ask for fewer.")
+        there = f"{found} photos there are" if found > 1 else "one photo there is"
+        raise InputError(f"--views {settings.views} is more than the {there}; ask for fewer.")
 
 
 def load(settings: Settings, report: Report = ignore) -> LoadedModel:

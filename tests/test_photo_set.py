@@ -87,7 +87,7 @@ def test_subfolders_mixed_sizes_and_kinds(tmp_path):
 
 
 def test_masks_belong_to_photos_and_bad_ones_are_named(tmp_path):
-    save_all(tmp_path / "images", views_along_a_wall(4))
+    save_all(tmp_path / "images", views_along_a_wall(5))
     (tmp_path / "masks").mkdir()
     Image.new("L", (160, 120), 255).save(tmp_path / "masks" / "000.png.png")
     for name in ("001.png", "003.png"):
@@ -99,9 +99,21 @@ def test_masks_belong_to_photos_and_bad_ones_are_named(tmp_path):
     assert photos.warnings == (f"2 photos, 001.png, 003.png: left out because {reason}.",)
 
 
+def test_masks_of_no_photo_are_named(tmp_path):
+    """Another suffix, another name, another folder; a second mask of one photo is not among them."""
+    save_all(tmp_path / "images" / "a", views_along_a_wall(3))
+    white = [np.full((120, 160), 255, dtype=np.uint8)]
+    for name in ("a/000.png", "a/000.png.png", "a/001.jpg", "b/002.png", "a/no.png"):
+        save_all((tmp_path / "masks" / name).parent, white, Path(name).name)
+    photos = found_in(tmp_path)
+    assert set(photos.masks) == {"a/000.png"}
+    (warning,) = photos.warnings
+    assert warning.startswith("3 masks match no photo and are not used (a/001.jpg, a/no.png, b/002.png); IMG_1.jpg.png")
+
+
 def test_a_broken_photo_is_not_blamed_on_its_mask(tmp_path):
-    save_all(tmp_path / "images", views_along_a_wall(3))
-    save_all(tmp_path / "masks", [np.full((120, 160), 255, dtype=np.uint8)] * 3)
+    save_all(tmp_path / "images", views_along_a_wall(4))
+    save_all(tmp_path / "masks", [np.full((120, 160), 255, dtype=np.uint8)] * 4)
     (tmp_path / "images" / "001.png").write_text("not a photo")
     assert reasons(found_in(tmp_path)) == {"001.png": "it is damaged or no photo"}
 
@@ -175,12 +187,16 @@ def test_photos_in_subfolders_beside_others_are_named_only(tmp_path):
 def test_too_few_photos(tmp_path):
     with pytest.raises(InputError, match=r"holds no photo .* and no video"):
         find_photo_set(tmp_path, VideoChoice(), tmp_path)
-    (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"holds no photo that can be used; .*needed: a\.jpg: left out because it is"):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"")
+    with pytest.raises(
+        InputError, match=r"no photo that can be used; three .* poses: 3 photos, a\.jpg, b\.jpg, c\.jpg: l"
+    ):
         find_photo_set(tmp_path, VideoChoice(), tmp_path)
-    save_all(tmp_path, views_along_a_wall(1))
-    with pytest.raises(InputError, match="holds only one photo that can be used"):
-        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+    for count, said in ((1, "only one photo"), (2, "only two photos")):
+        save_all(tmp_path, views_along_a_wall(count))
+        with pytest.raises(InputError, match=f"holds {said} that can be used"):
+            find_photo_set(tmp_path, VideoChoice(), tmp_path)
 
 
 # Memory

@@ -41,9 +41,9 @@ class Face:
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
             TextColumn("{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
-        bars = Progress(*columns, console=self.err)
+        bars = _Bars(Progress(*columns, console=self.err))
         try:
-            yield _Bars(bars)
+            yield bars
         finally:
             bars.stop()
 
@@ -80,6 +80,10 @@ class _Bars:
 
     def __init__(self, bars: Progress):
         self._bars, self._tasks = bars, dict[str, TaskID]()
+
+    def stop(self) -> None:
+        if self._tasks:  # rich ends even bars that were never drawn with an empty line
+            self._bars.stop()
 
     def __call__(self, step: Step) -> None:
         self._bars.start()  # at the first step: a command that fails before it draws nothing

@@ -1,5 +1,6 @@
 """Masks: which pixels of a photo count, said by a picture beside it or by its own transparency."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from jaxtyping import Bool, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS
+from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS, find_pictures, natural_order
 from ilrm_cli.io.photo_header import UPRIGHT_BY, PhotoHeader, opened, photo_header
 from ilrm_cli.io.photos import on_white, read_upright
 from ilrm_cli.io.unreadable import UnreadablePhoto
@@ -24,15 +25,32 @@ def find_mask(root: Path, name: str) -> Path | None:
     one of these two is named `images` or `input`, or as reduced copies are, `images_4`, also beside it. Named as COLMAP
     has it, `name.jpg.png`, or `name.png`, or exactly as the photo.
     """
+    return next(
+        (file for folder, inside in _places(root, name) for file in _named(folder, inside) if file.is_file()), None
+    )
+
+
+def masks_without_photo(root: Path, names: Iterable[str]) -> list[Path]:
+    """Pictures in the folders where `find_mask` looks for masks of these photos, that are the mask of none of them."""
+    places = {place for name in names for place in _places(root, name)}
+    known = {file for folder, inside in places for file in _named(folder, inside)}
+    there = {file for folder in {folder for folder, _ in places} for file in find_pictures(folder)}
+    return sorted(there - known, key=natural_order)
+
+
+def _places(root: Path, name: str) -> list[tuple[Path, Path]]:
+    """(folder of masks that is there, path of the photo relative to it), in the order in which they count."""
     photo, home = Path(name), (root / name).parent
     places = [(place, photo) for place in _with_sibling(root)]
     places += [(place, Path(photo.name)) for place in _with_sibling(home) if home != root]
-    for place, inside in ((place / folder, inside) for place, inside in places for folder in MASK_FOLDERS):
-        if place.is_dir():
-            for candidate in (inside.with_name(f"{inside.name}.png"), inside.with_suffix(".png"), inside):
-                if (place / candidate).is_file():
-                    return place / candidate
-    return None
+    return [
+        (place / folder, inside) for place, inside in places for folder in MASK_FOLDERS if (place / folder).is_dir()
+    ]
+
+
+def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
+    """How the mask of a photo may be called."""
+    return tuple(folder / name for name in (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo))
 
 
 def _with_sibling(folder: Path) -> list[Path]:

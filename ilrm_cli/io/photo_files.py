@@ -41,6 +41,11 @@ def find_videos(folder: Path) -> list[Path]:
     return _find(folder, VIDEO_SUFFIXES)
 
 
+def find_pictures(folder: Path) -> list[Path]:
+    """Pictures in a folder of masks and below it; hidden ones are passed over."""
+    return _below(folder, SUFFIXES)
+
+
 def _find(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     directly = [path for path in folder.iterdir() if _is_one_of(path, suffixes, folder)]
     return sorted(directly or _below(folder, suffixes), key=natural_order)

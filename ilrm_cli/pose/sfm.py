@@ -11,7 +11,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import MESSAGES_FROM
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
 from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register, share_cameras
-from ilrm_cli.pose.sfm_judge import believable, failure, left_out, rank, shortcomings
+from ilrm_cli.pose.sfm_judge import MIN_PHOTOS, believable, failure, left_out, rank, shortcomings
 from ilrm_cli.pose.sfm_map import global_, incremental
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut
@@ -51,6 +51,7 @@ def solve(
     Incremental mapping first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global
     mapping too, and the model with more photos is kept. Raises InputError if neither finds a believable one.
     """
+    assert len(files) >= MIN_PHOTOS, f"{len(files)} photos"
     pycolmap.logging.minloglevel = MESSAGES_FROM
     pycolmap.set_random_seed(seed)
     database, names = work / "database.db", list(files)
@@ -75,14 +76,14 @@ def _map(
     """
     count = len(graph.names)
     found = incremental(database, folder, work / "incremental", count, fixed, seed, report)
-    models = believable(found, count)
+    models = believable(found)
     enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
     placed = [image.image_id for model in models for image in model.images.values() if image.has_pose]
     complete = len(placed) == len(set(placed)) >= enough * count
     if complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
         return models
     others = global_(database, folder, work / "global", count, fixed, seed, report)
-    best = max(models, believable(others, count), key=lambda models: rank(models[0]) if models else (0, 0.0))
+    best = max(models, believable(others), key=lambda models: rank(models[0]) if models else (0, 0.0))
     if not best:
         raise InputError(failure([*found, *others], graph))
     return best

@@ -25,10 +25,10 @@ SAMPLED_POINTS = 2000  # of a model for its angles: the median of more is the sa
 NAMED = 12  # photos that a warning spells out
 
 
-def believable(models: Sequence[pycolmap.Reconstruction], count: int) -> list[pycolmap.Reconstruction]:
+def believable(models: Sequence[pycolmap.Reconstruction]) -> list[pycolmap.Reconstruction]:
     """Models in which no fault is found, less photos that hang by too few points; the one with most photos first."""
     held = [without_loose_photos(model) for model in models]
-    return sorted((model for model in held if fault(model, count) is None), key=rank, reverse=True)
+    return sorted((model for model in held if fault(model) is None), key=rank, reverse=True)
 
 
 def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
@@ -40,9 +40,9 @@ def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruct
     return held
 
 
-def fault(model: pycolmap.Reconstruction, count: int) -> str | None:
-    """Why a model of `count` photos cannot be right, as a clause; None if nothing speaks against it."""
-    if model.num_reg_images() < min(MIN_PHOTOS, count):
+def fault(model: pycolmap.Reconstruction) -> str | None:
+    """Why a model cannot be right, as a clause; None if nothing speaks against it."""
+    if model.num_reg_images() < MIN_PHOTOS:
         return "hardly any photos could be joined"
     if model.compute_mean_observations_per_reg_image() < MIN_OBSERVATIONS:
         return "too few points are shared"
@@ -136,12 +136,10 @@ def _reason(name: str, used: set[str], others: Sequence[set[str]], graph: MatchG
 def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str:
     """Why none of the `models`, all at fault, is used and which photos would help, as one sentence."""
     count = len(graph.names)
-    if count < MIN_PHOTOS:
-        return f"{count} photos are too few to find camera positions from; take at least {MIN_PHOTOS} that overlap."
     advice = advice_on_overlap(graph)
     if advice:
         return f"No camera positions were found for the {count} photos, as {advice[0]}"
-    found = fault(max(models, key=rank), count) if models else None
+    found = fault(max(models, key=rank)) if models else None
     return (
         f"No camera positions were found for the {count} photos, although they overlap: "
         f"{found or 'the camera hardly moved, or only turned where it stood'}; "

@@ -45,7 +45,9 @@ def test_no_photos(tmp_path):
 
 def test_one_photo(tmp_path):
     noise_photo(tmp_path / "one" / "a.jpg")
-    assert "at least two" in refused(tmp_path, "reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
+    command = ("reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
+    assert "holds only one photo" in refused(tmp_path, *command)
+    assert ilrm(*command).err.startswith("error: "), "an empty line comes first"
 
 
 def test_photos_that_do_not_overlap(tmp_path):

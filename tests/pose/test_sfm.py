@@ -95,14 +95,6 @@ def test_photos_without_overlap(tmp_path):
         solve(tmp_path / "photos", files, tmp_path / "work")
 
 
-def test_two_photos_are_said_to_be_too_few(tmp_path):
-    """They overlap, so the sentence must not blame that."""
-    paths = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(2, spread_deg=10))
-    (tmp_path / "work").mkdir()
-    with pytest.raises(InputError, match="2 photos are too few"):
-        solve(tmp_path / "photos", {f"0000/{p.name}": p.name for p in paths}, tmp_path / "work")
-
-
 # What the user knows, and what the user does
 
 
