@@ -34,7 +34,7 @@ def checked_lens(lens: Lens, where: str) -> Lens:
     try:
         camera = colmap_camera(lens)
     except ValueError as error:
-        raise InputError(f"{where}: {lens.model} is not a camera model of COLMAP with these parameters.") from error
+        raise InputError(f"{where}: {error}.") from error
     if lens.model == "EQUIRECTANGULAR":
         raise InputError(f"{where}: 360 degree panoramas are not supported; cut them into perspective photos first.")
     if min(camera.params[i] for i in camera.focal_length_idxs()) <= 0:
@@ -44,11 +44,13 @@ def checked_lens(lens: Lens, where: str) -> Lens:
 
 def colmap_camera(lens: Lens) -> pycolmap.Camera:
     """The same lens as pycolmap's object. Raises ValueError for an unknown model or a wrong number of parameters."""
-    if lens.model not in pycolmap.CameraModelId.__members__:
-        raise ValueError(f"{lens.model} is unknown")
+    if lens.model not in pycolmap.CameraModelId.__members__ or lens.model == "INVALID":
+        raise ValueError(f"{lens.model} is not a camera model of COLMAP")
     camera = pycolmap.Camera(model=lens.model, width=lens.width, height=lens.height, params=lens.params)
     if not camera.verify_params():
-        raise ValueError(f"{lens.model} does not have {len(lens.params)} parameters")
+        names = pycolmap.Camera.create_from_model_name(0, lens.model, 1.0, 1, 1).params_info
+        count = len(names.split(","))
+        raise ValueError(f"{lens.model} takes {count} parameters ({names}), not {len(lens.params)}")
     return camera
 
 

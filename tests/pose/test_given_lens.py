@@ -34,7 +34,8 @@ def test_a_file_gives_each_shape_its_camera_scaled(tmp_path):
     [
         ("nonsense", "is no model with parameters"),
         ("PINHOLE 1200,abc", "not all numbers"),
-        ("PINHOLE 1200", "not a camera model of COLMAP with these parameters"),
+        ("PINHOLE 1,2", r"--camera: PINHOLE takes 4 parameters \(fx, fy, cx, cy\), not 2\."),
+        ("INVALID 1,2", "INVALID is not a camera model of COLMAP"),
         ("CUBIST 1,2,3,4", "not a camera model of COLMAP"),
         ("PINHOLE -5,5,960,540", "no positive size and focal length"),
         ("nowhere/cameras.txt", "cannot be read"),
