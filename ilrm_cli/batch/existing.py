@@ -11,6 +11,7 @@ from ilrm_cli.io.scene import SceneRecord, is_record, read_record, record_path
 from ilrm_cli.reconstruct import Settings
 
 REMEDY = "remove it to have it made anew, or pass -w to make all anew."
+FLAGS = {"long_side_px": "size"}  # of the settings whose options are called otherwise
 
 
 def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str) -> SceneRecord | None:
@@ -43,9 +44,14 @@ def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inp
     if record.inputs_sha256 != inputs_sha256:
         differences.append("from other photos or poses")
     if other:
-        differences.append(f"with other settings ({', '.join(other)})")
+        differences.append(f"with other settings ({', '.join(map(flag, other))})")
     if record.model.get("sha256") != model_sha256:
         differences.append("with other weights")
     if record.ilrm != __version__:
         differences.append(f"by ilrm {record.ilrm}")
     return differences
+
+
+def flag(setting: str) -> str:
+    """The option of the command line that sets a field of `Settings`."""
+    return f"--{FLAGS.get(setting, setting.replace('_', '-'))}"

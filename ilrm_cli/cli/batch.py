@@ -93,7 +93,7 @@ def batch(
         with shown.progress() as report:
             for ended in run.run(run.Batch(planned, settings, overwrite, engine, jobs), report):
                 outcomes = sorted([*outcomes, ended], key=lambda one: planned.index(one.job))
-                if ended.status in ("failed", "crashed"):
+                if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table says it
                     shown.warn((f"{ended.job.name}: {ended.sentence}",))
                 if summary is not None:
                     outcome.write_summary(summary, outcomes)

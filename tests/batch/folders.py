@@ -19,10 +19,10 @@ def make_folders(root: Path, count: int) -> Path:
 
 
 def content(out: Path) -> dict[str, object]:
-    """File name -> bytes, or the record without what differs from run to run; hidden files too."""
+    """File name -> bytes, or the record without what differs from run to run and place to place; hidden files too."""
     files: dict[str, object] = {}
     for path in sorted(out.iterdir()):
         files[path.name] = path.read_bytes()
         if path.suffix == ".json":
-            files[path.name] = {k: v for k, v in json.loads(path.read_bytes()).items() if k != "timings_s"}
+            files[path.name] = {k: v for k, v in json.loads(path.read_bytes()).items() if k not in ("timings_s", "photos")}
     return files

@@ -56,7 +56,7 @@ def test_without_the_scene_it_is_not_whether_or_not_a_record_is_there(job):
     [
         ({"inputs_sha256": "other"}, "made from other photos or poses; remove it"),
         ({"inputs_sha256": None}, "made from other photos or poses"),
-        ({"settings": dataclasses.asdict(Settings(views=5, refine=3))}, r"with other settings \(views, refine\)"),
+        ({"settings": dataclasses.asdict(Settings(views=5, refine=3))}, r"with other settings \(--views, --refine\)"),
         ({"model": {"name": "default", "sha256": "other"}}, "with other weights"),
         ({"ilrm": "0.0.1"}, r"by ilrm 0\.0\.1"),
         ({"inputs_sha256": "other", "ilrm": "0.0.1"}, r"photos or poses and by ilrm 0\.0\.1"),

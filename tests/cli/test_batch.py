@@ -1,13 +1,16 @@
 """Many folders through the command line."""
 
+import dataclasses
 import json
 
 import pytest
 import typer
 
 from ilrm_cli.batch import run
+from ilrm_cli.batch.existing import flag
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.cli.app import app
+from ilrm_cli.reconstruct import Settings
 from tests.batch.folders import SMALL, content, make_folders
 from tests.cli.run import Outcome as Done
 from tests.cli.run import ilrm
@@ -17,6 +20,7 @@ KEYS = {
     "seconds", "warnings", "traceback",
 }  # fmt: skip
 OWN_OPTIONS = {"--jobs", "--engine", "--summary"}
+OF_ONE_SCENE = {"--report"}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,8 @@ def test_a_second_run_skips_what_is_there_and_makes_what_is_not(first, root):
     assert again.status == 1
     assert "1 ok, 1 skipped, 1 failed" in again.out
     assert again.out.count(" 3/11 ") == 2
+    assert "holds no photo" in again.out
+    assert "holds no photo" not in again.err, "said twice"
     assert content(root.parent / "out") == before
 
 
@@ -77,8 +83,14 @@ def test_other_settings_leave_the_scenes_and_say_so(first, root):
     before = content(root.parent / "out")
     other = batch(root, "--seed", "1", "--json")
     assert [folder["status"] for folder in other.json["folders"]] == ["failed"] * 3
-    assert "other settings (seed)" in other.json["folders"][1]["sentence"]
+    assert "other settings (--seed)" in other.json["folders"][1]["sentence"]
     assert content(root.parent / "out") == before
+
+
+def test_quiet_leaves_the_sentences_on_what_failed(first, root):
+    quiet = batch(root, "-q")
+    assert quiet.out == ""
+    assert quiet.err.count("holds no photo") == 1
 
 
 def test_a_bug_has_its_own_status_and_its_traceback(root, monkeypatch):
@@ -116,4 +128,5 @@ def test_it_has_every_option_of_reconstruct():
         names = (name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))
         return {name for name in names if name.startswith("-")}
 
-    assert options("batch") == options("reconstruct") | OWN_OPTIONS
+    assert options("batch") == options("reconstruct") - OF_ONE_SCENE | OWN_OPTIONS
+    assert {flag(field.name) for field in dataclasses.fields(Settings)} <= options("batch")
