@@ -9,9 +9,9 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.io.scene import cameras_of, is_record, read_record, record_path
-from ilrm_cli.render.paths import default_cameras
+from ilrm_cli.io.scene import cameras_of, is_record, photo_folder_of, read_record, record_path
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.render.ring import default_cameras
 
 # For scenes that came without cameras: a common photo's shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)
@@ -31,6 +31,7 @@ class ShownScene:
     near: float  # world units
     up: Tensor | None  # [3] unit, as the record says; None: it does not
     warnings: tuple[str, ...]  # one sentence each
+    photos: Path | None = None  # the folder or video of the input photos; None: not known, or no longer there
 
 
 def read_shown_scene(scene: Path) -> ShownScene:
@@ -50,4 +51,5 @@ def read_shown_scene(scene: Path) -> ShownScene:
     names = tuple(view.name for view in record.views if view.role == "input")
     near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
     up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
-    return ShownScene(file, cameras, names, record.background, near, up, warnings)
+    photos = photo_folder_of(record, beside)
+    return ShownScene(file, cameras, names, record.background, near, up, warnings, photos)

@@ -45,7 +45,7 @@ FLOORS = (
     {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
     {"reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},
-    {"batch", "report"},
+    {"batch", "report", "replay"},
     {"cli"},
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")

@@ -21,20 +21,47 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
+def parse_channels(text: str) -> tuple[str, ...]:
+    """The names of "rgb,depth"."""
+    return tuple(name.strip() for name in text.split(","))
+
+
 def render(
-    scene: Annotated[Path, typer.Argument(help="A .ply scene, ours or another tool's.")],
+    scene: Annotated[Path, typer.Argument(help="A scene of any format that `ilrm export` knows, ours or not.")],
     path: Annotated[
-        str, typer.Option(help="orbit, spiral, interpolate, inputs, auto, or a nerfstudio camera path FILE.json.")
+        str,
+        typer.Option(
+            help="orbit, ellipse, spiral, interpolate, wobble, dolly, dolly-zoom, inputs, a nerfstudio camera path "
+            "FILE.json, or auto: what suits the photos, kept where they support it, looping."
+        ),
     ] = "auto",
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="A .mp4, a .gif, a .png (numbered frames) or a folder. Default: SCENE_PATH.mp4."
+            "--output",
+            "-o",
+            help="A .mp4, .gif, .webp or .png (numbered frames), or a folder. Default: SCENE_PATH.mp4.",
         ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of the film.")] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second.")] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in px.")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in px, of each picture side by side.")] = None,
+    channels: Annotated[
+        str, typer.Option(help="What to show, side by side: rgb, depth, alpha, confidence; commas between them.")
+    ] = "rgb",
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="The photo taken nearest to each frame at its left.")
+    ] = False,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of those photos, where it is not the one in the record.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="Name of the photo where wobble and dolly start. Default: the most central one."),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Lead paths with two ends back to their start; the others loop anyway.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Orbit all the way round, also where no photo looked.")] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -46,20 +73,26 @@ def render(
     pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.devices import resolve_device
-        from ilrm_cli.flythrough import fly
+        from ilrm_cli.film.fly import fly
+        from ilrm_cli.film.settings import FilmSettings
 
+        settings = FilmSettings(
+            path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,
+            channels=parse_channels(channels), side_by_side=side_by_side, photos=photos, device=resolve_device(device),
+        )  # fmt: skip
         target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(path).stem))
         with shown.progress() as report:
-            film = fly(
-                scene, path, output=target, seconds=seconds, fps=fps, size=pixels, full=full,
-                device=resolve_device(device), overwrite=overwrite, report=report,
-            )  # fmt: skip
+            film = fly(scene, settings, output=target, overwrite=overwrite, report=report)
         shown.warn(film.warnings)
         stages = {name: film.timings_s[name] for name in ("load", "render", "encode")}
         shown.shares("Where the time went", stages, film.timings_s["total"])
+        if film.depth_range:
+            shown.say(
+                "Depth from {:.4g} (yellow) to {:.4g} (dark blue) in the units of the poses.".format(*film.depth_range)
+            )
         shown.say(
-            f"{film.frames} frames of {film.width}x{film.height} px at {film.fps:g} fps along {film.path} "
-            f"({film.renderer}): {film.output}"
+            f"{film.frames} frames of {film.width}x{film.height} px at {film.fps:g} fps along {film.path}"
+            f"{', looping' if film.loops else ''} ({film.renderer}): {film.output}"
         )
         result: dict[str, Any] = {"command": "render", "status": "ok", **vars(film), "output": str(film.output)}
         shown.finish(result | {"warnings": list(film.warnings)})

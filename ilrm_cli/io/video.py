@@ -1,7 +1,8 @@
-"""Frames to a video: .mp4, .gif, or numbered .png files, chosen by the suffix of the output.
+"""Frames to a video: .mp4, .gif, .webp, or numbered .png files, chosen by the suffix of the output.
 
 * `name.mp4`: H.264, yuv420p, BT.709, header first (faststart). An odd width or height loses its last column or row.
 * `name.gif`: loops for ever, one palette per frame; frame times are whole hundredths of a second.
+* `name.webp`: loops for ever, in full colour, a fraction of a .gif's size; for web pages and READMEs.
 * `name.png`: numbered files `name_0000.png`, `name_0001.png`, ... side by side.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ...
 Frames are streamed: one is held at a time.
@@ -23,7 +24,8 @@ from PIL import Image
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import check_output, filling, refuse_existing, replacing
 
-SUFFIXES = (".mp4", ".gif", ".png", "")  # "": a folder of frames
+ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
+SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 
 # Constant rate factor 18 is commonly held to be visually lossless. Colours are converted to BT.709, the matrix that
 # players assume for video, and tagged with it (ffmpeg's default is BT.601 and no tag: colours would shift).
@@ -38,20 +40,26 @@ GIF_PARAMETERS = [
     "-c:v", "gif", "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
 ]  # fmt: skip
 
+# 75 is the encoder's own default; the slowest search for it costs little beside rendering.
+WEBP_PARAMETERS = ["-c:v", "libwebp_anim", "-quality", "75", "-compression_level", "6", "-loop", "0"]
+PARAMETERS = {".mp4": MP4_PARAMETERS, ".gif": GIF_PARAMETERS, ".webp": WEBP_PARAMETERS}
+
 
 def check_video_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` where no video can be put at `path`: unknown suffix, no folder, or something is there."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
-            f"the output {path} has an unknown suffix; use .mp4, .gif, .png (numbered files) or none (a folder)."
+            f"the output {path} has an unknown suffix; use .mp4, .gif, .webp, .png (numbered files) or none (a folder)."
         )
-    if suffix in (".mp4", ".gif"):
+    if suffix in ENCODED:
         check_output(path, overwrite)
         return
     if suffix == "":
         if path.is_file():
-            raise InputError(f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif or .png.")
+            raise InputError(
+                f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif, .webp or .png."
+            )
         if not path.is_dir():
             check_output(path, overwrite)
             return
@@ -74,7 +82,7 @@ def write_video(
     The output appears when the last frame is written, or not at all. Raises `InputError` as `check_video_output` does.
     """
     check_video_output(path, overwrite)
-    if path.suffix.lower() in (".mp4", ".gif"):
+    if path.suffix.lower() in ENCODED:
         with replacing(path) as part:
             return _encode(path, part, frames, fps)
     folder = path if path.suffix == "" else path.parent
@@ -98,7 +106,7 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", repr(float(fps)), "-i", "-",
-        *(MP4_PARAMETERS if path.suffix.lower() == ".mp4" else GIF_PARAMETERS), str(part),
+        *PARAMETERS[path.suffix.lower()], str(part),
     ]  # fmt: skip
     with tempfile.TemporaryFile() as log:
         count = 0

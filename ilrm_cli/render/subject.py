@@ -71,25 +71,27 @@ def facing_alike(cameras: Cameras) -> Cameras:
     return cameras[(agreement[leader] > 0.5).nonzero()[:, 0]]
 
 
-def visible_depth(cameras: Cameras, gaussians: Gaussians) -> float:
-    """Opacity-weighted median of the depths of all Gaussians inside the images, over all cameras.
+def visible_depth(cameras: Cameras, gaussians: Gaussians, *, share: float = 0.5, window: float = 1.0) -> float:
+    """Opacity-weighted quantile (the median) of the depths of all Gaussians inside the images, over all cameras.
 
-    Where none is inside, the distance from the cameras to the weighted median of all means.
+    Of the images only the middle counts, `window` of each side. Where no Gaussian is inside, the distance from the
+    cameras to the weighted median of all means.
     """
     thinned = gaussians[:: max(1, len(gaussians) // MEDIAN_SAMPLES)]
     means, opacities = thinned.means.to(cameras.positions), thinned.opacities.to(cameras.positions)
+    size = torch.tensor([cameras.width, cameras.height]).to(means)
+    low, high = (1 - window) / 2 * size, (1 + window) / 2 * size
     depths, weights = [], []
     for world_to_cam, focal, center in zip(cameras.cam_from_world, cameras.focal_px, cameras.center_px, strict=True):
         seen = means @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
         pixels = seen[:, :2] / seen[:, 2:] * focal + center
-        size = torch.tensor([cameras.width, cameras.height]).to(pixels)
-        inside = (seen[:, 2] > 0) & (pixels > 0).all(1) & (pixels < size).all(1)
+        inside = (seen[:, 2] > 0) & (pixels > low).all(1) & (pixels < high).all(1)
         depths.append(seen[inside, 2])
         weights.append(opacities[inside])
     if sum(len(d) for d in depths) == 0:
         middle = weighted_quantiles(means, opacities, (0.5,))[0]
         return float((cameras.positions - middle).norm(dim=1).median())
-    return float(weighted_quantiles(torch.cat(depths)[:, None], torch.cat(weights), (0.5,)))
+    return float(weighted_quantiles(torch.cat(depths)[:, None], torch.cat(weights), (share,)))
 
 
 def weighted_quantiles(

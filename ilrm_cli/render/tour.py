@@ -8,28 +8,59 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.interpolate import Akima1DInterpolator
 from scipy.spatial.transform import Rotation, RotationSpline
+from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.render.route import Route
+
+MAX_CLOSING = 1.5  # of the longest step of a tour: a longer one is not taken to close it
+ROUNDING = 1e-9  # phases are fractions of whole frames: 2.9999999 is the third
 
 
-def inputs(cameras: Cameras, frames: int) -> Cameras:
-    """Each camera in turn, held for an equal share of the frames."""
-    return cameras[torch.arange(frames) * len(cameras) // frames]
+def inputs(cameras: Cameras) -> Route:
+    """Each camera in turn, held for an equal share of the film: no curve but a slide show, which jumps anyway."""
+
+    def at(phases: Float[Tensor, " frame"]) -> Cameras:
+        return cameras[(phases * len(cameras) + ROUNDING).long() % len(cameras)]
+
+    return Route(at, closed=True)
 
 
-def interpolate(cameras: Cameras, depth: float, frames: int) -> Cameras:
+def central(cameras: Cameras, depth: float) -> int:
+    """The index of the camera nearest to all others; `depth` as in `interpolate`."""
+    return int(_gaps(cameras, depth).sum(1).argmin())
+
+
+def nearest(view: Cameras, cameras: Cameras, depth: float) -> int:
+    """The index of the camera nearest to the one camera of `view`; `depth` as in `interpolate`."""
+    assert len(view) == 1, "nearest to one camera"
+    turns = (cameras.forward @ view.forward[0]).clamp(-1, 1).acos()
+    return int(((cameras.positions - view.positions).norm(dim=1) / depth + turns).argmin())
+
+
+def interpolate(cameras: Cameras, depth: float, *, loop: bool = False) -> Route:
     """From camera to camera along a short way through all of them, at an even pace.
 
-    `depth` is that of the scene in world units: moving by it takes as long as turning by one radian.
+    `depth` is that of the scene in world units: moving by it takes as long as turning by one radian. With `loop` the
+    route is closed where the last camera is about as near to the first as neighbours on the way are.
     """
     if len(cameras) == 1:
-        return inputs(cameras, frames)
+        return Route(lambda phases: cameras[[0] * len(phases)], closed=False)
     gaps = _gaps(cameras, depth)
-    order = short_way(gaps)
-    steps = gaps[order[:-1], order[1:]]
+    way = short_way(gaps)
+    steps = gaps[way[:-1], way[1:]]
     steps = np.maximum(steps, 1e-3 * max(steps.max(), 1e-9))  # cameras at one place still take a moment
-    times = np.concatenate([[0.0], steps.cumsum()])
-    return through(cameras[order.tolist()], times, np.linspace(0, times[-1], frames))
+    closing = gaps[way[-1], way[0]]
+    if not (loop and len(cameras) > 2 and 0 < closing <= MAX_CLOSING * steps.max()):
+        times = np.concatenate([[0.0], steps.cumsum()])
+        visited = cameras[way.tolist()]
+        return Route(lambda phases: through(visited, times, times[-1] * phases.cpu().numpy()), closed=False)
+    # Once more on either side, so that the curve is as smooth where it closes as elsewhere.
+    steps = np.concatenate([steps, [closing]])
+    total = steps.sum()
+    times = np.concatenate([[0.0], np.tile(steps, 3)[:-1].cumsum()]) - total
+    visited = cameras[np.tile(way, 3).tolist()]
+    return Route(lambda phases: through(visited, times, total * phases.cpu().numpy()), closed=True)
 
 
 def through(cameras: Cameras, knots: Float[ndarray, " camera"], times: Float[ndarray, " frame"]) -> Cameras:

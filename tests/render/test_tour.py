@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.render.tour import inputs, interpolate, short_way, there_and_back, through
+from ilrm_cli.render.tour import central, inputs, interpolate, nearest, short_way, there_and_back, through
 from ilrm_cli.rotations import matrix_from_quaternion
 
 
@@ -20,11 +20,11 @@ def random_cameras(count: int, seed: int = 0) -> Cameras:
 
 def test_inputs_are_the_inputs_held_equally() -> None:
     cameras = random_cameras(3)
-    held = inputs(cameras, 7)
+    held = inputs(cameras).frames(7)
     expected = [0, 0, 0, 1, 1, 2, 2]
     assert torch.equal(held.world_from_cam, cameras.world_from_cam[expected])
     assert torch.equal(held.focal_px, cameras.focal_px[expected])
-    assert torch.equal(inputs(cameras, 3).world_from_cam, cameras.world_from_cam)
+    assert torch.equal(inputs(cameras).frames(3).world_from_cam, cameras.world_from_cam)
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])
@@ -38,7 +38,7 @@ def test_the_curve_passes_through_the_cameras(count: int) -> None:
 
 def test_poses_between_are_rigid_and_steps_are_even() -> None:
     cameras = random_cameras(5)
-    frames = interpolate(cameras, depth=1.0, frames=400)
+    frames = interpolate(cameras, depth=1.0).frames(400)
     turn = frames.world_from_cam[:, :3, :3]
     torch.testing.assert_close(turn @ turn.mT, torch.eye(3).double().expand(400, 3, 3))
     torch.testing.assert_close(torch.linalg.det(turn), torch.ones(400).double())
@@ -47,13 +47,13 @@ def test_poses_between_are_rigid_and_steps_are_even() -> None:
 
 def test_interpolation_visits_every_camera() -> None:
     cameras = random_cameras(5)
-    frames = interpolate(cameras, depth=1.0, frames=2000)
+    frames = interpolate(cameras, depth=1.0).frames(2000)
     assert torch.cdist(cameras.positions, frames.positions).min(dim=1).values.max() < 0.01
 
 
 def test_cameras_at_one_place() -> None:
     cameras = random_cameras(1)[[0, 0, 0]]
-    frames = interpolate(cameras, depth=1.0, frames=6)
+    frames = interpolate(cameras, depth=1.0).frames(6)
     torch.testing.assert_close(frames.world_from_cam, cameras.world_from_cam[[0] * 6])
 
 
@@ -81,3 +81,26 @@ def test_there_and_back_closes_a_way_that_starts_in_the_middle() -> None:
     assert way in ([2, 3, 4, 3, 2, 1, 0, 1], [2, 1, 0, 1, 2, 3, 4, 3])
     for count in (1, 2):
         assert there_and_back(random_cameras(count), depth=1.0) == list(range(count))
+
+
+def on_a_circle(degrees: list[float]) -> Cameras:
+    angles = torch.tensor(degrees).double().deg2rad()
+    poses = torch.eye(4).double().repeat(len(angles), 1, 1)
+    poses[:, 0, 3], poses[:, 1, 3] = angles.cos(), angles.sin()
+    return random_cameras(len(angles)).moved(poses)
+
+
+def test_a_tour_closes_where_its_ends_are_neighbours_and_not_elsewhere() -> None:
+    ring = interpolate(on_a_circle([0, 60, 120, 180, 240, 300]), depth=1.0, loop=True)
+    assert ring.closed
+    frames = ring.frames(120).positions
+    steps = (frames - frames.roll(1, 0)).norm(dim=1)
+    assert steps.max() < 1.5 * steps.min()
+    assert not interpolate(on_a_circle([0, 30, 60, 90, 120]), depth=1.0, loop=True).closed
+    assert not interpolate(on_a_circle([0, 60, 120, 180, 240, 300]), depth=1.0).closed
+
+
+def test_the_central_and_the_nearest_camera() -> None:
+    cameras = on_a_circle([0, 20, 50, 90, 100])
+    assert central(cameras, depth=1.0) == 2
+    assert nearest(on_a_circle([80]), cameras, depth=1.0) == 3

@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
@@ -11,13 +12,16 @@ from PIL import Image
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.flythrough import default_size, fitted, fly
+from ilrm_cli.film import fly as stage
+from ilrm_cli.film.flight import default_size, fitted
+from ilrm_cli.film.fly import FlythroughResult
+from ilrm_cli.film.settings import FilmSettings
 from ilrm_cli.formats.ply import encode_ply
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.scene import SceneRecord, record_path, recorded_views, write_record
-from ilrm_cli.progress import Step
-from ilrm_cli.render.paths import look_at
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.similarity import Similarity
 
@@ -25,6 +29,10 @@ UP = torch.tensor([0.0, -1.0, 0.0]).double()
 MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()
 
 SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+
+def fly(scene: Path, path: str = "auto", *, output: Path, report: Report = ignore, **chosen: Any) -> FlythroughResult:
+    return stage.fly(scene, FilmSettings(path, **chosen), output=output, report=report)
 
 
 def red_ball() -> Gaussians:
@@ -155,7 +163,7 @@ def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> 
 
 
 def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is not a file; give the \.ply\.$"):
+    with pytest.raises(InputError, match=r"is not a file\.$"):
         fly(tmp_path, output=tmp_path / "a.mp4")
     with pytest.raises(InputError, match=r"none\.ply does not exist\.$"):
         fly(tmp_path / "none.ply", output=tmp_path / "a.mp4")

@@ -1,0 +1,107 @@
+"""Where the camera of a film is in each frame."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.film.settings import FilmSettings
+from ilrm_cli.io.camera_path import read_camera_path
+from ilrm_cli.render import auto, paths
+from ilrm_cli.render.glance import glance
+from ilrm_cli.shown_scene import ShownScene
+from ilrm_cli.up import up_direction, upright
+
+# What a laptop without a GPU renders in well under a minute.
+DEFAULT_SECONDS = 4.0
+DEFAULT_FPS = 24.0
+DEFAULT_LONG_SIDE_PX = 640
+
+JUDGED_FRAMES = 48  # of a film along a path that was asked for
+MAX_UNSUPPORTED = 0.1  # of them; above it a warning says so
+
+
+@dataclass(frozen=True)
+class Flight:
+    """What is filmed, before the size is settled."""
+
+    cameras: Cameras  # one per frame, float64
+    path: str  # the path flown: one of `paths.NAMES`, or the name of the camera path file
+    loops: bool  # the first frame follows the last one
+    fps: float
+    size: tuple[int, int]  # (width, height) in px unless the user asks for another
+    warnings: tuple[str, ...] = ()
+
+
+def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
+    """Follow the settings' path through the scene. Raises `InputError` for a broken camera path file."""
+    if settings.is_file:
+        return _flight_from_file(settings)
+    fps = settings.fps or DEFAULT_FPS
+    count = max(1, round((settings.seconds or DEFAULT_SECONDS) * fps))
+    gaussians, cameras, up = shown.file.gaussians, upright_cameras(shown), _up(shown)
+    photo = None if settings.photo is None else shown.names.index(settings.photo)
+    setting = paths.setting_of(cameras, gaussians, up, photo)
+    size = default_size(shown.cameras)
+    if settings.path == "auto" and not settings.full:
+        route, name = auto.choose(setting, gaussians, shown.near, settings.renderer)
+        return Flight(route.frames(count, loop=True), name, True, fps, size)
+    name = "orbit" if settings.full else settings.path
+    route = paths.route(name, setting, full=settings.full, loop=settings.loop)
+    frames = route.frames(count, loop=settings.loop)
+    judged = shown.names and not settings.full and name != "inputs"
+    warnings = _doubts(frames, cameras, shown, settings) if judged else ()
+    return Flight(frames, name, route.closed or settings.loop, fps, size, warnings)
+
+
+def upright_cameras(shown: ShownScene) -> Cameras:
+    """The cameras of the photos, turned by quarters so that none lies on its side in the film."""
+    return shown.cameras.moved(upright(shown.cameras.world_from_cam, _up(shown)))
+
+
+def default_size(cameras: Cameras) -> tuple[int, int]:
+    """(width, height): the photos' shape with DEFAULT_LONG_SIDE_PX, both even."""
+    factor = DEFAULT_LONG_SIDE_PX / max(cameras.width, cameras.height)
+    return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
+
+
+def fitted(cameras: Cameras, width: int, height: int) -> Cameras:
+    """The same cameras at another image size: scaled until it is filled, then cropped evenly to its shape."""
+    factor = max(width / cameras.width, height / cameras.height)
+    margin = torch.tensor([width - cameras.width * factor, height - cameras.height * factor]) / 2
+    return replace(
+        cameras,
+        focal_px=cameras.focal_px * factor,
+        center_px=cameras.center_px * factor + margin.to(cameras.center_px),
+        width=width,
+        height=height,
+    )
+
+
+def _up(shown: ShownScene) -> torch.Tensor:
+    return up_direction(shown.cameras.world_from_cam) if shown.up is None else shown.up
+
+
+def _flight_from_file(settings: FilmSettings) -> Flight:
+    path = Path(settings.path)
+    found = read_camera_path(path)
+    there = list(range(len(found.cameras)))
+    frames = found.cameras[there + there[-2:0:-1]] if settings.loop else found.cameras
+    return Flight(frames, path.name, settings.loop, settings.fps or found.fps, (frames.width, frames.height))
+
+
+def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings: FilmSettings) -> tuple[str, ...]:
+    """What is to be said of frames that the photos do not support; a path that was asked for is flown as it is."""
+    judged = frames[:: -(-len(frames) // JUDGED_FRAMES)]
+    views, photos = (
+        glance(cameras, shown.file.gaussians, shown.near, settings.renderer) for cameras in (judged, photographed)
+    )
+    share = float((~auto.supported(views, photos)).double().mean())
+    if share <= MAX_UNSUPPORTED:
+        return ()
+    return (
+        f"{math.ceil(100 * share)} % of the frames show what no photo saw, or pass close before or through something; "
+        "--path auto stays where the photos support the film.",
+    )

@@ -1,0 +1,125 @@
+"""The fly-through: a scene and a camera path become a video."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
+from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
+from ilrm_cli.film.settings import FilmSettings, check_against_scene, check_settings
+from ilrm_cli.io.video import check_video_output, encoded_size, write_video
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.channels import Film, depth_range
+from ilrm_cli.render.rasterize import prepare, renderer_for
+from ilrm_cli.render.subject import visible_depth
+from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+
+
+@dataclass(frozen=True)
+class FlythroughResult:
+    """What was made."""
+
+    output: Path
+    frames: int
+    path: str  # the path flown: one of `paths.NAMES`, or the name of the camera path file
+    loops: bool  # the first frame follows the last one without a jump
+    fps: float
+    width: int  # px, of whole frames
+    height: int  # px
+    channels: tuple[str, ...]
+    depth_range: tuple[float, float] | None  # world units shown yellow and dark blue, where depth is shown
+    renderer: str
+    gaussians: int  # drawn
+    timings_s: dict[str, float]  # "load", "render", "encode", "total"
+    warnings: tuple[str, ...]  # one sentence each
+
+
+def fly(
+    scene: Path, settings: FilmSettings, *, output: Path, overwrite: bool = False, report: Report = ignore
+) -> FlythroughResult:
+    """Film a scene along a path and write the video (see `io.video` for the kinds).
+
+    A size of another shape than the photos' crops their view and never shows more than they saw. Frames are rendered
+    one by one, so memory does not grow with their number. Raises `InputError`.
+    """
+    start = time.perf_counter()
+    check_settings(settings)
+    check_video_output(output, overwrite)
+    shown = read_shown_scene(scene)
+    check_against_scene(settings, shown, scene)
+    drawn_by = renderer_for(settings.device, settings.renderer)
+    prepare(drawn_by, report=report)
+    shown = replace(shown, file=shown.file.to(settings.device))
+    report(Step("camera path", 0, 1))
+    flight = flight_of(shown, settings)
+    report(Step("camera path", 1, 1))
+    width, height = encoded_size(output, *(settings.size or flight.size))
+    cameras = fitted(flight.cameras, width, height).to(torch.float32)
+    film = _film(shown, settings, cameras)
+    panels = _photo_panels(shown, settings, width, height) if settings.side_by_side else None
+    loaded = time.perf_counter()
+    rendering = 0.0
+
+    def frames() -> Iterator[UInt8[ndarray, "height width 3"]]:
+        nonlocal rendering
+        for i in range(len(cameras)):
+            begin = time.perf_counter()
+            frame = film.frame(cameras[[i]])
+            if panels is not None:
+                frame = np.concatenate([panels.beside(cameras[[i]], film), frame], axis=1)
+            rendering += time.perf_counter() - begin
+            report(Step("frames", i + 1, len(cameras)))
+            yield frame
+
+    made = write_video(output, frames(), flight.fps, overwrite=overwrite)
+    end = time.perf_counter()
+    return FlythroughResult(
+        output=output,
+        frames=made,
+        path=flight.path,
+        loops=flight.loops,
+        fps=flight.fps,
+        width=width * settings.panels,
+        height=height,
+        channels=settings.channels,
+        depth_range=film.depth_range,
+        renderer=drawn_by,
+        gaussians=len(shown.file.gaussians),
+        timings_s={
+            "load": loaded - start,
+            "render": rendering,
+            "encode": end - loaded - rendering,
+            "total": end - start,
+        },
+        warnings=(*shown.warnings, *flight.warnings),
+    )
+
+
+def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:
+    """The look of every frame: the range of depth is that of the whole film."""
+    gaussians = shown.file.gaussians
+    needs_range = "depth" in settings.channels
+    return Film(
+        gaussians=gaussians,
+        confidence=shown.file.confidence,
+        background=torch.tensor(shown.background),
+        near=shown.near,
+        channels=settings.channels,
+        depth_range=depth_range(cameras, gaussians, shown.near, settings.renderer) if needs_range else None,
+        renderer=settings.renderer,
+    )
+
+
+def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height: int) -> PhotoPanels:
+    folder = settings.photos or shown.photos
+    assert folder is not None, "check_against_scene has seen to it"
+    filmed = fitted(upright_cameras(shown), width, height)
+    depth = visible_depth(filmed, shown.file.gaussians)
+    return PhotoPanels(find_photos(folder, shown.names), shown.cameras, filmed, depth, shown.background)

@@ -1,0 +1,107 @@
+"""The photos that a scene was made from, as the cameras of a film see them: to stand beside its frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photos import read_photo
+from ilrm_cli.render.channels import Film
+from ilrm_cli.render.tour import nearest
+from ilrm_cli.wording import listed
+
+COMPARED_PX = 32  # sides of the small pictures that tell which way a photo was turned
+
+
+def find_photos(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """The files of the named photos of a capture: in its folder or where tools put images in or beside it.
+
+    Raises `InputError` where some are missing.
+    """
+    if not folder.is_dir():
+        state = "is a video, whose frames are not kept" if folder.is_file() else "does not exist"
+        raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
+    places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
+    place = max(places, key=lambda place: sum((place / name).is_file() for name in names))
+    missing = [name for name in names if not (place / name).is_file()]
+    if missing:
+        raise InputError(
+            f"--side-by-side needs the photos, but {folder} lacks {len(missing)} of them ({listed(missing)}); "
+            "name their folder with --photos."
+        )
+    return tuple(place / name for name in names)
+
+
+class PhotoPanels:
+    """Pictures of one size that the photos become; the one shown last is kept."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        recorded: Cameras,
+        filmed: Cameras,
+        depth: float,
+        background: tuple[float, float, float],
+    ):
+        """`recorded` are the cameras of the photos as the model saw them; `filmed` the same, with the film's lens.
+
+        `depth` is that of the scene in world units, to tell which photo is the nearest; `background`, in [0, 1], stands
+        where the film shows more than the photo.
+        """
+        self.paths, self.recorded, self.filmed = tuple(paths), recorded, filmed
+        self.depth, self.background = depth, background
+        self._last: tuple[int, ndarray] | None = None
+
+    def beside(self, camera: Cameras, film: Film) -> UInt8[ndarray, "height width 3"]:
+        """The photo taken nearest to the camera of a frame."""
+        index = nearest(camera.to(torch.float64), self.filmed, self.depth)
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self.picture(index, film))
+        return self._last[1]
+
+    def picture(self, index: int, film: Film) -> UInt8[ndarray, "height width 3"]:
+        """Photo `index`, cut and turned as its camera in the film has it; its lens distortion stays."""
+        photo = read_photo(self.paths[index], at_least=(self.filmed.width, self.filmed.height))
+        (photo_height, photo_width), seen = photo.shape[:2], self.recorded
+        if (photo_height - photo_width) * (seen.height - seen.width) >= 0:
+            return self._warped(index, photo)
+        # A portrait among landscapes, turned for the model one way or the other: as the scene shows.
+        rendered = film.colors(self.filmed[[index]].to(torch.float32))
+        pictures = [self._warped(index, np.rot90(photo, turns)) for turns in (1, 3)]
+        return min(pictures, key=lambda picture: _difference(picture, rendered))
+
+    def _warped(self, index: int, photo: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "height width 3"]:
+        """The photo, cut as for the model, seen through the film's lens: the same place, turned about the axis."""
+        film, seen = self.filmed, self.recorded
+        cover = max(seen.width / photo.shape[1], seen.height / photo.shape[0])  # recorded px per photo px
+        turn = (seen.world_from_cam[index, :3, :3].T @ film.world_from_cam[index, :3, :3])[:2, :2].cpu().numpy()
+        focal = seen.focal_px[index].cpu().numpy()
+        # film px -> tangents in the film's camera -> tangents in the photo's -> recorded px -> photo px
+        matrix = np.diag(focal) @ turn @ np.diag(1 / film.focal_px[index].cpu().numpy())
+        offset = seen.center_px[index].cpu().numpy() - matrix @ film.center_px[index].cpu().numpy()
+        margin = (np.array([photo.shape[1], photo.shape[0]]) - np.array([seen.width, seen.height]) / cover) / 2
+        matrix, offset = matrix / cover, offset / cover + margin
+        step = float(np.abs(np.linalg.det(matrix))) ** 0.5  # photo px per film px
+        image = Image.fromarray(np.ascontiguousarray(photo))
+        if step > 1:  # reduced first, lest fine detail turn into noise
+            image = image.resize(
+                (max(1, round(image.width / step)), max(1, round(image.height / step))), reducing_gap=3
+            )
+            scale = np.array([image.width / photo.shape[1], image.height / photo.shape[0]])
+            matrix, offset = scale[:, None] * matrix, scale * offset
+        coefficients = (*matrix[0], offset[0], *matrix[1], offset[1])
+        fill = tuple(round(255 * value) for value in self.background)
+        size = (film.width, film.height)
+        warped = image.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC, fillcolor=fill)
+        return np.asarray(warped)
+
+
+def _difference(one: UInt8[ndarray, "h w 3"], other: UInt8[ndarray, "h w 3"]) -> float:
+    small = [np.asarray(Image.fromarray(i).resize((COMPARED_PX, COMPARED_PX))).astype(float) for i in (one, other)]
+    return float(np.abs(small[0] - small[1]).mean())

@@ -1,0 +1,90 @@
+"""`auto`: the path that suits how the photos were taken, kept where they support it."""
+
+import math
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.render import paths
+from ilrm_cli.render.glance import Glance, glance
+from ilrm_cli.render.level import azimuths
+from ilrm_cli.render.paths import Setting
+from ilrm_cli.render.rasterize import Renderer
+from ilrm_cli.render.route import Route
+from ilrm_cli.render.subject import facing_alike
+from ilrm_cli.render.support import support
+
+# Cameras that look at their subject over less than this are a forward-facing capture.
+MIN_ORBIT_DEG = 45.0
+
+# Cameras that all face one way are a cluster where none is farther from their middle than this share of the scene's
+# depth; others have walked through the scene.
+MAX_CLUSTER = 0.5
+
+# A view is supported if it shows nearly as much as the photos do, mostly what they saw, and has nothing before it that
+# is much nearer than anything was to them.
+MIN_ALPHA = 0.9  # of the photos' median
+MIN_SEEN = 0.75
+MIN_NEAR = 0.5  # of the photos' smallest
+
+SAMPLES = 48  # views judged along a route: every 7.5 degrees of an orbit
+MIN_PART = 0.3  # of a route; a shorter stretch is no film of it
+
+
+def candidates(setting: Setting) -> tuple[str, ...]:
+    """The paths that suit a capture, the best first.
+
+    Around a subject seen from several sides; before it, for a cluster of photos that face one way; else along the way
+    of the photos.
+    """
+    cameras, subject = setting.cameras, setting.subject
+    if len(cameras) == 1:
+        return ()
+    if subject.converging and azimuths(cameras, subject)[1] >= math.radians(MIN_ORBIT_DEG):
+        return ("orbit", "ellipse", "interpolate")
+    leading = facing_alike(cameras)
+    spread = (leading.positions - leading.positions.mean(0)).norm(dim=1).max()
+    if len(leading) == len(cameras) and spread <= MAX_CLUSTER * subject.depth:
+        return ("spiral", "ellipse", "interpolate")
+    return ("interpolate",)
+
+
+def choose(setting: Setting, gaussians: Gaussians, near: float, renderer: Renderer = "auto") -> tuple[Route, str]:
+    """The first of the candidates that the photos support, or its longest supported stretch, and its name.
+
+    Where they support none for MIN_PART of its length, a wobble around the most central photo. `near` as in `render`.
+    """
+    photos = glance(setting.cameras, gaussians, near, renderer)
+    for name in candidates(setting):
+        route = paths.route(name, setting, loop=True)
+        views = glance(route.frames(SAMPLES), gaussians, near, renderer)
+        start, length = longest_run(supported(views, photos), route.closed)
+        if length == SAMPLES:
+            return route, name
+        if length >= MIN_PART * SAMPLES:
+            last = SAMPLES if route.closed else SAMPLES - 1
+            return route.part(start / last, (start + length - 1) / last), name
+    return paths.route("wobble", setting), "wobble"
+
+
+def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
+    """Whether the photos support each view."""
+    theirs, own = support(views, photos), support(photos, photos)
+    return (
+        (theirs.alpha >= MIN_ALPHA * own.alpha.median())
+        & (theirs.seen >= MIN_SEEN)
+        & (theirs.near >= MIN_NEAR * own.near.min())
+    )
+
+
+def longest_run(good: Bool[Tensor, " sample"], closed: bool) -> tuple[int, int]:
+    """Start and length of the longest run of good samples; on a closed route it may go past the end."""
+    doubled = torch.cat([good, good]) if closed else good
+    best, start, length = 0, 0, 0
+    for i, fine in enumerate(doubled.tolist()):
+        length = length + 1 if fine else 0
+        if length > best:
+            best, start = length, i - length + 1
+    return start % len(good), min(best, len(good))

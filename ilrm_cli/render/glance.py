@@ -1,0 +1,37 @@
+"""Small pictures of a scene's depth, to judge views by before a film is made."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.render.rasterize import Renderer, render
+
+LONG_SIDE_PX = 48
+SOLID = 0.5  # alpha from which a pixel shows something
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What some cameras see, small; float32 on the CPU."""
+
+    cameras: Cameras  # with LONG_SIDE_PX
+    depth: Float[Tensor, "camera height width"]  # world units; infinite where nothing solid is drawn
+    alpha: Float[Tensor, " camera"]  # mean over the picture
+
+
+@torch.inference_mode()
+def glance(cameras: Cameras, gaussians: Gaussians, near: float, renderer: Renderer = "auto") -> Glance:
+    """Draw the scene, small, in every camera; `near` as in `render`."""
+    factor = LONG_SIDE_PX / max(cameras.width, cameras.height)
+    small = cameras.resized(max(1, round(cameras.width * factor)), max(1, round(cameras.height * factor)))
+    small = small.to(torch.float32).to("cpu")
+    depths, alphas = [], []
+    for i in range(len(small)):
+        drawn = render(gaussians, small[[i]], near=near, renderer=renderer)
+        depths.append(torch.where(drawn.alpha > SOLID, drawn.depth, torch.inf).cpu())
+        alphas.append(drawn.alpha.mean((1, 2)).cpu())
+    return Glance(small, torch.cat(depths), torch.cat(alphas))

@@ -1,0 +1,41 @@
+"""A route: where the camera is at each moment of a film, before the film is cut into frames."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+
+
+@dataclass(frozen=True)
+class Route:
+    """A smooth curve of cameras over phases in [0, 1]."""
+
+    at: Callable[[Float[Tensor, " frame"]], Cameras]
+    closed: bool  # phase 1 is phase 0 again, and nothing jumps there
+
+    def frames(self, count: int, *, loop: bool = False) -> Cameras:
+        """`count` frames; of a closed route, or with `loop`, the first follows the last one without a jump.
+
+        An open route is walked from end to end, or, with `loop`, there and back with ease.
+        """
+        assert count > 0, f"{count} frames"
+        steps = torch.arange(count, dtype=torch.float64)
+        if self.closed:
+            return self.at(steps / count)
+        if loop:
+            return self.at((1 - (2 * math.pi * steps / count).cos()) / 2)
+        return self.at(steps / max(1, count - 1))
+
+    def part(self, start: float, end: float) -> "Route":
+        """The stretch between two phases, open; a closed route may be followed past 1."""
+        return Route(
+            lambda phases: self.at(
+                (start + (end - start) * phases) % 1.0 if self.closed else start + (end - start) * phases
+            ),
+            closed=False,
+        )
