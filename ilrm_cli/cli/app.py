@@ -14,6 +14,7 @@ from ilrm_cli.cli.models import models
 from ilrm_cli.cli.pose import pose
 from ilrm_cli.cli.reconstruct import reconstruct
 from ilrm_cli.cli.render import render
+from ilrm_cli.cli.replay import replay
 from ilrm_cli.cli.synth import synth
 from ilrm_cli.cli.train import train
 from ilrm_cli.cli.view import view
@@ -31,6 +32,7 @@ app.command()(pose)
 app.command()(render)
 app.command()(view)
 app.command()(export)
+app.command()(replay)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(train)

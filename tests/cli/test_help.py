@@ -16,6 +16,7 @@ COMMANDS = (
     "render",
     "view",
     "export",
+    "replay",
     "evaluate",
     "bench",
     "train",

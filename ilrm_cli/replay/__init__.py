@@ -1,0 +1,1 @@
+"""A scene made again from its record, and whether it is the same."""

@@ -1,0 +1,92 @@
+"""Why a scene that is made again may not be the same: what differs between two records."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ilrm_cli.io.scene import RecordedView, SceneRecord
+from ilrm_cli.wording import listed
+
+UNEXPLAINED = (
+    "photos, poses, weights, versions and machine are as recorded; the code of ilrm may have changed without its "
+    "version."
+)
+
+ROUNDING = 1e-5  # of poses: what other inputs, and so another normalised frame, change in them
+
+
+def causes(recorded: SceneRecord, made: SceneRecord) -> tuple[str, ...]:
+    """One clause for each difference, what comes first in the work first; UNEXPLAINED where there is none."""
+    found = (*_photos(recorded, made), *_poses(recorded, made), *_software(recorded, made), *_machine(recorded, made))
+    return found or (UNEXPLAINED,)
+
+
+def _photos(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    before, now = _by_name(recorded), _by_name(made)
+    offered = {*now, *(photo.name for photo in made.left_out)}
+    if absent := [name for name in before if name not in offered]:
+        yield f"{_counted(absent, 'photo is', 'photos are')} not there: {listed(absent)}."
+    if changed := [name for name in before if name in now and before[name].sha256 != now[name].sha256]:
+        yield f"{_counted(changed, 'photo has', 'photos have')} another content: {listed(changed)}."
+    other = [name for name in {**before, **now} if name not in absent and _role(before, name) != _role(now, name)]
+    if other:
+        yield f"{_counted(other, 'photo plays', 'photos play')} another part: {listed(other)}."
+    known = recorded.inputs_sha256 is not None and made.inputs_sha256 is not None
+    if known and recorded.inputs_sha256 != made.inputs_sha256 and not (absent or changed or other):
+        yield "something was changed among the other photos, the masks or the files of poses."
+
+
+def _poses(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    before, now = _by_name(recorded), _by_name(made)
+    both = [name for name in before if name in now]
+    if not both or all(before[name].world_from_cam == now[name].world_from_cam for name in both):
+        return
+    poses = np.array([[views[name].world_from_cam for name in both] for views in (before, now)])
+    change = poses[1] - poses[0]
+    extent = max(float(np.linalg.norm(np.ptp(poses[0, :, :3, 3], axis=0))), 1e-12)  # cameras may share one place
+    moved = float(np.linalg.norm(change[:, :3, 3], axis=1).max()) / extent
+    turned = float(np.linalg.norm(change[:, :3, :3], axis=(1, 2)).max()) / math.sqrt(2)  # radians, where it is small
+    same_frame = all(_role(before, name) == _role(now, name) for name in {**before, **now})
+    if not same_frame and max(moved, turned) < ROUNDING:
+        return
+    origin = (made.pose_card or {}).get("origin")
+    source = "structure from motion found other camera poses" if origin == "sfm" else "the camera poses differ"
+    yield (
+        f"{source}: turned by up to {math.degrees(turned):.2g} degrees, moved by up to {moved:.2g} of the distance "
+        "between the farthest of them."
+    )
+
+
+def _software(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    if recorded.model.get("sha256") != made.model.get("sha256"):
+        yield f"the weights called {made.model.get('name')} are others."
+    if recorded.ilrm != made.ilrm:
+        yield f"it was made by ilrm {recorded.ilrm}; this is {made.ilrm}."
+    yield from (f"{change}." for change in _changes(recorded.versions, made.versions))
+
+
+def _machine(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    """The last bits of sums depend on it."""
+    if changes := list(_changes(recorded.machine, made.machine)):
+        yield f"it was computed on another machine: {', '.join(changes)}."
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """ "torch 2.12 then, 2.13 now" for each value that both have and that differs."""
+    for name, value in before.items():
+        if name in now and now[name] != value:
+            yield f"{name} {value} then, {now[name]} now"
+
+
+def _by_name(record: SceneRecord) -> dict[str, RecordedView]:
+    return {view.name: view for view in record.views}
+
+
+def _role(views: Mapping[str, RecordedView], name: str) -> str | None:
+    return views[name].role if name in views else None
+
+
+def _counted(names: list[str], one: str, many: str) -> str:
+    return f"{len(names)} {one if len(names) == 1 else many}"

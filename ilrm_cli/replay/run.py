@@ -1,0 +1,128 @@
+"""`ilrm replay`: the work that a record tells of, done again."""
+
+import tempfile
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.export import EncodedScene, check_scene_output, encode, write_scene
+from ilrm_cli.fingerprint import inputs_sha256
+from ilrm_cli.formats.files import decode_scene, suffix_of
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record, record_path
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.replay.causes import causes
+from ilrm_cli.replay.distance import Distance, distance
+from ilrm_cli.wording import listed
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of it."""
+
+    identical: bool  # the scene files are the same to the last bit
+    sha256: str  # of the scene file made again
+    recorded_sha256: str
+    causes: tuple[str, ...]  # why it may not be identical, one clause each; empty if it is
+    distance: Distance | None  # None where identical, or where the recorded scene is gone or was changed
+    photos: Path  # what it was made from
+    output: Path | None
+    warnings: tuple[str, ...]  # one sentence each
+
+
+def replay(
+    scene: Path,
+    *,
+    photos: Path | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+    report: Report = ignore,
+) -> Replay:
+    """Reconstruct again what the record `scene` (or the record beside that scene file) tells of, and compare.
+
+    `photos` takes the place of the recorded folder or video. The new scene is written, with a record of its own, only
+    where `output` says so. Raises InputError for a record that cannot be followed here.
+    """
+    record_file = scene if scene.suffix.lower() == ".json" else record_path(scene)
+    if not record_file.is_file():
+        raise InputError(f"the record {record_file} does not exist; a scene without it cannot be made again.")
+    record = read_record(record_file)
+    file = record_file.with_name(record_file.stem + record.scene_suffix)
+    wanted = _recorded_sha256(record, record_file)
+    settings = settings_of(record, record_file)
+    place = photos or photo_folder_of(record, record_file)
+    if place is None:
+        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
+        raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
+    if output is not None:
+        _check_output(output, record, overwrite)
+
+    inputs = inputs_sha256(place, settings.camera)
+    result = reconstruct(place, settings, report)
+    made = encode(result, settings, output or file, photos=place, inputs_sha256=inputs)
+    identical = made.record.ply_sha256 == wanted
+    comparable = not identical and file.is_file() and sha256_of(file) == wanted
+    apart = _distance(file, made, record) if comparable else None
+    if output is not None:
+        write_scene(made, output)
+    gone = f"{file} is not as it was written, so it is not known how far the two are apart."
+    return Replay(
+        identical=identical,
+        sha256=made.record.ply_sha256 or "",
+        recorded_sha256=wanted,
+        causes=() if identical else causes(record, made.record),
+        distance=apart,
+        photos=place,
+        output=output,
+        warnings=(*result.warnings, *(() if identical or comparable else (gone,))),
+    )
+
+
+def settings_of(record: SceneRecord, record_file: Path) -> Settings:
+    """The settings that the scene was made with; what older versions did not know is at its default.
+
+    Raises InputError for settings of another version that are unknown here, and for damaged ones.
+    """
+    hints = get_type_hints(Settings)
+    if unknown := [name for name in record.settings if name not in hints]:
+        raise InputError(
+            f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "
+            f"use ilrm {record.ilrm}, which made the scene."
+        )
+    if wrong := [name for name, value in record.settings.items() if not _fits(value, hints[name])]:
+        raise InputError(f"the scene record {record_file} is damaged (settings: {listed(wrong)}).")
+    return Settings(**record.settings)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a type that settings have: plain ones, literals, and either of several."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _recorded_sha256(record: SceneRecord, record_file: Path) -> str:
+    if record.ply_sha256 is None:
+        raise InputError(f"{record_file} does not say what its scene file was; make the scene again with this version.")
+    return record.ply_sha256
+
+
+def _check_output(output: Path, record: SceneRecord, overwrite: bool) -> None:
+    check_scene_output(output, overwrite)
+    if suffix_of(output) != record.scene_suffix:
+        raise InputError(f"--output {output}: the recorded scene is a {record.scene_suffix} file; name one.")
+
+
+def _distance(file: Path, made: EncodedScene, record: SceneRecord) -> Distance:
+    """From the recorded file to the new bytes, both as readers of the format see them."""
+    with tempfile.TemporaryDirectory(prefix="ilrm-") as folder:
+        again = Path(folder, f"scene{record.scene_suffix}")
+        again.write_bytes(made.content)
+        return distance(decode_scene(file).gaussians, decode_scene(again).gaussians, record)
