@@ -1,14 +1,56 @@
-"""Scene files of every format, told apart by their suffix."""
+"""Scene files of every format, told apart by their suffix.
+
+| suffix          | made by                 | axes of the file            | harmonics | comments | confidence |
+|-----------------|-------------------------|-----------------------------|-----------|----------|------------|
+| .ply            | Kerbl et al. (INRIA)    | as in memory                | yes       | yes      | yes        |
+| .compressed.ply | SuperSplat              | as in memory                | 8 bits    | yes      | no         |
+| .splat          | antimatter15            | as in memory                | no        | no       | no         |
+| .spz            | Niantic                 | turned by 180° about x      | 4-5 bits  | no       | no         |
+| .sog            | PlayCanvas              | as in memory                | a palette | no       | no         |
+| .glb            | KHR_gaussian_splatting  | turned by 180° about z      | yes       | yes      | yes        |
+
+Viewers take the axes of .ply, .compressed.ply, .splat and .sog to be x right, y down, z forward. .spz and .glb specify
+axes with y up, so the same scene is turned into them when it is written and back when it is read: it stands the same
+way up in every tool, and in memory it is always what the .ply holds.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.ply import decode_ply, encode_ply
+from ilrm_cli.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
+from ilrm_cli.formats.glb import decode_glb, encode_glb
+from ilrm_cli.formats.ply import decode_ply, encode_ply, parsed
 from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.sog import decode_sog, encode_sog
+from ilrm_cli.formats.splat import decode_splat, encode_splat
+from ilrm_cli.formats.spz import decode_spz, encode_spz
 
-_ENCODERS: dict[str, Callable[[SceneFile], bytes]] = {".ply": encode_ply}
-_DECODERS: dict[str, Callable[[Path], SceneFile]] = {".ply": decode_ply}
+
+def _decode_either_ply(path: Path) -> SceneFile:
+    """Compressed or not: many tools leave `compressed` out of the name."""
+    ply = parsed(path)
+    return decode_compressed_ply(path, ply) if "chunk" in ply else decode_ply(path, ply)
+
+
+_ENCODERS: dict[str, Callable[[SceneFile], bytes]] = {
+    ".ply": encode_ply,
+    ".compressed.ply": encode_compressed_ply,
+    ".splat": encode_splat,
+    ".spz": encode_spz,
+    ".sog": encode_sog,
+    ".glb": encode_glb,
+}
+_DECODERS: dict[str, Callable[[Path], SceneFile]] = {
+    ".ply": _decode_either_ply,
+    ".compressed.ply": _decode_either_ply,
+    ".splat": decode_splat,
+    ".spz": decode_spz,
+    ".sog": decode_sog,
+    ".glb": decode_glb,
+}
+_WITHOUT_HARMONICS = (".splat",)
+_WITH_CONFIDENCE = (".ply", ".glb")
 
 SUFFIXES = tuple(_ENCODERS)
 
@@ -45,4 +87,9 @@ def encode_scene(file: SceneFile, suffix: str) -> bytes:
 
 def losses(file: SceneFile, suffix: str) -> tuple[str, ...]:
     """What a file of this format cannot hold of the scene, one sentence each."""
-    return ()
+    lost: tuple[str, ...] = ()
+    if suffix in _WITHOUT_HARMONICS and file.gaussians.sh_degree > 0:
+        lost += (f"{suffix} holds one colour per Gaussian: colours that change with the direction are left out.",)
+    if suffix not in _WITH_CONFIDENCE and file.confidence is not None:
+        lost += (f"{suffix} does not hold the confidence of Gaussians: it is left out.",)
+    return lost

@@ -17,7 +17,7 @@ from numpy import ndarray
 from plyfile import PlyData, PlyElement, PlyParseError
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.scene_file import SceneFile, ready_to_write, usable
 from ilrm_cli.gaussians import Gaussians
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
@@ -39,12 +39,9 @@ REQUIRED = (*MEANS, *BASE_COLORS, "opacity", *SCALES, *ROTATIONS)
 def encode_ply(file: SceneFile) -> bytes:
     """The bytes of a binary little-endian .ply file, with one header line per comment.
 
-    All numbers must be finite: the caller drops the others with `gaussians.finite()` and says how many.
-    Opacities are kept within ±20 in logit, scales above the smallest normal float32.
+    All numbers must be finite. Opacities are kept within ±20 in logit, scales above the smallest normal float32.
     """
-    not_finite = int((~file.gaussians.finite()).sum())
-    assert not_finite == 0, f"{not_finite} Gaussians with numbers that are not finite"
-    scene = file.gaussians.detach().to("cpu")
+    scene = ready_to_write(file.gaussians)
     count, bases = len(scene), scene.harmonics.shape[1]
     assert bases in (1, 4, 9, 16), f"{bases} spherical harmonics per channel"
     logits = torch.logit(scene.opacities.double()).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
@@ -61,33 +58,34 @@ def encode_ply(file: SceneFile) -> bytes:
         ],
         dim=1,
     )
-    names = [*MEANS, *NORMALS, *BASE_COLORS, *_rest_names(3 * (bases - 1)), "opacity", *SCALES, *ROTATIONS]
+    names = [*MEANS, *NORMALS, *BASE_COLORS, *rest_names(3 * (bases - 1)), "opacity", *SCALES, *ROTATIONS]
     if file.confidence is not None:
         names.append(CONFIDENCE)
     rows = columns.numpy().astype("<f4").view([(name, "<f4") for name in names]).reshape(count)
     written = io.BytesIO()
-    lines = [_plain(comment) for comment in file.comments]
+    lines = [header_line(comment) for comment in file.comments]
     PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=lines).write(written)
     return written.getvalue()
 
 
-def decode_ply(path: Path) -> SceneFile:
-    """Read a scene: binary of either byte order or ascii, properties in any order, normals optional.
+def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
+    """Read a scene, or take what was parsed of the file already.
+
+    Binary of either byte order or ascii, properties in any order, normals optional.
 
     Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is missing,
     cut short, no splat scene, or without one usable Gaussian.
     """
-    ply = _parsed(path)
+    ply = ply or parsed(path)
     if "vertex" not in ply:
         raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene.")
     vertices = ply["vertex"]
     names = [p.name for p in vertices.properties]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        what = "a compressed splat file; convert it to a plain .ply" if "chunk" in ply else "not a Gaussian splat scene"
-        raise InputError(f"{path} has no property {missing[0]}: it is {what}.")
+        raise InputError(f"{path} has no property {missing[0]}: it is not a Gaussian splat scene.")
     rest = sum(name.startswith("f_rest_") for name in names)
-    if rest not in REST_COUNTS or any(name not in names for name in _rest_names(rest)):
+    if rest not in REST_COUNTS or any(name not in names for name in rest_names(rest)):
         raise InputError(
             f"{path} has {rest} f_rest_ properties; 0, 9, 24 or 45 are known (harmonics of degree 0 to 3)."
         )
@@ -99,7 +97,7 @@ def decode_ply(path: Path) -> SceneFile:
         return torch.from_numpy(columns).T.contiguous()
 
     rotations = table(ROTATIONS)
-    higher = table(_rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
+    higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
     read = Gaussians(
         means=table(MEANS),
         quaternions=rotations / rotations.norm(dim=1, keepdim=True),  # a zero quaternion becomes NaN
@@ -107,16 +105,11 @@ def decode_ply(path: Path) -> SceneFile:
         opacities=table(["opacity"])[:, 0].sigmoid(),
         harmonics=torch.cat([table(BASE_COLORS)[:, None], higher], dim=1),
     )
-    finite = read.finite()
-    kept = read[finite]
-    if len(kept) == 0:
-        why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
-        raise InputError(f"{path} holds {why}; there is nothing to show.")
-    confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0)[finite] if CONFIDENCE in names else None
-    return SceneFile(kept, tuple(ply.comments), dropped=len(read) - len(kept), confidence=confidence)
+    confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
+    return usable(path, read, tuple(ply.comments), confidence)
 
 
-def _parsed(path: Path) -> PlyData:
+def parsed(path: Path) -> PlyData:
     if not path.is_file():
         raise InputError(
             f"the scene {path} does not exist." if not path.exists() else f"the scene {path} is not a file."
@@ -129,10 +122,10 @@ def _parsed(path: Path) -> PlyData:
         raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error}).") from error
 
 
-def _rest_names(count: int) -> list[str]:
+def rest_names(count: int) -> list[str]:
     return [f"f_rest_{i}" for i in range(count)]
 
 
-def _plain(comment: str) -> str:
+def header_line(comment: str) -> str:
     """One header line: other than ASCII characters are escaped, line breaks become spaces."""
     return " ".join(comment.split()).encode("ascii", "backslashreplace").decode("ascii")

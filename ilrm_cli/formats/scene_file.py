@@ -1,12 +1,18 @@
 """What a file of Gaussians holds, whatever its format."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
+from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
+
+MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has as many, and a damaged header must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -26,3 +32,48 @@ class SceneFile:
     def to(self, device: torch.device | str) -> "SceneFile":
         confidence = None if self.confidence is None else self.confidence.to(device)
         return SceneFile(self.gaussians.to(device), self.comments, self.dropped, confidence)
+
+
+def ready_to_write(gaussians: Gaussians) -> Gaussians:
+    """The scene on the CPU and without gradients.
+
+    All numbers must be finite: the caller drops the others with `gaussians.finite()` and says how many.
+    """
+    not_finite = int((~gaussians.finite()).sum())
+    assert not_finite == 0, f"{not_finite} Gaussians with numbers that are not finite"
+    return gaussians.detach().to("cpu")
+
+
+def from_columns(
+    means: Float[ndarray, "gaussian 3"],
+    quaternions: Float[ndarray, "gaussian 4"],
+    scales: Float[ndarray, "gaussian 3"],
+    opacities: Float[ndarray, " gaussian"],
+    harmonics: Float[ndarray, "gaussian bases 3"],
+) -> Gaussians:
+    """What a decoder found, in the conventions of `Gaussians`; quaternions of any length, those of none become NaN."""
+    lengths = np.linalg.norm(quaternions, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        columns = (means, quaternions / lengths, scales, opacities, harmonics)
+    with np.errstate(over="ignore"):
+        return Gaussians(*(torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32)) for column in columns))
+
+
+def usable(
+    path: Path, read: Gaussians, comments: tuple[str, ...] = (), confidence: Float[Tensor, " gaussian"] | None = None
+) -> SceneFile:
+    """What a file holds, without the Gaussians that have numbers that are not finite; those are counted.
+
+    Raises `InputError` where none is left.
+    """
+    finite = read.finite()
+    dropped = int((~finite).sum())
+    if dropped == len(read):
+        why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
+        raise InputError(f"{path} holds {why}; there is nothing to show.")
+    return SceneFile(read[finite], comments, dropped, None if confidence is None else confidence[finite])
+
+
+def damaged(path: Path, why: str) -> InputError:
+    """The sentence for a file that is cut short, spoilt or of another kind than its name says."""
+    return InputError(f"{path} is not a {path.suffix} scene, or is cut short or damaged ({why}).")

@@ -169,7 +169,7 @@ def test_a_file_cut_short_at_any_place_is_refused(tmp_path: Path) -> None:
          b"end_header\n1 2 3\n", "has no property f_dc_0: it is not a Gaussian splat"),
         (b"ply\nformat ascii 1.0\nelement face 0\nproperty float x\nend_header\n", "has no vertices"),
         (b"ply\nformat ascii 1.0\nelement chunk 0\nproperty float min_x\nelement vertex 0\nproperty uint packed_scale\n"
-         b"end_header\n", "compressed splat file"),
+         b"end_header\n", "not a Gaussian splat"),
         (HEADER.replace("property float nx", "property float f_rest_0").encode() + bytes(68), "has 1 f_rest_ prop"),
         (HEADER.replace("vertex 1", "vertex 0").encode(), "holds no Gaussians"),
     ],

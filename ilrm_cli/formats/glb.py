@@ -1,0 +1,118 @@
+"""Scenes as .glb files: glTF 2.0 with the extension KHR_gaussian_splatting, for viewers and engines that read glTF.
+
+Every Gaussian is a point whose attributes are plain float32 values: rotation as (x, y, z, w), linear scale, opacity,
+harmonics coefficient by coefficient. COLOR_0 shows the scene as points where the extension is not known. Comments are
+kept in `asset.extras`, the confidence in the attribute `_CONFIDENCE`.
+
+The axes of glTF are x left, y up, z forward, and those of a .ply are taken to be x right, y down, z forward: the scene
+is turned by 180° about z on the way out and on the way in, as in splat-transform.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ilrm_cli import __version__
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.gltf import Gltf, glb_bytes, read_glb
+from ilrm_cli.formats.packing import turned
+from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import SH_C0
+
+EXTENSION = "KHR_gaussian_splatting"
+ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"
+CONFIDENCE = "_CONFIDENCE"  # names of an application's own begin with an underscore
+POINTS = 0
+KERNEL = {
+    "kernel": "ellipse",
+    "colorSpace": "srgb_rec709_display",
+    "sortingMethod": "cameraDistance",
+    "projection": "perspective",
+}
+MAX_DEGREE = 3
+
+
+def encode_glb(file: SceneFile) -> bytes:
+    """The bytes of a .glb file."""
+    scene = turned(ready_to_write(file.gaussians), about="z")
+    base = 0.5 + SH_C0 * scene.harmonics[:, 0].numpy()
+    rgba = np.clip(np.column_stack([base, scene.opacities.numpy()]), 0, 1)
+    columns = {
+        "POSITION": scene.means,
+        "COLOR_0": np.rint(rgba * 255).astype(np.uint8),
+        ROTATION: scene.quaternions.roll(-1, 1),
+        SCALE: scene.scales,
+        OPACITY: scene.opacities[:, None],
+        **{name: scene.harmonics[:, i] for i, name in enumerate(_harmonic_names(scene.sh_degree))},
+    }
+    if file.confidence is not None:
+        columns[CONFIDENCE] = file.confidence.detach().cpu()[:, None]
+    content: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": f"ilrm {__version__}"},
+        "extensionsUsed": [EXTENSION],
+    }
+    if file.comments:
+        content["asset"]["extras"] = {"comments": list(file.comments)}
+    return glb_bytes(
+        content,
+        {name: np.asarray(column) for name, column in columns.items()},
+        {"mode": POINTS, "extensions": {EXTENSION: KERNEL}},
+    )
+
+
+def decode_glb(path: Path) -> SceneFile:
+    """Read a scene: all splat primitives of the file's scene, each where its node puts it.
+
+    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is cut
+    short, has no splats or compressed ones, or no usable Gaussian.
+    """
+    gltf = read_glb(path)
+    try:
+        found = list(gltf.primitives(EXTENSION))
+        scenes = [_gaussians(gltf, part).transformed(place) for part, place in found]
+        confidences = [
+            gltf.column(part["attributes"][CONFIDENCE])[:, 0] for part, _ in found if CONFIDENCE in part["attributes"]
+        ]
+        comments = gltf.content.get("asset", {}).get("extras", {}).get("comments", [])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
+    if not scenes:
+        raise InputError(f"{path} has no Gaussian splats ({EXTENSION}); it is another kind of .glb.")
+    bases = max(scene.harmonics.shape[1] for scene in scenes)
+    whole = Gaussians.concatenated(*(_with_bases(scene, bases) for scene in scenes))
+    confidence = None
+    if len(confidences) == len(scenes):
+        confidence = torch.from_numpy(np.concatenate(confidences)).float()
+    return usable(path, turned(whole, about="z"), tuple(str(line) for line in comments), confidence)
+
+
+def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
+    attributes = primitive["attributes"]
+    missing = [name for name in ("POSITION", ROTATION, SCALE, OPACITY, *_harmonic_names(0)) if name not in attributes]
+    if missing:
+        raise InputError(f"{gltf.path} has splats without {missing[0]}: save it without compression.")
+    degree = max(d for d in range(MAX_DEGREE + 1) if all(name in attributes for name in _harmonic_names(d)))
+    scales = gltf.column(attributes[SCALE])
+    return from_columns(
+        means=gltf.column(attributes["POSITION"]),
+        quaternions=np.roll(gltf.column(attributes[ROTATION]), 1, axis=1),
+        scales=np.exp(scales) if (scales < 0).any() else scales,  # drafts of the extension had logarithms
+        opacities=gltf.column(attributes[OPACITY])[:, 0],
+        harmonics=np.stack([gltf.column(attributes[name]) for name in _harmonic_names(degree)], 1),
+    )
+
+
+def _harmonic_names(degree: int) -> list[str]:
+    """The attributes of all harmonics up to a degree, in `harmonics.py`'s order."""
+    return [f"{EXTENSION}:SH_DEGREE_{band}_COEF_{i}" for band in range(degree + 1) for i in range(2 * band + 1)]
+
+
+def _with_bases(scene: Gaussians, bases: int) -> Gaussians:
+    """The same scene with zeros for the harmonics that it lacks."""
+    count, there, _ = scene.harmonics.shape
+    padding = scene.harmonics.new_zeros(count, bases - there, 3)
+    harmonics = torch.cat([scene.harmonics, padding], 1)
+    return Gaussians(scene.means, scene.quaternions, scene.scales, scene.opacities, harmonics)

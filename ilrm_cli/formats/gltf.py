@@ -1,0 +1,144 @@
+"""The container of .glb files, glTF 2.0 in binary: JSON, a chunk of bytes, columns of numbers in it, and nodes."""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.scene_file import damaged
+from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.similarity import Similarity
+
+MAGIC, VERSION, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
+HEADER, CHUNK_HEADER = struct.Struct("<III"), struct.Struct("<II")
+ARRAY_BUFFER = 34962
+COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5126: "<f4"}
+WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+TOLERANCE = 1e-4  # how far from a rotation, relative to their length, the axes of a node may be
+MAX_DEPTH = 64  # of nodes within nodes: more is a circle
+
+
+@dataclass(frozen=True)
+class Gltf:
+    """A file as it was read."""
+
+    path: Path
+    content: dict[str, Any]  # of the JSON chunk
+    binary: memoryview
+
+    def column(self, accessor_index: int) -> Float[ndarray, "row width"]:
+        """The numbers of an accessor, integers that are marked as normalised brought into [-1, 1] or [0, 1]."""
+        accessor = self.content["accessors"][accessor_index]
+        if "sparse" in accessor or "bufferView" not in accessor:
+            raise InputError(f"{self.path} keeps numbers in a sparse or compressed form; save it without compression.")
+        view = self.content["bufferViews"][accessor["bufferView"]]
+        kind, width = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]]
+        start = int(view.get("byteOffset", 0)) + int(accessor.get("byteOffset", 0))
+        count, step = int(accessor["count"]), int(view.get("byteStride", kind.itemsize * width))
+        end = start + (count - 1) * step + kind.itemsize * width
+        if view["buffer"] != 0 or start < 0 or count < 0 or step < kind.itemsize * width or end > len(self.binary):
+            raise damaged(self.path, "an accessor lies outside of the file")
+        rows: ndarray = np.ndarray((count, width), kind, self.binary, start, (step, kind.itemsize))
+        numbers = rows.astype(np.float64)
+        if accessor.get("normalized") and kind.kind != "f":
+            numbers = np.maximum(numbers / np.iinfo(kind).max, -1)
+        return numbers
+
+    def primitives(self, extension: str) -> Iterator[tuple[dict[str, Any], Similarity]]:
+        """The primitives of the shown scene that have an extension, with the way from their axes to the world's."""
+        roots = self.content["scenes"][self.content.get("scene", 0)].get("nodes", [])
+        todo = [(index, np.eye(4), 0) for index in reversed(roots)]
+        while todo:
+            index, world_from_parent, depth = todo.pop()
+            if depth > MAX_DEPTH:
+                raise damaged(self.path, "nodes within nodes without end")
+            node = self.content["nodes"][index]
+            world_from_node = world_from_parent @ _matrix(node)
+            todo += [(child, world_from_node, depth + 1) for child in reversed(node.get("children", []))]
+            mesh = self.content["meshes"][node["mesh"]]["primitives"] if "mesh" in node else []
+            for primitive in mesh:
+                if extension in primitive.get("extensions", {}):
+                    yield primitive, self._similarity(world_from_node)
+
+    def _similarity(self, world_from_node: Float[ndarray, "4 4"]) -> Similarity:
+        axes = world_from_node[:3, :3]
+        scale = float(np.cbrt(np.linalg.det(axes)))
+        if not scale > 0 or np.abs(axes @ axes.T / scale**2 - np.eye(3)).max() > TOLERANCE:
+            raise InputError(f"{self.path} shears, mirrors or stretches its scene in one direction; save it without.")
+        return Similarity(scale, torch.from_numpy(axes / scale), torch.from_numpy(world_from_node[:3, 3].copy()))
+
+
+def read_glb(path: Path) -> Gltf:
+    """Take a .glb apart. Raises `InputError` for a file that is cut short or none."""
+    data = memoryview(path.read_bytes())
+    try:
+        magic, version, _ = HEADER.unpack_from(data)
+        length, kind = CHUNK_HEADER.unpack_from(data, HEADER.size)
+        if (magic, version, kind) != (MAGIC, VERSION, JSON_CHUNK):
+            raise damaged(path, "it does not begin as a .glb of glTF 2.0")
+        start = HEADER.size + CHUNK_HEADER.size
+        content = json.loads(bytes(data[start : start + length]))
+        size, kind = CHUNK_HEADER.unpack_from(data, start + length)
+    except (struct.error, ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+    binary = data[start + length + CHUNK_HEADER.size :][:size]
+    if kind != BINARY_CHUNK or len(binary) < size or not isinstance(content, dict):
+        raise damaged(path, "its binary chunk is not whole")
+    return Gltf(path, content, binary)
+
+
+def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive: dict[str, Any]) -> bytes:
+    """A file with one mesh of one primitive, whose attributes are the columns (bytes are marked as normalised)."""
+    views, accessors, parts, offset = [], [], [], 0
+    for index, (name, column) in enumerate(columns.items()):
+        rows = np.ascontiguousarray(column)
+        kind = next(code for code, kind in COMPONENTS.items() if np.dtype(kind) == rows.dtype)
+        width = next(name for name, width in WIDTHS.items() if width == rows.shape[1])
+        accessor = {"bufferView": index, "componentType": kind, "count": len(rows), "type": width}
+        if rows.dtype.kind != "f":
+            accessor["normalized"] = True
+        if name == "POSITION":  # the specification wants its range
+            accessor |= {"min": rows.min(0).tolist(), "max": rows.max(0).tolist()}
+        accessors.append(accessor)
+        views.append({"buffer": 0, "byteOffset": offset, "byteLength": rows.nbytes, "target": ARRAY_BUFFER})
+        parts.append(_padded(rows.tobytes(), b"\0"))
+        offset += len(parts[-1])
+    content = {
+        **content,
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {name: i for i, name in enumerate(columns)}, **primitive}]}],
+        "buffers": [{"byteLength": offset}],
+        "bufferViews": views,
+        "accessors": accessors,
+    }
+    text = _padded(json.dumps(content, separators=(",", ":"), allow_nan=False).encode(), b" ")
+    chunks = [(JSON_CHUNK, text), (BINARY_CHUNK, b"".join(parts))]
+    body = b"".join(CHUNK_HEADER.pack(len(chunk), kind) + chunk for kind, chunk in chunks)
+    return HEADER.pack(MAGIC, VERSION, HEADER.size + len(body)) + body
+
+
+def _padded(data: bytes, filler: bytes) -> bytes:
+    """Chunks and columns begin at multiples of 4 bytes."""
+    return data + filler * (-len(data) % 4)
+
+
+def _matrix(node: dict[str, Any]) -> Float[ndarray, "4 4"]:
+    """Parent_from_node; glTF keeps matrices column by column and quaternions with w last."""
+    if "matrix" in node:
+        return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
+    x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))
+    matrix = np.eye(4)
+    rotation = matrix_from_quaternion(torch.tensor([w, x, y, z], dtype=torch.float64)).numpy()
+    matrix[:3, :3] = rotation * np.array(node.get("scale", (1.0, 1.0, 1.0)), dtype=np.float64)
+    matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
+    return matrix

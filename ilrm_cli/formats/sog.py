@@ -1,0 +1,208 @@
+"""Scenes as .sog files, PlayCanvas' format for the web (version 2): a zip of `meta.json` and lossless WebP pictures.
+
+Every Gaussian has the same pixel in each picture, along a Z-order curve. Two pictures hold 16 bits for each coordinate
+of sign(x) * log(1 + |x|); one the quaternion, a byte for each component but the largest; one the scales and one the
+colours, as indices into codebooks of 256 numbers, with the opacity as a byte. The other harmonics come from a palette
+of whole sets, whose numbers are again indices into a codebook. Axes are those of the .ply.
+"""
+
+import io
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+
+from ilrm_cli import __version__
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.packing import morton_order, with_largest, without_largest
+from ilrm_cli.formats.palettes import CODEBOOK, codebook, palette
+from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.gaussians import Gaussians
+
+VERSION = 2
+MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: 50 million Gaussians stay below it
+BLOCK_PX = 4  # sides of pictures are multiples of it
+LARGEST_FIRST = 252  # the fourth byte of a quaternion: 252 + index of its largest component, w first
+STEPS_16 = 2**16 - 1
+HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
+PALETTE_COLUMNS = 64  # sets of harmonics in a row of their picture
+MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
+GAUSSIANS_PER_SET = 8  # of harmonics, in a scene of middling size
+
+
+def encode_sog(file: SceneFile) -> bytes:
+    """The bytes of a .sog file."""
+    scene = ready_to_write(file.gaussians)
+    scene = scene[morton_order(scene.means.numpy()).tolist()]
+    size = _picture_size(len(scene))
+    log_means = scene.means.double().numpy()
+    log_means = np.sign(log_means) * np.log1p(np.abs(log_means))
+    low, high = log_means.min(0), log_means.max(0)
+    fixed = np.rint((log_means - low) / np.where(high > low, high - low, 1) * STEPS_16).astype(np.uint16)
+    scale_book, scales = codebook(scene.scales.clamp_min(1e-30).log().numpy())
+    color_book, colors = codebook(scene.harmonics[:, 0].numpy())
+    opacities = np.rint(scene.opacities.numpy()[:, None].clip(0, 1) * 255).astype(np.uint8)
+    pictures = {
+        "means_l.webp": _picture((fixed & 255).astype(np.uint8), size),
+        "means_u.webp": _picture((fixed >> 8).astype(np.uint8), size),
+        "quats.webp": _picture(_packed_quaternions(scene.quaternions.double().numpy()), size),
+        "scales.webp": _picture(scales, size),
+        "sh0.webp": _picture(np.concatenate([colors, opacities], 1), size),
+    }
+    meta: dict[str, Any] = {
+        "version": VERSION,
+        "asset": {"generator": f"ilrm {__version__}"},
+        "count": len(scene),
+        "means": {"mins": low.tolist(), "maxs": high.tolist(), "files": ["means_l.webp", "means_u.webp"]},
+        "scales": {"codebook": scale_book.tolist(), "files": ["scales.webp"]},
+        "quats": {"files": ["quats.webp"]},
+        "sh0": {"codebook": color_book.tolist(), "files": ["sh0.webp"]},
+    }
+    if scene.sh_degree:
+        meta["shN"], more = _encoded_harmonics(scene.harmonics[:, 1:].contiguous(), size)
+        pictures |= more
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in {**pictures, "meta.json": json.dumps(meta, separators=(",", ":")).encode()}.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: the same scene gives the same bytes
+    return written.getvalue()
+
+
+def decode_sog(path: Path) -> SceneFile:
+    """Read a scene. Gaussians with numbers that are not finite are left out and counted.
+
+    Raises `InputError` for a file that is cut short, of version 1, or without one usable Gaussian.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(_part(archive, "meta.json"))
+            if meta.get("version") != VERSION:
+                raise InputError(f"{path} is a .sog of version {meta.get('version', 1)}; version {VERSION} is known.")
+            count = int(meta["count"])
+            if not 0 <= count <= MAX_GAUSSIANS:
+                raise damaged(path, f"{count} Gaussians")
+            return usable(path, _gaussians(meta, _Pictures(archive, count)))
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise damaged(path, str(error)) from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
+
+
+class _Pictures:
+    """The pictures of one file, as rows of bytes."""
+
+    def __init__(self, archive: zipfile.ZipFile, count: int):
+        self.archive, self.count = archive, count
+
+    def rows(self, name: str) -> UInt8[ndarray, "gaussian 4"]:
+        """The pixels of the Gaussians: red, green, blue, alpha."""
+        pixels = self.pixels(name, MAX_GAUSSIANS).reshape(-1, 4)
+        if len(pixels) < self.count:
+            raise ValueError(f"{name} is smaller than {self.count} pixels")
+        return pixels[: self.count]
+
+    def pixels(self, name: str, limit: int) -> UInt8[ndarray, "height width 4"]:
+        with Image.open(io.BytesIO(_part(self.archive, name))) as picture:
+            if picture.format != "WEBP" or picture.width * picture.height > limit + BLOCK_PX * (limit**0.5 + BLOCK_PX):
+                raise ValueError(f"{name} is no picture of the right size")
+            return np.asarray(picture.convert("RGBA"))
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One file of the zip; no more is unpacked than a scene can need."""
+    with archive.open(name) as part:
+        content = part.read(MAX_PART_BYTES + 1)
+    if len(content) > MAX_PART_BYTES:
+        raise ValueError(f"{name} is larger than a scene can be")
+    return content
+
+
+def _gaussians(meta: dict[str, Any], pictures: _Pictures) -> Gaussians:
+    lower, upper = (pictures.rows(name)[:, :3].astype(np.uint16) for name in meta["means"]["files"])
+    low, high = (np.array(meta["means"][key], dtype=np.float64).reshape(3) for key in ("mins", "maxs"))
+    log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
+    scale_book, color_book = _book(meta["scales"]), _book(meta["sh0"])
+    scales = pictures.rows(meta["scales"]["files"][0])[:, :3]
+    rgba = pictures.rows(meta["sh0"]["files"][0])
+    harmonics = [color_book[rgba[:, :3]][:, None]]
+    if "shN" in meta:
+        harmonics.append(_harmonics(meta["shN"], pictures))
+    with np.errstate(over="ignore"):
+        return from_columns(
+            means=np.sign(log_means) * np.expm1(np.abs(log_means)),
+            quaternions=_quaternions(pictures.rows(meta["quats"]["files"][0])),
+            scales=np.exp(scale_book[scales]),
+            opacities=rgba[:, 3] / 255.0,
+            harmonics=np.concatenate(harmonics, 1),
+        )
+
+
+def _book(section: dict[str, Any]) -> Float[ndarray, "256"]:
+    return np.array(section["codebook"], dtype=np.float64).reshape(CODEBOOK)
+
+
+def _picture_size(count: int) -> tuple[int, int]:
+    """(width, height) of a nearly square picture with room for a pixel per Gaussian."""
+    width = math.ceil(math.sqrt(count) / BLOCK_PX) * BLOCK_PX
+    return width, math.ceil(count / width / BLOCK_PX) * BLOCK_PX
+
+
+def _picture(rows: UInt8[ndarray, "gaussian channel"], size: tuple[int, int]) -> bytes:
+    """Lossless WebP: colours stay even where alpha is 0."""
+    width, height = size
+    pixels = np.zeros((width * height, 4), dtype=np.uint8)
+    pixels[:, 3] = 255
+    pixels[: len(rows), : rows.shape[1]] = rows
+    written = io.BytesIO()
+    Image.fromarray(pixels.reshape(height, width, 4)).save(written, "WEBP", lossless=True, exact=True)
+    return written.getvalue()
+
+
+def _packed_quaternions(quaternions: Float[ndarray, "gaussian 4"]) -> UInt8[ndarray, "gaussian 4"]:
+    largest, rest = without_largest(quaternions)
+    parts = np.rint((rest * math.sqrt(2) * 0.5 + 0.5).clip(0, 1) * 255)
+    return np.column_stack([parts, largest + LARGEST_FIRST]).astype(np.uint8)
+
+
+def _quaternions(coded: UInt8[ndarray, "gaussian 4"]) -> Float[ndarray, "gaussian 4"]:
+    rest = (coded[:, :3] / 255.0 * 2 - 1) / math.sqrt(2)
+    largest = coded[:, 3].astype(np.int64) - LARGEST_FIRST
+    quaternions = with_largest(largest.clip(0), rest)
+    quaternions[largest < 0] = (1, 0, 0, 0)  # no index: as splat-transform reads it
+    return quaternions
+
+
+def _encoded_harmonics(
+    higher: Float32[Tensor, "gaussian bases 3"], size: tuple[int, int]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The section of meta.json, and its pictures: sets of harmonics, and the set of each Gaussian."""
+    bases = higher.shape[1]
+    wanted = min(max(len(higher) // GAUSSIANS_PER_SET, MIN_PALETTE), MAX_PALETTE)
+    sets, labels = palette(higher.flatten(1), wanted)
+    rows = math.ceil(len(sets) / PALETTE_COLUMNS)
+    book, coded = codebook(sets.numpy())
+    pixels = np.zeros((rows * PALETTE_COLUMNS * bases, 3), dtype=np.uint8)
+    pixels[: len(sets) * bases] = coded.reshape(-1, 3)
+    chosen = np.zeros((len(labels), 3), dtype=np.uint8)
+    chosen[:, 0], chosen[:, 1] = labels.numpy() & 255, labels.numpy() >> 8
+    files = ["shN_centroids.webp", "shN_labels.webp"]
+    section = {"count": len(sets), "bands": HIGHER_BASES.index(bases), "codebook": book.tolist(), "files": files}
+    return section, {files[0]: _picture(pixels, (PALETTE_COLUMNS * bases, rows)), files[1]: _picture(chosen, size)}
+
+
+def _harmonics(section: dict[str, Any], pictures: _Pictures) -> Float[ndarray, "gaussian bases 3"]:
+    bases = HIGHER_BASES[section["bands"]]
+    centroids, labels = section["files"]
+    sets = pictures.pixels(centroids, MAX_PALETTE * max(HIGHER_BASES))
+    if bases == 0 or sets.shape[1] != PALETTE_COLUMNS * bases:
+        raise ValueError(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
+    rows = pictures.rows(labels).astype(np.int64)
+    chosen = sets[:, :, :3].reshape(-1, bases, 3)[rows[:, 0] | rows[:, 1] << 8]
+    return _book(section)[chosen]

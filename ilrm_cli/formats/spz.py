@@ -1,0 +1,229 @@
+"""Scenes as .spz files, Niantic's format: about a tenth of a .ply.
+
+A gzip stream of a header and then, one property after the other: positions as 24-bit fixed point, opacities, colours
+(with room beyond black and white), logarithms of scales in sixteenths, quaternions, and the other harmonics with the
+three channels together. We write version 3, which Niantic's library, splat-transform and gsply read; version 1
+(positions in float16) and 2 (quaternions as three bytes) are read as well, and version 4 (zstd streams after a table
+of contents) where the package zstandard is installed (`pip install 'ilrm[spz]'`).
+
+The format's axes are x right, y up, z back, and those of a .ply are taken to be x right, y down, z forward: the scene
+is turned by 180° about x on the way out and on the way in, as in Niantic's library and in splat-transform.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.packing import morton_order, turned, with_largest, without_largest
+from ilrm_cli.formats.scene_file import (
+    MAX_GAUSSIANS,
+    SceneFile,
+    damaged,
+    from_columns,
+    ready_to_write,
+    usable,
+)
+
+MAGIC = 0x5053474E  # "NGSP"
+WRITTEN_VERSION = 3
+HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractional bits, flags, reserved or streams
+HAS_EXTENSIONS = 2  # flag
+TABLE_AT = struct.Struct("<I")  # version 4: where the table of contents begins, after the header
+TABLE_ROW = struct.Struct("<QQ")  # bytes of a stream as it lies in the file, and unpacked
+HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
+
+FIXED_MAX = 2**23 - 1  # positions are 24-bit numbers with a sign
+CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre where units are metres
+STEPS_PER_SCENE = 2**16  # what we aim at: the middle half of the scene in so many steps
+COLOR_RANGE = 0.15  # colour bytes hold 0.5 + COLOR_RANGE * coefficient
+LOG_SCALE_OFFSET, LOG_SCALE_STEPS = 10, 16
+QUATERNION_MAX = 2**9 - 1  # magnitude of a component, beside its sign; stands for sqrt(1/2)
+SH_STEPS = 128  # of harmonics in [-1, 1)
+# Niantic's writer rounds harmonics so that they compress better: steps of bytes for degree 1 and for those above.
+SH_ROUNDING = (8, 16)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a header says, as far as it shapes what follows."""
+
+    version: int
+    count: int
+    degree: int
+    fraction: int  # fractional bits of positions
+
+    def sections(self) -> tuple[int, ...]:
+        """Bytes per Gaussian of positions, opacities, colours, scales, quaternions and harmonics, in this order."""
+        position, quaternion = (6 if self.version == 1 else 9), (4 if self.version >= 3 else 3)
+        return position, 1, 3, 3, quaternion, 3 * HIGHER_BASES[self.degree]
+
+
+def encode_spz(file: SceneFile) -> bytes:
+    """The bytes of a version 3 file."""
+    scene = turned(ready_to_write(file.gaussians), about="x")
+    scene = scene[morton_order(scene.means.numpy()).tolist()]
+    means = scene.means.double().numpy()
+    fraction = _fraction(means)
+    fixed = np.rint(means * 2.0**fraction).astype("<i4")
+    log_scales = scene.scales.double().clamp_min(1e-30).log().numpy()
+    higher = scene.harmonics[:, 1:].double().numpy()
+    sections = [
+        fixed.view(np.uint8).reshape(len(fixed), 3, 4)[:, :, :3],
+        _byte(scene.opacities.double().numpy() * 255),
+        _byte((scene.harmonics[:, 0].double().numpy() * COLOR_RANGE + 0.5) * 255),
+        _byte((log_scales + LOG_SCALE_OFFSET) * LOG_SCALE_STEPS),
+        _packed_quaternions(scene.quaternions.double().numpy()),
+        _harmonic_bytes(higher),
+    ]
+    header = HEADER.pack(MAGIC, WRITTEN_VERSION, len(scene), scene.sh_degree, fraction, 0, 0)
+    return gzip.compress(header + b"".join(section.tobytes() for section in sections), mtime=0)
+
+
+def decode_spz(path: Path) -> SceneFile:
+    """Read a scene of version 1 to 4. Gaussians with numbers that are not finite are left out and counted.
+
+    Raises `InputError` for a file that is cut short, of another layout, or without one usable Gaussian, and for
+    version 4 where zstandard is missing.
+    """
+    data = path.read_bytes()
+    layout, body = _from_zstd(path, data) if data[:4] == struct.pack("<I", MAGIC) else _from_gzip(path, data)
+    parts, start = [], 0
+    for size in layout.sections():
+        parts.append(np.frombuffer(body, np.uint8, layout.count * size, start).reshape(layout.count, size))
+        start += layout.count * size
+    positions, opacities, colors, scales, quaternions, higher = parts
+    harmonics = [(colors[:, None] / 255.0 - 0.5) / COLOR_RANGE]
+    harmonics.append((higher.reshape(layout.count, -1, 3).astype(np.float64) - SH_STEPS) / SH_STEPS)
+    read = from_columns(
+        means=_positions(positions, layout),
+        quaternions=_quaternions(quaternions, layout.version),
+        scales=np.exp(scales / LOG_SCALE_STEPS - LOG_SCALE_OFFSET),
+        opacities=opacities[:, 0] / 255.0,
+        harmonics=np.concatenate(harmonics, 1),
+    )
+    return usable(path, turned(read, about="x"))
+
+
+def _fraction(means: Float[ndarray, "gaussian 3"]) -> int:
+    """Fractional bits for positions: as customary, more for a small scene, fewer where the farthest would not fit."""
+    low, high = np.quantile(means, (0.25, 0.75), axis=0)
+    extent, farthest = float((high - low).max()), float(np.abs(means).max())
+    wanted = math.ceil(math.log2(STEPS_PER_SCENE / extent)) if extent > 0 else CUSTOMARY_FRACTION
+    fitting = math.floor(math.log2(FIXED_MAX / farthest)) if farthest > 0 else FIXED_MAX.bit_length()
+    return max(0, min(max(wanted, CUSTOMARY_FRACTION), fitting, FIXED_MAX.bit_length()))
+
+
+def _from_gzip(path: Path, data: bytes) -> tuple[_Layout, bytes]:
+    """Versions 1 to 3. No more is unpacked than the header asks for."""
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        head = stream.decompress(data, HEADER.size)
+        if len(head) < HEADER.size:
+            raise damaged(path, "it ends within its header")
+        layout, _ = _layout(path, head, versions=(1, 2, 3))
+        size = layout.count * sum(layout.sections())
+        body = stream.decompress(stream.unconsumed_tail, size) if size else b""
+    except zlib.error as error:
+        raise damaged(path, str(error)) from error
+    if len(body) < size:
+        raise damaged(path, f"{len(body)} of {size} bytes are there")
+    return layout, body
+
+
+def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
+    """Version 4."""
+    try:
+        import zstandard
+    except ImportError as error:
+        raise InputError(
+            f"{path} is an .spz of version 4; run pip install 'ilrm[spz]' to read it, or save it as version 3."
+        ) from error
+    if len(data) < HEADER.size + TABLE_AT.size:
+        raise damaged(path, "it ends within its header")
+    layout, streams = _layout(path, data[: HEADER.size], versions=(4,))
+    sizes = [layout.count * size for size in layout.sections() if size]
+    (table,) = TABLE_AT.unpack_from(data, HEADER.size)
+    start = table + streams * TABLE_ROW.size
+    if streams != len(sizes) or start > len(data):
+        raise damaged(path, f"{streams} streams instead of {len(sizes)}, or none")
+    parts = []
+    for row, size in enumerate(sizes):
+        packed, unpacked = TABLE_ROW.unpack_from(data, table + row * TABLE_ROW.size)
+        if unpacked != size or start + packed > len(data):
+            raise damaged(path, "its table of contents does not fit its content")
+        try:
+            with zstandard.ZstdDecompressor().stream_reader(data[start : start + packed]) as stream:
+                part = stream.read(size)
+        except zstandard.ZstdError as error:
+            raise damaged(path, str(error)) from error
+        if len(part) != size:
+            raise damaged(path, f"{len(part)} of {size} bytes are there")
+        parts.append(part)
+        start += packed
+    return layout, b"".join(parts)
+
+
+def _layout(path: Path, head: bytes, versions: tuple[int, ...]) -> tuple[_Layout, int]:
+    """What the header says, and the number of streams (version 4)."""
+    magic, version, count, degree, fraction, flags, streams = HEADER.unpack(head)
+    if magic != MAGIC:
+        raise damaged(path, "its header is another")
+    if version not in versions:
+        raise InputError(f"{path} is an .spz of version {version}; 1 to 4 are known.")
+    if degree >= len(HIGHER_BASES):
+        raise InputError(f"{path} has spherical harmonics of degree {degree}; 0 to 3 are known.")
+    if fraction > FIXED_MAX.bit_length() + 1 or count > MAX_GAUSSIANS:
+        raise damaged(path, f"{count} Gaussians with {fraction} fractional bits")
+    if flags & HAS_EXTENSIONS:  # they may change the axes or what a byte stands for
+        raise InputError(f"{path} has extensions of the .spz format, which ilrm does not know; save it without them.")
+    return _Layout(version, count, degree, fraction), streams
+
+
+def _byte(values: Float[ndarray, "..."]) -> UInt8[ndarray, "..."]:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _positions(coded: UInt8[ndarray, "gaussian size"], layout: _Layout) -> Float[ndarray, "gaussian 3"]:
+    if layout.version == 1:
+        return coded.reshape(-1).view("<f2").reshape(-1, 3).astype(np.float64)
+    wide = np.zeros((layout.count, 3, 4), dtype=np.uint8)
+    wide[:, :, 1:] = coded.reshape(-1, 3, 3)  # into the upper bytes, where the sign is
+    return (wide.reshape(-1).view("<i4").reshape(-1, 3) >> 8) / 2.0**layout.fraction
+
+
+def _packed_quaternions(quaternions: Float[ndarray, "gaussian 4"]) -> ndarray:
+    """Little-endian words: 2 bits for the largest of x, y, z, w, then sign and 9 bits for each of the others."""
+    largest, rest = without_largest(np.roll(quaternions, -1, axis=1))
+    words = largest.astype("<u4")
+    magnitudes = np.rint(np.abs(rest) * math.sqrt(2) * QUATERNION_MAX).clip(0, QUATERNION_MAX).astype("<u4")
+    for sign, magnitude in zip((rest < 0).T, magnitudes.T, strict=True):
+        words = (words << 10) | (sign.astype("<u4") << 9) | magnitude
+    return words.astype("<u4")
+
+
+def _quaternions(coded: UInt8[ndarray, "gaussian size"], version: int) -> Float[ndarray, "gaussian 4"]:
+    """W first."""
+    if version < 3:
+        vector = coded / 127.5 - 1
+        real = np.sqrt(np.clip(1 - np.square(vector).sum(1, keepdims=True), 0, None))
+        return np.concatenate([real, vector], 1)
+    words = np.ascontiguousarray(coded).view("<u4")[:, 0]
+    fields = np.stack([(words >> shift) & 1023 for shift in (20, 10, 0)], 1).astype(np.int64)
+    magnitudes = (fields & QUATERNION_MAX) / (QUATERNION_MAX * math.sqrt(2))
+    rest = np.where(fields > QUATERNION_MAX, -magnitudes, magnitudes)
+    return np.roll(with_largest((words >> 30).astype(np.int64), rest), 1, axis=1)
+
+
+def _harmonic_bytes(higher: Float[ndarray, "gaussian bases 3"]) -> UInt8[ndarray, "gaussian bases 3"]:
+    step = np.full((higher.shape[1], 1), SH_ROUNDING[1])
+    step[: HIGHER_BASES[1]] = SH_ROUNDING[0]
+    whole = np.rint(higher * SH_STEPS) + SH_STEPS
+    return _byte((whole + step // 2) // step * step)
