@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -38,7 +39,7 @@ class Face:
             TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=10)),
             BarColumn(bar_width=20),
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            _Time(table_column=Column(no_wrap=True, min_width=7)),
             TextColumn("{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
         bars = _Bars(Progress(*columns, console=self.err))
@@ -73,6 +74,16 @@ class Face:
         """With --json: the one object on stdout."""
         if self.as_json:
             sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+
+
+class _Time(ProgressColumn):
+    """The time a stage has taken; while it runs and its pace is known, the time that is left."""
+
+    def render(self, task: Task) -> Text:
+        left = None if task.finished else task.time_remaining
+        seconds = (task.finished_time if task.finished else task.elapsed) if left is None else left
+        shown = "-:--:--" if seconds is None else str(timedelta(seconds=round(seconds)))
+        return Text(shown if left is None else f"{shown} left")
 
 
 class _Bars:
