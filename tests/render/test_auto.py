@@ -1,0 +1,140 @@
+"""`auto` in a made-up place: a ball inside a shell, photographed from an arc, with or without a wall across the arc."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.render.auto import candidates, choose, longest_run, supported
+from ilrm_cli.render.glance import Glance, glance
+from ilrm_cli.render.level import look_at
+from ilrm_cli.render.paths import Setting, route, setting_of
+from ilrm_cli.render.rasterize import NEAR
+from tests.render.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
+
+WALL_AZIMUTH_DEG = 30.0  # between two photos
+WALL_HALF_DEPTH = 0.25
+
+
+def solid(means: Tensor, scale: float) -> Gaussians:
+    count = len(means)
+    return Gaussians(
+        means=means.float(),
+        quaternions=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
+        scales=torch.full((count, 3), scale),
+        opacities=torch.full((count,), 0.9),
+        harmonics=torch.zeros(count, 1, 3),
+    )
+
+
+def place() -> Gaussians:
+    """A ball of radius 1 at TARGET inside a shell of radius 9."""
+    directions = torch.nn.functional.normalize(
+        torch.randn(6000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64), dim=1
+    )
+    return Gaussians.concatenated(solid(TARGET + directions[:1500], 0.08), solid(TARGET + 9 * directions, 0.35))
+
+
+def wall_axes() -> tuple[Tensor, Tensor]:
+    """Outward from the target along the wall, and across it."""
+    azimuth = math.radians(WALL_AZIMUTH_DEG)
+    outward = torch.tensor([math.sin(azimuth), 0.0, -math.cos(azimuth)]).double()
+    return outward, torch.linalg.cross(UP, outward)
+
+
+def wall() -> Gaussians:
+    """A solid wall that begins 2 from the target, runs through the photographers' arc and reaches the shell."""
+    outward, across = wall_axes()
+    steps = [torch.arange(2, 9, 0.2), torch.arange(-3, 3, 0.2), torch.arange(-WALL_HALF_DEPTH, WALL_HALF_DEPTH, 0.1)]
+    grid = torch.cartesian_prod(*steps).double()
+    means = TARGET + grid[:, :1] * outward + grid[:, 1:2] * UP + grid[:, 2:] * across
+    return solid(means, 0.1)
+
+
+def photos() -> Cameras:
+    return arc([-80, -60, -40, -20, 0, 18, 42, 60])
+
+
+def into_wall(cameras: Cameras) -> Tensor:
+    """How far each camera is from the middle of the wall, where it is beside it."""
+    return ((cameras.positions - TARGET) @ wall_axes()[1]).abs()
+
+
+@pytest.fixture(scope="module")
+def walled() -> tuple[Gaussians, Setting, Glance]:
+    scene = Gaussians.concatenated(place(), wall())
+    return scene, setting_of(photos(), scene, UP), glance(photos(), scene, NEAR)
+
+
+def test_a_free_arc_is_orbited_from_end_to_end() -> None:
+    setting = setting_of(photos(), place(), UP)
+    chosen, name = choose(setting, place(), NEAR)
+    assert name == "orbit"
+    torch.testing.assert_close(chosen.frames(24).positions, route("orbit", setting).frames(24).positions)
+
+
+def test_no_frame_of_auto_is_inside_the_wall_that_an_orbit_passes_through(
+    walled: tuple[Gaussians, Setting, Glance],
+) -> None:
+    scene, setting, seen = walled
+    orbit = route("orbit", setting).frames(96)
+    inside = into_wall(orbit) < WALL_HALF_DEPTH
+    assert inside.sum() >= 4
+    assert not supported(glance(orbit[inside.nonzero()[:, 0]], scene, NEAR), seen).any()
+    chosen, name = choose(setting, scene, NEAR)
+    assert name == "orbit"
+    frames = chosen.frames(96, loop=True)
+    assert into_wall(frames).min() > WALL_HALF_DEPTH
+    assert supported(glance(frames, scene, NEAR), seen).double().mean() > 0.97
+    assert (frames.positions[0] - frames.positions[-1]).norm() < 0.1
+    assert (frames.positions.max(0).values - frames.positions.min(0).values).max() > 2  # and it still is a film
+
+
+def test_photos_support_their_own_views(walled: tuple[Gaussians, Setting, Glance]) -> None:
+    _, _, seen = walled
+    assert supported(seen, seen).all()
+
+
+def test_views_that_no_photo_had_are_not_supported(walled: tuple[Gaussians, Setting, Glance]) -> None:
+    scene, setting, seen = walled
+    behind = arc([180.0])
+    away = setting.cameras[[0]].moved(
+        setting.cameras.world_from_cam[:1] @ torch.diag(torch.tensor([-1.0, 1, -1, 1])).double()
+    )
+    in_the_ball = cameras_at(look_at(TARGET[None] + 0.3 * UP, TARGET + torch.tensor([0.0, 0, 1]).double(), UP))
+    outside = arc([0.0], radius=30.0)
+    for view in (behind, away, in_the_ball, outside):
+        assert not supported(glance(view, scene, NEAR), seen).any()
+
+
+def test_where_nothing_else_is_supported_it_stays_at_one_photo() -> None:
+    """Two photos look away from each other: nothing between them was seen."""
+    apart = cameras_at(torch.cat([look_at(TARGET[None] + i * UP, TARGET + i * UP + w, UP) for i, w in enumerate(
+        torch.tensor([[0.0, 0, 1], [0.0, 0, -1]]).double()
+    )]))  # fmt: skip
+    shell = place()[torch.arange(1500, 7500)]
+    chosen, name = choose(setting_of(apart, shell, UP), shell, NEAR)
+    assert name == "wobble"
+    assert torch.cdist(chosen.frames(9).positions, apart.positions).min(1).values.max() < 1
+
+
+def test_what_suits_a_capture() -> None:
+    before = torch.tensor([0.25, 0.25, 5.0])
+    walk = wall_facing().world_from_cam.clone()
+    walk[:, 2, 3] = torch.arange(9) * 3.0
+    ahead = ball(torch.tensor([0.25, 0.25, 29.0]))
+    assert candidates(setting_of(arc([-60, -20, 10, 70]), ball()))[0] == "orbit"
+    assert candidates(setting_of(wall_facing(), ball(before)))[0] == "spiral"
+    assert candidates(setting_of(cameras_at(walk), ahead))[0] == "interpolate"
+    assert candidates(setting_of(wall_facing()[:1], ball(before))) == ()
+
+
+def test_longest_run() -> None:
+    good = torch.tensor([True, True, False, True, True, True, False, True])
+    assert longest_run(good, closed=False) == (3, 3)
+    assert longest_run(good[[0, 1, 2, 3, 6, 7]], closed=True) == (5, 3)
+    assert longest_run(torch.ones(4, dtype=torch.bool), closed=True) == (0, 4)
+    assert longest_run(torch.zeros(4, dtype=torch.bool), closed=True)[1] == 0
