@@ -9,20 +9,18 @@ from typing import Literal
 from ilrm_cli.caches import cache_dir
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.copies import write_copies
-from ilrm_cli.io.masks import find_mask
-from ilrm_cli.io.photo_files import find_photos, is_video
-from ilrm_cli.io.photo_header import photo_header, photo_size
+from ilrm_cli.io.photo_files import converted_photos, is_video
+from ilrm_cli.io.photo_header import photo_size
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import PhotoSet, check_photos, find_photo_set, leave_out_unreadable, look_at, unused_masks
+from ilrm_cli.photo_set import check_photos, find_photo_set
 from ilrm_cli.pose import sfm, sfm_cache
 from ilrm_cli.pose.colmap import find_model, poses_of, read_model
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
-from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
-from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.pose.posed import PoseSet
 from ilrm_cli.pose.transforms import find_transforms, read_transforms
+from ilrm_cli.posed_files import capture_of
 from ilrm_cli.progress import Report, ignore
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto
-from ilrm_cli.wording import listed
+from ilrm_cli.views import Capture, PosedPhoto
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]
 SFM_SIDE = 1280  # px, longer side of what structure from motion sees; larger photos cost time and add little
@@ -85,12 +83,21 @@ def _find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
 def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
     poses = read_model(model)
     root = _photo_root(folder, model, [pose.name for pose in poses.poses])
-    return _capture("colmap", poses, root, f"the COLMAP model in {model}", report)
+    return capture_of("colmap", poses, root, f"the COLMAP model in {model}", report)
 
 
 def _from_transforms(file: Path, report: Report) -> Capture:
-    poses = _names_as_stored(read_transforms(file, photo_size), file.parent)
-    return _capture("transforms", poses, file.parent, str(file), report)
+    poses = _names_as_stored(read_transforms(file, _size_or_none), file.parent)
+    return capture_of("transforms", poses, file.parent, str(file), report)
+
+
+def _size_or_none(path: Path) -> tuple[int, int] | None:
+    """(width, height) of the upright photo, or of what it was converted to; None if it is not there or broken."""
+    stored = converted_photos(path.parent, [path.name]).get(path.name, path.name)
+    try:
+        return photo_size(path.with_name(stored))
+    except InputError:
+        return None
 
 
 def _names_as_stored(poses: PoseSet, root: Path) -> PoseSet:
@@ -146,61 +153,8 @@ def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:
     project = folder.parent if model.is_relative_to(folder.parent) and not model.is_relative_to(folder) else folder
     reduced = sorted(path for path in project.glob("images_*") if path.is_dir())
     places = [project / "images", project / "input", folder, model.parent / "images", model.parent.parent / "images"]
-    return max([*places, *reduced], key=lambda place: sum((place / name).is_file() for name in names))
 
+    def there(place: Path) -> tuple[int, int]:
+        return sum((place / name).is_file() for name in names), len(converted_photos(place, names))
 
-def _capture(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
-    """Poses joined with the files they belong to."""
-    posed = {pose.name: pose for pose in reversed(poses.poses)}  # the first of several for one photo
-    absent = sorted(name for name in posed if not (root / name).is_file())
-    paths = {name: root / name for name in sorted(posed) if name not in set(absent)}
-    if not paths:
-        raise InputError(
-            f"None of the {len(absent)} photos that {source} names ({listed(absent)}) is in {root}; put them there."
-        )
-    # Photos beside the named ones; their reduced copies, masks and depths lie in folders of their own.
-    beside = {path for place in {path.parent for path in paths.values()} for path in find_photos(place)}
-    unposed = {_name_in(root, path): f"{source} gives it no pose" for path in beside - set(paths.values())}
-    masks = {name: mask for name in paths if (mask := find_mask(root, name)) is not None}
-    offered = PhotoSet({**paths, **{name: root / name for name in unposed}}, masks, len(paths) + len(unposed))
-
-    _, unreadable = look_at(paths, masks, report)
-    upright = {
-        name: _upright(posed[name], path, masks.get(name)) for name, path in paths.items() if name not in unreadable
-    }
-    misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
-    missing = f"{len(absent)} photos that {source} names are not there and left out: {listed(absent)}."
-    strange = unused_masks(root, [*paths, *unposed, *absent])
-    warnings = (*poses.warnings, *((missing,) if absent else ()), *strange)
-    offered = leave_out_unreadable(replace(offered, warnings=warnings), unreadable)
-    offered = offered.without(
-        misfits,
-        f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
-    )
-    photos = tuple(photo for photo in upright.values() if photo is not None)
-    if not photos:
-        raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
-    left_out = (*offered.left_out, *(LeftOut(name, reason) for name, reason in sorted(unposed.items())))
-    return Capture(photos, offered.found, origin, poses.points, offered.warnings, left_out, error_px=poses.error_px)
-
-
-def _name_in(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _upright(pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:
-    """The posed photo as `read_photo` shows it, or None if its shape is not the lens's.
-
-    Tools that make poses work on the pixels as stored, whatever the EXIF orientation says, unless the photos were
-    turned before: the stored shape is tried first, then the upright one.
-    """
-    header = photo_header(path)
-    if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:
-        lens, world_from_cam = (
-            turned_lens(pose.lens, header.quarter_turns),
-            turned_pose(pose.world_from_cam, header.quarter_turns),
-        )
-        return PosedPhoto(pose.name, path, lens, world_from_cam, pose.points, mask)
-    if fits(pose.lens, *header.upright_size) and (header.upright_size != (header.width, header.height)):
-        return PosedPhoto(pose.name, path, pose.lens, pose.world_from_cam, pose.points, mask)
-    return None
+    return max([*places, *reduced], key=there)

@@ -1,7 +1,7 @@
 """Which photos of a folder, or frames of a video, go into structure from motion, and why the others do not."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
                 f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
                 f"({listed(below)}); move them together to use all."
             ]
-        also += unused_masks(root, [*names, *below])
+        also += unused_masks(root, [*names, *below], masks.values())
         return PhotoSet(names, masks, len(names), warnings=tuple(also))
     frames, warnings = {}, []
     share = replace(choice, max_frames=max(2, choice.max_frames // len(videos)))
@@ -131,9 +131,10 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
     return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
 
 
-def unused_masks(root: Path, names: Sequence[str]) -> list[str]:
+def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> list[str]:
     """The sentence about masks beside photos of these names that belong to none of them; or nothing."""
-    stray = [f"{mask.parent.name}/{mask.name}" for mask in masks_without_photo(root, names)]
+    unused = [mask for mask in masks_without_photo(root, names) if mask not in used]
+    stray = [f"{mask.parent.name}/{mask.name}" for mask in unused]
     verb = "masks match no photo and are" if len(stray) > 1 else "mask matches no photo and is"
     return (
         [f"{len(stray)} {verb} not used ({listed(stray)}); IMG_1.jpg.png or IMG_1.png is the mask of IMG_1.jpg."]

@@ -192,6 +192,76 @@ def test_a_photo_of_another_shape_is_left_out_and_said(tmp_path):
     assert "photo_001.png" in capture.warnings[0]
 
 
+def test_photos_that_were_converted_after_they_were_posed_are_used_and_named(tmp_path):
+    colmap_project(tmp_path)
+    before = gather(tmp_path)
+    images = tmp_path / "images"
+    for index in (1, 2):
+        Image.open(images / f"photo_00{index}.png").save(images / f"photo_00{index}.webp", lossless=True)
+        (images / f"photo_00{index}.png").unlink()
+    (images / "photo_002.JPG").write_bytes(b"which of the two it is cannot be known")
+    capture = gather(tmp_path)
+    counted(capture)
+    assert [photo.name for photo in capture.photos] == ["photo_000.png", "photo_001.webp", "photo_003.png"]
+    np.testing.assert_array_equal(capture.photos[1].world_from_cam, before.photos[1].world_from_cam)
+    converted, absent = capture.warnings
+    assert "were converted since; used are photo_001.webp for photo_001.png" in converted
+    assert "photo_002.png" in absent
+
+
+def test_all_photos_converted(tmp_path):
+    """No name is right, and the right folder is found all the same."""
+    colmap_project(tmp_path)
+    (tmp_path / "input").mkdir()
+    for path in (tmp_path / "images").iterdir():
+        path.rename(tmp_path / "input" / f"{path.stem}.PNG")
+    capture = gather(tmp_path)
+    assert [photo.path.parent.name for photo in capture.photos] == ["input"] * 4
+    assert len(capture.warnings) == 1
+
+
+def nerf_project(folder: Path, keys: list[dict]) -> None:
+    """A transforms.json without sizes; `keys` of each frame are added."""
+    poses = cameras_on_an_arc(len(keys))
+    save_photos(folder / "images", poses)
+    frames = [
+        {"file_path": f"images/photo_00{i}.png", "transform_matrix": pose.tolist()} | more
+        for i, (pose, more) in enumerate(zip(poses, keys, strict=True))
+    ]
+    (folder / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
+
+
+def test_one_broken_photo_of_a_transforms_json_without_sizes(tmp_path):
+    nerf_project(tmp_path, [{}] * 6)
+    images = tmp_path / "images"
+    (images / "photo_001.png").write_bytes(b"")
+    (images / "photo_002.png").unlink()
+    (images / "photo_003.png").rename(images / "photo_003.PNG")
+    capture = gather(tmp_path)
+    counted(capture)
+    assert (capture.found, [photo.name[-7:] for photo in capture.photos]) == (
+        5,
+        ["000.png", "003.PNG", "004.png", "005.png"],
+    )
+    assert capture.left_out == (LeftOut("images/photo_001.png", "it is empty"),)
+    (images / "photo_000.png").write_bytes(b"")
+    for index in (3, 4, 5):
+        next(images.glob(f"photo_00{index}.*")).unlink()
+    with pytest.raises(InputError, match=r"No photo in .*: 2 photos, .* left out because it is empty"):
+        gather(tmp_path)
+
+
+def test_masks_of_frames(tmp_path):
+    nerf_project(tmp_path, [{"mask_path": "masks/mask_0.png"}, {"mask_path": "masks/no.png"}, {}, {}])
+    (tmp_path / "masks").mkdir()
+    for name in ("mask_0.png", "photo_001.png", "photo_002.png"):
+        Image.fromarray(np.tri(HEIGHT, WIDTH) > 0).save(tmp_path / "masks" / name)
+    capture = gather(tmp_path)
+    masks = [photo.mask and photo.mask.name for photo in capture.photos]
+    assert masks == ["mask_0.png", "photo_001.png", "photo_002.png", None]
+    assert capture.warnings == (f"1 masks that {tmp_path / 'transforms.json'} names are not there: no.png.",)
+
+
 # What is counted
 
 

@@ -29,6 +29,7 @@ FLOORS = (
     {"cameras", "gaussians", "views", "trials"},
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
     {"photo_set", "photo_views", "shown_scene"},
+    {"posed_files"},
     {
         "gather",
         "refine",

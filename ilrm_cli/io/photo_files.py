@@ -1,6 +1,7 @@
 """Which files are photos and videos, and where projects keep them; nothing is opened."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
@@ -61,6 +62,27 @@ def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
     *folders, name = path.relative_to(root).parts
     passed_over = any(part.startswith(".") or part == "__MACOSX" or part in MASK_FOLDERS for part in folders)
     return not passed_over and not name.startswith(".") and path.is_file()
+
+
+def converted_photos(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Names of photos that are not there -> the photo that lies in place of each: the only one that differs from it in
+    the suffix alone, as where photos were converted after they were posed.
+    """
+    stems: dict[Path, dict[str, list[str]]] = {}  # folder -> stem -> names of photos
+    found = {}
+    for name in names:
+        path = root / name
+        if path.is_file():
+            continue
+        if path.parent not in stems:
+            beside = stems[path.parent] = {}
+            for photo in path.parent.iterdir() if path.parent.is_dir() else ():
+                if _is_one_of(photo, SUFFIXES, path.parent):
+                    beside.setdefault(photo.stem, []).append(photo.name)
+        candidates = stems[path.parent].get(path.stem, [])
+        if len(candidates) == 1:
+            found[name] = Path(name).with_name(candidates[0]).as_posix()
+    return found
 
 
 def is_video(path: Path) -> bool:

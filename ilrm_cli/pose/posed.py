@@ -19,6 +19,7 @@ class Pose:
     lens: Lens  # of the pixels the source worked on, which may be scaled or not yet turned upright
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, rigid
     points: Float64[ndarray, "point 3"] | None = None  # sparse points that were found in this photo; None: unknown
+    mask: str | None = None  # path of its mask, like `name`, where the source states one
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PoseSet:
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
     warnings: tuple[str, ...] = ()  # one sentence each
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
+    unmeasured: tuple[str, ...] = ()  # photos whose size the source does not state and that do not tell themselves
 
 
 def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:

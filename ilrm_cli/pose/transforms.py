@@ -22,6 +22,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP") 
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
 LARGEST = 1e12  # nothing that a camera file states is larger
+SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -30,10 +31,10 @@ def find_transforms(folder: Path) -> Path | None:
     return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
 
 
-def read_transforms(file: Path, size_of: Callable[[Path], tuple[int, int]]) -> PoseSet:
-    """Poses and lenses of a transforms.json; names are relative to its folder.
+def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
+    """Poses, lenses and masks of a transforms.json; names are relative to its folder.
 
-    `size_of` gives (width, height) of a photo in px, for files that do not state it. Intrinsics of a frame come before
+    `size_of` measures photos of files that do not state their size. Intrinsics of a frame come before
     those of the whole file. Raises InputError naming the file and the key that is missing or makes no sense.
     """
     try:
@@ -44,17 +45,22 @@ def read_transforms(file: Path, size_of: Callable[[Path], tuple[int, int]]) -> P
     if not isinstance(frames, list) or not frames:
         raise InputError(f'{file} has no list "frames" with photos in it; export it again.')
     poses: dict[str, Pose] = {}
+    unmeasured = []
     for index, frame in enumerate(frames):
         where = f"{file}, frame {index}"
         if not isinstance(frame, dict):
             raise InputError(f"{where} is not an object with keys; export the file again.")
-        pose = _pose(file, {**{k: v for k, v in content.items() if k != "frames"}, **frame}, where, size_of)
-        poses[pose.name] = pose
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)))
+        frame = {**{k: v for k, v in content.items() if k != "frames"}, **frame}
+        name = _name(file.parent, frame, where)
+        size = _stated_size(frame, where) or size_of(file.parent / name)
+        if size is None:
+            unmeasured.append(name)
+        else:
+            poses[name] = _pose(file, frame, name, size, where)
+    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
 
 
-def _pose(file: Path, frame: dict[str, Any], where: str, size_of: Callable[[Path], tuple[int, int]]) -> Pose:
-    name = _name(file.parent, frame, where)
+def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float], where: str) -> Pose:
     try:
         matrix = np.array(frame["transform_matrix"], dtype=np.float64)
     except KeyError as error:
@@ -64,7 +70,11 @@ def _pose(file: Path, frame: dict[str, Any], where: str, size_of: Callable[[Path
     world_from_cam = rigid(matrix)
     if world_from_cam is None:
         raise InputError(f'{where}: "transform_matrix" is not a 4x4 rotation and translation.')
-    return Pose(name, _lens(file.parent / name, frame, where, size_of), world_from_cam @ OPENCV_FROM_OPENGL)
+    mask = frame.get("mask_path")  # of nerfstudio: black is ignored, as everywhere here
+    if mask is not None and not (isinstance(mask, str) and mask):
+        raise InputError(f'{where}: "mask_path" is no path; export the file again.')
+    mask = None if mask is None else _relative(mask, file.parent).as_posix()
+    return Pose(name, _lens(frame, size, where), world_from_cam @ OPENCV_FROM_OPENGL, mask=mask)
 
 
 def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
@@ -72,32 +82,46 @@ def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
     path = frame.get("file_path")
     if not isinstance(path, str) or not path:
         raise InputError(f'{where} has no "file_path"; export the file again.')
-    relative = Path(path.replace("\\", "/"))
+    relative = _relative(path, folder)
     if not relative.name:
         raise InputError(f'{where}: "file_path" {path!r} names no file; export the file again.')
-    if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
-        relative = relative.relative_to(folder.absolute())
     if not (folder / relative).is_file():
         suffixed = (relative.with_name(relative.name + suffix) for suffix in SUFFIXES)
         relative = next((candidate for candidate in suffixed if (folder / candidate).is_file()), relative)
     return relative.as_posix()
 
 
-def _lens(photo: Path, frame: dict[str, Any], where: str, size_of: Callable[[Path], tuple[int, int]]) -> Lens:
+def _relative(path: str, folder: Path) -> Path:
+    """A path of the file, which may be one of Windows or absolute, relative to the folder if it lies in it."""
+    relative = Path(path.replace("\\", "/"))
+    if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
+        return relative.relative_to(folder.absolute())
+    return relative
+
+
+def _number(frame: dict[str, Any], key: str, where: str, otherwise: float | None = None) -> float:
+    value = frame.get(key, otherwise)
+    if value is None:
+        raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
+    return float(value)
+
+
+def _stated_size(frame: dict[str, Any], where: str) -> tuple[float, float] | None:
+    """(width, height) in px."""
+    if "w" in frame and "h" in frame:
+        return _number(frame, "w", where), _number(frame, "h", where)
+    return None
+
+
+def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
     """COLMAP's camera model with the same meaning. FULL_OPENCV only where k3 to k6 are given."""
 
     def number(key: str, otherwise: float | None = None) -> float:
-        value = frame.get(key, otherwise)
-        if value is None:
-            raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-            raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
-        return float(value)
+        return _number(frame, key, where, otherwise)
 
-    stated = "w" in frame and "h" in frame
-    if not stated and not photo.is_file():
-        raise InputError(f'{where} has no "w" and "h", and the photo {photo} is not there to be measured.')
-    width, height = (number("w"), number("h")) if stated else size_of(photo)
+    width, height = size
     focal_x, focal_y = _focal(frame, number, width, height, where)
     params = (focal_x, focal_y, number("cx", width / 2), number("cy", height / 2))
     radial = tuple(number(f"k{i}", 0.0) for i in range(1, 7))

@@ -1,0 +1,123 @@
+"""Poses that a tool wrote, joined with the photos and masks that they belong to."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.masks import find_mask
+from ilrm_cli.io.photo_files import converted_photos, find_photos
+from ilrm_cli.io.photo_header import photo_header
+from ilrm_cli.photo_set import PhotoSet, leave_out_unreadable, look_at, unused_masks
+from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
+from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.progress import Report
+from ilrm_cli.views import Capture, LeftOut, PosedPhoto
+from ilrm_cli.wording import listed
+
+
+@dataclass(frozen=True)
+class PosedFiles:
+    """What lies on the disk of that which a source of poses names."""
+
+    poses: Mapping[str, Pose]  # by the name of the photo as it is stored
+    paths: Mapping[str, Path]  # name -> photo, of those that are there, with a pose or too broken for one
+    unposed: Mapping[str, Path]  # name -> photo that lies beside them and has no pose
+    absent: tuple[str, ...]  # photos that are not there
+    converted: Mapping[str, str]  # name in the source -> photo that lies there instead; see `converted_photos`
+    masks: Mapping[str, Path]  # name -> mask, of photos that have one
+    absent_masks: tuple[str, ...]  # masks that the source names and that are not there
+
+
+def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
+    """All photos below `root` that have a pose, upright; `source` names what the poses come from in sentences.
+
+    What is absent, broken or of another shape than the source states is left out. Raises InputError if nothing remains.
+    """
+    files = _find_files(poses, root)
+    if not files.paths:
+        absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
+        raise InputError(f"None of the {absent} is in {root}; put them there.")
+    _, unreadable = look_at(files.paths, files.masks, report)
+    upright = {
+        name: _upright(name, files.poses[name], path, files.masks.get(name))
+        for name, path in files.paths.items()
+        if name not in unreadable
+    }
+    misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
+    everything = {**files.paths, **files.unposed}
+    warnings = (*poses.warnings, *_warnings(files, root, source))
+    offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
+    offered = leave_out_unreadable(offered, unreadable).without(
+        misfits,
+        f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
+    )
+    photos = tuple(photo for photo in upright.values() if photo is not None)
+    if not photos:
+        raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
+    unposed = (LeftOut(name, f"{source} gives it no pose") for name in sorted(files.unposed))
+    left_out = (*offered.left_out, *unposed)
+    return Capture(photos, offered.found, origin, poses.points, offered.warnings, left_out, error_px=poses.error_px)
+
+
+def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
+    named = {pose.name: pose for pose in reversed(poses.poses)}  # the first of several for one photo
+    converted = converted_photos(root, [*named, *poses.unmeasured])
+    converted = {name: stored for name, stored in converted.items() if stored not in named}
+    posed = {converted.get(name, name): pose for name, pose in named.items()}
+    names = sorted({*posed, *(converted.get(name, name) for name in poses.unmeasured)})
+    paths = {name: root / name for name in names if (root / name).is_file()}
+    # Photos beside the named ones; their reduced copies, masks and depths lie in folders of their own.
+    beside = {path for place in {path.parent for path in paths.values()} for path in find_photos(place)}
+    stated = {
+        name: root / inside for name, pose in posed.items() if name in paths and (inside := pose.mask) is not None
+    }
+    absent_masks = tuple(path.name for path in stated.values() if not path.is_file())
+    masks = {name: mask for name in paths if (mask := _mask_of(root, name, stated)) is not None}
+    return PosedFiles(
+        posed,
+        paths,
+        {_name_in(root, path): path for path in beside - set(paths.values())},
+        tuple(name for name in names if name not in paths),
+        converted,
+        masks,
+        absent_masks,
+    )
+
+
+def _mask_of(root: Path, name: str, stated: Mapping[str, Path]) -> Path | None:
+    """What the source of the poses states, else what lies beside the photo."""
+    return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name)
+
+
+def _name_in(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _warnings(files: PosedFiles, root: Path, source: str) -> Iterator[str]:
+    if files.converted:
+        pairs = listed(f"{stored} for {name}" for name, stored in files.converted.items())
+        yield f"{len(files.converted)} photos that {source} names were converted since; used are {pairs}."
+    if files.absent:
+        yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
+    if files.absent_masks:
+        yield f"{len(files.absent_masks)} masks that {source} names are not there: {listed(files.absent_masks)}."
+    yield from unused_masks(root, [*files.paths, *files.unposed, *files.absent], files.masks.values())
+
+
+def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:
+    """The posed photo as `read_photo` shows it, or None if its shape is not the lens's.
+
+    Tools that make poses work on the pixels as stored, whatever the EXIF orientation says, unless the photos were
+    turned before: the stored shape is tried first, then the upright one.
+    """
+    header = photo_header(path)
+    if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:
+        lens, world_from_cam = (
+            turned_lens(pose.lens, header.quarter_turns),
+            turned_pose(pose.world_from_cam, header.quarter_turns),
+        )
+        return PosedPhoto(name, path, lens, world_from_cam, pose.points, mask)
+    if fits(pose.lens, *header.upright_size) and (header.upright_size != (header.width, header.height)):
+        return PosedPhoto(name, path, pose.lens, pose.world_from_cam, pose.points, mask)
+    return None
