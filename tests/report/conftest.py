@@ -1,0 +1,31 @@
+import pytest
+
+from ilrm_cli.export import export
+from ilrm_cli.reconstruct import Settings
+from ilrm_cli.report.data import Report, report_of
+from ilrm_cli.report.summary import summarize
+from tests.report.made import reconstruction
+
+SETTINGS = Settings(refine=5, views=2)
+
+
+def reported(folder, *, held_out: bool = True) -> Report:
+    """The report of a small scene whose photos lie in `folder`/shoot."""
+    photos = folder / "shoot"
+    photos.mkdir()
+    result = reconstruction(photos, held_out=held_out)
+    output = folder / "scene.ply"
+    written = export(result, SETTINGS, output, photos=photos)
+    summary = summarize(result, written, output, total_s=4.0)
+    return report_of(result, SETTINGS, written.record, summary, photos)
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory) -> Report:
+    return reported(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def unscored(tmp_path_factory) -> Report:
+    """Of a scene that took all photos as inputs."""
+    return reported(tmp_path_factory.mktemp("unscored"), held_out=False)

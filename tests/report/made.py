@@ -1,0 +1,81 @@
+"""A small finished reconstruction of photos on disk, made without a model: the photos are pictures of its Gaussians."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras, Lens
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.model.timing import LayerTime
+from ilrm_cli.prediction import Score
+from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.similarity import Similarity
+from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
+
+WIDTH, HEIGHT = 64, 48
+NAMES = ("a2.png", "a10.png", "b.png", 'the "<b>&.png')  # inputs, out of natural order below; the last two held out
+NORMAL_FROM_WORLD = Similarity(
+    0.5, torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]).double(), torch.tensor([0.1, 0.2, 0.3]).double()
+)
+
+
+def gaussians(count: int = 300) -> Gaussians:
+    """A heap of coloured blobs, 3 units ahead of the cameras."""
+    random = torch.Generator().manual_seed(0)
+    return Gaussians(
+        means=torch.randn(count, 3, generator=random) * 0.5 + torch.tensor([0.0, 0.0, 3.0]),
+        quaternions=torch.tensor([[1.0, 0, 0, 0]]).expand(count, 4).contiguous(),
+        scales=torch.full((count, 3), 0.1),
+        opacities=torch.full((count,), 0.9),
+        harmonics=torch.rand(count, 1, 3, generator=random) * 3 - 1.5,
+    )
+
+
+def cameras(count: int = 4) -> Cameras:
+    """In a row, x to the right, all looking along z; y down, so up is -y."""
+    poses = torch.eye(4).repeat(count, 1, 1)
+    poses[:, 0, 3] = torch.linspace(-0.6, 0.6, count)
+    return Cameras(poses, torch.full((count, 2), 60.0), torch.tensor([[WIDTH / 2, HEIGHT / 2]] * count), WIDTH, HEIGHT)
+
+
+def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
+    """Photos of `folder`, which is filled: two inputs, two held out, one cut short, one without a file."""
+    scene, views = gaussians(), cameras()
+    images = render(scene, views).color.clamp(0, 1)
+    for name, image in zip(NAMES, images, strict=True):
+        Image.fromarray((image.permute(1, 2, 0) * 255).round().byte().numpy()).save(folder / name)
+    (folder / "short.jpg").write_bytes(b"\xff\xd8\xff")
+    lens = Lens("PINHOLE", (60.0, 60.0, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
+    world = NORMAL_FROM_WORLD.inverse().poses(views.world_from_cam.double()).numpy()
+    posed = tuple(PosedPhoto(name, folder / name, lens, pose) for name, pose in zip(NAMES, world, strict=True))
+    kept = 2 if held_out else 4
+    lost = (LeftOut("short.jpg", "it is cut short"), LeftOut("gone.jpg", "it shares <no> point"))
+    aside = tuple(LeftOut(photo.name, "it is held out to score the result") for photo in posed[kept:])
+    return Reconstruction(
+        gaussians=scene,
+        floating=3,
+        capture=Capture(posed, 6, "colmap", np.zeros((0, 3)), ("a photo is cut short.",), lost, advice=()),
+        used=posed[:kept],
+        held_out=posed[kept:],
+        scored=posed[kept:],
+        left_out=(*lost, *aside),
+        scale=None,
+        inputs=Views(images[:kept], views[:kept]),
+        targets=Views(images[kept:], views[kept:]) if held_out else None,
+        depth=3.0,
+        normalized_from_world=NORMAL_FROM_WORLD,
+        model_name="default",
+        model_sha256="00ff",
+        max_views=12,
+        device="cpu",
+        renderer="cpu",
+        score=Score(math.inf, 1.0) if held_out else None,
+        refinement=None,
+        layers=(LayerTime(3.0, 1.0), LayerTime(1.5, 0.5), LayerTime(1.0, 1.0)),
+        timings_s={"poses": 1.0, "inference": 2.0, "cross_attention": 0.5, "self_attention": 0.25, "score": 0.001},
+        warnings=("a photo is cut short.",),
+    )

@@ -1,0 +1,43 @@
+"""What a report tells beside pictures."""
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import typer
+
+from ilrm_cli.cli.app import app
+from ilrm_cli.reconstruct import Settings
+from ilrm_cli.report.data import command_of
+
+
+def test_the_command_spells_out_what_is_not_usual(report):
+    assert shlex.split(report.command)[:2] == ["ilrm", "reconstruct"]
+    assert shlex.split(report.command)[5:] == ["--views", "2", "--refine", "5"]
+    assert command_of(Path("a b"), Path("s.ply"), Settings()) == "ilrm reconstruct 'a b' -o s.ply"
+
+
+def test_every_setting_is_an_option_of_the_command():
+    """So that a new setting is either an option of its name or listed under OPTIONS."""
+    hints = get_type_hints(Settings)
+    changed = Settings(**{f.name: _another(hints[f.name], f.default) for f in fields(Settings)})
+    words = shlex.split(command_of(Path("p"), Path("s"), changed))
+    command = typer.main.get_command(app).commands["reconstruct"]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    used = {word for word in words if word.startswith("-")}
+    assert used <= known
+    assert len(used) == len(fields(Settings)) + 1  # and -o
+
+
+def _another(hint, default):
+    """A value of the type that is not the default."""
+    if get_origin(hint) is Literal:
+        return next(value for value in get_args(hint) if value != default)
+    if get_args(hint):
+        return _another(get_args(hint)[0], default)
+    return {bool: not default, int: 77, float: 7.5, str: "other"}[hint]
+
+
+def test_the_title_is_the_name_of_the_photos(report):
+    assert report.title == "shoot"

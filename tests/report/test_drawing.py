@@ -1,0 +1,64 @@
+"""Cameras on paper."""
+
+import numpy as np
+import pytest
+
+from ilrm_cli.report.drawing import CLOUD_DENSITY, draw
+from ilrm_cli.report.layout import Layout
+
+ABOVE, AHEAD = (400, 300, 0.0, 90.0), (400, 300, 0.0, 0.0)
+
+
+def test_the_frame_is_level(report):
+    """The cameras stand in a row at one height and look ahead, the scene before them."""
+    positions = np.stack([camera.position for camera in report.layout.cameras])
+    assert np.ptp(positions[:, 1:], axis=0) == pytest.approx([0, 0], abs=1e-6)
+    assert (np.diff(positions[:, 0]) > 0).all()
+    for camera in report.layout.cameras:
+        assert camera.corners[:, 1] == pytest.approx(np.ones(4), abs=1e-6)
+        assert camera.corners[0] == pytest.approx([-32 / 60, 1, 24 / 60], abs=1e-6)  # the image's top left
+    ahead = report.layout.points - positions.mean(0)
+    assert ahead[:, 1].mean() == pytest.approx(3, abs=0.2)
+
+
+def test_from_above_ahead_is_up_and_from_behind_the_sky_is(report):
+    seen = draw(report.layout, *ABOVE)
+    for camera in seen.cameras:
+        assert all(y < camera.eye[1] for _, y in camera.corners)
+    seen = draw(report.layout, *AHEAD)
+    for camera in seen.cameras:
+        top_left, _, bottom_right, _ = camera.corners
+        assert top_left[0] < camera.eye[0] < bottom_right[0]
+        assert top_left[1] < camera.eye[1] < bottom_right[1]
+
+
+def test_turned_to_the_right_the_nearest_camera_is_the_last_of_the_row(report):
+    """Who stands on the right sees the rightmost camera nearest, and it is drawn over the others."""
+    seen = draw(report.layout, 400, 300, 60.0, 20.0)
+    assert [camera.name for camera in seen.cameras] == [camera.name for camera in report.layout.cameras]
+    assert [camera.number for camera in seen.cameras][:2] == [1, 2]
+
+
+@pytest.mark.parametrize("view", [ABOVE, AHEAD, (480, 480, 35.0, 30.0), (200, 500, -120.0, 60.0)])
+def test_all_cameras_are_on_the_paper(report, view):
+    seen = draw(report.layout, *view)
+    places = np.array([place for camera in seen.cameras for place in (camera.eye, *camera.corners)])
+    assert (places >= 0).all()
+    assert (places <= view[:2]).all()
+    assert seen.cloud.shape == (view[1] * CLOUD_DENSITY, view[0] * CLOUD_DENSITY, 4)
+    assert 0 < (seen.cloud[..., 3] > 0).mean() < 0.9
+
+
+def test_one_camera_and_no_point_can_be_drawn(report):
+    lonely = Layout(report.layout.cameras[:1], np.zeros((0, 3)), np.zeros((0, 3), dtype=np.uint8))
+    seen = draw(lonely, *ABOVE)
+    assert np.isfinite([seen.cameras[0].eye, *seen.cameras[0].corners]).all()
+    assert not seen.cloud.any()
+
+
+def test_nearer_points_cover_farther_ones(report):
+    points = np.array([[0.0, 0, 0], [0, 0, 1], [1, 1, 0.0]])
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
+    cloud = draw(Layout(report.layout.cameras, points, colours), *ABOVE).cloud
+    shown = {tuple(colour) for colour in cloud[cloud[..., 3] > 0][:, :3].tolist()}
+    assert shown == {(0, 255, 0), (0, 0, 255)}

@@ -1,0 +1,129 @@
+"""The page: whole, offline, readable without scripts, and safe to open whatever files are called."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ilrm_cli.report.html_file import MAX_COMPARED, encode_html, most_telling, picture, sentence
+from tests.report.made import NAMES
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, content: bytes):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(content.decode())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "rect", "line", "image", "circle", "path"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in ("rect", "line", "image", "circle", "path"):
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data
+
+    def all(self, tag: str, kind: str | None = None) -> list[dict[str, str | None]]:
+        found = [attributes for name, attributes in self.tags if name == tag]
+        return [a for a in found if kind is None or kind in (a.get("class") or "").split()]
+
+
+@pytest.fixture(scope="module")
+def page(report) -> Page:
+    return Page(encode_html(report))
+
+
+def test_it_is_whole(page):
+    assert page.open == []
+
+
+def test_nothing_is_fetched(page, report):
+    links = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert links
+    assert all(link.startswith("data:image/") for link in links)
+    assert not re.findall(r"url\(|@import|https?://", encode_html(report).decode())
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_pictures_can_be_decoded(page):
+    for attributes in page.all("img"):
+        data = attributes["src"].split("base64,")[1]
+        Image.open(io.BytesIO(base64.b64decode(data))).load()
+    assert len(page.all("img")) == 4 + 2 * 3  # thumbnails; photo, scene and error of each held-out photo
+
+
+def test_names_of_files_are_text(page, report):
+    assert NAMES[3] in page.text
+    assert "it shares <no> point".capitalize() in page.text
+    assert [a["alt"] for a in page.all("img")].count(NAMES[3]) == 1
+    assert "<b>&" not in encode_html(report).decode()
+
+
+def test_it_tells_what_was_used_and_why_not(page, report):
+    for photo in report.photos:
+        assert photo.name in page.text
+    assert "It is cut short" in page.text
+    assert "a photo is cut short.".capitalize() in page.text  # the warning
+    assert report.command in page.text
+    assert report.summary["model"]["sha256"] in page.text
+
+
+def test_every_layer_has_its_bar(page):
+    labels = [a["aria-label"] for a in page.all("svg") if (a["aria-label"] or "").startswith("Layer")]
+    assert labels == ["Layer 1: 4.0 ms", "Layer 2: 2.0 ms", "Layer 3: 2.0 ms"]
+    assert len(page.all("rect", "self")) == 3 + 1  # and that of the prediction
+
+
+def test_every_camera_is_drawn_twice(page):
+    assert len(page.all("g", "input")) == 2 * 2
+    assert len(page.all("g", "held_out")) == 2 * 2
+
+
+def test_without_held_out_photos_it_says_so_and_compares_nothing(unscored):
+    page = Page(encode_html(unscored))
+    assert "the quality is not measured" in page.text
+    assert not page.all("article")
+    assert not page.all("svg", "scale")
+
+
+def test_scores_of_all_are_given_where_not_all_are_shown(report):
+    many = tuple(replace(report.comparisons[0], name=f"{i}.jpg", psnr=20 + i / 10) for i in range(10))
+    page = Page(encode_html(replace(report, comparisons=many)))
+    assert len(page.all("article")) == MAX_COMPARED
+    assert all(f"20.{i}0" in page.text for i in range(10))
+
+
+def test_the_best_and_the_worst_are_shown(report):
+    many = [replace(report.comparisons[0], psnr=float(psnr)) for psnr in (3, 9, 1, 7, 5, 2, 8, 4, 6, 0)]
+    shown = [compared.psnr for compared in most_telling(many)]
+    assert shown == sorted(shown, reverse=True)
+    assert (shown[0], shown[-1], len(set(shown))) == (9, 0, MAX_COMPARED)
+    assert most_telling([]) == []
+
+
+def test_options_stay_in_one_piece_and_text_is_escaped():
+    assert sentence("try --views 12 or <i>") == "Try <code>--views 12</code> or &lt;i&gt;"
+    assert sentence("a --b") == "A <code>--b</code>"
+
+
+def test_transparent_pictures_keep_their_transparency():
+    clear = np.zeros((4, 4, 4), dtype=np.uint8)
+    uri = picture(clear)
+    assert uri.startswith("data:image/webp")
+    assert Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGBA").getextrema()[3] == (0, 0)
