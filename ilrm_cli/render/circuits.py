@@ -83,7 +83,7 @@ def ellipse(cameras: Cameras, subject: Subject) -> Route:
         float(torch.quantile(((ground - middle) @ axis).abs(), ELLIPSE_QUANTILE)) for axis in (long, wide)
     )
     if before:
-        reach_wide = min(reach_wide, max(0.0, float(away.norm() - (ground - target).norm(dim=1).min())))
+        reach_wide = min(reach_wide, max(0.0, float(away.norm() - (places - subject.target).norm(dim=1).min())))
     low, high = torch.quantile(heights, torch.tensor(ELLIPSE_HEIGHTS).to(heights))
 
     def curve(angles: Float[Tensor, " frame"]) -> Float[Tensor, "frame 3"]:

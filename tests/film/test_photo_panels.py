@@ -1,0 +1,114 @@
+"""Photos beside the film: against the scene's own pictures, written as photos and found again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.film.flight import fitted
+from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.render.channels import Film
+from ilrm_cli.up import upright
+from tests.render.captures import TARGET, UP, arc
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+def colourful() -> Gaussians:
+    draw = torch.Generator().manual_seed(3)
+    return Gaussians(
+        means=TARGET.float() + 0.8 * torch.randn(60, 3, generator=draw),
+        quaternions=torch.tensor([1.0, 0, 0, 0]).repeat(60, 1),
+        scales=torch.full((60, 3), 0.2),
+        opacities=torch.full((60,), 0.9),
+        harmonics=torch.randn(60, 1, 3, generator=draw),
+    )
+
+
+FILM = Film(colourful(), None, torch.ones(3), 0.01, ("rgb",))
+
+
+def shown(cameras: Cameras) -> list[UInt8[ndarray, "height width 3"]]:
+    return [FILM.frame(cameras[[i]].to(torch.float32)) for i in range(len(cameras))]
+
+
+def written(folder: Path, pictures: list[ndarray]) -> tuple[Path, ...]:
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+    return tuple(folder / f"{i}.png" for i in range(len(pictures)))
+
+
+def differences(one: ndarray, other: ndarray) -> float:
+    return float(np.abs(one.astype(float) - other).mean())
+
+
+def square_on(cameras: Cameras) -> Cameras:
+    """As photos are recorded: cut about the middle."""
+    return fitted(cameras, cameras.width, cameras.height)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (128, 96), (96, 96), (40, 20)])
+def test_a_photo_lies_over_the_frame_of_its_camera(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Photos twice as fine as the recorded cameras, films of several sizes and shapes."""
+    recorded = arc([-30, 20])
+    photos = written(tmp_path, shown(fitted(recorded, 128, 96)))
+    filmed = fitted(recorded, *size)
+    panels = PhotoPanels(photos, recorded, filmed, 4.0, WHITE)
+    for i, frame in enumerate(shown(filmed)):
+        assert differences(panels.picture(i, FILM), frame) < 4
+        assert differences(panels.picture(1 - i, FILM), frame) > 8
+
+
+def test_a_photo_that_lies_on_its_side_is_turned_with_its_camera(tmp_path: Path) -> None:
+    recorded = arc([-30, 20])
+    quarter = torch.tensor([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
+    lying = recorded.moved(recorded.world_from_cam @ quarter)
+    photos = written(tmp_path, shown(lying))
+    filmed = lying.moved(upright(lying.world_from_cam, UP))
+    panels = PhotoPanels(photos, lying, filmed, 4.0, WHITE)
+    middle = (slice(None), slice(8, 56))  # what the lying photo does not show stays white
+    for i, frame in enumerate(shown(filmed)):
+        assert differences(panels.picture(i, FILM)[middle], frame[middle]) < 6
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_portrait_among_landscapes_is_turned_as_the_scene_shows(tmp_path: Path, turns: int) -> None:
+    recorded = arc([-30, 20])
+    photos = written(tmp_path, [np.rot90(picture, -turns) for picture in shown(recorded)])
+    panels = PhotoPanels(photos, recorded, recorded, 4.0, WHITE)
+    for i, frame in enumerate(shown(recorded)):
+        assert differences(panels.picture(i, FILM), frame) < 4
+
+
+def test_the_nearest_photo_stands_beside_a_frame(tmp_path: Path) -> None:
+    recorded = arc([-30, 20])
+    photos = written(tmp_path, shown(recorded))
+    panels = PhotoPanels(photos, recorded, recorded, 4.0, WHITE)
+    assert differences(panels.beside(arc([-20]), FILM), shown(recorded)[0]) < 4
+    assert differences(panels.beside(arc([10]), FILM), shown(recorded)[1]) < 4
+
+
+@pytest.mark.parametrize("place", ["", "images", "input"])
+def test_photos_are_found_where_tools_put_them(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    (folder / "a").mkdir(parents=True)
+    for name in ("a/1.jpg", "2.jpg"):
+        (folder / name).touch()
+    assert find_photos(tmp_path, ("a/1.jpg", "2.jpg")) == (folder / "a" / "1.jpg", folder / "2.jpg")
+
+
+def test_photos_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(InputError, match=r"lacks 1 of them \(2\.jpg\); name their folder with --photos"):
+        find_photos(tmp_path, ("1.jpg", "2.jpg"))
+    with pytest.raises(InputError, match="does not exist"):
+        find_photos(tmp_path / "none", ("1.jpg",))
+    with pytest.raises(InputError, match="is a video"):
+        find_photos(tmp_path / "1.jpg", ("1.jpg",))
