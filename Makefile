@@ -6,7 +6,7 @@ PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 ARGS ?=
 
-.PHONY: demo test test-slow test-gpu check bench train-cpu train-gpu hashes clean
+.PHONY: demo test test-slow test-gpu test-browser check bench train-cpu train-gpu hashes viewer clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,7 +18,7 @@ demo: .venv/installed  ## A sample scene becomes a splat and a fly-through
 	$(ILRM) reconstruct sample_scenes/posed --refine 20 -w -o $(OUT)/scene.ply
 	$(ILRM) render $(OUT)/scene.ply --path auto -w -o $(OUT)/scene.mp4
 
-test: .venv/installed  ## The whole suite except what is marked slow or gpu
+test: .venv/installed  ## The whole suite except what is marked slow, gpu or browser
 	$(PYTEST)
 
 test-slow: .venv/installed  ## What takes minutes: real photos from end to end, batches that are killed, Ray
@@ -28,6 +28,9 @@ test-slow: .venv/installed  ## What takes minutes: real photos from end to end, 
 test-gpu: .venv/installed  ## What needs a CUDA device
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
 	$(PYTEST) -m gpu
+
+test-browser: .venv/installed  ## What needs Chromium (Debian: apt install chromium); ILRM_TEST_BROWSER names another
+	$(PYTEST) -m browser
 
 check: .venv/installed  ## Formatting, lint, types
 	$(BIN)/ruff format --check .
@@ -46,6 +49,17 @@ train-gpu: .venv/installed  ## The same on all GPUs of this machine, into runs/g
 
 hashes:  ## After changing the shipped weights: what `ilrm models verify` holds them to
 	cd ilrm_cli/weights && sha256sum *.safetensors *.json > SHA256SUMS
+
+# The viewer inside our pages, as npm delivers it: https://github.com/playcanvas/supersplat-viewer, MIT.
+VIEWER := @playcanvas/supersplat-viewer@1.36.2
+VIEWER_SHA256 := a3bb9fe033267b6e8665b9486944fa2f53e12b7d77a2eabcbce6394bd81dc3e2
+
+viewer:  ## Fetches the vendored viewer anew (needs npm); another version has another VIEWER_SHA256
+	cd ilrm_cli/viewer/supersplat && npm pack --silent $(VIEWER) && echo "$(VIEWER_SHA256)  $$(ls *.tgz)" | sha256sum -c
+	cd ilrm_cli/viewer/supersplat && tar -xzf *.tgz --no-same-permissions --strip-components=2 \
+		package/public/index.html package/public/index.css package/public/index.js
+	cd ilrm_cli/viewer/supersplat && tar -xzf *.tgz --strip-components=1 package/LICENSE && rm *.tgz
+	cd ilrm_cli/viewer/supersplat && sha256sum index.html index.css index.js LICENSE > SHA256SUMS
 
 clean:
 	rm -rf .venv $(OUT)

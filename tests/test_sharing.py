@@ -1,0 +1,113 @@
+import base64
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.files import decode_scene, encode_scene
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.io.scene import SceneRecord, record_path, recorded_views, write_record
+from ilrm_cli.render.level import look_at
+from ilrm_cli.sharing import MB, page_of, share
+from ilrm_cli.similarity import Similarity
+from tests.render.scenes import random_gaussians
+from tests.viewer.test_page import Reader
+
+UP = torch.tensor([0.0, 0.0, 1.0]).double()  # unlike the page's
+MIDDLE = torch.tensor([0.0, 0.0, 3.0]).double()
+SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+
+def gaussians() -> Gaussians:
+    """Most of them seen by the cameras, the last hundred far behind them."""
+    seen, far = random_gaussians(400, 1, scale=0.05, dtype=torch.float32), random_gaussians(100, 1, dtype=torch.float32)
+    return Gaussians.concatenated(seen, far.transformed(Similarity(1.0, torch.eye(3), torch.tensor([0.0, 90, 0]))))
+
+
+def cameras() -> Cameras:
+    azimuth = torch.tensor([-40.0, -10, 15, 50]).deg2rad().double()
+    positions = MIDDLE + 4 * torch.stack([azimuth.sin(), azimuth.cos(), torch.full((4,), 0.3).double()], dim=1)
+    focal_px, center_px = torch.full((4, 2), 60.0).double(), torch.tensor([[24.0, 16.0]] * 4).double()
+    return Cameras(look_at(positions, MIDDLE, UP), focal_px, center_px, width=48, height=32)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Path:
+    """A scene without a record."""
+    scene = tmp_path / "a <b>.ply"
+    scene.write_bytes(encode_scene(SceneFile(gaussians()), ".ply"))
+    return scene
+
+
+@pytest.fixture
+def scene(alone: Path) -> Path:
+    views = recorded_views(["a.jpg", "b.jpg", "c.jpg", "<d>.jpg"], ["0"] * 4, cameras(), "input")
+    record = SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, 0, (0.2, 0.4, 0.6), up=(0.0, 0.0, 1.0))
+    write_record(record_path(alone), record)
+    return alone
+
+
+def content_of(html: bytes, folder: Path) -> Gaussians:
+    held = Reader(html).bootstrap
+    inside = folder / held["contentFilename"]
+    inside.write_bytes(base64.b64decode(held["contentUrl"].partition(",")[2]))
+    return decode_scene(inside).gaussians
+
+
+def test_the_page_holds_the_scene_with_up_as_the_viewer_wants_it(scene: Path, tmp_path: Path) -> None:
+    page = page_of(scene)
+    assert (page.gaussians, page.left_out, page.views, page.warnings) == (500, 0, 4, ())
+    assert page.psnr_db > 45
+    whole, held = gaussians(), content_of(page.html, tmp_path)
+    assert len(held) == 500
+    turned = whole.means[:, [0, 2, 1]] * torch.tensor([1.0, -1.0, 1.0])  # z was up, and is now -y
+    distances = torch.cdist(turned, held.means).min(dim=1).values  # in whatever order
+    assert distances.max() < 0.05
+
+
+def test_it_starts_at_an_input_view_and_steps_through_all(scene: Path) -> None:
+    reader = Reader(page_of(scene).html)
+    settings = reader.bootstrap["settings"]
+    assert reader.text("title") == "a <b>"
+    assert [stop["title"] for stop in settings["annotations"]] == ["a.jpg", "b.jpg", "c.jpg", "<d>.jpg"]
+    views = [stop["camera"]["initial"] for stop in settings["annotations"]]
+    assert settings["cameras"][0]["initial"] in views[1:3]  # one in the middle of the arc
+    for view, position in zip(views, cameras().positions.tolist(), strict=True):
+        assert view["position"][1] == pytest.approx(position[2])  # the height above the ground
+        assert view["fov"] == pytest.approx(2 * math.degrees(math.atan(24 / 60)))
+    assert settings["background"]["color"] == [0.2, 0.4, 0.6]
+    assert len(settings["animTracks"][0]["keyframes"]["times"]) == 6  # there and back
+
+
+def test_without_a_record_it_starts_on_a_ring(alone: Path) -> None:
+    page = page_of(alone)
+    settings = Reader(page.html).bootstrap["settings"]
+    assert (settings["annotations"], settings["animTracks"], len(settings["cameras"])) == ([], [], 1)
+    assert page.views == 8
+    assert "no record with cameras" in page.warnings[0]
+
+
+def test_the_budget_is_kept_by_leaving_out_what_adds_least(scene: Path, tmp_path: Path) -> None:
+    whole = len(page_of(scene).html)
+    budget = (whole - 200 * 20) / MB
+    output = tmp_path / "page.html"
+    made = share(scene, output, max_mb=budget)
+    assert budget * MB - 4000 < output.stat().st_size == made.output_bytes <= budget * MB
+    assert made.gaussians + made.left_out == 500
+    assert made.left_out > 0
+    assert f"{made.left_out:,} of 500 Gaussians" in made.warnings[-1]
+    held = content_of(output.read_bytes(), tmp_path)
+    assert len(held) == made.gaussians
+    unseen = held.means[:, 2].abs() > 50
+    assert int(unseen.sum()) == max(0, made.gaussians - 400)
+    assert made.psnr_db > 25
+
+
+def test_a_budget_below_the_viewer_is_one_sentence(scene: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--max-mb 1 is too small: a page takes 3"):
+        share(scene, tmp_path / "page.html", max_mb=1.0)
+    assert not (tmp_path / "page.html").exists()

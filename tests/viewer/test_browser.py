@@ -1,0 +1,114 @@
+"""A real browser opens the page from disk, without network, and shows what our own renderer shows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.metrics import psnr
+from ilrm_cli.render.level import look_at
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.up import up_direction
+from tests.cli.conftest import SAMPLES
+from tests.cli.run import ilrm
+from tests.viewer.browser import Tab, chromium
+
+pytestmark = pytest.mark.browser
+
+ENOUGH_DB = 25.0
+ONLY_THE_SCENE = ".sse-viewer :not(canvas) { visibility: hidden !important; transition: none !important }"
+
+
+def seen_level(shown: ShownScene, i: int) -> torch.Tensor:
+    """Our picture of input camera i without its roll and with its principal point in the middle, [1, 3, h, w]."""
+    cameras = shown.cameras
+    up = up_direction(cameras.world_from_cam) if shown.up is None else shown.up
+    position, ahead = cameras.positions[i], cameras.forward[i]
+    camera = Cameras(
+        world_from_cam=look_at(position[None], position + ahead, up),
+        focal_px=cameras.focal_px[[i]],
+        center_px=torch.tensor([[cameras.width / 2, cameras.height / 2]]).double(),
+        width=cameras.width,
+        height=cameras.height,
+    ).to(torch.float32)
+    return render(shown.file.gaussians, camera, background=torch.tensor(shown.background), near=shown.near).color
+
+
+def shown_by(tab: Tab) -> torch.Tensor:
+    return torch.from_numpy(tab.picture().copy()).permute(2, 0, 1)[None] / 255
+
+
+def settled(tab: Tab) -> torch.Tensor:
+    """The picture once two in a row are the same: moves take a second or two, more where software renders."""
+    before = shown_by(tab)
+    for _ in range(60):
+        tab.evaluate("new Promise((done) => setTimeout(done, 500))")
+        now = shown_by(tab)
+        if torch.equal(before, now):
+            return now
+        before = now
+    raise AssertionError("the picture never came to rest")
+
+
+def opened(tab: Tab, page: Path, width: int, height: int) -> None:
+    tab.open(f"{page.as_uri()}?webgl", width, height)
+    tab.wait_for("!!window.app")  # there from the first whole frame on
+    tab.evaluate(f"void document.head.append(Object.assign(document.createElement('style'), "
+                 f"{{ textContent: '{ONLY_THE_SCENE}' }}))")  # fmt: skip
+
+
+def compare(folder: Path, scene: Path) -> list[float]:
+    """PSNR of the first frame and of every input view that is stepped to, against our renders."""
+    page = folder / "page.html"
+    assert ilrm("export", scene, "-o", page).status == 0
+    shown = read_shown_scene(scene)
+    width, height = shown.cameras.width, shown.cameras.height
+    ours = [seen_level(shown, i) for i in range(len(shown.cameras))]
+    with chromium(folder / "profile") as tab:
+        opened(tab, page, width, height)
+        first = settled(tab)
+        found = [max(float(psnr(picture, first)) for picture in ours)]
+        Image.fromarray(np.uint8(255 * first[0].permute(1, 2, 0))).save(folder / "first.png")
+        for i, picture in enumerate(ours):
+            tab.evaluate(f"document.querySelectorAll('.sse-annotation-hotspot')[{i}].click()")
+            found.append(float(psnr(picture, settled(tab))))
+        assert tab.complaints == []
+        assert {url.partition(":")[0] for url in tab.requests} == {"file", "data", "blob"}
+        assert len([url for url in tab.requests if url.startswith("file:")]) == 1
+    return found
+
+
+def test_the_sample_scene(tmp_path: Path) -> None:
+    scene = tmp_path / "sample.ply"
+    made = ilrm("reconstruct", SAMPLES / "posed", "-o", scene, "--views", "4", "--size", "192", "--refine", "10")
+    assert made.status == 0, made.err
+    assert min(compare(tmp_path, scene)) > ENOUGH_DB
+
+
+def test_real_photos(tmp_path: Path, shared: Path) -> None:
+    scene = tmp_path / "fox.ply"
+    made = ilrm("reconstruct", shared / "scenes" / "fox", "-o", scene, "--refine", "20")
+    assert made.status == 0, made.err
+    assert min(compare(tmp_path, scene)) > ENOUGH_DB
+
+
+def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
+    from tests.viewer.test_page import START, encode_html  # a page without a scene: the fit needs none
+
+    page = tmp_path / "page.html"
+    page.write_bytes(encode_html(b"", ".ply", title="", start=START))
+    right, up = START.extent
+    with chromium(tmp_path / "profile") as tab:
+        for width, height in ((300, 200), (800, 200), (200, 800)):
+            tab.open(f"{page.as_uri()}?webgl", width, height)
+            tab.wait_for("!!window.sse?.options.noanim")
+            fov = tab.evaluate("window.sse.settings.cameras[0].initial.fov")
+            half = float(np.tan(np.radians(fov / 2)))  # of the longer side
+            seen = (half, half * height / width) if width > height else (half * width / height, half)
+            assert seen[0] >= right - 1e-6
+            assert seen[1] >= up - 1e-6
+            assert min(seen[0] - right, seen[1] - up) < 1e-6
