@@ -1,6 +1,6 @@
 """What the model makes of a prepared scene: the prediction, cleaned; refined if that is wanted; scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
+from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.masking import masked
@@ -49,19 +50,25 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
     """
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
-    cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, model.config.viewpoint_factor
+    return replace(cleaned(gaussians, prepared, model.config), layers=clock.layers())
+
+
+@torch.no_grad()
+def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Prediction:
+    """What `predict` leaves of the Gaussians that a model of this configuration gives, and what it adds."""
+    cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, config.viewpoint_factor
     kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if masks is None else ~masked(masks, factor)
-    if model.config.matching is None:
-        return Prediction(gaussians[kept], layers=clock.layers())
+    if config.matching is None:
+        return Prediction(gaussians[kept])
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
     seen = witnesses(gaussians.means, grid, kept)
     stray = kept & seen.floating()
     kept = kept & ~stray
     solid, support = gaussians[kept], seen.support()[kept]
-    if model.config.backdrop and masks is None:
+    if config.backdrop and masks is None:
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
         support = pad(support, (0, len(solid) - len(support)), value=1.0)
-    return Prediction(solid, support, int(stray.sum()), clock.layers())
+    return Prediction(solid, support, int(stray.sum()))
 
 
 def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:

@@ -1,5 +1,6 @@
 """Between posed photos and the model: which photos are inputs, their frame, and the depths at which to look."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,6 +38,11 @@ class Prepared:
     targets: Views | None  # what the result is scored on; None where nothing is held out
     depth_range: tuple[float, float]  # near, far: z-depths
     normalized_from_world: Similarity
+
+    @property
+    def distance(self) -> float:
+        """Geometric mean of the nearest and farthest surface: how far the scene is, normalised."""
+        return math.sqrt(self.depth_range[0] * self.depth_range[1])
 
     def to(self, device: torch.device | str) -> "Prepared":
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device) if self.targets else None)

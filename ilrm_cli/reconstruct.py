@@ -1,6 +1,5 @@
 """The main job: a folder of photos becomes 3D Gaussians, with what is known about how good they are."""
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.prediction import Score, predict, refined, score_of
-from ilrm_cli.preparation import prepare_photos
+from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.refine import Refinement
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
-from ilrm_cli.selection import select_photos
+from ilrm_cli.selection import Selection, select_photos
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.trace import Trace, trace
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
 MIN_VIEWS = 2  # one photo has no parallax
@@ -72,13 +72,17 @@ class Reconstruction:
     score: Score | None  # None where no photo is held out
     refinement: Refinement | None
     layers: tuple[LayerTime, ...]
+    trace: Trace | None = None  # how the scene formed, layer by layer; None: not asked for
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Reconstruction:
+def reconstruct(
+    photos: Path, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
+) -> Reconstruction:
     """A folder of photos (or what else `gather` takes) becomes a scene: model, poses, and `reconstruct_capture`.
 
+    With `trace_pictures` the model runs once more to be traced, with so many pictures per layer; the scene is the same.
     Raises InputError for photos, poses, weights or settings that cannot be used.
     """
     check_views(photos, settings)
@@ -87,7 +91,8 @@ def reconstruct(photos: Path, settings: Settings, report: Report = ignore) -> Re
         loaded = load(settings, report)
     with watch.stage("poses"):
         capture = posed_photos(photos, settings, report)
-    return with_seconds(reconstruct_capture(capture, loaded, settings, report), watch.seconds)
+    result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures)
+    return with_seconds(result, watch.seconds)
 
 
 def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> Capture:
@@ -130,80 +135,86 @@ def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstru
 
 
 def reconstruct_capture(
-    capture: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore
+    capture: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
 ) -> Reconstruction:
     """View selection, normalisation, one forward pass, optional refinement, score on held-out photos.
 
     `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on what the
-    process made before. Raises InputError for a capture or settings that cannot be used.
+    process made before. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot
+    be used.
     """
-    watch = _Stopwatch()
-    model = loaded.model
-    device = resolve_device(settings.device)
-    renderer = renderer_for(device)
+    watch, model = _Stopwatch(), loaded.model
     with watch.stage("poses"):
         side = settings.long_side_px or model.config.long_side_px
         chosen = select_photos(capture, settings.views, model.config, side, seed=settings.seed, report=report)
-        used, held_out, scored = chosen.used, chosen.held_out, chosen.scored
     with watch.stage("load"):
-        prepared = prepare_photos(capture, used, scored, settings.long_side_px, model.config, report).to(device)
-    scale = None
+        prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, model.config, report).to(
+            resolve_device(settings.device)
+        )
     with watch.stage("scale"):
-        if settings.auto_scale and prepared.targets:
-            prepared, scale = best_scale(
-                prepared, lambda attempt: predict(model, attempt).gaussians, model.config.size_multiple, report
-            )
+        prepared, scale = _best_scale(loaded, prepared, report) if settings.auto_scale else (prepared, None)
     with watch.stage("inference"):
         predicted = predict(model, prepared, report)
-        gaussians = predicted.gaussians
-
-    refinement = None
+    with watch.stage("trace"):
+        formed = trace(model, prepared, trace_pictures, report) if trace_pictures else None
     with watch.stage("refine"):
-        if settings.refine > 0:
-            refinement = refined(predicted, prepared, settings.refine, report)
-            gaussians = refinement.gaussians
+        refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
+    gaussians = refinement.gaussians if refinement else predicted.gaussians
     with watch.stage("score"):
         score = score_of(gaussians, prepared.targets, report) if prepared.targets else None
-    timings = watch.seconds | {
-        "cross_attention": sum(layer.cross_ms for layer in predicted.layers) / 1e3,
-        "self_attention": sum(layer.self_ms for layer in predicted.layers) / 1e3,
-    }
     return Reconstruction(
         gaussians=gaussians,
         floating=predicted.floating,
         capture=capture,
-        used=used,
-        held_out=held_out,
-        scored=scored,
+        used=chosen.used,
+        held_out=chosen.held_out,
+        scored=chosen.scored,
         left_out=chosen.left_out,
         scale=scale,
         inputs=prepared.inputs,
         targets=prepared.targets,
-        depth=math.sqrt(prepared.depth_range[0] * prepared.depth_range[1]),
+        depth=prepared.distance,
         normalized_from_world=prepared.normalized_from_world,
         model_name=loaded.name,
         model_sha256=loaded.sha256,
         max_views=model.config.max_views,
-        device=device.type,
-        renderer=renderer,
+        device=gaussians.means.device.type,
+        renderer=renderer_for(gaussians.means.device),
         score=score,
         refinement=refinement,
         layers=predicted.layers,
-        timings_s=timings,
-        warnings=(*capture.warnings, *_advice_on_counts(loaded, len(used), len(held_out), len(scored))),
+        trace=formed,
+        timings_s=watch.seconds | _attention_s(predicted.layers),
+        warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen)),
     )
 
 
-def _advice_on_counts(loaded: LoadedModel, used: int, held_out: int, scored: int) -> Iterator[str]:
-    config = loaded.model.config
+def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tuple[Prepared, ScaleChoice | None]:
+    """The scene at the scale that suits the model best, as far as held-out photos can tell."""
+    if not prepared.targets:
+        return prepared, None
+    model = loaded.model
+    return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, model.config.size_multiple, report)
+
+
+def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:
+    """Seconds of all layers by kind of attention: parts of the inference."""
+    return {
+        "cross_attention": sum(layer.cross_ms for layer in layers) / 1e3,
+        "self_attention": sum(layer.self_ms for layer in layers) / 1e3,
+    }
+
+
+def _advice_on_counts(loaded: LoadedModel, chosen: Selection) -> Iterator[str]:
+    config, used = loaded.model.config, len(chosen.used)
     if not config.min_views <= used <= config.max_views:
         least = f"{config.min_views} to " if config.min_views < config.max_views else ""
         yield (
             f"the model {loaded.name} was trained for {least}{config.max_views} views, {used} are used: "
             "expect less than its best."
         )
-    if scored < held_out:
-        yield f"of {held_out} photos that are held out, {scored} evenly chosen ones are scored."
+    if len(chosen.scored) < len(chosen.held_out):
+        yield f"of {len(chosen.held_out)} photos that are held out, {len(chosen.scored)} evenly chosen ones are scored."
 
 
 class _Stopwatch:
