@@ -12,12 +12,21 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import decode_scene, encode_scene, losses, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
-from ilrm_cli.io.scene import SceneRecord, encode_record, is_record, read_record, record_path, write_record
+from ilrm_cli.io.scene import (
+    SceneRecord,
+    cameras_of,
+    encode_record,
+    is_record,
+    photo_folder_of,
+    photos_as_recorded,
+    read_record,
+    record_path,
+    write_record,
+)
 from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.render.rasterize import NEAR, prepare, render, renderer_for
 from ilrm_cli.shown_scene import read_shown_scene
 
 MIN_PSNR_DB = 30.0  # below it, the difference from the original is seen without looking for it
@@ -79,10 +88,11 @@ def convert(
     copied = _record_to_copy(scene, output, overwrite)
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
-        trip = write_and_compare(file, part, suffix, sight, device, report)
+        part.write_bytes(encode_scene(file, suffix))
+        trip = read_back(part, suffix, file, sight, device, report)
         if copied is not None:
             output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
-            write_record(record_path(output), replace(copied, ply_sha256=sha256_of(part)))
+            write_record(record_path(output), copied)
     dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and were left out.",)
     return Converted(
         output=output,
@@ -96,17 +106,15 @@ def convert(
     )
 
 
-def write_and_compare(
-    file: SceneFile,
+def read_back(
     path: Path,
     suffix: str,
+    file: SceneFile,
     sight: Sight,
     device: torch.device | str = "cpu",
     report: Report = ignore,
 ) -> RoundTrip:
-    """Write a scene to `path` in the format of `suffix`, read it back and compare the pictures of both."""
-    data = encode_scene(file, suffix)
-    path.write_bytes(data)
+    """Read what was written of a scene to `path` in the format of `suffix`, and compare the pictures of both."""
     read = decode_scene(path, suffix)
     assert len(read.gaussians) == len(file.gaussians), f"{len(read.gaussians)} of {len(file.gaussians)} were read back"
     psnr_db = compared(file.gaussians.to(device), read.gaussians.to(device), sight, report)
@@ -116,7 +124,7 @@ def write_and_compare(
             f"read back from {suffix}, the scene looks different ({psnr_db:.1f} dB PSNR): its precision does not "
             f"suffice here; keep the .ply.",
         )
-    return RoundTrip(len(data), psnr_db, len(sight.cameras), warnings)
+    return RoundTrip(path.stat().st_size, psnr_db, len(sight.cameras), warnings)
 
 
 @torch.inference_mode()
@@ -132,6 +140,13 @@ def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = 
     return float(torch.cat(values).mean())
 
 
+def sight_of(record: SceneRecord) -> Sight:
+    """The input cameras of a scene with its record."""
+    cameras = cameras_of(record, "input")
+    assert cameras is not None, "a scene is made from inputs"
+    return Sight(cameras, record.background, NEAR / record.model_from_world.scale)
+
+
 def _record_to_copy(scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
     """The record to be written beside the output; None where there is none or the right one lies there already."""
     source, target = record_path(scene), record_path(output)
@@ -143,10 +158,11 @@ def _record_to_copy(scene: Path, output: Path, overwrite: bool) -> SceneRecord |
     refuse_existing(target, overwrite)
     if target.exists() and not (target.is_file() and is_record(target)):
         raise InputError(f"{target} is not a scene's record and would be replaced; choose another --output.")
-    return record
+    photos = photo_folder_of(record, source)
+    return record if photos is None else replace(record, photos=photos_as_recorded(photos, target))
 
 
 def _same(one: SceneRecord, other: SceneRecord) -> bool:
-    """Whether both tell of one scene, in whatever formats it lies beside them."""
-    contents = [json.loads(encode_record(replace(record, ply_sha256=None))) for record in (one, other)]
+    """Whether both tell of one scene, from wherever they point to its photos."""
+    contents = [json.loads(encode_record(replace(record, photos=None))) for record in (one, other)]
     return bool(contents[0] == contents[1])

@@ -1,4 +1,4 @@
-"""A reconstruction on disk: the .ply file that viewers read and the `scene.json` that tells how it was made."""
+"""A reconstruction on disk: the scene file that viewers read and the `scene.json` that tells how it was made."""
 
 import dataclasses
 import hashlib
@@ -13,9 +13,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
+from ilrm_cli.conversion import RoundTrip, read_back, sight_of
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import encode_scene, suffix_of
+from ilrm_cli.formats.files import Y_UP, encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import sha256_of
@@ -42,7 +43,8 @@ RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 class EncodedScene:
     """What is to be written."""
 
-    content: bytes  # of the scene file
+    file: SceneFile
+    content: bytes  # of it, in the format of the output
     record: SceneRecord
     gaussians: int  # in it
     dropped: int  # Gaussians with numbers that are not finite: left out of the file
@@ -55,14 +57,19 @@ class Exported:
     record: SceneRecord
     gaussians: int
     dropped: int  # Gaussians with numbers that are not finite: left out of the file
+    trip: RoundTrip  # the file as it was written, against the scene in memory
     seconds: float
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each."""
-        if not self.dropped:
-            return ()
-        return (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
+        dropped = (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
+        turned = (
+            f"{self.record.scene_suffix} is turned from y down to y up by itself and does not stand upright with "
+            f"--frame {self.record.frame}; --frame input is meant for it.",
+        )
+        upright = self.record.frame == "input" or self.record.scene_suffix not in Y_UP
+        return (*(dropped if self.dropped else ()), *(() if upright else turned), *self.trip.warnings)
 
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
@@ -89,8 +96,8 @@ def export(
     """
     start = time.perf_counter()
     encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
-    write_scene(encoded, output)
-    return Exported(encoded.record, encoded.gaussians, encoded.dropped, time.perf_counter() - start)
+    trip = write_scene(encoded, output, result.device)
+    return Exported(encoded.record, encoded.gaussians, encoded.dropped, trip, time.perf_counter() - start)
 
 
 def encode(
@@ -110,7 +117,8 @@ def encode(
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     suffix = suffix_of(output)
-    content = encode_scene(SceneFile(scene[finite], comments(result, settings)), suffix)
+    file = SceneFile(scene[finite], comments(result, settings))
+    content = encode_scene(file, suffix)
     record = dataclasses.replace(
         record_of(result, settings, frame),
         inputs_sha256=inputs_sha256,
@@ -118,15 +126,17 @@ def encode(
         scene_suffix=suffix,
         photos=None if photos is None else photos_as_recorded(photos, record_path(output)),
     )
-    return EncodedScene(content, record, int(finite.sum()), int((~finite).sum()))
+    return EncodedScene(file, content, record, int(finite.sum()), int((~finite).sum()))
 
 
-def write_scene(encoded: EncodedScene, output: Path) -> None:
-    """The scene and its record, put in place as `export` promises."""
+def write_scene(encoded: EncodedScene, output: Path, device: str = "cpu") -> RoundTrip:
+    """The scene, read back and compared, and its record, put in place as `export` promises."""
     with replacing(output) as part:
         part.write_bytes(encoded.content)
+        trip = read_back(part, encoded.record.scene_suffix, encoded.file, sight_of(encoded.record), device)
         output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
         write_record(record_path(output), encoded.record)  # before the scene, which never stands without it
+    return trip
 
 
 def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:

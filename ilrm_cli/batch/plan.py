@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.formats.files import suffix_of
 from ilrm_cli.io.photo_files import is_video, natural_order
 from ilrm_cli.wording import listed
 
@@ -20,7 +21,7 @@ class Job:
 
     name: str  # of the folder, or of the video without its suffix; after its parent's where several are called so
     photos: Path  # as given
-    output: Path  # the .ply
+    output: Path  # the scene file
 
 
 def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
@@ -45,12 +46,12 @@ def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
 
 
 def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
-    """A job for each place found. `template` is the path of the .ply with `{name}` and `{parent}` to be filled in.
+    """A job for each place found. `template` is the path of the scene with `{name}` and `{parent}` to be filled in.
 
-    Raises InputError for a template that is no .ply, holds other braces or gives several places the same scene.
+    Raises InputError for a template of an unknown suffix or with other braces, and where several places would share a
+    scene.
     """
-    if not template.lower().endswith(".ply"):
-        raise InputError(f"--output {template}: scenes are written as .ply; write 'out/{{name}}.ply'.")
+    suffix_of(Path(template))
     if unknown := [held for held in re.findall(r"\{[^{}]*\}", template) if held not in PLACEHOLDERS]:
         raise InputError(f"--output {template}: {unknown[0]} is unknown; {' and '.join(PLACEHOLDERS)} are filled in.")
     jobs = tuple(_job(place, template) for place in found)

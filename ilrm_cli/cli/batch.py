@@ -42,7 +42,7 @@ def batch(
     ],
     output: Annotated[
         str,
-        typer.Option("--output", "-o", help="The .ply of each; {name} is the folder's name, {parent} its parent's."),
+        typer.Option("--output", "-o", help="The scene of each; {name} is the folder's name, {parent} its parent's."),
     ] = "{name}.ply",
     views: ViewCount = None,
     refine: Refine = 0,

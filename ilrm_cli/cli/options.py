@@ -52,7 +52,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more about what was done.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
-SceneOutput = Annotated[Path, typer.Option("--output", "-o", help="The .ply to write; its record goes beside it.")]
+SceneOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it.",
+    ),
+]
 KnownCamera = Annotated[
     str | None,
     typer.Option("--camera", help='Known lens, kept as it is: "PINHOLE 1200,1200,960,540" or a cameras.txt of COLMAP.'),

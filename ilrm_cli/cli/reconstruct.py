@@ -93,6 +93,7 @@ def reconstruct(
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """The same for people."""
+    from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
     from ilrm_cli.report.summary import ATTENTIONS, STAGES
 
@@ -123,6 +124,8 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
             f"{refined['iterations']} of {refined['ran']} iterations."
         )
     shown.say(summary["verdict"])
+    if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
+        shown.say(f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written.")
     shown.say(
         f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
         f"in {timings['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, UInt8, UInt32
 from numpy import ndarray
 from plyfile import PlyData, PlyElement
 
-from ilrm_cli.formats.packing import morton_order, with_largest, without_largest
+from ilrm_cli.formats.packing import along_a_curve, with_largest, without_largest
 from ilrm_cli.formats.ply import header_line, parsed, rest_names
 from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.harmonics import SH_C0
@@ -34,8 +34,7 @@ SH_COUNTS = (9, 24, 45)
 
 def encode_compressed_ply(file: SceneFile) -> bytes:
     """The bytes of the file, with one header line per comment."""
-    scene = ready_to_write(file.gaussians)
-    scene = scene[morton_order(scene.means.numpy()).tolist()] if len(scene) else scene
+    scene = along_a_curve(ready_to_write(file.gaussians))
     colors = 0.5 + SH_C0 * scene.harmonics[:, 0].double().numpy()
     opacities = scene.opacities.double().numpy()[:, None]
     log_scales = scene.scales.double().clamp_min(1e-30).log().clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT).numpy()
@@ -65,13 +64,13 @@ def encode_compressed_ply(file: SceneFile) -> bytes:
 def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     """Read a scene, or take what was parsed of the file already.
 
-    Raises `InputError` for a file that is missing, cut short, of another layout, or without one usable Gaussian.
+    Raises `InputError` for a file that is cut short, of another layout, or without one usable Gaussian.
     """
     ply = ply or parsed(path)
     count, chunks = _counts(path, ply)
     chunk = np.repeat(np.arange(chunks), CHUNK)[:count]
     words = {name: np.asarray(ply["vertex"][name], dtype=np.uint32) for name in PACKED}
-    has_colors = COLOR_RANGE[0] in ply["chunk"].data.dtype.names
+    has_colors = set(COLOR_RANGE) <= set(ply["chunk"].data.dtype.names)
     ranges = np.stack([ply["chunk"][name] for name in _chunk_names(has_colors)], 1).astype(np.float64)[chunk]
 
     def inside(fractions: Float[ndarray, "gaussian 3"], first: int) -> Float[ndarray, "gaussian 3"]:

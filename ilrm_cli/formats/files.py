@@ -49,6 +49,7 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".sog": decode_sog,
     ".glb": decode_glb,
 }
+Y_UP = (".spz", ".glb")  # turned to y up on the way out
 _WITHOUT_HARMONICS = (".splat",)
 _WITH_CONFIDENCE = (".ply", ".glb")
 

@@ -22,6 +22,11 @@ def turned(gaussians: Gaussians, about: Literal["x", "z"]) -> Gaussians:
     return gaussians.transformed(Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64)))
 
 
+def along_a_curve(gaussians: Gaussians) -> Gaussians:
+    """The same scene in the order of `morton_order`."""
+    return gaussians[torch.from_numpy(morton_order(gaussians.means.numpy()))]
+
+
 def morton_order(means: Float[ndarray, "gaussian 3"]) -> Int[ndarray, " gaussian"]:
     """Indices along a Z-order curve through the scene's box: neighbours in space become neighbours in the file."""
     low, high = means.min(0), means.max(0)

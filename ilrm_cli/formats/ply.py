@@ -27,6 +27,7 @@ LOGIT_LIMIT = 20.0
 # f_rest_* properties of a file, by degree of its spherical harmonics: 3 channels x ((degree + 1)² - 1).
 REST_COUNTS = (0, 9, 24, 45)
 
+SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two: of compressed files
 MEANS = ("x", "y", "z")
 NORMALS = ("nx", "ny", "nz")
 BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
@@ -73,8 +74,8 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
     Binary of either byte order or ascii, properties in any order, normals optional.
 
-    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is missing,
-    cut short, no splat scene, or without one usable Gaussian.
+    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is cut
+    short, no splat scene, or without one usable Gaussian.
     """
     ply = ply or parsed(path)
     if "vertex" not in ply:
@@ -110,16 +111,19 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
 
 def parsed(path: Path) -> PlyData:
-    if not path.is_file():
-        raise InputError(
-            f"the scene {path} does not exist." if not path.exists() else f"the scene {path} is not a file."
-        )
+    """A .ply file of any content. Raises `InputError` for one that is cut short or none."""
     try:
-        return PlyData.read(str(path))
+        ply = PlyData.read(str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a .ply file.") from error
-    except (PlyParseError, ValueError) as error:
+    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:  # the last two: of absurd counts
         raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error}).") from error
+    lists = [
+        element.name for element in ply.elements if element.name in SCENE_ELEMENTS and element.data.dtype.hasobject
+    ]
+    if lists:
+        raise InputError(f"{path} has lists of numbers for each {lists[0]}: it is not a Gaussian splat scene.")
+    return ply
 
 
 def rest_names(count: int) -> list[str]:

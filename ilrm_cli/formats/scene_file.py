@@ -56,7 +56,7 @@ def from_columns(
     with np.errstate(invalid="ignore"):
         columns = (means, quaternions / lengths, scales, opacities, harmonics)
     with np.errstate(over="ignore"):
-        return Gaussians(*(torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32)) for column in columns))
+        return Gaussians(*(torch.from_numpy(np.array(column, dtype=np.float32, order="C")) for column in columns))
 
 
 def usable(

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.packing import morton_order, with_largest, without_largest
+from ilrm_cli.formats.packing import along_a_curve, with_largest, without_largest
 from ilrm_cli.formats.palettes import CODEBOOK, codebook, palette
 from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.gaussians import Gaussians
@@ -39,8 +39,7 @@ GAUSSIANS_PER_SET = 8  # of harmonics, in a scene of middling size
 
 def encode_sog(file: SceneFile) -> bytes:
     """The bytes of a .sog file."""
-    scene = ready_to_write(file.gaussians)
-    scene = scene[morton_order(scene.means.numpy()).tolist()]
+    scene = along_a_curve(ready_to_write(file.gaussians))
     size = _picture_size(len(scene))
     log_means = scene.means.double().numpy()
     log_means = np.sign(log_means) * np.log1p(np.abs(log_means))

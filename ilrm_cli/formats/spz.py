@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.packing import morton_order, turned, with_largest, without_largest
+from ilrm_cli.formats.packing import along_a_curve, turned, with_largest, without_largest
 from ilrm_cli.formats.scene_file import (
     MAX_GAUSSIANS,
     SceneFile,
@@ -68,8 +68,7 @@ class _Layout:
 
 def encode_spz(file: SceneFile) -> bytes:
     """The bytes of a version 3 file."""
-    scene = turned(ready_to_write(file.gaussians), about="x")
-    scene = scene[morton_order(scene.means.numpy()).tolist()]
+    scene = along_a_curve(turned(ready_to_write(file.gaussians), about="x"))
     means = scene.means.double().numpy()
     fraction = _fraction(means)
     fixed = np.rint(means * 2.0**fraction).astype("<i4")
@@ -101,7 +100,9 @@ def decode_spz(path: Path) -> SceneFile:
         start += layout.count * size
     positions, opacities, colors, scales, quaternions, higher = parts
     harmonics = [(colors[:, None] / 255.0 - 0.5) / COLOR_RANGE]
-    harmonics.append((higher.reshape(layout.count, -1, 3).astype(np.float64) - SH_STEPS) / SH_STEPS)
+    harmonics.append(
+        (higher.reshape(layout.count, HIGHER_BASES[layout.degree], 3).astype(np.float64) - SH_STEPS) / SH_STEPS
+    )
     read = from_columns(
         means=_positions(positions, layout),
         quaternions=_quaternions(quaternions, layout.version),

@@ -44,6 +44,7 @@ def summarize(result: Reconstruction, written: Exported, output: Path, total_s: 
             "psnr_before": refined.psnr_before,
             "psnr_after": refined.psnr_after,
         },
+        "round_trip": {"psnr": written.trip.psnr_db, "views": written.trip.views, "bytes": written.trip.bytes},
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
         "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],

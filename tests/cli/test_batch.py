@@ -110,7 +110,7 @@ def test_a_bug_has_its_own_status_and_its_traceback(root, monkeypatch):
         (["none/*"], "nothing matches none/*"),
         (["."], "--model zz: "),
         ([".", "--summary", "none/s.jsonl"], "the folder none does not exist"),
-        ([".", "-o", "x.splat"], "written as .ply"),
+        ([".", "-o", "x.obj"], ".obj is unknown"),
         ([".", "--views", "1"], "--views 1: a scene needs at least 2 photos"),
     ],
 )

@@ -15,7 +15,7 @@ from tests.cli.run import ilrm, ilrm_process
 
 KEYS = {
     "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
-    "refine", "auto_scale", "verdict", "timings_s", "layers", "warnings",
+    "refine", "auto_scale", "round_trip", "verdict", "timings_s", "layers", "warnings",
 }  # fmt: skip
 TIMINGS = {
     "poses",

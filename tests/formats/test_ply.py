@@ -181,13 +181,6 @@ def test_files_that_are_no_scene(tmp_path: Path, content: bytes, message: str) -
         decode_ply(file)
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        decode_ply(tmp_path / "none.ply")
-    with pytest.raises(InputError, match="is not a file"):
-        decode_ply(tmp_path)
-
-
 def _write(folder: Path, scene: Gaussians) -> str:
     file = folder / "a.ply"
     file.write_bytes(encode_ply(SceneFile(scene)))
