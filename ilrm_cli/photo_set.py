@@ -13,10 +13,10 @@ from PIL import Image
 from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.masks import find_mask, masks_without_photo, read_mask
+from ilrm_cli.io.masks import find_mask, masks_without_photo, pixels_that_count, read_mask
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.photos import on_white, read_upright
 from ilrm_cli.io.unreadable import UnreadablePhoto
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
@@ -122,8 +122,13 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
         also += unused_masks(root, [*names, *below], masks.values())
         return PhotoSet(names, masks, len(names), warnings=tuple(also))
     frames, warnings = {}, []
-    share = replace(choice, max_frames=max(2, choice.max_frames // len(videos)))
-    for video in videos:
+    if choice.max_frames < len(videos):
+        raise InputError(
+            f"--max-frames {choice.max_frames} is less than one for each of {len(videos)} videos; ask for more."
+        )
+    each, spare = divmod(choice.max_frames, len(videos))
+    for index, video in enumerate(videos):
+        share = replace(choice, max_frames=each + (index < spare))
         files, said = frames_of_video(video, share, cache, report)
         inside = video.name if video == place else video.relative_to(root).as_posix()
         frames.update({f"{inside}/{file.name}": file for file in files})
@@ -153,14 +158,17 @@ def look_at(
 
     def glance(name: str) -> Look | str:
         try:
-            image = Image.fromarray(read_photo(paths[name], at_least=LOOK_PX)).convert("L")
+            image = read_upright(paths[name], LOOK_PX)
         except UnreadablePhoto as error:
             return error.reason
         try:
-            if name in masks:
-                read_mask(masks[name], photo_header(paths[name]))
+            unmasked = read_mask(masks[name], photo_header(paths[name])) if name in masks else None
         except UnreadablePhoto as error:
             return f"its mask cannot be used: {error.reason}"
+        counts = pixels_that_count(image, unmasked)
+        if counts is not None and not counts.any():
+            return "all of it is transparent or masked"
+        image = on_white(image).convert("L")
         image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
         grey = np.asarray(image)
         return Look(signature_of(grey), sharpness_of(grey))

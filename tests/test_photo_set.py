@@ -111,6 +111,18 @@ def test_masks_of_no_photo_are_named(tmp_path):
     assert warning.startswith("3 masks match no photo and are not used (a/001.jpg, a/no.png, b/002.png); IMG_1.jpg.png")
 
 
+def test_photos_of_which_nothing_is_left_are_left_out(tmp_path):
+    """Transparent all over, or opaque only where the mask is black."""
+    left, right = np.zeros((2, 120, 160), dtype=np.uint8)
+    left[:, :80], right[:, 80:] = 255, 255
+    for i, view in enumerate(views_along_a_wall(6)):
+        alpha = np.zeros_like(left) if i == 1 else left
+        save_all(tmp_path / "images", [np.dstack([view, alpha])], f"{i}.png")
+    save_all(tmp_path / "masks", [right], "2.png")
+    reason = "all of it is transparent or masked"
+    assert reasons(found_in(tmp_path)) == {"1.png": reason, "2.png": reason}
+
+
 def test_a_broken_photo_is_not_blamed_on_its_mask(tmp_path):
     save_all(tmp_path / "images", views_along_a_wall(4))
     save_all(tmp_path / "masks", [np.full((120, 160), 255, dtype=np.uint8)] * 4)
@@ -162,6 +174,16 @@ def test_a_video_and_a_folder_of_videos(tmp_path):
     assert {name.split("/")[0] for name in both.paths} == {"a.mp4", "b.mp4"}
 
 
+def test_many_videos_share_the_frames(tmp_path):
+    (tmp_path / "films").mkdir()
+    for seed, name in enumerate("abcd"):
+        write_video(tmp_path / "films" / f"{name}.mp4", views_along_a_wall(8, seed=seed), 10.0)
+    photos = found_in(tmp_path / "films", VideoChoice(max_frames=7), tmp_path / "cache")
+    assert [name[0] for name in (*photos.paths, *reasons(photos))] == list("aabbccd")
+    with pytest.raises(InputError, match="--max-frames 3 is less than one for each of 4 videos"):
+        found_in(tmp_path / "films", VideoChoice(max_frames=3), tmp_path / "cache")
+
+
 def test_videos_beside_photos_are_named_only(tmp_path):
     save_all(tmp_path / "photos", views_along_a_wall(3))
     (tmp_path / "photos" / "IMG_1.MOV").write_bytes(b"x")
@@ -207,17 +229,17 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, mon
     save_all(tmp_path / "photos", views_along_a_wall(60))
     alive: set[int] = set()
     most = 0
-    read = photo_set.read_photo
+    read = photo_set.read_upright
 
-    def counted(path: Path, at_least: tuple[int, int] | None = None) -> np.ndarray:
+    def counted(path: Path, at_least: tuple[int, int] | None = None) -> Image.Image:
         nonlocal most
-        image = np.array(read(path, at_least))
+        image = read(path, at_least)
         alive.add(id(image))
         weakref.finalize(image, alive.discard, id(image))
         most = max(most, len(alive))
         return image
 
-    monkeypatch.setattr(photo_set, "read_photo", counted)
+    monkeypatch.setattr(photo_set, "read_upright", counted)
     assert found_in(tmp_path / "photos").found == 60
     gc.collect()
     assert not alive

@@ -66,14 +66,22 @@ def read_masked_photo(
     picture of the photo as stored or upright, is not black. None if all do. Pixels that do not count are white.
     """
     image = read_upright(path, at_least)
-    counts = np.asarray(image.getchannel("A")) >= OPAQUE if image.mode == "RGBA" else None
     colours = np.asarray(on_white(image))
-    if mask is not None:
-        unmasked = resized_mask(read_mask(mask, photo_header(path)), image.size)
-        counts = unmasked if counts is None else counts & unmasked
+    counts = pixels_that_count(image, None if mask is None else read_mask(mask, photo_header(path)))
     if counts is None or counts.all():
         return colours, None
     return np.where(counts[..., None], colours, np.uint8(255)), counts
+
+
+def pixels_that_count(
+    image: Image.Image, unmasked: Bool[ndarray, "h w"] | None
+) -> Bool[ndarray, "height width"] | None:
+    """The pixels that are opaque and, by a mask of any size, not masked; None where neither is said."""
+    opaque = np.asarray(image.getchannel("A")) >= OPAQUE if image.mode == "RGBA" else None
+    if unmasked is None:
+        return opaque
+    counts = resized_mask(unmasked, image.size)
+    return counts if opaque is None else counts & opaque
 
 
 def read_mask(mask: Path, header: PhotoHeader) -> Bool[ndarray, "height width"]:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, features
-from PIL.TiffImagePlugin import IFDRational
+from PIL import ExifTags, Image, UnidentifiedImageError, features
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
@@ -24,6 +24,8 @@ UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # EXIF orientation -> what makes it upright
+WIDE_MODES = ("F", "I")  # 32 bits for each pixel, of which no file says what is white; Pillow would cut them at 255
+WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
 MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, refuses what phones take today
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL refuses twice this
@@ -80,6 +82,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
     if path.suffix.lower() == ".avif" and not features.check("avif"):
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
     with broken_named(path), Image.open(path) as image:
+        if image.mode in WIDE_MODES:
+            raise _wide(path)
         yield image
 
 
@@ -123,5 +127,24 @@ def _unreadable(path: Path, error: Exception) -> InputError:
         return UnreadablePhoto(path, f"it has more than {MAX_PIXELS // 10**6} megapixels", "make it smaller")
     if path.stat().st_size == 0:
         return UnreadablePhoto(path, "it is empty")
+    if isinstance(error, UnidentifiedImageError) and _tiff_bits(path) == WIDE_BITS:
+        return _wide(path)
     cut = "truncated" in str(error).lower()
     return UnreadablePhoto(path, "it is cut short" if cut else "it is damaged or no photo")
+
+
+def _wide(path: Path) -> UnreadablePhoto:
+    return UnreadablePhoto(path, "its colours are 32-bit numbers", "save it with 8 or 16 bits for each colour")
+
+
+def _tiff_bits(path: Path) -> int | None:
+    """Bits for each colour of a TIFF that Pillow does not know; None if it is no TIFF."""
+    with path.open("rb") as file:
+        try:
+            directory = ImageFileDirectory_v2(file.read(TIFF_HEADER_BYTES))
+            file.seek(directory.next)
+            directory.load(file)
+        except BROKEN_EXIF:
+            return None
+    bits = directory.get(ExifTags.Base.BitsPerSample)
+    return bits[0] if isinstance(bits, tuple) else bits

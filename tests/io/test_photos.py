@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageCms
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_header import photo_header, photo_size
 from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.unreadable import UnreadablePhoto
 
 CORNERS = np.array([[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [200, 200, 0]]], dtype=np.uint8)  # 2x2: one per corner
 
@@ -75,6 +76,28 @@ def test_transparency_is_laid_on_white(tmp_path):
     rgba[:, 1, 3], rgba[:, 2, 3] = 51, 255
     Image.fromarray(rgba).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png")[0, :, 0], [255, 204, 0])
+
+
+def float_tiff(path: Path) -> None:
+    """A TIFF of three 32-bit floating-point colours, which Pillow neither writes nor knows."""
+    entries = [(256, 8), (257, 8), (259, 1), (262, 2), (273, 200), (277, 3), (278, 8), (279, 8 * 8 * 12)]
+    shorts = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries]
+    three = [struct.pack("<HHII", tag, 3, 3, place) for tag, place in ((258, 180), (339, 186))]
+    fields = sorted([*shorts, *three], key=lambda field: field[:2][::-1])
+    head = b"II*\0" + struct.pack("<IH", 8, len(fields)) + b"".join(fields) + struct.pack("<I", 0)
+    head = head.ljust(180, b"\0") + struct.pack("<6H", 32, 32, 32, 3, 3, 3)
+    path.write_bytes(head.ljust(200, b"\0") + np.full((8, 8, 3), 0.5, np.float32).tobytes())
+
+
+def test_photos_whose_white_is_not_known_are_refused(tmp_path):
+    """Pillow would cut linear values in [0, 1] to black."""
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "grey.tif")
+    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(tmp_path / "integers.tif")
+    float_tiff(tmp_path / "colours.tif")
+    for path in tmp_path.iterdir():
+        for read in (read_photo, photo_header):
+            with pytest.raises(UnreadablePhoto, match="its colours are 32-bit numbers; save it with 8 or 16 bits"):
+                read(path)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16", "CMYK"])
