@@ -13,12 +13,11 @@ from ilrm_cli.io.masks import read_masked_photo, resized_mask
 from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, turned_lens, turned_pose
 from ilrm_cli.pose.sparse_depth import sparse_depth_of
-from ilrm_cli.pose.undistort import undistort
+from ilrm_cli.pose.undistort import ALL_COUNTS, grey_mask, undistort
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import PosedPhoto, Views
 
 OVERSAMPLING = 2  # photos are reduced to this many times the wanted size before they are undistorted
-ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, rounding apart
 
 
 def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
@@ -37,7 +36,7 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
         image, fitted = _fitted(colours, lens, turns[index], width, height)
         if counts is None:
             return image, None, fitted
-        shown, _ = _fitted(np.repeat(counts[..., None] * np.uint8(255), 3, axis=2), lens, turns[index], width, height)
+        shown, _ = _fitted(grey_mask(counts), lens, turns[index], width, height)
         unmasked = shown.min(axis=2) >= ALL_COUNTS
         return np.where(unmasked[..., None], image, np.uint8(255)), unmasked, fitted
 

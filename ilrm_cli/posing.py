@@ -2,7 +2,8 @@
 
 DIR/sparse/0/         COLMAP model, binary, pinhole cameras
 DIR/images/           upright undistorted photos, JPEG
-DIR/transforms.json   the same cameras for nerfstudio and instant-ngp
+DIR/masks/            of every photo where any has masked or transparent pixels: black there, undistorted like it
+DIR/transforms.json   the same cameras and masks for nerfstudio and instant-ngp
 DIR/pose_card.json    how good the poses are
 """
 
@@ -16,24 +17,28 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.io.atomic import replacing_folder
 from ilrm_cli.io.copies import COPY_QUALITY
+from ilrm_cli.io.masks import read_masked_photo
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.pose.card import PoseCard, pose_card
-from ilrm_cli.pose.pinhole_model import PinholePhoto, points_inside, reconstruction_of, transforms_of
-from ilrm_cli.pose.undistort import undistort
+from ilrm_cli.pose.pinhole_model import PinholePhoto, mask_name, points_inside, reconstruction_of, transforms_of
+from ilrm_cli.pose.undistort import undistort, undistorted_mask
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import Capture, PosedPhoto
 
 IMAGES = "images"
 MODEL = "sparse/0"
-WRITTEN = frozenset({IMAGES, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
+MASKS = "masks"
+WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,11 @@ def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report =
         return _write_flat(capture.photos[index], files[index], folder / IMAGES)
 
     flat = in_threads(write, range(len(files)), "undistorted", report)
+    masks = _write_masks(capture.photos, flat, folder / MASKS, report)
     model = folder / MODEL
     model.mkdir(parents=True)
     reconstruction_of(flat).write_binary(str(model))
-    _write_json(folder / "transforms.json", transforms_of(flat, IMAGES))
+    _write_json(folder / "transforms.json", transforms_of(flat, IMAGES, MASKS if masks else None))
     _write_json(folder / "pose_card.json", dataclasses.asdict(card))
 
 
@@ -108,6 +114,27 @@ def _write_flat(photo: PosedPhoto, file: str, images: Path) -> PinholePhoto:
     Image.fromarray(image).save(images / file, "JPEG", quality=COPY_QUALITY, subsampling=0)
     points = photo.points if photo.points is not None else np.zeros((0, 3))
     return PinholePhoto(file, lens, photo.world_from_cam, points_inside(points, lens, photo.world_from_cam, image))
+
+
+def _write_masks(photos: Sequence[PosedPhoto], flat: Sequence[PinholePhoto], folder: Path, report: Report) -> bool:
+    """A mask for each photo, as COLMAP and nerfstudio want them, if any has one; whether there are any."""
+
+    def write(index: int) -> bool:
+        _, counts = read_masked_photo(photos[index].path, photos[index].mask)
+        if counts is not None:
+            _write_mask(folder, flat[index], undistorted_mask(counts, photos[index].lens))
+        return counts is not None
+
+    has_mask = in_threads(write, range(len(photos)), "masks", report)
+    for photo, has in zip(flat, has_mask, strict=True):
+        if any(has_mask) and not has:
+            _write_mask(folder, photo, np.ones((photo.lens.height, photo.lens.width), dtype=bool))
+    return any(has_mask)
+
+
+def _write_mask(folder: Path, photo: PinholePhoto, counts: Bool[ndarray, "height width"]) -> None:
+    (folder / mask_name(photo)).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(counts.astype(np.uint8) * 255).save(folder / mask_name(photo))
 
 
 def jpeg_names(names: Sequence[str]) -> list[str]:

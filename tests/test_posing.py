@@ -1,16 +1,20 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pycolmap
 import pytest
+from PIL import Image
 
 from ilrm_cli import posing
 from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import gather
 from ilrm_cli.io.photos import read_photo
+from ilrm_cli.photo_views import load_views
 from ilrm_cli.pose.card import pose_card
+from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.views import Capture, PosedPhoto
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
@@ -79,6 +83,39 @@ def test_the_card_lies_beside_the_model(tmp_path):
     assert (card["registered"], card["found"], card["error_px"]) == (4, 5, 0.5)
 
 
+@pytest.mark.parametrize("origin", ["colmap", "transforms"])
+@pytest.mark.parametrize("lens", [DISTORTED, pinhole((FOCAL, FOCAL), (WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)])
+def test_masks_and_transparency_come_back(tmp_path, origin, lens):
+    """A disc is masked in one photo and another transparent, two have no mask: the views are those of the originals."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    outside = np.hypot(rows - 80, columns - 200) > 50
+    capture = capture_of(tmp_path / "photos", lens)
+    masked, transparent = capture.photos[0], capture.photos[2]
+    Image.fromarray(outside).save(tmp_path / "mask.png")
+    image = Image.open(transparent.path)
+    image.putalpha(Image.fromarray(outside.astype(np.uint8) * 255))
+    image.save(transparent.path)
+    photos = (replace(masked, mask=tmp_path / "mask.png"), *capture.photos[1:])
+    (tmp_path / "out").mkdir()
+    posing.write_posed(replace(capture, photos=photos), pose_card(capture), tmp_path / "out")
+
+    again = gather(tmp_path / "out", origin)
+    assert again.warnings == ()
+    assert [photo.mask.name for photo in again.photos] == [f"{photo.path.name}.png" for photo in again.photos]
+    before, after = load_views(photos, 80, 60), load_views(again.photos, 80, 60)
+    assert 500 < (before.masks == 0).sum() < 2000
+    mask_differs, images_differ = (0.004, 0.03) if lens is DISTORTED else (1e-9, 0.01)  # resampled once more
+    assert (before.masks != after.masks).float().mean() < mask_differs
+    both = (before.masks * after.masks)[:, None] > 0
+    assert ((before.images - after.images).abs() * both).mean() < images_differ
+
+
+def test_folders_without_masks_have_no_folder_of_masks(tmp_path):
+    _, folder = written(tmp_path)
+    assert not (folder / "masks").exists()
+    assert "mask_path" not in (folder / "transforms.json").read_text()
+
+
 # The stage
 
 
@@ -86,7 +123,7 @@ def test_poses_go_through_whatever_their_origin(tmp_path):
     _, folder = written(tmp_path)
     result = posing.pose(folder, posing.Settings("transforms"), tmp_path / "again")
     assert result.capture.origin == "transforms"
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(posing.WRITTEN)
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(posing.WRITTEN - {"masks"})
     before = gather(folder, "colmap").photos
     for photo, other in zip(gather(tmp_path / "again", "colmap").photos, before, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, other.world_from_cam, atol=1e-12)

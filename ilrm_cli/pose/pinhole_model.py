@@ -88,14 +88,22 @@ def _add_points(model: pycolmap.Reconstruction, photos: Sequence[PinholePhoto]) 
             model.add_point3D(xyz, pycolmap.Track(elements), color)
 
 
-def transforms_of(photos: Sequence[PinholePhoto], folder: str) -> dict[str, Any]:
-    """The content of a transforms.json (nerfstudio) that lies beside `folder` with the images."""
+def mask_name(photo: PinholePhoto) -> str:
+    """Of the photo's mask in a folder of masks, as COLMAP has it."""
+    return f"{photo.name}.png"
+
+
+def transforms_of(photos: Sequence[PinholePhoto], folder: str, masks: str | None = None) -> dict[str, Any]:
+    """The content of a transforms.json (nerfstudio) that lies beside `folder` with the images, and beside the folder
+    `masks` with a mask for each of them, if there is one.
+    """
     frames = []
     for photo in photos:
         focal_x, focal_y, center_x, center_y = photo.lens.params
         frames.append(
             {
                 "file_path": f"{folder}/{photo.name}",
+                **({} if masks is None else {"mask_path": f"{masks}/{mask_name(photo)}"}),
                 "w": photo.lens.width,
                 "h": photo.lens.height,
                 "fl_x": focal_x,

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pycolmap
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
 from ilrm_cli.pose.lenses import PINHOLES, colmap_camera, lens_of, pinhole, scaled_lens
+
+ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, rounding apart
 
 
 def undistort(
@@ -27,6 +29,17 @@ def undistort(
         pycolmap.UndistortCameraOptions(), pycolmap.Bitmap.from_array(np.ascontiguousarray(image)), camera
     )
     return flat.to_array(), lens_of(flat_camera)
+
+
+def undistorted_mask(counts: Bool[ndarray, "height width"], lens: Lens) -> Bool[ndarray, "new_height new_width"]:
+    """A mask that goes the way of its image in `undistort`: a pixel counts if no part of it is masked."""
+    flat, _ = undistort(grey_mask(counts), lens)
+    return flat.min(axis=2) >= ALL_COUNTS
+
+
+def grey_mask(counts: Bool[ndarray, "height width"]) -> UInt8[ndarray, "height width 3"]:
+    """The mask as a picture that can be resampled: white where pixels count, and ALL_COUNTS to white where all did."""
+    return np.repeat(counts[..., None] * np.uint8(255), 3, axis=2)
 
 
 def as_pinhole(camera: pycolmap.Camera) -> Lens:
