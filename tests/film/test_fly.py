@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -107,6 +108,73 @@ def test_full_orbit_passes_behind(scene: Path, tmp_path: Path) -> None:
     assert (result.path, result.frames) == ("orbit", 4)
 
 
+def test_photo_depth_and_confidence_beside_the_colours(scene: Path, tmp_path: Path) -> None:
+    scene.write_bytes(encode_ply(SceneFile(red_ball(), confidence=torch.ones(1))))
+    cameras = arc_of_cameras().to(torch.float32)
+    for i, name in enumerate("abcd"):
+        picture = (render(red_ball(), cameras[[i]]).color[0].clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(picture).save(tmp_path / name, format="png")
+    result = fly(
+        scene, "inputs", output=tmp_path / "f.png", seconds=4.0, fps=1.0, size=(48, 32),
+        channels=("rgb", "depth", "confidence"), side_by_side=True, photos=tmp_path,
+    )  # fmt: skip
+    assert (result.width, result.height, result.channels) == (4 * 48, 32, ("rgb", "depth", "confidence"))
+    assert result.depth_range is not None
+    assert result.depth_range[0] == pytest.approx(5, rel=0.01)
+    for i in range(4):
+        photo, color, _, confidence = np.split(
+            np.asarray(Image.open(tmp_path / f"f_000{i}.png")).astype(int), 4, axis=1
+        )
+        assert np.abs(photo - color).mean() < 2
+        assert confidence[16, 24, 0] > 200  # yellow
+        assert confidence[16, 24, 2] < 80
+
+
+@pytest.mark.parametrize(
+    ("path", "loop", "loops"),
+    [("orbit", False, True), ("wobble", False, True), ("dolly", False, False), ("dolly-zoom", True, True),
+     ("interpolate", False, False), ("interpolate", True, True), ("auto", False, True)],
+)  # fmt: skip
+def test_what_loops(scene: Path, tmp_path: Path, path: str, loop: bool, loops: bool) -> None:
+    beside = replace(red_ball(), means=torch.tensor([[1.5, 0.8, 5.0]]), harmonics=red_ball().harmonics.flip(2))
+    scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), beside))))
+    result = fly(scene, path, output=tmp_path / "f", seconds=2.0, fps=10.0, size=(48, 32), loop=loop)
+    assert result.loops == loops
+    frames = [np.asarray(Image.open(tmp_path / "f" / f"{i:04d}.png")).astype(float) for i in range(20)]
+    steps = [np.abs(one - other).mean() for one, other in itertools.pairwise(frames)]
+    jump = np.abs(frames[-1] - frames[0]).mean()
+    assert (jump <= 1.2 * max(steps) + 0.1) == loops
+
+
+def test_a_wobble_is_around_the_photo_that_is_named(scene: Path, tmp_path: Path) -> None:
+    fly(scene, "wobble", output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32), photo="d")
+    expected = render(red_ball(), arc_of_cameras()[[3]].to(torch.float32)).color[0].clamp(0, 1).permute(1, 2, 0) * 255
+    frame = np.asarray(Image.open(tmp_path / "f_0000.png")).astype(float)
+    assert np.abs(frame - expected.numpy()).mean() < 3
+
+
+def test_a_path_that_was_asked_for_is_flown_and_doubted_where_no_photo_saw(scene: Path, tmp_path: Path) -> None:
+    """Balls hang in the arc between the photos."""
+    azimuth = torch.tensor([-40.0, 0, 40]).deg2rad()
+    places = MIDDLE.float() + 4.8 * torch.stack([azimuth.sin(), torch.zeros(3), -azimuth.cos()], dim=1)
+    balls = [replace(red_ball(), means=place[None], opacities=torch.tensor([0.99])) for place in places]
+    scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), *balls))))
+    result = fly(scene, "orbit", output=tmp_path / "f.png", seconds=2.0, fps=10.0, size=(48, 32))
+    assert "of the frames show what no photo saw" in result.warnings[0]
+    assert fly(scene, "inputs", output=tmp_path / "g.png", seconds=1.0, fps=4.0, size=(48, 32)).warnings == ()
+
+
+def test_a_camera_path_file_goes_there_and_back(scene: Path, tmp_path: Path) -> None:
+    poses = [torch.eye(4).flatten().tolist() for _ in range(3)]
+    for i, pose in enumerate(poses):
+        pose[3] = float(i)
+    frames = [{"camera_to_world": pose, "fov": 50, "aspect": 1.5} for pose in poses]
+    file = tmp_path / "path.json"
+    file.write_text(json.dumps({"render_width": 48, "render_height": 32, "fps": 5, "camera_path": frames}))
+    result = fly(scene, str(file), output=tmp_path / "f.png", loop=True)
+    assert (result.frames, result.loops) == (4, True)
+
+
 def test_camera_path_file(scene: Path, tmp_path: Path) -> None:
     """The ball stands before an OpenGL camera turned to +z, and behind one that looks along -z."""
     ahead, away = [-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1], torch.eye(4).flatten().tolist()
@@ -176,6 +244,14 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
         ({"path": "none.json"}, r"none\.json does not exist"),
         ({"path": "a.json", "seconds": 2.0}, "--seconds does not go with"),
         ({"path": "spiral", "full": True}, "does not go with --path spiral"),
+        ({"path": "spiral", "photo": "a"}, "--at goes with --path wobble, dolly, dolly-zoom, not with spiral"),
+        ({"path": "wobble", "photo": "z"}, r"was not made from a photo of that name; its photos are a, b, c"),
+        ({"channels": ("rgb", "heat")}, "--channels has 'heat'; use one or more of rgb, depth"),
+        ({"channels": ("confidence",)}, r"holds no confidence; make it again with `ilrm reconstruct --confidence`"),
+        ({"photos": Path(".")}, "--photos goes with --side-by-side"),
+        ({"side_by_side": True}, "are not where its record says; name their folder with --photos"),
+        ({"side_by_side": True, "photos": Path("none")}, "none does not exist"),
+        ({"size": (4200, 100), "side_by_side": True}, "8192 for all 2 panels together"),
         ({"seconds": 0.0}, "--seconds is 0.0"),
         ({"fps": math.nan}, "--fps is nan"),
         ({"size": (0, 10)}, "--size is 0x10"),

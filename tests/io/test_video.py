@@ -57,6 +57,19 @@ def test_gif_has_every_frame_and_loops(tmp_path: Path) -> None:
             assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - written).max() <= 4
 
 
+def test_webp_has_every_frame_and_loops(tmp_path: Path) -> None:
+    file = tmp_path / "a.webp"
+    assert write_video(file, moving_bar(7, width=33, height=21), fps=10.0) == 7
+    with Image.open(file) as film:
+        assert (film.format, film.size, film.n_frames, film.info["loop"]) == ("WEBP", (33, 21), 7, 0)
+        for i, written in enumerate(moving_bar(7, width=33, height=21)):
+            film.seek(i)
+            film.load()  # whose duration is known only then
+            assert film.info["duration"] == 100
+            difference = np.abs(np.asarray(film.convert("RGB")).astype(int) - written).mean(axis=(0, 2))
+            assert np.median(difference) < 6  # colours run over by a pixel at edges, as in every lossy WebP
+
+
 @pytest.mark.parametrize("name", ["frames", "frames.png"])
 def test_png_frames_are_lossless(tmp_path: Path, name: str) -> None:
     assert write_video(tmp_path / name, moving_bar(3), fps=10.0) == 3
@@ -67,7 +80,7 @@ def test_png_frames_are_lossless(tmp_path: Path, name: str) -> None:
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / file)), written)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.png", "a"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "a"])
 def test_a_failure_leaves_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match="the renderer broke"):
         write_video(tmp_path / name, failing(4), fps=10.0)
@@ -83,7 +96,7 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.png", "a"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "a"])
 def test_what_exists_is_replaced_only_when_asked(tmp_path: Path, name: str) -> None:
     write_video(tmp_path / name, moving_bar(2), fps=10.0)
     with pytest.raises(InputError, match="exists; pass -w"):
@@ -129,7 +142,7 @@ def test_a_folder_keeps_its_other_files(tmp_path: Path) -> None:
 
 
 def test_outputs_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown suffix; use \.mp4, \.gif"):
+    with pytest.raises(InputError, match=r"unknown suffix; use \.mp4, \.gif, \.webp"):
         check_video_output(tmp_path / "a.avi", overwrite=False)
     with pytest.raises(InputError, match="does not exist; create it first"):
         check_video_output(tmp_path / "none" / "a.mp4", overwrite=False)

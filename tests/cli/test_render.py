@@ -1,0 +1,56 @@
+"""`ilrm render` as people run it; what films show is tested in tests/film."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ilrm_cli.formats.ply import encode_ply
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.gaussians import Gaussians
+from tests.cli.run import ilrm
+
+
+@pytest.fixture
+def ply(tmp_path: Path) -> Path:
+    ball = Gaussians(
+        means=0.3 * torch.randn(50, 3, generator=torch.Generator().manual_seed(0)),
+        quaternions=torch.tensor([1.0, 0, 0, 0]).repeat(50, 1),
+        scales=torch.full((50, 3), 0.1),
+        opacities=torch.full((50,), 0.9),
+        harmonics=torch.randn(50, 1, 3, generator=torch.Generator().manual_seed(1)),
+    )
+    (tmp_path / "scene.ply").write_bytes(encode_ply(SceneFile(ball)))
+    return tmp_path / "scene.ply"
+
+
+def test_several_channels_in_a_webp_that_loops(ply: Path) -> None:
+    output = ply.with_name("film.webp")
+    shown = ilrm(
+        "render", ply, "--channels", "rgb, depth,alpha", "--size", "32x24", "--seconds", "0.5", "--fps", "10",
+        "-o", output,
+    )  # fmt: skip
+    assert shown.status == 0
+    assert "(yellow) to" in shown.out
+    assert "5 frames of 96x24 px at 10 fps along orbit, looping" in shown.out
+    with Image.open(output) as film:
+        assert (film.format, film.size, film.n_frames, film.info["loop"]) == ("WEBP", (96, 24), 5, 0)
+
+
+def test_the_json_of_a_film(ply: Path) -> None:
+    output = ply.with_name("film.gif")
+    options = ("--size", "16x16", "--seconds", "0.2", "--fps", "10", "--path", "wobble", "--json", "-o", output)
+    shown = ilrm("render", ply, *options)
+    assert list(shown.json) == [
+        "command", "status", "output", "frames", "path", "loops", "fps", "width", "height", "channels", "depth_range",
+        "renderer", "gaussians", "timings_s", "warnings",
+    ]  # fmt: skip
+    assert shown.json["depth_range"] is None
+    assert json.loads(shown.out)["path"] == "wobble"
+
+
+def test_the_default_output_lies_beside_the_scene(ply: Path) -> None:
+    assert ilrm("render", ply, "--size", "16x16", "--seconds", "0.2", "--path", "spiral").status == 0
+    assert ply.with_name("scene_spiral.mp4").is_file()
