@@ -6,7 +6,7 @@ PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 ARGS ?=
 
-.PHONY: demo test test-slow test-gpu test-browser check bench train-cpu train-gpu hashes viewer clean
+.PHONY: demo test test-slow test-gpu test-formats test-browser check bench train-cpu train-gpu hashes viewer clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,14 @@ test-slow: .venv/installed  ## What takes minutes: real photos from end to end, 
 test-gpu: .venv/installed  ## What needs a CUDA device
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
 	$(PYTEST) -m gpu
+
+# What the formats of scenes are checked against: https://github.com/playcanvas/splat-transform, MIT.
+CONVERTER := @playcanvas/splat-transform@2.7.1
+
+test-formats: .venv/installed  ## Files of splat formats exchanged with the reference converter (needs npm)
+	npm install --silent --no-save --no-package-lock --prefix .npm $(CONVERTER)
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[spz]"
+	$(PYTEST) -m reference
 
 test-browser: .venv/installed  ## What needs Chromium (Debian: apt install chromium); ILRM_TEST_BROWSER names another
 	$(PYTEST) -m browser
@@ -62,4 +70,4 @@ viewer:  ## Fetches the vendored viewer anew (needs npm); another version has an
 	cd ilrm_cli/viewer/supersplat && sha256sum index.html index.css index.js LICENSE > SHA256SUMS
 
 clean:
-	rm -rf .venv $(OUT)
+	rm -rf .venv .npm $(OUT)

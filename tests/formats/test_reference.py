@@ -1,0 +1,67 @@
+"""Files exchanged with splat-transform, which `make test-formats` installs: what either writes the other reads alike.
+
+Its .spz goes through Niantic's own library, so the axes of that format are checked as well. It only writes .glb.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.formats.files import decode_scene, encode_scene
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.gaussians import Gaussians
+from tests.formats.splats import apart, splats
+from tests.formats.test_files import PRECISION
+
+CONVERTER = Path(__file__).parents[2] / ".npm/node_modules/@playcanvas/splat-transform/bin/cli.mjs"
+DEGREES = (0, 1, 2, 3)
+# Both read the same bytes; .splat quaternions are read as (q - 128) / 128 here and as q / 127.5 - 1 there.
+SAME = {"means": 1e-5, "shapes": 1e-3, "log_scales": 1e-3, "opacities": 1e-5, "colors": 1e-4, "harmonics": 1e-5}
+TOLERANCE = {".splat": SAME | {"shapes": 0.02}}
+# Its .sog cuts off where ours rounds, and its .spz counts positions in steps of 1/4096.
+THEIRS = {".sog": {"means": 4e-4, "shapes": 0.06, "opacities": 0.004, "log_scales": 0.1}, ".spz": {"means": 1.3e-4}}
+
+pytestmark = pytest.mark.reference
+
+
+def converted(source: Path, target: Path, *options: str) -> Path:
+    """What the converter makes of a file."""
+    if not CONVERTER.is_file():
+        pytest.skip("the converter is not here; run make test-formats")
+    done = subprocess.run(
+        ["node", CONVERTER, "--quiet", "--overwrite", "--gpu", "cpu", *options, source, target],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def too_far(ours: Gaussians, theirs: Gaussians, limits: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in apart(ours, theirs).items() if value > limits[name]}
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("suffix", [".ply", ".compressed.ply", ".splat", ".spz", ".sog"])
+def test_the_converter_reads_what_we_write(tmp_path: Path, suffix: str, degree: int) -> None:
+    ours = tmp_path / f"ours{suffix}"
+    ours.write_bytes(encode_scene(SceneFile(splats(700, degree)), suffix))
+    theirs = decode_scene(converted(ours, tmp_path / "theirs.ply")).gaussians
+    read = decode_scene(ours).gaussians
+    assert theirs.sh_degree == read.sh_degree
+    assert not too_far(read, theirs, TOLERANCE.get(suffix, SAME))
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [(".ply", ()), (".compressed.ply", ()), (".spz", ("--spz-version", "3")), (".spz", ()), (".sog", ()), (".glb", ())],
+)
+def test_we_read_what_the_converter_writes(tmp_path: Path, suffix: str, options: tuple[str, ...], degree: int) -> None:
+    if suffix == ".spz" and not options:
+        pytest.importorskip("zstandard")
+    source, scene = tmp_path / "source.ply", splats(700, degree)
+    source.write_bytes(encode_scene(SceneFile(scene), ".ply"))
+    read = decode_scene(converted(source, tmp_path / f"theirs{suffix}", *options)).gaussians
+    assert read.sh_degree == degree
+    assert not too_far(scene, read, PRECISION[suffix] | THEIRS.get(suffix, {}))
