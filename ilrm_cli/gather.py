@@ -1,6 +1,5 @@
 """The first stage: a folder of photos, or a video, becomes a `Capture`: posed photos, and what takes no part."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ilrm_cli.pose.posed import PoseSet
 from ilrm_cli.pose.transforms import find_transforms, read_transforms
 from ilrm_cli.posed_files import capture_of
 from ilrm_cli.progress import Report, ignore
+from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import Capture, PosedPhoto
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]
@@ -121,11 +121,11 @@ def _from_sfm(place: Path, video: VideoChoice, camera: str | None, seed: int, ca
     key = sfm_cache.content_key(content, options)
     result = sfm_cache.load(cache, key)
     if result is None:
-        with tempfile.TemporaryDirectory(prefix="ilrm-") as work:
-            files, masks = write_copies(offered.paths, offered.masks, Path(work), SFM_SIDE, report)
+        with scratch_folder() as work:
+            files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
             known = {file: lenses[name] for file, name in files.items() if name in lenses}
-            photos = Path(work, "photos")
-            result = sfm.solve(photos, files, Path(work), masks=masks, lenses=known, seed=seed, report=report)
+            photos = work / "photos"
+            result = sfm.solve(photos, files, work, masks=masks, lenses=known, seed=seed, report=report)
         try:
             sfm_cache.store(cache, key, result)
         except OSError as error:

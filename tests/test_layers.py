@@ -18,6 +18,7 @@ FLOORS = (
         "hashing",
         "harmonics",
         "rotations",
+        "scratch",
         "similarity",
         "up",
         "frames",

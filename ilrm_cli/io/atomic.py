@@ -5,12 +5,12 @@ import errno
 import glob
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.scratch import has_ended, this_process
 
 # Failures of the disk that the user can mend; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} of the output {path.name} does not exist; create it first.")
-    part = path.with_name(f".{path.stem}.{_writer()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{this_process()}.part{path.suffix}")
     try:
         with _disk_errors_named(path):
             yield part
@@ -65,21 +65,10 @@ def remove_leftovers(path: Path) -> None:
     """
     before, after = f".{path.stem}.", f".part{path.suffix}"
     for part in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
-        host, _, process_id = part.name.removeprefix(before).removesuffix(after).rpartition(".")
-        ended = host == socket.gethostname() and process_id.isdecimal() and not _runs(int(process_id))
+        ended = has_ended(part.name.removeprefix(before).removesuffix(after))
         with contextlib.suppress(FileNotFoundError):  # its writer has finished meanwhile
             if ended or time.time() - part.stat().st_mtime > STALE_S:
                 part.unlink()
-
-
-def _runs(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 @contextlib.contextmanager
@@ -92,7 +81,7 @@ def filling(folder: Path) -> Iterator[Path]:
     if not folder.parent.is_dir():
         raise InputError(f"the folder {folder.parent} of the output {folder.name} does not exist; create it first.")
     inside = folder if folder.is_dir() else folder.parent
-    part = inside / f".{folder.name}.{_writer()}.part"
+    part = inside / f".{folder.name}.{this_process()}.part"
     try:
         with _disk_errors_named(folder):
             _new_folder(part)
@@ -111,8 +100,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     A folder that is there already is moved aside first and removed at the end. When the block fails, it stays.
     """
     folder = folder.absolute()
-    part = folder.with_name(f".{folder.name}.{_writer()}.part")
-    old = folder.with_name(f".{folder.name}.{_writer()}.old")
+    part = folder.with_name(f".{folder.name}.{this_process()}.part")
+    old = folder.with_name(f".{folder.name}.{this_process()}.old")
     try:
         with _disk_errors_named(folder):
             _new_folder(part)
@@ -126,11 +115,6 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             os.replace(old, folder)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _writer() -> str:
-    """This process, told apart from those of other machines that share the file system."""
-    return f"{socket.gethostname()}.{os.getpid()}"
 
 
 def _new_folder(part: Path) -> None:

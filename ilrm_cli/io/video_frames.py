@@ -23,6 +23,7 @@ from ilrm_cli.appearance import SAME_PICTURE, distance, even_bins, sharpest_of_e
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.scratch import scratch_folder
 
 VERSION = 2  # raise it when the same video would give other frames than before
 LOOKED_AT_PER_S = 10.0  # frames of each second that are looked at
@@ -55,10 +56,10 @@ def frames_of_video(
     if not entry.is_dir():
         try:
             shelf.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=shelf, ignore_cleanup_errors=True) as new:
-                warnings = _write_frames(video, choice, Path(new), report)
-                Path(new, "notes.json").write_text(json.dumps({"warnings": warnings}), encoding="utf-8")
-                _put(Path(new), entry)
+            with scratch_folder(shelf) as new:
+                warnings = _write_frames(video, choice, new, report)
+                (new / "notes.json").write_text(json.dumps({"warnings": warnings}), encoding="utf-8")
+                _put(new, entry)
         except OSError as error:
             raise InputError(
                 f"The frames of {video} cannot be kept in {cache} ({error.strerror}); "

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import load_reconstruction
 from ilrm_cli.pose.sfm import SfmResult
+from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import LeftOut
 
 VERSION = 5  # raise it when the same photos would give another model than before
@@ -45,7 +45,7 @@ def store(cache: Path, key: str, result: SfmResult) -> None:
     """Keep a model; it appears whole or not at all. Raises OSError if the cache folder cannot be written."""
     shelf = cache / "sfm"
     shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=shelf, ignore_cleanup_errors=True) as new:
+    with scratch_folder(shelf) as new:
         result.model.write_binary(new)
         notes = {
             "warnings": result.warnings,
@@ -53,6 +53,6 @@ def store(cache: Path, key: str, result: SfmResult) -> None:
             "advice": result.advice,
             "pycolmap": pycolmap.__version__,
         }
-        Path(new, "notes.json").write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")
+        (new / "notes.json").write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")
         shutil.rmtree(shelf / key, ignore_errors=True)  # a damaged entry
         os.replace(new, shelf / key)
