@@ -45,10 +45,11 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = paths.setting_of(cameras, gaussians, up, photo)
     size = default_size(shown.cameras)
-    if settings.path == "auto" and not settings.full:
+    if settings.path == "auto" and not settings.full and shown.names:
         route, name = auto.choose(setting, gaussians, shown.near, settings.renderer)
         return Flight(route.frames(count, loop=True), name, True, fps, size)
-    name = "orbit" if settings.full else settings.path
+    # Of a scene that came without photos nobody knows where one may stand: it is seen from all around.
+    name = "orbit" if settings.full or settings.path == "auto" else settings.path
     route = paths.route(name, setting, full=settings.full, loop=settings.loop)
     frames = route.frames(count, loop=settings.loop)
     judged = shown.names and not settings.full and name != "inputs"

@@ -189,11 +189,15 @@ def test_camera_path_file(scene: Path, tmp_path: Path) -> None:
 
 def test_a_scene_of_another_program(scene: Path, tmp_path: Path) -> None:
     record_path(scene).unlink()
-    result = fly(scene, output=tmp_path / "f.png", seconds=0.2, fps=10.0, size=(48, 32))
+    beside = replace(red_ball(), means=torch.tensor([[1.5, 0.8, 5.0]]))
+    scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), beside))))
+    result = fly(scene, output=tmp_path / "f.png", seconds=0.8, fps=10.0, size=(48, 32))
     assert result.path == "orbit"
     assert "no record with cameras lies beside" in result.warnings[0]
     frame = np.asarray(Image.open(tmp_path / "f_0000.png")).astype(int)
     assert frame[16, 24, 0] - frame[16, 24, 1] > 100
+    frames = {(tmp_path / f"f_000{i}.png").read_bytes() for i in range(8)}
+    assert len(frames) == 8  # all the way round, not there and back
 
 
 def test_the_recorded_background_is_used(scene: Path, tmp_path: Path) -> None:
