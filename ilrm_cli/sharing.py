@@ -26,7 +26,7 @@ from ilrm_cli.viewer.page import Stop, encode_html
 from ilrm_cli.viewer.poses import level, poses_of
 
 PAGE = ".html"  # the suffix of pages
-CONTENT = ".ply"  # the format of the scene inside the page
+CONTENT = ".sog"  # the format of the scene inside the page
 MB = 1_000_000  # bytes
 SMALLER = 0.99  # times as many Gaussians are tried next where a page came out too large
 
@@ -40,14 +40,11 @@ class Shared(Converted):
 
 @dataclass(frozen=True)
 class Page:
-    """A page and what it holds."""
+    """A page and what it was made of."""
 
     html: bytes
-    gaussians: int
-    left_out: int  # Gaussians that add least to the input views, for the size that was asked for
-    psnr_db: float  # of the input views as the page holds them, against the whole scene; at most `metrics.PSNR_CAP`
-    views: int  # input views, or those of a ring around a scene that came without
-    warnings: tuple[str, ...]  # one sentence each
+    content: bytes  # the scene inside it, as a file of the format CONTENT
+    shown: ShownScene  # the whole scene, turned as it is inside the page
 
 
 def share(
@@ -59,26 +56,30 @@ def share(
     device: torch.device | str = "cpu",
     report: Report = ignore,
 ) -> Shared:
-    """Write the page of a scene, as `page_of` makes it. Raises `InputError`."""
+    """Write the page that `page_of` makes and compare what it holds with the whole scene. Raises `InputError`."""
     start = time.perf_counter()
     check_output(output, overwrite)
+    prepare(renderer_for(device), gradients=max_mb is not None, report=report)
     page = page_of(scene, max_mb=max_mb, device=device, report=report)
-    atomic_write(output, page.html)
+    shown, held = page.shown, _read_back(page.content).gaussians
+    sight = Sight(shown.cameras, shown.background, shown.near)
+    psnr_db = compared(shown.file.gaussians.to(device), held.to(device), sight, report)
+    left_out = len(shown.file.gaussians) - len(held)
     note = (
-        f"{page.left_out:,} of {page.left_out + page.gaussians:,} Gaussians, those that add least to the input views, "
-        f"were left out to stay within {max_mb} MB; the page shows these views with {page.psnr_db:.1f} dB PSNR against "
-        f"the whole scene."
+        f"{left_out:,} of {left_out + len(held):,} Gaussians, those that add least to the input views, were left out "
+        f"to stay within {max_mb} MB; the page shows these views with {psnr_db:.1f} dB PSNR against the whole scene."
     )
+    atomic_write(output, page.html)
     return Shared(
         output=output,
-        gaussians=page.gaussians,
+        gaussians=len(held),
         input_bytes=scene.stat().st_size,
         output_bytes=len(page.html),
-        psnr_db=page.psnr_db,
-        views=page.views,
+        psnr_db=psnr_db,
+        views=len(shown.cameras),
         seconds=time.perf_counter() - start,
-        warnings=(*page.warnings, *([note] if page.left_out else [])),
-        left_out=page.left_out,
+        warnings=(*shown.warnings, *([note] if left_out else [])),
+        left_out=left_out,
     )
 
 
@@ -87,12 +88,11 @@ def page_of(
 ) -> Page:
     """The page of a scene file, of at most `max_mb` million bytes.
 
-    Where the scene is too large for it, the Gaussians that add least to the input views are left out. Raises
-    `InputError`.
+    Where the scene is too large for it, the Gaussians that add least to the input views are left out; `device` draws
+    these. Raises `InputError`.
     """
     shown = _leveled(read_shown_scene(scene))
     write = _writer(shown, scene.stem)
-    prepare(renderer_for(device), gradients=max_mb is not None, report=report)
     report(Step("page", 0, 1))
     content = encode_scene(shown.file, CONTENT)
     html = write(content)
@@ -100,11 +100,7 @@ def page_of(
         weights = contributions(shown.file.gaussians.to(device), shown.cameras, near=shown.near, report=report).cpu()
         content, html = _fitted(shown.file, weights, write, int(max_mb * MB), len(html))
     report(Step("page", 1, 1))
-    held = _read_back(content)
-    sight = Sight(shown.cameras, shown.background, shown.near)
-    psnr_db = compared(shown.file.gaussians.to(device), held.gaussians.to(device), sight, report)
-    left_out = len(shown.file.gaussians) - len(held.gaussians)
-    return Page(html, len(held.gaussians), left_out, psnr_db, len(shown.cameras), shown.warnings)
+    return Page(html, content, shown)
 
 
 def _leveled(shown: ShownScene) -> ShownScene:

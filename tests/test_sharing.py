@@ -59,10 +59,10 @@ def content_of(html: bytes, folder: Path) -> Gaussians:
 
 
 def test_the_page_holds_the_scene_with_up_as_the_viewer_wants_it(scene: Path, tmp_path: Path) -> None:
-    page = page_of(scene)
-    assert (page.gaussians, page.left_out, page.views, page.warnings) == (500, 0, 4, ())
-    assert page.psnr_db > 45
-    whole, held = gaussians(), content_of(page.html, tmp_path)
+    made = share(scene, tmp_path / "page.html")
+    assert (made.gaussians, made.left_out, made.views, made.warnings) == (500, 0, 4, ())
+    assert made.psnr_db > 45
+    whole, held = gaussians(), content_of((tmp_path / "page.html").read_bytes(), tmp_path)
     assert len(held) == 500
     turned = whole.means[:, [0, 2, 1]] * torch.tensor([1.0, -1.0, 1.0])  # z was up, and is now -y
     distances = torch.cdist(turned, held.means).min(dim=1).values  # in whatever order
@@ -87,8 +87,8 @@ def test_without_a_record_it_starts_on_a_ring(alone: Path) -> None:
     page = page_of(alone)
     settings = Reader(page.html).bootstrap["settings"]
     assert (settings["annotations"], settings["animTracks"], len(settings["cameras"])) == ([], [], 1)
-    assert page.views == 8
-    assert "no record with cameras" in page.warnings[0]
+    assert len(page.shown.cameras) == 8
+    assert "no record with cameras" in page.shown.warnings[0]
 
 
 def test_the_budget_is_kept_by_leaving_out_what_adds_least(scene: Path, tmp_path: Path) -> None:
