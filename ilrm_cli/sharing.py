@@ -59,8 +59,8 @@ def share(
     """Write the page that `page_of` makes and compare what it holds with the whole scene. Raises `InputError`."""
     start = time.perf_counter()
     check_output(output, overwrite)
-    prepare(renderer_for(device), gradients=max_mb is not None, report=report)
     page = page_of(scene, max_mb=max_mb, device=device, report=report)
+    prepare(renderer_for(device), report=report)
     shown, held = page.shown, _read_back(page.content).gaussians
     sight = Sight(shown.cameras, shown.background, shown.near)
     psnr_db = compared(shown.file.gaussians.to(device), held.to(device), sight, report)
@@ -97,6 +97,7 @@ def page_of(
     content = encode_scene(shown.file, CONTENT)
     html = write(content)
     if max_mb is not None and len(html) > max_mb * MB:
+        prepare(renderer_for(device), gradients=True, report=report)
         weights = contributions(shown.file.gaussians.to(device), shown.cameras, near=shown.near, report=report).cpu()
         content, html = _fitted(shown.file, weights, write, int(max_mb * MB), len(html))
     report(Step("page", 1, 1))

@@ -1,7 +1,7 @@
 // Shows photos whole. The viewer's field of view is that of the longer side of the window, whose shape the page cannot
 // know before it is opened: each pose therefore tells the extents that must be seen, and here they meet the window.
 const { settings, options } = window.sse;
-const aspect = window.innerWidth / window.innerHeight;
+const aspect = window.innerWidth / window.innerHeight || 1; // a frame that is hidden has no size
 
 // (right, up): tangents of half the angles of view. The field of view in degrees that contains both.
 const fitted = (right, up) => {
