@@ -151,23 +151,15 @@ def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> li
 def look_at(
     paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
 ) -> tuple[dict[str, Look], dict[str, str]]:
-    """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not read.
+    """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not used.
 
     Photos are decoded one per thread and let go again.
     """
 
     def glance(name: str) -> Look | str:
-        try:
-            image = read_upright(paths[name], LOOK_PX)
-        except UnreadablePhoto as error:
-            return error.reason
-        try:
-            unmasked = read_mask(masks[name], photo_header(paths[name])) if name in masks else None
-        except UnreadablePhoto as error:
-            return f"its mask cannot be used: {error.reason}"
-        counts = pixels_that_count(image, unmasked)
-        if counts is not None and not counts.any():
-            return "all of it is transparent or masked"
+        image = _usable(paths[name], masks.get(name))
+        if isinstance(image, str):
+            return image
         image = on_white(image).convert("L")
         image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
         grey = np.asarray(image)
@@ -176,6 +168,31 @@ def look_at(
     seen = dict(zip(paths, in_threads(glance, list(paths), "photos", report), strict=True))
     looks = {name: look for name, look in seen.items() if isinstance(look, Look)}
     return looks, {name: reason for name, reason in seen.items() if isinstance(reason, str)}
+
+
+def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore) -> dict[str, str]:
+    """The same of photos of which only is asked why they are not used."""
+
+    def reason_of(name: str) -> str | None:
+        image = _usable(paths[name], masks.get(name))
+        return image if isinstance(image, str) else None
+
+    reasons = zip(paths, in_threads(reason_of, list(paths), "photos", report), strict=True)
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
+def _usable(path: Path, mask: Path | None) -> Image.Image | str:
+    """The photo, upright, reduced as far as decoders do it; or a clause on why it or its mask cannot be used."""
+    try:
+        image = read_upright(path, LOOK_PX)
+    except UnreadablePhoto as error:
+        return error.reason
+    try:
+        unmasked = None if mask is None else read_mask(mask, photo_header(path))
+    except UnreadablePhoto as error:
+        return f"its mask cannot be used: {error.reason}"
+    counts = pixels_that_count(image, unmasked)
+    return "all of it is transparent or masked" if counts is not None and not counts.any() else image
 
 
 def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> PhotoSet:

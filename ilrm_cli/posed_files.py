@@ -8,7 +8,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.io.masks import find_mask
 from ilrm_cli.io.photo_files import converted_photos, find_photos
 from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.photo_set import PhotoSet, leave_out_unreadable, look_at, unused_masks
+from ilrm_cli.photo_set import PhotoSet, find_unusable, leave_out_unreadable, unused_masks
 from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
 from ilrm_cli.progress import Report
@@ -38,17 +38,17 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Rep
     if not files.paths:
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
         raise InputError(f"None of the {absent} is in {root}; put them there.")
-    _, unreadable = look_at(files.paths, files.masks, report)
+    unusable = find_unusable(files.paths, files.masks, report)
     upright = {
         name: _upright(name, files.poses[name], path, files.masks.get(name))
         for name, path in files.paths.items()
-        if name not in unreadable
+        if name not in unusable
     }
     misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
     everything = {**files.paths, **files.unposed}
     warnings = (*poses.warnings, *_warnings(files, root, source))
     offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
-    offered = leave_out_unreadable(offered, unreadable).without(
+    offered = leave_out_unreadable(offered, unusable).without(
         misfits,
         f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
     )

@@ -12,8 +12,8 @@ from PIL import Image
 from ilrm_cli.appearance import sharpness_of
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.pose.coverage import gap_deg, median_depth
-from ilrm_cli.pose.select import Choice, choose_views, select_views
+from ilrm_cli.pose.coverage import distance_to_scene, gap_deg
+from ilrm_cli.pose.select import Choice, Swap, choose_views, select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
@@ -68,17 +68,17 @@ def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
     input, up to what the model was trained for and MOST_AUTO, while SPARE_SHARE of the photos stay held out.
     """
     poses = np.stack([photo.world_from_cam for photo in capture.photos])
-    depth = median_depth([photo.points for photo in capture.photos], poses)
+    distance = distance_to_scene(poses[:, :3, 3], [photo.points for photo in capture.photos])
     count = default_views(config, len(poses))
     most = min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * len(poses)))
-    while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), depth) > CLOSE_DEG:
+    while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), distance) > CLOSE_DEG:
         count += 1
     return count
 
 
-def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int], depth: float) -> float:
+def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int], distance: float) -> float:
     others = np.setdiff1d(np.arange(len(poses)), inputs)
-    gaps = gap_deg(torch.from_numpy(poses[others]), torch.from_numpy(poses[list(inputs)]), depth)
+    gaps = gap_deg(torch.from_numpy(poses[others]), torch.from_numpy(poses[list(inputs)]), distance)
     return float(gaps.median())
 
 
@@ -87,6 +87,14 @@ def _sharpness(photo: PosedPhoto, long_side_px: int) -> float:
     image = Image.fromarray(read_photo(photo.path, at_least=(long_side_px, long_side_px))).convert("L")
     image.thumbnail((long_side_px, long_side_px), Image.Resampling.LANCZOS)
     return sharpness_of(np.asarray(image))
+
+
+def _last(swap: Swap, swaps: Sequence[Swap]) -> int:
+    """What stands in the place of the dropped photo in the end, where what was taken for it was replaced as well."""
+    following = {later.dropped: later for later in swaps}
+    while swap.taken in following:
+        swap = following[swap.taken]
+    return swap.taken
 
 
 def _sorted_out(capture: Capture, choice: Choice) -> Selection:
@@ -99,7 +107,7 @@ def _sorted_out(capture: Capture, choice: Choice) -> Selection:
     def reason(index: int) -> str:
         parts = []
         if swap := replaced.get(index):
-            better = photos[swap.taken].name
+            better = photos[_last(swap, choice.swaps)].name
             parts.append(
                 f"it is blurred: {better} beside it is sharper"
                 if swap.why == "blurred"

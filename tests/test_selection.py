@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from ilrm_cli import selection as selection_stage
 from ilrm_cli.cameras import Lens
 from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.pose.select import Choice, Swap
 from ilrm_cli.selection import MAX_SCORED, auto_views, select_photos
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
@@ -48,6 +50,14 @@ def test_a_blurred_input_gives_way_to_its_neighbour_and_is_not_scored(tmp_path):
     assert reason.startswith("it is blurred: photo_")
     assert reason.endswith(" beside it is sharper")
     assert bad.name not in {photo.name for photo in (*selection.used, *selection.held_out)}
+
+
+def test_a_photo_that_replaced_another_and_was_replaced_is_not_named_as_input(tmp_path, monkeypatch):
+    choice = Choice((0, 3, 5), (Swap(1, 2, "alone"), Swap(2, 3, "blurred")))
+    monkeypatch.setattr(selection_stage, "choose_views", lambda *_, **__: choice)
+    reasons = {photo.name: photo.reason for photo in select_photos(capture(tmp_path, 7), 3, CONFIG, 128).left_out}
+    assert reasons["photo_001.png"].endswith("other inputs: photo_003.png takes its place")
+    assert reasons["photo_002.png"] == "it is blurred: photo_003.png beside it is sharper"
 
 
 def test_of_very_many_photos_not_all_are_scored(tmp_path):

@@ -1,5 +1,6 @@
 """The pose card: how good the camera poses of a capture are, how far from what the model knows, and what would help."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
+from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.lenses import colmap_camera, lens_of
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
@@ -61,12 +63,11 @@ def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard
     positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
     found = [photo.points for photo in capture.photos if photo.points is not None and len(photo.points)]
     overlap = overlap_matrix(found) if len(found) == len(names) else None
-    depth = _depth(positions, [photo.points for photo in capture.photos])
-    apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
-    baseline = None if depth is None else float(apart.max() / depth)
-    nearest = np.where(np.eye(len(names), dtype=bool), np.inf, apart).min(1)
-    step_deg = None if depth is None else float(np.degrees(2 * np.arctan(np.median(nearest) / depth / 2)))
-    relief = None if depth is None else relief_of(capture.points) / depth
+    distance = distance_to_scene(positions, [photo.points for photo in capture.photos])
+    known = math.isfinite(distance)
+    baseline = farthest_apart(positions) / distance if known else None
+    step_deg = _step_deg(positions, distance) if known else None
+    relief = relief_of(capture.points) / distance if known else None
     lenses = list({photo.lens for photo in capture.photos})
     taken, kept = [angle_of_view_deg(lens) for lens in lenses], _kept_deg([p.lens for p in capture.photos])
     fov_kept_deg = (min(kept), max(kept))
@@ -155,14 +156,11 @@ def _kept_deg(lenses: Sequence[Lens]) -> list[float]:
     return kept
 
 
-def _depth(positions: Float64[ndarray, "photo 3"], found: Sequence[ndarray | None]) -> float | None:
-    """Median over photos of the median distance to the points found in each; None where no photo tells."""
-    distances = [
-        float(np.median(np.linalg.norm(points - position, axis=1)))
-        for position, points in zip(positions, found, strict=True)
-        if points is not None and len(points)
-    ]
-    return float(np.median(distances)) if distances else None
+def _step_deg(positions: Float64[ndarray, "photo 3"], distance: float) -> float:
+    """Median angle between a photo and its nearest one, as seen from the scene that far away."""
+    apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
+    nearest = np.where(np.eye(len(positions), dtype=bool), np.inf, apart).min(1)
+    return float(np.degrees(2 * np.arctan(np.median(nearest) / distance / 2)))
 
 
 def relief_of(points: Float64[ndarray, "point 3"]) -> float:

@@ -24,12 +24,18 @@ def gap_deg(
     return torch.rad2deg(angle.min(dim=1).values)
 
 
-def median_depth(found_points: Sequence[Float64[ndarray, "_ 3"] | None], poses: Float64[ndarray, "photo 4 4"]) -> float:
-    """Median z-depth of the sparse points in the photos that they were found in; infinite where none are known."""
-    seen = [
-        (points - pose[:3, 3]) @ pose[:3, 2]
-        for points, pose in zip(found_points, poses, strict=True)
-        if points is not None
+def distance_to_scene(
+    positions: Float64[ndarray, "photo 3"], found_points: Sequence[Float64[ndarray, "_ 3"] | None]
+) -> float:
+    """Median over photos of the median distance to the points found in each; infinite where no photo tells."""
+    distances = [
+        float(np.median(np.linalg.norm(points - position, axis=1)))
+        for position, points in zip(positions, found_points, strict=True)
+        if points is not None and len(points)
     ]
-    depths = np.concatenate([np.zeros(0), *seen])
-    return float(np.median(depths)) if len(depths) else math.inf
+    return float(np.median(distances)) if distances else math.inf
+
+
+def farthest_apart(positions: Float64[ndarray, "photo 3"]) -> float:
+    """Distance of the two photos that stand farthest from each other."""
+    return float(np.linalg.norm(positions[:, None] - positions, axis=-1).max())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pycolmap
 
+from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
 from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
@@ -148,12 +149,13 @@ def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str
 
 
 def travel_deg(model: pycolmap.Reconstruction) -> float:
-    """Angle between the two most distant cameras as seen from the middle of the scene."""
+    """Angle between the two most distant cameras as seen from the scene."""
     positions = np.array([image.projection_center() for image in _posed(model)])
-    points = np.array([point.xyz for point in model.points3D.values()])
-    travel = np.linalg.norm(positions[:, None] - positions, axis=-1).max()
-    depth = np.median(np.linalg.norm(points - positions.mean(0), axis=1))
-    return float(np.degrees(2 * np.arctan2(travel / 2, depth)))
+    found = [
+        np.array([model.points3D[point.point3D_id].xyz for point in image.points2D if point.has_point3D()])
+        for image in _posed(model)
+    ]
+    return float(np.degrees(2 * np.arctan2(farthest_apart(positions) / 2, distance_to_scene(positions, found))))
 
 
 def triangulation_deg(model: pycolmap.Reconstruction) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.pose.coverage import gap_deg, median_depth
+from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart, gap_deg
 
 
 def test_a_photo_is_as_far_as_its_nearest_input():
@@ -20,9 +20,9 @@ def test_without_a_depth_only_directions_count():
     assert gap_deg(poses[:1], poses[1:], math.inf).tolist() == [0]
 
 
-def test_depth_is_along_the_viewing_axis_of_the_photos_that_know_points():
-    poses = np.tile(np.eye(4), (3, 1, 1))
-    poses[1, 2, 3] = -1.0
-    found = [np.array([[5.0, 0, 2]]), np.array([[0.0, 0, 2], [0.0, 9, 5]]), None]
-    assert median_depth(found, poses) == 3.0  # of 2, 3 and 6
-    assert median_depth([None, None, None], poses) == math.inf
+def test_distances_of_the_photos_that_know_points():
+    positions = np.array([[0.0, 0, 0], [0, 0, -1], [9, 9, 9]])
+    found = [np.array([[0.0, 3, 4]]), np.array([[0.0, 0, 2], [0.0, 0, 6]]), None]
+    assert distance_to_scene(positions, found) == 5.0  # of 5, and of 3 and 7
+    assert distance_to_scene(positions, [None, np.zeros((0, 3)), None]) == math.inf
+    assert farthest_apart(positions) == pytest.approx(math.sqrt(81 + 81 + 100))
