@@ -18,7 +18,7 @@ from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
 from ilrm_cli.formats.gltf import Gltf, glb_bytes, read_glb
 from ilrm_cli.formats.packing import turned
-from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
 
@@ -72,9 +72,13 @@ def decode_glb(path: Path) -> SceneFile:
     gltf = read_glb(path)
     try:
         found = list(gltf.primitives(EXTENSION))
+        if sum(gltf.content["accessors"][part["attributes"]["POSITION"]]["count"] for part, _ in found) > MAX_GAUSSIANS:
+            raise damaged(path, "more Gaussians than a scene can have")
         scenes = [_gaussians(gltf, part).transformed(place) for part, place in found]
         confidences = [
-            gltf.column(part["attributes"][CONFIDENCE])[:, 0] for part, _ in found if CONFIDENCE in part["attributes"]
+            gltf.column(part["attributes"][CONFIDENCE], 1)[:, 0]
+            for part, _ in found
+            if CONFIDENCE in part["attributes"]
         ]
         comments = gltf.content.get("asset", {}).get("extras", {}).get("comments", [])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -84,7 +88,7 @@ def decode_glb(path: Path) -> SceneFile:
     bases = max(scene.harmonics.shape[1] for scene in scenes)
     whole = Gaussians.concatenated(*(_with_bases(scene, bases) for scene in scenes))
     confidence = None
-    if len(confidences) == len(scenes):
+    if sum(len(values) for values in confidences) == len(whole):
         confidence = torch.from_numpy(np.concatenate(confidences)).float()
     return usable(path, turned(whole, about="z"), tuple(str(line) for line in comments), confidence)
 
@@ -95,13 +99,17 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     if missing:
         raise InputError(f"{gltf.path} has splats without {missing[0]}: save it without compression.")
     degree = max(d for d in range(MAX_DEGREE + 1) if all(name in attributes for name in _harmonic_names(d)))
-    scales = gltf.column(attributes[SCALE])
+    widths = {"POSITION": 3, ROTATION: 4, SCALE: 3, OPACITY: 1} | dict.fromkeys(_harmonic_names(degree), 3)
+    columns = {name: gltf.column(attributes[name], width) for name, width in widths.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise damaged(gltf.path, "attributes of different lengths")
+    scales = columns[SCALE]
     return from_columns(
-        means=gltf.column(attributes["POSITION"]),
-        quaternions=np.roll(gltf.column(attributes[ROTATION]), 1, axis=1),
+        means=columns["POSITION"],
+        quaternions=np.roll(columns[ROTATION], 1, axis=1),
         scales=np.exp(scales) if (scales < 0).any() else scales,  # drafts of the extension had logarithms
-        opacities=gltf.column(attributes[OPACITY])[:, 0],
-        harmonics=np.stack([gltf.column(attributes[name]) for name in _harmonic_names(degree)], 1),
+        opacities=columns[OPACITY][:, 0],
+        harmonics=np.stack([columns[name] for name in _harmonic_names(degree)], 1),
     )
 
 

@@ -23,7 +23,6 @@ ARRAY_BUFFER = 34962
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 TOLERANCE = 1e-4  # how far from a rotation, relative to their length, the axes of a node may be
-MAX_DEPTH = 64  # of nodes within nodes: more is a circle
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,15 @@ class Gltf:
     content: dict[str, Any]  # of the JSON chunk
     binary: memoryview
 
-    def column(self, accessor_index: int) -> Float[ndarray, "row width"]:
+    def column(self, accessor_index: int, width: int) -> Float[ndarray, "row width"]:
         """The numbers of an accessor, integers that are marked as normalised brought into [-1, 1] or [0, 1]."""
         accessor = self.content["accessors"][accessor_index]
         if "sparse" in accessor or "bufferView" not in accessor:
             raise InputError(f"{self.path} keeps numbers in a sparse or compressed form; save it without compression.")
         view = self.content["bufferViews"][accessor["bufferView"]]
-        kind, width = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]]
+        if WIDTHS[accessor["type"]] != width:
+            raise damaged(self.path, f"{accessor['type']} where {width} numbers belong")
+        kind = np.dtype(COMPONENTS[accessor["componentType"]])
         start = int(view.get("byteOffset", 0)) + int(accessor.get("byteOffset", 0))
         count, step = int(accessor["count"]), int(view.get("byteStride", kind.itemsize * width))
         end = start + (count - 1) * step + kind.itemsize * width
@@ -55,14 +56,15 @@ class Gltf:
     def primitives(self, extension: str) -> Iterator[tuple[dict[str, Any], Similarity]]:
         """The primitives of the shown scene that have an extension, with the way from their axes to the world's."""
         roots = self.content["scenes"][self.content.get("scene", 0)].get("nodes", [])
-        todo = [(index, np.eye(4), 0) for index in reversed(roots)]
+        todo, seen = [(index, np.eye(4)) for index in reversed(roots)], set()
         while todo:
-            index, world_from_parent, depth = todo.pop()
-            if depth > MAX_DEPTH:
-                raise damaged(self.path, "nodes within nodes without end")
+            index, world_from_parent = todo.pop()
+            if index in seen:
+                raise damaged(self.path, f"node {index} is in several places")
+            seen.add(index)
             node = self.content["nodes"][index]
             world_from_node = world_from_parent @ _matrix(node)
-            todo += [(child, world_from_node, depth + 1) for child in reversed(node.get("children", []))]
+            todo += [(child, world_from_node) for child in reversed(node.get("children", []))]
             mesh = self.content["meshes"][node["mesh"]]["primitives"] if "mesh" in node else []
             for primitive in mesh:
                 if extension in primitive.get("extensions", {}):

@@ -1,5 +1,6 @@
 """What several compact formats share: an order of neighbours, quaternions in three numbers, axes turned by 180°."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,18 +9,31 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.similarity import Similarity
+from ilrm_cli.harmonics import basis
+from ilrm_cli.rotations import multiply
 
 MORTON_BITS = 21  # per axis: what fits three times into 63 bits
 
-# The matrices of 180° turns about x and about z.
-TURNS = {"x": (1.0, -1.0, -1.0), "z": (-1.0, -1.0, 1.0)}
+# 180° turns about x and about z: what coordinates are multiplied with, and the quaternion (w first).
+TURNS = {"x": ((1.0, -1.0, -1.0), (0.0, 1.0, 0.0, 0.0)), "z": ((-1.0, -1.0, 1.0), (0.0, 0.0, 0.0, 1.0))}
+SOMEWHERE = (0.48, 0.6, 0.64)  # a unit direction in which no harmonic is 0
 
 
 def turned(gaussians: Gaussians, about: Literal["x", "z"]) -> Gaussians:
-    """The scene turned by 180° about an axis, harmonics included: there and back again alike."""
-    rotation = torch.diag(torch.tensor(TURNS[about], dtype=torch.float64))
-    return gaussians.transformed(Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64)))
+    """The scene turned by 180° about an axis: all that changes are signs, so there and back is exactly the same.
+
+    Every spherical harmonic is even or odd in each coordinate, so one direction tells its sign.
+    """
+    axes, turn = (torch.tensor(values) for values in TURNS[about])
+    signs = basis(torch.tensor(SOMEWHERE) * axes, gaussians.sh_degree) / basis(
+        torch.tensor(SOMEWHERE), gaussians.sh_degree
+    )
+    return replace(
+        gaussians,
+        means=gaussians.means * axes,
+        quaternions=multiply(turn.expand_as(gaussians.quaternions), gaussians.quaternions),
+        harmonics=gaussians.harmonics * signs.sign()[:, None],
+    )
 
 
 def along_a_curve(gaussians: Gaussians) -> Gaussians:

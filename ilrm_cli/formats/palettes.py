@@ -7,7 +7,7 @@ from numpy import ndarray
 from torch import Tensor
 
 CODEBOOK = 256  # entries: what one byte chooses from
-BINS = 4096  # of the histogram that the codebook starts from
+BINS = 256  # of the histogram that the codebook starts from; more are too empty where values are rare
 CODEBOOK_ROUNDS, PALETTE_ROUNDS = 30, 8  # of Lloyd's algorithm; further ones change little
 COARSE_SAMPLE = 1 << 15  # vectors that choose the coarse clusters
 ROWS_AT_ONCE = 1 << 14  # of a matrix of distances

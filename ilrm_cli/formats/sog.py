@@ -88,7 +88,7 @@ def decode_sog(path: Path) -> SceneFile:
             if not 0 <= count <= MAX_GAUSSIANS:
                 raise damaged(path, f"{count} Gaussians")
             return usable(path, _gaussians(meta, _Pictures(archive, count)))
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
         raise damaged(path, str(error)) from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error

@@ -15,7 +15,7 @@ EXACT = {"means": 0.0, "shapes": 1e-6, "log_scales": 1e-5, "opacities": 1e-6, "c
 # Half a step of what the format counts in, for the scenes of `splats`; of .sog's k-means, what it came to and a bit.
 PRECISION = {
     ".ply": EXACT,
-    ".glb": EXACT | {"harmonics": 1e-6},
+    ".glb": EXACT,
     ".compressed.ply": {
         "means": 0.004, "shapes": 0.006, "log_scales": 0.004, "opacities": 0.002, "colors": 0.01, "harmonics": 0.016,
     },

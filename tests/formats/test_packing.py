@@ -1,0 +1,51 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.formats.packing import morton_order, turned, with_largest, without_largest
+from ilrm_cli.harmonics import colors_from_harmonics
+from tests.formats.splats import one, shapes, splats
+
+
+def test_the_curve_visits_the_corners_of_a_cube_in_order() -> None:
+    corners = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=float)
+    shuffled = np.random.default_rng(0).permutation(8)
+    assert (shuffled[morton_order(corners[shuffled])] == np.arange(8)).all()
+
+
+def test_the_curve_keeps_neighbours_together() -> None:
+    points = np.random.default_rng(0).random((4000, 3))
+    steps = np.linalg.norm(np.diff(points[morton_order(points)], axis=0), axis=1)
+    assert np.median(steps) < 0.1 < np.median(np.linalg.norm(np.diff(points, axis=0), axis=1))
+
+
+def test_quaternions_in_three_numbers() -> None:
+    quaternions = np.array([[0.5, -0.5, 0.5, 0.5], [0.1, 0.2, -0.9, 0.3], [0.0, 0.0, 0.0, -1.0]])
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    largest, rest = without_largest(quaternions)
+    assert largest.tolist() == [0, 2, 3]
+    assert rest[0].tolist() == [-0.5, 0.5, 0.5]
+    assert (rest[1] < 0).all()  # made positive: all signs change
+    assert np.abs(rest).max() <= math.sqrt(0.5)
+    np.testing.assert_allclose(np.abs((with_largest(largest, rest) * quaternions).sum(1)), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize(("about", "expected"), [("x", [1, -2, -3]), ("z", [-1, -2, 3])])
+def test_turns(about: str, expected: list[float]) -> None:
+    scene = turned(one(quaternions=torch.tensor([[math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0]])), about)
+    assert scene.means[0].tolist() == expected
+    torch.testing.assert_close(shapes(scene), shapes(one(scales=torch.tensor([[1.0, 0.25, 0.5]]))))
+
+
+@pytest.mark.parametrize("about", ["x", "z"])
+def test_a_turned_scene_looks_the_same_from_the_turned_direction(about: str) -> None:
+    scene, axis = splats(50, 3), torch.tensor([1.0, -1, -1] if about == "x" else [-1.0, -1, 1])
+    directions = torch.nn.functional.normalize(torch.randn(50, 3, generator=torch.Generator().manual_seed(1)), dim=1)
+    before = colors_from_harmonics(scene.harmonics, directions)
+    torch.testing.assert_close(colors_from_harmonics(turned(scene, about).harmonics, directions * axis), before)
+    there_and_back = turned(turned(scene, about), about)
+    torch.testing.assert_close(there_and_back.means, scene.means, rtol=0, atol=0)
+    torch.testing.assert_close(there_and_back.harmonics, scene.harmonics, rtol=0, atol=0)
+    torch.testing.assert_close(shapes(there_and_back), shapes(scene))

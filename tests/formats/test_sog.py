@@ -1,0 +1,108 @@
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.sog import decode_sog, encode_sog
+from ilrm_cli.gaussians import Gaussians
+from tests.formats.splats import one, splats
+
+
+def contents(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(files: dict[str, bytes], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+
+def test_pictures_of_two_gaussians() -> None:
+    bright = one(means=torch.tensor([[-1.0, 5.0, 3.0]]), quaternions=torch.tensor([[0.0, 0.0, -1.0, 0.0]]))
+    files = contents(encode_sog(SceneFile(Gaussians.concatenated(bright, one(opacities=torch.tensor([0.2]))))))
+    meta = json.loads(files["meta.json"])
+    assert (meta["version"], meta["count"], "shN" in meta) == (2, 2, False)
+    np.testing.assert_allclose(meta["means"]["mins"], [-np.log(2), np.log(3), np.log(4)], rtol=1e-6)
+    np.testing.assert_allclose(meta["means"]["maxs"], [np.log(2), np.log(6), np.log(4)], rtol=1e-6)
+    low, high = pixels(files["means_l.webp"]), pixels(files["means_u.webp"])
+    assert low.shape == high.shape == (4, 4, 4)
+    order = [0, 1] if high[0, 0, 0] == 0 else [1, 0]  # along the curve
+    assert [high[0, i, :3].tolist() for i in order] == [[0, 255, 0], [255, 0, 0]]
+    assert [pixels(files["quats.webp"])[0, i].tolist() for i in order] == [[128, 128, 128, 254], [128, 128, 128, 252]]
+    assert [pixels(files["sh0.webp"])[0, i, 3] for i in order] == [255, 51]
+    scale = meta["scales"]["codebook"][pixels(files["scales.webp"])[0, 0, 1]]
+    assert scale == pytest.approx(np.log(0.5), abs=1e-6)
+
+
+def test_colours_stay_where_nothing_is_seen(tmp_path: Path) -> None:
+    """Lossless WebP may change colours under alpha 0 unless it is told not to."""
+    harmonics = torch.linspace(-1, 1, 60).reshape(20, 1, 3)
+    scene = splats(20, 0)
+    file = tmp_path / "a.sog"
+    file.write_bytes(
+        encode_sog(SceneFile(Gaussians(scene.means, scene.quaternions, scene.scales, torch.zeros(20), harmonics)))
+    )
+    read = decode_sog(file).gaussians
+    assert read.opacities.max() == 0
+    near = torch.cdist(scene.means, read.means).argmin(1)
+    torch.testing.assert_close(read.harmonics[near], harmonics, rtol=0, atol=1e-5)
+
+
+def test_many_harmonics_share_a_palette(tmp_path: Path) -> None:
+    scene, file = splats(3000, 3), tmp_path / "a.sog"
+    file.write_bytes(encode_sog(SceneFile(scene)))
+    files = contents(file.read_bytes())
+    meta = json.loads(files["meta.json"])
+    assert meta["shN"]["bands"] == 3
+    assert 500 < meta["shN"]["count"] <= 1024
+    assert pixels(files["shN_centroids.webp"]).shape == (-(-meta["shN"]["count"] // 64), 64 * 15, 4)
+    read = decode_sog(file).gaussians
+    near = torch.cdist(scene.means, read.means).argmin(1)
+    error = (read.harmonics[near, 1:] - scene.harmonics[:, 1:]).square().mean()
+    assert error < 0.8 * scene.harmonics[:, 1:].square().mean()  # noise in 45 dimensions is the hardest there is
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"version": 3}, "of version 3"),
+        ({"version": None}, "of version"),
+        ({"count": 17}, "smaller than 17 pixels"),
+        ({"count": 10**12}, "1000000000000 Gaussians"),
+        ({"means": {}}, "does not hold together"),
+        ({"scales": {"codebook": [1.0], "files": ["scales.webp"]}}, "does not hold together"),
+        ({"quats": {"files": ["none.webp"]}}, "none.webp"),
+    ],
+)
+def test_descriptions_that_do_not_fit(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    files = contents(encode_sog(SceneFile(splats(10, 0))))
+    files["meta.json"] = json.dumps({**json.loads(files["meta.json"]), **change}).encode()
+    with pytest.raises(InputError, match=why):
+        decode_sog(zipped(files, tmp_path / "a.sog"))
+
+
+def test_pictures_that_would_fill_the_memory_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, huge = contents(encode_sog(SceneFile(splats(10, 1)))), io.BytesIO()
+    Image.new("L", (1200, 1200)).save(huge, "WEBP", lossless=True)
+    with pytest.raises(InputError, match="no picture of the right size"):
+        decode_sog(zipped({**files, "shN_centroids.webp": huge.getvalue()}, tmp_path / "a.sog"))
+    with pytest.raises(InputError, match=r"is not a \.sog scene"):
+        decode_sog(zipped({**files, "quats.webp": b"RIFF"}, tmp_path / "a.sog"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
+    with pytest.raises(InputError, match="decompression bomb"):
+        decode_sog(zipped(files, tmp_path / "a.sog"))

@@ -1,0 +1,116 @@
+import gzip
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.spz import HEADER, MAGIC, decode_spz, encode_spz
+from ilrm_cli.harmonics import SH_C0
+from tests.formats.splats import apart, one, shapes, splats
+
+
+def written(folder: Path, data: bytes) -> Path:
+    file = folder / "a.spz"
+    file.write_bytes(data)
+    return file
+
+
+def packed(version: int, count: int, body: bytes, degree: int = 0, fraction: int = 12, flags: int = 0) -> bytes:
+    return gzip.compress(HEADER.pack(MAGIC, version, count, degree, fraction, flags, 0) + body)
+
+
+def test_bytes_of_one_gaussian() -> None:
+    """Y and z change their signs: the format is y up, z back. So do the harmonics of y and z, not that of x."""
+    harmonics = torch.tensor([[[0.0, 2.0, -9.0], [0.25, 0.25, 0.25], [0.5, 0.5, 0.5], [0.125, 0.125, 0.125]]])
+    data = gzip.decompress(encode_spz(SceneFile(one(harmonics=harmonics))))
+    assert HEADER.unpack(data[:16]) == (MAGIC, 3, 1, 1, 12, 0, 0)
+    position = b"".join((value * 4096).to_bytes(3, "little", signed=True) for value in (1, -2, -3))
+    scales = [160, round((10 + np.log(0.5)) * 16), round((10 + np.log(0.25)) * 16)]
+    assert data[16:32] == position + bytes([255, 128, 204, 0, *scales])
+    assert struct.unpack("<I", data[32:36])[0] >> 30 == 0  # turned about x, the largest component is x
+    assert list(data[36:]) == [96] * 3 + [64] * 3 + [144] * 3
+
+
+@pytest.mark.parametrize(("size", "fraction"), [(0.001, 23), (0.5, 17), (8.0, 13), (100.0, 12), (1e4, 9)])
+def test_positions_have_the_steps_that_the_scene_needs(tmp_path: Path, size: float, fraction: int) -> None:
+    means = torch.linspace(-size, size, 400)[:, None].expand(-1, 3).contiguous()
+    scene = splats(400, 0)
+    scene = type(scene)(means, scene.quaternions, scene.scales, scene.opacities, scene.harmonics)
+    file = written(tmp_path, encode_spz(SceneFile(scene)))
+    assert gzip.decompress(file.read_bytes())[13] == fraction
+    torch.testing.assert_close(
+        decode_spz(file).gaussians.means[:, 0].sort().values, means[:, 0], rtol=0, atol=size / 4000
+    )
+
+
+def test_version_1_has_half_floats_and_version_2_three_bytes_per_rotation(tmp_path: Path) -> None:
+    rest = bytes([255, 128, 128, 128, 160, 160, 160, 217, 128, 128])  # sin(45°) about x, which stays about x
+    halves = np.array([1.5, 2, -3], dtype="<f2").tobytes()
+    fixed = b"".join((int(value * 4096)).to_bytes(3, "little", signed=True) for value in (1.5, 2, -3))
+    expected = shapes(one(quaternions=torch.tensor([[0.7071, 0.7071, 0.0, 0.0]]), scales=torch.ones(1, 3)))
+    for version, body in ((1, halves + rest), (2, fixed + rest)):
+        read = decode_spz(written(tmp_path, packed(version, 1, body))).gaussians
+        assert read.means[0].tolist() == [1.5, -2, 3]
+        torch.testing.assert_close(read.scales[0], torch.ones(3))
+        torch.testing.assert_close(shapes(read), expected, atol=0.01, rtol=0)
+        turn = torch.tensor([0.7071, 0.7071]) @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]])  # times 180° about x
+        assert abs(float(read.quaternions[0, :2] @ turn)) == pytest.approx(1, abs=0.01)
+        assert (0.5 + SH_C0 * read.harmonics).flatten().tolist() == pytest.approx([0.5] * 3, abs=0.01)
+
+
+def of_version_4(scene: SceneFile) -> bytes:
+    """The sections of our file as zstd streams behind a table of contents."""
+    zstandard = pytest.importorskip("zstandard")
+    data, count = gzip.decompress(encode_spz(scene)), len(scene.gaussians)
+    _, _, _, degree, fraction, _, _ = HEADER.unpack(data[:16])
+    streams, start = [], 16
+    for size in (9, 1, 3, 3, 4, 3 * ((degree + 1) ** 2 - 1)):
+        streams.append(data[start : start + size * count])
+        start += size * count
+    small = [zstandard.ZstdCompressor().compress(stream) for stream in streams]
+    table = b"".join(struct.pack("<QQ", len(s), len(stream)) for s, stream in zip(small, streams, strict=True))
+    header = HEADER.pack(MAGIC, 4, count, degree, fraction, 0, len(streams)) + struct.pack("<I", 32) + bytes(12)
+    return header + table + b"".join(small)
+
+
+def test_version_4(tmp_path: Path) -> None:
+    scene = SceneFile(splats(30, 2))
+    data = of_version_4(scene)
+    read = decode_spz(written(tmp_path, data)).gaussians
+    ours = decode_spz(written(tmp_path, encode_spz(scene))).gaussians
+    assert max(apart(ours, read).values()) == 0
+    for spoilt in (data[:20], data[:100], data[:-1], data[:40] + b"\xff" + data[41:]):
+        with pytest.raises(InputError, match="cut short or damaged"):
+            decode_spz(written(tmp_path, spoilt))
+
+
+def test_version_4_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = HEADER.pack(MAGIC, 4, 1, 0, 12, 0, 5)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(InputError, match=r"pip install 'ilrm\[spz\]'"):
+        decode_spz(written(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (gzip.compress(b"NGSP"), "ends within its header"),
+        (gzip.compress(bytes(100)), "its header is another"),
+        (packed(7, 1, bytes(20)), "of version 7"),
+        (packed(3, 1, bytes(20), degree=4), "harmonics of degree 4"),
+        (packed(3, 1, bytes(20), flags=2), "has extensions"),
+        (packed(3, 2, bytes(20)), "20 of 40 bytes are there"),
+        (packed(3, 2**32 - 1, bytes(20)), "4294967295 Gaussians"),
+        (packed(3, 40_000_000, bytes(20)), "20 of 800000000 bytes are there"),  # and no memory is taken for them
+        (packed(3, 0, b""), "holds no Gaussians"),
+        (b"not gzip at all", "is not a .spz scene"),
+    ],
+)
+def test_files_that_are_no_scene(tmp_path: Path, data: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        decode_spz(written(tmp_path, data))
