@@ -19,7 +19,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import Y_UP, encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
-from ilrm_cli.hashing import sha256_of
+from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
 from ilrm_cli.io.scene import (
     RecordedView,
@@ -192,5 +192,5 @@ def _recorded(
     photos: tuple[PosedPhoto, ...], views: Views, world_from_normalized: Similarity, role: str
 ) -> tuple[RecordedView, ...]:
     cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
-    hashes = [sha256_of(photo.path) for photo in photos]
+    hashes = [input_sha256(photo.path) for photo in photos]
     return recorded_views([photo.name for photo in photos], hashes, cameras, role)

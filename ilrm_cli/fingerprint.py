@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
+from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS, SUFFIXES, VIDEO_SUFFIXES, is_video
 from ilrm_cli.pose.colmap import find_model
 from ilrm_cli.pose.transforms import find_transforms
@@ -21,7 +21,7 @@ def inputs_sha256(place: Path, camera: str | None = None) -> str:
     try:
         files = [place] if is_video(place) else _files(place)
         files += [Path(camera)] if camera is not None and Path(camera).is_file() else []
-        hashes = in_threads(sha256_of, files)
+        hashes = in_threads(input_sha256, files)
     except OSError as error:
         raise InputError(f"{error.filename or place} cannot be read: {error.strerror}.") from error
     digest = hashlib.sha256()

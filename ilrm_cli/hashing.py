@@ -1,9 +1,11 @@
 """Files named by their content."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 CHUNK = 1 << 20  # bytes read at a time: published weights are larger than some memories
+REMEMBERED = 10_000  # hashes of inputs; a megabyte or two
 
 
 def sha256_of(path: Path) -> str:
@@ -13,3 +15,16 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def input_sha256(path: Path) -> str:
+    """The same for photos and other inputs, which several stages name by content: read once by a process, and again
+    only if the file's size or a time of change says that it may be another.
+    """
+    stat = path.stat()
+    return _remembered(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@lru_cache(REMEMBERED)
+def _remembered(path: Path, *state: int) -> str:
+    return sha256_of(path)

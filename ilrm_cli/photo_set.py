@@ -12,7 +12,7 @@ from PIL import Image
 
 from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
+from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.masks import find_mask, masks_without_photo, pixels_that_count, read_mask
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.photo_header import photo_header
@@ -222,7 +222,7 @@ def _without_copies(photos: PhotoSet) -> PhotoSet:
     first: dict[str, str] = {}
     reasons = {}
     for name, path in photos.paths.items():
-        if sizes[name] in shared and (original := first.setdefault(sha256_of(path), name)) != name:
+        if sizes[name] in shared and (original := first.setdefault(input_sha256(path), name)) != name:
             reasons[name] = f"it is a copy of {original}"
     return photos.without(reasons, f"{len(reasons)} copies of other photos are left out: {listed(list(reasons))}.")
 

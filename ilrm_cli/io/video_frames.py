@@ -21,7 +21,7 @@ from PIL import Image
 
 from ilrm_cli.appearance import SAME_PICTURE, distance, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
+from ilrm_cli.hashing import input_sha256
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.scratch import scratch_folder
 
@@ -50,7 +50,7 @@ def frames_of_video(
 
     They stay there for the next run. Raises InputError if the video cannot be read or the cache not be written.
     """
-    key = [VERSION, sha256_of(video), choice.fps, choice.max_frames]
+    key = [VERSION, input_sha256(video), choice.fps, choice.max_frames]
     shelf = cache / "frames"
     entry = shelf / _digest(key)
     if not entry.is_dir():

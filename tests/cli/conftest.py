@@ -19,13 +19,13 @@ def posed(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> tuple[Path, dict]:
-    """One real reconstruction, small, and what --json said of it."""
+    """One real reconstruction, small, with its reports beside it, and what --json said of it."""
     from tests.cli.run import ilrm
 
     output = tmp_path_factory.mktemp("made") / "scene.ply"
-    outcome = ilrm(
-        "reconstruct", SAMPLES / "posed", "-o", output, "--views", "4", "--size", "96", "--refine", "5", "--json"
-    )
+    reports = ("--report", output.with_name("report.html"), "--report", output.with_name("report.json"))
+    options = ("--views", "4", "--size", "96", "--refine", "5", "--json")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", output, *options, *reports)
     assert outcome.status == 0, outcome.err
     return output, outcome.json
 

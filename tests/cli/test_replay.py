@@ -1,0 +1,37 @@
+"""Scenes made again through the command line."""
+
+import shutil
+
+from PIL import Image
+
+from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.scene import record_path
+from tests.cli.conftest import SAMPLES
+from tests.cli.run import ilrm
+
+
+def test_the_same_photos_and_settings_give_the_same_scene(made):
+    output, _ = made
+    before = {path.name for path in output.parent.iterdir()}
+    outcome = ilrm("replay", record_path(output), "--json")
+    assert outcome.status == 0, outcome.err
+    assert outcome.json["identical"] is True
+    assert outcome.json["sha256"] == sha256_of(output)
+    assert outcome.json["causes"] == []
+    assert {path.name for path in output.parent.iterdir()} == before  # nothing is kept without -o
+
+
+def test_a_scene_that_moved_with_its_photos_of_which_one_was_changed(made, tmp_path):
+    output, _ = made
+    for path in (output, record_path(output)):
+        shutil.copy(path, tmp_path / path.name)
+    shutil.copytree(SAMPLES / "posed", tmp_path / "posed")
+    spoilt = tmp_path / "posed" / "images" / "001.jpg"
+    Image.open(spoilt).point(lambda level: 255 - level).save(spoilt)
+    outcome = ilrm("replay", tmp_path / "scene.ply", "--photos", tmp_path / "posed", "-o", tmp_path / "again.ply")
+    assert outcome.status == 1
+    assert "Not identical" in outcome.out
+    assert "1 photo has another content: 001.jpg." in outcome.out
+    assert "dB between the two as the inputs see them" in outcome.out
+    assert sha256_of(tmp_path / "scene.ply") == sha256_of(output)
+    assert ilrm("replay", tmp_path / "again.json", "-q").status == 0  # its record says where its photos are

@@ -1,0 +1,86 @@
+"""Records that cannot be followed are refused before any work."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.scene import SceneRecord, read_record, write_record
+from ilrm_cli.reconstruct import Settings
+from ilrm_cli.replay.run import replay, settings_of
+from ilrm_cli.similarity import Similarity
+
+SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, camera="PINHOLE 1,1,1,1")
+RECORD = SceneRecord(
+    views=(),
+    model_from_world=Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double()),
+    model={"name": "default", "sha256": "ff"},
+    seed=0,
+    settings=dataclasses.asdict(SETTINGS),
+    ply_sha256="00",
+    photos="photos",
+)
+
+
+def recorded(folder: Path, **change) -> Path:
+    write_record(folder / "scene.json", dataclasses.replace(RECORD, **change))
+    return folder / "scene.json"
+
+
+def test_settings_come_back(tmp_path):
+    file = recorded(tmp_path)
+    assert settings_of(read_record(file), file) == SETTINGS
+
+
+def test_settings_that_were_not_known_then_are_at_their_defaults(tmp_path):
+    file = recorded(tmp_path, settings={"views": 3})
+    assert settings_of(read_record(file), file) == Settings(views=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"views": 3, "magic": 1}, r"does not know \(magic\); use ilrm"),
+        ({"views": "three"}, r"damaged \(settings: views\)"),
+        ({"frame": "sideways"}, "damaged"),
+        ({"refine": True}, "damaged"),
+        ({"refine": None}, "damaged"),
+    ],
+)
+def test_other_settings_are_refused(tmp_path, settings, sentence):
+    file = recorded(tmp_path, settings=settings)
+    with pytest.raises(InputError, match=sentence):
+        settings_of(read_record(file), file)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "sentence"),
+    [
+        ({}, {}, "are no longer at photos; say where they are with --photos"),
+        ({"photos": None}, {}, "are not recorded; say where they are with --photos"),
+        ({"ply_sha256": None}, {}, "does not say what its scene file was"),
+        ({}, {"photos": ".", "output": "other.splat"}, "the recorded scene is a .ply file"),
+        ({}, {"photos": ".", "output": "missing/other.ply"}, "create it first"),
+        ({}, {"photos": ".", "output": "scene.ply"}, "scene.json exists; pass -w"),
+    ],
+)
+def test_what_cannot_be_made_again(tmp_path, change, options, sentence):
+    file = recorded(tmp_path, **change)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=sentence):
+        replay(file, **{name: tmp_path / value for name, value in options.items()})
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_scene_without_its_record(tmp_path):
+    with pytest.raises(InputError, match=r"scene\.json does not exist"):
+        replay(tmp_path / "scene.ply")
+
+
+def test_a_record_of_something_else(tmp_path):
+    (tmp_path / "scene.json").write_text(json.dumps({"camera_model": "OPENCV"}))
+    with pytest.raises(InputError, match="is no record of an ilrm scene"):
+        replay(tmp_path / "scene.json")
