@@ -11,6 +11,7 @@ from ilrm_cli.film.settings import FilmSettings
 from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.render import auto, paths
 from ilrm_cli.render.glance import glance
+from ilrm_cli.render.support import supported
 from ilrm_cli.shown_scene import ShownScene
 from ilrm_cli.up import up_direction, upright
 
@@ -99,7 +100,7 @@ def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings:
     views, photos = (
         glance(cameras, shown.file.gaussians, shown.near, settings.renderer) for cameras in (judged, photographed)
     )
-    share = float((~auto.supported(views, photos)).double().mean())
+    share = float((~supported(views, photos)).double().mean())
     if share <= MAX_UNSUPPORTED:
         return ()
     return (

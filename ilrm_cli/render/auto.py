@@ -8,13 +8,13 @@ from torch import Tensor
 
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render import paths
-from ilrm_cli.render.glance import Glance, glance
+from ilrm_cli.render.glance import glance
 from ilrm_cli.render.level import azimuths
 from ilrm_cli.render.paths import Setting
 from ilrm_cli.render.rasterize import Renderer
 from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import facing_alike
-from ilrm_cli.render.support import support
+from ilrm_cli.render.support import supported
 
 # Cameras that look at their subject over less than this are a forward-facing capture.
 MIN_ORBIT_DEG = 45.0
@@ -22,12 +22,6 @@ MIN_ORBIT_DEG = 45.0
 # Cameras that all face one way are a cluster where none is farther from their middle than this share of the scene's
 # depth; others have walked through the scene.
 MAX_CLUSTER = 0.5
-
-# A view is supported if it shows nearly as much as the photos do, mostly what they saw, and has nothing before it that
-# is much nearer than anything was to them.
-MIN_ALPHA = 0.9  # of the photos' median
-MIN_SEEN = 0.75
-MIN_NEAR = 0.5  # of the photos' smallest
 
 SAMPLES = 48  # views judged along a route: every 7.5 degrees of an orbit
 MIN_PART = 0.3  # of a route; a shorter stretch is no film of it
@@ -67,16 +61,6 @@ def choose(setting: Setting, gaussians: Gaussians, near: float, renderer: Render
             last = SAMPLES if route.closed else SAMPLES - 1
             return route.part(start / last, (start + length - 1) / last), name
     return paths.route("wobble", setting), "wobble"
-
-
-def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
-    """Whether the photos support each view."""
-    theirs, own = support(views, photos), support(photos, photos)
-    return (
-        (theirs.alpha >= MIN_ALPHA * own.alpha.median())
-        & (theirs.seen >= MIN_SEEN)
-        & (theirs.near >= MIN_NEAR * own.near.min())
-    )
 
 
 def longest_run(good: Bool[Tensor, " sample"], closed: bool) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from ilrm_cli.render.rasterize import Renderer, render
 
 LONG_SIDE_PX = 48
 SOLID = 0.5  # alpha from which a pixel shows something
+NEAR_SHARE = 0.1  # of the picture: what is nearer than the rest; less may be a floater
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,12 @@ class Glance:
     cameras: Cameras  # with LONG_SIDE_PX
     depth: Float[Tensor, "camera height width"]  # world units; infinite where nothing solid is drawn
     alpha: Float[Tensor, " camera"]  # mean over the picture
+
+    @property
+    def nearest(self) -> Float[Tensor, " camera"]:
+        """The depth up to which NEAR_SHARE of what each camera sees lies, world units; 0 where it sees nothing."""
+        solid = [depth[depth.isfinite()] for depth in self.depth]
+        return torch.stack([torch.quantile(d, NEAR_SHARE) if len(d) else torch.tensor(0.0) for d in solid])
 
 
 @torch.inference_mode()

@@ -1,7 +1,5 @@
 """How well photos support a view: does it show what they saw, from where they saw it, with nothing in the way."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -14,27 +12,25 @@ DEPTH_TOLERANCE = 0.15  # share of the photo's depth
 MAX_TURN_COS = 0.7  # 45 degrees between the two lines of sight
 MAX_APPROACH = 4.0  # times nearer than the photo: beyond it every Gaussian is a blob
 
-NEAR_SHARE = 0.1  # of the picture: what is nearer than the rest; less may be a floater
+# A view is supported if it shows nearly as much as the photos do, mostly what they saw, and has nothing before it that
+# is much nearer than anything was to them. Inside a wall, behind one, or before nothing one of the three is missing.
+MIN_ALPHA = 0.9  # of the photos' median
+MIN_SEEN = 0.75  # of the picture
+MIN_NEAR = 0.5  # of the photos' smallest
 
 
-@dataclass(frozen=True)
-class Support:
-    """Of each view. Views inside a wall, behind one, or before nothing have little of one of the three."""
-
-    alpha: Float[Tensor, " view"]  # mean over the picture
-    near: Float[Tensor, " view"]  # depth, world units, up to which NEAR_SHARE of what it shows lies; 0: shows nothing
-    seen: Float[Tensor, " view"]  # share of what it shows that at least one photo saw from a similar side
-
-
-def support(views: Glance, photos: Glance) -> Support:
-    """Compare every pixel of the views with what is seen from the photos' cameras."""
-    seen = [_seen(views.cameras[[i]], depth, photos) for i, depth in enumerate(views.depth)]
-    return Support(views.alpha, torch.stack([_nearest(depth) for depth in views.depth]), torch.stack(seen))
+def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
+    """Whether the photos support each view."""
+    return (
+        (views.alpha >= MIN_ALPHA * photos.alpha.median())
+        & (views.nearest >= MIN_NEAR * photos.nearest.min())
+        & (seen_shares(views, photos) >= MIN_SEEN)
+    )
 
 
-def _nearest(depth: Float[Tensor, "height width"]) -> Float[Tensor, ""]:
-    solid = depth[depth.isfinite()]
-    return torch.quantile(solid, NEAR_SHARE) if len(solid) else torch.tensor(0.0)
+def seen_shares(views: Glance, photos: Glance) -> Float[Tensor, " view"]:
+    """The share of what each view shows that at least one photo saw from a similar side."""
+    return torch.stack([_seen(views.cameras[[i]], depth, photos) for i, depth in enumerate(views.depth)])
 
 
 def _seen(view: Cameras, depth: Float[Tensor, "height width"], photos: Glance) -> Float[Tensor, ""]:
@@ -47,8 +43,8 @@ def _seen(view: Cameras, depth: Float[Tensor, "height width"], photos: Glance) -
     ahead = torch.cat([(pixels - view.center_px[0]) / view.focal_px[0], torch.ones(len(z), 1)], dim=1) * z
     points = ahead @ view.world_from_cam[0, :3, :3].T + view.positions[0]
     by_some = torch.zeros(len(points), dtype=torch.bool)
-    for camera, photo_depth in zip(range(len(photos.cameras)), photos.depth, strict=True):
-        by_some |= _seen_by(photos.cameras[[camera]], photo_depth, points, view.positions[0])
+    for i, photo_depth in enumerate(photos.depth):
+        by_some |= _seen_by(photos.cameras[[i]], photo_depth, points, view.positions[0])
     return by_some.float().mean()
 
 
