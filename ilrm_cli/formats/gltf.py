@@ -48,7 +48,8 @@ class Gltf:
         if view["buffer"] != 0 or start < 0 or count < 0 or step < kind.itemsize * width or end > len(self.binary):
             raise damaged(self.path, "an accessor lies outside of the file")
         rows: ndarray = np.ndarray((count, width), kind, self.binary, start, (step, kind.itemsize))
-        numbers = rows.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # NaN stays NaN
+            numbers = rows.astype(np.float64)
         if accessor.get("normalized") and kind.kind != "f":
             numbers = np.maximum(numbers / np.iinfo(kind).max, -1)
         return numbers
