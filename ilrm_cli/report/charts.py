@@ -1,6 +1,6 @@
 """Numbers as bars: lengths in percent of the chart, so that a page can be of any width."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ STAGE_NAMES = {
     "load": "Loading",
     "scale": "Trying scales",
     "inference": "Prediction",
+    "trace": "Tracing",
     "refine": "Refinement",
     "score": "Scoring",
     "export": "Writing",
@@ -61,7 +62,7 @@ def layer_bars(layers: Sequence[Mapping[str, float]]) -> tuple[Bar, ...]:
     return _bars(rows, lambda value: f"{value:.1f} ms")
 
 
-def _bars(rows: Mapping[str, Sequence[tuple[str, float]]], words: Any) -> tuple[Bar, ...]:
+def _bars(rows: Mapping[str, Sequence[tuple[str, float]]], words: Callable[[float], str]) -> tuple[Bar, ...]:
     """Bars from the left; the longest fills the chart."""
     totals = {label: sum(value for _, value in parts) for label, parts in rows.items()}
     longest = max([*totals.values(), 1e-9])
@@ -74,6 +75,14 @@ def _bars(rows: Mapping[str, Sequence[tuple[str, float]]], words: Any) -> tuple[
             start += width
         bars.append(Bar(label, words(totals[label]), tuple(drawn)))
     return tuple(bars)
+
+
+def trace_bars(layers: Sequence[Mapping[str, Any]]) -> tuple[Bar, ...]:
+    """How far each update layer moved the tokens, as a share of their length."""
+    rows = {
+        f"Layer {row['layer']}": [("cross", row["token_change"])] for row in layers if row["token_change"] is not None
+    }
+    return _bars(rows, lambda share: f"{share:.0%}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.report.comparisons import Comparison, comparisons
 from ilrm_cli.report.layout import Layout, layout_of
 from ilrm_cli.report.photo_list import PhotoEntry, photo_list
+from ilrm_cli.trace import Trace
 
 OPTIONS = {"long_side_px": "--size"}  # of settings that are not called as their option is
 
@@ -27,6 +28,7 @@ class Report:
     photos: tuple[PhotoEntry, ...]  # all that were offered
     comparisons: tuple[Comparison, ...]  # of every photo that was scored
     layout: Layout
+    trace: Trace | None  # how the scene formed; None where that was not asked for
     card: PoseCard
     record: SceneRecord  # as written beside the scene
     settings: Mapping[str, Any]  # of the command, as JSON values
@@ -49,6 +51,7 @@ def report_of(
         photos=listed,
         comparisons=comparisons(result, progress),
         layout=layout_of(result, listed),
+        trace=result.trace,
         card=pose_card(result.capture),
         record=record,
         settings=asdict(settings),

@@ -4,7 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,11 +13,12 @@ from markupsafe import Markup, escape
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars
+from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars, trace_bars
 from ilrm_cli.report.comparisons import Comparison
 from ilrm_cli.report.data import Report
 from ilrm_cli.report.drawing import draw
 from ilrm_cli.report.pose_rows import pose_rows
+from ilrm_cli.trace import Picture, Trace
 from ilrm_cli.verdict import grade_of
 
 JPEG_QUALITY = 88  # beyond which the eye gains nothing at the size of these pictures
@@ -27,6 +28,14 @@ MAX_COMPARED = 6  # held-out photos shown beside their renders, from the best to
 ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
 
 _OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # with its number, if it has one
+
+
+class FormingPicture(NamedTuple):
+    """The scene after one layer, as the page shows it."""
+
+    caption: str
+    picture: Picture
+    psnr: float | None  # dB, over the held-out photos
 
 
 def encode_html(report: Report) -> bytes:
@@ -59,9 +68,25 @@ def _content(report: Report) -> dict[str, Any]:
         "drawings": [draw(report.layout, *view) for view in (ASIDE, ABOVE)],
         "stages": stage_bars(report.summary["timings_s"]),
         "layers": layer_bars(report.summary["layers"]),
+        "formed": forming(report.trace) if report.trace else [],
+        "moved": trace_bars(report.summary["trace"]["layers"]) if report.trace else (),
         "pose_rows": pose_rows(report.card),
         "photos": {role: [photo for photo in report.photos if photo.role == role] for role in roles},
     }
+
+
+def forming(trace: Trace) -> list[tuple[str, list[FormingPicture]]]:
+    """A row of pictures for each way of reading the tokens: before the first layer, and after each."""
+    layers = list(zip(trace.layers, trace.pictures, strict=True))
+    read = {"Read by the final head": [(row.head, shown.head) for row, shown in layers]}
+    tuned = [(row.tuned, shown.tuned) for row, shown in layers if row.tuned is not None and shown.tuned is not None]
+    if tuned:
+        read["Read through the tuned lens"] = tuned
+    words = ["Before the first layer", *(f"After layer {row.layer}" for row in trace.layers[1:])]
+    return [
+        (name, [FormingPicture(word, shown[0], row.psnr) for word, (row, shown) in zip(words, rows, strict=True)])
+        for name, rows in read.items()
+    ]
 
 
 def most_telling(compared: Sequence[Comparison]) -> list[Comparison]:
