@@ -84,6 +84,18 @@ def duplicates(
     return {index: other for index, (_, other) in sorted(rival.items())}
 
 
+def most_alike(signatures: Float32[ndarray, "picture cell"], each: int) -> set[tuple[int, int]]:
+    """Pairs (first index smaller) of every picture with the `each` pictures that look most like it."""
+    pairs = set()
+    for start in range(0, len(signatures), BLOCK):
+        likeness = signatures[start : start + BLOCK] @ signatures.T
+        for index, row in enumerate(likeness, start):
+            row[index] = -np.inf
+            others = np.argsort(-row, kind="stable")[: min(each, len(signatures) - 1)].tolist()
+            pairs |= {(min(index, other), max(index, other)) for other in others}
+    return pairs
+
+
 def _near_pairs(signatures: Float32[ndarray, "picture cell"]) -> list[Int64[ndarray, " near"]]:
     """For every picture those closer than NEAR_DUPLICATE, ascending, itself among them."""
     near = []

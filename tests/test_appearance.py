@@ -10,6 +10,7 @@ from ilrm_cli.appearance import (
     distance,
     duplicates,
     even_bins,
+    most_alike,
     sharpest_of_each,
     sharpness_of,
     signature_of,
@@ -119,3 +120,12 @@ def test_many_pictures_take_blocks(monkeypatch):
     whole = duplicates(signatures, sharpness, enough=0)
     monkeypatch.setattr("ilrm_cli.appearance.BLOCK", 7)
     assert duplicates(signatures, sharpness, enough=0) == whole
+
+
+def test_the_most_alike_of_each(monkeypatch):
+    angle = np.radians([0, 10, 90, 95, 100, 180])
+    signatures = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    for block in (512, 2):
+        monkeypatch.setattr("ilrm_cli.appearance.BLOCK", block)
+        assert most_alike(signatures, 1) == {(0, 1), (2, 3), (3, 4), (4, 5)}
+        assert len(most_alike(signatures, 99)) == 15

@@ -46,8 +46,9 @@ def solve(
     in one subfolder share a camera. `work` is an empty folder for the database. `masks`, if given, holds a picture
     `<file>.png` of the same size for every file (COLMAP skips those without): no feature is taken where it is black.
     `lenses` = file -> what is known of its lens, for the file's size or a scaled one; it stays as it is.
-    Up to 60 photos every pair is matched; beyond, each with its next 10 and those at distances 16, 32, ..., and 40
-    evenly spaced ones each with each in place of loop detection, whose vocabulary tree would be a download.
+    Up to 60 photos every pair is matched; beyond, each with its next 10, those at distances 16, 32, ... and the 8 that
+    look most like it, and 40 evenly spaced ones each with each: in place of loop detection, whose vocabulary tree would
+    be a download.
     Incremental mapping first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global
     mapping too, and the model with more photos is kept. Raises InputError if neither finds a believable one.
     """
@@ -57,7 +58,7 @@ def solve(
     database, names = work / "database.db", list(files)
     register(database, folder, names, lenses or {})
     extract(database, folder, names, masks, report)
-    match(database, work / "pairs.txt", names, seed, report)
+    match(database, folder, work / "pairs.txt", names, seed, report)
     graph = replace(read_graph(database, names), names=tuple(files.values()))
     mapped = work / "mapping.db"
     fixed = share_cameras(database, mapped, lenses or {})

@@ -15,7 +15,7 @@ from ilrm_cli.pose.sfm import SfmResult
 from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import LeftOut
 
-VERSION = 5  # raise it when the same photos would give another model than before
+VERSION = 6  # raise it when the same photos would give another model than before
 CHUNK = 1 << 20  # bytes read at a time
 
 

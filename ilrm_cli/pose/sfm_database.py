@@ -1,20 +1,29 @@
 """Features and matches of photos in a COLMAP database, everything seeded and in one order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pycolmap
+from jaxtyping import Float32
+from numpy import ndarray
+from PIL import Image
 
+from ilrm_cli.appearance import most_alike, signature_of
 from ilrm_cli.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
 from ilrm_cli.pose.match_graph import MatchGraph
 from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
+from ilrm_cli.threads import in_threads
 
 EXHAUSTIVE_UP_TO = 60  # photos; beyond, every pair would take tens of minutes on a laptop
 NEIGHBOURS = 10  # photos after each one that are matched in a sequence
+# Photos that look most like each one: of 200 photos from two rounds through a room 78 % of them stand within 5 places
+# of it, in one round or the other, where chance would give 11 %.
+ALIKE = 8
+SMALL_PX = (160, 160)  # at least, at which JPEGs are decoded to be compared by their looks
 LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
 
 
@@ -89,9 +98,10 @@ def extract(database: Path, folder: Path, names: list[str], masks: Path | None, 
     _watched(run, done, database, Step("features", 0, len(names)), report)
 
 
-def match(database: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
+def match(database: Path, folder: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
     """Matches that a common geometry of two photos confirms."""
-    pairs = matched_pairs(len(names))
+    alike = alike_pairs([folder / name for name in names]) if len(names) > EXHAUSTIVE_UP_TO else set()
+    pairs = matched_pairs(len(names), alike)
     pair_list.write_text("".join(f"{names[i]} {names[j]}\n" for i, j in pairs))
     pairing, verification = pycolmap.ImportedPairingOptions(), pycolmap.TwoViewGeometryOptions()
     pairing.match_list_path = pair_list
@@ -108,14 +118,25 @@ def match(database: Path, pair_list: Path, names: list[str], seed: int, report: 
     _watched(run, done, database, Step("matching", 0, len(pairs)), report)
 
 
-def matched_pairs(count: int) -> list[tuple[int, int]]:
+def alike_pairs(paths: Sequence[Path]) -> set[tuple[int, int]]:
+    """Each photo with the ALIKE that look most like it: its neighbours, wherever they stand in the sequence."""
+
+    def signature(path: Path) -> Float32[ndarray, " cell"]:
+        with Image.open(path) as image:
+            image.draft("L", SMALL_PX)
+            return signature_of(np.asarray(image.convert("L")))
+
+    return most_alike(np.stack(in_threads(signature, paths)), ALIKE)
+
+
+def matched_pairs(count: int, alike: Set[tuple[int, int]] = frozenset()) -> list[tuple[int, int]]:
     """Which photos (by their place in the sequence) are compared; see `sfm.solve`."""
     if count <= EXHAUSTIVE_UP_TO:
         return list(combinations(range(count), 2))
     steps = [*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))]
     near = {(i, i + step) for i in range(count) for step in steps if i + step < count}
     spaced = sorted({round(i) for i in np.linspace(0, count - 1, LOOP_PHOTOS)})
-    return sorted(near | set(combinations(spaced, 2)))
+    return sorted(near | set(combinations(spaced, 2)) | alike)
 
 
 def read_graph(database: Path, names: list[str]) -> MatchGraph:

@@ -9,11 +9,11 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose import sfm_cache
 from ilrm_cli.pose.sfm import SfmResult, solve
-from ilrm_cli.pose.sfm_database import matched_pairs
+from ilrm_cli.pose.sfm_database import ALIKE, alike_pairs, matched_pairs
 from ilrm_cli.pose.sfm_judge import travel_deg
 from ilrm_cli.progress import Step
 from ilrm_cli.views import LeftOut
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
 from tests.pose.synthetic import synthetic_model
 
 
@@ -41,6 +41,21 @@ def test_beyond_sixty_neighbours_powers_of_two_and_loops():
     assert (100, 111) not in pairs
     assert (0, 499) in pairs
     assert all(0 <= i < j < 500 for i, j in pairs)
+    assert set(matched_pairs(500, {(100, 111)})) == pairs | {(100, 111)}
+
+
+def test_neighbours_are_found_by_their_looks_where_names_are_in_no_order(tmp_path):
+    count, order = 40, np.random.default_rng(0).permutation(40)
+    poses = cameras_on_an_arc(count, spread_deg=80)
+    paths = []
+    for name, place in enumerate(order):
+        Image.fromarray(photograph(poses[place])).save(tmp_path / f"{name}.jpg")
+        paths.append(tmp_path / f"{name}.jpg")
+    pairs = alike_pairs(paths)
+    assert len(pairs) <= ALIKE * count
+    steps = np.array([abs(order[i] - order[j]) for i, j in pairs])
+    assert (steps <= 5).mean() > 0.6  # by chance 0.24
+    assert (steps == 1).sum() >= 0.9 * (count - 1)
 
 
 # The whole chain, on photographs with known cameras
