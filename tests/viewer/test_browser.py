@@ -35,7 +35,8 @@ def seen_level(shown: ShownScene, i: int) -> torch.Tensor:
         width=cameras.width,
         height=cameras.height,
     ).to(torch.float32)
-    return render(shown.file.gaussians, camera, background=torch.tensor(shown.background), near=shown.near).color
+    drawn = render(shown.file.gaussians, camera, background=torch.tensor(shown.background), near=shown.near)
+    return drawn.color.clamp(0, 1)
 
 
 def shown_by(tab: Tab) -> torch.Tensor:
