@@ -1,8 +1,8 @@
 """One HTML file that shows a scene in any browser, offline: the vendored viewer with everything put inside.
 
 `supersplat/` holds the viewer (PlayCanvas, MIT) as npm delivers it. Its own `renderViewerHtml` fills the same seams of
-the same document; here it is done without Node. It cuts Gaussians off at 2.8 standard deviations, where ours go on until
-they are invisible, and no colour above 1 outlasts its canvas: against our renders its pictures had 24 to 41 dB PSNR.
+the same document; here it is done without Node. It cuts Gaussians off at 2.8 standard deviations, where ours go on
+until they are invisible: against our renders its pictures had 24 to 41 dB PSNR.
 """
 
 import base64
