@@ -9,7 +9,7 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import decode_scene, encode_scene, losses, suffix_of
+from ilrm_cli.formats.files import Y_UP, decode_scene, encode_scene, losses, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
@@ -85,7 +85,8 @@ def convert(
     check_output(output, overwrite)
     if output.exists() and output.samefile(scene):
         raise InputError(f"{output} is the scene itself; name another file with --output.")
-    copied = _record_to_copy(scene, output, overwrite)
+    record = _record_beside(scene)
+    copied = record and _record_to_copy(record, scene, output, overwrite)
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
         part.write_bytes(encode_scene(file, suffix))
@@ -102,7 +103,7 @@ def convert(
         psnr_db=trip.psnr_db,
         views=trip.views,
         seconds=time.perf_counter() - start,
-        warnings=(*(dropped if file.dropped else ()), *trip.warnings),
+        warnings=(*(dropped if file.dropped else ()), *(standing(record, suffix) if record else ()), *trip.warnings),
     )
 
 
@@ -140,6 +141,16 @@ def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = 
     return float(torch.cat(values).mean())
 
 
+def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
+    """A sentence where viewers of this format would show the scene lying down or upside down."""
+    if record.frame == "input" or suffix not in Y_UP:
+        return ()
+    return (
+        f"{suffix} is turned from y down to y up by itself and does not stand upright with --frame {record.frame}; "
+        "--frame input is meant for it.",
+    )
+
+
 def sight_of(record: SceneRecord) -> Sight:
     """The input cameras of a scene with its record."""
     cameras = cameras_of(record, "input")
@@ -147,12 +158,16 @@ def sight_of(record: SceneRecord) -> Sight:
     return Sight(cameras, record.background, NEAR / record.model_from_world.scale)
 
 
-def _record_to_copy(scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
-    """The record to be written beside the output; None where there is none or the right one lies there already."""
+def _record_beside(scene: Path) -> SceneRecord | None:
+    path = record_path(scene)
+    return read_record(path) if path.is_file() and is_record(path) else None
+
+
+def _record_to_copy(record: SceneRecord, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
+    """What is to be written beside the output; None where the right record lies there already."""
     source, target = record_path(scene), record_path(output)
-    if target.absolute() == source.absolute() or not (source.is_file() and is_record(source)):
+    if target.absolute() == source.absolute():
         return None
-    record = read_record(source)
     if target.is_file() and is_record(target) and _same(read_record(target), record):
         return None
     refuse_existing(target, overwrite)

@@ -1,4 +1,4 @@
-"""3D Gaussians: the scene. Everything here is activated; log and logit exist only inside .ply reading and writing."""
+"""3D Gaussians: the scene. Everything here is activated; log and logit exist only inside `formats`."""
 
 from dataclasses import dataclass, fields
 

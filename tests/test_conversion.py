@@ -116,6 +116,15 @@ def test_the_record_goes_along_and_still_finds_the_photos(scene: Path, tmp_path:
     assert read_record(out / "a.json").seed == 1
 
 
+@pytest.mark.parametrize(
+    ("frame", "suffix", "warned"), [("input", ".glb", 0), ("opengl", ".glb", 1), ("up", ".sog", 0)]
+)
+def test_axes_that_viewers_turn_once_more_are_warned_of(scene: Path, frame: str, suffix: str, warned: int) -> None:
+    write_record(record_path(scene), dataclasses.replace(read_record(record_path(scene)), frame=frame))
+    made = convert(scene, scene.with_name(f"scene{suffix}"))
+    assert sum("does not stand upright" in warning for warning in made.warnings) == warned
+
+
 def test_scenes_without_a_record_are_seen_from_a_ring(scene: Path) -> None:
     record_path(scene).unlink()
     made = convert(scene, scene.with_name("other.spz"))

@@ -33,6 +33,7 @@ from ilrm_cli.formats.scene_file import (
 )
 
 MAGIC = 0x5053474E  # "NGSP"
+GZIP_LEVEL = 6  # that of other writers; 9 takes nine times as long for 3 % less
 WRITTEN_VERSION = 3
 HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractional bits, flags, reserved or streams
 HAS_EXTENSIONS = 2  # flag
@@ -83,7 +84,7 @@ def encode_spz(file: SceneFile) -> bytes:
         _harmonic_bytes(higher),
     ]
     header = HEADER.pack(MAGIC, WRITTEN_VERSION, len(scene), scene.sh_degree, fraction, 0, 0)
-    return gzip.compress(header + b"".join(section.tobytes() for section in sections), mtime=0)
+    return gzip.compress(header + b"".join(section.tobytes() for section in sections), GZIP_LEVEL, mtime=0)
 
 
 def decode_spz(path: Path) -> SceneFile:
