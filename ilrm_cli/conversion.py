@@ -86,7 +86,7 @@ def convert(
     if output.exists() and output.samefile(scene):
         raise InputError(f"{output} is the scene itself; name another file with --output.")
     record = _record_beside(scene)
-    copied = record and _record_to_copy(record, scene, output, overwrite)
+    copied = _record_to_copy(record, scene, output, overwrite)
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
         part.write_bytes(encode_scene(file, suffix))
@@ -163,10 +163,14 @@ def _record_beside(scene: Path) -> SceneRecord | None:
     return read_record(path) if path.is_file() and is_record(path) else None
 
 
-def _record_to_copy(record: SceneRecord, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
-    """What is to be written beside the output; None where the right record lies there already."""
+def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
+    """What is to be written beside the output; None where there is no record or the right one lies there already."""
     source, target = record_path(scene), record_path(output)
     if target.absolute() == source.absolute():
+        return None
+    if record is None:
+        if target.is_file() and is_record(target):
+            raise InputError(f"{target} is the record of another scene and would be taken for this one's; rename one.")
         return None
     if target.is_file() and is_record(target) and _same(read_record(target), record):
         return None

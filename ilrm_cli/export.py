@@ -13,10 +13,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
-from ilrm_cli.conversion import RoundTrip, read_back, sight_of
+from ilrm_cli.conversion import RoundTrip, read_back, sight_of, standing
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import Y_UP, encode_scene, suffix_of
+from ilrm_cli.formats.files import encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import input_sha256
@@ -64,12 +64,8 @@ class Exported:
     def warnings(self) -> tuple[str, ...]:
         """One sentence each."""
         dropped = (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
-        turned = (
-            f"{self.record.scene_suffix} is turned from y down to y up by itself and does not stand upright with "
-            f"--frame {self.record.frame}; --frame input is meant for it.",
-        )
-        upright = self.record.frame == "input" or self.record.scene_suffix not in Y_UP
-        return (*(dropped if self.dropped else ()), *(() if upright else turned), *self.trip.warnings)
+        turned = standing(self.record, self.record.scene_suffix)
+        return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings)
 
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
@@ -175,6 +171,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         pose_card=dataclasses.asdict(pose_card(result.capture)),
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
+        trace=result.traced,
         frame=settings.frame,
         up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),

@@ -131,6 +131,10 @@ def test_scenes_without_a_record_are_seen_from_a_ring(scene: Path) -> None:
     assert made.views > 2
     assert made.psnr_db > 40
     assert not record_path(made.output).exists()
+    others = made.output.with_name("others.json")
+    write_record(others, SceneRecord((), SAME_FRAME, {"name": "none", "sha256": ""}, seed=0))
+    with pytest.raises(InputError, match="record of another scene"):
+        convert(scene, others.with_suffix(".spz"))
 
 
 def test_what_was_dropped_is_said(scene: Path) -> None:
