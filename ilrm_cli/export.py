@@ -171,7 +171,6 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         pose_card=dataclasses.asdict(pose_card(result.capture)),
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
-        trace=result.traced,
         frame=settings.frame,
         up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
