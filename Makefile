@@ -6,7 +6,7 @@ PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 ARGS ?=
 
-.PHONY: demo test test-slow test-gpu test-formats test-browser check bench train-cpu train-gpu hashes viewer clean
+.PHONY: demo film test test-slow test-gpu test-formats test-browser check bench train-cpu train-gpu hashes viewer clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,11 @@ demo: .venv/installed  ## A sample scene becomes a splat and a fly-through
 	mkdir -p $(OUT)
 	$(ILRM) reconstruct sample_scenes/posed --refine 20 -w -o $(OUT)/scene.ply
 	$(ILRM) render $(OUT)/scene.ply --path auto -w -o $(OUT)/scene.mp4
+
+film: .venv/installed  ## The animation in the README
+	mkdir -p $(OUT)
+	$(ILRM) reconstruct sample_scenes/posed --refine 50 -w -o $(OUT)/scene.ply
+	$(ILRM) render $(OUT)/scene.ply --side-by-side --channels rgb,depth --size 320x240 --fps 12 -w -o sample_scenes/film.webp
 
 test: .venv/installed  ## The whole suite except what is marked slow, gpu or browser
 	$(PYTEST)

@@ -40,8 +40,8 @@ GIF_PARAMETERS = [
     "-c:v", "gif", "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
 ]  # fmt: skip
 
-# 75 is the encoder's own default; the slowest search costs little beside rendering. Equal frames become one.
-WEBP_PARAMETERS = ["-c:v", "libwebp_anim", "-quality", "75", "-compression_level", "6", "-loop", "0"]
+# 75 is the encoder's own default. Its slowest search takes twenty times as long for 5 % less. Equal frames become one.
+WEBP_PARAMETERS = ["-c:v", "libwebp_anim", "-quality", "75", "-loop", "0"]
 PARAMETERS = {".mp4": MP4_PARAMETERS, ".gif": GIF_PARAMETERS, ".webp": WEBP_PARAMETERS}
 
 

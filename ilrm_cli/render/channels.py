@@ -12,6 +12,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.render.glance import glance
+from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import Renderer, render
 
 CHANNELS = ("rgb", "depth", "alpha", "confidence")
@@ -45,36 +46,34 @@ class Film:
     @torch.inference_mode()
     def frame(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """All channels of one camera side by side."""
-        drawn = render(self.gaussians, camera, background=self.background, near=self.near, renderer=self.renderer)
-        panels = []
-        for channel in self.channels:
-            if channel == "rgb":
-                panels.append(_bytes(drawn.color[0]).transpose(1, 2, 0))
-            elif channel == "depth":
-                assert self.depth_range is not None, "the channel depth without a range"
-                near, far = self.depth_range
-                panels.append(colored((1 / drawn.depth[0] - 1 / far) / (1 / near - 1 / far), drawn.alpha[0]))
-            elif channel == "alpha":
-                panels.append(np.repeat(_bytes(drawn.alpha[0])[..., None], 3, axis=2))
-            else:
-                panels.append(self._confidence(camera))
-        return np.ascontiguousarray(np.concatenate(panels, axis=1))
+        panels = {"rgb": self._colors, "depth": self._depth, "alpha": self._alpha, "confidence": self._confidence}
+        return np.ascontiguousarray(np.concatenate([panels[channel](camera) for channel in self.channels], axis=1))
 
     @torch.inference_mode()
     def colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """The colours alone, whatever the channels."""
-        return replace(self, channels=("rgb",)).frame(camera)
+        return np.ascontiguousarray(self._colors(camera))
+
+    def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
+        drawn = render(self.gaussians, camera, background=self.background, near=self.near, renderer=self.renderer)
+        return _bytes(drawn.color[0]).transpose(1, 2, 0)
+
+    def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
+        """From yellow (near) to dark blue (far)."""
+        assert self.depth_range is not None, "the channel depth without a range"
+        near, far = self.depth_range
+        depth, alpha = harmonic_depth(self.gaussians, camera, self.near, self.renderer)
+        return colored((1 / depth - 1 / far) / (1 / near - 1 / far), alpha)
+
+    def _alpha(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
+        drawn = render(self.gaussians, camera, near=self.near, renderer=self.renderer)
+        return np.repeat(_bytes(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """The mean confidence of what each pixel shows, from dark blue (0) to yellow (1)."""
         assert self.confidence is not None, "the channel confidence without any"
-        splats = Gaussians(
-            self.gaussians.means,
-            self.gaussians.quaternions,
-            self.gaussians.scales,
-            self.gaussians.opacities,
-            ((self.confidence - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous(),
-        )
+        harmonics = ((self.confidence - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous()
+        splats = replace(self.gaussians, harmonics=harmonics)
         drawn = render(splats, camera, background=torch.zeros(3), near=self.near, renderer=self.renderer)
         return colored(drawn.color[0, 0] / drawn.alpha[0].clamp_min(1e-6), drawn.alpha[0])
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.render.rasterize import Renderer, render
+from ilrm_cli.render.harmonic_depth import harmonic_depth
+from ilrm_cli.render.rasterize import Renderer
 
 LONG_SIDE_PX = 48
 SOLID = 0.5  # alpha from which a pixel shows something
@@ -38,7 +39,7 @@ def glance(cameras: Cameras, gaussians: Gaussians, near: float, renderer: Render
     small = small.to(torch.float32).to("cpu")
     depths, alphas = [], []
     for i in range(len(small)):
-        drawn = render(gaussians, small[[i]], near=near, renderer=renderer)
-        depths.append(torch.where(drawn.alpha > SOLID, drawn.depth, torch.inf).cpu())
-        alphas.append(drawn.alpha.mean((1, 2)).cpu())
-    return Glance(small, torch.cat(depths), torch.cat(alphas))
+        depth, alpha = harmonic_depth(gaussians, small[[i]], near, renderer)
+        depths.append(torch.where(alpha > SOLID, depth, torch.inf).cpu())
+        alphas.append(alpha.mean().cpu())
+    return Glance(small, torch.stack(depths), torch.stack(alphas))
