@@ -8,26 +8,21 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
-from PIL import Image
 
-from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import input_sha256
-from ilrm_cli.io.masks import find_mask, masks_without_photo, pixels_that_count, read_mask
+from ilrm_cli.io.glances import Look, look_at
+from ilrm_cli.io.masks import find_mask, masks_without_photo
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
-from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import on_white, read_upright
-from ilrm_cli.io.unreadable import UnreadablePhoto
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
 from ilrm_cli.progress import Report, ignore
-from ilrm_cli.threads import in_threads
 from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
 ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than these remain
-LOOK_PX = (480, 320)  # size (longer, shorter side) at which photos are looked at: quick, and blur still shows
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,6 @@ class PhotoSet:
             left_out=(*self.left_out, *(LeftOut(name, reason) for name, reason in reasons.items())),
             warnings=(*self.warnings, warning),
         )
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a glance at a photo tells."""
-
-    signature: Float32[ndarray, " cell"]
-    sharpness: float
 
 
 def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report = ignore) -> PhotoSet:
@@ -121,17 +108,22 @@ def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> P
             ]
         also += unused_masks(root, [*names, *below], masks.values())
         return PhotoSet(names, masks, len(names), warnings=tuple(also))
-    frames, warnings = {}, []
+    named = {video.name if video == place else video.relative_to(root).as_posix(): video for video in videos}
+    return _frames(named, choice, cache, report)
+
+
+def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+    """Frames of videos, name -> file, that share what `choice` allows."""
     if choice.max_frames < len(videos):
         raise InputError(
             f"--max-frames {choice.max_frames} is less than one for each of {len(videos)} videos; ask for more."
         )
+    frames, warnings = {}, []
     each, spare = divmod(choice.max_frames, len(videos))
-    for index, video in enumerate(videos):
+    for index, (name, video) in enumerate(videos.items()):
         share = replace(choice, max_frames=each + (index < spare))
         files, said = frames_of_video(video, share, cache, report)
-        inside = video.name if video == place else video.relative_to(root).as_posix()
-        frames.update({f"{inside}/{file.name}": file for file in files})
+        frames.update({f"{name}/{file.name}": file for file in files})
         warnings += said
     return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
 
@@ -146,53 +138,6 @@ def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> li
         if stray
         else []
     )
-
-
-def look_at(
-    paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
-) -> tuple[dict[str, Look], dict[str, str]]:
-    """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not used.
-
-    Photos are decoded one per thread and let go again.
-    """
-
-    def glance(name: str) -> Look | str:
-        image = _usable(paths[name], masks.get(name))
-        if isinstance(image, str):
-            return image
-        image = on_white(image).convert("L")
-        image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
-        grey = np.asarray(image)
-        return Look(signature_of(grey), sharpness_of(grey))
-
-    seen = dict(zip(paths, in_threads(glance, list(paths), "photos", report), strict=True))
-    looks = {name: look for name, look in seen.items() if isinstance(look, Look)}
-    return looks, {name: reason for name, reason in seen.items() if isinstance(reason, str)}
-
-
-def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore) -> dict[str, str]:
-    """The same of photos of which only is asked why they are not used."""
-
-    def reason_of(name: str) -> str | None:
-        image = _usable(paths[name], masks.get(name))
-        return image if isinstance(image, str) else None
-
-    reasons = zip(paths, in_threads(reason_of, list(paths), "photos", report), strict=True)
-    return {name: reason for name, reason in reasons if reason is not None}
-
-
-def _usable(path: Path, mask: Path | None) -> Image.Image | str:
-    """The photo, upright, reduced as far as decoders do it; or a clause on why it or its mask cannot be used."""
-    try:
-        image = read_upright(path, LOOK_PX)
-    except UnreadablePhoto as error:
-        return error.reason
-    try:
-        unmasked = None if mask is None else read_mask(mask, photo_header(path))
-    except UnreadablePhoto as error:
-        return f"its mask cannot be used: {error.reason}"
-    counts = pixels_that_count(image, unmasked)
-    return "all of it is transparent or masked" if counts is not None and not counts.any() else image
 
 
 def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> PhotoSet:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.io.glances import find_unusable
 from ilrm_cli.io.masks import find_mask
 from ilrm_cli.io.photo_files import converted_photos, find_photos
 from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.photo_set import PhotoSet, find_unusable, leave_out_unreadable, unused_masks
+from ilrm_cli.photo_set import PhotoSet, leave_out_unreadable, unused_masks
 from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
 from ilrm_cli.progress import Report

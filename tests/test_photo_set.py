@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from ilrm_cli import photo_set
 from ilrm_cli.errors import InputError
+from ilrm_cli.io import glances
 from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_set import ENOUGH_PHOTOS, PhotoSet, find_photo_set
@@ -229,7 +230,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, mon
     save_all(tmp_path / "photos", views_along_a_wall(60))
     alive: set[int] = set()
     most = 0
-    read = photo_set.read_upright
+    read = glances.read_upright
 
     def counted(path: Path, at_least: tuple[int, int] | None = None) -> Image.Image:
         nonlocal most
@@ -239,7 +240,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, mon
         most = max(most, len(alive))
         return image
 
-    monkeypatch.setattr(photo_set, "read_upright", counted)
+    monkeypatch.setattr(glances, "read_upright", counted)
     assert found_in(tmp_path / "photos").found == 60
     gc.collect()
     assert not alive
