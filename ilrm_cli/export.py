@@ -16,6 +16,7 @@ from ilrm_cli import __version__
 from ilrm_cli.conversion import RoundTrip, read_back, sight_of, standing
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
+from ilrm_cli.fingerprint import poses_sha256
 from ilrm_cli.formats.files import encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
@@ -169,6 +170,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         scores=scores,
         warnings=result.warnings,
         pose_card=dataclasses.asdict(pose_card(result.capture)),
+        poses_sha256=poses_sha256(result.capture),
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
         frame=settings.frame,

@@ -3,12 +3,15 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS, SUFFIXES, VIDEO_SUFFIXES, is_video
 from ilrm_cli.pose.colmap import find_model
 from ilrm_cli.pose.transforms import find_transforms
 from ilrm_cli.threads import in_threads
+from ilrm_cli.views import Capture
 
 
 def inputs_sha256(place: Path, camera: str | None = None) -> str:
@@ -27,6 +30,16 @@ def inputs_sha256(place: Path, camera: str | None = None) -> str:
     digest = hashlib.sha256()
     for file, sha256 in zip(files, hashes, strict=True):
         digest.update(f"{_name(file, place)}\0{sha256}\0".encode())
+    return digest.hexdigest()
+
+
+def poses_sha256(capture: Capture) -> str:
+    """SHA-256 over the names, poses and lenses of all photos of a capture and its sparse points, to the last bit."""
+    digest = hashlib.sha256()
+    for photo in capture.photos:
+        digest.update(f"{photo.name}\0{photo.lens!r}\0".encode())
+        digest.update(np.ascontiguousarray(photo.world_from_cam, dtype="<f8").tobytes())
+    digest.update(np.ascontiguousarray(capture.points, dtype="<f8").tobytes())
     return digest.hexdigest()
 
 

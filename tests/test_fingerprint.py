@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ilrm_cli.fingerprint import inputs_sha256
+from ilrm_cli.cameras import Lens
+from ilrm_cli.fingerprint import inputs_sha256, poses_sha256
+from ilrm_cli.views import Capture, PosedPhoto
 from tests.cli.conftest import SAMPLES
 
 
@@ -74,3 +77,15 @@ def test_masks_beside_the_folder_of_photos_count(project):
     before = inputs_sha256(project / "images")
     masked(project)
     assert inputs_sha256(project / "images") != before
+
+
+def test_poses_are_told_apart_to_the_last_bit():
+    def capture(x: float = 1.0, *, focal_px: float = 60.0, points: int = 3) -> Capture:
+        pose = np.eye(4)
+        pose[0, 3] = x
+        photo = PosedPhoto("a.jpg", Path("a.jpg"), Lens("SIMPLE_PINHOLE", (focal_px, 32.0, 24.0), 64, 48), pose)
+        return Capture((photo,), 1, "sfm", np.zeros((points, 3)))
+
+    others = (capture(float(np.nextafter(1.0, 2.0))), capture(focal_px=61.0), capture(points=4))
+    assert len({poses_sha256(one) for one in (capture(), *others)}) == 4
+    assert poses_sha256(capture()) == poses_sha256(capture())

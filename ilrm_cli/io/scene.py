@@ -59,6 +59,7 @@ class SceneRecord:
     up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known
     inputs_sha256: str | None = None  # of all that the scene was made from, see `fingerprint`; None: not known
+    poses_sha256: str | None = None  # of what is known of the cameras, see `fingerprint`; None: not known
     ply_sha256: str | None = None  # of the scene file as it was written
     scene_suffix: str = ".ply"  # of that file
     photos: str | None = None  # the folder or video it was made from, see `photos_as_recorded`; None: not known

@@ -14,13 +14,13 @@ UNEXPLAINED = (
     "version."
 )
 
-ROUNDING = 1e-5  # of poses: what other inputs, and so another normalised frame, change in them
+ROUNDING = 1e-5  # of poses, in radians and over their extent: recorded ones went through the frame of the inputs
 
 
 def causes(recorded: SceneRecord, made: SceneRecord) -> tuple[str, ...]:
     """One clause for each difference, what comes first in the work first; UNEXPLAINED where there is none."""
-    found = (*_photos(recorded, made), *_poses(recorded, made), *_software(recorded, made), *_machine(recorded, made))
-    return found or (UNEXPLAINED,)
+    parts = (_photos, _poses, _parts_played, _software, _machine)
+    return tuple(clause for part in parts for clause in part(recorded, made)) or (UNEXPLAINED,)
 
 
 def _photos(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
@@ -30,33 +30,38 @@ def _photos(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
         yield f"{_counted(absent, 'photo is', 'photos are')} not there: {listed(absent)}."
     if changed := [name for name in before if name in now and before[name].sha256 != now[name].sha256]:
         yield f"{_counted(changed, 'photo has', 'photos have')} another content: {listed(changed)}."
-    other = [name for name in {**before, **now} if name not in absent and _role(before, name) != _role(now, name)]
-    if other:
-        yield f"{_counted(other, 'photo plays', 'photos play')} another part: {listed(other)}."
     known = recorded.inputs_sha256 is not None and made.inputs_sha256 is not None
-    if known and recorded.inputs_sha256 != made.inputs_sha256 and not (absent or changed or other):
+    if known and recorded.inputs_sha256 != made.inputs_sha256 and not (absent or changed):
         yield "something was changed among the other photos, the masks or the files of poses."
 
 
 def _poses(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    if None in (recorded.poses_sha256, made.poses_sha256) or recorded.poses_sha256 == made.poses_sha256:
+        return
+    origin = (made.pose_card or {}).get("origin")
+    source = "structure from motion found other camera poses" if origin == "sfm" else "the camera poses differ"
     before, now = _by_name(recorded), _by_name(made)
     both = [name for name in before if name in now]
-    if not both or all(before[name].world_from_cam == now[name].world_from_cam for name in both):
+    if not both:
+        yield f"{source}."
         return
     poses = np.array([[views[name].world_from_cam for name in both] for views in (before, now)])
     change = poses[1] - poses[0]
     extent = max(float(np.linalg.norm(np.ptp(poses[0, :, :3, 3], axis=0))), 1e-12)  # cameras may share one place
     moved = float(np.linalg.norm(change[:, :3, 3], axis=1).max()) / extent
     turned = float(np.linalg.norm(change[:, :3, :3], axis=(1, 2)).max()) / math.sqrt(2)  # radians, where it is small
-    same_frame = all(_role(before, name) == _role(now, name) for name in {**before, **now})
-    if not same_frame and max(moved, turned) < ROUNDING:
-        return
-    origin = (made.pose_card or {}).get("origin")
-    source = "structure from motion found other camera poses" if origin == "sfm" else "the camera poses differ"
-    yield (
-        f"{source}: turned by up to {math.degrees(turned):.2g} degrees, moved by up to {moved:.2g} of the distance "
-        "between the farthest of them."
-    )
+    how_far = f"turned by up to {math.degrees(turned):.2g} degrees, moved by up to {moved:.2g} of the distance"
+    how_far += " between the farthest of them"
+    yield f"{source}, by {'the last bits' if max(turned, moved) < ROUNDING else how_far}; other inputs may be chosen."
+
+
+def _parts_played(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
+    """Of photos that are there: input, held out, or none."""
+    before, now = _by_name(recorded), _by_name(made)
+    offered = {*now, *(photo.name for photo in made.left_out)}
+    other = [name for name in {**before, **now} if name in offered and _role(before, name) != _role(now, name)]
+    if other:
+        yield f"{_counted(other, 'photo plays', 'photos play')} another part: {listed(other)}."
 
 
 def _software(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:

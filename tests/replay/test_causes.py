@@ -24,6 +24,7 @@ RECORD = SceneRecord(
     model={"name": "default", "sha256": "ff"},
     seed=0,
     inputs_sha256="11",
+    poses_sha256="33",
     machine={"device": "cpu", "threads": 2},
     versions={"torch": "2.1", "numpy": "2"},
     pose_card={"origin": "colmap"},
@@ -59,21 +60,27 @@ def test_each_difference_is_told(change, clause):
 
 
 def test_what_only_one_of_them_knows_is_no_difference():
-    older = replace(RECORD, machine={}, versions={}, inputs_sha256=None)
+    older = replace(RECORD, machine={}, versions={}, inputs_sha256=None, poses_sha256=None)
     assert causes(older, RECORD) == (UNEXPLAINED,)
 
 
 @pytest.mark.parametrize(("origin", "source"), [("sfm", "structure from motion found other"), ("colmap", "the camera")])
 def test_other_poses_are_measured(origin, source):
     moved = (view("a.jpg"), view("b.jpg", x=2.02, turned_rad=math.radians(1)), RECORD.views[2])
-    (clause,) = causes(RECORD, replace(RECORD, views=moved, pose_card={"origin": origin}))
+    (clause,) = causes(RECORD, replace(RECORD, views=moved, poses_sha256="44", pose_card={"origin": origin}))
     assert clause.startswith(source)
     assert "turned by up to 1 degrees, moved by up to 0.01 of the distance" in clause
 
 
-def test_rounding_is_no_other_pose_where_other_photos_set_the_frame():
-    """With the same inputs the last bit counts, with others it follows from the frame they are moved through."""
-    tiny = (view("a.jpg", x=1e-9), *RECORD.views[1:])
-    assert "the camera poses differ" in causes(RECORD, replace(RECORD, views=tiny))[0]
-    other = (*tiny, view("d.jpg", "held_out"))
-    assert causes(RECORD, replace(RECORD, views=other)) == ("1 photo plays another part: d.jpg.",)
+def test_poses_that_differ_by_the_last_bits_may_be_why_other_inputs_were_chosen():
+    views = (view("a.jpg", "held_out", x=1e-9), RECORD.views[1], view("c.jpg", x=1.0))
+    made = replace(RECORD, views=views, poses_sha256="44", pose_card={"origin": "sfm"})
+    assert causes(RECORD, made) == (
+        "structure from motion found other camera poses, by the last bits; other inputs may be chosen.",
+        "2 photos play another part: a.jpg, c.jpg.",
+    )
+
+
+def test_the_same_poses_seen_through_the_frame_of_other_inputs_are_no_difference():
+    views = (view("a.jpg", x=1e-9), *RECORD.views[1:], view("d.jpg", "held_out"))
+    assert causes(RECORD, replace(RECORD, views=views)) == ("1 photo plays another part: d.jpg.",)
