@@ -1,6 +1,7 @@
 """`auto`: the path that suits how the photos were taken, kept where they support it."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool
@@ -23,7 +24,8 @@ MIN_ORBIT_DEG = 45.0
 # depth; others have walked through the scene.
 MAX_CLUSTER = 0.5
 
-SAMPLES = 48  # views judged along a route: every 7.5 degrees of an orbit
+SAMPLES = 96  # views judged along a route: as many as a film of four seconds has
+ROUNDS = 3  # of judging a stretch of a route again, as densely, which is nearer to what is filmed
 MIN_PART = 0.3  # of a route; a shorter stretch is no film of it
 
 
@@ -51,16 +53,31 @@ def choose(setting: Setting, gaussians: Gaussians, near: float, renderer: Render
     Where they support none for MIN_PART of its length, a wobble around the most central photo. `near` as in `render`.
     """
     photos = glance(setting.cameras, gaussians, near, renderer)
+
+    def good(route: Route) -> Bool[Tensor, " sample"]:
+        return supported(glance(route.frames(SAMPLES), gaussians, near, renderer), photos)
+
     for name in candidates(setting):
-        route = paths.route(name, setting, loop=True)
-        views = glance(route.frames(SAMPLES), gaussians, near, renderer)
-        start, length = longest_run(supported(views, photos), route.closed)
-        if length == SAMPLES:
+        route = supported_stretch(paths.route(name, setting, loop=True), good)
+        if route is not None:
             return route, name
-        if length >= MIN_PART * SAMPLES:
-            last = SAMPLES if route.closed else SAMPLES - 1
-            return route.part(start / last, (start + length - 1) / last), name
     return paths.route("wobble", setting), "wobble"
+
+
+def supported_stretch(route: Route, good: Callable[[Route], Bool[Tensor, " sample"]]) -> Route | None:
+    """The route, or its longest stretch of which all samples are good; None if that is shorter than MIN_PART of it."""
+    share = 1.0
+    for _ in range(ROUNDS):
+        samples = good(route)
+        start, length = longest_run(samples, route.closed)
+        if length == len(samples):
+            return route
+        share *= length / len(samples)
+        if share < MIN_PART:
+            return None
+        last = len(samples) if route.closed else len(samples) - 1
+        route = route.part(start / last, (start + length - 1) / last)
+    return route
 
 
 def longest_run(good: Bool[Tensor, " sample"], closed: bool) -> tuple[int, int]:

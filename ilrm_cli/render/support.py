@@ -29,36 +29,34 @@ def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
 
 
 def seen_shares(views: Glance, photos: Glance) -> Float[Tensor, " view"]:
-    """The share of what each view shows that at least one photo saw from a similar side."""
-    return torch.stack([_seen(views.cameras[[i]], depth, photos) for i, depth in enumerate(views.depth)])
-
-
-def _seen(view: Cameras, depth: Float[Tensor, "height width"], photos: Glance) -> Float[Tensor, ""]:
-    """The share of the view's solid pixels whose points some photo saw."""
-    rows, columns = torch.nonzero(depth.isfinite(), as_tuple=True)
-    if len(rows) == 0:
-        return torch.tensor(0.0)
-    pixels = torch.stack([columns, rows], dim=1) + 0.5
-    z = depth[rows, columns][:, None]
-    ahead = torch.cat([(pixels - view.center_px[0]) / view.focal_px[0], torch.ones(len(z), 1)], dim=1) * z
-    points = ahead @ view.world_from_cam[0, :3, :3].T + view.positions[0]
+    """The share of what each view shows that at least one photo saw from a similar side; 0 where it shows nothing."""
+    view, row, column = torch.nonzero(views.depth.isfinite(), as_tuple=True)
+    z = views.depth[view, row, column][:, None]
+    pixels = torch.stack([column, row], dim=1) + 0.5
+    ahead = torch.cat([(pixels - views.cameras.center_px[view]) / views.cameras.focal_px[view], torch.ones_like(z)], 1)
+    eyes = views.cameras.positions[view]
+    points = (views.cameras.world_from_cam[view, :3, :3] @ (ahead * z)[:, :, None])[:, :, 0] + eyes
     by_some = torch.zeros(len(points), dtype=torch.bool)
     for i, photo_depth in enumerate(photos.depth):
-        by_some |= _seen_by(photos.cameras[[i]], photo_depth, points, view.positions[0])
-    return by_some.float().mean()
+        by_some |= _seen_by(photos.cameras[[i]], photo_depth, points, eyes)
+    seen = torch.zeros(len(views.depth)).index_add(0, view, by_some.float())
+    return seen / views.depth.isfinite().sum((1, 2)).clamp_min(1)
 
 
 def _seen_by(
-    photo: Cameras, depth: Float[Tensor, "height width"], points: Float[Tensor, "point 3"], eye: Float[Tensor, "3"]
+    photo: Cameras,
+    depth: Float[Tensor, "height width"],
+    points: Float[Tensor, "point 3"],
+    eyes: Float[Tensor, "point 3"],
 ) -> Bool[Tensor, " point"]:
-    """Whether one photo saw each point, about as one sees it from `eye`."""
+    """Whether one photo saw each point, about as one sees it from its eye."""
     in_camera = points @ photo.cam_from_world[0, :3, :3].T + photo.cam_from_world[0, :3, 3]
     z = in_camera[:, 2]
     column, row = (in_camera[:, :2] / z[:, None] * photo.focal_px[0] + photo.center_px[0]).floor().unbind(1)
     inside = (z > 0) & (column >= 0) & (column < photo.width) & (row >= 0) & (row < photo.height)
     row, column = row.clamp(0, photo.height - 1), column.clamp(0, photo.width - 1)
     in_sight = z <= (1 + DEPTH_TOLERANCE) * depth[row.nan_to_num().long(), column.nan_to_num().long()]
-    mine, theirs = points - eye, points - photo.positions[0]
+    mine, theirs = points - eyes, points - photo.positions[0]
     alike = torch.nn.functional.cosine_similarity(mine, theirs, dim=1) >= MAX_TURN_COS
     near_enough = theirs.norm(dim=1) <= MAX_APPROACH * mine.norm(dim=1)
     return inside & in_sight & alike & near_enough

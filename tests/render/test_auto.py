@@ -8,11 +8,12 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.render.auto import candidates, choose, longest_run
+from ilrm_cli.render.auto import candidates, choose, longest_run, supported_stretch
 from ilrm_cli.render.glance import Glance, glance
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.paths import Setting, route, setting_of
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.render.route import Route
 from ilrm_cli.render.support import supported
 from tests.render.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
 
@@ -139,3 +140,23 @@ def test_longest_run() -> None:
     assert longest_run(good[[0, 1, 2, 3, 6, 7]], closed=True) == (5, 3)
     assert longest_run(torch.ones(4, dtype=torch.bool), closed=True) == (0, 4)
     assert longest_run(torch.zeros(4, dtype=torch.bool), closed=True)[1] == 0
+
+
+def test_a_stretch_is_judged_again_until_all_of_it_is_good() -> None:
+    """On a line from 0 to 1 the first half is bad, and a spot at 0.9 that the first look passes over."""
+    line = Route(lambda phases: cameras_at(look_at(phases[:, None] * UP, TARGET, UP)), closed=False)
+    looks: list[int] = []
+
+    def good(route: Route) -> Tensor:
+        looks.append(1)
+        places = route.frames(21).positions @ UP
+        bad_spot = (places - 0.9).abs() < 0.02
+        return (places > 0.5) & (~bad_spot | torch.tensor(len(looks) == 1))
+
+    found = supported_stretch(line, good)
+    assert found is not None
+    places = found.frames(50).positions @ UP
+    assert 0.5 < places.min() < 0.6
+    assert 0.8 < places.max() < 0.89
+    assert len(looks) == 3
+    assert supported_stretch(line, lambda route: route.frames(21).positions @ UP > 0.8) is None
