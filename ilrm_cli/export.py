@@ -114,7 +114,8 @@ def encode(
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     suffix = suffix_of(output)
-    file = SceneFile(scene[finite], comments(result, settings))
+    confidence = None if result.confidence is None else result.confidence.cpu()[finite]
+    file = SceneFile(scene[finite], comments(result, settings), confidence=confidence)
     content = encode_scene(file, suffix)
     record = dataclasses.replace(
         record_of(result, settings, frame),
@@ -173,6 +174,8 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         poses_sha256=poses_sha256(result.capture),
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
+        pruning=dataclasses.asdict(result.pruning) if result.pruning else None,
+        trace=result.traced,
         frame=settings.frame,
         up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),

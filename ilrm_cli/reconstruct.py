@@ -3,9 +3,15 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilrm_cli.confidence import support
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
@@ -14,10 +20,12 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.lens import shipped_lens
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.prediction import Score, predict, refined, score_of
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.progress import Report, ignore
+from ilrm_cli.prune import Pruning, prune
 from ilrm_cli.refine import Refinement
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
@@ -46,6 +54,8 @@ class Settings:
     max_frames: int = VideoChoice.max_frames  # taken from videos, at most
     camera: str | None = None  # what is known of the lens; see `pose.given_lens`
     auto_scale: bool = True  # whether the model's scale is searched for, see `scale_search`
+    confidence: bool = False  # whether the scene file says how well the inputs support each Gaussian
+    prune: bool = False  # whether what the inputs contradict is left out, see `prune`
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,21 @@ class Reconstruction:
     renderer: str
     score: Score | None  # None where no photo is held out
     refinement: Refinement | None
+    # How well the inputs support each Gaussian, see `confidence`; before pruning. None: not asked for.
+    confidence: Float[Tensor, " gaussian"] | None
+    pruning: Pruning | None  # None: not asked for
     layers: tuple[LayerTime, ...]
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not asked for
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def traced(self) -> dict[str, Any] | None:
+        """The numbers of the trace as JSON values, with the name of the photo that its pictures show."""
+        if self.trace is None:
+            return None
+        photo = (self.scored or self.used)[self.trace.shown]
+        return {"photo": photo.name, "layers": [asdict(row) for row in self.trace.layers]}
 
 
 def reconstruct(
@@ -156,10 +177,12 @@ def reconstruct_capture(
     with watch.stage("inference"):
         predicted = predict(model, prepared, report)
     with watch.stage("trace"):
-        formed = trace(model, prepared, trace_pictures, report) if trace_pictures else None
+        formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
     with watch.stage("refine"):
         refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
     gaussians = refinement.gaussians if refinement else predicted.gaussians
+    with watch.stage("confidence"):
+        gaussians, confidence, pruning = _trusted(gaussians, prepared, settings, report)
     with watch.stage("score"):
         score = score_of(gaussians, prepared.targets, report) if prepared.targets else None
     return Reconstruction(
@@ -182,6 +205,8 @@ def reconstruct_capture(
         renderer=renderer_for(gaussians.means.device),
         score=score,
         refinement=refinement,
+        confidence=confidence,
+        pruning=pruning,
         layers=predicted.layers,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
@@ -195,6 +220,19 @@ def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tupl
         return prepared, None
     model = loaded.model
     return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, model.config.size_multiple, report)
+
+
+def _trusted(
+    gaussians: Gaussians, prepared: Prepared, settings: Settings, report: Report
+) -> tuple[Gaussians, Tensor | None, Pruning | None]:
+    """The scene without what the inputs contradict, and the confidence in the rest, as far as they are asked for."""
+    if not (settings.confidence or settings.prune):
+        return gaussians, None, None
+    found = support(gaussians, prepared.inputs, report)
+    kept, pruning = torch.ones_like(gaussians.opacities, dtype=torch.bool), None
+    if settings.prune:
+        kept, pruning = prune(gaussians, found, prepared.targets or prepared.inputs, report)
+    return gaussians[kept], found.confidence()[kept] if settings.confidence else None, pruning
 
 
 def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:

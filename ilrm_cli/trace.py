@@ -1,9 +1,16 @@
 """The refinement trace: what the model has of the scene before its first update layer and after each.
 
-The final head decodes the viewpoint tokens of every layer, and the Gaussians are cleaned, given their backdrop, scored
-and drawn as those of the last layer are. The head was trained to read the last layer only. So the last row is exactly
-the predicted scene, and the earlier ones are a lower bound of what the tokens know by then: a part of what a layer
-seems to gain is that its tokens come closer to the form in which the head reads them. `README.md` has the measurement.
+The viewpoint tokens of every layer are decoded, cleaned, given their backdrop, scored and drawn as those of the last
+layer are. They are read in two ways:
+
+* by the final head, as they are. It was trained to read the last layer only, and at the last layer this is exactly the
+  predicted scene. Earlier, a part of what a layer seems to gain is that its tokens come closer to the form that the
+  head reads, so its curve makes the layers look better than they are.
+* through the tuned lens where there is one for the weights, see `model.lens`: what already follows from the tokens by
+  one affine map. What a layer gains here it really adds. The map knows the mean of all last tokens, which flatters the
+  first layers a little.
+
+README.md says what both find for the default model.
 """
 
 from dataclasses import dataclass
@@ -13,10 +20,12 @@ import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.ilrm import Decode, Ilrm
+from ilrm_cli.model.lens import TokenLens
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, Step, ignore
@@ -31,15 +40,31 @@ Picture = UInt8[ndarray, "height width 3"]
 
 
 @dataclass(frozen=True)
-class TracedLayer:
-    """The scene after one update layer. Changes are those since the row before; None in the first."""
+class Reading:
+    """The scene as one way of reading finds it after one layer. Changes are since the row before; None in the first."""
 
-    layer: int  # 0: before the first
     psnr: float | None  # dB, mean over the held-out photos; None where there are none
-    token_change: float | None  # Frobenius norm of the change of all viewpoint tokens over that of the tokens before
     depth_change: float | None  # mean of |log(z / z before)| over all predicted Gaussians, z in their own photo
     means_change: float | None  # mean distance that they moved, in units of the scene's distance
-    gaussians: int  # that are drawn: those that float in front of what other photos see are left out, as in the scene
+    gaussians: int  # drawn: those that float in front of what other photos see are left out, as in the scene
+
+
+@dataclass(frozen=True)
+class TracedLayer:
+    """The scene after one update layer."""
+
+    layer: int  # 0: before the first
+    token_change: float | None  # of all viewpoint tokens: norm of the change over that before; None in the first row
+    head: Reading
+    tuned: Reading | None  # None where there is no lens for the weights
+
+
+@dataclass(frozen=True)
+class LayerPictures:
+    """What one row looks like: the same cameras for all rows and readings, sRGB."""
+
+    head: tuple[Picture, ...]
+    tuned: tuple[Picture, ...] | None
 
 
 @dataclass(frozen=True)
@@ -47,47 +72,65 @@ class Trace:
     """How the scene forms."""
 
     layers: tuple[TracedLayer, ...]  # one more than the model has update layers
-    pictures: tuple[tuple[Picture, ...], ...]  # of each row, sRGB
+    pictures: tuple[LayerPictures, ...]  # of each row
     shown: int  # the photo they are drawn from: an index of the held-out photos, or of the inputs where there are none
     photo: Picture  # that photo, of the same size
 
 
 @torch.inference_mode()
-def trace(model: Ilrm, prepared: Prepared, pictures: int = 1, report: Report = ignore) -> Trace:
-    """Run the model once more and look at it after every layer.
+def trace(
+    model: Ilrm, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
+) -> Trace:
+    """Run the model once more and look at its tokens before the first layer and after each.
 
     With one picture per layer it is drawn from the very camera of a held-out photo (of an input where none is held
     out): an input would look right at any depth, since Gaussians lie along its own rays. With more, the camera goes
-    once around that place in every layer, and the parallax shows the depths.
+    once around that place in every layer, and the parallax shows the depths. `lens` is that of the model's weights.
     """
-    views, depth = prepared.targets or prepared.inputs, prepared.distance
+    views = prepared.targets or prepared.inputs
     shown = len(views) // 2
-    cameras = _film_cameras(views.cameras[[shown]], depth, pictures)
+    cameras = _film_cameras(views.cameras[[shown]], prepared.distance, pictures)
     rows: list[TracedLayer] = []
-    drawn: list[tuple[Picture, ...]] = []
-    before: tuple[Tensor, Gaussians] | None = None
+    drawn: list[LayerPictures] = []
+    head, tuned = _Reader(model, prepared, cameras), _Reader(model, prepared, cameras)
+    before: Tensor | None = None
 
-    def look(tokens: Float[Tensor, "view token dim"], scenes: list[Gaussians]) -> None:
+    def look(tokens: Float[Tensor, "view token dim"], decoded: Decode) -> None:
         nonlocal before
-        scene = cleaned(scenes[0], prepared, model.config).gaussians
-        rows.append(
-            TracedLayer(
-                layer=len(rows),
-                psnr=score(scene, prepared.targets) if prepared.targets else None,
-                token_change=_relative_change(before[0], tokens) if before else None,
-                depth_change=_depth_change(before[1], scenes[0], prepared.inputs.cameras) if before else None,
-                means_change=_distance_moved(before[1], scenes[0]) / depth if before else None,
-                gaussians=len(scene),
-            )
-        )
-        drawn.append(tuple(_picture(render(scene, cameras[[i]]).color[0]) for i in range(len(cameras))))
-        before = tokens, scenes[0]
+        change = None if before is None else float((tokens - before).norm() / before.norm())
+        before, layer = tokens, len(rows)
+        plain, plain_pictures = head.read(decoded(tokens)[0])
+        through, through_pictures = tuned.read(decoded(lens.translated(tokens, layer))[0]) if lens else (None, None)
+        rows.append(TracedLayer(layer, change, plain, through))
+        drawn.append(LayerPictures(plain_pictures, through_pictures))
         report(Step("trace", len(rows), len(model.layers) + 1))
 
     model([prepared.inputs], [prepared.depth_range], tap=look)
     size = (cameras.height, cameras.width)
-    photo = torch.nn.functional.interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]
+    photo = interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]
     return Trace(tuple(rows), tuple(drawn), shown, _picture(photo))
+
+
+class _Reader:
+    """Measures and draws the scene layer by layer, and remembers the layer before."""
+
+    def __init__(self, model: Ilrm, prepared: Prepared, cameras: Cameras):
+        self._config, self._prepared, self._cameras = model.config, prepared, cameras
+        self._before: Gaussians | None = None
+
+    def read(self, predicted: Gaussians) -> tuple[Reading, tuple[Picture, ...]]:
+        """`predicted` in (view, row, column) order, as the model gives them."""
+        prepared, before = self._prepared, self._before
+        scene = cleaned(predicted, prepared, self._config).gaussians
+        reading = Reading(
+            psnr=score(scene, prepared.targets) if prepared.targets else None,
+            depth_change=_depth_change(before, predicted, prepared.inputs.cameras) if before else None,
+            means_change=_distance_moved(before, predicted) / prepared.distance if before else None,
+            gaussians=len(scene),
+        )
+        self._before = predicted
+        drawn = (render(scene, self._cameras[[i]]).color[0] for i in range(len(self._cameras)))
+        return reading, tuple(map(_picture, drawn))
 
 
 def _film_cameras(camera: Cameras, depth: float, count: int) -> Cameras:
@@ -97,12 +140,8 @@ def _film_cameras(camera: Cameras, depth: float, count: int) -> Cameras:
     return camera if count == 1 else wobble(camera, depth).frames(count)
 
 
-def _relative_change(before: Tensor, after: Tensor) -> float:
-    return float((after - before).norm() / before.norm())
-
-
 def _depth_change(before: Gaussians, after: Gaussians, cameras: Cameras) -> float:
-    """Of Gaussians in (view, row, column) order, as they are predicted."""
+    """Of Gaussians in (view, row, column) order."""
     source = torch.arange(len(cameras), device=cameras.positions.device).repeat_interleave(len(after) // len(cameras))
 
     def depths(gaussians: Gaussians) -> Tensor:

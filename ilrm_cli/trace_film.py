@@ -1,7 +1,7 @@
-"""A refinement trace to look at: each picture beside the photo, the layer written above it.
+"""A refinement trace to look at: what each reading finds and the photo, the layer written above.
 
-* `name.mp4`, `name.gif`: the camera goes once around in every layer, twice in the last.
-* `name.png`: one strip, all layers side by side and the photo at the end.
+* `name.mp4`, `name.gif`, `name.webp`: the camera goes once around in every layer, twice in the last.
+* `name.png`: one strip, all layers side by side and the photo at the end, a row for each reading.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one for each layer.
 """
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
 from ilrm_cli.io.atomic import check_output, replacing
-from ilrm_cli.io.video import check_video_output, write_video
-from ilrm_cli.trace import Picture, Trace, TracedLayer
+from ilrm_cli.io.video import ENCODED, check_video_output, write_video
+from ilrm_cli.trace import Picture, Reading, Trace
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: a second
@@ -32,7 +34,7 @@ def check_trace_output(path: Path, overwrite: bool) -> None:
 
 def pictures_for(path: Path) -> int:
     """Pictures per layer that an output of this kind shows."""
-    return FILM_PICTURES if path.suffix.lower() in (".mp4", ".gif") else 1
+    return FILM_PICTURES if path.suffix.lower() in ENCODED else 1
 
 
 def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
@@ -46,26 +48,38 @@ def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
 
 
 def strip(trace: Trace) -> Picture:
-    """The first picture of every layer, and the photo."""
-    last = trace.layers[-1].layer
-    cells = [_labelled(shown[0], _words(row, last)) for row, shown in zip(trace.layers, trace.pictures, strict=True)]
-    return np.concatenate([*cells, _labelled(trace.photo, "photo")], axis=1)
+    """The first picture of every layer, one row for each reading, and the photo at the end."""
+    photo = _labelled(trace.photo, "photo")
+    columns = [next(_panels(trace, row)) for row in range(len(trace.layers))]
+    last = [photo, *(np.zeros_like(photo) for _ in columns[0][1:])]
+    return np.concatenate([np.concatenate(column) for column in (*columns, last)], axis=1)
 
 
 def _frames(trace: Trace) -> Iterator[Picture]:
-    photo, last = _labelled(trace.photo, "photo"), trace.layers[-1].layer
-    for row, shown in zip(trace.layers, trace.pictures, strict=True):
-        turns = LAST_TURNS if row.layer == last and len(shown) > 1 else 1
-        for picture in shown * turns:
-            yield np.concatenate([_labelled(picture, _words(row, last)), photo], axis=1)
+    """Beside the photo, all layers in turn."""
+    photo, last = _labelled(trace.photo, "photo"), len(trace.layers) - 1
+    for i, pictures in enumerate(trace.pictures):
+        turns = LAST_TURNS if i == last and len(pictures.head) > 1 else 1
+        for _ in range(turns):
+            yield from (np.concatenate([*panels, photo], axis=1) for panels in _panels(trace, i))
 
 
-def _words(row: TracedLayer, last: int) -> str:
-    measured = "" if row.psnr is None else f"   {row.psnr:.1f} dB"
-    return f"layer {row.layer} of {last}{measured}"
+def _panels(trace: Trace, row: int) -> Iterator[list[Picture]]:
+    """For each picture of a row, the readings of it, labelled."""
+    layer, pictures = trace.layers[row], trace.pictures[row]
+    place = f"layer {layer.layer} of {len(trace.layers) - 1}"
+    for i, picture in enumerate(pictures.head):
+        panels = [_labelled(picture, f"{place}, final head{_decibels(layer.head)}")]
+        if layer.tuned and pictures.tuned:
+            panels.append(_labelled(pictures.tuned[i], f"{place}, tuned lens{_decibels(layer.tuned)}"))
+        yield panels
 
 
-def _labelled(picture: Picture, words: str) -> Picture:
+def _decibels(reading: Reading) -> str:
+    return "" if reading.psnr is None else f"   {reading.psnr:.1f} dB"
+
+
+def _labelled(picture: Picture, words: str) -> UInt8[ndarray, "taller width 3"]:
     """The picture below a line of text."""
     band = Image.new("RGB", (picture.shape[1], BAND_PX), BAND_COLOR)
     font = ImageFont.load_default(TEXT_PX)

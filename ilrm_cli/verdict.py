@@ -18,7 +18,8 @@ def verdict(result: Reconstruction) -> str:
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined, rescaled = result.refinement is not None, result.scale is not None and result.scale.factor != 1
     most = min(registered - 1, result.max_views)  # one photo stays held out, so that the quality is measured
-    return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled)
+    pruned = result.pruning is not None and result.pruning.dropped > 0
+    return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled, pruned)
 
 
 def grade_of(psnr: float) -> str:
@@ -33,7 +34,14 @@ def unmeasured(used: int) -> str:
 
 
 def advise(
-    score: Score, scored: int, gap_deg: float, used: int, most: int, refined: bool, rescaled: bool = False
+    score: Score,
+    scored: int,
+    gap_deg: float,
+    used: int,
+    most: int,
+    refined: bool,
+    rescaled: bool = False,
+    pruned: bool = False,
 ) -> str:
     """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input.
 
@@ -42,7 +50,8 @@ def advise(
     psnr = score.psnr
     photos = "photo that was" if scored == 1 else "photos that were"
     finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
-    if decided := [*(["the scale"] if rescaled else []), *(["when to stop refining"] if refined else [])]:
+    choices = {"the scale": rescaled, "when to stop refining": refined, "what to prune": pruned}
+    if decided := [choice for choice, made in choices.items() if made]:
         finding += f" (they chose {' and '.join(decided)})"
     if psnr >= GRADES[0][0]:
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input."

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -68,6 +68,15 @@ class Face:
         for stage, value in seconds.items():
             table.add_row(stage, f"{value:.2f}", f"{value / max(total, 1e-9):.0%}")
         table.add_row("total", f"{total:.2f}", "", style="bold")
+        self.out.print(table)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Figures, to the right of their columns."""
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, justify="right")
+        for row in rows:
+            table.add_row(*row)
         self.out.print(table)
 
     def finish(self, result: dict[str, Any]) -> None:

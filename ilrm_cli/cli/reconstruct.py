@@ -1,6 +1,7 @@
 """`ilrm reconstruct`."""
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ilrm_cli.reconstruct import Reconstruction
 
 SHOWN_SECONDS = 0.005  # what took less was not done
+TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
 
 
 def reconstruct(
@@ -48,6 +50,12 @@ def reconstruct(
     size: LongSide = None,
     auto_scale: AutoScale = True,
     frame: SceneFrame = "input",
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Drop floaters, as far as held-out photos look better without them.")
+    ] = False,
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
@@ -56,6 +64,12 @@ def reconstruct(
     reports: Annotated[
         list[Path] | None,
         typer.Option("--report", help="Also write what was done and how good it is: a .html or .json; repeatable."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also show the scene forming, layer by layer: .mp4, .gif, .webp, .png (one strip) or a folder."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -71,23 +85,32 @@ def reconstruct(
         from ilrm_cli.report.data import report_of
         from ilrm_cli.report.files import check_reports, write_reports
         from ilrm_cli.report.summary import summarize
+        from ilrm_cli.trace_film import check_trace_output, pictures_for, write_trace
 
         settings = stage.Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
+            confidence=confidence, prune=prune,
         )  # fmt: skip
         export.check_scene_output(output, overwrite)
         check_reports(reports or (), output, overwrite)
+        if trace:
+            check_trace_output(trace, overwrite)
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
-            result = stage.reconstruct(photos, settings, report)
+            pictures = pictures_for(trace) if trace else 0
+            result = stage.reconstruct(photos, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - start)
+            if trace and result.trace:
+                write_trace(result.trace, trace, overwrite)
             if reports:
                 write_reports(report_of(result, settings, written.record, summary, photos, report), reports)
         show(shown, summary, result)
         for path in reports or ():
             shown.say(f"Report: {path}")
+        if trace:
+            shown.say(f"Trace: {trace}")
         shown.finish(summary)
 
 
@@ -107,6 +130,8 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
             rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
     rows["start and rest"] = timings["total"] - sum(timings[stage] for stage in STAGES)
     shown.shares("Where the time went", rows, timings["total"])
+    if traced := summary["trace"]:
+        shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
     views = summary["views"]
     for line in card_lines(pose_card(result.capture)) if shown.verbose else ():
         shown.detail(line)
@@ -123,6 +148,15 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
             f"Refined: {refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after "
             f"{refined['iterations']} of {refined['ran']} iterations."
         )
+    if pruned := summary["pruned"]:
+        shown.say(
+            f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
+            f"{pruned['psnr_after']:.2f} dB after."
+        )
+    if confidence := summary["confidence"]:
+        shown.detail(
+            f"confidence {confidence['mean']:.2f} on average; {confidence['low_share']:.0%} are hardly supported"
+        )
     shown.say(summary["verdict"])
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
         shown.say(f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written.")
@@ -130,3 +164,17 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
         f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
         f"in {timings['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
+
+
+def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """The trace as a table: how far the tokens moved and, for each reading, the score and how far the depths moved."""
+
+    def percent(share: float | None) -> str:
+        return "" if share is None else f"{share:.0%}" if share < 10 else f"x {share:.0f}"
+
+    for row in layers:
+        cells = [str(row["layer"]), percent(row["token_change"])]
+        for reading in (row["head"], row["tuned"] or {}):
+            psnr = reading.get("psnr")
+            cells += ["" if psnr is None else f"{psnr:.2f}", percent(reading.get("depth_change"))]
+        yield cells

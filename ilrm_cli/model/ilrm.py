@@ -23,8 +23,8 @@ from ilrm_cli.views import Views
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
 
-# Called before the first layer and after each with the viewpoint tokens and what the final head makes of them.
-Tap = Callable[[Float[Tensor, "view token dim"], list[Gaussians]], None]
+Decode = Callable[[Tensor], list[Gaussians]]  # viewpoint tokens of this call, or others like them, become Gaussians
+Tap = Callable[[Tensor, Decode], None]  # called with the viewpoint tokens before the first layer and after each
 
 
 class Ilrm(nn.Module):
@@ -69,8 +69,8 @@ class Ilrm(nn.Module):
         """Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
 
         Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
-        `depth_ranges` (near, far; z in the same units) are needed by models with matching only. `tap` sees the scenes
-        form, from the plain tokens to what is returned.
+        `depth_ranges` (near, far; z in the same units) are needed by models with matching only. `tap` sees the tokens
+        change, from the plain ones to those that are decoded in the end.
         Raises no InputError: callers prepare the views.
         """
         clock = clock or AttentionClock(scenes[0].images.device)
@@ -92,7 +92,7 @@ class Ilrm(nn.Module):
             plain, image_tokens = self.viewpoint_tokenizer(viewpoints), self.image_tokenizer(pixels)
         for tokens in self._updates(plain, image_tokens, len(scenes), clock, report):
             if tap:
-                tap(tokens, decoded(tokens))
+                tap(tokens, decoded)
         return decoded(tokens)
 
     def _products(self, device: torch.device) -> AbstractContextManager:

@@ -17,6 +17,8 @@ STAGE_NAMES = {
     "inference": "Prediction",
     "trace": "Tracing",
     "refine": "Refinement",
+    "confidence": "Confidence",
+    "confidence": "Confidence",
     "score": "Scoring",
     "export": "Writing",
 }

@@ -1,5 +1,6 @@
 """The result of `ilrm reconstruct` as JSON values: what `--json` prints and every report holds."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ from ilrm_cli.export import Exported
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.verdict import verdict
 
-STAGES = ("poses", "load", "scale", "inference", "refine", "score", "export")  # in order; the rest is start and end
+# In order; the rest is start and end.
+STAGES = ("poses", "load", "scale", "inference", "trace", "refine", "confidence", "score", "export")
+LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that does not
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
@@ -48,5 +51,16 @@ def summarize(result: Reconstruction, written: Exported, output: Path, total_s: 
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
         "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
+        "confidence": _confidence(result),
+        "pruned": asdict(result.pruning) if result.pruning else None,
+        "trace": result.traced,
         "warnings": [*result.warnings, *written.warnings],
     }
+
+
+def _confidence(result: Reconstruction) -> dict[str, float] | None:
+    """Mean over all Gaussians, and the share of those that no photo supports or more contradict than support."""
+    if result.confidence is None:
+        return None
+    low = (result.confidence < LOW_CONFIDENCE).float().mean()
+    return {"mean": float(result.confidence.mean()), "low_share": float(low)}

@@ -15,13 +15,15 @@ from tests.cli.run import ilrm, ilrm_process
 
 KEYS = {
     "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
-    "refine", "auto_scale", "round_trip", "verdict", "timings_s", "layers", "warnings",
+    "refine", "auto_scale", "confidence", "pruned", "round_trip", "trace", "verdict", "timings_s", "layers", "warnings",
 }  # fmt: skip
 TIMINGS = {
     "poses",
     "load",
     "scale",
     "inference",
+    "trace",
+    "confidence",
     "cross_attention",
     "self_attention",
     "refine",

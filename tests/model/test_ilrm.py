@@ -47,6 +47,22 @@ def test_every_layer_is_timed_and_reported():
     assert all(layer.cross_ms > 0 and layer.self_ms > 0 for layer in clock.layers())
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_tap_sees_every_layer_and_changes_nothing(precision):
+    model, views = random_model(MATCHED), random_views()
+    model.precision = precision
+    seen = []
+    with torch.no_grad():
+        plain = model([views], [RANGE])[0]
+        tapped = model([views], [RANGE], tap=lambda tokens, decode: seen.append((tokens, decode(tokens)[0])))[0]
+    assert len(seen) == len(model.layers) + 1
+    for name, value in vars(plain).items():
+        assert torch.equal(getattr(tapped, name), value)
+        assert torch.equal(getattr(seen[-1][1], name), value)
+    assert not torch.equal(seen[0][1].means, plain.means)
+    assert all(tokens.dtype == torch.float32 for tokens, _ in seen)
+
+
 def test_bf16_stays_close():
     model, views = random_model(published("dl3dv")), random_views()
     exact = model([views])[0]

@@ -1,0 +1,48 @@
+"""The tuned lens: tokens of any layer, translated into the form that the final head reads.
+
+The head was trained on the tokens of the last layer. Read with it alone, earlier tokens look worse than what they hold,
+as far as a layer merely brings them into that form. One affine map per layer, fitted by least squares from its tokens
+to those of the last layer over many scenes, takes this part away (Belrose et al. 2023, Eliciting Latent Predictions
+from Transformers with the Tuned Lens). A map is fitted to the model's own last tokens: it knows their mean and what
+follows linearly from the tokens at hand, and nothing of photos. `train.lens` fits it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+SHIPPED = Path(__file__).parents[1] / "weights" / "default_lens.safetensors"
+MODEL_KEY = "model_sha256"
+
+
+@dataclass(frozen=True)
+class TokenLens:
+    """Affine maps to the tokens of the last layer, from those before the first layer and after each but the last."""
+
+    weight: Float[Tensor, "layer dim dim"]  # translated = tokens @ weight + bias
+    bias: Float[Tensor, "layer dim"]
+    model_sha256: str  # of the weights whose tokens it translates
+
+    def translated(self, tokens: Float[Tensor, "*batch dim"], layer: int) -> Float[Tensor, "*batch dim"]:
+        """The tokens after so many layers as the last layer's; those of the last layer are that already."""
+        if layer == len(self.weight):
+            return tokens
+        return tokens @ self.weight[layer].to(tokens) + self.bias[layer].to(tokens)
+
+
+def shipped_lens(model_sha256: str) -> TokenLens | None:
+    """The lens that comes with the tool, if it was fitted to exactly these weights."""
+    with safe_open(SHIPPED, "pt") as file:
+        if file.metadata()[MODEL_KEY] != model_sha256:
+            return None
+        return TokenLens(file.get_tensor("weight").float(), file.get_tensor("bias").float(), model_sha256)
+
+
+def encode_lens(lens: TokenLens) -> bytes:
+    """As safetensors, in half precision."""
+    parts = {"weight": lens.weight.half().contiguous(), "bias": lens.bias.half().contiguous()}
+    return save(parts, {MODEL_KEY: lens.model_sha256})

@@ -1,0 +1,121 @@
+"""A textured wall, and what is put before, behind and beside it; then procedural scenes whose depths are known."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ilrm_cli.confidence import DOUBT, support
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.prune import prune
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.views import Views
+from tests.model.test_matching import wall
+
+VIEWS = [-0.3, -0.1, 0.1, 0.3]
+
+
+def opaque_wall(depth: float, step: float = 0.06) -> Gaussians:
+    """Grey splats close together that fill the pictures of `wall`."""
+    side = torch.arange(-4.0, 4.0, step)
+    x, y = (axis.flatten() for axis in torch.meshgrid(side, side, indexing="xy"))
+    count = len(x)
+    return Gaussians(
+        means=torch.stack([x, y, torch.full((count,), depth)], dim=1),
+        quaternions=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
+        scales=torch.full((count, 3), step),
+        opacities=torch.full((count,), 0.95),
+        harmonics=torch.zeros(count, 1, 3),
+    )
+
+
+def single(x: float, y: float, z: float, opacity: float, scale: float = 0.05, grey: float = 0.5) -> Gaussians:
+    color = torch.full((1, 1, 3), (grey - 0.5) / SH_C0)
+    upright, scales = torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), scale)
+    return Gaussians(torch.tensor([[x, y, z]]), upright, scales, torch.tensor([opacity]), color)
+
+
+@pytest.fixture(scope="module")
+def photos() -> Views:
+    """Pictures of a grey wall at depth 4."""
+    cameras = wall(VIEWS).cameras
+    return Views(render(opaque_wall(4.0), cameras).color, cameras)
+
+
+def with_one(extra: Gaussians) -> Gaussians:
+    return Gaussians.concatenated(opaque_wall(4.0), extra)
+
+
+def test_all_views_agree_with_the_surface_that_they_show(photos):
+    surface = opaque_wall(4.0)
+    middle = surface.means[:, :2].norm(dim=1) < 0.5
+    found = support(surface, photos)
+    assert float(found.agreeing[middle].min()) > 0.9 * len(VIEWS)
+    assert float(found.contradicting[middle].max()) < 0.1
+    assert float(found.confidence()[middle].min()) > 0.9 * len(VIEWS) / (len(VIEWS) + DOUBT)
+
+
+def test_a_veil_before_the_surface_is_contradicted(photos):
+    found = support(with_one(single(0, 0, 2.0, opacity=0.1)), photos)
+    assert float(found.contradicting[-1]) > 0.9 * len(VIEWS)
+    assert float(found.confidence()[-1]) < 0.05
+
+
+def test_a_solid_thing_that_the_photos_do_not_show_is_contradicted(photos):
+    """At its own depth in every view, as it hides the wall: only colours tell."""
+    found = support(with_one(single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0)), photos)
+    assert float(found.contradicting[-1]) > 0.8 * len(VIEWS)
+    assert float(found.contradiction()[-1]) > 0.6
+
+
+def test_what_is_hidden_and_what_is_out_of_sight_is_not_known(photos):
+    for place in ((0.0, 0.0, 9.0), (50.0, 0.0, 4.0), (0.0, 0.0, -3.0)):
+        found = support(with_one(single(*place, opacity=0.9)), photos)
+        assert float(found.confidence()[-1]) < 0.01
+        assert float(found.contradiction()[-1]) < 0.01
+
+
+def test_masked_pixels_say_nothing(photos):
+    masks = torch.ones(len(photos), *photos.images.shape[-2:])
+    masks[1:] = 0
+    veiled = with_one(single(0, 0, 2.0, opacity=0.1))
+    found = support(veiled, dataclasses.replace(photos, masks=masks))
+    assert float(found.contradicting[-1]) == pytest.approx(float(support(veiled, photos[:1]).contradicting[-1]))
+
+
+def test_the_unit_of_length_does_not_matter(photos):
+    veiled = with_one(single(0.1, 0, 3.0, opacity=0.3))
+    pose = photos.cameras.world_from_cam.clone()
+    pose[:, :3, 3] *= 5
+    larger = dataclasses.replace(photos, cameras=photos.cameras.moved(pose))
+    grown = dataclasses.replace(veiled, means=5 * veiled.means, scales=5 * veiled.scales)
+    one, other = support(veiled, photos), support(grown, larger)
+    torch.testing.assert_close(one.confidence(), other.confidence(), atol=1e-3, rtol=0)
+
+
+def test_it_works_on_what_inference_mode_made(photos):
+    with torch.inference_mode():
+        made = dataclasses.replace(opaque_wall(4.0), opacities=opaque_wall(4.0).opacities * 1.0)
+    assert float(support(made, photos).confidence().max()) > 0.5
+
+
+def test_pruning_takes_what_hides_the_wall_and_nothing_else(photos):
+    scene = with_one(single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0))
+    kept, done = prune(scene, support(scene, photos), photos)
+    rest = scene[kept]
+    assert done.psnr_after > done.psnr_before + 3
+    assert done.dropped == len(scene) - len(rest) >= 1
+    assert done.threshold is not None
+    assert float(rest.means[:, 2].min()) == 4.0
+
+
+def test_pruning_leaves_a_scene_that_would_be_worse_without(photos):
+    """The judges saw what the inputs contradict."""
+    thing = single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0)
+    scene = with_one(thing)
+    judges = Views(render(scene, photos.cameras).color, photos.cameras)
+    kept, done = prune(scene, support(scene, photos), judges)
+    assert (done.dropped, done.threshold) == (0, None)
+    assert done.psnr_after == done.psnr_before
+    assert bool(kept.all())
