@@ -65,10 +65,8 @@ class SceneRecord:
     photos: str | None = None  # the folder or video it was made from, see `photos_as_recorded`; None: not known
     machine: Mapping[str, Any] = field(default_factory=dict)  # what computed it, see `devices.machine`
     auto_scale: Mapping[str, Any] | None = None  # what the search for the best scale found; None: it did not run
-    pruning: Mapping[str, Any] | None = None  # what was left out for photos contradict it; None: nothing was looked for
-    trace: Mapping[str, Any] | None = (
-        None  # how the scene formed layer by layer, see `trace.TracedLayer`; None: not known
-    )
+    pruning: Mapping[str, Any] | None = None  # what was left out, see `prune.Pruning`; None: nothing was tried
+    trace: Mapping[str, Any] | None = None  # how the scene formed, see `trace.TracedLayer`; None: not known
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__
     format: int = FORMAT

@@ -18,7 +18,6 @@ STAGE_NAMES = {
     "trace": "Tracing",
     "refine": "Refinement",
     "confidence": "Confidence",
-    "confidence": "Confidence",
     "score": "Scoring",
     "export": "Writing",
 }
