@@ -26,11 +26,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "rect", "line", "image", "circle", "path"):
+        if tag not in ("meta", "img", "rect", "line", "image", "circle", "path", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        if tag in ("rect", "line", "image", "circle", "path"):
+        if tag in ("rect", "line", "image", "circle", "path", "br"):
             return
         assert self.open.pop() == tag
 
@@ -127,3 +127,14 @@ def test_transparent_pictures_keep_their_transparency():
     uri = picture(clear)
     assert uri.startswith("data:image/webp")
     assert Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGBA").getextrema()[3] == (0, 0)
+
+
+def test_what_was_pruned_and_how_sure_the_rest_is_are_told_where_asked_for(report):
+    told = {
+        "pruned": {"dropped": 1234, "threshold": 0.5, "psnr_before": 20.0, "psnr_after": 20.25, "judges": 2},
+        "confidence": {"mean": 0.625, "low_share": 0.125},
+    }
+    page = Page(encode_html(replace(report, summary=dict(report.summary) | told)))
+    assert "1,234 Gaussians, +0.25 dB" in page.text
+    assert "62% on average, 12% low" in page.text
+    assert "Pruned" not in Page(encode_html(report)).text
