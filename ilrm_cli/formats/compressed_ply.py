@@ -71,7 +71,8 @@ def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     chunk = np.repeat(np.arange(chunks), CHUNK)[:count]
     words = {name: np.asarray(ply["vertex"][name], dtype=np.uint32) for name in PACKED}
     has_colors = set(COLOR_RANGE) <= set(ply["chunk"].data.dtype.names)
-    ranges = np.stack([ply["chunk"][name] for name in _chunk_names(has_colors)], 1).astype(np.float64)[chunk]
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        ranges = np.stack([ply["chunk"][name] for name in _chunk_names(has_colors)], 1).astype(np.float64)[chunk]
 
     def inside(fractions: Float[ndarray, "gaussian 3"], first: int) -> Float[ndarray, "gaussian 3"]:
         low, high = ranges[:, first : first + 3], ranges[:, first + 3 : first + 6]

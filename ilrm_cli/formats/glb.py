@@ -80,8 +80,8 @@ def decode_glb(path: Path) -> SceneFile:
             for part, _ in found
             if CONFIDENCE in part["attributes"]
         ]
-        comments = gltf.content.get("asset", {}).get("extras", {}).get("comments", [])
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        comments = tuple(str(line) for line in gltf.content.get("asset", {}).get("extras", {}).get("comments", []))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
     if not scenes:
         raise InputError(f"{path} has no Gaussian splats ({EXTENSION}); it is another kind of .glb.")
@@ -90,11 +90,14 @@ def decode_glb(path: Path) -> SceneFile:
     confidence = None
     if sum(len(values) for values in confidences) == len(whole):
         confidence = torch.from_numpy(np.concatenate(confidences)).float()
-    return usable(path, turned(whole, about="z"), tuple(str(line) for line in comments), confidence)
+    return usable(path, turned(whole, about="z"), comments, confidence)
 
 
 def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     attributes = primitive["attributes"]
+    space = primitive["extensions"][EXTENSION].get("colorSpace", KERNEL["colorSpace"])
+    if space != KERNEL["colorSpace"]:
+        raise InputError(f"{gltf.path} has colours in {space}, which ilrm does not know; save it in display colours.")
     missing = [name for name in ("POSITION", ROTATION, SCALE, OPACITY, *_harmonic_names(0)) if name not in attributes]
     if missing:
         raise InputError(f"{gltf.path} has splats without {missing[0]}: save it without compression.")
@@ -104,10 +107,13 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     if len({len(column) for column in columns.values()}) > 1:
         raise damaged(gltf.path, "attributes of different lengths")
     scales = columns[SCALE]
+    if (scales < 0).any():  # drafts of the extension had logarithms
+        with np.errstate(over="ignore"):
+            scales = np.exp(scales)
     return from_columns(
         means=columns["POSITION"],
         quaternions=np.roll(columns[ROTATION], 1, axis=1),
-        scales=np.exp(scales) if (scales < 0).any() else scales,  # drafts of the extension had logarithms
+        scales=scales,
         opacities=columns[OPACITY][:, 0],
         harmonics=np.stack([columns[name] for name in _harmonic_names(degree)], 1),
     )

@@ -8,8 +8,10 @@ of whole sets, whose numbers are again indices into a codebook. Axes are those o
 
 import io
 import json
+import lzma
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,11 @@ HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
 PALETTE_COLUMNS = 64  # sets of harmonics in a row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
 GAUSSIANS_PER_SET = 8  # of harmonics, in a scene of middling size
+
+# What the zip, its ways of packing and its pictures raise where they are damaged.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, Image.DecompressionBombError,
+)  # fmt: skip
 
 
 def encode_sog(file: SceneFile) -> bytes:
@@ -88,9 +95,9 @@ def decode_sog(path: Path) -> SceneFile:
             if not 0 <= count <= MAX_GAUSSIANS:
                 raise damaged(path, f"{count} Gaussians")
             return usable(path, _gaussians(meta, _Pictures(archive, count)))
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
+    except DAMAGE as error:
         raise damaged(path, str(error)) from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
 
 
@@ -126,7 +133,8 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
 def _gaussians(meta: dict[str, Any], pictures: _Pictures) -> Gaussians:
     lower, upper = (pictures.rows(name)[:, :3].astype(np.uint16) for name in meta["means"]["files"])
     low, high = (np.array(meta["means"][key], dtype=np.float64).reshape(3) for key in ("mins", "maxs"))
-    log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
+    with np.errstate(invalid="ignore"):  # infinite numbers become NaN; they are left out and counted
+        log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
     scale_book, color_book = _book(meta["scales"]), _book(meta["sh0"])
     scales = pictures.rows(meta["scales"]["files"][0])[:, :3]
     rgba = pictures.rows(meta["sh0"]["files"][0])

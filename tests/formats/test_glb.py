@@ -148,6 +148,12 @@ def test_numbers_in_few_bits_and_logarithms_of_drafts(tmp_path: Path) -> None:
         (lambda c: c["nodes"][0].update(scale=[-1, 1, 1]), "mirrors"),
         (lambda c: c.pop("nodes"), "does not hold together"),
         (lambda c: c["accessors"][0].update(componentType=1), "does not hold together"),
+        (lambda c: c["accessors"][3].update(byteOffset=math.inf), "does not hold together"),
+        (lambda c: c["asset"].update(extras={"comments": 1}), "does not hold together"),
+        (
+            lambda c: c["meshes"][0]["primitives"][0]["extensions"][EXTENSION].update(colorSpace="lin_rec709_display"),
+            "colours in lin_rec709_display",
+        ),
     ],
 )
 def test_files_that_are_no_scene(tmp_path: Path, change: Callable[[dict[str, Any]], object], why: str) -> None:

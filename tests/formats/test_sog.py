@@ -84,6 +84,7 @@ def test_many_harmonics_share_a_palette(tmp_path: Path) -> None:
         ({"version": None}, "of version"),
         ({"count": 17}, "smaller than 17 pixels"),
         ({"count": 10**12}, "1000000000000 Gaussians"),
+        ({"count": float("inf")}, "does not hold together"),
         ({"means": {}}, "does not hold together"),
         ({"scales": {"codebook": [1.0], "files": ["scales.webp"]}}, "does not hold together"),
         ({"quats": {"files": ["none.webp"]}}, "none.webp"),
@@ -106,3 +107,15 @@ def test_pictures_that_would_fill_the_memory_are_not_unpacked(tmp_path: Path, mo
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
     with pytest.raises(InputError, match="decompression bomb"):
         decode_sog(zipped(files, tmp_path / "a.sog"))
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_parts_that_cannot_be_unpacked(tmp_path: Path, packing: int) -> None:
+    path, written = tmp_path / "a.sog", io.BytesIO()
+    with zipfile.ZipFile(written, "w", packing) as archive:
+        archive.writestr("meta.json", b"{}" * 1000)
+    data = bytearray(written.getvalue())
+    for at in range(len("meta.json") + 30 + 4, len("meta.json") + 30 + 16):  # in the packed bytes behind its header
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        with pytest.raises(InputError, match=r"is not a \.sog scene"):
+            decode_sog(path)
