@@ -62,7 +62,8 @@ def encode_html(
     color = ", ".join(str(round(255 * part)) for part in background)
     head = f"<title>{html.escape(title)}</title>\n<style>body {{ background-color: rgb({color}); }}</style>"
     until_head, until_bootstrap, rest = _shell()
-    return "".join([until_head, head, until_bootstrap, _for_script(bootstrap), rest]).encode()
+    page = "".join([until_head, head, until_bootstrap, _for_script(bootstrap), rest])
+    return page.encode(errors="replace")  # names of files need not be Unicode
 
 
 def _settings(

@@ -1,7 +1,7 @@
 """One page on this machine's own loopback address, for its own browser."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ilrm_cli.errors import InputError
@@ -17,9 +17,13 @@ def page_server(page: bytes, port: int = 0) -> Iterator[ThreadingHTTPServer]:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a browser that turns away before it has the whole page is no failure
+                super().handle()
+
         def do_GET(self) -> None:
             # Another name leads here where a foreign site has its own point at this machine.
-            named, _, _ = self.headers.get("Host", "").rpartition(":")
+            named = self.headers.get("Host", "").partition(":")[0]  # without the port, which may be left out
             if named not in (HOST, "localhost") or self.path.partition("?")[0] != "/":
                 self.send_error(404)
                 return

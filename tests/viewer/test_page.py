@@ -10,6 +10,7 @@ from ilrm_cli.viewer.poses import Pose
 START = Pose((0.0, 1.0, -2.0), (0.0, 0.0, 0.0), (0.5, 0.4))
 OTHER = Pose((1.0, 1.0, -2.0), (0.0, 0.0, 0.0), (0.4, 0.5))
 HOSTILE = "</title></script><script>alert('\u2028&amp;')</script><!--\"' ü"
+NOT_UNICODE = b"caf\xe9".decode(errors="surrogateescape")  # as Python reads such a file's name
 SUPERSPLAT = files("ilrm_cli.viewer") / "supersplat"
 
 
@@ -72,6 +73,10 @@ def test_title_and_names_are_text_and_nothing_else() -> None:
     assert hostile.text("title") == HOSTILE
     assert hostile.bootstrap["settings"]["annotations"][0]["title"] == HOSTILE
     assert hostile.elements == plain.elements
+
+
+def test_names_that_are_not_unicode_are_shown_as_far_as_they_are() -> None:
+    assert page_with(title=NOT_UNICODE, stops=[Stop(NOT_UNICODE, OTHER)]).text("title") == "caf?"
 
 
 def test_nothing_is_fetched() -> None:

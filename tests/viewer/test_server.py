@@ -1,5 +1,6 @@
 import http.client
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -38,6 +39,25 @@ def test_the_page_and_nothing_else_is_served(port: int) -> None:
 def test_other_names_for_this_machine_are_refused(port: int) -> None:
     assert asked(port, "/", host="localhost")[0] == 200
     assert asked(port, "/", host="evil.example")[0] == 404
+
+
+def test_the_port_may_be_left_out_as_browsers_do_with_80(port: int) -> None:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    connection.request("GET", "/", headers={"Host": HOST})
+    assert connection.getresponse().status == 200
+
+
+def test_a_browser_that_turns_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[object] = []
+    with page_server(bytes(32_000_000)) as server:  # more than the sockets take at once
+        monkeypatch.setattr(server, "handle_error", lambda *args: failures.append(args))
+        server.daemon_threads = False  # closing then waits for the handler
+        with socket.create_connection((HOST, server.server_port)) as browser:
+            browser.sendall(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+            server.handle_request()
+            browser.recv(1)
+            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, as if killed
+    assert failures == []
 
 
 def test_only_this_machine_is_answered(port: int) -> None:
