@@ -28,7 +28,7 @@ from ilrm_cli.viewer.poses import level, poses_of
 PAGE = ".html"  # the suffix of pages
 CONTENT = ".sog"  # the format of the scene inside the page
 MB = 1_000_000  # bytes
-SMALLER = 0.99  # times as many Gaussians are tried next where a page came out too large
+SMALLER = 0.99  # times as many Gaussians, at most, are tried next where a page came out too large
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ def _fitted(
         raise InputError(
             f"--max-mb {budget / MB:g} is too small: a page takes {least / MB:.1f} MB before there is anything to see."
         )
-    count = int(len(ranked) * (budget - least) / (whole - least))
-    while True:
-        content = encode_scene(file[ranked[: max(count, 1)].sort().values], CONTENT)
+    count, size = len(ranked), whole
+    while size > budget:
+        count = max(1, int(min(SMALLER, (budget - least) / (size - least)) * count))
+        content = encode_scene(file[ranked[:count].sort().values], CONTENT)
         html = write(content)
-        if len(html) <= budget:
-            return content, html
-        count = int(SMALLER * count)
+        size = len(html)
+    return content, html
 
 
 def _read_back(content: bytes) -> SceneFile:

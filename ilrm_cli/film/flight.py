@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.film.settings import FilmSettings
+from ilrm_cli.errors import InputError
+from ilrm_cli.film.settings import FilmSettings, check_size
 from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.render import auto, paths
 from ilrm_cli.render.glance import glance
@@ -19,6 +20,8 @@ from ilrm_cli.up import up_direction, upright
 DEFAULT_SECONDS = 4.0
 DEFAULT_FPS = 24.0
 DEFAULT_LONG_SIDE_PX = 640
+
+MAX_FRAMES = 100_000  # more than an hour; a slip of the keyboard must not fill the memory with cameras
 
 JUDGED_FRAMES = 48  # of a film along a path that was asked for
 MAX_UNSUPPORTED = 0.1  # of them; above it a warning says so
@@ -37,11 +40,14 @@ class Flight:
 
 
 def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
-    """Follow the settings' path through the scene. Raises `InputError` for a broken camera path file."""
+    """Follow the settings' path through the scene. Raises `InputError` for a broken path file, or too long a film."""
     if settings.is_file:
         return _flight_from_file(settings)
     fps = settings.fps or DEFAULT_FPS
-    count = max(1, round((settings.seconds or DEFAULT_SECONDS) * fps))
+    length = (settings.seconds or DEFAULT_SECONDS) * fps
+    if length > MAX_FRAMES:
+        raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
+    count = max(1, round(length))
     gaussians, cameras, up = shown.file.gaussians, upright_cameras(shown), _up(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = paths.setting_of(cameras, gaussians, up, photo)
@@ -89,9 +95,12 @@ def _up(shown: ShownScene) -> torch.Tensor:
 def _flight_from_file(settings: FilmSettings) -> Flight:
     path = Path(settings.path)
     found = read_camera_path(path)
+    size = (found.cameras.width, found.cameras.height)
+    if settings.size is None:
+        check_size(f"without --size, that of {path}", size, settings.panels)
     there = list(range(len(found.cameras)))
     frames = found.cameras[there + there[-2:0:-1]] if settings.loop else found.cameras
-    return Flight(frames, path.name, settings.loop, settings.fps or found.fps, (frames.width, frames.height))
+    return Flight(frames, path.name, settings.loop, settings.fps or found.fps, size)
 
 
 def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings: FilmSettings) -> tuple[str, ...]:

@@ -60,9 +60,8 @@ def check_settings(settings: FilmSettings) -> None:
     for flag, value in (("--seconds", settings.seconds), ("--fps", settings.fps)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{flag} is {value}; give a number above 0.")
-    if size is not None and not (min(size) >= 2 and max(size[0] * settings.panels, size[1]) <= MAX_SIDE_PX):
-        beside = f", {MAX_SIDE_PX} for all {settings.panels} panels together" if settings.panels > 1 else ""
-        raise InputError(f"--size is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side{beside}.")
+    if size is not None:
+        check_size("--size", size, settings.panels)
     unknown = [channel for channel in settings.channels if channel not in CHANNELS]
     if unknown or not settings.channels:
         raise InputError(
@@ -72,6 +71,13 @@ def check_settings(settings: FilmSettings) -> None:
         raise InputError("--photos goes with --side-by-side.")
     if settings.renderer == "gsplat" and torch.device(settings.device).type != "cuda":
         raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
+
+
+def check_size(what: str, size: tuple[int, int], panels: int) -> None:
+    """Raise `InputError` for a (width, height) of one panel, in px, that `what` asks for and no film can have."""
+    if not (min(size) >= 2 and max(size[0] * panels, size[1]) <= MAX_SIDE_PX):
+        beside = f", {MAX_SIDE_PX} for all {panels} panels together" if panels > 1 else ""
+        raise InputError(f"{what} is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side{beside}.")
 
 
 def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:

@@ -41,7 +41,7 @@ def read_camera_path(path: Path) -> CameraPath:
         return _camera_path(content)
     except KeyError as error:
         raise InputError(f"the camera path {path} lacks {error}; export it again from nerfstudio's viewer.") from error
-    except (ValueError, TypeError, AttributeError) as error:  # json's error is a ValueError
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # json's error is a ValueError
         raise InputError(f"the camera path {path} is damaged ({error}).") from error
 
 

@@ -173,6 +173,9 @@ def test_a_camera_path_file_goes_there_and_back(scene: Path, tmp_path: Path) -> 
     file.write_text(json.dumps({"render_width": 48, "render_height": 32, "fps": 5, "camera_path": frames}))
     result = fly(scene, str(file), output=tmp_path / "f.png", loop=True)
     assert (result.frames, result.loops) == (4, True)
+    file.write_text(json.dumps({"render_width": 10**6, "render_height": 32, "camera_path": frames}))
+    with pytest.raises(InputError, match=r"that of .*path\.json is 1000000x32; give 2 to 8192 px"):
+        fly(scene, str(file), output=tmp_path / "g.png")
 
 
 def test_camera_path_file(scene: Path, tmp_path: Path) -> None:
@@ -257,6 +260,8 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
         ({"side_by_side": True, "photos": Path("none")}, "none does not exist"),
         ({"size": (4200, 100), "side_by_side": True}, "8192 for all 2 panels together"),
         ({"seconds": 0.0}, "--seconds is 0.0"),
+        ({"seconds": 1e9}, "is 2.4e.10 frames; 100,000 are the most"),
+        ({"seconds": 1e300, "fps": 1e300}, "is inf frames"),
         ({"fps": math.nan}, "--fps is nan"),
         ({"size": (0, 10)}, "--size is 0x10"),
         ({"renderer": "gsplat"}, "needs a CUDA device"),

@@ -52,6 +52,7 @@ def test_known_values(tmp_path: Path) -> None:
         ({**PATH, "camera_path": [{"camera_to_world": [1.0] * 16, "fov": 90}]}, "not a rigid pose"),
         ({**PATH, "camera_path": [{**PATH["camera_path"][0], "fov": 180}]}, "out of range"),
         ({**PATH, "camera_path": [{"camera_to_world": [math.nan] * 16, "fov": 90}]}, "not a rigid pose"),
+        ({**PATH, "render_width": math.inf}, "is damaged"),
         ({**PATH, "fps": 0}, "fps is 0"),
         ({**PATH, "fps": math.inf}, "fps is inf"),
     ],
