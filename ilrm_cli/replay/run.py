@@ -66,8 +66,8 @@ def replay(
     identical = made.record.ply_sha256 == wanted
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None
-    if output is not None:
-        write_scene(made, output)
+    trip = None if output is None else write_scene(made, output)
+    dropped = f"{made.dropped} Gaussians with numbers that are not finite were left out."
     gone = f"{file} is not as it was written, so it is not known how far the two are apart."
     return Replay(
         identical=identical,
@@ -77,7 +77,12 @@ def replay(
         distance=apart,
         photos=place,
         output=output,
-        warnings=(*result.warnings, *(() if identical or comparable else (gone,))),
+        warnings=(
+            *result.warnings,
+            *((dropped,) if made.dropped else ()),
+            *(trip.warnings if trip else ()),
+            *(() if identical or comparable else (gone,)),
+        ),
     )
 
 
