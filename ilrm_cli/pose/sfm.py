@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pycolmap
 
 from ilrm_cli.cameras import Lens
@@ -17,6 +18,9 @@ from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut
 
 ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, where that takes minutes
+# Kept of poses, points and lenses, in a model of some ten units and some thousand pixels. Threads add numbers in any
+# order: the last bits differ from run to run, and choices made from them later would too.
+DECIMALS = 8
 GOOD_ERROR_PX = 1.0  # mean reprojection error up to which no second method is tried
 
 
@@ -63,7 +67,7 @@ def solve(
     mapped = work / "mapping.db"
     fixed = share_cameras(database, mapped, lenses or {})
     models = _map(mapped, folder, work, graph, fixed, seed, report)
-    named = [_renamed(model, files) for model in models]
+    named = [_rounded(_renamed(model, files)) for model in models]
     advice = advice_on_overlap(graph.joined({image.name for image in named[0].images.values() if image.has_pose}))
     return SfmResult(named[0], tuple(shortcomings(named, graph.names)), left_out(named, graph), advice)
 
@@ -88,6 +92,22 @@ def _map(
     if not best:
         raise InputError(failure([*found, *others], graph))
     return best
+
+
+def _rounded(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
+    """The model without the bits that are not the same in every run."""
+    for image in model.images.values():
+        if image.has_pose:
+            pose = image.cam_from_world()
+            turn = pycolmap.Rotation3d(np.round(pose.rotation.quat, DECIMALS))
+            image.frame.set_cam_from_world(
+                image.camera_id, pycolmap.Rigid3d(turn, np.round(pose.translation, DECIMALS))
+            )
+    for camera in model.cameras.values():
+        camera.params = np.round(camera.params, DECIMALS)
+    for point in model.points3D.values():
+        point.xyz = np.round(point.xyz, DECIMALS)
+    return model
 
 
 def _renamed(model: pycolmap.Reconstruction, files: dict[str, str]) -> pycolmap.Reconstruction:
