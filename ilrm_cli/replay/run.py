@@ -67,8 +67,9 @@ def replay(
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None
     trip = None if output is None else write_scene(made, output)
-    dropped = f"{made.dropped} Gaussians with numbers that are not finite were left out."
-    gone = f"{file} is not as it was written, so it is not known how far the two are apart."
+    dropped = (f"{made.dropped} Gaussians with numbers that are not finite were left out.",) if made.dropped else ()
+    gone = (f"{file} is not as it was written, so it is not known how far the two are apart.",)
+    unknown = () if identical or comparable else gone
     return Replay(
         identical=identical,
         sha256=made.record.ply_sha256 or "",
@@ -77,12 +78,7 @@ def replay(
         distance=apart,
         photos=place,
         output=output,
-        warnings=(
-            *result.warnings,
-            *((dropped,) if made.dropped else ()),
-            *(trip.warnings if trip else ()),
-            *(() if identical or comparable else (gone,)),
-        ),
+        warnings=(*result.warnings, *dropped, *(trip.warnings if trip else ()), *unknown),
     )
 
 
