@@ -9,7 +9,7 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import Y_UP, decode_scene, encode_scene, losses, suffix_of
+from ilrm_cli.formats.files import SUFFIXES, Y_UP, decode_scene, encode_scene, losses, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
@@ -28,6 +28,7 @@ from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import NEAR, prepare, render, renderer_for
 from ilrm_cli.shown_scene import read_shown_scene
+from ilrm_cli.wording import listed
 
 MIN_PSNR_DB = 30.0  # below it, the difference from the original is seen without looking for it
 
@@ -87,6 +88,7 @@ def convert(
         raise InputError(f"{output} is the scene itself; name another file with --output.")
     record = _record_beside(scene)
     copied = _record_to_copy(record, scene, output, overwrite)
+    bereft = losing_their_record(output) if copied is not None else ()
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
         part.write_bytes(encode_scene(file, suffix))
@@ -103,7 +105,12 @@ def convert(
         psnr_db=trip.psnr_db,
         views=trip.views,
         seconds=time.perf_counter() - start,
-        warnings=(*(dropped if file.dropped else ()), *(standing(record, suffix) if record else ()), *trip.warnings),
+        warnings=(
+            *(dropped if file.dropped else ()),
+            *(standing(record, suffix) if record else ()),
+            *trip.warnings,
+            *bereft,
+        ),
     )
 
 
@@ -149,6 +156,16 @@ def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
         f"{suffix} is turned from y down to y up by itself and does not stand upright with --frame {record.frame}; "
         "--frame input is meant for it.",
     )
+
+
+def losing_their_record(output: Path) -> tuple[str, ...]:
+    """A sentence about other scenes whose record a new one of `output` replaces; call it before."""
+    record = record_path(output)
+    others = [record.with_suffix(suffix) for suffix in SUFFIXES]
+    left = [str(path) for path in others if path.name != output.name and path.is_file()]
+    if not (record.is_file() and left):
+        return ()
+    return (f"{record} is now this scene's and no longer that of {listed(left)}: remove or make anew what is older.",)
 
 
 def sight_of(record: SceneRecord) -> Sight:

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
-from ilrm_cli.conversion import RoundTrip, read_back, sight_of, standing
+from ilrm_cli.conversion import RoundTrip, losing_their_record, read_back, sight_of, standing
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.fingerprint import poses_sha256
@@ -59,6 +59,7 @@ class Exported:
     gaussians: int
     dropped: int  # Gaussians with numbers that are not finite: left out of the file
     trip: RoundTrip  # the file as it was written, against the scene in memory
+    bereft: tuple[str, ...]  # a sentence about other scenes whose record it replaced
     seconds: float
 
     @property
@@ -66,7 +67,7 @@ class Exported:
         """One sentence each."""
         dropped = (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
         turned = standing(self.record, self.record.scene_suffix)
-        return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings)
+        return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings, *self.bereft)
 
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
@@ -93,8 +94,10 @@ def export(
     """
     start = time.perf_counter()
     encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
+    bereft = losing_their_record(output)
     trip = write_scene(encoded, output, result.device)
-    return Exported(encoded.record, encoded.gaussians, encoded.dropped, trip, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Exported(encoded.record, encoded.gaussians, encoded.dropped, trip, bereft, seconds)
 
 
 def encode(
@@ -113,6 +116,8 @@ def encode(
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
+    if not finite.any():
+        raise InputError(f"none of the {len(scene)} Gaussians has finite numbers: nothing can be written.")
     suffix = suffix_of(output)
     confidence = None if result.confidence is None else result.confidence.cpu()[finite]
     file = SceneFile(scene[finite], comments(result, settings), confidence=confidence)

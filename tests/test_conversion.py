@@ -112,8 +112,10 @@ def test_the_record_goes_along_and_still_finds_the_photos(scene: Path, tmp_path:
     with pytest.raises(InputError, match=r"a\.json exists; pass -w"):
         convert(scene, out / "a.glb")
     assert not (out / "a.glb").exists()
-    convert(scene, out / "a.glb", overwrite=True)
+    made = convert(scene, out / "a.glb", overwrite=True)
     assert read_record(out / "a.json").seed == 1
+    assert "no longer that of" in made.warnings[-1]
+    assert all(name in made.warnings[-1] for name in ("a.spz", "a.sog"))
 
 
 @pytest.mark.parametrize(

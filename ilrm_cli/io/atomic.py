@@ -14,6 +14,7 @@ from ilrm_cli.scratch import has_ended, this_process
 
 # Failures of the disk that the user can mend; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+PART_ROOM = 100  # bytes by which the hidden name is longer: host, process and a suffix
 STALE_S = 600  # no file of ours is under way for so long without a byte being added
 
 
@@ -33,6 +34,8 @@ def check_output(path: Path, overwrite: bool) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}.")
     refuse_existing(path, overwrite)
+    if len(os.fsencode(path.name)) + PART_ROOM > os.pathconf(folder, "PC_NAME_MAX"):
+        raise InputError(f"the name of the output {path.name} is too long for its folder; choose a shorter one.")
 
 
 def atomic_write(path: Path, data: bytes) -> None:

@@ -75,6 +75,12 @@ def test_missing_folder(tmp_path: Path) -> None:
             call(tmp_path / "none" / "a.ply")
 
 
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long for its folder"):
+        check_output(tmp_path / f"{'ä' * 100}.ply", overwrite=False)
+    check_output(tmp_path / f"{'a' * 100}.ply", overwrite=False)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
