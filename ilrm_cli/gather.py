@@ -66,9 +66,9 @@ def check_place(place: Path, poses: Origin = "auto") -> None:
     if any(_find_poses(place, poses)):
         return
     if poses == "colmap":
-        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses sfm.")
+        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses auto.")
     if poses == "transforms":
-        raise InputError(f"{place} holds no transforms.json; use --poses sfm.")
+        raise InputError(f"{place} holds no transforms.json; use --poses auto.")
     check_photos(place)
 
 

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
+from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import check_output, replacing
 from ilrm_cli.io.video import ENCODED, check_video_output, write_video
 from ilrm_cli.trace import Picture, Reading, Trace
@@ -26,6 +27,10 @@ BAND_COLOR, TEXT_COLOR = (24, 24, 24), (235, 235, 235)
 
 def check_trace_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` where no trace can be put at `path`."""
+    if path.name.startswith("-"):  # the option's own value was left out
+        raise InputError(f"--trace {path} is no place for a trace; name a .mp4, .gif, .webp, .png or a folder.")
+    if path.suffix and not _is_strip(path) and path.suffix.lower() not in ENCODED:
+        raise InputError(f"--trace {path}: use .mp4, .gif, .webp, .png (one strip) or no suffix (a folder).")
     if _is_strip(path):
         check_output(path, overwrite)
     else:
