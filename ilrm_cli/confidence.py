@@ -3,9 +3,12 @@
 Every view is drawn. A Gaussian in its picture, z from the camera, is compared with the depth that the whole scene shows
 at its pixel: at that depth it is a part of the visible surface, and the view agrees with it as far as the picture has
 the photo's colours there; in front of it, it is a veil that the rest of the scene outweighs, and the view contradicts
-it; behind it, it is hidden, and the view says nothing. Pre-refinement predictions have one more witness, the depths
-that each view's own Gaussians are at, see `model.consistency`; this one needs no such origin and works after
-refinement, too.
+it; behind it, it is hidden, and the view says nothing. `model.consistency` knows the depth map that each view
+predicted; this knows no origin of Gaussians, and works after refinement, too.
+
+What it cannot see well: a solid patch that hides the surface and has its colours is itself the depth that is shown.
+Judging each quarter of the Gaussians by the other three finds lone ones, but told wrong depths of predictions apart
+less well (mean AUC 0.65 instead of 0.71 on three scenes), since surfaces that few views cover become holes.
 """
 
 from dataclasses import dataclass
@@ -21,7 +24,8 @@ from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.views import Views
 
-# Chosen on five procedural scenes by how well they tell right depths from wrong ones; half or double cost 1 to 3 % AUC.
+# Chosen on predictions of five procedural scenes by how well they tell right depths from wrong ones; between 0.15 and
+# 0.3 for depths and 0.1 and 0.2 for colours this hardly changes.
 DEPTH_TOLERANCE = 0.2  # of the logarithm of depth: agreement is 1/e there
 COLOR_TOLERANCE = 0.1  # mean difference over channels, colours in [0, 1]: agreement is 1/e there
 BLUR_PX = 9  # window in which colours are compared: what is merely soft is not wrong
@@ -48,7 +52,7 @@ class Support:
 def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Support:
     """What the views say. Masked pixels say nothing. Everything is in the normalised frame of the inputs.
 
-    Two pictures are drawn per view, so it costs about as much as a fifth of an iteration of refinement.
+    Two pictures are drawn per view: 0.7 to 1.8 s of CPU for 7 to 12 views of 256 px and 70,000 to 160,000 Gaussians.
     """
     agreeing, contradicting = torch.zeros_like(gaussians.opacities), torch.zeros_like(gaussians.opacities)
     for i in range(len(views)):

@@ -100,6 +100,36 @@ def test_the_same_seed_gives_the_same_file(made, tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
+def test_a_trace_shows_every_layer_and_leaves_the_scene_as_it_is(made, tmp_path):
+    output, _ = made
+    options = ("--views", "4", "--size", "96", "--refine", "5", "--trace", tmp_path / "trace.png")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", *options)
+    assert outcome.status == 0, outcome.err
+    assert (tmp_path / "s.ply").read_bytes() == output.read_bytes()
+    traced = read_record(tmp_path / "s.json").trace
+    assert [row["layer"] for row in traced["layers"]] == [0, 1, 2, 3, 4]
+    assert traced["layers"][-1]["head"]["psnr"] == traced["layers"][-1]["tuned"]["psnr"]
+    assert "The scene after each layer" in outcome.out
+    assert all(f"{row['tuned']['psnr']:.2f}" in outcome.out for row in traced["layers"])
+    assert (tmp_path / "trace.png").stat().st_size > 10_000
+
+
+def test_confidence_is_written_and_floaters_go_where_photos_agree(tmp_path):
+    options = ("--views", "3", "--size", "64", "--no-auto-scale", "--confidence", "--prune", "--json")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", *options)
+    assert outcome.status == 0, outcome.err
+    result, written = outcome.json, decode_ply(tmp_path / "s.ply")
+    assert written.confidence is not None
+    assert written.confidence.shape == (result["gaussians"],)
+    assert 0 <= float(written.confidence.min()) < float(written.confidence.max()) < 1
+    assert result["confidence"]["mean"] == pytest.approx(float(written.confidence.mean()), abs=1e-4)
+    pruned = result["pruned"]
+    assert pruned["psnr_after"] >= pruned["psnr_before"]
+    assert result["held_out"]["psnr"] == pytest.approx(pruned["psnr_after"], abs=1e-3)
+    assert (pruned["dropped"] > 0) == (pruned["threshold"] is not None)
+    assert read_record(tmp_path / "s.json").pruning == pruned
+
+
 def test_streams_are_kept_apart(tmp_path):
     """A real process: stdout is one JSON object and nothing else, progress goes to stderr."""
     done = ilrm_process(
