@@ -6,8 +6,8 @@ layer are. They are read in two ways:
 * by the final head, as they are. It was trained to read the last layer only, and at the last layer this is exactly the
   predicted scene. Earlier, a part of what a layer seems to gain is that its tokens come closer to the form that the
   head reads, so its curve makes the layers look better than they are.
-* through the tuned lens where there is one for the weights, see `model.lens`: what follows from the tokens by one affine
-  map, which knows the mean of all last tokens. What a layer gains here is more than a change of form.
+* through the tuned lens where there is one for the weights, see `model.lens`: what follows from the tokens by one
+  affine map, which knows the mean of all last tokens. What a layer gains here is more than a change of form.
 
 README.md says what both find for the default model.
 """

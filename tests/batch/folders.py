@@ -24,5 +24,7 @@ def content(out: Path) -> dict[str, object]:
     for path in sorted(out.iterdir()):
         files[path.name] = path.read_bytes()
         if path.suffix == ".json":
-            files[path.name] = {k: v for k, v in json.loads(path.read_bytes()).items() if k not in ("timings_s", "photos")}
+            files[path.name] = {
+                k: v for k, v in json.loads(path.read_bytes()).items() if k not in ("timings_s", "photos")
+            }
     return files
