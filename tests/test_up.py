@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ilrm_cli.render.paths import look_at
+from ilrm_cli.render.level import look_at
 from ilrm_cli.up import up_direction, upright
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
