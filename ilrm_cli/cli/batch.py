@@ -21,12 +21,14 @@ from ilrm_cli.cli.options import (
     Overwrite,
     PoseOrigin,
     Precision,
+    Prune,
     Quiet,
     Refine,
     SceneFrame,
     Seed,
     Verbose,
     ViewCount,
+    WithConfidence,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def batch(
     size: LongSide = None,
     auto_scale: AutoScale = True,
     frame: SceneFrame = "input",
+    confidence: WithConfidence = False,
+    prune: Prune = False,
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",
@@ -83,6 +87,7 @@ def batch(
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
+            confidence=confidence, prune=prune,
         )  # fmt: skip
         places, others = plan.find_places(photos)
         planned = plan.plan(places, output)

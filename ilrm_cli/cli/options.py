@@ -41,6 +41,12 @@ SceneFrame = Annotated[
     Literal["input", "up", "opengl"],
     typer.Option("--frame", help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
 ]
+WithConfidence = Annotated[
+    bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
+]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Drop floaters, as far as held-out photos look better without them.")
+]
 AutoScale = Annotated[
     bool, typer.Option(help="Try other scales on held-out photos and use the one that shows them best.")
 ]

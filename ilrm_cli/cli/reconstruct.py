@@ -20,6 +20,7 @@ from ilrm_cli.cli.options import (
     Overwrite,
     PoseOrigin,
     Precision,
+    Prune,
     Quiet,
     Refine,
     SceneFrame,
@@ -27,6 +28,7 @@ from ilrm_cli.cli.options import (
     Seed,
     Verbose,
     ViewCount,
+    WithConfidence,
 )
 from ilrm_cli.cli.pose_card import card_lines
 
@@ -50,12 +52,8 @@ def reconstruct(
     size: LongSide = None,
     auto_scale: AutoScale = True,
     frame: SceneFrame = "input",
-    confidence: Annotated[
-        bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
-    ] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Drop floaters, as far as held-out photos look better without them.")
-    ] = False,
+    confidence: WithConfidence = False,
+    prune: Prune = False,
     fps: Fps = None,
     max_frames: MaxFrames = 100,
     device: Device = "auto",

@@ -20,7 +20,7 @@ KEYS = {
     "seconds", "warnings", "traceback",
 }  # fmt: skip
 OWN_OPTIONS = {"--jobs", "--engine", "--summary"}
-OF_ONE_SCENE = {"--report"}
+OF_ONE_SCENE = {"--report", "--trace"}
 
 
 @pytest.fixture(scope="module")
