@@ -21,13 +21,14 @@ from ilrm_cli.io.scene import (
     photo_folder_of,
     photos_as_recorded,
     read_record,
+    record_beside,
     record_path,
     write_record,
 )
 from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.render.rasterize import NEAR, prepare, render, renderer_for
-from ilrm_cli.shown_scene import read_shown_scene
+from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.shown_scene import near_of, read_shown_scene
 from ilrm_cli.wording import listed
 
 MIN_PSNR_DB = 30.0  # below it, the difference from the original is seen without looking for it
@@ -86,7 +87,7 @@ def convert(
     check_output(output, overwrite)
     if output.exists() and output.samefile(scene):
         raise InputError(f"{output} is the scene itself; name another file with --output.")
-    record = _record_beside(scene)
+    record = record_beside(scene)
     copied = _record_to_copy(record, scene, output, overwrite)
     bereft = losing_their_record(output) if copied is not None else ()
     prepare(renderer_for(device), report=report)
@@ -172,12 +173,7 @@ def sight_of(record: SceneRecord) -> Sight:
     """The input cameras of a scene with its record."""
     cameras = cameras_of(record, "input")
     assert cameras is not None, "a scene is made from inputs"
-    return Sight(cameras, record.background, NEAR / record.model_from_world.scale)
-
-
-def _record_beside(scene: Path) -> SceneRecord | None:
-    path = record_path(scene)
-    return read_record(path) if path.is_file() and is_record(path) else None
+    return Sight(cameras, record.background, near_of(record))
 
 
 def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import input_sha256
-from ilrm_cli.io.glances import Look, look_at
+from ilrm_cli.io.glances import Look, glance_at
 from ilrm_cli.io.masks import find_mask, masks_without_photo
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
@@ -59,7 +59,7 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     check_photos(place)
     offered = _offered(place, choice, cache, report)
     photos = _without_twins_of_raw(offered)
-    looks, unreadable = look_at(photos.paths, photos.masks, report)
+    looks, unreadable = glance_at(photos.paths, photos.masks, report)
     photos = leave_out_unreadable(photos, unreadable)
     photos = _without_copies(photos)
     photos = _without_near_duplicates(photos, looks)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.io.scene import cameras_of, is_record, photo_folder_of, read_record, record_path
+from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside, record_path
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.render.ring import default_cameras
 
@@ -40,7 +40,7 @@ def read_shown_scene(scene: Path) -> ShownScene:
     dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
     warnings = dropped if file.dropped else ()
     beside = record_path(scene)
-    record = read_record(beside) if beside.is_file() and is_record(beside) else None
+    record = record_beside(scene)
     cameras = cameras_of(record, "input") if record else None
     if record is None or cameras is None:
         ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
@@ -49,7 +49,11 @@ def read_shown_scene(scene: Path) -> ShownScene:
         )
         return ShownScene(file, ring, (), WHITE, NEAR, None, (*warnings, note))
     names = tuple(view.name for view in record.views if view.role == "input")
-    near = NEAR / record.model_from_world.scale  # the same plane as the model's, in the scene's units
     up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
     photos = photo_folder_of(record, beside)
-    return ShownScene(file, cameras, names, record.background, near, up, warnings, photos)
+    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos)
+
+
+def near_of(record: SceneRecord) -> float:
+    """The near plane of the model, in the scene's units."""
+    return NEAR / record.model_from_world.scale

@@ -8,8 +8,6 @@ import typer
 from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 
-MB = 1e6
-
 
 def export(
     scene: Annotated[Path, typer.Argument(help="A scene, ours or another tool's.")],
@@ -29,7 +27,7 @@ def export(
         from ilrm_cli.conversion import Converted, convert
         from ilrm_cli.devices import resolve_device
         from ilrm_cli.errors import InputError
-        from ilrm_cli.sharing import PAGE, share
+        from ilrm_cli.sharing import MB, PAGE, share
 
         chosen = resolve_device(device)
         made: Converted

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.io.photo_files import is_video
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.render.channels import Film
 from ilrm_cli.render.tour import nearest
@@ -25,7 +26,9 @@ def find_photos(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
     Raises `InputError` where some are missing.
     """
     if not folder.is_dir():
-        state = "is a video, whose frames are not kept" if folder.is_file() else "does not exist"
+        state = "is no folder" if folder.is_file() else "does not exist"
+        if is_video(folder):
+            state = "is a video, whose frames are not kept"
         raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
     places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
     place = max(places, key=lambda place: sum((place / name).is_file() for name in names))

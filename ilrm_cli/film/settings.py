@@ -84,7 +84,8 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
     """Raise `InputError` for what this scene does not have."""
     if "confidence" in settings.channels and shown.file.confidence is None:
         raise InputError(
-            f"--channels confidence: {scene} holds no confidence; make it again with `ilrm reconstruct --confidence`."
+            f"--channels confidence: {scene} holds no confidence; make it again with `ilrm reconstruct --confidence` "
+            "as a .ply or .glb."
         )
     if settings.photo is not None and settings.photo not in shown.names:
         known = f"its photos are {listed(shown.names)}" if shown.names else "no record beside it names any"

@@ -15,8 +15,8 @@ from jaxtyping import Float, Float32, UInt8, UInt32
 from numpy import ndarray
 from plyfile import PlyData, PlyElement
 
-from ilrm_cli.formats.packing import along_a_curve, with_largest, without_largest
-from ilrm_cli.formats.ply import header_line, parsed, rest_names
+from ilrm_cli.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
+from ilrm_cli.formats.ply import REST_COUNTS, header_line, parsed, rest_names
 from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.harmonics import SH_C0
 
@@ -29,7 +29,6 @@ PACKED = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
 POSITION_BITS, COLOR_BITS, ROTATION_BITS = (11, 10, 11), (8, 8, 8, 8), (10, 10, 10)  # first the highest
 LOG_SCALE_LIMIT = 20.0  # readers clamp the range to it
 SH_LIMIT = 4.0
-SH_COUNTS = (9, 24, 45)
 
 
 def encode_compressed_ply(file: SceneFile) -> bytes:
@@ -37,7 +36,7 @@ def encode_compressed_ply(file: SceneFile) -> bytes:
     scene = along_a_curve(ready_to_write(file.gaussians))
     colors = 0.5 + SH_C0 * scene.harmonics[:, 0].double().numpy()
     opacities = scene.opacities.double().numpy()[:, None]
-    log_scales = scene.scales.double().clamp_min(1e-30).log().clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT).numpy()
+    log_scales = scene.scales.double().clamp_min(LEAST_SCALE).log().clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT).numpy()
     positions, position_range = _within_chunks(scene.means.double().numpy())
     scales, scale_range = _within_chunks(log_scales)
     colors, color_range = _within_chunks(colors)
@@ -111,7 +110,7 @@ def _counts(path: Path, ply: PlyData) -> tuple[int, int]:
         raise damaged(path, f"{chunks} chunks for {count} Gaussians")
     if "sh" in ply:
         names = set(ply["sh"].data.dtype.names)
-        if ply["sh"].count != count or len(names) not in SH_COUNTS or names != set(rest_names(len(names))):
+        if ply["sh"].count != count or len(names) not in REST_COUNTS[1:] or names != set(rest_names(len(names))):
             raise damaged(path, "its harmonics are not those of its Gaussians")
     return count, chunks
 

@@ -12,6 +12,8 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import basis
 from ilrm_cli.rotations import multiply
 
+HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
+LEAST_SCALE = 1e-30  # world units, far below what any file keeps: a scale of 0 has no logarithm
 MORTON_BITS = 21  # per axis: what fits three times into 63 bits
 
 # 180° turns about x and about z: what coordinates are multiplied with, and the quaternion (w first).

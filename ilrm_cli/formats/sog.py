@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.packing import along_a_curve, with_largest, without_largest
+from ilrm_cli.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
 from ilrm_cli.formats.palettes import CODEBOOK, codebook, palette
 from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.gaussians import Gaussians
@@ -33,7 +33,6 @@ MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: 50 million Gaussia
 BLOCK_PX = 4  # sides of pictures are multiples of it
 LARGEST_FIRST = 252  # the fourth byte of a quaternion: 252 + index of its largest component, w first
 STEPS_16 = 2**16 - 1
-HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
 PALETTE_COLUMNS = 64  # sets of harmonics in a row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
 GAUSSIANS_PER_SET = 8  # of harmonics, in a scene of middling size
@@ -52,7 +51,7 @@ def encode_sog(file: SceneFile) -> bytes:
     log_means = np.sign(log_means) * np.log1p(np.abs(log_means))
     low, high = log_means.min(0), log_means.max(0)
     fixed = np.rint((log_means - low) / np.where(high > low, high - low, 1) * STEPS_16).astype(np.uint16)
-    scale_book, scales = codebook(scene.scales.clamp_min(1e-30).log().numpy())
+    scale_book, scales = codebook(scene.scales.clamp_min(LEAST_SCALE).log().numpy())
     color_book, colors = codebook(scene.harmonics[:, 0].numpy())
     opacities = np.rint(scene.opacities.numpy()[:, None].clip(0, 1) * 255).astype(np.uint8)
     pictures = {

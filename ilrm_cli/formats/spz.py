@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.packing import along_a_curve, turned, with_largest, without_largest
+from ilrm_cli.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, turned, with_largest, without_largest
 from ilrm_cli.formats.scene_file import (
     MAX_GAUSSIANS,
     SceneFile,
@@ -39,7 +39,6 @@ HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractio
 HAS_EXTENSIONS = 2  # flag
 TABLE_AT = struct.Struct("<I")  # version 4: where the table of contents begins, after the header
 TABLE_ROW = struct.Struct("<QQ")  # bytes of a stream as it lies in the file, and unpacked
-HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
 
 FIXED_MAX = 2**23 - 1  # positions are 24-bit numbers with a sign
 CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre where units are metres
@@ -73,7 +72,7 @@ def encode_spz(file: SceneFile) -> bytes:
     means = scene.means.double().numpy()
     fraction = _fraction(means)
     fixed = np.rint(means * 2.0**fraction).astype("<i4")
-    log_scales = scene.scales.double().clamp_min(1e-30).log().numpy()
+    log_scales = scene.scales.double().clamp_min(LEAST_SCALE).log().numpy()
     higher = scene.harmonics[:, 1:].double().numpy()
     sections = [
         fixed.view(np.uint8).reshape(len(fixed), 3, 4)[:, :, :3],

@@ -28,7 +28,7 @@ class Look:
     sharpness: float
 
 
-def look_at(
+def glance_at(
     paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
 ) -> tuple[dict[str, Look], dict[str, str]]:
     """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not used.

@@ -110,5 +110,8 @@ def test_photos_that_are_not_there(tmp_path: Path) -> None:
         find_photos(tmp_path, ("1.jpg", "2.jpg"))
     with pytest.raises(InputError, match="does not exist"):
         find_photos(tmp_path / "none", ("1.jpg",))
-    with pytest.raises(InputError, match="is a video"):
+    with pytest.raises(InputError, match="is no folder"):
         find_photos(tmp_path / "1.jpg", ("1.jpg",))
+    (tmp_path / "walk.mp4").touch()
+    with pytest.raises(InputError, match="is a video, whose frames are not kept"):
+        find_photos(tmp_path / "walk.mp4", ("1.jpg",))
