@@ -10,11 +10,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli import baselines
-from ilrm_cli.bench import peak_memory_gb
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
+from ilrm_cli.machine_memory import peak_memory_gb
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model

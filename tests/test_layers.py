@@ -25,6 +25,7 @@ FLOORS = (
         "metrics",
         "lpips_metric",
         "threads",
+        "machine_memory",
         "wording",
     },
     {"cameras", "gaussians", "views", "trials"},
@@ -39,7 +40,6 @@ FLOORS = (
         "conversion",
         "contribution",
         "confidence",
-        "bench",
         "hub",
         "catalog",
         "fingerprint",
@@ -49,7 +49,7 @@ FLOORS = (
     {"trace"},
     {"trace_film", "reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},
-    {"batch", "report", "replay"},
+    {"batch", "bench", "report", "replay"},
     {"cli"},
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")

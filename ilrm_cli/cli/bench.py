@@ -17,14 +17,16 @@ def bench(
 ) -> None:
     """Measure speed as ratios to this machine's own matrix product; exit status 1 if a limit is exceeded."""
     with face("bench", as_json, quiet) as shown:
-        from ilrm_cli import bench as stage
+        from ilrm_cli.bench import SUITES
+        from ilrm_cli.bench.timing import MATMUL_SIZE
         from ilrm_cli.errors import InputError
+        from ilrm_cli.machine_memory import peak_memory_gb
 
-        names = suite or list(stage.SUITES)
-        if unknown := [name for name in names if name not in stage.SUITES]:
-            raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(stage.SUITES)}.")
+        names = suite or list(SUITES)
+        if unknown := [name for name in names if name not in SUITES]:
+            raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(SUITES)}.")
         with shown.progress() as report:
-            rows = [row for name in names for row in stage.SUITES[name](rounds=rounds, report=report)]
+            rows = [row for name in names for row in SUITES[name](rounds=rounds, report=report)]
         table = Table("job")
         for column in ("seconds", "ratio", "limit"):
             table.add_column(column, justify="right")
@@ -32,8 +34,8 @@ def bench(
             limit = "" if row.limit is None else f"{row.limit:g}"
             table.add_row(row.name, f"{row.seconds:.3f}", f"{row.ratio_to_matmul:.2f}", limit)
         shown.out.print(table)
-        shown.say(f"Ratios are to a {stage.MATMUL_SIZE}³ float32 matrix product on the same threads in the same run.")
-        peak_gb = stage.peak_memory_gb()
+        shown.say(f"Ratios are to a {MATMUL_SIZE}³ float32 matrix product on the same threads in the same run.")
+        peak_gb = peak_memory_gb()
         shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")
         rows_json = [vars(row) | {"passed": row.passed} for row in rows]
         shown.finish({"command": "bench", "status": "ok", "rows": rows_json, "peak_memory_gb": peak_gb})

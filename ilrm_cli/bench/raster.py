@@ -1,0 +1,76 @@
+"""The suite `raster`: the CPU rasteriser on synthetic scenes, without and with gradients."""
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
+from ilrm_cli.cameras import Cameras
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.render.rasterize import render
+
+
+@dataclass(frozen=True)
+class RasterCase:
+    """A synthetic scene seen by one camera at the origin, and what drawing it may cost."""
+
+    gaussians: int
+    scale: float  # median standard deviation of the Gaussians, world units
+    width: int  # px; also the focal length
+    height: int  # px
+    forward_limit: float  # ratio to the matrix product
+    both_limit: float  # the same, with gradients
+
+
+RASTER_CASES = (
+    RasterCase(gaussians=131_072, scale=0.01, width=512, height=512, forward_limit=0.5, both_limit=1.8),
+    RasterCase(gaussians=688_128, scale=0.004, width=960, height=540, forward_limit=1.6, both_limit=5.0),
+)
+
+
+def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
+    """Random Gaussians with means uniform in [-2, 2] x [-2, 2] x [2, 6], and the camera that looks at them along z."""
+    generator = torch.Generator().manual_seed(seed)
+    count = case.gaussians
+    means = 4 * torch.rand(count, 3, generator=generator) + torch.tensor([-2.0, -2.0, 2.0])
+    gaussians = Gaussians(
+        means=means,
+        quaternions=torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=-1),
+        scales=case.scale * torch.exp(0.5 * torch.randn(count, 3, generator=generator)),
+        opacities=0.05 + 0.9 * torch.rand(count, generator=generator),
+        harmonics=torch.randn(count, 1, 3, generator=generator),
+    )
+    camera = Cameras(
+        world_from_cam=torch.eye(4)[None],
+        focal_px=torch.full((1, 2), float(case.width)),
+        center_px=torch.tensor([[case.width / 2, case.height / 2]]),
+        width=case.width,
+        height=case.height,
+    )
+    return gaussians, camera
+
+
+def raster_jobs(case: RasterCase) -> dict[str, Job]:
+    """What is timed of one case: name -> (job, limit)."""
+    gaussians, camera = raster_scene(case)
+    parameters = Gaussians(*(getattr(gaussians, f.name).clone().requires_grad_() for f in fields(Gaussians)))
+    leaves = [getattr(parameters, f.name) for f in fields(Gaussians)]
+    name = f"{case.gaussians:,} Gaussians at {case.width}x{case.height}"
+
+    def forward() -> object:
+        return render(gaussians, camera, renderer="cpu")
+
+    def both() -> object:
+        return torch.autograd.grad(render(parameters, camera, renderer="cpu").color.sum(), leaves)
+
+    return {
+        f"{name}, forward": (forward, case.forward_limit),
+        f"{name}, forward and backward": (both, case.both_limit),
+    }
+
+
+def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> list[BenchRow]:
+    """The CPU rasteriser on two synthetic scenes, without and with gradients."""
+    jobs = {name: job for case in RASTER_CASES for name, job in raster_jobs(case).items()}
+    return measure(jobs, rounds=rounds, report=report)

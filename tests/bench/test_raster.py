@@ -1,0 +1,27 @@
+"""The scenes that the rasteriser is timed on."""
+
+import pytest
+import torch
+
+from ilrm_cli.bench import raster
+
+
+@pytest.mark.parametrize("case", raster.RASTER_CASES)
+def test_scenes_are_as_stated(case: raster.RasterCase):
+    gaussians, camera = raster.raster_scene(case)
+    assert len(gaussians) == case.gaussians
+    assert gaussians.sh_degree == 0
+    low, high = gaussians.means.amin(0), gaussians.means.amax(0)
+    assert (low >= torch.tensor([-2, -2, 2])).all()
+    assert (high <= torch.tensor([2, 2, 6])).all()
+    assert abs(gaussians.scales.log().mean().exp() / case.scale - 1) < 0.01
+    assert abs(gaussians.scales.log().std() - 0.5) < 0.01
+    assert camera.focal_px[0, 0] == camera.width
+
+
+def test_the_raster_suite_times_forward_and_backward_of_each_case(monkeypatch: pytest.MonkeyPatch):
+    small = raster.RasterCase(gaussians=500, scale=0.01, width=40, height=30, forward_limit=9.0, both_limit=9.0)
+    monkeypatch.setattr(raster, "RASTER_CASES", (small,))
+    rows = raster.raster_suite(rounds=1)
+    assert [r.name for r in rows] == ["500 Gaussians at 40x30, forward", "500 Gaussians at 40x30, forward and backward"]
+    assert all(r.seconds > 0 and r.ratio_to_matmul > 0 and r.limit == 9 for r in rows)
