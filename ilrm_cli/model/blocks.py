@@ -1,13 +1,16 @@
 """Attention and MLP blocks: pre-norm, no bias, no dropout. Shared by every backbone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
+from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
 from ilrm_cli.model.timing import AttentionClock
 
 
@@ -33,7 +36,8 @@ class CrossAttention(nn.Module):
     """The viewpoint tokens of each view read the image tokens of the same view (paper section 3.2).
 
     With token uplifting every viewpoint token asks `uplifting` questions: query channel (head, i, s), the copy s
-    innermost; the answers are regrouped in the same order and projected back to one token.
+    innermost; the answers are regrouped in the same order and projected back to one token. Here the rows of the weights
+    are put in the order (s, head, i) instead, so that neither questions nor answers need to be moved.
     """
 
     def __init__(self, width: int, head_width: int, uplifting: int):
@@ -49,14 +53,19 @@ class CrossAttention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "view token dim"], image_tokens: Float[Tensor, "view pixel_token dim"]
     ) -> Float[Tensor, "view token dim"]:
-        split = (-1, self.head_width)
-        q = self.q(self.norm(tokens)).unflatten(-1, (*split, self.uplifting))  # [V, T, heads, c, s]
-        q = q.permute(0, 2, 1, 4, 3).flatten(2, 3)  # [V, heads, T*s, c]
-        k = self.k(image_tokens).unflatten(-1, split).transpose(1, 2)  # [V, heads, P, c]
-        v = self.v(image_tokens).unflatten(-1, split).transpose(1, 2)
-        read = scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v)
-        read = read.unflatten(2, (-1, self.uplifting)).permute(0, 2, 1, 4, 3)  # [V, T, heads, c, s]
-        return self.proj(read.flatten(2))
+        q = linear(self.norm(tokens), self._copies_first(self.q.weight))
+        q = q.unflatten(-1, (self.uplifting, -1, self.head_width)).flatten(1, 2)  # [V, T*s, heads, c]
+        k = self.k(image_tokens).unflatten(-1, (-1, self.head_width))  # [V, P, heads, c]
+        v = self.v(image_tokens).unflatten(-1, (-1, self.head_width))
+        read = attention(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
+        read = read.unflatten(1, (-1, self.uplifting)).flatten(2)
+        return linear(read, self._copies_first(self.proj.weight.T).T)
+
+    def _copies_first(self, weight: Float[Tensor, "channel dim"]) -> Float[Tensor, "channel dim"]:
+        """Rows in the order (head, i, s), in the order (s, head, i)."""
+        if self.uplifting == 1:
+            return weight
+        return weight.unflatten(0, (-1, self.uplifting)).transpose(0, 1).flatten(0, 1)
 
 
 class SelfAttention(nn.Module):
@@ -70,11 +79,45 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(width, width, bias=False)
         self.q_norm, self.k_norm = HeadNorm(head_width), HeadNorm(head_width)
 
-    def forward(self, tokens: Float[Tensor, "scene token dim"]) -> Float[Tensor, "scene token dim"]:
-        qkv = self.qkv(self.norm(tokens)).unflatten(-1, (3, -1, self.head_width))  # [B, T, 3, heads, c]
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, c]
-        mixed = scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+    def forward(
+        self, tokens: Float[Tensor, "scene token dim"], at_once: int | None = None
+    ) -> Float[Tensor, "scene token dim"]:
+        """`at_once`: for how many tokens of a scene projections and queries are made at once; None: all."""
+        total = tokens.shape[1]
+        parts = list(pieces(total, at_once))
+        if len(parts) == 1:
+            q, k, v = self._projected(tokens, self.qkv.weight, 3)
+            return self.proj(attention(self.q_norm(q), self.k_norm(k), v).flatten(2))
+        q_weight, kv_weight = self.qkv.weight.split([tokens.shape[-1], 2 * tokens.shape[-1]])
+        keys, values = self._keys_and_values(tokens, kv_weight, parts)
+        out = torch.empty_like(tokens)
+        for part in parts:
+            (q,) = self._projected(tokens[:, part], q_weight, 1)
+            out[:, part] = self.proj(attention(self.q_norm(q), keys, values).flatten(2))
+        return out
+
+    def _keys_and_values(self, tokens: Tensor, weight: Tensor, parts: list[slice]) -> tuple[Tensor, Tensor]:
+        """Of all tokens, each [B, T, heads, c]."""
+        both: list[Tensor] = []
+        for part in parts:
+            k, v = self._projected(tokens[:, part], weight, 2)
+            both = both or [k.new_empty((len(tokens), tokens.shape[1], *k.shape[2:])) for _ in range(2)]
+            both[0][:, part], both[1][:, part] = self.k_norm(k), v
+        return both[0], both[1]
+
+    def _projected(self, tokens: Tensor, weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
+        """So many kinds of channels of the normed tokens, each [B, T, heads, c]."""
+        return linear(self.norm(tokens), weight).unflatten(-1, (kinds, -1, self.head_width)).unbind(2)
+
+
+def attention(
+    q: Float[Tensor, "batch query head channel"],
+    k: Float[Tensor, "batch key head channel"],
+    v: Float[Tensor, "batch key head channel"],
+) -> Float[Tensor, "batch query head channel"]:
+    """Softmax attention of each head. Heads lie beside each other as projections make them: nothing is moved."""
+    mixed = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+    return mixed.transpose(1, 2)
 
 
 class Mlp(nn.Module):
@@ -128,25 +171,38 @@ class UpdateLayer(nn.Module):
         clock: AttentionClock,
         checkpointing: bool = False,
         mini_batch: MiniBatch = FULL,
+        chunks: Chunks = WHOLE,
     ) -> Float[Tensor, "view token dim"]:
         run = _recomputed if checkpointing and torch.is_grad_enabled() else _direct
         with clock.measure("cross"):
             first, every = mini_batch.first_viewpoint, mini_batch.every
-            asking = tokens[:, first::every]
-            read = asking + run(self.cross, asking, image_tokens[:, mini_batch.first_image :: every])
+            asking, asked = tokens[:, first::every], image_tokens[:, mini_batch.first_image :: every]
+            parts = pieces(len(tokens), chunks.views)
+            read = joined((asking[part] + run(self.cross, asking[part], asked[part]) for part in parts), len(tokens))
             tokens = read if every == 1 else torch.slice_scatter(tokens, read, dim=1, start=first, step=every)
-        tokens = tokens + run(self.cross_mlp, tokens)
+        tokens = _thought(tokens, self.cross_mlp, run, chunks)
         tokens = tokens.unflatten(0, (-1, views_per_scene)).flatten(1, 2)  # [B, V*T, d]
         with clock.measure("self"):
-            tokens = tokens + run(self.self_attention, tokens)
-        tokens = tokens + run(self.self_mlp, tokens)
+            tokens = tokens + run(self.self_attention, tokens, chunks.tokens)
+        tokens = _thought(tokens, self.self_mlp, run, chunks)
         return tokens.unflatten(1, (views_per_scene, -1)).flatten(0, 1)  # [B*V, T, d]
 
 
-def _direct(block: nn.Module, *inputs: Tensor) -> Tensor:
+def _thought(
+    tokens: Float[Tensor, "batch token dim"], mlp: nn.Module, run: Callable[..., Tensor], chunks: Chunks
+) -> Float[Tensor, "batch token dim"]:
+    """The tokens and what the MLP adds to them."""
+    if chunks.tokens is None:
+        return tokens + run(mlp, tokens)
+    flat = tokens.flatten(0, 1)
+    parts = pieces(len(flat), chunks.tokens)
+    return joined((flat[part] + run(mlp, flat[part]) for part in parts), len(flat)).view_as(tokens)
+
+
+def _direct(block: nn.Module, *inputs: Any) -> Tensor:
     return block(*inputs)
 
 
-def _recomputed(block: nn.Module, *inputs: Tensor) -> Tensor:
+def _recomputed(block: nn.Module, *inputs: Any) -> Tensor:
     """Keeps only the inputs and runs the block again in the backward pass."""
     return checkpoint(block, *inputs, use_reentrant=False)

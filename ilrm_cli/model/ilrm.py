@@ -12,6 +12,7 @@ from ilrm_cli import cameras as camera_batches
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
+from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
 from ilrm_cli.model.matching import Matches, plane_sweep
@@ -52,6 +53,7 @@ class Ilrm(nn.Module):
         self.head = GaussianHead(config.head, config.width, config.patch, estimates)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
+        self.chunks = WHOLE  # how much is worked on at once where no gradient is recorded: less memory, same numbers
         self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
         self.read_turn = 0  # its turn of the first layer: the caller counts it on, step by step
         self.apply(_initialize)
@@ -74,23 +76,21 @@ class Ilrm(nn.Module):
         Raises no InputError: callers prepare the views.
         """
         clock = clock or AttentionClock(scenes[0].images.device)
-        images = torch.cat([s.images for s in scenes])  # [B*V, 3, H, W]
+        images = torch.cat([s.images for s in scenes]) if len(scenes) > 1 else scenes[0].images  # [B*V, 3, H, W]
         cameras = camera_batches.stack([s.cameras for s in scenes])
+        chunks = WHOLE if torch.is_grad_enabled() else self.chunks
+        views = list(pieces(len(images), chunks.views))
         grid, colors = self._viewpoint_grid(cameras, images)
-        matches = self._match(scenes, depth_ranges)
-        viewpoints = self._viewpoint_channels(grid, matches)
-        pixels = pixel_channels(cameras, self.config.image_channels, images)
+        plain, matches = self._viewpoint_tokens(scenes, depth_ranges, chunks)
+        image_tokens = joined((self._image_tokens(cameras[part], images[part]) for part in views), len(images))
 
         def decoded(tokens: Tensor) -> list[Gaussians]:
-            with self._products(images.device):
-                raw = self.head(tokens, columns=grid.width // self.config.patch)
-            gaussians = self.head.gaussians(raw.float(), grid, colors, matches)
+            parts = [self._decoded(tokens[v], grid[v], colors[v], matches[v] if matches else None) for v in views]
+            gaussians = Gaussians.concatenated(*parts) if len(parts) > 1 else parts[0]
             count = len(gaussians) // len(scenes)
             return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
 
-        with self._products(images.device):
-            plain, image_tokens = self.viewpoint_tokenizer(viewpoints), self.image_tokenizer(pixels)
-        for tokens in self._updates(plain, image_tokens, len(scenes), clock, report):
+        for tokens in self._updates(plain, image_tokens, len(scenes), chunks, clock, report):
             if tap:
                 tap(tokens, decoded)
         return decoded(tokens)
@@ -104,22 +104,46 @@ class Ilrm(nn.Module):
         factor = self.config.viewpoint_factor
         return cameras.resized(cameras.width // factor, cameras.height // factor), avg_pool2d(images, factor)
 
-    def _match(self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None) -> Matches | None:
-        if self.config.matching is None:
-            return None
-        assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
-        sweeps = []
-        for scene, depth_range in zip(scenes, depth_ranges, strict=True):
-            grid, colors = self._viewpoint_grid(scene.cameras, scene.images)
-            sweeps.append(plane_sweep(colors, grid, depth_range, self.config.matching, scene.sparse_depth))
-        return Matches.concatenated(sweeps)
+    def _viewpoint_tokens(
+        self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None, chunks: Chunks
+    ) -> tuple[Float[Tensor, "view token dim"], Matches | None]:
+        """The plain viewpoint tokens of all views; of the matches the evidence is in the tokens, the depths remain."""
+        depths: list[Matches] = []
 
-    def _viewpoint_channels(self, grid: Cameras, matches: Matches | None) -> Float[Tensor, "view height width channel"]:
-        rays = pixel_channels(grid, self.config.viewpoint_channels)
-        return rays if matches is None else torch.cat([rays, matches.agreement], dim=-1)
+        def parts() -> Iterator[Tensor]:
+            for number, scene in enumerate(scenes):
+                grid, colors = self._viewpoint_grid(scene.cameras, scene.images)
+                for part in pieces(len(scene), chunks.views):
+                    channels = pixel_channels(grid[part], self.config.viewpoint_channels)
+                    if self.config.matching is not None:
+                        assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
+                        swept = plane_sweep(
+                            colors, grid, depth_ranges[number], self.config.matching, scene.sparse_depth, part
+                        )
+                        channels = torch.cat([channels, swept.agreement], dim=-1)
+                        depths.append(swept.without_evidence())
+                    with self._products(channels.device):
+                        yield self.viewpoint_tokenizer(channels)
+
+        tokens = joined(parts(), sum(len(scene) for scene in scenes))
+        return tokens, Matches.concatenated(depths) if depths else None
+
+    def _image_tokens(
+        self, cameras: Cameras, images: Float[Tensor, "view 3 height width"]
+    ) -> Float[Tensor, "view token dim"]:
+        """In the precision of the products, which is all that they are used in; with gradients, in float32."""
+        pixels = pixel_channels(cameras, self.config.image_channels, images)
+        with self._products(images.device):
+            tokens = self.image_tokenizer(pixels)
+        return tokens if torch.is_grad_enabled() else tokens.to(self.precision)
+
+    def _decoded(self, tokens: Tensor, grid: Cameras, colors: Tensor, matches: Matches | None) -> Gaussians:
+        with self._products(tokens.device):
+            raw = self.head(tokens, columns=grid.width // self.config.patch)
+        return self.head.gaussians(raw.float(), grid, colors, matches)
 
     def _updates(
-        self, tokens: Tensor, image_tokens: Tensor, scenes: int, clock: AttentionClock, report: Report
+        self, tokens: Tensor, image_tokens: Tensor, scenes: int, chunks: Chunks, clock: AttentionClock, report: Report
     ) -> Iterator[Float[Tensor, "view token dim"]]:
         """The viewpoint tokens before the first layer and after each; the residual stream stays in float32."""
         tokens = tokens.float()
@@ -131,7 +155,7 @@ class Ilrm(nn.Module):
             turn = self.read_turn + number - 1
             mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
             with self._products(tokens.device):
-                tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch)
+                tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch, chunks)
             cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
             report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
             yield tokens

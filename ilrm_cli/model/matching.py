@@ -7,7 +7,7 @@ agree best (right where others are occluded or look elsewhere) and the mean of a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -40,6 +40,13 @@ class Matches:
     def concatenated(parts: Sequence["Matches"]) -> "Matches":
         """The views of several sweeps as one batch."""
         return Matches(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
+
+    def __getitem__(self, views: slice) -> "Matches":
+        return Matches(*(getattr(self, f.name)[views] for f in fields(Matches)))
+
+    def without_evidence(self) -> "Matches":
+        """The depths alone: what a head needs once the evidence is in the tokens."""
+        return replace(self, agreement=self.agreement[..., :0].clone())
 
 
 def log_planes(
@@ -91,8 +98,9 @@ def plane_sweep(
     depth_range: tuple[float, float],
     config: MatchingConfig,
     sparse_depth: Float[Tensor, "view rows columns"] | None = None,
+    part: slice = slice(None),
 ) -> Matches:
-    """Sweep every view against its neighbours.
+    """Sweep the views of `part` (all, if it is not given) against their neighbours among all.
 
     Images and cameras are on the viewpoint grid, sparse depths at image resolution (see `Views`); `depth_range` is
     (near, far), z-depths in world units.
@@ -103,16 +111,19 @@ def plane_sweep(
     windows = {FINE_WINDOW, coarse}
     features = torch.cat([images, images - _smooth(images, coarse)], dim=1)  # colour, and its local contrast
     agreement, log_depth = [], []
-    for view in range(len(images)):
+    for view in range(len(images))[part]:
         cost, seen = warp_costs(features, cameras, view, neighbors[view], planes.exp())
         cost = torch.stack([_smooth(cost, window) for window in windows]).mean(0)  # [K, D, h, w]
         costs = torch.stack([_best_cost(cost, seen, config.best), _mean_cost(cost, seen)])  # [S, D, h, w]
         agreement.append(torch.exp(-costs / config.cost_scale).flatten(0, 1).permute(1, 2, 0))
         weight = torch.softmax(-costs / config.temperature, dim=1)
         log_depth.append((weight * planes[:, None, None]).sum(1).permute(1, 2, 0))
-    log_range = planes[[0, -1]].expand(len(images), 2)
+    log_range = planes[[0, -1]].expand(len(agreement), 2)
     matches = Matches(torch.stack(agreement), torch.stack(log_depth), log_range)
-    return _with_points(matches, images, cameras, planes, sparse_depth, config.points) if config.points else matches
+    if not config.points:
+        return matches
+    known = None if sparse_depth is None else sparse_depth[part]
+    return _with_points(matches, images[part], cameras[part], planes, known, config.points)
 
 
 def _with_points(

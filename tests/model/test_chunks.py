@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from ilrm_cli.model.chunks import Chunks, joined, pieces
+from tests.model.test_ilrm import CONFIGS, RANGE
+from tests.model.tiny import random_model, random_views
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(None, [(0, 5)]), (2, [(0, 2), (2, 4), (4, 5)]), (5, [(0, 5)]), (9, [(0, 5)])]
+)
+def test_pieces_cover_all_in_order(size, expected):
+    assert [(p.start, p.stop) for p in pieces(5, size)] == expected
+    assert list(pieces(0, size)) == []
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_joined_parts_are_the_whole(gradients):
+    whole = torch.arange(10.0).view(5, 2)
+    with torch.set_grad_enabled(gradients):
+        assert torch.equal(joined((whole[p] for p in pieces(5, 2)), 5), whole)
+        assert joined(iter([whole]), 5) is whole
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("chunks", [Chunks(views=1), Chunks(tokens=5), Chunks(2, 7), Chunks(100, 10_000)])
+def test_the_same_numbers_in_pieces(name, chunks):
+    model, scenes = random_model(CONFIGS[name]), [random_views(seed=1), random_views(seed=2)]
+    with torch.no_grad():
+        whole = model(scenes, [RANGE, RANGE])
+        model.chunks = chunks
+        in_pieces = model(scenes, [RANGE, RANGE])
+    for one, other in zip(whole, in_pieces, strict=True):
+        for field, value in vars(one).items():
+            torch.testing.assert_close(getattr(other, field), value, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_do_not_depend_on_pieces():
+    model, views = random_model(CONFIGS["dl3dv"]), random_views()
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model([views])[0].means.sum().backward()
+        return [p.grad.clone() for p in model.parameters()]
+
+    whole = gradients()
+    model.chunks = Chunks(1, 5)
+    assert all(torch.equal(a, b) for a, b in zip(whole, gradients(), strict=True))
