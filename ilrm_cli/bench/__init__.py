@@ -1,12 +1,13 @@
-"""Speed on this machine, as ratios to its own matrix product, so that figures of different machines compare.
+"""Speed on this machine, as ratios to its own limits, so that figures of different machines compare.
 
-A suite is a function that returns rows; `SUITES` names them all. `timing` measures, one module each states what.
+A suite is a function of `rounds` and `report` that returns `Findings`; `SUITES` names them all. `timing` measures by
+turns with the `units` of work that a job is compared with; one module for each suite states what is measured.
 """
 
 from collections.abc import Callable
 
+from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.model import model_suite
 from ilrm_cli.bench.raster import raster_suite
-from ilrm_cli.bench.timing import BenchRow
 
-SUITES: dict[str, Callable[..., list[BenchRow]]] = {"raster": raster_suite, "model": model_suite}
+SUITES: dict[str, Callable[..., Findings]] = {"raster": raster_suite, "model": model_suite}

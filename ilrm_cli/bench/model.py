@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from ilrm_cli.bench.timing import ROUNDS, BenchRow, measure
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.ilrm import Ilrm
@@ -14,7 +15,7 @@ from ilrm_cli.views import Views
 MODEL_VIEWS, MODEL_SIDE_PX = 8, 256  # what the full-size model is timed on
 
 
-def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> list[BenchRow]:
+def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     """One pass of the full-size `dl3dv` model with random weights, in both precisions."""
     preset = PRESETS["dl3dv"]
     model = Ilrm(preset.config).eval()
@@ -37,6 +38,5 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> list[BenchR
 
     name = f"iLRM, {preset.parameters / 1e6:.0f} M parameters, {MODEL_VIEWS} views of {MODEL_SIDE_PX}x{MODEL_SIDE_PX}"
     precisions = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    return measure(
-        {f"{name}, {key}": (one_pass(value), None) for key, value in precisions.items()}, rounds=rounds, report=report
-    )
+    jobs = {f"{name}, {key}": Job(one_pass(value)) for key, value in precisions.items()}
+    return Findings(tuple(measure(jobs, rounds=rounds, report=report)))

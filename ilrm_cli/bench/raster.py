@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore
@@ -24,7 +25,7 @@ class RasterCase:
 
 
 RASTER_CASES = (
-    RasterCase(gaussians=131_072, scale=0.01, width=512, height=512, forward_limit=0.5, both_limit=1.8),
+    RasterCase(gaussians=131_072, scale=0.01, width=512, height=512, forward_limit=0.35, both_limit=1.2),
     RasterCase(gaussians=688_128, scale=0.004, width=960, height=540, forward_limit=1.6, both_limit=5.0),
 )
 
@@ -52,7 +53,7 @@ def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
 
 
 def raster_jobs(case: RasterCase) -> dict[str, Job]:
-    """What is timed of one case: name -> (job, limit)."""
+    """What is timed of one case: name -> job."""
     gaussians, camera = raster_scene(case)
     parameters = Gaussians(*(getattr(gaussians, f.name).clone().requires_grad_() for f in fields(Gaussians)))
     leaves = [getattr(parameters, f.name) for f in fields(Gaussians)]
@@ -65,12 +66,12 @@ def raster_jobs(case: RasterCase) -> dict[str, Job]:
         return torch.autograd.grad(render(parameters, camera, renderer="cpu").color.sum(), leaves)
 
     return {
-        f"{name}, forward": (forward, case.forward_limit),
-        f"{name}, forward and backward": (both, case.both_limit),
+        f"{name}, forward": Job(forward, case.forward_limit),
+        f"{name}, forward and backward": Job(both, case.both_limit),
     }
 
 
-def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> list[BenchRow]:
+def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     """The CPU rasteriser on two synthetic scenes, without and with gradients."""
     jobs = {name: job for case in RASTER_CASES for name, job in raster_jobs(case).items()}
-    return measure(jobs, rounds=rounds, report=report)
+    return Findings(tuple(measure(jobs, rounds=rounds, report=report)))

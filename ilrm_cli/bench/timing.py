@@ -1,18 +1,28 @@
-"""How jobs are timed: each by turns with a matrix product on the same machine, so that ratios of machines compare."""
+"""How jobs are timed: each by turns with a unit of work on the same machine, so that ratios of machines compare."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
+from ilrm_cli.bench.units import Unit, matrix_product
+from ilrm_cli.machine_memory import PeakWatch
 from ilrm_cli.progress import Report, Step, ignore
 
-MATMUL_SIZE = 2048  # side of the square float32 matrices whose product is the unit
 ROUNDS = 7  # measurements of each job; the median counts
+CPU = torch.device("cpu")
 
-Job = tuple[Callable[[], object], float | None]  # what to time, and the limit of its ratio
+
+@dataclass(frozen=True)
+class Job:
+    """What is timed, and against what."""
+
+    run: Callable[[], object]
+    limit: float | None = None  # of its ratio; None: it is only told
+    unit: Unit | None = None  # what its time is divided by; None: the 2048³ float32 matrix product
 
 
 @dataclass(frozen=True)
@@ -21,40 +31,63 @@ class BenchRow:
 
     name: str  # what was done, in words
     seconds: float  # median
-    ratio_to_matmul: float  # median of the ratios to a product measured right before
-    limit: float | None  # the ratio that must not be exceeded; None: it is only told
+    unit: str  # what the ratio is to, in words
+    ratio: float  # median of the ratios to a unit measured right before
+    limit: float | None = None  # the ratio that must not be exceeded; None: it is only told
+    cold_seconds: float | None = None  # the first run in this process, with whatever is compiled or loaded for it
+    peak_gb: float | None = None  # the most memory held during a warm run, weights included; None: not to be known
 
     @property
     def passed(self) -> bool:
-        return self.limit is None or self.ratio_to_matmul <= self.limit
+        return self.limit is None or self.ratio <= self.limit
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"passed": self.passed}
 
 
-def seconds(job: Callable[[], object]) -> float:
-    """Wall-clock time of one run."""
+def seconds(run: Callable[[], object], device: torch.device = CPU) -> float:
+    """Wall-clock time of one run, until the device has finished it."""
     start = time.perf_counter()
-    job()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 
-def measure(jobs: Mapping[str, Job], *, rounds: int = ROUNDS, report: Report = ignore) -> list[BenchRow]:
-    """Time every job by turns with the matrix product; one run of each beforehand is not counted."""
-    factor = torch.randn(MATMUL_SIZE, MATMUL_SIZE, generator=torch.Generator().manual_seed(0))
-
-    def product() -> object:
-        return factor @ factor
-
-    product()
-    for job, _ in jobs.values():
-        job()
+def measure(
+    jobs: Mapping[str, Job], *, rounds: int = ROUNDS, report: Report = ignore, device: torch.device = CPU
+) -> list[BenchRow]:
+    """Time every job by turns with its unit; two runs of each beforehand tell the cold start and the peak memory."""
+    standard = matrix_product()
+    units = {name: job.unit or standard for name, job in jobs.items()}
+    for unit in {id(unit): unit for unit in units.values()}.values():
+        seconds(unit.run, device)
+    cold = {name: seconds(job.run, device) for name, job in jobs.items()}
+    peaks = {name: _peak_gb(job.run, device) for name, job in jobs.items()}
     times: dict[str, list[float]] = {name: [] for name in jobs}
     ratios: dict[str, list[float]] = {name: [] for name in jobs}
     for done in range(rounds):
-        for name, (job, _) in jobs.items():
-            unit, spent = seconds(product), seconds(job)
+        for name, job in jobs.items():
+            unit_s, spent = units[name].amount * seconds(units[name].run, device), seconds(job.run, device)
             times[name].append(spent)
-            ratios[name].append(spent / unit)
+            ratios[name].append(spent / unit_s)
         report(Step("bench", done + 1, rounds))
     return [
-        BenchRow(name, statistics.median(times[name]), statistics.median(ratios[name]), limit)
-        for name, (_, limit) in jobs.items()
+        BenchRow(
+            name=name,
+            seconds=statistics.median(times[name]),
+            unit=units[name].name,
+            ratio=statistics.median(ratios[name]),
+            limit=job.limit,
+            cold_seconds=cold[name],
+            peak_gb=peaks[name],
+        )
+        for name, job in jobs.items()
     ]
+
+
+def _peak_gb(run: Callable[[], object], device: torch.device) -> float | None:
+    watch = PeakWatch(device)
+    seconds(run, device)
+    peak = watch.peak_bytes()
+    return None if peak is None else peak / 1e9

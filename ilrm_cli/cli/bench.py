@@ -1,43 +1,71 @@
 """`ilrm bench`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from ilrm_cli.cli.console import EXIT_FAILED, face
+from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Quiet
+
+if TYPE_CHECKING:
+    from ilrm_cli.bench.timing import BenchRow
 
 
 def bench(
     suite: Annotated[list[str] | None, typer.Argument(help="raster, model; all if none is named.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A folder for bench.json and charts; files there are replaced."),
+    ] = None,
     rounds: Annotated[int, typer.Option(help="Measurements of each job; the median counts.", min=1)] = 7,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure speed as ratios to this machine's own matrix product; exit status 1 if a limit is exceeded."""
+    """Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded."""
     with face("bench", as_json, quiet) as shown:
+        import torch
+
         from ilrm_cli.bench import SUITES
-        from ilrm_cli.bench.timing import MATMUL_SIZE
+        from ilrm_cli.bench.findings import encoded
+        from ilrm_cli.devices import machine
         from ilrm_cli.errors import InputError
+        from ilrm_cli.io.atomic import filling
         from ilrm_cli.machine_memory import peak_memory_gb
 
         names = suite or list(SUITES)
         if unknown := [name for name in names if name not in SUITES]:
             raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(SUITES)}.")
         with shown.progress() as report:
-            rows = [row for name in names for row in SUITES[name](rounds=rounds, report=report)]
-        table = Table("job")
-        for column in ("seconds", "ratio", "limit"):
-            table.add_column(column, justify="right")
-        for row in rows:
-            limit = "" if row.limit is None else f"{row.limit:g}"
-            table.add_row(row.name, f"{row.seconds:.3f}", f"{row.ratio_to_matmul:.2f}", limit)
-        shown.out.print(table)
-        shown.say(f"Ratios are to a {MATMUL_SIZE}³ float32 matrix product on the same threads in the same run.")
+            found = {name: SUITES[name](rounds=rounds, report=report) for name in names}
+        rows = [row for findings in found.values() for row in findings.rows]
+        _show(shown, rows)
+        if output:
+            with filling(output) as folder:
+                for name, content in encoded(found, machine(torch.device("cpu"), torch.float32)).items():
+                    (folder / name).write_bytes(content)
+            shown.say(f"Written to {output}.")
         peak_gb = peak_memory_gb()
         shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")
-        rows_json = [vars(row) | {"passed": row.passed} for row in rows]
-        shown.finish({"command": "bench", "status": "ok", "rows": rows_json, "peak_memory_gb": peak_gb})
+        details = {name: dict(findings.details) for name, findings in found.items() if findings.details}
+        rows_json = [row.as_json() for row in rows]
+        shown.finish({"command": "bench", "status": "ok", "rows": rows_json, **details, "peak_memory_gb": peak_gb})
         if not all(row.passed for row in rows):
             raise typer.Exit(EXIT_FAILED)
+
+
+def _show(shown: Face, rows: "Sequence[BenchRow]") -> None:
+    """One table for each unit that ratios are to."""
+    for unit in dict.fromkeys(row.unit for row in rows):
+        table = Table("job", title=f"Ratios to: {unit}", title_justify="left")
+        for column in ("cold s", "seconds", "ratio", "limit", "peak GB"):
+            table.add_column(column, justify="right")
+        for row in (row for row in rows if row.unit == unit):
+            cold, peak, limit = (
+                "" if value is None else form.format(value)
+                for form, value in (("{:.3f}", row.cold_seconds), ("{:.2f}", row.peak_gb), ("{:g}", row.limit))
+            )
+            table.add_row(row.name, cold, f"{row.seconds:.3f}", f"{row.ratio:.2f}", limit, peak)
+        shown.out.print(table)
