@@ -1,0 +1,130 @@
+"""How much one forward pass has to compute and to move, stage by stage, from the configuration alone.
+
+Counted are matrix products and attention, two operations for a multiplication and an addition, as PyTorch's counter
+does; norms, GELU, softmax, rays and plane sweep are left out. The paper (arXiv 2507.23277) counts a multiplication and
+an addition as one: its 3.83 GFLOPs are those of one view's cross attention and the MLP behind it in one layer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.head import channels_of
+
+StageName = Literal[
+    "viewpoint tokenizer",
+    "image tokenizer",
+    "cross q",
+    "cross kv",
+    "cross attention",
+    "cross proj",
+    "cross mlp",
+    "self qkv",
+    "self attention",
+    "self proj",
+    "self mlp",
+    "head",
+]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The work of one kind in a whole forward pass, over all layers and views."""
+
+    name: StageName
+    flops: float  # floating-point operations
+    moved: float  # numbers read and written where each operand and result passes through memory once
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How long the two sequences of one view are."""
+
+    viewpoint: int
+    image: int
+
+    @staticmethod
+    def per_view(config: IlrmConfig, height: int, width: int) -> "Tokens":
+        """For images of so many px, both multiples of `config.size_multiple`."""
+        image = (height // config.patch) * (width // config.patch)
+        return Tokens(image // config.viewpoint_factor**2, image)
+
+
+def forward_stages(
+    config: IlrmConfig, views: int, height: int, width: int, group: int | None = None
+) -> tuple[Stage, ...]:
+    """Every stage of one scene's pass, in order. `group`: self attention only among so many views at a time."""
+    per_view, d, layers = Tokens.per_view(config, height, width), config.width, config.layers
+    own, image = views * per_view.viewpoint, views * per_view.image
+    asked = d * config.uplifting
+    viewpoint_channels, image_channels = embedded_channels(config)
+    together = min(group or views, views) * per_view.viewpoint  # tokens that attend to each other
+    estimates = config.matching.estimates if config.matching else 0
+    raw = config.patch**2 * channels_of(config.head, estimates)
+    return (
+        _product("viewpoint tokenizer", own, config.patch**2 * viewpoint_channels, d),
+        _product("image tokenizer", image, config.patch**2 * image_channels, d),
+        _product("cross q", own, d, asked, layers),
+        _product("cross kv", image, d, 2 * d, layers),
+        _attention("cross attention", own * config.uplifting, per_view.image, d, layers, all_keys=image),
+        _product("cross proj", own, asked, d, layers),
+        _mlp("cross mlp", own, config),
+        _product("self qkv", own, d, 3 * d, layers),
+        _attention("self attention", own, together, d, layers, all_keys=own),
+        _product("self proj", own, d, d, layers),
+        _mlp("self mlp", own, config),
+        _product("head", own, d, raw),
+    )
+
+
+def full_attention_stages(config: IlrmConfig, views: int, height: int, width: int) -> tuple[Stage, ...]:
+    """The variant that the model saves: image and viewpoint tokens of all views in one joint self attention.
+
+    It has the same width, MLPs and tokenizers, and as many blocks of attention and MLP: two for each update layer.
+    """
+    per_view, d, blocks = Tokens.per_view(config, height, width), config.width, 2 * config.layers
+    tokens = views * (per_view.viewpoint + per_view.image)
+    ends = [stage for stage in forward_stages(config, views, height, width) if stage.name in _ENDS]
+    return (
+        *ends[:2],
+        _product("self qkv", tokens, d, 3 * d, blocks),
+        _attention("self attention", tokens, tokens, d, blocks, all_keys=tokens),
+        _product("self proj", tokens, d, d, blocks),
+        _mlp("self mlp", 2 * tokens, config),
+        ends[2],
+    )
+
+
+_ENDS = ("viewpoint tokenizer", "image tokenizer", "head")
+
+
+def total_flops(stages: Iterable[Stage]) -> float:
+    """Floating-point operations of them all."""
+    return sum(stage.flops for stage in stages)
+
+
+def embedded_channels(config: IlrmConfig) -> tuple[int, int]:
+    """Numbers per pixel that a viewpoint token and an image token are made of."""
+    evidence = config.matching.estimates * config.matching.planes if config.matching else 0
+    return 3 * len(config.viewpoint_channels) + evidence, 3 * len(config.image_channels)
+
+
+def _product(name: StageName, rows: int, inner: int, columns: int, times: int = 1) -> Stage:
+    """Rows times a weight matrix, so many times."""
+    moved = rows * inner + inner * columns + rows * columns
+    return Stage(name, 2.0 * rows * inner * columns * times, float(moved * times))
+
+
+def _mlp(name: StageName, rows: int, config: IlrmConfig) -> Stage:
+    """Two products; what lies between them is written and read."""
+    hidden = config.width * config.mlp_ratio
+    wide, narrow = (
+        _product(name, rows, *sides, config.layers) for sides in ((config.width, hidden), (hidden, config.width))
+    )
+    return Stage(name, wide.flops + narrow.flops, wide.moved + narrow.moved)
+
+
+def _attention(name: StageName, queries: int, keys: int, width: int, times: int, *, all_keys: int) -> Stage:
+    """Each of all queries with so many keys, in two products; the table of weights never leaves the cache."""
+    return Stage(name, 4.0 * queries * keys * width * times, 2.0 * (queries + all_keys) * width * times)
