@@ -84,7 +84,11 @@ def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussia
     in_front = torch.where(apart < 0, 1 - at_surface, 0)
     alike = torch.exp(-(_color_error(view, gaussians).flatten()[pixel] / COLOR_TOLERANCE).square())
     agrees, contradicts = at_surface * alike, torch.maximum(in_front, at_surface * (1 - alike))
-    return torch.where(speaks, agrees, 0), torch.where(speaks, contradicts, 0)
+    agrees, contradicts = torch.where(speaks, agrees, 0), torch.where(speaks, contradicts, 0)
+    if view.empty is None:
+        return agrees, contradicts
+    hollow = inside & (view.empty.flatten()[pixel] > 0)  # the photo shows that nothing is there
+    return torch.where(hollow, 0, agrees), torch.where(hollow, 1, contradicts)
 
 
 def _color_error(view: Views, gaussians: Gaussians) -> Float[Tensor, "height width"]:

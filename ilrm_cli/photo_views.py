@@ -9,7 +9,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.cameras import Cameras, Lens
-from ilrm_cli.io.masks import read_masked_photo, resized_mask
+from ilrm_cli.io.masks import MaskedPhoto, read_masked_photo, resized_mask
 from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, turned_lens, turned_pose
 from ilrm_cli.pose.sparse_depth import sparse_depth_of
@@ -24,31 +24,37 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
     """The photos as float32 images in [0, 1] of one size (px), with pinhole cameras in the capture's frame, float64.
 
     Each photo is read upright, undistorted, turned by 90 degrees together with its camera if it is portrait and the
-    size landscape or the reverse, scaled evenly to cover the size, and cut about its centre; its mask goes the same
-    way. Masked and transparent pixels are white. `masks` is None where no photo has any.
+    size landscape or the reverse, scaled evenly to cover the size, and cut about its centre; its mask and transparency
+    go the same way. Masked and transparent pixels are white. `masks` and `empty` are None where no photo has any.
     """
     world_from_cam = np.stack([photo.world_from_cam for photo in photos])
     turns = quarter_turns_to_fit([photo.lens for photo in photos], world_from_cam, width, height)
 
-    def load(index: int) -> tuple[UInt8[ndarray, "height width 3"], Bool[ndarray, "height width"] | None, Lens]:
+    def load(index: int) -> tuple[MaskedPhoto, Lens]:
         lens = photos[index].lens
-        colours, counts = _read_reduced(photos[index], width, height)
-        image, fitted = _fitted(colours, lens, turns[index], width, height)
-        if counts is None:
-            return image, None, fitted
-        shown, _ = _fitted(grey_mask(counts), lens, turns[index], width, height)
-        unmasked = shown.min(axis=2) >= ALL_COUNTS
-        return np.where(unmasked[..., None], image, np.uint8(255)), unmasked, fitted
+        photo = _read_reduced(photos[index], width, height)
+        colors, fitted = _fitted(photo.colors, lens, turns[index], width, height)
 
-    images, masks, lenses = zip(*in_threads(load, range(len(photos))), strict=True)
+        def along(mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "height width"]:
+            shown, _ = _fitted(grey_mask(mask), lens, turns[index], width, height)
+            return shown.min(axis=2) >= ALL_COUNTS
+
+        if photo.counts is None:
+            return MaskedPhoto(colors), fitted
+        counts = along(photo.counts)
+        empty = None if photo.empty is None else along(photo.empty)
+        return MaskedPhoto(np.where(counts[..., None], colors, np.uint8(255)), counts, empty), fitted
+
+    loaded, lenses = zip(*in_threads(load, range(len(photos))), strict=True)
     turned = [turned_pose(pose, turn) for pose, turn in zip(world_from_cam, turns, strict=True)]
     params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
     cameras = Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], width, height)
     return Views(
-        torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255),
+        torch.from_numpy(np.stack([photo.colors for photo in loaded])).permute(0, 3, 1, 2).float().div(255),
         cameras,
         sparse_depth_of([photo.points for photo in photos], cameras),
-        _stacked(masks, width, height),
+        _stacked([_in_errors(photo) for photo in loaded], np.ones((height, width), dtype=bool)),
+        _stacked([photo.empty for photo in loaded], np.zeros((height, width), dtype=bool)),
     )
 
 
@@ -57,17 +63,19 @@ def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int =
     return common_size_of([(photo.lens.width, photo.lens.height) for photo in photos], long_side, multiple)
 
 
-def _read_reduced(
-    photo: PosedPhoto, width: int, height: int
-) -> tuple[UInt8[ndarray, "h w 3"], Bool[ndarray, "h w"] | None]:
-    """The photo and which of its pixels count, no larger than undistortion needs it."""
-    image, counts = read_masked_photo(photo.path, photo.mask, at_least=(OVERSAMPLING * width, OVERSAMPLING * height))
-    factor = OVERSAMPLING * max(width, height) / min(image.shape[:2])  # covers, turned or not
+def _read_reduced(photo: PosedPhoto, width: int, height: int) -> MaskedPhoto:
+    """The photo, no larger than undistortion needs it."""
+    full = read_masked_photo(photo.path, photo.mask, at_least=(OVERSAMPLING * width, OVERSAMPLING * height))
+    factor = OVERSAMPLING * max(width, height) / min(full.colors.shape[:2])  # covers, turned or not
     if photo.lens.model in PINHOLES or factor >= 1:
-        return image, counts
-    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
-    reduced = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
-    return reduced, None if counts is None else resized_mask(counts, size)
+        return full
+    size = (round(full.colors.shape[1] * factor), round(full.colors.shape[0] * factor))
+    colors = np.asarray(Image.fromarray(full.colors).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+    return MaskedPhoto(
+        colors,
+        None if full.counts is None else resized_mask(full.counts, size),
+        None if full.empty is None else resized_mask(full.empty, size),
+    )
 
 
 def _fitted(
@@ -77,8 +85,12 @@ def _fitted(
     return fit_image(np.ascontiguousarray(np.rot90(flat, turns)), turned_lens(lens, turns), width, height)
 
 
-def _stacked(masks: Sequence[ndarray | None], width: int, height: int) -> torch.Tensor | None:
+def _in_errors(photo: MaskedPhoto) -> Bool[ndarray, "height width"] | None:
+    """Pixels that count in errors: a render must show the scene there, or nothing; edges of cut-outs count nowhere."""
+    return photo.counts if photo.counts is None or photo.empty is None else photo.counts | photo.empty
+
+
+def _stacked(masks: Sequence[ndarray | None], otherwise: Bool[ndarray, "height width"]) -> torch.Tensor | None:
     if all(mask is None for mask in masks):
         return None
-    everything = np.ones((height, width), dtype=bool)
-    return torch.from_numpy(np.stack([everything if mask is None else mask for mask in masks])).float()
+    return torch.from_numpy(np.stack([otherwise if mask is None else mask for mask in masks])).float()

@@ -1,7 +1,7 @@
 """The stage of `ilrm pose`: a folder of photos becomes a folder that every splat and NeRF trainer reads.
 
 DIR/sparse/0/         COLMAP model, binary, pinhole cameras
-DIR/images/           upright undistorted photos, JPEG
+DIR/images/           upright undistorted photos, JPEG; PNG where parts are transparent
 DIR/masks/            of every photo where any has masked or transparent pixels: black there, undistorted like it
 DIR/transforms.json   the same cameras and masks for nerfstudio and instant-ngp
 DIR/pose_card.json    how good the poses are
@@ -96,40 +96,38 @@ def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report =
     """Fill an empty folder; see the head of this module."""
     files = jpeg_names([photo.name for photo in capture.photos])
 
-    def write(index: int) -> PinholePhoto:
-        return _write_flat(capture.photos[index], files[index], folder / IMAGES)
+    def write(index: int) -> tuple[PinholePhoto, bool]:
+        return _write_photo(capture.photos[index], files[index], folder)
 
-    flat = in_threads(write, range(len(files)), "undistorted", report)
-    masks = _write_masks(capture.photos, flat, folder / MASKS, report)
+    written = in_threads(write, range(len(files)), "undistorted", report)
+    flat, has_mask = [photo for photo, _ in written], [masked for _, masked in written]
+    for photo, has in written:
+        if any(has_mask) and not has:
+            _write_mask(folder / MASKS, photo, np.ones((photo.lens.height, photo.lens.width), dtype=bool))
     model = folder / MODEL
     model.mkdir(parents=True)
     reconstruction_of(flat).write_binary(str(model))
-    _write_json(folder / "transforms.json", transforms_of(flat, IMAGES, MASKS if masks else None))
+    _write_json(folder / "transforms.json", transforms_of(flat, IMAGES, MASKS if any(has_mask) else None))
     _write_json(folder / "pose_card.json", dataclasses.asdict(card))
 
 
-def _write_flat(photo: PosedPhoto, file: str, images: Path) -> PinholePhoto:
-    image, lens = undistort(read_photo(photo.path), photo.lens)
-    (images / file).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(images / file, "JPEG", quality=COPY_QUALITY, subsampling=0)
+def _write_photo(photo: PosedPhoto, file: str, folder: Path) -> tuple[PinholePhoto, bool]:
+    """The photo without distortion, and its mask if it has one, as COLMAP and nerfstudio want it; whether it has."""
+    said = read_masked_photo(photo.path, photo.mask)
+    colors, lens = undistort(said.colors if said.counts is None else read_photo(photo.path), photo.lens)
+    path = folder / IMAGES / (file if said.empty is None else PurePosixPath(file).with_suffix(".png"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if said.empty is None:
+        Image.fromarray(colors).save(path, "JPEG", quality=COPY_QUALITY, subsampling=0)
+    else:
+        alpha = np.where(undistorted_mask(said.empty, photo.lens), np.uint8(0), np.uint8(255))
+        Image.fromarray(np.dstack([colors, alpha])).save(path, "PNG")
     points = photo.points if photo.points is not None else np.zeros((0, 3))
-    return PinholePhoto(file, lens, photo.world_from_cam, points_inside(points, lens, photo.world_from_cam, image))
-
-
-def _write_masks(photos: Sequence[PosedPhoto], flat: Sequence[PinholePhoto], folder: Path, report: Report) -> bool:
-    """A mask for each photo, as COLMAP and nerfstudio want them, if any has one; whether there are any."""
-
-    def write(index: int) -> bool:
-        _, counts = read_masked_photo(photos[index].path, photos[index].mask)
-        if counts is not None:
-            _write_mask(folder, flat[index], undistorted_mask(counts, photos[index].lens))
-        return counts is not None
-
-    has_mask = in_threads(write, range(len(photos)), "masks", report)
-    for photo, has in zip(flat, has_mask, strict=True):
-        if any(has_mask) and not has:
-            _write_mask(folder, photo, np.ones((photo.lens.height, photo.lens.width), dtype=bool))
-    return any(has_mask)
+    seen = points_inside(points, lens, photo.world_from_cam, colors)
+    flat = PinholePhoto(path.relative_to(folder / IMAGES).as_posix(), lens, photo.world_from_cam, seen)
+    if said.counts is not None:
+        _write_mask(folder / MASKS, flat, undistorted_mask(said.counts, photo.lens))
+    return flat, said.counts is not None
 
 
 def _write_mask(folder: Path, photo: PinholePhoto, counts: Bool[ndarray, "height width"]) -> None:

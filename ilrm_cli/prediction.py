@@ -13,7 +13,7 @@ from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.masking import masked
+from ilrm_cli.model.masking import in_empty_space, masked
 from ilrm_cli.model.timing import AttentionClock, LayerTime
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, Step, ignore
@@ -45,8 +45,9 @@ class Prediction:
 def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
     """One forward pass, less what floats in space, before a backdrop; the published models stay as published.
 
-    See `model.consistency` for what is left out and `model.backdrop` for what is added. Where photos have masks, what
-    comes from masked pixels is left out and no backdrop is added: the photos are white there, and so is the scene.
+    See `model.consistency` for what is left out and `model.backdrop` for what is added. Where photos have masks or are
+    transparent, what comes from such pixels is left out, so is what lies where a photo is transparent, and no backdrop
+    is added: the photos are white there, and so is the scene.
     """
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
@@ -56,16 +57,18 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
 @torch.no_grad()
 def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Prediction:
     """What `predict` leaves of the Gaussians that a model of this configuration gives, and what it adds."""
-    cameras, masks, factor = prepared.inputs.cameras, prepared.inputs.masks, config.viewpoint_factor
-    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if masks is None else ~masked(masks, factor)
+    cameras, content, factor = prepared.inputs.cameras, prepared.inputs.content, config.viewpoint_factor
+    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if content is None else ~masked(content, factor)
     if config.matching is None:
         return Prediction(gaussians[kept])
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
     seen = witnesses(gaussians.means, grid, kept)
     stray = kept & seen.floating()
+    if prepared.inputs.empty is not None:
+        stray |= kept & in_empty_space(gaussians.means, cameras, prepared.inputs.empty)
     kept = kept & ~stray
     solid, support = gaussians[kept], seen.support()[kept]
-    if config.backdrop and masks is None:
+    if config.backdrop and content is None:
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
         support = pad(support, (0, len(solid) - len(support)), value=1.0)
     return Prediction(solid, support, int(stray.sum()))

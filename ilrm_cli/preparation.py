@@ -84,7 +84,7 @@ def normalize(
     def moved(views: Views) -> Views:
         depth = views.sparse_depth
         if depth is not None:
-            depth = to_normal.scale * (depth if views.masks is None else depth * (views.masks > 0))
+            depth = to_normal.scale * (depth if views.content is None else depth * (views.content > 0))
         return replace(views, cameras=normalized_cameras(views.cameras, to_normal), sparse_depth=depth)
 
     normal = moved(inputs)
@@ -99,5 +99,5 @@ def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
 
 def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal: Similarity) -> tuple[float, float]:
     """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
-    depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras, inputs.masks)
+    depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras, inputs.content)
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)

@@ -88,9 +88,12 @@ def reduced(prepared: Prepared, multiple: int) -> Prepared:
 
     def smaller(views: Views) -> Views:
         images = interpolate(views.images, size[::-1], mode="bilinear", antialias=True)
-        masks = None if views.masks is None else interpolate(views.masks[:, None], size[::-1], mode="area")[:, 0]
         depth = None if views.sparse_depth is None else _smaller_sparse(views.sparse_depth, *size)
-        return Views(images, views.cameras.resized(*size), depth, masks)
+        masks, empty = (
+            None if mask is None else interpolate(mask[:, None], size[::-1], mode="area")[:, 0]
+            for mask in (views.masks, views.empty)
+        )
+        return Views(images, views.cameras.resized(*size), depth, masks, empty)
 
     targets = smaller(prepared.targets) if prepared.targets else None
     return replace(prepared, inputs=smaller(prepared.inputs), targets=targets)

@@ -55,6 +55,15 @@ class Views:
     # z-depth at the pixels where structure from motion triangulated a point, 0 elsewhere; None where it did not run.
     sparse_depth: Float[Tensor, "view height width"] | None = None
     masks: Float[Tensor, "view height width"] | None = None  # 1 where pixels count, 0 where they are ignored; None: all
+    # 1 where photos are transparent: white, and known to show nothing. These pixels count. None: nowhere.
+    empty: Float[Tensor, "view height width"] | None = None
+
+    @property
+    def content(self) -> Float[Tensor, "view height width"] | None:
+        """1 where pixels count and show something of the scene; None: all do."""
+        if self.empty is None:
+            return self.masks
+        return 1 - self.empty if self.masks is None else self.masks - self.empty
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -62,11 +71,13 @@ class Views:
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Views":
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.images.device)
-        sparse_depth = None if self.sparse_depth is None else self.sparse_depth[index]
-        masks = None if self.masks is None else self.masks[index]
-        return Views(self.images[index], self.cameras[index], sparse_depth, masks)
+        optional = (None if tensor is None else tensor[index] for tensor in self._optional)
+        return Views(self.images[index], self.cameras[index], *optional)
 
     def to(self, device: torch.device | str) -> "Views":
-        sparse_depth = None if self.sparse_depth is None else self.sparse_depth.to(device)
-        masks = None if self.masks is None else self.masks.to(device)
-        return Views(self.images.to(device), self.cameras.to(device), sparse_depth, masks)
+        optional = (None if tensor is None else tensor.to(device) for tensor in self._optional)
+        return Views(self.images.to(device), self.cameras.to(device), *optional)
+
+    @property
+    def _optional(self) -> tuple[Tensor | None, ...]:
+        return self.sparse_depth, self.masks, self.empty

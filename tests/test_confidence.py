@@ -92,6 +92,16 @@ def test_masked_pixels_say_nothing(photos):
     assert float(found.contradicting[-1]) == pytest.approx(float(support(veiled, photos[:1]).contradicting[-1]))
 
 
+def test_transparent_photos_contradict_whatever_would_stand_there(photos):
+    empty = torch.zeros(len(photos), *photos.images.shape[-2:])
+    empty[1:] = 1
+    scene = opaque_wall(4.0)
+    found = support(scene, dataclasses.replace(photos, empty=empty))
+    alone = support(scene, photos[:1])
+    torch.testing.assert_close(found.agreeing, alone.agreeing)
+    assert float((found.contradicting - alone.contradicting).max()) == len(photos) - 1
+
+
 def test_the_unit_of_length_does_not_matter(photos):
     veiled = with_one(single(0.1, 0, 3.0, opacity=0.3))
     pose = photos.cameras.world_from_cam.clone()

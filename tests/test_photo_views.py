@@ -161,17 +161,22 @@ def test_masks_follow_their_photos(tmp_path):
     assert views.masks[-1].min() == 1
 
 
-def test_transparent_pixels_are_masked_and_without_any_there_is_no_mask(tmp_path):
+def test_transparent_pixels_are_empty_edges_are_masked_and_without_any_there_is_neither(tmp_path):
     photos = []
     for name, alpha in (("half", 0), ("whole", 255)):
         rgba = np.full((48, 64, 4), 90, dtype=np.uint8)
         rgba[..., 3] = 255
         rgba[:, :32, 3] = alpha
+        rgba[:, 32:36, 3] = max(alpha, 128)
         Image.fromarray(rgba).save(tmp_path / f"{name}.png")
         photos.append(
             PosedPhoto(name, tmp_path / f"{name}.png", Lens("PINHOLE", (50.0, 50.0, 32.0, 24.0), 64, 48), np.eye(4))
         )
-    masks = load_views(photos, 32, 24).masks
-    assert masks is not None
-    torch.testing.assert_close(masks.mean((1, 2)), torch.tensor([0.5, 1.0]), atol=0.04, rtol=0)
-    assert load_views(photos[1:], 32, 24).masks is None
+    views = load_views(photos, 32, 24)
+    assert views.masks is not None
+    assert views.empty[0, :, :15].min() == views.content[0, :, 19:].min() == 1
+    assert views.masks[0, :, 16:18].max() == views.empty[1].max() == 0
+    assert torch.equal(views.masks, views.content + views.empty)
+    assert views.images[0, :, :, :18].min() == 1
+    whole = load_views(photos[1:], 32, 24)
+    assert (whole.masks, whole.empty, whole.content) == (None, None, None)

@@ -103,10 +103,13 @@ def test_masks_and_transparency_come_back(tmp_path, origin, lens):
     assert again.warnings == ()
     assert [photo.mask.name for photo in again.photos] == [f"{photo.path.name}.png" for photo in again.photos]
     before, after = load_views(photos, 80, 60), load_views(again.photos, 80, 60)
-    assert 500 < (before.masks == 0).sum() < 2000
+    assert 500 < (before.content == 0).sum() < 2000
     mask_differs, images_differ = (0.004, 0.03) if lens is DISTORTED else (1e-9, 0.01)  # resampled once more
-    assert (before.masks != after.masks).float().mean() < mask_differs
-    both = (before.masks * after.masks)[:, None] > 0
+    assert (before.content != after.content).float().mean() < mask_differs
+    assert (again.photos[0].path.suffix, again.photos[2].path.suffix) == (".jpg", ".png")
+    assert before.empty.sum() > 250
+    assert (before.empty != after.empty).float().mean() < mask_differs
+    both = (before.content * after.content)[:, None] > 0
     assert ((before.images - after.images).abs() * both).mean() < images_differ
 
 

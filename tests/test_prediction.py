@@ -45,3 +45,18 @@ def test_nothing_stands_behind_what_is_masked():
     nothing = torch.zeros(3, HEIGHT, WIDTH)
     assert len(predict(model, prepared(nothing)).gaussians) == 0
     assert len(predict(model, prepared(None)).gaussians) >= 1000  # the backdrop alone
+
+
+def test_nothing_is_left_where_a_photo_is_transparent():
+    """The right half of the middle photo is transparent: what others predict there is left out and counted."""
+    model = load_model("default").model
+    scene = prepared(None)
+    empty = torch.zeros(3, HEIGHT, WIDTH)
+    empty[1, :, WIDTH // 2 :] = 1
+    cut_out = dataclasses.replace(scene, inputs=dataclasses.replace(scene.inputs, empty=empty))
+    found = predict(model, cut_out)
+    x, _, z = found.gaussians.means.unbind(1)
+    column = 30.0 * x / z + 16
+    assert not ((column > WIDTH // 2 + 2) & (column < WIDTH)).any()
+    assert found.floating > predict(model, scene).floating
+    assert len(found.gaussians) > 50  # nor is there a backdrop

@@ -57,16 +57,15 @@ def write_copies(
 def upright_copy(
     path: Path, max_side: int, mask: Path | None = None
 ) -> tuple[Image.Image, Bool[ndarray, "height width"] | None]:
-    """The photo as `read_masked_photo` gives it, its longer side reduced to at most `max_side` px."""
+    """Colours and counting pixels as `read_masked_photo` gives them, the longer side at most `max_side` px."""
     width, height = photo_header(path).upright_size
     factor = min(1.0, max_side / max(width, height))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    colours, counts = read_masked_photo(path, mask, at_least=size)
-    image = Image.fromarray(colours)
+    photo = read_masked_photo(path, mask, at_least=size)
+    image = Image.fromarray(photo.colors)
     if image.size == size:
-        return image, counts
-    if counts is not None:
-        counts = resized_mask(counts, size)
+        return image, photo.counts
+    counts = None if photo.counts is None else resized_mask(photo.counts, size)
     return image.resize(size, Image.Resampling.LANCZOS), counts
 
 

@@ -1,6 +1,7 @@
 """Masks: which pixels of a photo count, said by a picture beside it or by its own transparency."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,18 @@ from ilrm_cli.io.photos import on_white, read_upright
 from ilrm_cli.io.unreadable import UnreadablePhoto
 
 OPAQUE = 250  # alpha from which a pixel counts; below, its colour is mixed with what it was cut from
+TRANSPARENT = 5  # alpha up to which a pixel shows that nothing is there; between the two lie the edges
 SAME_SHAPE = 0.02  # relative difference of aspect ratios that rounding of reduced masks can explain
 NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG is taken to be black
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """A photo, and what its pixels say."""
+
+    colors: UInt8[ndarray, "height width 3"]  # upright, sRGB; white where a pixel does not count
+    counts: Bool[ndarray, "height width"] | None = None  # opaque and not masked: it shows the scene; None: all do
+    empty: Bool[ndarray, "height width"] | None = None  # transparent: it shows that nothing is there; None: none does
 
 
 def find_mask(root: Path, name: str) -> Path | None:
@@ -59,18 +70,18 @@ def _with_sibling(folder: Path) -> list[Path]:
     return [folder, folder.parent] if holds_photos else [folder]
 
 
-def read_masked_photo(
-    path: Path, mask: Path | None, at_least: tuple[int, int] | None = None
-) -> tuple[UInt8[ndarray, "height width 3"], Bool[ndarray, "height width"] | None]:
-    """The photo as `read_photo` gives it, and which of its pixels count: those that are opaque and where the mask, a
-    picture of the photo as stored or upright, is not black. None if all do. Pixels that do not count are white.
+def read_masked_photo(path: Path, mask: Path | None, at_least: tuple[int, int] | None = None) -> MaskedPhoto:
+    """The photo as `read_photo` gives it; pixels count where they are opaque and the mask, a picture of the photo as
+    stored or upright, is not black.
     """
     image = read_upright(path, at_least)
-    colours = np.asarray(on_white(image))
+    colors = np.asarray(on_white(image))
     counts = pixels_that_count(image, None if mask is None else read_mask(mask, photo_header(path)))
     if counts is None or counts.all():
-        return colours, None
-    return np.where(counts[..., None], colours, np.uint8(255)), counts
+        return MaskedPhoto(colors)
+    empty = np.asarray(image.getchannel("A")) <= TRANSPARENT if image.mode == "RGBA" else None
+    shows_emptiness = empty is not None and empty.any()
+    return MaskedPhoto(np.where(counts[..., None], colors, np.uint8(255)), counts, empty if shows_emptiness else None)
 
 
 def pixels_that_count(

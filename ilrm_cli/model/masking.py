@@ -1,17 +1,42 @@
-"""Which predicted Gaussians come from pixels that are to be ignored."""
+"""Which predicted Gaussians come from pixels that are to be ignored, and which lie where photos show nothing."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ilrm_cli.cameras import Cameras
+
 HALF = 0.5  # of a Gaussian's pixels must count, or it is left out
+CLEARANCE_PX = 2  # pixels between a place that is known to be empty and the outline: poses and cut-outs are not exact
 
 
 @torch.no_grad()
 def masked(masks: Float[Tensor, "view height width"], factor: int) -> Bool[Tensor, " gaussian"]:
     """Whether each Gaussian of a prediction is ignored: one per `factor` x `factor` px, in (view, row, column) order.
 
-    `masks` are those of `Views`: 1 where pixels count, 0 where they are ignored.
+    `masks` are 1 where pixels count, 0 where they are ignored, as `Views.content`.
     """
     return (avg_pool2d(masks[:, None], factor) < HALF).flatten()
+
+
+@torch.no_grad()
+def in_empty_space(
+    means: Float[Tensor, "gaussian 3"], cameras: Cameras, empty: Float[Tensor, "view height width"]
+) -> Bool[Tensor, " gaussian"]:
+    """Whether some view looks through the place and sees nothing: what is left is in the visual hull (Laurentini 1994).
+
+    `empty` is that of `Views`, in the size of the cameras.
+    """
+    window = 2 * CLEARANCE_PX + 1
+    clear = avg_pool2d(empty[:, None], window, stride=1, padding=CLEARANCE_PX, count_include_pad=False)[:, 0] == 1
+    hollow = torch.zeros(len(means), dtype=torch.bool, device=means.device)
+    for view, cam_from_world in enumerate(cameras.cam_from_world):
+        local = means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]  # [N, 3]
+        z = local[:, 2]
+        pixel = local[:, :2] / z[:, None].clamp_min(1e-6) * cameras.focal_px[view] + cameras.center_px[view]
+        column, row = pixel.floor().unbind(-1)
+        inside = (z > 0) & (column >= 0) & (column < cameras.width) & (row >= 0) & (row < cameras.height)
+        place = row.clamp(0, cameras.height - 1).long(), column.clamp(0, cameras.width - 1).long()
+        hollow |= inside & clear[view][place]
+    return hollow

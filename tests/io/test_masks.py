@@ -56,10 +56,11 @@ def test_masks_of_projects_with_reduced_copies_or_names_from_the_project_folder(
 def test_black_is_ignored_and_anything_else_counts(tmp_path, value):
     photo = save(tmp_path / "a.png", four_colours())
     Image.fromarray(left_half(32, 16, value)).save(tmp_path / "mask.png")
-    image, counts = read_masked_photo(photo, tmp_path / "mask.png")
-    np.testing.assert_array_equal(counts, left_half(32, 16) > 0)
-    np.testing.assert_array_equal(image[:, :16], 255)
-    np.testing.assert_array_equal(image[:, 16:], four_colours()[:, 16:])
+    read = read_masked_photo(photo, tmp_path / "mask.png")
+    np.testing.assert_array_equal(read.counts, left_half(32, 16) > 0)
+    np.testing.assert_array_equal(read.colors[:, :16], 255)
+    np.testing.assert_array_equal(read.colors[:, 16:], four_colours()[:, 16:])
+    assert read.empty is None
 
 
 def test_a_mask_of_another_size_ignores_pixels_of_which_any_part_is_masked(tmp_path):
@@ -67,7 +68,7 @@ def test_a_mask_of_another_size_ignores_pixels_of_which_any_part_is_masked(tmp_p
     mask = np.full((32, 64), 255, dtype=np.uint8)
     mask[7, 21] = 0
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    _, counts = read_masked_photo(photo, tmp_path / "mask.png")
+    counts = read_masked_photo(photo, tmp_path / "mask.png").counts
     assert np.argwhere(~counts).tolist() == [[3, 10]]
 
 
@@ -87,19 +88,20 @@ def test_masks_of_turned_photos(tmp_path, orientation):
 
 def test_transparency_and_mask_together(tmp_path):
     rgba = np.full((16, 32, 4), 200, dtype=np.uint8)
-    rgba[:8, :, 3], rgba[8:, :, 3] = 255, 249
+    rgba[:8, :, 3], rgba[8:, :, 3], rgba[12:, :, 3] = 255, 249, 0
     Image.fromarray(rgba).save(tmp_path / "a.png")
     Image.fromarray(left_half(32, 16)).save(tmp_path / "mask.png")
-    _, counts = read_masked_photo(tmp_path / "a.png", tmp_path / "mask.png")
+    read = read_masked_photo(tmp_path / "a.png", tmp_path / "mask.png")
     expected = left_half(32, 16) > 0
     expected[8:] = False
-    np.testing.assert_array_equal(counts, expected)
+    np.testing.assert_array_equal(read.counts, expected)
+    assert np.unique(np.argwhere(read.empty)[:, 0]).tolist() == [12, 13, 14, 15]  # edges may be anything
 
 
 def test_photos_of_which_every_pixel_counts_have_no_mask(tmp_path):
     Image.new("RGBA", (8, 8), (1, 2, 3, 255)).save(tmp_path / "a.png")
     Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
-    assert read_masked_photo(tmp_path / "a.png", tmp_path / "mask.png")[1] is None
+    assert read_masked_photo(tmp_path / "a.png", tmp_path / "mask.png").counts is None
 
 
 def test_masks_that_cannot_be_meant(tmp_path):
