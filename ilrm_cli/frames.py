@@ -3,7 +3,8 @@
 input:  the frame of the poses: the COLMAP model's, the transforms.json's or, after structure from motion, an arbitrary
         one, most often with y down.
 up:     z up, y ahead, x right (Blender, nerfstudio, most simulators).
-opengl: y up, z backwards, x right (three.js, glTF, game engines, most viewers).
+opengl: y up, z backwards, x right (three.js, glTF, game engines).
+opencv: y down, z ahead, x right (splat viewers, which stand a .ply upright so).
 
 Ahead is where the cameras look on average, made level. Origin and scale stay those of the input.
 """
@@ -17,11 +18,12 @@ from torch import Tensor
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.up import up_direction, upright
 
-Frame = Literal["input", "up", "opengl"]
+Frame = Literal["input", "up", "opengl", "opencv"]
 AXES: dict[Frame, str] = {
     "input": "frame of the input poses, OpenCV axes",
     "up": "z up, y ahead, x right",
     "opengl": "y up, z backwards, x right",
+    "opencv": "y down, z ahead, x right",
 }
 
 FLAT = 1e-3  # a level part of a unit vector shorter than this has no direction worth following
@@ -35,7 +37,8 @@ def frame_from_input(frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"]
         up = up_direction(world_from_cam)
         ahead = _ahead(upright(world_from_cam, up), up)
         right = torch.linalg.cross(ahead, up)
-        rotation = torch.stack([right, ahead, up] if frame == "up" else [right, up, -ahead])
+        axes = {"up": (right, ahead, up), "opengl": (right, up, -ahead), "opencv": (right, -up, ahead)}
+        rotation = torch.stack(axes[frame])
     return Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64))
 
 

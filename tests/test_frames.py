@@ -19,7 +19,12 @@ def test_the_input_frame_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "up", "ahead"), [("up", (0.0, 0, 1), (0.0, 1, 0)), ("opengl", (0.0, 1, 0), (0.0, 0, -1))]
+    ("frame", "up", "ahead"),
+    [
+        ("up", (0.0, 0, 1), (0.0, 1, 0)),
+        ("opengl", (0.0, 1, 0), (0.0, 0, -1)),
+        ("opencv", (0.0, -1, 0), (0.0, 0, 1)),
+    ],
 )
 def test_up_and_ahead_are_where_the_frame_says(frame, up, ahead) -> None:
     turn = frame_from_input(frame, facing())

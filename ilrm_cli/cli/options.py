@@ -38,8 +38,10 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
 ]
 SceneFrame = Annotated[
-    Literal["input", "up", "opengl"],
-    typer.Option("--frame", help="Axes of the scene: of the poses as they came, z up, or y up as in OpenGL."),
+    Literal["input", "up", "opengl", "opencv"],
+    typer.Option(
+        "--frame", help="Axes of the scene: of the poses as they came, z up, y up, or y down as splat viewers want it."
+    ),
 ]
 WithConfidence = Annotated[
     bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")

@@ -54,7 +54,7 @@ class SceneRecord:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
-    frame: str = "input"  # of the .ply and the cameras: "input", "up" or "opengl", see `frames`
+    frame: str = "input"  # of the .ply and the cameras: "input", "up", "opengl" or "opencv", see `frames`
     frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
     up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known

@@ -60,7 +60,7 @@ def test_what_it_says_is_consistent(made):
     assert decode_ply(output).gaussians.means.shape[0] == result["gaussians"]
 
 
-@pytest.mark.parametrize("frame", ["input", "up", "opengl"])
+@pytest.mark.parametrize("frame", ["input", "up", "opencv"])
 def test_the_file_renders_like_the_scene_in_memory(tmp_path, frame):
     """Written in any frame, read back, and drawn from the recorded cameras: the same picture."""
     options = ("--views", "4", "--size", "96", "--frame", frame, "-q")
@@ -75,7 +75,7 @@ def test_the_file_renders_like_the_scene_in_memory(tmp_path, frame):
     assert float(psnr(from_file, in_memory).min()) > 50
     assert record.frame == frame
     if frame != "input":  # the cameras of a level capture stand upright in it
-        up = {"up": [0.0, 0, 1], "opengl": [0.0, 1, 0]}[frame]
+        up = {"up": [0.0, 0, 1], "opencv": [0.0, -1, 0]}[frame]
         assert record.up == pytest.approx(up, abs=1e-6)
         assert (-cameras.world_from_cam[:, :3, 1] @ torch.tensor(up) > 0.7).all()
 
