@@ -6,7 +6,13 @@ from pathlib import Path
 
 import platformdirs
 
-KERNEL_FILES = ("harmonics.py", "render/cpu*.py", "synth/*.py")  # of this package: what numba compiles or compiles in
+KERNEL_FILES = (
+    "harmonics.py",
+    "jit.py",
+    "model/*_cpu.py",
+    "render/cpu*.py",
+    "synth/*.py",
+)  # of this package: what numba compiles or compiles in
 
 
 def cache_dir() -> Path:

@@ -17,6 +17,7 @@ FLOORS = (
         "devices",
         "hashing",
         "harmonics",
+        "jit",
         "rotations",
         "scratch",
         "similarity",

@@ -68,27 +68,62 @@ def neighbors_of(cameras: Cameras, count: int) -> Int[Tensor, "view neighbor"]:
     return distance.argsort(dim=1)[:, : min(count, len(cameras) - 1)]
 
 
+def warps_between(cameras: Cameras, view: int, others: Int[Tensor, " neighbor"]) -> Float[Tensor, "neighbor 3 4"]:
+    """From a pixel of `view` to each other: (turn, shift) of other_px ~ depth * turn @ (column, row, 1) + shift."""
+    k = cameras.intrinsics_px
+    other_from_view = cameras.cam_from_world[others] @ cameras.world_from_cam[view]
+    turn = k[others] @ other_from_view[:, :3, :3] @ torch.linalg.inv(k[view])  # [K, 3, 3]
+    return torch.cat([turn, k[others] @ other_from_view[:, :3, 3:]], dim=-1)
+
+
 def warp_costs(
     features: Float[Tensor, "view channel height width"],
-    cameras: Cameras,
     view: int,
     others: Int[Tensor, " neighbor"],
+    warps: Float[Tensor, "neighbor 3 4"],
     depths: Float[Tensor, " plane"],
 ) -> tuple[Float[Tensor, "neighbor plane height width"], Bool[Tensor, "neighbor plane height width"]]:
     """Mean absolute difference between `view` and each other view warped onto its planes, and where it is defined."""
     height, width = features.shape[-2:]
-    k = cameras.intrinsics_px
-    other_from_view = cameras.cam_from_world[others] @ cameras.world_from_cam[view]
-    turn = k[others] @ other_from_view[:, :3, :3] @ torch.linalg.inv(k[view])  # [K, 3, 3]
-    shift = (k[others] @ other_from_view[:, :3, 3:]).squeeze(-1)  # [K, 3]
     pixels = pixel_centers(width, height, features)
-    ray = torch.einsum("hwj,kij->khwi", torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1), turn)
-    point = depths[:, None, None, None] * ray[:, None] + shift[:, None, None, None]  # [K, D, h, w, 3]
+    pixels = torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
+    ray = torch.einsum("hwj,kij->khwi", pixels, warps[..., :3])
+    point = depths[:, None, None, None] * ray[:, None] + warps[:, None, None, None, :, 3]  # [K, D, h, w, 3]
     z = point[..., 2]
     uv = 2 * point[..., :2] / z[..., None].clamp_min(MIN_Z) / torch.tensor([width, height]).to(features) - 1
     warped = grid_sample(features[others], uv.flatten(1, 2), align_corners=False).unflatten(2, (len(depths), height))
     seen = (z > MIN_Z) & (uv.abs() <= 1).all(-1)
     return (warped - features[view][:, None]).abs().mean(1), seen
+
+
+def plane_costs(
+    features: Float[Tensor, "view channel height width"],
+    view: int,
+    others: Int[Tensor, " neighbor"],
+    warps: Float[Tensor, "neighbor 3 4"],
+    depths: Float[Tensor, " plane"],
+    windows: tuple[int, ...],
+    best: int,
+) -> Float[Tensor, "2 plane height width"]:
+    """The two statistics of a view's costs on each plane: mean of the best-agreeing neighbours, and of all.
+
+    Costs are means over square windows (odd sides, px), and the mean of these over all `windows`. On CPUs the work is
+    done in compiled code, see `sweep_cpu`.
+    """
+    if features.device.type == "cpu" and features.dtype == torch.float32 and len(others) > 0:
+        from ilrm_cli.model import sweep_cpu  # brings numba along
+
+        return sweep_cpu.plane_costs(features, view, others, warps, depths, windows, best)
+    return plane_costs_in_torch(features, view, others, warps, depths, windows, best)
+
+
+def plane_costs_in_torch(
+    features: Tensor, view: int, others: Tensor, warps: Tensor, depths: Tensor, windows: tuple[int, ...], best: int
+) -> Float[Tensor, "2 plane height width"]:
+    """`plane_costs` on any device."""
+    cost, seen = warp_costs(features, view, others, warps, depths)
+    cost = torch.stack([_smooth(cost, window) for window in windows]).mean(0)  # [K, D, h, w]
+    return torch.stack([_best_cost(cost, seen, best), _mean_cost(cost, seen)])
 
 
 @torch.no_grad()
@@ -108,39 +143,25 @@ def plane_sweep(
     planes = log_planes(depth_range, config.planes, images, config.background)
     neighbors = neighbors_of(cameras, config.neighbors)
     coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
-    windows = {FINE_WINDOW, coarse}
+    windows = (FINE_WINDOW, coarse) if coarse > FINE_WINDOW else (FINE_WINDOW,)
     features = torch.cat([images, images - _smooth(images, coarse)], dim=1)  # colour, and its local contrast
-    agreement, log_depth = [], []
-    for view in range(len(images))[part]:
-        cost, seen = warp_costs(features, cameras, view, neighbors[view], planes.exp())
-        cost = torch.stack([_smooth(cost, window) for window in windows]).mean(0)  # [K, D, h, w]
-        costs = torch.stack([_best_cost(cost, seen, config.best), _mean_cost(cost, seen)])  # [S, D, h, w]
-        agreement.append(torch.exp(-costs / config.cost_scale).flatten(0, 1).permute(1, 2, 0))
-        weight = torch.softmax(-costs / config.temperature, dim=1)
-        log_depth.append((weight * planes[:, None, None]).sum(1).permute(1, 2, 0))
-    log_range = planes[[0, -1]].expand(len(agreement), 2)
-    matches = Matches(torch.stack(agreement), torch.stack(log_depth), log_range)
-    if not config.points:
-        return matches
-    known = None if sparse_depth is None else sparse_depth[part]
-    return _with_points(matches, images[part], cameras[part], planes, known, config.points)
-
-
-def _with_points(
-    matches: Matches, colors: Tensor, cameras: Cameras, planes: Tensor, sparse_depth: Tensor | None, limit: int
-) -> Matches:
-    """The matches with the sparse points as one more estimate."""
-    share = torch.zeros(*matches.log_depth.shape[:3], len(planes)).to(matches.agreement)
-    log_depth = matches.log_depth[..., 0].clone()
-    for view, known in enumerate(sparse_depth if sparse_depth is not None else ()):
-        spread = spread_points(known, colors[view], cameras[[view]], planes, limit)
-        if spread is not None:
-            share[view], log_depth[view] = spread
-    return Matches(
-        torch.cat([matches.agreement, share], dim=-1),
-        torch.cat([matches.log_depth, log_depth[..., None]], dim=-1),
-        matches.log_range,
-    )
+    views = range(len(images))[part]
+    shape = (len(views), cameras.height, cameras.width)
+    agreement = images.new_empty((*shape, config.estimates * config.planes))
+    log_depth = images.new_empty((*shape, config.estimates))
+    for row, view in enumerate(views):
+        warps = warps_between(cameras, view, neighbors[view])
+        costs = plane_costs(features, view, neighbors[view], warps, planes.exp(), windows, config.best)
+        costs = costs.permute(2, 3, 0, 1).contiguous()  # [h, w, S, D]
+        points = None
+        if config.points and sparse_depth is not None:
+            points = spread_points(sparse_depth[view], images[view], cameras[[view]], planes, config.points)
+        evidence = agreement[row].unflatten(-1, (config.estimates, config.planes))
+        evidence[..., :2, :] = (costs / -config.cost_scale).exp_()
+        log_depth[row, ..., :2] = (costs / -config.temperature).softmax(-1) @ planes
+        if config.points:  # one more estimate; without any point in the view, the best matches again
+            evidence[..., 2, :], log_depth[row, ..., 2] = points or (0.0, log_depth[row, ..., 0])
+    return Matches(agreement, log_depth, planes[[0, -1]].expand(len(views), 2))
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:
@@ -189,7 +210,8 @@ def estimate_depth_range(views: Views) -> tuple[float, float]:
     found = []
     neighbors = neighbors_of(cameras, WIDE_NEIGHBORS)
     for view in range(len(images)):
-        costs, seen = warp_costs(images, cameras, view, neighbors[view], planes.exp())
+        warps = warps_between(cameras, view, neighbors[view])
+        costs, seen = warp_costs(images, view, neighbors[view], warps, planes.exp())
         for cost, defined in zip(_smooth(costs, FINE_WINDOW), seen, strict=True):
             best = torch.where(defined, cost, UNSEEN_COST).min(dim=0)
             mean = (cost * defined).sum(0) / defined.sum(0).clamp_min(1)

@@ -14,6 +14,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.rays import pixel_centers
 
 REACH = 0.03  # of the grid's long side: distance at which a point's weight has fallen to exp(-1/2)
+PIXELS_AT_ONCE = 1024  # whose distances to all points are held at once: so many stay in a CPU's cache
 COLOR_REACH = 0.15  # colour difference (L2 of RGB in [0, 1]) with the same effect
 
 
@@ -46,14 +47,23 @@ def spread_points(
     queries = torch.cat([pixels / reach, colors.flatten(1).T / COLOR_REACH], dim=-1)  # [P, 5]
     keys = torch.cat([at / reach, point_color / COLOR_REACH], dim=-1)  # [N, 5]
 
-    closeness = -torch.cdist(queries, keys).square() / 2
-    nearest = closeness.max(dim=1, keepdim=True).values
-    weight = (closeness - nearest).exp()
-    weight = weight / weight.sum(1, keepdim=True)  # [P, N]
-    confidence = nearest.exp()
-    share = weight @ _near_planes(log_depth, planes) * confidence
+    kinds = torch.cat([_near_planes(log_depth, planes), log_depth[:, None]], dim=-1)  # [N, planes + 1]
+    share = torch.cat([_attended(some, keys, kinds) for some in queries.split(PIXELS_AT_ONCE)])
     grid = (cameras.height, cameras.width)
-    return share.unflatten(0, grid), (weight @ log_depth).view(grid)
+    return share[:, :-1].unflatten(0, grid), share[:, -1].view(grid)
+
+
+def _attended(
+    queries: Float[Tensor, "pixel channel"], keys: Float[Tensor, "point channel"], kinds: Float[Tensor, "point kind"]
+) -> Float[Tensor, "pixel kind"]:
+    """Means over the points with weights exp(-distance² / 2); all but the last times the nearest point's."""
+    middle = keys.mean(0)  # numbers near 0 lose least when squares are subtracted
+    queries, keys = queries - middle, keys - middle
+    closeness = torch.addmm(-keys.square().sum(1) / 2, queries, keys.T)  # [P, N], plus the query's own square
+    nearest = closeness.amax(1, keepdim=True) - queries.square().sum(1, keepdim=True) / 2
+    share = closeness.softmax(1) @ kinds
+    share[:, :-1] *= nearest.clamp_max(0).exp()
+    return share
 
 
 def _near_planes(log_depth: Float[Tensor, " point"], planes: Float[Tensor, " plane"]) -> Float[Tensor, "point plane"]:

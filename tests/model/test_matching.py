@@ -1,11 +1,22 @@
 """A textured wall at a known depth, seen by cameras side by side."""
 
+import pytest
 import torch
 from torch.nn.functional import interpolate
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import MatchingConfig
-from ilrm_cli.model.matching import depth_range_of, estimate_depth_range, log_planes, neighbors_of, plane_sweep
+from ilrm_cli.model.matching import (
+    Matches,
+    depth_range_of,
+    estimate_depth_range,
+    log_planes,
+    neighbors_of,
+    plane_costs,
+    plane_costs_in_torch,
+    plane_sweep,
+    warps_between,
+)
 from ilrm_cli.views import Views
 
 DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
@@ -84,3 +95,26 @@ def test_sparse_points_are_one_more_estimate():
     assert not with_points.agreement[1, ..., 18:].any()
     torch.testing.assert_close(with_points.log_depth[0, ..., 2].exp(), torch.full((SIZE, SIZE), 2.0))
     torch.testing.assert_close(with_points.log_depth[1, ..., 2], without.log_depth[1, ..., 0])
+
+
+@pytest.mark.parametrize(("best", "windows"), [(1, (3,)), (2, (3, 7))])
+def test_compiled_costs_are_those_of_torch(best, windows):
+    """Views that see each other in part, one that looks the other way."""
+    views = wall([0.0, 0.5, 1.5, 0.2], size=24)
+    pose = views.cameras.world_from_cam.clone()
+    pose[1, :3, :3] = torch.linalg.matrix_exp(torch.tensor([[0.0, -0.2, 0.3], [0.2, 0.0, 0.1], [-0.3, -0.1, 0.0]]))
+    pose[3, :3, :3] = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
+    others, depths = torch.tensor([1, 2, 3]), torch.tensor([0.3, 4.0, 50.0])
+    warps = warps_between(views.cameras.moved(pose), 0, others)
+    given = (views.images, 0, others, warps, depths, windows, best)
+    torch.testing.assert_close(plane_costs(*given), plane_costs_in_torch(*given), rtol=1e-4, atol=1e-5)
+
+
+def test_a_sweep_in_parts_is_the_whole_sweep():
+    views, config = wall([0.0, 0.5, 1.0]), MatchingConfig(planes=5, points=10)
+    sparse = torch.zeros(3, SIZE, SIZE)
+    sparse[1, 3, 4] = 2.0
+    given = (views.images, views.cameras, (1.0, 16.0), config, sparse)
+    whole = plane_sweep(*given)
+    parts = Matches.concatenated([plane_sweep(*given, slice(0, 2)), plane_sweep(*given, slice(2, 3))])
+    assert all(torch.equal(getattr(parts, name), value) for name, value in vars(whole).items())

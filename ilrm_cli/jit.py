@@ -1,0 +1,66 @@
+"""How the CPU kernels are compiled and spread over threads.
+
+A kernel is a plain function `kernel(start, stop, *arrays)` that does its share of a larger range and writes only what
+belongs to that share. numba compiles it without the GIL; `in_parallel` runs shares on Python threads. Compiled code
+is kept in our cache folder, so that only the first run on a machine waits for the compiler.
+"""
+
+import inspect
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ilrm_cli.caches import keep_numba_kernels
+
+keep_numba_kernels()  # before numba reads its environment
+import numba  # noqa: E402
+
+# Sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, since they decide visibility.
+FAST_MATH = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function on first call. `unwrap` removes what runtime type checkers put around it."""
+    return numba.njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A part of kernels: compiled into each that uses it, so that loops around and in it can be vectorised."""
+    return numba.njit(forceinline=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
+
+
+def is_cached(kernel: Any) -> bool:
+    """Whether some earlier process left a compiled version of this kernel in the cache folder."""
+    return any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
+
+
+def thread_count() -> int:
+    """Threads that kernels use: torch's own setting."""
+    return torch.get_num_threads()
+
+
+@lru_cache(maxsize=1)
+def _pool(process_id: int, threads: int) -> ThreadPoolExecutor:
+    """Helper threads of this process; a forked child has none of its parent's and gets its own."""
+    return ThreadPoolExecutor(max_workers=threads, thread_name_prefix="ilrm-kernel")
+
+
+def in_parallel(kernel: Callable[..., Any], total: int, share: int, *arguments: Any) -> None:
+    """Run `kernel(start, stop, *arguments)` over range(total) in shares, each taken by whichever thread is free."""
+    shares = itertools.count()  # next() on it is atomic
+
+    def work() -> None:
+        while (start := next(shares) * share) < total:
+            kernel(start, min(start + share, total), *arguments)
+
+    helpers = min(thread_count(), -(-total // share)) - 1
+    pending = [_pool(os.getpid(), thread_count()).submit(work) for _ in range(helpers)]
+    work()
+    for helper in pending:
+        helper.result()

@@ -1,0 +1,175 @@
+"""The plane sweep's costs on the CPU: the same numbers as `matching.plane_costs`, plane by plane in compiled code.
+
+A pixel's colours lie side by side and images have a border of zeros, so that a warped sample is a few vector operations
+without a branch; a plane's costs stay in the cache until they are smoothed and reduced over the neighbours.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ilrm_cli.jit import in_parallel, inlined, kernel
+
+MIN_Z = np.float32(1e-6)  # nearer to a neighbour's image plane than this, a point is behind it
+UNSEEN_COST = np.float32(1.0)  # where no neighbour sees a point: as bad as a full colour difference
+LANES = 8  # channels of a pixel, filled up with zeros: what a vector register holds
+HALF, ONE, ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
+
+
+def plane_costs(
+    features: Float[Tensor, "view channel height width"],
+    view: int,
+    others: Int[Tensor, " neighbor"],
+    warps: Float[Tensor, "neighbor 3 4"],
+    depths: Float[Tensor, " plane"],
+    windows: tuple[int, ...],
+    best: int,
+) -> Float[Tensor, "2 plane height width"]:
+    """See `matching.plane_costs`."""
+    height, width = features.shape[-2:]
+    costs = torch.empty(2, len(depths), height, width)
+    assert features.shape[1] <= LANES
+    halves = [window // 2 for window in windows]
+    row_shares = np.stack([_shares(height, half) / len(halves) for half in halves])
+    column_shares = np.stack([_shares(width, half) for half in halves])
+    inputs = (bordered(features).numpy(), features.shape[1], view, others.numpy(), warps.numpy(), depths.numpy())
+    smoothing = (np.array(halves), row_shares, column_shares)
+    in_parallel(_plane_costs, len(depths), 1, *inputs, *smoothing, min(best, len(others)), costs.numpy())
+    return costs
+
+
+def _shares(length: int, half: int) -> np.ndarray:
+    """1 / how many of a row's pixels a window around each of them holds, as float32."""
+    at = np.arange(length)
+    return (1 / (np.minimum(at + half, length - 1) - np.maximum(at - half, 0) + 1)).astype(np.float32)
+
+
+def bordered(features: Float[Tensor, "view channel height width"]) -> Float[Tensor, "view rows columns lane"]:
+    """Channels last and filled up; one pixel of zeros before, two after, for samples at and beyond the edges."""
+    return pad(features.permute(0, 2, 3, 1), (0, LANES - features.shape[1], 1, 2, 1, 2)).contiguous()
+
+
+@kernel
+def _plane_costs(
+    start, stop, images, channels, view, others, warps, depths, halves, row_shares, column_shares, best, costs
+):
+    height, width = costs.shape[2:]
+    raw, cost = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    seen = np.empty((height, width), np.float32)
+    lowest = np.empty((best, height, width), np.float32)
+    count = np.empty((height, width), np.float32)
+    places, shares = np.empty(width, np.int32), np.empty((4, width), np.float32)
+    for plane in range(start, stop):
+        mean = costs[1, plane]
+        lowest[:], count[:], mean[:] = np.inf, ZERO, ZERO
+        for number in range(len(others)):
+            _warp(images, channels, view, others[number], warps[number], depths[plane], raw, seen, places, shares)
+            _smooth(raw, halves, row_shares, column_shares, cost)
+            _gather(cost, seen, lowest, mean, count)
+        _reduce(lowest, count, costs[0, plane], mean)
+
+
+@inlined
+def _warp(images, channels, view, other, warp, depth, cost, seen, places, shares):
+    """Mean absolute difference to the other view where the plane's points lie in it, and whether they do (1 or 0)."""
+    height, width = cost.shape
+    columns = width + 3  # with the border
+    scale = ONE / np.float32(channels)
+    source, target = images[other].reshape(-1), images[view].reshape(-1)
+    below_it = np.uintp(columns * LANES)
+    for row in range(height):
+        _places(np.float32(row) + HALF, height, width, warp, depth, places, shares, seen[row])
+        here = np.uintp(((row + 1) * columns + 1) * LANES)
+        for column in range(width):
+            top, low = np.uintp(places[column]), np.uintp(places[column]) + below_it
+            top_left, top_right = shares[0, column], shares[1, column]
+            low_left, low_right = shares[2, column], shares[3, column]
+            total = ZERO
+            for lane in range(LANES):
+                at = np.uintp(lane)
+                sample = top_left * source[top + at] + top_right * source[top + at + np.uintp(LANES)]
+                sample += low_left * source[low + at] + low_right * source[low + at + np.uintp(LANES)]
+                total += abs(sample - target[here + at])
+            cost[row, column] = total * scale
+            here += np.uintp(LANES)
+
+
+@inlined
+def _places(y, height, width, warp, depth, places, shares, seen):
+    """For a row of pixels: where in the other image the four nearest begin, their shares, and whether that is in it."""
+    right, below, columns = np.float32(width), np.float32(height), np.int32(width + 3)
+    u_row, v_row = warp[0, 1] * y + warp[0, 2], warp[1, 1] * y + warp[1, 2]
+    z_row = warp[2, 1] * y + warp[2, 2]
+    for column in range(width):
+        x = np.float32(column) + HALF
+        z = depth * (warp[2, 0] * x + z_row) + warp[2, 3]
+        over = ONE / max(z, MIN_Z)
+        u = (depth * (warp[0, 0] * x + u_row) + warp[0, 3]) * over
+        v = (depth * (warp[1, 0] * x + v_row) + warp[1, 3]) * over
+        inside = (z > MIN_Z) & (u >= ZERO) & (u <= right) & (v >= ZERO) & (v <= below)
+        seen[column] = ONE if inside else ZERO
+        u, v = min(max(u + HALF, ZERO), right + ONE), min(max(v + HALF, ZERO), below + ONE)  # of the border
+        i, j = np.int32(u), np.int32(v)
+        du, dv = u - np.float32(i), v - np.float32(j)
+        places[column] = (j * columns + i) * np.int32(LANES)
+        shares[0, column], shares[1, column] = (ONE - du) * (ONE - dv), du * (ONE - dv)
+        shares[2, column], shares[3, column] = (ONE - du) * dv, du * dv
+
+
+@inlined
+def _smooth(grid, halves, row_shares, column_shares, out):
+    """Mean of the means over square windows, shrunk at the borders; `shares` are 1 / count of each row and column."""
+    height, width = grid.shape
+    out[:] = ZERO
+    along = np.empty(width, np.float32)
+    for number, half in enumerate(halves):
+        sums = np.zeros(width + 2 * half, np.float32)  # of columns, between zeros
+        inner = sums[half : half + width]
+        for row in range(height):
+            first, last = max(row - half, 0), min(row + half, height - 1)
+            inner[:] = grid[first]
+            for other in range(first + 1, last + 1):
+                line = grid[other]
+                for column in range(width):
+                    inner[column] += line[column]
+            along[:] = ZERO
+            for shift in range(2 * half + 1):
+                line = sums[shift : shift + width]
+                for column in range(width):
+                    along[column] += line[column]
+            line, share = out[row], row_shares[number, row]
+            for column in range(width):
+                line[column] += along[column] * (share * column_shares[number, column])
+
+
+@inlined
+def _gather(cost, seen, lowest, total, count):
+    """One neighbour more: among the lowest, in increasing order, and in the sums."""
+    height, width = cost.shape
+    for row in range(height):
+        for column in range(width):
+            total[row, column] += cost[row, column] * seen[row, column]
+            count[row, column] += seen[row, column]
+            cost[row, column] = cost[row, column] if seen[row, column] > ZERO else UNSEEN_COST
+        for place in range(len(lowest)):
+            for column in range(width):
+                lower = min(lowest[place, row, column], cost[row, column])
+                cost[row, column] = max(lowest[place, row, column], cost[row, column])
+                lowest[place, row, column] = lower
+
+
+@inlined
+def _reduce(lowest, count, best, mean):
+    """The mean of the lowest, and the sum over all that see the point becomes a mean."""
+    height, width = best.shape
+    share = ONE / np.float32(len(lowest))
+    for row in range(height):
+        best[row] = ZERO
+        for place in range(len(lowest)):
+            for column in range(width):
+                best[row, column] += lowest[place, row, column] * share
+        for column in range(width):
+            some = count[row, column] > ZERO
+            mean[row, column] = mean[row, column] / max(count[row, column], ONE) if some else UNSEEN_COST
