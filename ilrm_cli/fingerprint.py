@@ -1,6 +1,7 @@
 """What identifies the input of a scene: the content of its photos, masks and pose files."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def inputs_sha256(place: Path, camera: str | None = None) -> str:
         raise InputError(f"{error.filename or place} cannot be read: {error.strerror}.") from error
     digest = hashlib.sha256()
     for file, sha256 in zip(files, hashes, strict=True):
-        digest.update(f"{_name(file, place)}\0{sha256}\0".encode())
+        digest.update(os.fsencode(_name(file, place)) + f"\0{sha256}\0".encode())
     return digest.hexdigest()
 
 

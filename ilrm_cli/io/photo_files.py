@@ -1,8 +1,11 @@
 """Which files are photos and videos, and where projects keep them; nothing is opened."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from ilrm_cli.errors import InputError
 
 PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
@@ -26,7 +29,8 @@ def photo_folder(folder: Path) -> Path:
 def find_photos(folder: Path) -> list[Path]:
     """Photos of a folder in natural order; only if it holds none, those of all its subfolders.
 
-    Hidden files and folders and folders of masks are passed over.
+    Hidden files and folders and folders of masks are passed over. Raises InputError for a name that is not UTF-8, which
+    no record could hold.
     """
     return _find(folder, SUFFIXES)
 
@@ -61,7 +65,14 @@ def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
         return False
     *folders, name = path.relative_to(root).parts
     passed_over = any(part.startswith(".") or part == "__MACOSX" or part in MASK_FOLDERS for part in folders)
-    return not passed_over and not name.startswith(".") and path.is_file()
+    if passed_over or name.startswith(".") or not path.is_file():
+        return False
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(f"the name {shown} is not UTF-8, as file names of old systems; rename it.") from error
+    return True
 
 
 def converted_photos(root: Path, names: Iterable[str]) -> dict[str, str]:

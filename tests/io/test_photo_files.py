@@ -1,3 +1,9 @@
+import os
+import sys
+
+import pytest
+
+from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
 
 
@@ -32,3 +38,11 @@ def test_images_folder_comes_first(tmp_path):
     assert photo_folder(tmp_path) == tmp_path
     touch(tmp_path / "images" / "1.jpg")
     assert photo_folder(tmp_path) == tmp_path / "images"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).touch()
+    with pytest.raises(InputError, match=r"caf\\xe9\.jpg is not UTF-8"):
+        find_photos(tmp_path)
