@@ -1,5 +1,7 @@
 """Where to compute, and in which precision."""
 
+import time
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -8,6 +10,14 @@ from ilrm_cli.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+# CPUs with instructions for bfloat16 gain 1.7 (AVX-512) to 10 (matrix tiles), others lose: so far between the two that
+# noise of the measurement does not decide, and runs on one machine agree.
+BF16_GAIN = 1.3
+# Side of the square matrices that are multiplied, and how often. CPUs that need 100 times longer are told by small ones
+# that say little on fast ones.
+FIRST_TRY, HOPELESS, SECOND_TRY = (256, 2), 0.2, (1024, 5)
 
 
 def resolve_device(choice: Device) -> torch.device:
@@ -18,9 +28,40 @@ def resolve_device(choice: Device) -> torch.device:
 
 
 def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
-    """ "auto" is bfloat16 on CUDA and on CPUs that multiply it in matrix tiles, else float32."""
-    fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
-    return torch.bfloat16 if choice == "bf16" or (choice == "auto" and fast) else torch.float32
+    """ "auto" is what this device multiplies matrices faster in: bfloat16 if that clearly is, else float32."""
+    if choice != "auto":
+        return PRECISIONS[choice]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return torch.bfloat16 if bf16_gain(torch.get_num_threads()) > BF16_GAIN else torch.float32
+
+
+@cache
+def bf16_gain(threads: int) -> float:
+    """How many times faster than in float32 this CPU multiplies matrices in bfloat16, tried once per process.
+
+    `threads` is how many torch uses now. The best of a few tries counts, since other work can only slow them down.
+    """
+    first = _product_s(torch.float32, *FIRST_TRY) / _product_s(torch.bfloat16, *FIRST_TRY)
+    if first < HOPELESS:
+        return first
+    return _product_s(torch.float32, *SECOND_TRY) / _product_s(torch.bfloat16, *SECOND_TRY)
+
+
+def _product_s(dtype: torch.dtype, side: int, tries: int) -> float:
+    """Seconds of the fastest of some products of square matrices."""
+    factor = torch.ones(side, side, dtype=dtype)
+    taken = []
+    for _ in range(tries):
+        start = time.perf_counter()
+        torch.mm(factor, factor)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def precision_named(dtype: str) -> Precision:
+    """The choice that leads to a precision as `machine` has it."""
+    return next((choice for choice, one in PRECISIONS.items() if dtype == _words(one)), "auto")
 
 
 def machine(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
@@ -30,8 +71,12 @@ def machine(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
     """
     return {
         "device": device.type,
-        "precision": str(precision).removeprefix("torch."),
+        "precision": _words(precision),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     }
+
+
+def _words(precision: torch.dtype) -> str:
+    return str(precision).removeprefix("torch.")

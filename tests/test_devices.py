@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ilrm_cli.devices import resolve_device, resolve_precision
+from ilrm_cli import devices
+from ilrm_cli.devices import bf16_gain, machine, precision_named, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 
 
@@ -21,10 +22,28 @@ def test_absent_cuda_is_refused(monkeypatch):
         resolve_device("cuda")
 
 
-def test_precision_follows_the_hardware(monkeypatch):
+@pytest.mark.parametrize(("gain", "expected"), [(4.0, torch.bfloat16), (1.1, torch.float32), (0.1, torch.float32)])
+def test_precision_is_the_faster_one(monkeypatch, gain, expected):
     cpu = torch.device("cpu")
-    for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda fast=fast: {"amx_bf16": fast})
-        assert resolve_precision("auto", cpu) == expected
+    monkeypatch.setattr(devices, "bf16_gain", lambda threads: gain)
+    assert resolve_precision("auto", cpu) == expected
     assert resolve_precision("bf16", cpu) == torch.bfloat16
+    assert resolve_precision("fp32", cpu) == torch.float32
+
+
+def test_precision_of_graphics_cards(monkeypatch):
+    for supported, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda supported=supported, **_: supported)
+        assert resolve_precision("auto", torch.device("cuda")) == expected
     assert resolve_precision("fp32", torch.device("cuda")) == torch.float32
+
+
+def test_the_gain_is_tried_once():
+    assert bf16_gain(torch.get_num_threads()) == bf16_gain(torch.get_num_threads()) > 0
+
+
+@pytest.mark.parametrize("choice", ["fp32", "bf16"])
+def test_a_recorded_precision_leads_back_to_the_choice(choice):
+    recorded = machine(torch.device("cpu"), resolve_precision(choice, torch.device("cpu")))["precision"]
+    assert precision_named(recorded) == choice
+    assert precision_named("float8") == "auto"

@@ -2,10 +2,11 @@
 
 import tempfile
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ilrm_cli.devices import precision_named
 from ilrm_cli.errors import InputError
 from ilrm_cli.export import EncodedScene, check_scene_output, encode, write_scene
 from ilrm_cli.fingerprint import inputs_sha256
@@ -52,7 +53,7 @@ def replay(
     record = read_record(record_file)
     file = record_file.with_name(record_file.stem + record.scene_suffix)
     wanted = _recorded_sha256(record, record_file)
-    settings = settings_of(record, record_file)
+    settings = as_computed(settings_of(record, record_file), record)
     place = photos or photo_folder_of(record, record_file)
     if place is None:
         where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
@@ -107,6 +108,13 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, (int, float) if hint is float else hint)
+
+
+def as_computed(settings: Settings, record: SceneRecord) -> Settings:
+    """The settings with the precision that "auto" came to when the scene was made."""
+    if settings.precision != "auto":
+        return settings
+    return replace(settings, precision=precision_named(record.machine.get("precision", "")))
 
 
 def _recorded_sha256(record: SceneRecord, record_file: Path) -> str:

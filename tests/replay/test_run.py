@@ -10,7 +10,7 @@ import torch
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.scene import SceneRecord, read_record, write_record
 from ilrm_cli.reconstruct import Settings
-from ilrm_cli.replay.run import replay, settings_of
+from ilrm_cli.replay.run import as_computed, replay, settings_of
 from ilrm_cli.similarity import Similarity
 
 SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, camera="PINHOLE 1,1,1,1")
@@ -38,6 +38,14 @@ def test_settings_come_back(tmp_path):
 def test_settings_that_were_not_known_then_are_at_their_defaults(tmp_path):
     file = recorded(tmp_path, settings={"views": 3})
     assert settings_of(read_record(file), file) == Settings(views=3)
+
+
+def test_the_precision_that_auto_came_to_is_kept():
+    record = dataclasses.replace(RECORD, machine={"precision": "bfloat16"})
+    assert as_computed(SETTINGS, record) == dataclasses.replace(SETTINGS, precision="bf16")
+    exact = dataclasses.replace(SETTINGS, precision="fp32")
+    assert as_computed(exact, record) == exact
+    assert as_computed(SETTINGS, dataclasses.replace(RECORD, machine={})) == SETTINGS
 
 
 @pytest.mark.parametrize(
