@@ -18,6 +18,7 @@ from ilrm_cli import __version__
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import atomic_write
+from ilrm_cli.io.json_types import misfits
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import LeftOut
 
@@ -194,6 +195,7 @@ def read_record(path: Path) -> SceneRecord:
 
 def _record(content: dict[str, Any]) -> SceneRecord:
     similarity = content["model_from_world"]
+    _check_types({name: value for name, value in content.items() if name != "model_from_world"}, SceneRecord)
     record = SceneRecord(
         **{
             **content,
@@ -210,6 +212,8 @@ def _record(content: dict[str, Any]) -> SceneRecord:
             "frame_from_input": tuple(_numbers(row, 3) for row in content.get("frame_from_input", NOT_TURNED)),
         }
     )
+    if not 0 < record.model_from_world.scale < math.inf:
+        raise ValueError("a scale that is no positive number")
     for role in ROLES:
         sizes = {(view.width, view.height) for view in record.views if view.role == role}
         if len(sizes) > 1:
@@ -220,6 +224,7 @@ def _record(content: dict[str, Any]) -> SceneRecord:
 def _view(content: dict[str, Any]) -> RecordedView:
     if content["role"] not in ROLES:
         raise ValueError(f"unknown role {content['role']!r}")
+    _check_types(content, RecordedView)
     rows = content["world_from_cam"]
     if len(rows) != 4:
         raise ValueError("a pose is not 4x4")
@@ -229,10 +234,13 @@ def _view(content: dict[str, Any]) -> RecordedView:
             "world_from_cam": tuple(_numbers(row, 4) for row in rows),
             "focal_px": _numbers(content["focal_px"], 2),
             "center_px": _numbers(content["center_px"], 2),
-            "width": int(content["width"]),
-            "height": int(content["height"]),
         }
     )
+
+
+def _check_types(content: dict[str, Any], declared: type) -> None:
+    if wrong := misfits(content, declared):
+        raise ValueError(f"wrong kind of value: {', '.join(wrong)}")
 
 
 def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:

@@ -1,10 +1,8 @@
 """`ilrm replay`: the work that a record tells of, done again."""
 
 import tempfile
-import types
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ilrm_cli.devices import precision_named
 from ilrm_cli.errors import InputError
@@ -12,6 +10,7 @@ from ilrm_cli.export import EncodedScene, check_scene_output, encode, write_scen
 from ilrm_cli.fingerprint import inputs_sha256
 from ilrm_cli.formats.files import decode_scene, suffix_of
 from ilrm_cli.hashing import sha256_of
+from ilrm_cli.io.json_types import misfits
 from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record, record_path
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
@@ -88,26 +87,14 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
 
     Raises InputError for settings of another version that are unknown here, and for damaged ones.
     """
-    hints = get_type_hints(Settings)
-    if unknown := [name for name in record.settings if name not in hints]:
+    if unknown := [name for name in record.settings if name not in Settings.__dataclass_fields__]:
         raise InputError(
             f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "
             f"use ilrm {record.ilrm}, which made the scene."
         )
-    if wrong := [name for name, value in record.settings.items() if not _fits(value, hints[name])]:
+    if wrong := misfits(record.settings, Settings):
         raise InputError(f"the scene record {record_file} is damaged (settings: {listed(wrong)}).")
     return Settings(**record.settings)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a type that settings have: plain ones, literals, and either of several."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) in (Union, types.UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def as_computed(settings: Settings, record: SceneRecord) -> Settings:
