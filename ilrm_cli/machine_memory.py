@@ -1,13 +1,76 @@
-"""What this machine's memory holds: the most that this process has held."""
+"""What this machine's memory holds: what is free, and the most that this process has held."""
 
+import os
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 RESET_PEAK = "5"  # what makes Linux forget the peak of a process (proc(5), clear_refs)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What can still be taken: on a GPU, or of RAM within the limits of this process and of the groups it is in.
+
+    None where the system does not tell.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    known = [free for free in (_available(), _below_address_limit(), *_below_group_limits()) if free is not None]
+    return max(0, min(known)) if known else None
+
+
+def _available() -> int | None:
+    """RAM that programs can take without swapping; where that is not told, half of what is installed."""
+    if (PROC / "meminfo").is_file():
+        return _table_bytes(PROC / "meminfo").get("MemAvailable")
+    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():  # macOS
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return None
+
+
+def _below_address_limit() -> int | None:
+    """What `ulimit -v` leaves."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    status = PROC / "self" / "status"
+    if limit == resource.RLIM_INFINITY or not status.is_file():
+        return None
+    return limit - _table_bytes(status)["VmSize"]
+
+
+def _below_group_limits() -> Iterator[int]:
+    """What control groups of containers and services leave, of either version and on every level."""
+    membership = PROC / "self" / "cgroup"
+    for line in membership.read_text().splitlines() if membership.is_file() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            yield from _left(CGROUPS, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            yield from _left(CGROUPS / "memory", path, *names)
+
+
+def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable_name: str) -> Iterator[int]:
+    """Limit less usage of a group and those above it; cached files that nobody reads give way."""
+    group = root / path.lstrip("/")
+    for level in (group, *group.parents):
+        if not level.is_relative_to(root):
+            return
+        try:
+            limit, usage = (level / limit_name).read_text().strip(), int((level / usage_name).read_text())
+            stat = (level / "memory.stat").read_text().splitlines()
+        except OSError:  # no limit on this level, or the container does not show it
+            continue
+        if limit != "max":
+            yield (
+                int(limit)
+                - usage
+                + sum(int(line.split()[1]) for line in stat if line.startswith(f"{reclaimable_name} "))
+            )
 
 
 def peak_memory_gb() -> float:
@@ -23,36 +86,34 @@ class PeakWatch:
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        self._start, self._known = held_bytes(device), device.type == "cuda" or _forget_peak()
-
-    @property
-    def start_bytes(self) -> int | None:
-        """What was held at the start; None where the system does not tell."""
-        return self._start
+        self.start_bytes = held_bytes(device)  # None where the system does not tell
+        self._known = device.type == "cuda" or _forget_peak()
 
     def peak_bytes(self) -> int | None:
         """The peak so far; None where the system does not tell it for a part of a run."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
-        return _status_bytes("VmHWM") if self._known else None
+        return _table_bytes(PROC / "self" / "status").get("VmHWM") if self._known else None
 
 
 def held_bytes(device: torch.device) -> int | None:
     """What this process holds now, or PyTorch on a GPU; None where the system does not tell."""
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else _status_bytes("VmRSS")
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    status = PROC / "self" / "status"
+    return _table_bytes(status).get("VmRSS") if status.is_file() else None
 
 
 def _forget_peak() -> bool:
     """Whether Linux started to watch for the peak anew; elsewhere, and in some containers, it cannot."""
     try:
-        CLEAR_REFS.write_text(RESET_PEAK)
+        (PROC / "self" / "clear_refs").write_text(RESET_PEAK)
     except OSError:
         return False
     return True
 
 
-def _status_bytes(field: str) -> int | None:
-    if not STATUS.is_file():
-        return None
-    lines = (line.split() for line in STATUS.read_text().splitlines())
-    return next((1024 * int(words[1]) for words in lines if words and words[0] == f"{field}:"), None)
+def _table_bytes(path: Path) -> dict[str, int]:
+    """The lines "name: number kB" of a file, in bytes."""
+    lines = (line.split() for line in path.read_text().splitlines())
+    return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3 and words[2] == "kB"}

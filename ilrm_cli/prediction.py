@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.config import IlrmConfig
@@ -49,6 +50,7 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
     transparent, what comes from such pixels is left out, so is what lies where a photo is transparent, and no backdrop
     is added: the photos are white there, and so is the scene.
     """
+    fit_to_memory(model, prepared.inputs)
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
     return replace(cleaned(gaussians, prepared, model.config), layers=clock.layers())

@@ -23,6 +23,7 @@ from torch.nn.functional import interpolate
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.model.ilrm import Decode, Ilrm
 from ilrm_cli.model.lens import TokenLens
 from ilrm_cli.prediction import cleaned
@@ -104,6 +105,7 @@ def trace(
         drawn.append(LayerPictures(plain_pictures, through_pictures))
         report(Step("trace", len(rows), len(model.layers) + 1))
 
+    fit_to_memory(model, prepared.inputs)
     model([prepared.inputs], [prepared.depth_range], tap=look)
     size = (cameras.height, cameras.width)
     photo = interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]

@@ -31,7 +31,7 @@ FLOORS = (
     },
     {"cameras", "gaussians", "views", "trials"},
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
-    {"photo_set", "photo_views", "shown_scene"},
+    {"photo_set", "photo_views", "shown_scene", "memory"},
     {"posed_files"},
     {
         "gather",

@@ -1,14 +1,18 @@
 """What is told of this machine's memory is what was asked of it."""
 
+import resource
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from ilrm_cli.machine_memory import PeakWatch, peak_memory_gb
+from ilrm_cli import machine_memory
+from ilrm_cli.machine_memory import PeakWatch, free_bytes, peak_memory_gb
 
 CPU = torch.device("cpu")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a part of a run")
+MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
 
 
 @linux
@@ -25,3 +29,60 @@ def test_a_watch_sees_what_came_and_went():
 def test_the_peak_of_the_process_is_at_least_what_it_holds():
     held = torch.ones(10_000_000)
     assert peak_memory_gb() * 1e9 > held.nbytes
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system that tells what the files under it say."""
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "meminfo").write_text(MEMINFO)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("")
+    monkeypatch.setattr(machine_memory, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine_memory, "CGROUPS", tmp_path / "cgroup")
+    return tmp_path
+
+
+def group(folder: Path, names: tuple[str, str], limit: str, usage: int, stat: str) -> None:
+    folder.mkdir(parents=True)
+    for name, text in zip((*names, "memory.stat"), (limit, str(usage), stat), strict=True):
+        (folder / name).write_text(f"{text}\n")
+
+
+VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+VERSION_2 = ("memory.max", "memory.current")
+
+
+def test_without_limits_all_that_is_available_is_free(told: Path):
+    assert free_bytes(CPU) == 8_000_000 * 1024
+
+
+def test_the_tightest_group_of_any_level_counts(told: Path):
+    (told / "proc" / "self" / "cgroup").write_text("0::/outer/inner\n")
+    group(told / "cgroup" / "outer", VERSION_2, "3000000", 2_000_000, "anon 5\ninactive_file 500000")
+    group(told / "cgroup" / "outer" / "inner", VERSION_2, "max", 1_000_000, "inactive_file 0")
+    assert free_bytes(CPU) == 3_000_000 - 2_000_000 + 500_000
+
+
+def test_groups_of_version_1_count_too(told: Path):
+    (told / "proc" / "self" / "cgroup").write_text("5:cpu:/x\n4:memory:/box\n")
+    group(told / "cgroup" / "memory" / "box", VERSION_1, "4000000", 1_000_000, "inactive_file 7\ntotal_inactive_file 9")
+    assert free_bytes(CPU) == 3_000_009
+
+
+def test_a_group_beyond_its_limit_leaves_nothing(told: Path):
+    (told / "proc" / "self" / "cgroup").write_text("0::/\n")
+    group(told / "cgroup", VERSION_2, "1000", 2_000, "")
+    assert free_bytes(CPU) == 0
+
+
+def test_elsewhere_half_of_what_is_installed_counts(told: Path):
+    (told / "proc" / "meminfo").unlink()
+    (told / "proc" / "self" / "cgroup").unlink()
+    pages = machine_memory.os.sysconf("SC_PHYS_PAGES") * machine_memory.os.sysconf("SC_PAGE_SIZE")
+    assert free_bytes(CPU) == pages // 2
+
+
+def test_a_limit_on_addresses_counts_what_is_mapped(told: Path, monkeypatch: pytest.MonkeyPatch):
+    (told / "proc" / "self" / "status").write_text("Name:\tpython\nVmSize:\t 1000000 kB\nThreads:\t2\n")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (3_000_000 * 1024, -1))
+    assert free_bytes(CPU) == 2_000_000 * 1024

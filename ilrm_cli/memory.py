@@ -1,0 +1,109 @@
+"""Plans a forward pass for the memory that is free: in which pieces it is done, or what would fit instead.
+
+Where nothing is known about free memory, passes are done in the usual pieces.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.machine_memory import free_bytes
+from ilrm_cli.model.chunks import Chunks
+from ilrm_cli.model.flops import Tokens
+from ilrm_cli.model.footprint import Footprint, Workload, footprint
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.views import Views
+
+USABLE = 0.95  # of the free memory: other programs breathe too, and allocators leave gaps
+OVERHEAD_BYTES = 64 << 20  # packed matrices and buffers of threads, which no formula of ours counts
+PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual piece: more make no device faster
+LEAST_TOKENS = 1 << 8  # of a piece: products of smaller matrices are slow
+SMALLEST_LONG_SIDE_PX = 64  # nothing below is advised
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a pass will be done."""
+
+    chunks: Chunks
+    footprint: Footprint
+    free_bytes: int | None  # None: not known
+
+    @property
+    def needed_bytes(self) -> int:
+        """What must be free once the weights and the images are loaded."""
+        return _needed(self.footprint)
+
+
+def plan(load: Workload, free: int | None) -> Plan:
+    """The largest pieces that fit into so many free bytes, weights and images being loaded already.
+
+    Raises `InputError` with what would fit where the smallest pieces do not.
+    """
+    for chunks in _pieces(load):
+        held = footprint(load, chunks)
+        if free is None or _needed(held) <= USABLE * free:
+            return Plan(chunks, held, free)
+    raise InputError(_refusal(load, _needed(held), free))
+
+
+def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
+    """Set the pieces in which the model works on these views, by what is free now where it is.
+
+    Raises `InputError` with what would fit where it does not.
+    """
+    device, cameras = inputs.images.device, inputs.cameras
+    load = Workload(model.config, len(inputs), cameras.height, cameras.width, model.precision, device.type)
+    found = plan(load, free_bytes(device))
+    model.chunks = found.chunks
+    return found
+
+
+def fits(load: Workload, free: int) -> bool:
+    """Whether a pass in the smallest pieces needs no more than so many bytes besides weights and images."""
+    *_, smallest = _pieces(load)
+    return _needed(footprint(load, smallest)) <= USABLE * free
+
+
+def _needed(held: Footprint) -> int:
+    return held.work + OVERHEAD_BYTES
+
+
+def _pieces(load: Workload) -> Iterator[Chunks]:
+    """From the usual pieces to the smallest. Powers of two give the same numbers to the last bit on most machines."""
+    per_view = Tokens.per_view(load.config, load.height, load.width)
+    tokens = PIECE_TOKENS[load.device]
+    while tokens >= LEAST_TOKENS:
+        yield Chunks(
+            1 << max(0, (tokens // per_view.image).bit_length() - 1), tokens // load.config.viewpoint_factor**2
+        )
+        tokens //= 2
+
+
+def _refusal(load: Workload, needed: int, free: int | None) -> str:
+    """One sentence: how much is missing, and the most views, or the largest size, that would fit."""
+    assert free is not None, "what is not known is not refused"
+    views = _largest(load, free, (replace(load, views=n) for n in range(load.views - 1, load.config.min_views - 1, -1)))
+    smaller = _largest(load, free, _smaller(load))
+    ways = []
+    if views:
+        ways.append(f"--views {views.views}")
+    if smaller:
+        ways.append(f"--size {max(smaller.width, smaller.height)}")
+    advice = f"use {' or '.join(ways)}" if ways else "no number of views or size fits; free memory"
+    return (
+        f"{load.views} views of {load.width}x{load.height} px need {needed / 1e9:.1f} GB of memory besides weights and "
+        f"photos, and {free / 1e9:.1f} GB are free; {advice}."
+    )
+
+
+def _smaller(load: Workload) -> Iterator[Workload]:
+    """The same views in ever smaller sizes of about the same shape, that the model takes."""
+    step, long_side = load.config.size_multiple, max(load.width, load.height)
+    for side in range((long_side - 1) // step * step, SMALLEST_LONG_SIDE_PX - 1, -step):
+        width, height = (max(step, round(px * side / long_side / step) * step) for px in (load.width, load.height))
+        yield replace(load, width=width, height=height)
+
+
+def _largest(load: Workload, free: int, candidates: Iterable[Workload]) -> Workload | None:
+    return next((candidate for candidate in candidates if fits(candidate, free)), None)

@@ -1,0 +1,194 @@
+"""How much memory one forward pass holds at most, from the configuration alone.
+
+The pass is gone through stage by stage as `ilrm.Ilrm` does it without gradients: what stays (tokens, Gaussians) and
+what each stage holds besides, in bytes. Meant to be an upper bound, but not far above. What does not depend on the
+views and is small beside the rest is left to the caller's margin.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from ilrm_cli.model.chunks import WHOLE, Chunks
+from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.model.flops import Tokens, embedded_channels
+from ilrm_cli.model.head import channels_of
+
+FLOAT = 4  # bytes of what stays in float32: rays, residual stream, Gaussians
+GAUSSIAN_FLOATS = 14  # mean, quaternion, scale, opacity, harmonics of degree 0
+RAY_FLOATS = 4  # of a pixel, besides its channels twice (joined, and in order as patches) while they are made
+# Floats of a Gaussian's raw numbers on their way: offset, ray and its forerunners, distances, quaternions.
+DECODED_FLOATS = 24
+# Matching, in floats. Of a pixel of all views: colour and local contrast, how they are made, and filled up for the CPU.
+FEATURE_FLOATS = 4 * 3 + 8
+# Of a pixel of one view and a plane: two statistics, in another order, and the estimates made of them and of points.
+COST_FLOATS = 4 * 2 + 2
+# Of a pixel of one view, a plane and a neighbour in `matching.warp_costs`, which CPUs do without: its place in the
+# neighbour (3 and 2) and six channels warped, subtracted and made positive, and where they are defined.
+WARP_FLOATS = 3 + 2 + 3 * 6 + 1
+WITNESS_BYTES = 96  # of a Gaussian while other views are asked about it (`consistency.witnesses`)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a pass is asked for."""
+
+    config: IlrmConfig
+    views: int
+    height: int  # px
+    width: int  # px
+    precision: torch.dtype = torch.float32  # of the matrix products
+    device: str = "cpu"  # its type: matching is done in another way on CPUs
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes held at the moment when the most is held."""
+
+    weights: int
+    inputs: int  # the images
+    work: int  # everything else
+    stage: str  # where that moment is
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.inputs + self.work
+
+
+def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
+    """The most that a pass in these pieces holds at a time."""
+    sizes = _Sizes.of(load, chunks)
+    held = {stage: sum(parts) for stage, parts in _stages(sizes).items()}
+    stage = max(held, key=held.__getitem__)
+    weights = parameters(load.config) * (FLOAT + (0 if sizes.b == FLOAT else sizes.b))  # and their casts
+    return Footprint(weights, load.views * load.height * load.width * 3 * FLOAT, int(held[stage]), stage)
+
+
+def parameters(config: IlrmConfig) -> int:
+    """How many numbers the weights are."""
+    d, patch = config.width, config.patch**2
+    raw = patch * channels_of(config.head, config.matching.estimates if config.matching else 0)
+    tokenizers = sum(patch * channels * d + d for channels in embedded_channels(config))
+    cross = (2 * config.uplifting + 2) * d**2 + d + 2 * config.head_width
+    own = 4 * d**2 + d + 2 * config.head_width
+    mlp = 2 * config.mlp_ratio * d**2 + d
+    return tokenizers + config.layers * (cross + own + 2 * mlp) + d + d * raw
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Counts of the whole scene and of one piece of it."""
+
+    config: IlrmConfig
+    b: int  # bytes of a number in matrix products
+    d: int  # channels of a token
+    pixels: int  # of all images
+    cells: int  # of all viewpoint grids: also Gaussians
+    asking: int  # viewpoint tokens of all views
+    asked: int  # image tokens of all views
+    share: float  # of the views that are in one piece
+    tokens: int  # viewpoint tokens in one piece
+    views: int
+    warps: bool  # whether matching makes warped images
+
+    @staticmethod
+    def of(load: Workload, chunks: Chunks) -> "_Sizes":
+        per_view = Tokens.per_view(load.config, load.height, load.width)
+        pixels = load.views * load.height * load.width
+        asking = load.views * per_view.viewpoint
+        return _Sizes(
+            config=load.config,
+            b=torch.finfo(load.precision).bits // 8,
+            d=load.config.width,
+            pixels=pixels,
+            cells=pixels // load.config.viewpoint_factor**2,
+            asking=asking,
+            asked=load.views * per_view.image,
+            share=min(chunks.views or load.views, load.views) / load.views,
+            tokens=min(chunks.tokens or asking, asking),
+            views=load.views,
+            warps=load.device != "cpu",
+        )
+
+    @property
+    def stream(self) -> int:
+        """The viewpoint tokens."""
+        return FLOAT * self.asking * self.d
+
+    @property
+    def cast(self) -> int:
+        """Of a float32 number that enters a matrix product in another precision."""
+        return 0 if self.b == FLOAT else self.b
+
+    @property
+    def normed(self) -> int:
+        """Of a number while `blocks.HeadNorm` works on it: itself, in float32, normed, cast back, weighted."""
+        return 3 * FLOAT if self.b == FLOAT else 3 * self.b + 2 * FLOAT
+
+
+def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
+    """What is held in each stage, part by part."""
+    colors = 3 * FLOAT * s.cells
+    image_tokens = s.b * s.asked * s.d
+    depths = FLOAT * s.cells * s.config.matching.estimates if s.config.matching else 0
+    kept = (colors, image_tokens, depths)
+    head = s.config.patch**2 * channels_of(s.config.head, s.config.matching.estimates if s.config.matching else 0)
+    return {
+        "viewpoint tokens": (2 * colors, depths, s.stream, *_tokenizing(s, 0), _sweep(s)),
+        "image tokens": (colors, depths, s.stream, image_tokens, *_tokenizing(s, 1)),
+        "cross attention": (*kept, 3 * s.stream, *_cross(s)),
+        "MLP": (*kept, 5 * s.stream, *_mlp(s)),
+        "self attention": (*kept, 5 * s.stream, *_self(s)),
+        "head": (*kept, 2 * s.stream, *_head(s, head)),
+        "cleaning": (2 * FLOAT * GAUSSIAN_FLOATS * s.cells, depths and WITNESS_BYTES * s.cells),
+    }
+
+
+def _tokenizing(s: _Sizes, kind: int) -> tuple[float, ...]:
+    """Channels of the pixels, put in order as patches, cast, and the tokens before and after their norm."""
+    channels = embedded_channels(s.config)[kind]
+    pixels, tokens = ((s.cells, s.asking), (s.pixels, s.asked))[kind]
+    making = FLOAT * (2 * channels + RAY_FLOATS) + s.cast * channels
+    return s.share * pixels * making, s.share * tokens * s.d * (s.b + FLOAT + s.cast)
+
+
+def _sweep(s: _Sizes) -> float:
+    """Matching one view, and the evidence of the piece."""
+    matching = s.config.matching
+    if matching is None:
+        return 0.0
+    neighbors = min(matching.neighbors, s.views - 1)
+    of_plane = COST_FLOATS + (WARP_FLOATS * neighbors if s.warps else 0)
+    one_view = s.cells / s.views * of_plane * matching.planes
+    evidence = matching.planes * matching.estimates * s.share * s.cells
+    return FLOAT * (one_view + evidence + FEATURE_FLOATS * s.cells)
+
+
+def _cross(s: _Sizes) -> tuple[float, ...]:
+    """Normed tokens; queries, keys and values, with the larger of queries and keys in their norm; answers."""
+    asking, asked = s.share * s.asking * s.d, s.share * s.asked * s.d
+    questions = asking * s.config.uplifting
+    norms = max(questions * s.normed + asked * s.b, questions * s.b + asked * s.normed)
+    return asking * (2 * FLOAT + s.cast), norms, asked * s.b, questions * s.b, FLOAT * asking
+
+
+def _mlp(s: _Sizes) -> tuple[float, ...]:
+    """Normed tokens, hidden ones before and after GELU, result."""
+    tokens = s.tokens * s.d
+    return tokens * (FLOAT + s.cast), 2 * tokens * s.config.mlp_ratio * s.b, tokens * (s.b + FLOAT)
+
+
+def _self(s: _Sizes) -> tuple[float, ...]:
+    """Keys and values of all; of one piece the normed tokens, projections, the norm of queries, and answers."""
+    tokens, whole = s.tokens * s.d, s.asking * s.d
+    if s.tokens == s.asking:
+        return (whole * (FLOAT + s.cast + 3 * s.b + 2 * s.normed),)
+    return 2 * s.b * whole, tokens * (FLOAT + s.cast + 2 * s.b + s.normed)
+
+
+def _head(s: _Sizes, raw: int) -> tuple[float, ...]:
+    """Raw numbers as products give them, in and out of patches, and in float32; Gaussians, twice where joined."""
+    per_token = s.d * (FLOAT + s.cast) + raw * (2 * s.b + (FLOAT if s.cast else 0))
+    decoding = s.share * (s.asking * per_token + FLOAT * (DECODED_FLOATS + GAUSSIAN_FLOATS) * s.cells)
+    joined = (1 if s.share == 1 else 2) * FLOAT * GAUSSIAN_FLOATS * s.cells
+    return decoding, joined

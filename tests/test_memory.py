@@ -1,0 +1,86 @@
+"""Pieces are chosen so that a pass fits; what cannot fit is refused with what would."""
+
+import dataclasses
+import re
+
+import pytest
+import torch
+
+from ilrm_cli import memory
+from ilrm_cli.errors import InputError
+from ilrm_cli.memory import PIECE_TOKENS, Plan, fit_to_memory, fits, plan
+from ilrm_cli.model.config import PRESETS
+from ilrm_cli.model.footprint import Workload
+from tests.model.tiny import published, random_model, random_views
+
+DL3DV = PRESETS["dl3dv"].config
+WIDE = Workload(DL3DV, views=64, height=544, width=960, precision=torch.bfloat16, device="cuda")
+GB = 1_000_000_000
+
+
+def test_64_wide_views_fit_a_card_of_24_gb():
+    found = plan(WIDE, free=24 * GB)
+    assert found.footprint.total < 24 * GB
+    assert found == dataclasses.replace(plan(WIDE, free=None), free_bytes=24 * GB)  # in pieces of the usual size
+
+
+def test_32_small_views_fit_4_gb_of_ram_with_the_weights():
+    load = Workload(DL3DV, views=32, height=256, width=256)
+    assert plan(load, free=2 * GB).footprint.total < 2 * GB
+
+
+@pytest.mark.parametrize("device", PIECE_TOKENS)
+def test_less_memory_makes_smaller_pieces(device: str):
+    load = Workload(DL3DV, views=16, height=256, width=256, device=device)
+    usual = plan(load, None)
+    needed, tokens = usual.needed_bytes, usual.chunks.tokens
+    assert tokens is not None
+    assert plan(load, int(needed / memory.USABLE) + 1).chunks == usual.chunks
+    tight = plan(load, int(0.9 * needed / memory.USABLE))
+    assert tight.chunks.tokens is not None
+    assert tight.chunks.tokens < tokens
+    assert tight.needed_bytes <= 0.9 * needed
+
+
+def test_what_cannot_fit_is_refused_with_what_would():
+    free = 2 * GB
+    with pytest.raises(InputError) as refusal:
+        plan(WIDE, free)
+    words = str(refusal.value)
+    numbers = re.fullmatch(
+        r"64 views of 960x544 px need (\S+) GB of memory besides weights and photos, and 2\.0 GB are free; "
+        r"use --views (\d+) or --size (\d+)\.",
+        words,
+    )
+    assert numbers, words
+    views, side = int(numbers[2]), int(numbers[3])
+    assert float(numbers[1]) > 2
+    assert fits(dataclasses.replace(WIDE, views=views), free)
+    assert not fits(dataclasses.replace(WIDE, views=views + 1), free)
+    height = round(544 * side / 960 / 16) * 16
+    assert fits(dataclasses.replace(WIDE, width=side, height=height), free)
+
+
+def test_where_nothing_fits_nothing_is_advised():
+    with pytest.raises(InputError, match="no number of views or size fits; free memory"):
+        plan(dataclasses.replace(WIDE, views=2), free=1000)
+
+
+def test_a_model_is_set_to_what_is_free_where_its_views_are(monkeypatch: pytest.MonkeyPatch):
+    model, views = random_model(published("dl3dv")), random_views()
+    with torch.inference_mode():
+        whole = model([views])[0]
+        monkeypatch.setattr(memory, "free_bytes", lambda device: 1 << 40)
+        usual = fit_to_memory(model, views)
+        assert (model.chunks, usual.free_bytes) == (usual.chunks, 1 << 40)
+        assert usual.footprint.inputs == views.images.nbytes
+        torch.testing.assert_close(model([views])[0].means, whole.means)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
+    with pytest.raises(InputError, match="GB are free; "):
+        fit_to_memory(model, views)
+
+
+def test_a_plan_needs_what_its_pass_holds_and_some_overhead():
+    found = plan(WIDE, None)
+    assert isinstance(found, Plan)
+    assert found.needed_bytes == found.footprint.work + memory.OVERHEAD_BYTES
