@@ -8,9 +8,9 @@ is kept in our cache folder, so that only the first run on a machine waits for t
 import inspect
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,17 @@ def _pool(process_id: int, threads: int) -> ThreadPoolExecutor:
 
 def in_parallel(kernel: Callable[..., Any], total: int, share: int, *arguments: Any) -> None:
     """Run `kernel(start, stop, *arguments)` over range(total) in shares, each taken by whichever thread is free."""
-    shares = itertools.count()  # next() on it is atomic
-
-    def work() -> None:
-        while (start := next(shares) * share) < total:
-            kernel(start, min(start + share, total), *arguments)
-
+    work = partial(_take_shares, kernel, itertools.count(), share, total, arguments)
     helpers = min(thread_count(), -(-total // share)) - 1
     pending = [_pool(os.getpid(), thread_count()).submit(work) for _ in range(helpers)]
     work()
     for helper in pending:
         helper.result()
+
+
+def _take_shares(
+    kernel: Callable[..., Any], shares: Iterator[int], share: int, total: int, arguments: tuple[Any, ...]
+) -> None:
+    """What one thread does. No function within `in_parallel`: the tests' type checks would compile it in each call."""
+    while (start := next(shares) * share) < total:  # next() on a count is atomic
+        kernel(start, min(start + share, total), *arguments)
