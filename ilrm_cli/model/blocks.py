@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear, scaled_dot_product_attention
+from torch.nn.functional import gelu, linear, rms_norm, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
@@ -27,9 +27,17 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(head_width))
 
     def forward(self, x: Float[Tensor, "*batch head_width"]) -> Float[Tensor, "*batch head_width"]:
+        """Where no gradient is recorded `x` is the caller's to lose: it may come back overwritten."""
+        if torch.is_grad_enabled():
+            wide = x.float()
+            normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.EPS)
+            return normed.to(x.dtype) * self.weight.to(x.dtype)
+        if x.device.type == "cuda":
+            return rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.EPS)  # one kernel
         wide = x.float()
-        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.EPS)
-        return normed.to(x.dtype) * self.weight.to(x.dtype)
+        square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()  # three passes over x in all
+        wide *= square.div_(x.shape[-1]).add_(self.EPS).rsqrt_()
+        return wide.to(x.dtype).mul_(self.weight.to(x.dtype))
 
 
 class CrossAttention(nn.Module):

@@ -15,6 +15,15 @@ def test_head_norm_of_known_numbers():
     torch.testing.assert_close(norm(torch.tensor([3.0, 4.0])), torch.tensor([3.0, 8.0]) / 12.5**0.5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_head_norm_does_not_depend_on_gradients(dtype):
+    norm, x = HeadNorm(16), torch.randn(5, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    torch.nn.init.normal_(norm.weight)
+    recorded = norm(x)
+    with torch.no_grad():
+        torch.testing.assert_close(norm(x.clone()), recorded)
+
+
 def test_uplifted_cross_attention_against_plain_loops():
     """Each copy s of head h asks with the query channels (h * head_width + i) * 2 + s and answers into the same."""
     torch.manual_seed(0)
