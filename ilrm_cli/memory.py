@@ -14,8 +14,9 @@ from ilrm_cli.model.footprint import Footprint, Workload, footprint
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.views import Views
 
-USABLE = 0.95  # of the free memory: other programs breathe too, and allocators leave gaps
-OVERHEAD_BYTES = 64 << 20  # packed matrices and buffers of threads, which no formula of ours counts
+USABLE = 0.95  # of the free memory: other programs breathe too
+# What is held beyond the tensors: gaps that allocators leave, as measured on CPUs, packed matrices, buffers of threads.
+GAPS, OVERHEAD_BYTES = 1.2, 32 << 20
 PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual piece: more make no device faster
 LEAST_TOKENS = 1 << 8  # of a piece: products of smaller matrices are slow
 SMALLEST_LONG_SIDE_PX = 64  # nothing below is advised
@@ -66,7 +67,7 @@ def fits(load: Workload, free: int) -> bool:
 
 
 def _needed(held: Footprint) -> int:
-    return held.work + OVERHEAD_BYTES
+    return int(GAPS * held.work) + OVERHEAD_BYTES
 
 
 def _pieces(load: Workload) -> Iterator[Chunks]:

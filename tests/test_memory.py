@@ -8,7 +8,7 @@ import torch
 
 from ilrm_cli import memory
 from ilrm_cli.errors import InputError
-from ilrm_cli.memory import PIECE_TOKENS, Plan, fit_to_memory, fits, plan
+from ilrm_cli.memory import PIECE_TOKENS, fit_to_memory, fits, plan
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.footprint import Workload
 from tests.model.tiny import published, random_model, random_views
@@ -78,9 +78,3 @@ def test_a_model_is_set_to_what_is_free_where_its_views_are(monkeypatch: pytest.
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
     with pytest.raises(InputError, match="GB are free; "):
         fit_to_memory(model, views)
-
-
-def test_a_plan_needs_what_its_pass_holds_and_some_overhead():
-    found = plan(WIDE, None)
-    assert isinstance(found, Plan)
-    assert found.needed_bytes == found.footprint.work + memory.OVERHEAD_BYTES

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ilrm_cli.bench.charts import bar_chart
 from ilrm_cli.bench.timing import BenchRow
 
 JSON_NAME = "bench.json"
@@ -26,6 +27,7 @@ def encoded(found: Mapping[str, Findings], machine: Mapping[str, Any]) -> dict[s
     """Every file of a run: the figures of all suites as JSON, and what each suite drew or wrote."""
     content = {"machine": dict(machine), "suites": {name: findings.as_json() for name, findings in found.items()}}
     files = {JSON_NAME: (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()}
-    for findings in found.values():
+    for name, findings in found.items():
+        files |= {f"{name}.png": bar_chart(f"Suite {name}: ratios, with strokes at their limits", findings.rows)}
         files |= findings.files
     return files

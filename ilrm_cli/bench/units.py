@@ -1,14 +1,11 @@
 """Pieces of work that other work is measured in: the matrix product, and memory moved, of this very machine."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 MATMUL_SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices whose product is the unit: tens of ms on either
-TRIED_SIDE = 256  # of those that tell which precision is faster: CPUs without bfloat16 are 200 times slower in it
-TRIES = 3  # of them, the first to warm up
 COPIED_FLOATS = {"cpu": 1 << 26, "cuda": 1 << 28}  # of the tensor whose copy tells the bandwidth: more than any cache
 CPU = torch.device("cpu")
 
@@ -47,24 +44,6 @@ def copy_time_of(moved_bytes: float, device: torch.device = CPU) -> Unit:
     target = torch.empty_like(source)
     name = f"its {moved_bytes / 1e9:.3g} GB at the rate of copying memory"
     return Unit(name, lambda: target.copy_(source), moved_bytes / (2 * source.nbytes))
-
-
-def faster_precision(device: torch.device = CPU) -> torch.dtype:
-    """Of float32 and bfloat16, the one in which this device multiplies matrices faster, by trying small ones."""
-    if device.type == "cuda":
-        return torch.bfloat16  # every GPU since 2020
-    return min((torch.float32, torch.bfloat16), key=_tried_s)
-
-
-def _tried_s(precision: torch.dtype) -> float:
-    """The fastest of a few small products, in seconds."""
-    factor = torch.ones(TRIED_SIDE, TRIED_SIDE, dtype=precision)
-    taken = []
-    for _ in range(TRIES):
-        start = time.perf_counter()
-        factor @ factor
-        taken.append(time.perf_counter() - start)
-    return min(taken)
 
 
 def _words(precision: torch.dtype) -> str:

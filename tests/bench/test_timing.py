@@ -3,11 +3,9 @@
 import json
 import time
 
-import torch
-
 from ilrm_cli.bench.findings import Findings, encoded
 from ilrm_cli.bench.timing import Job, measure
-from ilrm_cli.bench.units import Unit, copy_time_of, faster_precision, matmul_flops, matmul_time_of
+from ilrm_cli.bench.units import Unit, copy_time_of, matmul_flops, matmul_time_of
 from ilrm_cli.progress import Step
 
 NOTHING = Unit("nothing much", lambda: time.sleep(0.01))
@@ -47,10 +45,6 @@ def test_units_state_the_work_that_they_stand_for():
     assert abs(copy.amount - 1e9 / 2**29) < 1e-3  # 2²⁶ floats, read and written
 
 
-def test_the_faster_precision_is_one_of_two():
-    assert faster_precision() in (torch.float32, torch.bfloat16)
-
-
 def test_files_hold_the_rows_of_every_suite_and_what_they_drew():
     rows = measure({"job": Job(NOTHING.run, unit=NOTHING)}, rounds=1)
     findings = Findings(tuple(rows), {"exponent": 2}, {"chart.png": b"picture"})
@@ -59,3 +53,4 @@ def test_files_hold_the_rows_of_every_suite_and_what_they_drew():
     assert (content["machine"], content["suites"]["some"]["exponent"]) == ({"threads": 1}, 2)
     assert content["suites"]["some"]["rows"][0].keys() >= {"name", "unit", "ratio", "limit", "cold_seconds", "passed"}
     assert files["chart.png"] == b"picture"
+    assert files["some.png"].startswith(b"\x89PNG")
