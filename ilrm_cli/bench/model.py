@@ -1,42 +1,139 @@
-"""The suite `model`: one pass of the full-size model with random weights."""
+"""The suite `model`: one pass of the full-size model and of the default one, against the machine's limit and others.
 
+The full-size model has random weights: speed does not depend on them.
+"""
+
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.reference import FullAttentionLayer, Reference
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
+from ilrm_cli.bench.units import Unit, matmul_time_of
 from ilrm_cli.cameras import Cameras
-from ilrm_cli.model.config import PRESETS
+from ilrm_cli.devices import resolve_precision
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.model.blocks import UpdateLayer
+from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.model.config import PRESETS, IlrmConfig
+from ilrm_cli.model.flops import Tokens, forward_stages, full_attention_stages, total_flops
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.prediction import cleaned
+from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, ignore
+from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Views
 
-MODEL_VIEWS, MODEL_SIDE_PX = 8, 256  # what the full-size model is timed on
+VIEWS, SIDE_PX = 8, 256  # what both models are timed on
+POINTS_PER_VIEW = 500  # sparse depths of the default model's views: about what structure from motion finds
+DEPTHS = (1.0, 10.0)  # near, far
+
+FLOPS_LIMIT = 1.3  # of the full model's time over its operations at the rate of the matrix product
+REFERENCE_LIMIT = 0.4  # of its time over the reference's, where the CPU multiplies bfloat16 faster
+SECONDS_LIMIT = 1.0  # of the default model's whole pass, where the CPU multiplies bfloat16 faster
+SECOND = Unit("one second", lambda: time.sleep(0.01), 100)
+CPU = torch.device("cpu")
 
 
 def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """One pass of the full-size `dl3dv` model with random weights, in both precisions."""
-    preset = PRESETS["dl3dv"]
-    model = Ilrm(preset.config).eval()
-    pose = torch.eye(4).repeat(MODEL_VIEWS, 1, 1)
-    pose[:, 0, 3] = torch.linspace(-1, 1, MODEL_VIEWS)
-    side = float(MODEL_SIDE_PX)
-    lens = torch.full((MODEL_VIEWS, 2), side)
-    views = Views(
-        torch.rand(MODEL_VIEWS, 3, MODEL_SIDE_PX, MODEL_SIDE_PX, generator=torch.Generator().manual_seed(0)),
-        Cameras(pose, lens, lens / 2, MODEL_SIDE_PX, MODEL_SIDE_PX),
+    """One pass of each model in the faster precision, and what it is compared with."""
+    precision = resolve_precision("auto", CPU)
+    words = str(precision).removeprefix("torch.")
+    config = PRESETS["dl3dv"].config
+    full, views = Ilrm(config).eval(), synthetic_views(VIEWS, SIDE_PX)
+    full.precision = precision
+    reference = Reference(config).eval()
+    reference.load_state_dict(full.state_dict())
+    stages = {
+        "update layer": forward_stages(config, VIEWS, SIDE_PX, SIDE_PX),
+        "full attention": full_attention_stages(config, VIEWS, SIDE_PX, SIDE_PX),
+    }
+    flops = {name: total_flops(found) for name, found in stages.items()}
+    scene = Prepared(_with_points(views), None, DEPTHS, Similarity(1.0, torch.eye(3), torch.zeros(3)))
+    default = load_model("default").model
+    default.precision = precision
+    default_flops = total_flops(forward_stages(default.config, VIEWS, SIDE_PX, SIDE_PX))
+    layer, full_attention = layers(config, VIEWS, SIDE_PX, precision)
+    size = f"{VIEWS} views of {SIDE_PX}x{SIDE_PX}, {words}"
+    name = f"iLRM, {PRESETS['dl3dv'].parameters / 1e6:.0f} M parameters, {size}"
+    whole, whole_job = "default model from views to a clean scene", quietly(lambda: whole_pass(default, scene))
+    fast = precision != torch.float32
+    plain = Unit("the reference in float32", quietly(lambda: reference(views)))
+    joint = Unit("a layer of full attention", full_attention)
+    jobs = {
+        name: Job(quietly(lambda: full([views])), FLOPS_LIMIT, matmul_time_of(flops["update layer"], precision)),
+        f"{name}, again": Job(quietly(lambda: full([views])), REFERENCE_LIMIT if fast else None, plain),
+        f"one update layer of it, {size}": Job(layer, unit=joint),
+        f"{whole}, {size}": Job(whole_job, unit=matmul_time_of(default_flops, precision)),
+        f"{whole}, {size}, again": Job(whole_job, SECONDS_LIMIT if fast else None, SECOND),
+    }
+    rows = measure(jobs, rounds=rounds, report=report)
+    with torch.inference_mode():
+        difference = largest_difference(full([views])[0], reference(views))
+    details = {
+        "precision": words,
+        "gflop": {"full": flops["update layer"] / 1e9, "default": default_flops / 1e9},
+        "gflop_of_full_attention": flops["full attention"] / 1e9,
+        "largest_difference_from_reference": difference,
+    }
+    return Findings(tuple(rows), details)
+
+
+def synthetic_views(count: int, side_px: int) -> Views:
+    """Noise photos, the same every time, by cameras on a line that look along z."""
+    pose = torch.eye(4).repeat(count, 1, 1)
+    pose[:, 0, 3] = torch.linspace(-1, 1, count)
+    lens = torch.full((count, 2), float(side_px))
+    images = torch.rand(count, 3, side_px, side_px, generator=torch.Generator().manual_seed(0))
+    return Views(images, Cameras(pose, lens, lens / 2, side_px, side_px))
+
+
+def whole_pass(model: Ilrm, scene: Prepared) -> object:
+    """What `prediction.predict` does, without its clock."""
+    return cleaned(model([scene.inputs], [scene.depth_range])[0], scene, model.config)
+
+
+def layers(
+    config: IlrmConfig, views: int, side_px: int, precision: torch.dtype
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """One update layer's work on a scene of this size, and that of the full-attention layer in its place."""
+    tokens = Tokens.per_view(config, side_px, side_px)
+    image_tokens = torch.randn(views, tokens.image, config.width).to(precision)
+    viewpoints = torch.randn(views, tokens.viewpoint, config.width)
+    together = torch.randn(1, views * (tokens.image + tokens.viewpoint), config.width)
+    update = UpdateLayer(config.width, config.head_width, config.uplifting, config.mlp_ratio).eval()
+    joint, clock = FullAttentionLayer(config).eval(), AttentionClock(CPU)
+    return (
+        quietly(lambda: update(viewpoints, image_tokens, views, clock), precision),
+        quietly(lambda: joint(together), precision),
     )
 
-    def one_pass(precision: torch.dtype) -> Callable[[], object]:
-        def job() -> object:
-            model.precision = precision
-            with torch.inference_mode():
-                return model([views])
 
-        return job
+def quietly(run: Callable[[], object], precision: torch.dtype = torch.float32) -> Callable[[], object]:
+    """The work without gradients, its matrix products in this precision unless it chooses one itself."""
 
-    name = f"iLRM, {preset.parameters / 1e6:.0f} M parameters, {MODEL_VIEWS} views of {MODEL_SIDE_PX}x{MODEL_SIDE_PX}"
-    precisions = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    jobs = {f"{name}, {key}": Job(one_pass(value)) for key, value in precisions.items()}
-    return Findings(tuple(measure(jobs, rounds=rounds, report=report)))
+    def work() -> object:
+        with torch.inference_mode(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            return run()
+
+    return work
+
+
+def largest_difference(ours: Gaussians, theirs: Gaussians) -> dict[str, float]:
+    """Of each field, over the largest absolute value there."""
+    pairs = {name: (value, getattr(theirs, name)) for name, value in vars(ours).items()}
+    return {name: float((a - b).abs().max() / b.abs().max()) for name, (a, b) in pairs.items()}
+
+
+def _with_points(views: Views) -> Views:
+    """As from structure from motion: a depth at some pixels of each view."""
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.zeros_like(views.images[:, 0])
+    for of_view in depth:
+        chosen = torch.randperm(of_view.numel(), generator=generator)[:POINTS_PER_VIEW]
+        of_view.view(-1)[chosen] = DEPTHS[0] + (DEPTHS[1] - DEPTHS[0]) * torch.rand(len(chosen), generator=generator)
+    return replace(views, sparse_depth=depth)
