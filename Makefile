@@ -6,7 +6,7 @@ PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 ARGS ?=
 
-.PHONY: demo film test test-slow test-gpu test-formats test-browser check bench train-cpu train-gpu hashes viewer clean
+.PHONY: demo film test test-slow test-gpu test-formats test-browser check bench scaling gpu-table train-cpu train-gpu hashes viewer clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -50,8 +50,19 @@ check: .venv/installed  ## Formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## Speed, as ratios to this machine's own matrix product
-	$(ILRM) bench
+bench: .venv/installed  ## Speed, as ratios to this machine's own limits, into out/bench
+	mkdir -p $(OUT)
+	$(ILRM) bench -o $(OUT)/bench
+
+scaling: .venv/installed  ## ilrm_cli/bench/SCALING.md: time, memory and operations over views and pixels
+	mkdir -p $(OUT)
+	$(ILRM) bench scaling -o $(OUT)/scaling
+	cp $(OUT)/scaling/SCALING.md $(OUT)/scaling/scaling_*.png ilrm_cli/bench
+
+gpu-table: .venv/installed  ## What needs a CUDA device: seconds, memory and share of the limit at the paper's sizes
+	mkdir -p $(OUT)
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
+	$(ILRM) bench gpu -o $(OUT)/gpu
 
 train-cpu: .venv/installed  ## The shipped model trained on, into runs/cpu; stop and go on at will. ARGS="--minutes 60"
 	$(ILRM) train runs/cpu --preset cpu $(ARGS)

@@ -1,5 +1,6 @@
 """What this machine's memory holds: what is free, and the most that this process has held."""
 
+import ctypes
 import os
 import resource
 import sys
@@ -86,6 +87,8 @@ class PeakWatch:
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
+        else:
+            _give_back()
         self.start_bytes = held_bytes(device)  # None where the system does not tell
         self._known = device.type == "cuda" or _forget_peak()
 
@@ -102,6 +105,13 @@ def held_bytes(device: torch.device) -> int | None:
         return torch.cuda.memory_allocated(device)
     status = PROC / "self" / "status"
     return _table_bytes(status).get("VmRSS") if status.is_file() else None
+
+
+def _give_back() -> None:
+    """Have the allocator of GNU systems return what it keeps of freed blocks, which would hide new ones."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _forget_peak() -> bool:

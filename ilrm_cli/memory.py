@@ -93,8 +93,8 @@ def _refusal(load: Workload, needed: int, free: int | None) -> str:
         ways.append(f"--size {max(smaller.width, smaller.height)}")
     advice = f"use {' or '.join(ways)}" if ways else "no number of views or size fits; free memory"
     return (
-        f"{load.views} views of {load.width}x{load.height} px need {needed / 1e9:.1f} GB of memory besides weights and "
-        f"photos, and {free / 1e9:.1f} GB are free; {advice}."
+        f"{load.views} views of {load.width}x{load.height} px need {needed / 1e9:.2f} GB of memory besides weights and "
+        f"photos, and {free / 1e9:.2f} GB are free; {advice}."
     )
 
 

@@ -48,7 +48,7 @@ def test_what_cannot_fit_is_refused_with_what_would():
         plan(WIDE, free)
     words = str(refusal.value)
     numbers = re.fullmatch(
-        r"64 views of 960x544 px need (\S+) GB of memory besides weights and photos, and 2\.0 GB are free; "
+        r"64 views of 960x544 px need (\S+) GB of memory besides weights and photos, and 2\.00 GB are free; "
         r"use --views (\d+) or --size (\d+)\.",
         words,
     )

@@ -7,7 +7,15 @@ turns with the `units` of work that a job is compared with; one module for each 
 from collections.abc import Callable
 
 from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.gpu import gpu_suite
 from ilrm_cli.bench.model import model_suite
 from ilrm_cli.bench.raster import raster_suite
+from ilrm_cli.bench.scaling import scaling_suite
 
-SUITES: dict[str, Callable[..., Findings]] = {"raster": raster_suite, "model": model_suite}
+SUITES: dict[str, Callable[..., Findings]] = {
+    "model": model_suite,
+    "raster": raster_suite,
+    "scaling": scaling_suite,
+    "gpu": gpu_suite,
+}
+ON_REQUEST = ("gpu",)  # not run unless named: it needs a CUDA device

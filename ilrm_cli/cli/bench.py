@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def bench(
-    suite: Annotated[list[str] | None, typer.Argument(help="raster, model; all if none is named.")] = None,
+    suite: Annotated[
+        list[str] | None, typer.Argument(help="model, raster, scaling or gpu; all but gpu if none is named.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A folder for bench.json and charts; files there are replaced."),
@@ -26,25 +28,27 @@ def bench(
 ) -> None:
     """Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded."""
     with face("bench", as_json, quiet) as shown:
-        import torch
-
-        from ilrm_cli.bench import SUITES
+        from ilrm_cli.bench import ON_REQUEST, SUITES
         from ilrm_cli.bench.findings import encoded
-        from ilrm_cli.devices import machine
+        from ilrm_cli.devices import machine, resolve_device, resolve_precision
         from ilrm_cli.errors import InputError
         from ilrm_cli.io.atomic import filling
         from ilrm_cli.machine_memory import peak_memory_gb
 
-        names = suite or list(SUITES)
+        names = suite or [name for name in SUITES if name not in ON_REQUEST]
         if unknown := [name for name in names if name not in SUITES]:
             raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(SUITES)}.")
+        if output:
+            with filling(output):  # what cannot be written is refused now, not after minutes
+                pass
         with shown.progress() as report:
             found = {name: SUITES[name](rounds=rounds, report=report) for name in names}
         rows = [row for findings in found.values() for row in findings.rows]
         _show(shown, rows)
         if output:
+            device = resolve_device("auto")
             with filling(output) as folder:
-                for name, content in encoded(found, machine(torch.device("cpu"), torch.float32)).items():
+                for name, content in encoded(found, machine(device, resolve_precision("auto", device))).items():
                     (folder / name).write_bytes(content)
             shown.say(f"Written to {output}.")
         peak_gb = peak_memory_gb()

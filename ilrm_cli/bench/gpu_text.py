@@ -1,0 +1,67 @@
+"""The table of the suite `gpu` as a document, the paper's figures beside ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ilrm_cli.bench.study import Case
+from ilrm_cli.bench.timing import BenchRow
+
+DOCUMENT = "GPU.md"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was found for one case."""
+
+    case: Case
+    rows: tuple[BenchRow, ...]  # none where it was refused
+    planned_gb: float | None  # weights and photos included
+    paper_seconds: float | None
+    paper_gb: float | None
+    paper_device: str | None
+    refusal: str = ""
+
+
+def document(device_name: str, lines: Sequence[Line], agreed: BenchRow, largest: float) -> str:
+    """Markdown."""
+    columns = ("views", "size", "seconds", "peak GB", "planned GB", "of matmul rate", "cold s", "paper s", "paper GB")
+    return "\n".join(
+        [
+            f"# One pass on an {device_name}" if device_name[:1] in "AEIOU" else f"# One pass on a {device_name}",
+            "",
+            "Written by `make gpu-table`. The model is the published `dl3dv` with random weights. The paper's seconds "
+            "are from an RTX 4090 up to 448x256 and from an H100 beyond. The rate is that of this device's own large "
+            "matrix product in the same precision; weights and photos are in the memory.",
+            "",
+            "| " + " | ".join(columns) + " |",
+            "|" + " --- |" * len(columns),
+            *("| " + " | ".join(_cells(line)) + " |" for line in lines),
+            "",
+            *(f"{line.case}: {line.refusal}\n" for line in lines if line.refusal),
+            *(_verdict(row) for line in lines for row in line.rows if row.limit is not None),
+            f"gsplat and the CPU rasteriser: colours of {agreed.name.split(', ', 1)[1]} differ by "
+            f"{agreed.ratio * 1e-3:.1e} on average and by {largest:.1e} at most.",
+            "",
+        ]
+    )
+
+
+def _cells(line: Line) -> list[str]:
+    case = line.case
+    if line.rows:
+        row = line.rows[0]
+        found = [f"{row.seconds:.3f}", _figure(row.peak_gb), _figure(line.planned_gb), f"{1 / row.ratio:.0%}"]
+        found.append(_figure(row.cold_seconds))
+    else:
+        found = ["does not fit", "", "", "", ""]
+    paper = "" if line.paper_seconds is None else f"{line.paper_seconds:g} ({line.paper_device})"
+    return [str(case.views), f"{case.width}x{case.height}", *found, paper, _figure(line.paper_gb)]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _verdict(row: BenchRow) -> str:
+    kept = "kept" if row.passed else "exceeded"
+    return f"Limit of {row.limit:g} times {row.unit} for {row.name}: {kept}, with {row.ratio:.3f}.\n"

@@ -1,0 +1,118 @@
+"""The suite `scaling`: what a pass takes over 2 to 256 views and 256 to 960 px, measured where it is short.
+
+One update layer of the full-size model with random weights is run and counted twelve times: its layers are alike.
+Beyond what is run, each part takes its operations at the rate measured at the largest size, and memory is what the
+planner predicts.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.noise import noise_views
+from ilrm_cli.bench.scaling_text import scaling_files
+from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_parts
+from ilrm_cli.bench.study import Case, Measured, Predicted, Study
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
+from ilrm_cli.bench.units import matmul_time_of
+from ilrm_cli.devices import resolve_device, resolve_precision
+from ilrm_cli.machine_memory import PeakWatch
+from ilrm_cli.memory import plan
+from ilrm_cli.model.config import PRESETS, IlrmConfig
+from ilrm_cli.model.flops import forward_stages, full_attention_stages, total_flops
+from ilrm_cli.model.footprint import Workload
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.progress import Report, Step, ignore
+
+FEW_VIEWS = 2  # at which sizes are compared
+VIEWS_RUN = (2, 4, 8, 16)  # at the smallest size
+SIZES_RUN = ((256, 256), (448, 256), (640, 352), (960, 544))  # (width, height) px, with few views
+VIEWS_PREDICTED = (2, 4, 8, 16, 32, 64, 128, 256)
+SIZES_PREDICTED = ((256, 256), (448, 256), (960, 544))
+MOST_ROUNDS = 2  # passes of each case, of which the faster counts: they take seconds
+
+
+def scaling_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
+    """Times, memory and operations; the document and its charts are among the files."""
+    smallest = SIZES_RUN[0]
+    cases = [Case(views, *smallest) for views in VIEWS_RUN] + [Case(FEW_VIEWS, *size) for size in SIZES_RUN[1:]]
+    study = run_study(PRESETS["dl3dv"].config, cases, min(rounds, MOST_ROUNDS), report)
+    rows = tuple(_row(measured, study) for measured in study.measured)
+    return Findings(rows, study.as_json(), scaling_files(study))
+
+
+def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Report = ignore) -> Study:
+    """Measure the cases, and predict from them."""
+    device = resolve_device("auto")
+    precision = resolve_precision("auto", device)
+    model = Ilrm(replace(config, layers=1)).eval().to(device)
+    model.precision = precision
+    measured = []
+    for number, case in enumerate(cases):
+        measured.append(_measure(model, config, case, device, rounds))
+        report(Step("scaling", number + 1, len(cases)))
+    predicted = [
+        _predict(config, Case(views, *size), measured, precision, device)
+        for size in SIZES_PREDICTED
+        for views in VIEWS_PREDICTED
+    ]
+    return Study(config, device.type, str(precision).removeprefix("torch."), tuple(measured), tuple(predicted))
+
+
+def _measure(model: Ilrm, config: IlrmConfig, case: Case, device: torch.device, rounds: int) -> Measured:
+    """One layer's pass in the pieces that the planner chooses, as the whole model's."""
+    views = noise_views(case.views, case.width, case.height, device)
+    load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
+    model.chunks = plan(load, None).chunks
+    flops = total_flops(forward_stages(config, case.views, case.height, case.width))
+    unit = matmul_time_of(flops, model.precision, device)
+    best: Measured | None = None
+    for _ in range(rounds):
+        unit_s, watch = unit.amount * seconds(unit.run, device), PeakWatch(device)
+        with timed_parts(model, device) as parts, torch.inference_mode():
+            spent = seconds(lambda: model([views]), device)
+        peak = watch.peak_bytes()
+        work = None if peak is None or watch.start_bytes is None else peak - watch.start_bytes
+        layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
+        whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
+        rest = spent - sum(parts.seconds.values())
+        found = Measured(case, sum(whole.values()) + rest, rest, whole, flops, unit_s, work, _needed(load))
+        best = found if best is None or found.seconds < best.seconds else best
+    assert best is not None, "at least one round"
+    return best
+
+
+def _predict(
+    config: IlrmConfig, case: Case, measured: Sequence[Measured], precision: torch.dtype, device: torch.device
+) -> Predicted:
+    """From the operations of each part and the rate of that part where the most of them were measured."""
+    stages = forward_stages(config, case.views, case.height, case.width)
+    parts = {part: flops / part_rate(config, measured, part) for part, flops in part_flops(stages).items()}
+    largest = max(measured, key=lambda m: m.case.pixels)
+    rest = largest.rest_seconds * case.pixels / largest.case.pixels
+    full = total_flops(full_attention_stages(config, case.views, case.height, case.width))
+    needed = _needed(Workload(config, case.views, case.height, case.width, precision, device.type))
+    return Predicted(case, sum(parts.values()) + rest, parts, total_flops(stages), full, needed)
+
+
+def part_rate(config: IlrmConfig, measured: Sequence[Measured], part: PartName) -> float:
+    """Operations per second of a part, in the case in which it has most of them."""
+    counted = [
+        (part_flops(forward_stages(config, m.case.views, m.case.height, m.case.width))[part], m) for m in measured
+    ]
+    flops, case = max(counted, key=lambda pair: pair[0])
+    return flops / max(case.part_seconds[part], math.ulp(1.0))
+
+
+def _needed(load: Workload) -> int:
+    return plan(load, None).needed_bytes
+
+
+def _row(measured: Measured, study: Study) -> BenchRow:
+    peak = None if measured.work_bytes is None else measured.work_bytes / 1e9
+    name = f"{measured.case}, {study.config.layers} layers from one"
+    unit = f"its operations at the {study.precision} matmul rate"
+    return BenchRow(name, measured.seconds, unit, measured.seconds / measured.matmul_seconds, peak_gb=peak)

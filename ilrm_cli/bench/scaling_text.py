@@ -1,0 +1,212 @@
+"""The document of the scaling study: its tables and charts, from its figures."""
+
+from collections.abc import Iterable, Sequence
+
+from ilrm_cli.bench.charts import Line, line_chart
+from ilrm_cli.bench.stages import PARTS
+from ilrm_cli.bench.study import Case, Measured, Predicted, Study, exponent, grouped_flops, takeover_views
+
+MANY_VIEWS = 1000  # at which groups are weighed
+GROUPS = (8, 16, 32, 64)  # views that attend to each other
+DOCUMENT = "SCALING.md"
+
+
+def scaling_files(study: Study) -> dict[str, bytes]:
+    """The document and the charts that it shows."""
+    charts = {
+        "scaling_time_views.png": _over_views(study),
+        "scaling_time_pixels.png": _over_pixels(study),
+        "scaling_flops.png": _flops(study),
+        "scaling_memory.png": _memory(study),
+    }
+    return {DOCUMENT: _document(study, list(charts)).encode(), **charts}
+
+
+def _document(study: Study, charts: Sequence[str]) -> str:
+    many = [_many_views(study, *size) for size in _sizes(study)]
+    return "\n".join(
+        [
+            "# How the cost of a pass grows",
+            "",
+            f"Written by `make scaling`, on {'a GPU' if study.device == 'cuda' else 'a CPU'} in {study.precision}. "
+            f"The model is the published `dl3dv` with random weights; one of its {study.config.layers} layers was run "
+            "and counted as often, since all are alike. Charts are solid where a pass was run and dashed where it is "
+            "predicted: from the operations of each part (`model/flops.py`) at the rate measured at the largest size, "
+            "and from the memory planner (`model/footprint.py`).",
+            "",
+            "## Measured",
+            "",
+            *_table(
+                ("views", "size", "seconds", "TFLOP", "of matmul rate", "memory GB", "planned GB", *PARTS, "rest"),
+                (_measured_row(m) for m in study.measured),
+            ),
+            "",
+            "Parts in percent of the time. The rate is that of the machine's own large matrix product in the same "
+            "precision, measured right before. Memory is what a pass holds beside weights and photos.",
+            "",
+            f"![Time over views]({charts[0]})",
+            f"![Time over pixels]({charts[1]})",
+            "",
+            "## Exponents",
+            "",
+            "Time grows as views, or pixels of a view, to the power of:",
+            "",
+            *_table(("part", "views", "pixels", "views, operations from 128 to 256"), _exponent_rows(study)),
+            "",
+            "Cross attention reads each view by itself: linear in views, and quadratic in the pixels of a view as far "
+            "as attention outweighs its projections. Self attention is quadratic in both, as far as it outweighs its "
+            "own projections.",
+            "",
+            "## Predicted",
+            "",
+            *_table(
+                ("views", "size", "seconds", "TFLOP", "joint attention, TFLOP", "times ours", "memory GB"),
+                (_predicted_row(p) for p in study.predicted),
+            ),
+            "",
+            "Joint attention is the variant of the same size in which image and viewpoint tokens of all views attend "
+            "to each other, two blocks for each layer.",
+            "",
+            f"![Operations over views]({charts[2]})",
+            f"![Memory over views]({charts[3]})",
+            "",
+            "## Where self attention takes over",
+            "",
+            "Of all operations, self attention (without its projections) is more than half from:",
+            "",
+            *_table(
+                ("size", "views"), ([f"{w}x{h}", f"{takeover_views(study.config, w, h):.0f}"] for w, h in _sizes(study))
+            ),
+            "",
+            f"## What groups would buy at {MANY_VIEWS:,} views",
+            "",
+            "Self attention only among groups of views, neighbours in one layer and every n-th view in the next, "
+            "connects any two views in two layers as long as groups are no smaller than their number. Operations of a "
+            "whole pass in TFLOP, and how many times fewer they are:",
+            "",
+            *_table(("size", "all views", *(f"groups of {group}" for group in GROUPS)), many),
+            "",
+        ]
+    )
+
+
+def _measured_row(m: Measured) -> list[str]:
+    case = m.case
+    memory = "" if m.work_bytes is None else f"{m.work_bytes / 1e9:.2f}"
+    shares = [f"{m.part_seconds[part] / m.seconds:.0%}" for part in PARTS]
+    figures = [f"{m.seconds:.1f}", f"{m.flops / 1e12:.2f}", f"{m.matmul_seconds / m.seconds:.0%}", memory]
+    planned = f"{m.planned_bytes / 1e9:.2f}"
+    return [
+        str(case.views),
+        f"{case.width}x{case.height}",
+        *figures,
+        planned,
+        *shares,
+        f"{m.rest_seconds / m.seconds:.0%}",
+    ]
+
+
+def _predicted_row(p: Predicted) -> list[str]:
+    full, ours = p.full_attention_flops / 1e12, p.flops / 1e12
+    figures = [f"{p.seconds:.3g}", f"{ours:.3g}", f"{full:.3g}", f"{full / ours:.1f}", f"{p.planned_bytes / 1e9:.1f}"]
+    return [str(p.case.views), f"{p.case.width}x{p.case.height}", *figures]
+
+
+def _exponent_rows(study: Study) -> Iterable[list[str]]:
+    over_views, over_pixels = _series(study)
+    last, end = _at(study, 128), _at(study, 256)
+    for part in PARTS:
+        views = exponent([(m.case.views, m.part_seconds[part]) for m in over_views])
+        pixels = exponent([(m.case.pixels, m.part_seconds[part]) for m in over_pixels])
+        far = exponent([(p.case.views, p.part_seconds[part]) for p in (last, end)])
+        yield [part, f"{views:.2f}", f"{pixels:.2f}", f"{far:.2f}"]
+    whole = [exponent([(m.case.views, m.seconds) for m in over_views])]
+    whole.append(exponent([(m.case.pixels, m.seconds) for m in over_pixels]))
+    whole.append(exponent([(p.case.views, p.seconds) for p in (last, end)]))
+    yield ["whole pass", *(f"{power:.2f}" for power in whole)]
+
+
+def _many_views(study: Study, width: int, height: int) -> list[str]:
+    case = Case(MANY_VIEWS, width, height)
+    everything = grouped_flops(study.config, case, None)
+    row = [f"{width}x{height}", f"{everything / 1e12:,.0f}"]
+    for group in GROUPS:
+        flops = grouped_flops(study.config, case, group)
+        row.append(f"{flops / 1e12:,.0f} ({everything / flops:.1f} times)")
+    return row
+
+
+def _series(study: Study) -> tuple[list[Measured], list[Measured]]:
+    """What was measured at the smallest size over views, and at the fewest views over sizes."""
+    smallest = min(m.case.width * m.case.height for m in study.measured)
+    fewest = min(m.case.views for m in study.measured)
+    over_views = [m for m in study.measured if m.case.width * m.case.height == smallest]
+    return over_views, [m for m in study.measured if m.case.views == fewest]
+
+
+def _sizes(study: Study) -> list[tuple[int, int]]:
+    return list(dict.fromkeys((p.case.width, p.case.height) for p in study.predicted))
+
+
+def _at(study: Study, views: int) -> Predicted:
+    """At the smallest size."""
+    return next(p for p in study.predicted if p.case.views == views)
+
+
+def _over_views(study: Study) -> bytes:
+    over_views, _ = _series(study)
+    width, height = _sizes(study)[0]
+    beyond = [p for p in study.predicted if (p.case.width, p.case.height) == (width, height)]
+    shown: list[Measured | Predicted] = [*over_views]
+    shown += [p for p in beyond if p.case.views > over_views[-1].case.views]
+    lines = [
+        Line(
+            part,
+            tuple((float(found.case.views), max(found.part_seconds[part], 1e-3)) for found in shown),
+            measured=len(over_views),
+        )
+        for part in PARTS
+    ]
+    return line_chart(f"Time of a pass over views of {width}x{height}", "views", "seconds", lines)
+
+
+def _over_pixels(study: Study) -> bytes:
+    _, over_pixels = _series(study)
+    views = over_pixels[0].case.views
+    lines = [Line(part, tuple((_thousands(m), max(m.part_seconds[part], 1e-3)) for m in over_pixels)) for part in PARTS]
+    return line_chart(f"Time of a pass over pixels, {views} views", "thousands of pixels in a view", "seconds", lines)
+
+
+def _thousands(measured: Measured) -> float:
+    return round(measured.case.width * measured.case.height / 1000)
+
+
+def _flops(study: Study) -> bytes:
+    width, height = _sizes(study)[-1]
+    found = [p for p in study.predicted if (p.case.width, p.case.height) == (width, height)]
+    ours = tuple((float(p.case.views), p.flops / 1e12) for p in found)
+    joint = tuple((float(p.case.views), p.full_attention_flops / 1e12) for p in found)
+    grouped = tuple((float(p.case.views), grouped_flops(study.config, p.case, GROUPS[-2]) / 1e12) for p in found)
+    lines = [Line("joint attention", joint, 0), Line("iLRM", ours, 0), Line(f"groups of {GROUPS[-2]}", grouped, 0)]
+    return line_chart(f"Operations of a pass over views of {width}x{height}", "views", "TFLOP", lines)
+
+
+def _memory(study: Study) -> bytes:
+    lines = [
+        Line(
+            f"{width}x{height}",
+            tuple(
+                (float(p.case.views), p.planned_bytes / 1e9)
+                for p in study.predicted
+                if (p.case.width, p.case.height) == (width, height)
+            ),
+            measured=0,
+        )
+        for width, height in _sizes(study)
+    ]
+    return line_chart("Memory of a pass, beside weights and photos, at most", "views", "GB", lines)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
