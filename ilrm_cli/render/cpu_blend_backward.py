@@ -8,15 +8,37 @@ of the finished pixel and loses w_i u_i at each step, so nothing but the images 
 import numpy as np
 
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_blend import BATCH, LIGHT, LOWEST, OFFSET, PLANE, ZERO, fetch, is_finished, reached, start_tile
 from ilrm_cli.render.cpu_jit import inlined, kernel
-from ilrm_cli.render.cpu_layout import LOG2_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, RECORD_COLUMNS, STRIP, TILE
-from ilrm_cli.render.cpu_math import HALF, ONE, exp2_of_negative
+from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, SUM_COLUMNS, TILE
+from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
+from ilrm_cli.render.cpu_reach import BATCH, WORK_LENGTH, fetch, list_work, reached_blocks
+from ilrm_cli.render.cpu_tile import (
+    ALL_BLOCKS,
+    BLOCK_X,
+    BLOCK_Y,
+    HEADER,
+    LANE_X,
+    LANE_Y,
+    LIGHT,
+    MAX,
+    MIN,
+    NUMBERS,
+    OPEN,
+    ZERO,
+    place_of,
+    start_kernel,
+    start_tile,
+    unfinished_blocks,
+)
 
-# Planes of a tile's working memory after LIGHT and OFFSET: upstream gradients, `rest`, and rows of lanes.
-D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST, LANES, PLANES = range(2, 10)
-# Rows of 16 sums in plane LANES, one sum per column of the tile.
-V, VY, VYY, LANE_RED, LANE_GREEN, LANE_BLUE, LANE_DEPTH, LANE_ROWS = range(8)
+# Planes of a block after LIGHT: upstream gradients and `rest`.
+D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST = (LIGHT + LANES * i for i in range(1, 7))
+STRIDE = 7 * LANES
+
+# After the blocks: dL/dsigma and weight of the block at hand, and the sums of one Gaussian, each in half as many lanes.
+V, WEIGHT, SUMS = (HEADER + BLOCKS * STRIDE + LANES * i for i in range(3))
+FOLD = LANES // 2
+WORK_SIZE = SUMS + SUM_COLUMNS * FOLD
 
 
 @inlined
@@ -25,97 +47,103 @@ def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_dept
     height, width = alpha.shape
     for row in range(min(TILE, height - top)):
         for column in range(min(TILE, width - left)):
-            pixel, y, x = row * TILE + column, top + row, left + column
+            pixel, y, x = place_of(row, column, STRIDE), top + row, left + column
             covered = alpha[y, x]
             inverse = ONE / covered if covered > ZERO else ZERO
             red, green, blue = d_color[0, y, x], d_color[1, y, x], d_color[2, y, x]
-            work[D_RED * PLANE + pixel] = red
-            work[D_GREEN * PLANE + pixel] = green
-            work[D_BLUE * PLANE + pixel] = blue
-            work[D_DEPTH * PLANE + pixel] = d_depth[y, x] * inverse
-            work[D_ALPHA * PLANE + pixel] = d_alpha[y, x] - d_depth[y, x] * depth[y, x] * inverse
+            work[D_RED + pixel] = red
+            work[D_GREEN + pixel] = green
+            work[D_BLUE + pixel] = blue
+            work[D_DEPTH + pixel] = d_depth[y, x] * inverse
+            work[D_ALPHA + pixel] = d_alpha[y, x] - d_depth[y, x] * depth[y, x] * inverse
             worth = red * color[0, y, x] + green * color[1, y, x] + blue * color[2, y, x]
-            work[REST * PLANE + pixel] = worth + d_alpha[y, x] * covered
+            work[REST + pixel] = worth + d_alpha[y, x] * covered
 
 
 @inlined
-def blend_strip_backward(work, row, left, batch, at_record, dx0, dy):
-    """Replay one Gaussian on 8 pixels of a row from column `left` on; add its gradients to the sums of each column."""
-    a, b = batch[at_record + at.XX], batch[at_record + at.XY] * dy
-    peak = batch[at_record + at.LOG2_OPACITY] - batch[at_record + at.YY] * dy * dy
-    red, green = batch[at_record + at.RED], batch[at_record + at.GREEN]
-    blue, depth = batch[at_record + at.BLUE], batch[at_record + at.DEPTH]
-    base = (row * TILE + left) & (PLANE - STRIP)  # the masks tell the compiler that these are not negative
-    lanes = LANES * PLANE + (left & STRIP)
-    for lane in range(STRIP):
-        dx = work[OFFSET * PLANE + (left & STRIP) + lane] + dx0
-        power = max(peak - dx * (a * dx + b), LOWEST)
-        free = exp2_of_negative(power)
-        alpha = min(free, MAX_ALPHA)
-        alpha = alpha if power >= LOG2_MIN_ALPHA else ZERO
-        before = work[LIGHT * PLANE + base + lane]
+def replay_block(work, batch, n, block, x, y):
+    """Blend Gaussian n of the batch again with one block, (x, y) from its mean; sets planes V and WEIGHT."""
+    a, b, c = batch[at.XX * BATCH + n], batch[at.XY * BATCH + n], batch[at.YY * BATCH + n]
+    peak = batch[at.LOG2_OPACITY * BATCH + n]
+    red, green = batch[at.RED * BATCH + n], batch[at.GREEN * BATCH + n]
+    blue, depth = batch[at.BLUE * BATCH + n], batch[at.DEPTH * BATCH + n]
+    e1, e2, e3 = work[NUMBERS], work[NUMBERS + 1], work[NUMBERS + 2]
+    e4, e5, most, least, still_open = work[NUMBERS + 3], work[NUMBERS + 4], work[MAX], work[MIN], work[OPEN]
+    base = block * STRIDE
+    for lane in range(LANES):
+        dx, dy = work[LANE_X + lane] + x, work[LANE_Y + lane] + y
+        power = peak - c * dy * dy - dx * (a * dx + b * dy)
+        free = exp2_of_negative(power, e1, e2, e3, e4, e5)
+        alpha = min(free, most)
+        alpha = alpha if power >= least else ZERO
+        before = work[LIGHT + base + lane]
         after = before * (ONE - alpha)
-        seen = after > MIN_TRANSMITTANCE
+        seen = after > still_open
         alpha = alpha if seen else ZERO
         weight = alpha * before
-        work[LIGHT * PLANE + base + lane] = after if seen else -abs(before)
-        d_red, d_green = work[D_RED * PLANE + base + lane], work[D_GREEN * PLANE + base + lane]
-        d_blue, d_depth = work[D_BLUE * PLANE + base + lane], work[D_DEPTH * PLANE + base + lane]
-        worth = red * d_red + green * d_green + blue * d_blue + depth * d_depth + work[D_ALPHA * PLANE + base + lane]
-        rest = work[REST * PLANE + base + lane] - weight * worth
-        work[REST * PLANE + base + lane] = rest
-        v = alpha / (ONE - alpha) * rest - weight * worth  # dL/dsigma, with alpha = opacity exp(-sigma)
-        v = v if free <= MAX_ALPHA else ZERO
-        work[lanes + V * TILE + lane] += v
-        work[lanes + VY * TILE + lane] += v * dy
-        work[lanes + VYY * TILE + lane] += v * dy * dy
-        work[lanes + LANE_RED * TILE + lane] += weight * d_red
-        work[lanes + LANE_GREEN * TILE + lane] += weight * d_green
-        work[lanes + LANE_BLUE * TILE + lane] += weight * d_blue
-        work[lanes + LANE_DEPTH * TILE + lane] += weight * d_depth
+        work[LIGHT + base + lane] = after if seen else -abs(before)
+        unit = red * work[D_RED + base + lane] + green * work[D_GREEN + base + lane] + work[D_ALPHA + base + lane]
+        unit += blue * work[D_BLUE + base + lane] + depth * work[D_DEPTH + base + lane]
+        worth = weight * unit
+        rest = work[REST + base + lane] - worth
+        work[REST + base + lane] = rest
+        v = alpha / (ONE - alpha) * rest - worth  # dL/dsigma, with alpha = opacity exp(-sigma)
+        work[V + lane] = v if free <= most else ZERO
+        work[WEIGHT + lane] = weight
 
 
 @inlined
-def store_sums(work, dx0, sums, entry):
-    """Add up the columns' sums of one Gaussian: moments of v in dx and dy, and the gradients of colour and depth."""
-    v0, vx, vy, vxx, vxy, vyy = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-    red, green, blue, depth = ZERO, ZERO, ZERO, ZERO
-    for lane in range(TILE):
-        dx = work[OFFSET * PLANE + lane] + dx0
-        v, v_dy = work[LANES * PLANE + V * TILE + lane], work[LANES * PLANE + VY * TILE + lane]
-        v0 += v
-        vx += v * dx
-        vxx += v * dx * dx
-        vy += v_dy
-        vxy += v_dy * dx
-        vyy += work[LANES * PLANE + VYY * TILE + lane]
-        red += work[LANES * PLANE + LANE_RED * TILE + lane]
-        green += work[LANES * PLANE + LANE_GREEN * TILE + lane]
-        blue += work[LANES * PLANE + LANE_BLUE * TILE + lane]
-        depth += work[LANES * PLANE + LANE_DEPTH * TILE + lane]
-    sums[entry, at.SUM_V], sums[entry, at.SUM_VX], sums[entry, at.SUM_VY] = v0, vx, vy
-    sums[entry, at.SUM_VXX], sums[entry, at.SUM_VXY], sums[entry, at.SUM_VYY] = vxx, vxy, vyy
-    sums[entry, at.SUM_RED], sums[entry, at.SUM_GREEN], sums[entry, at.SUM_BLUE], sums[entry, at.SUM_DEPTH] = (
-        red,
-        green,
-        blue,
-        depth,
-    )
+def add_block(work, block, x, y):
+    """Add what `replay_block` found to the Gaussian's sums; two pixels share a lane: half the memory is touched."""
+    base = block * STRIDE
+    for lane in range(FOLD):
+        dx0, dy0 = work[LANE_X + lane] + x, work[LANE_Y + lane] + y
+        dx1, dy1 = work[LANE_X + FOLD + lane] + x, work[LANE_Y + FOLD + lane] + y
+        v0, v1 = work[V + lane], work[V + FOLD + lane]
+        w0, w1 = work[WEIGHT + lane], work[WEIGHT + FOLD + lane]
+        p, q = base + lane, base + FOLD + lane
+        work[SUMS + at.SUM_V * FOLD + lane] += v0 + v1
+        work[SUMS + at.SUM_VX * FOLD + lane] += v0 * dx0 + v1 * dx1
+        work[SUMS + at.SUM_VY * FOLD + lane] += v0 * dy0 + v1 * dy1
+        work[SUMS + at.SUM_VXX * FOLD + lane] += v0 * dx0 * dx0 + v1 * dx1 * dx1
+        work[SUMS + at.SUM_VXY * FOLD + lane] += v0 * dx0 * dy0 + v1 * dx1 * dy1
+        work[SUMS + at.SUM_VYY * FOLD + lane] += v0 * dy0 * dy0 + v1 * dy1 * dy1
+        work[SUMS + at.SUM_RED * FOLD + lane] += w0 * work[D_RED + p] + w1 * work[D_RED + q]
+        work[SUMS + at.SUM_GREEN * FOLD + lane] += w0 * work[D_GREEN + p] + w1 * work[D_GREEN + q]
+        work[SUMS + at.SUM_BLUE * FOLD + lane] += w0 * work[D_BLUE + p] + w1 * work[D_BLUE + q]
+        work[SUMS + at.SUM_DEPTH * FOLD + lane] += w0 * work[D_DEPTH + p] + w1 * work[D_DEPTH + q]
 
 
 @inlined
-def blend_gaussian_backward(work, batch, at_record, left, top, sums, entry):
-    """Replay one Gaussian on the pixels it reaches of the tile with corner (left, top); write row `entry` of sums."""
-    mean_x, mean_y = batch[at_record + at.MEAN_X], batch[at_record + at.MEAN_Y]
-    dx0, dy0 = np.float32(left) + HALF - mean_x, np.float32(top) + HALF - mean_y
-    first, last = reached(mean_y, batch[at_record + at.REACH_Y], top)
-    first_column, last_column = reached(mean_x, batch[at_record + at.REACH_X], left)
-    for i in range(LANE_ROWS * TILE):
-        work[LANES * PLANE + i] = ZERO
-    for strip in range(first_column // STRIP, (last_column + STRIP - 1) // STRIP):
-        for row in range(first, last):
-            blend_strip_backward(work, row, strip * STRIP, batch, at_record, dx0, dy0 + np.float32(row))
-    store_sums(work, dx0, sums, entry)
+def blend_batch_backward(work, batch, reached, listed, ends, count, found):
+    """Replay a batch; row n of `found` becomes the sums of Gaussian n, if it reaches any block."""
+    i = 0
+    for n in range(count):
+        if reached[n] == 0:
+            continue
+        for k in range(SUM_COLUMNS * FOLD):
+            work[SUMS + k] = ZERO
+        while i < ends[n]:
+            block = listed[i] & (BLOCKS - 1)
+            x = work[BLOCK_X + block] - batch[at.MEAN_X * BATCH + n]
+            y = work[BLOCK_Y + block] - batch[at.MEAN_Y * BATCH + n]
+            replay_block(work, batch, n, block, x, y)
+            add_block(work, block, x, y)
+            i += 1
+        for column in range(SUM_COLUMNS):
+            total = ZERO
+            for lane in range(FOLD):
+                total += work[SUMS + column * FOLD + lane]
+            found[n, column] = total
+
+
+@inlined
+def find_entries(slots, first, count, tiles, first_entry, column, row, entries):
+    """Rows of `sums` for entries first:first + count of one tile; a loop of its own for what `fetch` has one for."""
+    for n in range(count):
+        slot = slots[first + n]
+        nth = (row - tiles[slot, 1]) * (tiles[slot, 2] - tiles[slot, 0]) + column - tiles[slot, 0]
+        entries[n] = first_entry[slot] + nth
 
 
 @kernel
@@ -123,22 +151,34 @@ def blend_tiles_backward(
     start, stop, columns, starts, slots, records, tiles, first_entry,
     color, alpha, depth, d_color, d_alpha, d_depth, sums,
 ):  # fmt: skip
-    """Write the sums of every (Gaussian, tile) of tiles start:stop, a Gaussian's tiles side by side in `sums`."""
+    """Write the sums of every (Gaussian, tile) of tiles start:stop, a Gaussian's tiles side by side in `sums`.
+
+    Rows of Gaussians that reach no unfinished pixel stay as they are.
+    """
     height, width = alpha.shape
-    work = np.empty(PLANES * PLANE, np.float32)
+    work = np.empty(WORK_SIZE, np.float32)
     batch = np.empty(BATCH * RECORD_COLUMNS, np.float32)
+    reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
+    listed = np.empty(WORK_LENGTH, np.int32)
+    entries, found = np.empty(BATCH, np.int64), np.empty((BATCH, SUM_COLUMNS), np.float32)
+    start_kernel(work)
     for tile in range(start, stop):
         column, row = tile % columns, tile // columns
         left, top = column * TILE, row * TILE
-        work[:] = ZERO
-        start_tile(work, left, top, width, height)
+        start_tile(work, STRIDE, left, top, width, height)
         load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_depth)
+        alive = ALL_BLOCKS
         for first in range(starts[tile], starts[tile + 1], BATCH):
-            last = min(first + BATCH, starts[tile + 1])
-            fetch(records, slots, first, last, batch)
-            for n in range(last - first):
-                slot = slots[first + n]
-                nth = (row - tiles[slot, 1]) * (tiles[slot, 2] - tiles[slot, 0]) + column - tiles[slot, 0]
-                blend_gaussian_backward(work, batch, n * RECORD_COLUMNS, left, top, sums, first_entry[slot] + nth)
-            if is_finished(work):
+            count = min(BATCH, starts[tile + 1] - first)
+            fetch(records, slots, first, first + count, batch)
+            find_entries(slots, first, count, tiles, first_entry, column, row, entries)
+            reached_blocks(batch, count, left, top, alive, reached)
+            list_work(reached, count, listed, ends)
+            blend_batch_backward(work, batch, reached, listed, ends, count, found)
+            for n in range(count):
+                if reached[n] != 0:
+                    for k in range(SUM_COLUMNS):
+                        sums[entries[n], k] = found[n, k]
+            alive = unfinished_blocks(work, STRIDE)
+            if alive == 0:
                 break

@@ -3,7 +3,9 @@
 import numpy as np
 
 TILE = 16  # px, side of a tile
-STRIP = 8  # px, columns handled at once: one AVX register
+BLOCK = 4  # px, side of a block: what is blended at once
+LANES = BLOCK * BLOCK  # pixels of a block: two AVX registers, or one of AVX-512
+BLOCKS = (TILE // BLOCK) ** 2  # of a tile, in row-major order
 
 # One row per visible Gaussian: what the tile kernels need of it. With d = pixel - mean in px, the exponent is
 # log2(alpha) = LOG2_OPACITY - (XX dx² + XY dx dy + YY dy²).

@@ -9,9 +9,7 @@ ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
 TINY = np.float32(1e-12)  # as torch.nn.functional.normalize
 
 # 2^f on (-1, 0]: 1 + f (E1 + f (E2 + ...)), minimax in relative error (8e-8), exact at 0.
-E1, E2, E3, E4, E5 = (
-    np.float32(c) for c in (0.69314372113, 0.24018014275, 0.055297357837, 0.0092057976512, 0.00094490342648)
-)
+EXP2 = tuple(np.float32(c) for c in (0.69314372113, 0.24018014275, 0.055297357837, 0.0092057976512, 0.00094490342648))
 EXPONENT_BIAS, MANTISSA_BITS = np.int32(127), np.int32(1 << 23)
 
 C0, C1 = np.float32(harmonics.SH_C0), np.float32(harmonics.SH_C1)
@@ -26,12 +24,15 @@ def dot(a, b):
 
 
 @inlined
-def exp2_of_negative(power):
-    """2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest."""
+def exp2_of_negative(power, e1, e2, e3, e4, e5):
+    """2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest.
+
+    The factors are EXP2, from wherever they are at hand. Below -126 it is any number, infinity and NaN among them.
+    """
     whole = np.int32(power)
     f = power - np.float32(whole)
     scale = np.int32((whole + EXPONENT_BIAS) * MANTISSA_BITS).view(np.float32)
-    return scale * (ONE + f * (E1 + f * (E2 + f * (E3 + f * (E4 + f * E5)))))
+    return scale * (ONE + f * (e1 + f * (e2 + f * (e3 + f * (e4 + f * e5)))))
 
 
 @inlined
