@@ -163,6 +163,7 @@ class Ilrm(nn.Module):
 
 def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=INIT_STD)
+        if not module.weight.is_meta:  # where drawing numbers has no effect and imports PyTorch's compiler: seconds
+            nn.init.normal_(module.weight, std=INIT_STD)
     elif isinstance(module, (nn.LayerNorm, HeadNorm)):
         nn.init.ones_(module.weight)

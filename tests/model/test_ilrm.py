@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.progress import Step
 from tests.model.tiny import MATCHED, published, random_model, random_views
@@ -99,3 +100,16 @@ def test_mini_batch_reading_is_for_training_only():
     assert not torch.equal(model([views])[0].means, half.means)
     model.read_every = 1
     torch.testing.assert_close(model([views])[0].means, full.means)
+
+
+def test_no_numbers_are_drawn_for_a_model_that_weights_will_fill(monkeypatch):
+    """On the device "meta" PyTorch takes its compiler for that, whose import takes seconds."""
+
+    def never(*args, **kwargs):
+        raise AssertionError("numbers are drawn")
+
+    monkeypatch.setattr(torch.nn.init, "normal_", never)
+    with torch.device("meta"):
+        assert Ilrm(MATCHED).head.linear.weight.is_meta
+    with pytest.raises(AssertionError, match="are drawn"):
+        Ilrm(MATCHED)
