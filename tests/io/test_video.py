@@ -1,5 +1,6 @@
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.video import check_video_output, write_video
+from ilrm_cli.io.video import WAITING, check_video_output, write_behind, write_video
 
 
 def moving_bar(count: int, width: int = 64, height: int = 48) -> Iterator[ndarray]:
@@ -78,6 +79,51 @@ def test_png_frames_are_lossless(tmp_path: Path, name: str) -> None:
     assert names == [f"{stem}000{i}.png" for i in range(3)]
     for file, written in zip(names, moving_bar(3), strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / file)), written)
+
+
+def test_a_frame_is_written_while_the_next_is_drawn_and_few_wait() -> None:
+    drawing_second, drawn, written = threading.Event(), [], []
+
+    def frames() -> Iterator[ndarray]:
+        for i in range(12):
+            if i == 1:
+                drawing_second.set()
+            drawn.append(i)
+            yield np.full((2, 2, 3), i, np.uint8)
+
+    def write(frame: ndarray) -> None:
+        assert drawing_second.wait(timeout=20)  # the first frame is not finished before the second is begun
+        assert len(drawn) - len(written) <= WAITING + 2
+        written.append(int(frame[0, 0, 0]))
+
+    assert write_behind(write, frames()) == 12
+    assert written == list(range(12))
+
+
+def test_what_the_writer_raises_is_raised_and_ends_it() -> None:
+    written: list[int] = []
+
+    def write(frame: ndarray) -> None:
+        written.append(1)
+        if len(written) == 3:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        write_behind(write, moving_bar(14))
+    assert len(written) < 3 + WAITING + 1
+    assert not any(thread.name.startswith("ilrm-video") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a"])
+def test_an_interrupt_leaves_nothing(tmp_path: Path, name: str) -> None:
+    def interrupted() -> Iterator[ndarray]:
+        yield from moving_bar(4)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(tmp_path / name, interrupted(), fps=10.0)
+    assert list(tmp_path.rglob("*")) == []
+    assert not any(thread.name.startswith("ilrm-video") for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "a"])
