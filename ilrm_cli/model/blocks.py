@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear, rms_norm, scaled_dot_product_attention
+from torch.nn.functional import gelu, linear, rms_norm
 from torch.utils.checkpoint import checkpoint
 
+from ilrm_cli.model.attention import attention
 from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
 from ilrm_cli.model.timing import AttentionClock
 
@@ -57,6 +58,7 @@ class CrossAttention(nn.Module):
         self.v = nn.Linear(width, width, bias=False)
         self.proj = nn.Linear(width * uplifting, width, bias=False)
         self.q_norm, self.k_norm = HeadNorm(head_width), HeadNorm(head_width)
+        self.attend = attention  # studies put other functions in its place
 
     def forward(
         self, tokens: Float[Tensor, "view token dim"], image_tokens: Float[Tensor, "view pixel_token dim"]
@@ -65,7 +67,7 @@ class CrossAttention(nn.Module):
         q = q.unflatten(-1, (self.uplifting, -1, self.head_width)).flatten(1, 2)  # [V, T*s, heads, c]
         k = self.k(image_tokens).unflatten(-1, (-1, self.head_width))  # [V, P, heads, c]
         v = self.v(image_tokens).unflatten(-1, (-1, self.head_width))
-        read = attention(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
+        read = self.attend(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
         read = read.unflatten(1, (-1, self.uplifting)).flatten(2)
         return linear(read, self._copies_first(self.proj.weight.T).T)
 
@@ -86,6 +88,7 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width, bias=False)
         self.q_norm, self.k_norm = HeadNorm(head_width), HeadNorm(head_width)
+        self.attend = attention  # studies put other functions in its place
 
     def forward(
         self, tokens: Float[Tensor, "scene token dim"], at_once: int | None = None
@@ -94,38 +97,28 @@ class SelfAttention(nn.Module):
         total = tokens.shape[1]
         parts = list(pieces(total, at_once))
         if len(parts) == 1:
-            q, k, v = self._projected(tokens, self.qkv.weight, 3)
-            return self.proj(attention(self.q_norm(q), self.k_norm(k), v).flatten(2))
+            q, k, v = self.projected(tokens, self.qkv.weight, 3)
+            return self.proj(self.attend(self.q_norm(q), self.k_norm(k), v).flatten(2))
         q_weight, kv_weight = self.qkv.weight.split([tokens.shape[-1], 2 * tokens.shape[-1]])
         keys, values = self._keys_and_values(tokens, kv_weight, parts)
         out = torch.empty_like(tokens)
         for part in parts:
-            (q,) = self._projected(tokens[:, part], q_weight, 1)
-            out[:, part] = self.proj(attention(self.q_norm(q), keys, values).flatten(2))
+            (q,) = self.projected(tokens[:, part], q_weight, 1)
+            out[:, part] = self.proj(self.attend(self.q_norm(q), keys, values).flatten(2))
         return out
 
     def _keys_and_values(self, tokens: Tensor, weight: Tensor, parts: list[slice]) -> tuple[Tensor, Tensor]:
         """Of all tokens, each [B, T, heads, c]."""
         both: list[Tensor] = []
         for part in parts:
-            k, v = self._projected(tokens[:, part], weight, 2)
+            k, v = self.projected(tokens[:, part], weight, 2)
             both = both or [k.new_empty((len(tokens), tokens.shape[1], *k.shape[2:])) for _ in range(2)]
             both[0][:, part], both[1][:, part] = self.k_norm(k), v
         return both[0], both[1]
 
-    def _projected(self, tokens: Tensor, weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
+    def projected(self, tokens: Tensor, weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
         """So many kinds of channels of the normed tokens, each [B, T, heads, c]."""
         return linear(self.norm(tokens), weight).unflatten(-1, (kinds, -1, self.head_width)).unbind(2)
-
-
-def attention(
-    q: Float[Tensor, "batch query head channel"],
-    k: Float[Tensor, "batch key head channel"],
-    v: Float[Tensor, "batch key head channel"],
-) -> Float[Tensor, "batch query head channel"]:
-    """Softmax attention of each head. Heads lie beside each other as projections make them: nothing is moved."""
-    mixed = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-    return mixed.transpose(1, 2)
 
 
 class Mlp(nn.Module):
