@@ -28,7 +28,7 @@ def free_bytes(device: torch.device) -> int | None:
 def _available() -> int | None:
     """RAM that programs can take without swapping; where that is not told, half of what is installed."""
     if (PROC / "meminfo").is_file():
-        return _table_bytes(PROC / "meminfo").get("MemAvailable")
+        return table_bytes(PROC / "meminfo").get("MemAvailable")
     if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():  # macOS
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None
@@ -40,7 +40,7 @@ def _below_address_limit() -> int | None:
     status = PROC / "self" / "status"
     if limit == resource.RLIM_INFINITY or not status.is_file():
         return None
-    return limit - _table_bytes(status)["VmSize"]
+    return limit - table_bytes(status)["VmSize"]
 
 
 def _below_group_limits() -> Iterator[int]:
@@ -96,7 +96,7 @@ class PeakWatch:
         """The peak so far; None where the system does not tell it for a part of a run."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
-        return _table_bytes(PROC / "self" / "status").get("VmHWM") if self._known else None
+        return table_bytes(PROC / "self" / "status").get("VmHWM") if self._known else None
 
 
 def held_bytes(device: torch.device) -> int | None:
@@ -104,7 +104,7 @@ def held_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     status = PROC / "self" / "status"
-    return _table_bytes(status).get("VmRSS") if status.is_file() else None
+    return table_bytes(status).get("VmRSS") if status.is_file() else None
 
 
 def _give_back() -> None:
@@ -123,7 +123,7 @@ def _forget_peak() -> bool:
     return True
 
 
-def _table_bytes(path: Path) -> dict[str, int]:
+def table_bytes(path: Path) -> dict[str, int]:
     """The lines "name: number kB" of a file, in bytes."""
     lines = (line.split() for line in path.read_text().splitlines())
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3 and words[2] == "kB"}

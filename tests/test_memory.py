@@ -2,6 +2,9 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,3 +81,24 @@ def test_a_model_is_set_to_what_is_free_where_its_views_are(monkeypatch: pytest.
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
     with pytest.raises(InputError, match="GB are free; "):
         fit_to_memory(model, views)
+
+
+def taken(*arguments: int) -> tuple[int, int, int]:
+    """Bytes planned and taken, and tokens in a piece, of a pass in a process of its own."""
+    command = [sys.executable, "-m", "tests.limited_pass", *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    planned, held, tokens = map(int, run.stdout.split())
+    return planned, held, tokens
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a part of a run")
+def test_a_process_takes_no_more_than_planned_and_stays_below_its_limit():
+    planned, held, tokens = taken(8, 256, 0)
+    if held < 0:
+        pytest.skip("this container does not let processes reset their peak")
+    assert 0.5 * planned < held <= planned
+    limit = int(0.85 * planned / memory.USABLE)
+    less, limited, fewer = taken(8, 256, limit)
+    assert limited <= less <= limit
+    assert fewer < tokens

@@ -89,7 +89,7 @@ class _Sizes:
     share: float  # of the views that are in one piece
     tokens: int  # viewpoint tokens in one piece
     views: int
-    warps: bool  # whether matching makes warped images
+    gpu: bool
 
     @staticmethod
     def of(load: Workload, chunks: Chunks) -> "_Sizes":
@@ -107,7 +107,7 @@ class _Sizes:
             share=min(chunks.views or load.views, load.views) / load.views,
             tokens=min(chunks.tokens or asking, asking),
             views=load.views,
-            warps=load.device != "cpu",
+            gpu=load.device != "cpu",
         )
 
     @property
@@ -121,9 +121,9 @@ class _Sizes:
         return 0 if self.b == FLOAT else self.b
 
     @property
-    def normed(self) -> int:
-        """Of a number while `blocks.HeadNorm` works on it: itself, in float32, normed, cast back, weighted."""
-        return 3 * FLOAT if self.b == FLOAT else 3 * self.b + 2 * FLOAT
+    def norming(self) -> int:
+        """Of a number while `blocks.HeadNorm` works on it, besides itself: CPUs do it in place, in float32."""
+        return self.b if self.gpu else self.cast and FLOAT + self.b
 
 
 def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
@@ -149,7 +149,8 @@ def _tokenizing(s: _Sizes, kind: int) -> tuple[float, ...]:
     channels = embedded_channels(s.config)[kind]
     pixels, tokens = ((s.cells, s.asking), (s.pixels, s.asked))[kind]
     making = FLOAT * (2 * channels + RAY_FLOATS) + s.cast * channels
-    return s.share * pixels * making, s.share * tokens * s.d * (s.b + FLOAT + s.cast)
+    after = 0 if s.share == 1 and not s.cast else FLOAT + s.cast  # a single piece is the whole, counted by the caller
+    return s.share * pixels * making, s.share * tokens * s.d * (s.b + after)
 
 
 def _sweep(s: _Sizes) -> float:
@@ -158,18 +159,23 @@ def _sweep(s: _Sizes) -> float:
     if matching is None:
         return 0.0
     neighbors = min(matching.neighbors, s.views - 1)
-    of_plane = COST_FLOATS + (WARP_FLOATS * neighbors if s.warps else 0)
+    of_plane = COST_FLOATS + (WARP_FLOATS * neighbors if s.gpu else 0)
     one_view = s.cells / s.views * of_plane * matching.planes
     evidence = matching.planes * matching.estimates * s.share * s.cells
     return FLOAT * (one_view + evidence + FEATURE_FLOATS * s.cells)
 
 
 def _cross(s: _Sizes) -> tuple[float, ...]:
-    """Normed tokens; queries, keys and values, with the larger of queries and keys in their norm; answers."""
+    """Queries, keys and values, and the largest of what comes by turns: normed tokens, normed queries or keys, answers.
+
+    On GPUs queries and keys stay as they were beside the normed ones. With uplifting two weights are put in order.
+    """
     asking, asked = s.share * s.asking * s.d, s.share * s.asked * s.d
     questions = asking * s.config.uplifting
-    norms = max(questions * s.normed + asked * s.b, questions * s.b + asked * s.normed)
-    return asking * (2 * FLOAT + s.cast), norms, asked * s.b, questions * s.b, FLOAT * asking
+    held = s.b * (questions + 2 * asked) + (s.b * (questions + asked) if s.gpu else 0)
+    norms = (s.norming + 2 * FLOAT / s.config.head_width) * max(questions, asked)
+    weights = 2 * s.b * s.d**2 * s.config.uplifting if s.config.uplifting > 1 else 0
+    return held, weights, max(asking * (FLOAT + s.cast), norms, questions * s.b + asking * (s.b + FLOAT))
 
 
 def _mlp(s: _Sizes) -> tuple[float, ...]:
@@ -179,11 +185,12 @@ def _mlp(s: _Sizes) -> tuple[float, ...]:
 
 
 def _self(s: _Sizes) -> tuple[float, ...]:
-    """Keys and values of all; of one piece the normed tokens, projections, the norm of queries, and answers."""
+    """Keys and values of all; of one piece the projections, and by turns normed tokens, norms, and answers."""
     tokens, whole = s.tokens * s.d, s.asking * s.d
+    turns = max(FLOAT + s.cast, 2 * s.norming, (2 * s.b if s.gpu else 0) + 2 * s.b + FLOAT)
     if s.tokens == s.asking:
-        return (whole * (FLOAT + s.cast + 3 * s.b + 2 * s.normed),)
-    return 2 * s.b * whole, tokens * (FLOAT + s.cast + 2 * s.b + s.normed)
+        return (whole * (3 * s.b + turns),)
+    return 2 * s.b * whole, tokens * (2 * s.b + turns)
 
 
 def _head(s: _Sizes, raw: int) -> tuple[float, ...]:
