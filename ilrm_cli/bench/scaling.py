@@ -17,7 +17,7 @@ from ilrm_cli.bench.scaling_text import scaling_files
 from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_parts
 from ilrm_cli.bench.study import Case, Measured, Predicted, Study
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
-from ilrm_cli.bench.units import matmul_time_of
+from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
 from ilrm_cli.devices import resolve_device, resolve_precision
 from ilrm_cli.machine_memory import PeakWatch
 from ilrm_cli.memory import plan
@@ -40,7 +40,7 @@ def scaling_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     smallest = SIZES_RUN[0]
     cases = [Case(views, *smallest) for views in VIEWS_RUN] + [Case(FEW_VIEWS, *size) for size in SIZES_RUN[1:]]
     study = run_study(PRESETS["dl3dv"].config, cases, min(rounds, MOST_ROUNDS), report)
-    rows = tuple(_row(measured, study) for measured in study.measured)
+    rows = tuple(row for measured in study.measured for row in _rows(measured, study))
     return Findings(rows, study.as_json(), scaling_files(study))
 
 
@@ -50,9 +50,11 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
     precision = resolve_precision("auto", device)
     model = Ilrm(replace(config, layers=1)).eval().to(device)
     model.precision = precision
+    one_byte = copy_time_of(1.0, device)
+    one_byte.run()
     measured = []
     for number, case in enumerate(cases):
-        measured.append(_measure(model, config, case, device, rounds))
+        measured.append(_measure(model, config, case, one_byte, device, rounds))
         report(Step("scaling", number + 1, len(cases)))
     predicted = [
         _predict(config, Case(views, *size), measured, precision, device)
@@ -62,16 +64,21 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
     return Study(config, device.type, str(precision).removeprefix("torch."), tuple(measured), tuple(predicted))
 
 
-def _measure(model: Ilrm, config: IlrmConfig, case: Case, device: torch.device, rounds: int) -> Measured:
+def _measure(
+    model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device: torch.device, rounds: int
+) -> Measured:
     """One layer's pass in the pieces that the planner chooses, as the whole model's."""
     views = noise_views(case.views, case.width, case.height, device)
     load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
     model.chunks = plan(load, None).chunks
-    flops = total_flops(forward_stages(config, case.views, case.height, case.width))
+    stages = forward_stages(config, case.views, case.height, case.width)
+    flops, moved = total_flops(stages), sum(stage.moved for stage in stages) * model.precision.itemsize
     unit = matmul_time_of(flops, model.precision, device)
     best: Measured | None = None
     for _ in range(rounds):
-        unit_s, watch = unit.amount * seconds(unit.run, device), PeakWatch(device)
+        unit_s = unit.amount * seconds(unit.run, device)
+        copy_s = moved * one_byte.amount * seconds(one_byte.run, device)
+        watch = PeakWatch(device)
         with timed_parts(model, device) as parts, torch.inference_mode():
             spent = seconds(lambda: model([views]), device)
         peak = watch.peak_bytes()
@@ -79,7 +86,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, device: torch.device, 
         layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
         whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
         rest = spent - sum(parts.seconds.values())
-        found = Measured(case, sum(whole.values()) + rest, rest, whole, flops, unit_s, work, _needed(load))
+        found = Measured(case, sum(whole.values()) + rest, rest, whole, flops, unit_s, copy_s, work, _needed(load))
         best = found if best is None or found.seconds < best.seconds else best
     assert best is not None, "at least one round"
     return best
@@ -111,8 +118,15 @@ def _needed(load: Workload) -> int:
     return plan(load, None).needed_bytes
 
 
-def _row(measured: Measured, study: Study) -> BenchRow:
+def _rows(measured: Measured, study: Study) -> tuple[BenchRow, BenchRow]:
+    """The pass against both limits of the machine."""
     peak = None if measured.work_bytes is None else measured.work_bytes / 1e9
     name = f"{measured.case}, {study.config.layers} layers from one"
-    unit = f"its operations at the {study.precision} matmul rate"
-    return BenchRow(name, measured.seconds, unit, measured.seconds / measured.matmul_seconds, peak_gb=peak)
+    limits = {
+        f"its operations at the {study.precision} matmul rate": measured.matmul_seconds,
+        "its numbers at the rate of copying memory": measured.copy_seconds,
+    }
+    products, copies = (
+        BenchRow(name, measured.seconds, unit, measured.seconds / limit, peak_gb=peak) for unit, limit in limits.items()
+    )
+    return products, copies

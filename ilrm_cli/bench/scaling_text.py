@@ -4,97 +4,119 @@ from collections.abc import Iterable, Sequence
 
 from ilrm_cli.bench.charts import Line, line_chart
 from ilrm_cli.bench.stages import PARTS
-from ilrm_cli.bench.study import Case, Measured, Predicted, Study, exponent, grouped_flops, takeover_views
+from ilrm_cli.bench.study import (
+    Case,
+    Measured,
+    Predicted,
+    Study,
+    exponent,
+    grouped_flops,
+    summarised_flops,
+    takeover_views,
+)
 
 MANY_VIEWS = 1000  # at which groups are weighed
 GROUPS = (8, 16, 32, 64)  # views that attend to each other
+SUMMARY_GROUP, SUMMARISED = 16, 16  # views of a group, and tokens for each summary of the other views
 DOCUMENT = "SCALING.md"
+TIME_VIEWS, TIME_PIXELS = "scaling_time_views.png", "scaling_time_pixels.png"
+FLOPS, MEMORY = "scaling_flops.png", "scaling_memory.png"
 
 
 def scaling_files(study: Study) -> dict[str, bytes]:
     """The document and the charts that it shows."""
-    charts = {
-        "scaling_time_views.png": _over_views(study),
-        "scaling_time_pixels.png": _over_pixels(study),
-        "scaling_flops.png": _flops(study),
-        "scaling_memory.png": _memory(study),
+    return {
+        DOCUMENT: _document(study).encode(),
+        TIME_VIEWS: _over_views(study),
+        TIME_PIXELS: _over_pixels(study),
+        FLOPS: _flops(study),
+        MEMORY: _memory(study),
     }
-    return {DOCUMENT: _document(study, list(charts)).encode(), **charts}
 
 
-def _document(study: Study, charts: Sequence[str]) -> str:
-    many = [_many_views(study, *size) for size in _sizes(study)]
-    return "\n".join(
-        [
-            "# How the cost of a pass grows",
-            "",
-            f"Written by `make scaling`, on {'a GPU' if study.device == 'cuda' else 'a CPU'} in {study.precision}. "
-            f"The model is the published `dl3dv` with random weights; one of its {study.config.layers} layers was run "
-            "and counted as often, since all are alike. Charts are solid where a pass was run and dashed where it is "
-            "predicted: from the operations of each part (`model/flops.py`) at the rate measured at the largest size, "
-            "and from the memory planner (`model/footprint.py`).",
-            "",
-            "## Measured",
-            "",
-            *_table(
-                ("views", "size", "seconds", "TFLOP", "of matmul rate", "memory GB", "planned GB", *PARTS, "rest"),
-                (_measured_row(m) for m in study.measured),
-            ),
-            "",
-            "Parts in percent of the time. The rate is that of the machine's own large matrix product in the same "
-            "precision, measured right before. Memory is what a pass holds beside weights and photos.",
-            "",
-            f"![Time over views]({charts[0]})",
-            f"![Time over pixels]({charts[1]})",
-            "",
-            "## Exponents",
-            "",
-            "Time grows as views, or pixels of a view, to the power of:",
-            "",
-            *_table(("part", "views", "pixels", "views, operations from 128 to 256"), _exponent_rows(study)),
-            "",
-            "Cross attention reads each view by itself: linear in views, and quadratic in the pixels of a view as far "
-            "as attention outweighs its projections. Self attention is quadratic in both, as far as it outweighs its "
-            "own projections.",
-            "",
-            "## Predicted",
-            "",
-            *_table(
-                ("views", "size", "seconds", "TFLOP", "joint attention, TFLOP", "times ours", "memory GB"),
-                (_predicted_row(p) for p in study.predicted),
-            ),
-            "",
-            "Joint attention is the variant of the same size in which image and viewpoint tokens of all views attend "
-            "to each other, two blocks for each layer.",
-            "",
-            f"![Operations over views]({charts[2]})",
-            f"![Memory over views]({charts[3]})",
-            "",
-            "## Where self attention takes over",
-            "",
-            "Of all operations, self attention (without its projections) is more than half from:",
-            "",
-            *_table(
-                ("size", "views"), ([f"{w}x{h}", f"{takeover_views(study.config, w, h):.0f}"] for w, h in _sizes(study))
-            ),
-            "",
-            f"## What groups would buy at {MANY_VIEWS:,} views",
-            "",
-            "Self attention only among groups of views, neighbours in one layer and every n-th view in the next, "
-            "connects any two views in two layers as long as groups are no smaller than their number. Operations of a "
-            "whole pass in TFLOP, and how many times fewer they are:",
-            "",
-            *_table(("size", "all views", *(f"groups of {group}" for group in GROUPS)), many),
-            "",
-        ]
-    )
+def _document(study: Study) -> str:
+    sections = (_introduction, _measured, _exponents, _predicted, _takeover, _groups)
+    return "\n\n".join(section(study) for section in sections) + "\n"
+
+
+def _introduction(study: Study) -> str:
+    return f"""# How the cost of a pass grows
+
+Written by `make scaling`, on {"a GPU" if study.device == "cuda" else "a CPU"} in {study.precision}. The model is the
+published `dl3dv` with random weights; one of its {study.config.layers} layers was run and counted as often, since all
+are alike. Charts are solid where a pass was run and dashed where it is predicted: from the operations of each part
+(`model/flops.py`) at the rate measured at the largest size, and from the memory planner (`model/footprint.py`)."""
+
+
+def _measured(study: Study) -> str:
+    limits = ("of matmul rate", "of bandwidth")
+    columns = ("views", "size", "seconds", "TFLOP", *limits, "memory GB", "planned GB", *PARTS, "rest")
+    return f"""## Measured
+
+{_table(columns, (_measured_row(m) for m in study.measured))}
+
+Parts in percent of the time. The rate is that of the machine's own large matrix product in the same precision, the
+bandwidth that of copying a large tensor, both measured right before; the bytes that have to be moved are those of
+operands and results, each once. Memory is what a pass holds beside weights and photos.
+
+![Time over views]({TIME_VIEWS})
+![Time over pixels]({TIME_PIXELS})"""
+
+
+def _exponents(study: Study) -> str:
+    return f"""## Exponents
+
+Time grows as views, or pixels of a view, to the power of:
+
+{_table(("part", "views", "pixels", "views, predicted from 128 to 256"), _exponent_rows(study))}
+
+Cross attention reads each view by itself: linear in views, and quadratic in the pixels of a view as far as attention
+outweighs its projections. Self attention is quadratic in both, as far as it outweighs its own projections."""
+
+
+def _predicted(study: Study) -> str:
+    columns = ("views", "size", "seconds", "TFLOP", "joint attention, TFLOP", "times ours", "memory GB")
+    return f"""## Predicted
+
+{_table(columns, (_predicted_row(p) for p in study.predicted))}
+
+Joint attention is the variant of the same size in which image and viewpoint tokens of all views attend to each other,
+two blocks for each layer.
+
+![Operations over views]({FLOPS})
+![Memory over views]({MEMORY})"""
+
+
+def _takeover(study: Study) -> str:
+    rows = ([f"{w}x{h}", f"{takeover_views(study.config, w, h):.0f}"] for w, h in _sizes(study))
+    return f"""## Where self attention takes over
+
+Of all operations, self attention (without its projections) is more than half from:
+
+{_table(("size", "views"), rows)}"""
+
+
+def _groups(study: Study) -> str:
+    columns = ("size", "all views", *(f"groups of {g}" for g in GROUPS), f"groups of {SUMMARY_GROUP} and summaries")
+    return f"""## What groups would buy at {MANY_VIEWS:,} views
+
+Self attention only among groups of views, neighbours in one layer and every n-th view in the next, connects any two
+views in two layers as long as groups are no smaller than their number. Operations of a whole pass in TFLOP, and how
+many times fewer they are:
+
+{_table(columns, (_many_views(study, *size) for size in _sizes(study)))}
+
+With summaries every view also attends to all others, to the mean of each {SUMMARISED} tokens. What the trained weights
+lose by groups, with and without summaries, is what `python -m ilrm_cli.bench.quality` measures on real scenes; no
+weights were trained for them."""
 
 
 def _measured_row(m: Measured) -> list[str]:
     case = m.case
     memory = "" if m.work_bytes is None else f"{m.work_bytes / 1e9:.2f}"
     shares = [f"{m.part_seconds[part] / m.seconds:.0%}" for part in PARTS]
-    figures = [f"{m.seconds:.1f}", f"{m.flops / 1e12:.2f}", f"{m.matmul_seconds / m.seconds:.0%}", memory]
+    figures = [f"{m.seconds:.1f}", f"{m.flops / 1e12:.2f}", f"{m.matmul_seconds / m.seconds:.0%}"]
+    figures += [f"{m.copy_seconds / m.seconds:.0%}", memory]
     planned = f"{m.planned_bytes / 1e9:.2f}"
     return [
         str(case.views),
@@ -133,7 +155,8 @@ def _many_views(study: Study, width: int, height: int) -> list[str]:
     for group in GROUPS:
         flops = grouped_flops(study.config, case, group)
         row.append(f"{flops / 1e12:,.0f} ({everything / flops:.1f} times)")
-    return row
+    flops = summarised_flops(study.config, case, SUMMARY_GROUP, SUMMARISED)
+    return [*row, f"{flops / 1e12:,.0f} ({everything / flops:.1f} times)"]
 
 
 def _series(study: Study) -> tuple[list[Measured], list[Measured]]:
@@ -207,6 +230,6 @@ def _memory(study: Study) -> bytes:
     return line_chart("Memory of a pass, beside weights and photos, at most", "views", "GB", lines)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ilrm_cli.bench.approximations import grouped_share
 from ilrm_cli.bench.stages import PartName
 from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.flops import forward_stages, total_flops
+from ilrm_cli.model.flops import Tokens, forward_stages, total_flops
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Measured:
     part_seconds: dict[PartName, float]
     flops: float
     matmul_seconds: float  # that the machine's matrix product would take for as many operations
+    copy_seconds: float  # that copying as many bytes as have to be moved would take
     work_bytes: int | None  # at most, besides weights and images; None: not to be known
     planned_bytes: int  # what the planner says of the same
 
@@ -86,3 +88,11 @@ def takeover_views(config: IlrmConfig, width: int, height: int) -> float:
 def grouped_flops(config: IlrmConfig, case: Case, group: int | None) -> float:
     """Operations of a pass whose self attention is among so many views at a time; None: among all."""
     return total_flops(forward_stages(config, case.views, case.height, case.width, group))
+
+
+def summarised_flops(config: IlrmConfig, case: Case, group: int, tokens: int) -> float:
+    """The same where every view also attends to summaries of all others, one for each so many tokens."""
+    flops = {stage.name: stage.flops for stage in forward_stages(config, case.views, case.height, case.width)}
+    per_view = Tokens.per_view(config, case.height, case.width).viewpoint
+    saved = 1 - grouped_share(case.views, per_view, group, tokens)
+    return sum(flops.values()) - saved * flops["self attention"]

@@ -9,7 +9,7 @@ from ilrm_cli.bench import scaling, units
 from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.scaling_text import scaling_files
 from ilrm_cli.bench.stages import PARTS, part_flops, timed_parts
-from ilrm_cli.bench.study import Case, Study, exponent, grouped_flops, takeover_views
+from ilrm_cli.bench.study import Case, Study, exponent, grouped_flops, summarised_flops, takeover_views
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.flops import forward_stages, total_flops
 from tests.model.tiny import published, random_model
@@ -37,6 +37,13 @@ def test_groups_of_all_views_buy_nothing():
     everything = grouped_flops(TINY, case, None)
     assert grouped_flops(TINY, case, 12) == grouped_flops(TINY, case, 99) == everything
     assert grouped_flops(TINY, case, 4) < everything
+
+
+def test_summaries_of_single_tokens_save_nothing():
+    case = Case(12, 256, 256)
+    assert summarised_flops(TINY, case, 4, 1) == pytest.approx(grouped_flops(TINY, case, None))
+    fewer = grouped_flops(TINY, case, 4), summarised_flops(TINY, case, 4, 16), grouped_flops(TINY, case, None)
+    assert list(fewer) == sorted(fewer)
 
 
 def test_parts_have_all_operations():
