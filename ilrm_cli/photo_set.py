@@ -57,7 +57,7 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     stretches. Raises InputError if fewer than MIN_PHOTOS are left.
     """
     check_photos(place)
-    offered = _offered(place, choice, cache, report)
+    offered = offered_photos(place, choice, cache, report)
     photos = _without_twins_of_raw(offered)
     looks, unreadable = glance_at(photos.paths, photos.masks, report)
     photos = leave_out_unreadable(photos, unreadable)
@@ -89,7 +89,8 @@ def _too_few(place: Path, count: int, why: str) -> InputError:
     return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
 
 
-def _offered(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+    """All photos of a folder, or all frames that `choice` takes of a video or a folder of videos."""
     root = place if is_video(place) else photo_folder(place)
     videos = [place] if is_video(place) else find_videos(root)
     found = [] if is_video(place) else find_photos(root)

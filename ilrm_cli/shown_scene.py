@@ -10,6 +10,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside, record_path
+from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.render.ring import default_cameras
 
@@ -32,6 +33,7 @@ class ShownScene:
     up: Tensor | None  # [3] unit, as the record says; None: it does not
     warnings: tuple[str, ...]  # one sentence each
     photos: Path | None = None  # the folder or video of the input photos; None: not known, or no longer there
+    video: VideoChoice | None = None  # which frames of a video they are; None: not known
 
 
 def read_shown_scene(scene: Path) -> ShownScene:
@@ -51,7 +53,13 @@ def read_shown_scene(scene: Path) -> ShownScene:
     names = tuple(view.name for view in record.views if view.role == "input")
     up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
     photos = photo_folder_of(record, beside)
-    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos)
+    video = _video_choice(record)
+    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos, video)
+
+
+def _video_choice(record: SceneRecord) -> VideoChoice | None:
+    fps, most = record.settings.get("fps"), record.settings.get("max_frames")
+    return VideoChoice(fps, most) if isinstance(most, int) and isinstance(fps, (int, float, type(None))) else None
 
 
 def near_of(record: SceneRecord) -> float:

@@ -63,7 +63,7 @@ def fly(
     width, height = encoded_size(output, *(settings.size or flight.size))
     cameras = fitted(flight.cameras, width, height).to(torch.float32)
     film = _film(shown, settings, cameras)
-    panels = _photo_panels(shown, settings, width, height) if settings.side_by_side else None
+    panels = _photo_panels(shown, settings, width, height, report) if settings.side_by_side else None
     loaded = time.perf_counter()
     rendering = 0.0
 
@@ -117,9 +117,10 @@ def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:
     )
 
 
-def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height: int) -> PhotoPanels:
+def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height: int, report: Report) -> PhotoPanels:
     folder = settings.photos or shown.photos
     assert folder is not None, "check_against_scene has seen to it"
     filmed = fitted(upright_cameras(shown), width, height)
     depth = visible_depth(filmed, shown.file.gaussians)
-    return PhotoPanels(find_photos(folder, shown.names), shown.cameras, filmed, depth, shown.background)
+    files = find_photos(folder, shown.names, shown.video, report)
+    return PhotoPanels(files, shown.cameras, filmed, depth, shown.background)

@@ -1,6 +1,6 @@
 """The photos that a scene was made from, as the cameras of a film see them: to stand beside its frames."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.caches import cache_dir
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import is_video
 from ilrm_cli.io.photos import read_photo
+from ilrm_cli.io.video_frames import VideoChoice
+from ilrm_cli.photo_set import offered_photos
+from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.channels import Film
 from ilrm_cli.render.tour import nearest
 from ilrm_cli.wording import listed
@@ -20,25 +24,34 @@ from ilrm_cli.wording import listed
 COMPARED_PX = 32  # sides of the small pictures that tell which way a photo was turned
 
 
-def find_photos(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
+def find_photos(
+    folder: Path, names: Sequence[str], choice: VideoChoice | None = None, report: Report = ignore
+) -> tuple[Path, ...]:
     """The files of the named photos of a capture: in its folder or where tools put images in or beside it.
 
-    Raises `InputError` where some are missing.
+    Frames of a video, or of a folder of videos, are taken from the cache, or from the video again by the `choice` that
+    the scene was made with. Raises `InputError` where some are missing.
     """
+    if is_video(folder) or any(is_video(folder / Path(name).parent) for name in names):
+        found = offered_photos(folder, choice or VideoChoice(), cache_dir(), report).paths
+        return _all_of({name: found[name] for name in names if name in found}, names, folder)
     if not folder.is_dir():
         state = "is no folder" if folder.is_file() else "does not exist"
-        if is_video(folder):
-            state = "is a video, whose frames are not kept"
         raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
     places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
     place = max(places, key=lambda place: sum((place / name).is_file() for name in names))
-    missing = [name for name in names if not (place / name).is_file()]
+    return _all_of({name: place / name for name in names if (place / name).is_file()}, names, folder)
+
+
+def _all_of(found: Mapping[str, Path], names: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """The files in the order of the names. Raises `InputError` where some are missing."""
+    missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
             f"--side-by-side needs the photos, but {folder} lacks {len(missing)} of them ({listed(missing)}); "
             "name their folder with --photos."
         )
-    return tuple(place / name for name in names)
+    return tuple(found[name] for name in names)
 
 
 class PhotoPanels:

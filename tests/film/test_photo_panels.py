@@ -14,6 +14,8 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.film.flight import fitted
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.io.video import write_video
+from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.render.channels import Film
 from ilrm_cli.up import upright
 from tests.render.captures import TARGET, UP, arc
@@ -112,6 +114,19 @@ def test_photos_that_are_not_there(tmp_path: Path) -> None:
         find_photos(tmp_path / "none", ("1.jpg",))
     with pytest.raises(InputError, match="is no folder"):
         find_photos(tmp_path / "1.jpg", ("1.jpg",))
-    (tmp_path / "walk.mp4").touch()
-    with pytest.raises(InputError, match="is a video, whose frames are not kept"):
-        find_photos(tmp_path / "walk.mp4", ("1.jpg",))
+
+
+def test_frames_of_a_video_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the scene was made from them, by name; others than the choice takes are said to be missing."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    frames = [np.full((48, 64, 3), 20 * i, np.uint8) for i in range(8)]
+    write_video(clips / "walk.mp4", frames, fps=4.0)
+    choice = VideoChoice(fps=2.0, max_frames=3)
+    taken, _ = frames_of_video(clips / "walk.mp4", choice, tmp_path / "cache")
+    names = [f"walk.mp4/{file.name}" for file in taken]
+    for place in (clips / "walk.mp4", clips):  # the video, and a folder of videos
+        assert find_photos(place, names[::-1], choice) == tuple(taken[::-1])
+    with pytest.raises(InputError, match=r"lacks 1 of them \(walk\.mp4/9s\.jpg\)"):
+        find_photos(clips / "walk.mp4", ("walk.mp4/9s.jpg",), choice)
