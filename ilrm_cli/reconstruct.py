@@ -21,6 +21,7 @@ from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.lens import shipped_lens
+from ilrm_cli.model.matching import prepare_sweep
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.prediction import Score, predict, refined, score_of
 from ilrm_cli.preparation import Prepared, prepare_photos
@@ -140,12 +141,14 @@ def check_views(photos: Path, settings: Settings) -> None:
 
 
 def load(settings: Settings, report: Report = ignore) -> LoadedModel:
-    """The model on its device and in its precision, and a renderer that is compiled: once for any number of scenes."""
+    """The model on its device and in its precision, and all kernels compiled: once for any number of scenes."""
     device = resolve_device(settings.device)
     renderer = renderer_for(device)
     loaded = load_model(settings.model)
     loaded.model.to(device).precision = resolve_precision(settings.precision, device)
     prepare(renderer, gradients=settings.refine > 0, report=report)
+    if loaded.model.config.matching is not None:
+        prepare_sweep(device, report)
     return loaded
 
 

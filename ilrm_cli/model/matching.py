@@ -18,6 +18,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.rays import pixel_centers
 from ilrm_cli.model.sparse_depth import spread_points
+from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.views import Views
 
 BACKGROUND_STEP = 0.9  # in log-depth, of planes beyond the far end: parallax changes little there
@@ -47,6 +48,18 @@ class Matches:
     def without_evidence(self) -> "Matches":
         """The depths alone: what a head needs once the evidence is in the tokens."""
         return replace(self, agreement=self.agreement[..., :0].clone())
+
+
+def prepare_sweep(device: torch.device, report: Report = ignore) -> None:
+    """Make the first sweep as fast as the next: the CPU's kernel is compiled here if the cache does not hold it."""
+    if device.type != "cpu":
+        return
+    from ilrm_cli.model import sweep_cpu  # brings numba along
+
+    if not sweep_cpu.is_compiled():
+        report(Step("compiling the plane sweep, once", 0, 1))
+        sweep_cpu.warm_up()
+        report(Step("compiling the plane sweep, once", 1, 1))
 
 
 def log_planes(

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ilrm_cli.jit import in_parallel, inlined, kernel
+from ilrm_cli.jit import in_parallel, inlined, is_cached, kernel
 
 MIN_Z = np.float32(1e-6)  # nearer to a neighbour's image plane than this, a point is behind it
 UNSEEN_COST = np.float32(1.0)  # where no neighbour sees a point: as bad as a full colour difference
@@ -44,6 +44,17 @@ def _shares(length: int, half: int) -> np.ndarray:
     """1 / how many of a row's pixels a window around each of them holds, as float32."""
     at = np.arange(length)
     return (1 / (np.minimum(at + half, length - 1) - np.maximum(at - half, 0) + 1)).astype(np.float32)
+
+
+def is_compiled() -> bool:
+    """Whether the compiled kernel lies in the cache; if not, the first sweep waits some seconds for the compiler."""
+    return is_cached(_plane_costs)
+
+
+def warm_up() -> None:
+    """Compile the kernel now, or read it from the cache, by sweeping one pixel."""
+    warp = torch.eye(3, 4)[None]
+    plane_costs(torch.zeros(2, 1, 1, 1), 0, torch.tensor([1]), warp, torch.ones(1), windows=(1,), best=1)
 
 
 def bordered(features: Float[Tensor, "view channel height width"]) -> Float[Tensor, "view rows columns lane"]:

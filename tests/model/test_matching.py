@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.model import sweep_cpu
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.matching import (
     Matches,
@@ -15,8 +16,10 @@ from ilrm_cli.model.matching import (
     plane_costs,
     plane_costs_in_torch,
     plane_sweep,
+    prepare_sweep,
     warps_between,
 )
+from ilrm_cli.progress import Step
 from ilrm_cli.views import Views
 
 DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
@@ -118,3 +121,16 @@ def test_a_sweep_in_parts_is_the_whole_sweep():
     whole = plane_sweep(*given)
     parts = Matches.concatenated([plane_sweep(*given, slice(0, 2)), plane_sweep(*given, slice(2, 3))])
     assert all(torch.equal(getattr(parts, name), value) for name, value in vars(whole).items())
+
+
+def test_after_preparing_nothing_is_compiled(monkeypatch):
+    prepare_sweep(torch.device("cpu"))
+    assert sweep_cpu.is_compiled()
+    steps: list[Step] = []
+    prepare_sweep(torch.device("cpu"), steps.append)
+    monkeypatch.setattr(sweep_cpu, "is_compiled", lambda: False)
+    assert not steps
+    prepare_sweep(torch.device("cuda"), steps.append)
+    assert not steps
+    prepare_sweep(torch.device("cpu"), steps.append)
+    assert [step.done for step in steps] == [0, 1]
