@@ -1,6 +1,6 @@
 """The table of the suite `gpu` as a document, the paper's figures beside ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ilrm_cli.bench.study import Case
@@ -22,16 +22,16 @@ class Line:
     refusal: str = ""
 
 
-def document(device_name: str, lines: Sequence[Line], agreed: BenchRow, largest: float) -> str:
-    """Markdown."""
+def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapping[str, float]) -> str:
+    """Markdown. `apart`: the mean and the largest difference of colours between rasterisers, `compared` in words."""
     columns = ("views", "size", "seconds", "peak GB", "planned GB", "of matmul rate", "cold s", "paper s", "paper GB")
     return "\n".join(
         [
-            f"# One pass on an {device_name}" if device_name[:1] in "AEIOU" else f"# One pass on a {device_name}",
+            f"# One pass: {device_name}",
             "",
-            "Written by `make gpu-table`. The model is the published `dl3dv` with random weights. The paper's seconds "
-            "are from an RTX 4090 up to 448x256 and from an H100 beyond. The rate is that of this device's own large "
-            "matrix product in the same precision; weights and photos are in the memory.",
+            "Written by `make gpu-table`. The model is the published `dl3dv` with random weights. The rate is that of "
+            "this device's own large matrix product in the same precision; memory includes weights and photos. The "
+            "paper's seconds are those of the device that it states.",
             "",
             "| " + " | ".join(columns) + " |",
             "|" + " --- |" * len(columns),
@@ -39,8 +39,8 @@ def document(device_name: str, lines: Sequence[Line], agreed: BenchRow, largest:
             "",
             *(f"{line.case}: {line.refusal}\n" for line in lines if line.refusal),
             *(_verdict(row) for line in lines for row in line.rows if row.limit is not None),
-            f"gsplat and the CPU rasteriser: colours of {agreed.name.split(', ', 1)[1]} differ by "
-            f"{agreed.ratio * 1e-3:.1e} on average and by {largest:.1e} at most.",
+            f"Difference of colours in [0, 1], {compared}: {apart['mean']:.1e} on average, {apart['largest']:.1e} at "
+            "most.",
             "",
         ]
     )
@@ -54,7 +54,8 @@ def _cells(line: Line) -> list[str]:
         found.append(_figure(row.cold_seconds))
     else:
         found = ["does not fit", "", "", "", ""]
-    paper = "" if line.paper_seconds is None else f"{line.paper_seconds:g} ({line.paper_device})"
+    device = f" ({line.paper_device})" if line.paper_device else ""
+    paper = "" if line.paper_seconds is None else f"{line.paper_seconds:g}{device}"
     return [str(case.views), f"{case.width}x{case.height}", *found, paper, _figure(line.paper_gb)]
 
 
