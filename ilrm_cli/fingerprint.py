@@ -9,8 +9,7 @@ import numpy as np
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.photo_files import MASK_FOLDERS, PHOTO_FOLDERS, SUFFIXES, VIDEO_SUFFIXES, is_video
-from ilrm_cli.pose.colmap import find_model
-from ilrm_cli.pose.transforms import find_transforms
+from ilrm_cli.pose.pose_files import find_model, find_transforms
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import Capture
 

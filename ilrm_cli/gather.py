@@ -3,26 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from ilrm_cli.caches import cache_dir
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.copies import write_copies
-from ilrm_cli.io.photo_files import converted_photos, is_video
+from ilrm_cli.io.photo_files import converted_photos
 from ilrm_cli.io.photo_header import photo_size
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import check_photos, find_photo_set
+from ilrm_cli.photo_place import Origin, check_place, find_poses
+from ilrm_cli.photo_set import find_photo_set
 from ilrm_cli.pose import sfm, sfm_cache
-from ilrm_cli.pose.colmap import find_model, poses_of, read_model
+from ilrm_cli.pose.colmap import poses_of, read_model
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
 from ilrm_cli.pose.posed import PoseSet
-from ilrm_cli.pose.transforms import find_transforms, read_transforms
+from ilrm_cli.pose.transforms import read_transforms
 from ilrm_cli.posed_files import capture_of
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import Capture, PosedPhoto
 
-Origin = Literal["auto", "colmap", "transforms", "sfm"]
 SFM_SIDE = 1280  # px, longer side of what structure from motion sees; larger photos cost time and add little
 
 
@@ -45,7 +44,7 @@ def gather(
     Raises InputError if there is nothing to work with.
     """
     check_place(place, poses)
-    model, transforms = _find_poses(place, poses)
+    model, transforms = find_poses(place, poses)
     if camera is not None and (model is not None or transforms is not None):
         raise InputError(f"{place} has poses with their own cameras, so --camera does not apply; add --poses sfm.")
     if model is not None:
@@ -57,27 +56,6 @@ def gather(
     if len(capture.photos) < 2:
         raise InputError(f"{place} gives only one photo with a pose; at least two from different places are needed.")
     return capture
-
-
-def check_place(place: Path, poses: Origin = "auto") -> None:
-    """Refuse, by the names of its files alone, a place that `gather` cannot use."""
-    if not place.is_dir() and not is_video(place):
-        raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
-    if any(_find_poses(place, poses)):
-        return
-    if poses == "colmap":
-        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses auto.")
-    if poses == "transforms":
-        raise InputError(f"{place} holds no transforms.json; use --poses auto.")
-    check_photos(place)
-
-
-def _find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
-    """The folder of a COLMAP model or else the transforms.json, of those that may be used."""
-    if not place.is_dir():
-        return None, None
-    model = find_model(place) if poses in ("auto", "colmap") else None
-    return model, find_transforms(place) if poses in ("auto", "transforms") and model is None else None
 
 
 def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:

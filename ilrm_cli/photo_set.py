@@ -16,7 +16,8 @@ from ilrm_cli.io.glances import Look, glance_at
 from ilrm_cli.io.masks import find_mask, masks_without_photo
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
-from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
+from ilrm_cli.photo_place import check_photos, too_few
+from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
@@ -65,28 +66,8 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     photos = _without_near_duplicates(photos, looks)
     photos = _without_surplus(photos, looks)
     if len(photos.paths) < MIN_PHOTOS:
-        raise _too_few(place, len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
+        raise too_few(place, len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
     return photos
-
-
-def check_photos(place: Path) -> None:
-    """Refuse, by names alone, a folder without photos or videos, or with too few photos for `find_photo_set`."""
-    if is_video(place):
-        return
-    root = photo_folder(place)
-    found = find_photos(root)
-    if not found and not find_videos(root):
-        raise InputError(
-            f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "
-            "give the folder that holds them."
-        )
-    if 0 < len(found) < MIN_PHOTOS:
-        raise _too_few(place, len(found), ".")
-
-
-def _too_few(place: Path, count: int, why: str) -> InputError:
-    photos = ("no photo", "only one photo", "only two photos")[count]
-    return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
 
 
 def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 FLOORS = (
     {
         "errors",
+        "process_age",
         "progress",
         "appearance",
         "caches",
@@ -31,6 +32,7 @@ FLOORS = (
     },
     {"cameras", "gaussians", "views", "trials"},
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
+    {"photo_place"},
     {"photo_set", "photo_views", "shown_scene", "memory"},
     {"posed_files"},
     {
@@ -53,6 +55,7 @@ FLOORS = (
     {"batch", "bench", "report", "replay"},
     {"cli"},
 )
+RUN = "from ilrm_cli.cli.app import main; sys.argv = {}\ntry: main()\nexcept SystemExit: pass"
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")
 
 
@@ -108,7 +111,22 @@ def test_the_lowest_floors_have_no_cycle():
     assert not [unit for unit in edges if unit in reachable(unit)]
 
 
-def test_importing_the_command_line_loads_nothing_heavy():
-    code = "import sys, ilrm_cli.cli.app; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+def test_the_help_loads_nothing_heavy_and_no_command():
+    loaded = loaded_by(RUN.format(["ilrm", "--help"]))
     assert not [name for name in HEAVY if name in loaded]
+    own = {name for name in loaded if name.startswith("ilrm_cli.")}
+    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.cli.on_demand", "ilrm_cli.process_age"}
+
+
+def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):
+    """A mistake in a place is told before the seconds that imports take."""
+    loaded = loaded_by(RUN.format(["ilrm", "reconstruct", str(tmp_path), "-o", str(tmp_path / "s.ply")]))
+    assert "ilrm_cli.photo_place" in loaded
+    assert not [name for name in HEAVY if name in loaded]
+
+
+def loaded_by(code: str) -> list[str]:
+    """The modules of a process of its own that has run this."""
+    command = [sys.executable, "-c", f"import sys\n{code}\nprint('loaded:', *sys.modules)"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return said.split("loaded:")[1].split()

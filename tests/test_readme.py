@@ -5,9 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from ilrm_cli.cli.app import app
+from ilrm_cli.cli import on_demand
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 
@@ -24,7 +23,7 @@ def arguments(line: str) -> list[str]:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_and_options_exist(line):
     name, *rest = arguments(line)
-    command = typer.main.get_command(app).commands[name]
+    command = on_demand.command(name)
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in rest if word.startswith("-")} <= known
 

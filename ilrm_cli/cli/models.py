@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ilrm_cli.catalog import Details, Row
 
 models = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="The weights that --model takes: what there is, what is here, and whether it is unharmed.",
 )

@@ -31,8 +31,10 @@ from ilrm_cli.cli.options import (
     WithConfidence,
 )
 from ilrm_cli.cli.pose_card import card_lines
+from ilrm_cli.process_age import LAUNCHED
 
 if TYPE_CHECKING:
+    from ilrm_cli.photo_place import Origin
     from ilrm_cli.reconstruct import Reconstruction
 
 SHOWN_SECONDS = 0.005  # what took less was not done
@@ -75,8 +77,11 @@ def reconstruct(
     verbose: Verbose = False,
 ) -> None:
     """Turn a folder of photos into a 3D Gaussian splat scene."""
-    start = time.perf_counter()
+    begin = time.perf_counter()
+    process_start = LAUNCHED.get() or begin
     with face("reconstruct", as_json, quiet, verbose) as shown:
+        check_names(photos, output, poses, overwrite)
+        checked = time.perf_counter()
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
         from ilrm_cli.fingerprint import inputs_sha256
@@ -85,6 +90,7 @@ def reconstruct(
         from ilrm_cli.report.summary import summarize
         from ilrm_cli.trace_film import check_trace_output, pictures_for, write_trace
 
+        before = {"start": checked - process_start, "imports": time.perf_counter() - checked}
         settings = stage.Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
@@ -99,7 +105,7 @@ def reconstruct(
             pictures = pictures_for(trace) if trace else 0
             result = stage.reconstruct(photos, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
-            summary = summarize(result, written, output, time.perf_counter() - start)
+            summary = summarize(result, written, output, time.perf_counter() - process_start, before)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
@@ -112,22 +118,35 @@ def reconstruct(
         shown.finish(summary)
 
 
+def check_names(photos: Path, output: Path, poses: "Origin", overwrite: bool) -> None:
+    """Refuse what names of files alone show to be wrong, before seconds go by with imports."""
+    from ilrm_cli.formats.suffixes import suffix_of
+    from ilrm_cli.io.atomic import check_output
+    from ilrm_cli.photo_place import check_place
+
+    suffix_of(output)
+    check_output(output, overwrite)
+    check_place(photos, poses)
+
+
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """The same for people."""
     from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
-    from ilrm_cli.report.summary import ATTENTIONS, STAGES
+    from ilrm_cli.report.summary import ATTENTIONS, BEFORE, STAGES
 
     shown.warn(tuple(summary["warnings"]))
     timings = summary["timings_s"]
     rows = {}
-    for stage in STAGES:
+    for stage in (*BEFORE, *STAGES):
         if timings[stage] >= SHOWN_SECONDS:
             rows[stage] = timings[stage]
         if stage == "inference":
             rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
-    rows["start and rest"] = timings["total"] - sum(timings[stage] for stage in STAGES)
+    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *STAGES))
     shown.shares("Where the time went", rows, timings["total"])
+    around_s = timings["total"] - timings["inference"] - timings["imports"]
+    shown.say(f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total.")
     if traced := summary["trace"]:
         shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
     views = summary["views"]

@@ -12,8 +12,7 @@ from pathlib import Path
 from ilrm_cli.datasets.sequence import PhotoSequence
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
-from ilrm_cli.pose.colmap import find_model
-from ilrm_cli.pose.transforms import find_transforms
+from ilrm_cli.pose.pose_files import find_model, find_transforms
 from ilrm_cli.progress import Report, ignore
 
 INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash

@@ -25,6 +25,7 @@ from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.sog import decode_sog, encode_sog
 from ilrm_cli.formats.splat import decode_splat, encode_splat
 from ilrm_cli.formats.spz import decode_spz, encode_spz
+from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
 
 
 def _decode_either_ply(path: Path) -> SceneFile:
@@ -53,21 +54,7 @@ Y_UP = (".spz", ".glb")  # turned to y up on the way out
 _WITHOUT_HARMONICS = (".splat",)
 _WITH_CONFIDENCE = (".ply", ".glb")
 
-SUFFIXES = tuple(_ENCODERS)
-
-
-def suffix_of(path: Path) -> str:
-    """The longest of SUFFIXES that the file's name ends with, in any case: `A.Compressed.PLY` gives `.compressed.ply`.
-
-    Raises `InputError` for any other name.
-    """
-    name = path.name.lower()
-    known = [suffix for suffix in SUFFIXES if name.endswith(suffix) and len(name) > len(suffix)]
-    if not known:
-        raise InputError(
-            f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}."
-        )
-    return max(known, key=len)
+assert tuple(_ENCODERS) == SUFFIXES
 
 
 def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:

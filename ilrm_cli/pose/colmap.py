@@ -10,39 +10,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens, lens_of
 from ilrm_cli.pose.posed import Pose, PoseSet
 
-MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
-SUFFIXES = (".bin", ".txt")
 MESSAGES_FROM = 3  # glog level from which COLMAP's own messages pass: 3 is FATAL
-
-
-def find_model(folder: Path) -> Path | None:
-    """The folder of the COLMAP model that belongs to a project folder, or None.
-
-    Looked for in `sparse/0`, `sparse`, the folder itself and where common tools put it; among the numbered models
-    of one place the one with the largest image list is taken. A folder named `images` or `input` is looked at
-    from its parent.
-    """
-    roots = [folder, folder.parent] if folder.name in ("images", "input") else [folder]
-    for root in roots:
-        for place in MODEL_PLACES:
-            base = root / place
-            if not base.is_dir():
-                continue
-            models = [base] if is_model(base) else [path for path in sorted(base.iterdir()) if is_model(path)]
-            if models and (place != "." or models == [base]):
-                return max(models, key=_images_file_size)
-    return None
-
-
-def is_model(folder: Path) -> bool:
-    """Whether a folder holds the files of a COLMAP model."""
-    return any(all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")) for suffix in SUFFIXES)
-
-
-def _images_file_size(model: Path) -> int:
-    return max(
-        (model / f"images{suffix}").stat().st_size for suffix in SUFFIXES if (model / f"images{suffix}").exists()
-    )
 
 
 def read_model(folder: Path) -> PoseSet:

@@ -11,8 +11,9 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import MESSAGES_FROM
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
+from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register, share_cameras
-from ilrm_cli.pose.sfm_judge import MIN_PHOTOS, believable, failure, left_out, rank, shortcomings
+from ilrm_cli.pose.sfm_judge import believable, failure, left_out, rank, shortcomings
 from ilrm_cli.pose.sfm_map import global_, incremental
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut

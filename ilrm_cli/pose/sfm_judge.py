@@ -8,10 +8,10 @@ import pycolmap
 
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
+from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
 
-MIN_PHOTOS = 3  # two photos agree by chance too easily
 MIN_OWN_POINTS = 15  # of one photo; with fewer, global mapping put photos anywhere, one 80 times too far away
 MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
 WEAK_OBSERVATIONS = 100  # below, models held together but looked doubtful

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pycolmap
 
-from ilrm_cli.pose.sfm_judge import MIN_PHOTOS
+from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
 

@@ -17,18 +17,12 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens
 from ilrm_cli.pose.posed import Pose, PoseSet, rigid
 
-FILE_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; Blender scenes of NeRF
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried on paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
 LARGEST = 1e12  # nothing that a camera file states is larger
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-
-
-def find_transforms(folder: Path) -> Path | None:
-    """The file with poses in a project folder, or None."""
-    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
 
 
 def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:

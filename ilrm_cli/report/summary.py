@@ -1,5 +1,6 @@
 """The result of `ilrm reconstruct` as JSON values: what `--json` prints and every report holds."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,19 @@ from ilrm_cli.export import Exported
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.verdict import verdict
 
-# In order; the rest is start and end.
+BEFORE = ("start", "imports")  # until the command runs, and until it has imported what it needs
+# In order; the rest is what lies around them.
 STAGES = ("poses", "load", "scale", "inference", "trace", "refine", "confidence", "score", "export")
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that does not
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
-def summarize(result: Reconstruction, written: Exported, output: Path, total_s: float) -> dict[str, Any]:
-    """The result as JSON values. `total_s` is the time since the command began."""
-    timings = {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
+def summarize(
+    result: Reconstruction, written: Exported, output: Path, total_s: float, before: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """The result as JSON values. `total_s` is the time since the process or call began, `before` its first parts."""
+    timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
+    timings |= {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
     refined = result.refinement
     return {
         "command": "reconstruct",

@@ -33,7 +33,9 @@ class Outcome:
 
 def ilrm(*arguments: str | Path) -> Outcome:
     """In this process; anything but an orderly exit is raised."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments], env={"NO_COLOR": "1", "TERM": "dumb"})
+    result = CliRunner().invoke(
+        app, [str(a) for a in arguments], prog_name="ilrm", env={"NO_COLOR": "1", "TERM": "dumb"}
+    )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(result.exit_code, result.stdout, result.stderr)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.run import ilrm, ilrm_process
+from ilrm_cli.cli import on_demand
+from tests.cli.run import ilrm
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = (
@@ -30,14 +31,21 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help(command):
-    shown = ilrm_process(*command.split(), "--help")
+def test_help(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = ilrm(*command.split(), "--help")
     assert shown.status == 0
-    text = "\n".join(line.rstrip() for line in shown.out.replace("-c ", "ilrm ").splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in shown.out.splitlines()) + "\n"
     golden = GOLDEN / f"help_{command.replace(' ', '_') or 'ilrm'}.txt"
     if os.environ.get("ILRM_WRITE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself():
+    for name, sentence in on_demand.SENTENCES.items():
+        told = on_demand.command(name).help or ""
+        assert " ".join(told.split("\n\n")[0].split()) == sentence
 
 
 def test_wrong_usage_exits_with_2():

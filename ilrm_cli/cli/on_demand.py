@@ -1,0 +1,58 @@
+"""The commands of `ilrm`, each imported when it runs: `ilrm --help` needs no more than their names and sentences."""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+# In the order of the help: what each command says of itself first.
+SENTENCES = {
+    "reconstruct": "Turn a folder of photos into a 3D Gaussian splat scene.",
+    "batch": "Turn many folders of photos into scenes; run again, it goes on where it was stopped.",
+    "pose": "Find the camera poses of photos and write them with undistorted photos.",
+    "render": "Film a scene along a camera path.",
+    "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
+    "export": "Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare.",
+    "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
+    "evaluate": "Score the model on photos it was not given, beside what needs no model.",
+    "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded.",
+    "train": (
+        "Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."
+    ),
+    "synth": "Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read.",
+    "models": "The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+}
+
+
+@cache
+def command(name: str) -> Any:
+    """What the module of this name under `cli` defines under the same name."""
+    defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
+    if isinstance(defined, typer.Typer):
+        return typer.main.get_command(defined)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(defined)
+    return typer.main.get_command(alone)
+
+
+class CommandsOnDemand(TyperGroup):
+    """The group of all commands. Its `commands` are outlines; `get_command` gives what can be run."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=sentence) for name, sentence in SENTENCES.items()}
+        self._outlined = False
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if self._outlined or cmd_name not in SENTENCES:
+            return self.commands.get(cmd_name)
+        return command(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._outlined = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._outlined = False

@@ -1,0 +1,52 @@
+"""Whether a place can be reconstructed, as far as names of files tell: known before anything heavy is imported."""
+
+from pathlib import Path
+from typing import Literal
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.pose.pose_files import MIN_PHOTOS, find_model, find_transforms
+
+Origin = Literal["auto", "colmap", "transforms", "sfm"]  # of poses
+
+
+def check_place(place: Path, poses: Origin = "auto") -> None:
+    """Refuse, by the names of its files alone, a place that `gather` cannot use."""
+    if not place.is_dir() and not is_video(place):
+        raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
+    if any(find_poses(place, poses)):
+        return
+    if poses == "colmap":
+        raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses auto.")
+    if poses == "transforms":
+        raise InputError(f"{place} holds no transforms.json; use --poses auto.")
+    check_photos(place)
+
+
+def find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
+    """The folder of a COLMAP model or else the transforms.json, of those that may be used."""
+    if not place.is_dir():
+        return None, None
+    model = find_model(place) if poses in ("auto", "colmap") else None
+    return model, find_transforms(place) if poses in ("auto", "transforms") and model is None else None
+
+
+def check_photos(place: Path) -> None:
+    """Refuse, by names alone, a folder without photos or videos, or with too few photos for `find_photo_set`."""
+    if is_video(place):
+        return
+    root = photo_folder(place)
+    found = find_photos(root)
+    if not found and not find_videos(root):
+        raise InputError(
+            f"{place} holds no photo (JPEG, PNG, WebP, TIFF, AVIF, HEIC or camera RAW) and no video; "
+            "give the folder that holds them."
+        )
+    if 0 < len(found) < MIN_PHOTOS:
+        raise too_few(place, len(found), ".")
+
+
+def too_few(place: Path, count: int, why: str) -> InputError:
+    """What is said of fewer photos than MIN_PHOTOS."""
+    photos = ("no photo", "only one photo", "only two photos")[count]
+    return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
