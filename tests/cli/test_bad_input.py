@@ -12,14 +12,13 @@ from tests.cli.run import ilrm
 
 
 def refused(tmp_path: Path, *arguments: str | Path) -> str:
-    """Runs a command that must fail; returns its sentence."""
+    """Runs a command that must fail; returns its sentence, which stderr and the JSON object both hold."""
     before = set(tmp_path.rglob("*"))
-    outcome = ilrm(*arguments)
+    outcome = ilrm(*arguments, "--json")
     assert outcome.status == 1, outcome
     assert set(tmp_path.rglob("*")) == before, "something was left behind"
-    as_json = ilrm(*arguments, "--json")
-    assert as_json.json["status"] == "failed"
-    assert as_json.json["error"] in outcome.sentence
+    assert outcome.json["status"] == "failed"
+    assert outcome.sentence == f"error: {outcome.json['error']}"
     return outcome.sentence
 
 
@@ -32,6 +31,8 @@ def noise_photo(path: Path, seed: int = 0, cell_px: int = 20) -> None:
 def test_missing_folder(tmp_path):
     sentence = refused(tmp_path, "reconstruct", tmp_path / "absent", "-o", tmp_path / "s.ply")
     assert "absent is not a folder" in sentence
+    for_people = ilrm("reconstruct", tmp_path / "absent", "-o", tmp_path / "s.ply")
+    assert (for_people.status, for_people.out, for_people.sentence) == (1, "", sentence)
 
 
 def test_names_that_look_like_markup(tmp_path):

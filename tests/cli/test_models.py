@@ -57,7 +57,7 @@ def test_info_shows_the_whole_hash():
     ).replace(" ", "")
 
 
-def test_pull_use_and_verify(hub, tmp_path):
+def test_pull_use_and_verify_which_names_what_differs(hub, tmp_path):
     use = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--model", NAME, "--size", "64", "--json")
     assert f"ilrm models pull {NAME}" in ilrm(*use).json["error"]
     pulled = ilrm_process("models", "pull", NAME, "--json")
@@ -74,11 +74,7 @@ def test_pull_use_and_verify(hub, tmp_path):
     again = ilrm("models", "pull", NAME, "--offline")
     assert (again.status, again.err.strip()) == (0, "")
     assert "already here and unharmed" in again.out
-
-
-def test_verify_names_what_differs(hub):
-    path = ilrm_process("models", "pull", NAME, "--json").json["path"]
-    with open(path, "ab") as file:
+    with open(pulled.json["path"], "ab") as file:
         file.write(b"!")
     outcome = ilrm("models", "verify")
     assert outcome.status == 1
