@@ -9,12 +9,14 @@ from collections.abc import Callable
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.gpu import gpu_suite
 from ilrm_cli.bench.model import model_suite
+from ilrm_cli.bench.pipeline import pipeline_suite
 from ilrm_cli.bench.raster import raster_suite
 from ilrm_cli.bench.scaling import scaling_suite
 
 SUITES: dict[str, Callable[..., Findings]] = {
     "model": model_suite,
     "raster": raster_suite,
+    "pipeline": pipeline_suite,
     "scaling": scaling_suite,
     "gpu": gpu_suite,
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def bench(
     suite: Annotated[
-        list[str] | None, typer.Argument(help="model, raster, scaling or gpu; all but gpu if none is named.")
+        list[str] | None, typer.Argument(help="model, raster, pipeline, scaling or gpu; all but gpu if none is named.")
     ] = None,
     output: Annotated[
         Path | None,

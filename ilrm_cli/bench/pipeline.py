@@ -1,0 +1,113 @@
+"""The suite `pipeline`: the main job as people run it, in processes of its own, and how much of it is the model's."""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.reconstruct import Settings, reconstruct
+
+SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"  # of the repository; an installed package has none
+AROUND_LIMIT = 0.5  # of the whole: what is neither inference nor imports
+HELP_LIMIT = 10.0  # starts of a bare interpreter, of about 0.03 s, that `ilrm --help` may take
+MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
+BEFORE = ("start", "poses", "load", "scale")  # inference, apart from imports
+WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
+ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import main; main()")
+KIB_PER_GB, BYTES_PER_GB = 1e9 / 1024, 1e9
+
+
+def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
+    """Cold and warm runs of the main job on the sample scene, split, and the start of `ilrm --help`.
+
+    A cold run is a new process with warm caches of files and kernels; the first one, which may fill these, is told
+    beside it. Without the sample scene of the repository only the help is timed.
+    """
+    rows = [help_row(rounds)]
+    if SCENE.is_dir():
+        runs = min(rounds, MOST_RUNS)
+        timings = []
+        for done in range(runs + 1):
+            report(Step("main job", done, runs + 1))
+            timings.append(cold_run())
+        report(Step("main job", runs + 1, runs + 1))
+        rows += split_rows(timings[0], timings[1:], peak_of_children_gb())
+        rows.append(warm_row(runs, statistics.median(run["total"] for run in timings[1:])))
+    return Findings(tuple(rows))
+
+
+def cold_run() -> Mapping[str, float]:
+    """Seconds of the stages of `ilrm reconstruct` in a new process."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*ILRM, "reconstruct", str(SCENE), "-o", str(Path(folder) / "scene.ply"), "--json"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return dict(json.loads(said)["timings_s"])
+
+
+def split_rows(
+    first: Mapping[str, float], runs: Sequence[Mapping[str, float]], peak_gb: float | None
+) -> list[BenchRow]:
+    """Parts of cold runs, as shares of the whole."""
+    parts = {
+        "imports": ("imports",),
+        "before inference, without imports": BEFORE,
+        "inference": ("inference",),
+    }
+
+    def row(name: str, of: Mapping[str, float], all_runs: Sequence[Mapping[str, float]]) -> BenchRow:
+        shares = [seconds[name] / seconds["total"] for seconds in all_runs]
+        limit = AROUND_LIMIT if name == "neither inference nor imports" else None
+        peak = peak_gb if name == "all of it" else None
+        median_s = statistics.median(seconds[name] for seconds in all_runs)
+        return BenchRow(f"main job: {name}", median_s, WHOLE, statistics.median(shares), limit, of[name], peak)
+
+    def split(run: Mapping[str, float]) -> dict[str, float]:
+        seconds = {name: sum(run[stage] for stage in stages) for name, stages in parts.items()}
+        around = run["total"] - run["inference"] - run["imports"]
+        return seconds | {"neither inference nor imports": around, "all of it": run["total"], "total": run["total"]}
+
+    names = (*parts, "neither inference nor imports", "all of it")
+    cold, warm_caches = split(first), [split(run) for run in runs]
+    return [row(name, cold, warm_caches) for name in names]
+
+
+def warm_row(runs: int, cold_s: float) -> BenchRow:
+    """The same scene once more in this process, where everything is imported and loaded."""
+    times = [_seconds_of_one() for _ in range(runs + 1)]
+    warm_s = statistics.median(times[1:])
+    return BenchRow("main job: once more in one process, not written", warm_s, WHOLE, warm_s / cold_s, None, times[0])
+
+
+def _seconds_of_one() -> float:
+    start = time.perf_counter()
+    reconstruct(SCENE, Settings())
+    return time.perf_counter() - start
+
+
+def help_row(rounds: int) -> BenchRow:
+    """`ilrm --help` by turns with an interpreter that does nothing."""
+    bare, helped = [sys.executable, "-c", "pass"], [*ILRM, "--help"]
+    first = _process_s(helped)
+    pairs = [(_process_s(bare), _process_s(helped)) for _ in range(rounds)]
+    ratio = statistics.median(long / short for short, long in pairs)
+    return BenchRow("ilrm --help", statistics.median(long for _, long in pairs), BARE, ratio, HELP_LIMIT, first)
+
+
+def _process_s(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def peak_of_children_gb() -> float:
+    """The most memory that one of the processes started from here has held."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak / (BYTES_PER_GB if sys.platform == "darwin" else KIB_PER_GB)
