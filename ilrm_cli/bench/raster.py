@@ -1,11 +1,13 @@
-"""The suite `raster`: the CPU rasteriser on synthetic scenes, without and with gradients."""
+"""The suite `raster`: the CPU rasteriser on synthetic scenes, without and with gradients, and a film."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 
+from ilrm_cli.bench.film import FilmCase, film_row
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
+from ilrm_cli.bench.units import Unit
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore
@@ -28,6 +30,8 @@ RASTER_CASES = (
     RasterCase(gaussians=131_072, scale=0.01, width=512, height=512, forward_limit=0.35, both_limit=1.2),
     RasterCase(gaussians=688_128, scale=0.004, width=960, height=540, forward_limit=1.6, both_limit=5.0),
 )
+
+FILM = FilmCase()
 
 
 def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
@@ -71,7 +75,28 @@ def raster_jobs(case: RasterCase) -> dict[str, Job]:
     }
 
 
+def plain_jobs(case: RasterCase) -> dict[str, Job]:
+    """A whole drawing against nothing but the projection in gsplat's plain-torch reference functions."""
+    from gsplat.cuda import _torch_impl as reference
+
+    gaussians, camera = raster_scene(case)
+
+    def project() -> object:
+        covariances, _ = reference._quat_scale_to_covar_preci(
+            gaussians.quaternions, gaussians.scales, compute_preci=False
+        )
+        return reference._fully_fused_projection(
+            gaussians.means, covariances, camera.cam_from_world, camera.intrinsics_px, camera.width, camera.height
+        )
+
+    unit = Unit("projecting alone by gsplat's reference functions", project)
+    name = f"{case.gaussians:,} Gaussians at {case.width}x{case.height}, forward, against plain PyTorch"
+    return {name: Job(lambda: render(gaussians, camera, renderer="cpu"), unit=unit)}
+
+
 def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """The CPU rasteriser on two synthetic scenes, without and with gradients."""
-    jobs = {name: job for case in RASTER_CASES for name, job in raster_jobs(case).items()}
-    return Findings(tuple(measure(jobs, rounds=rounds, report=report)))
+    """The CPU rasteriser on two synthetic scenes, without and with gradients; a film of the Gaussians of the first."""
+    jobs = {name: job for case in RASTER_CASES for name, job in raster_jobs(case).items()} | plain_jobs(RASTER_CASES[0])
+    rows = measure(jobs, rounds=rounds, report=report)
+    gaussians, lens = raster_scene(replace(RASTER_CASES[0], width=FILM.width, height=FILM.height))
+    return Findings((*rows, film_row(gaussians, lens, FILM, report)))

@@ -57,11 +57,7 @@ class Film:
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         drawn = render(self.gaussians, camera, background=self.background, near=self.near, renderer=self.renderer)
-        planes = _bytes(drawn.color[0])  # [3, H, W]
-        pixels = np.empty((camera.height, camera.width, 3), np.uint8)
-        for channel in range(3):  # a third of the time of one transposed copy
-            pixels[..., channel] = planes[channel]
-        return pixels
+        return pixels_of(drawn.color[0])
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """From yellow (near) to dark blue (far)."""
@@ -104,6 +100,15 @@ def colored(
     table = np.stack([np.interp(levels, np.arange(len(VIRIDIS)), column) for column in np.array(VIRIDIS).T], axis=1)
     colors = torch.from_numpy(table).to(values.device, torch.float32)[(values.clamp(0, 1) * 255).round().int()]
     return _bytes(colors.mul_(alpha[..., None] / 255))
+
+
+def pixels_of(color: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
+    """A rendered image as a picture."""
+    planes = _bytes(color)
+    pixels = np.empty((*planes.shape[1:], 3), np.uint8)
+    for channel in range(3):  # a third of the time of one transposed copy
+        pixels[..., channel] = planes[channel]
+    return pixels
 
 
 def _bytes(values: Tensor) -> UInt8[ndarray, "..."]:

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from ilrm_cli.bench import raster, units
+from ilrm_cli.bench.film import FilmCase
+from ilrm_cli.progress import Step
 
 
 @pytest.mark.parametrize("case", raster.RASTER_CASES)
@@ -19,10 +21,20 @@ def test_scenes_are_as_stated(case: raster.RasterCase):
     assert camera.focal_px[0, 0] == camera.width
 
 
-def test_the_raster_suite_times_forward_and_backward_of_each_case(monkeypatch: pytest.MonkeyPatch):
+def test_the_raster_suite_times_each_case_without_and_with_gradients_and_a_film(monkeypatch: pytest.MonkeyPatch):
     small = raster.RasterCase(gaussians=500, scale=0.01, width=40, height=30, forward_limit=9.0, both_limit=9.0)
     monkeypatch.setattr(raster, "RASTER_CASES", (small,))
+    monkeypatch.setattr(raster, "FILM", FilmCase(frames=3, width=64, height=48, limit=9.0))
     monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
-    rows = raster.raster_suite(rounds=1).rows
-    assert [r.name for r in rows] == ["500 Gaussians at 40x30, forward", "500 Gaussians at 40x30, forward and backward"]
-    assert all(r.seconds > 0 and r.ratio > 0 and r.limit == 9 for r in rows)
+    steps: list[Step] = []
+    rows = raster.raster_suite(rounds=1, report=steps.append).rows
+    assert [r.name for r in rows] == [
+        "500 Gaussians at 40x30, forward",
+        "500 Gaussians at 40x30, forward and backward",
+        "500 Gaussians at 40x30, forward, against plain PyTorch",
+        "film of 500 Gaussians, 3 frames at 64x48, encoded",
+    ]
+    assert all(r.seconds > 0 and r.ratio > 0 for r in rows)
+    assert [r.limit for r in rows] == [9, 9, None, 9]
+    assert rows[3].ratio > 1  # drawing is a part of the whole
+    assert [s for s in steps if s.stage == "film"] == [Step("film", i, 3) for i in (1, 2, 3)]

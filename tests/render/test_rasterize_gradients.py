@@ -97,6 +97,20 @@ def test_the_same_input_gives_the_same_gradient_bits():
         assert torch.equal(first[name], second[name])
 
 
+def test_any_number_of_threads_gives_the_same_gradient_bits():
+    scene, camera = random_gaussians(300, 1), tilted_camera(100, 70)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(our_gradients(scene, camera, "color alpha depth"))
+    finally:
+        torch.set_num_threads(threads)
+    for name in NAMES:
+        assert torch.equal(results[0][name], results[1][name]), name
+        assert torch.equal(results[0][name], results[2][name]), name
+
+
 def test_saturated_pixels_pass_gradients_only_to_what_is_seen():
     scene = random_gaussians(200, 0, scale=0.8)
     scene, camera = replace(scene, opacities=scene.opacities.clamp_min(0.9)), tilted_camera()
