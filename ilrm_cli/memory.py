@@ -15,8 +15,9 @@ from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.views import Views
 
 USABLE = 0.95  # of the free memory: other programs breathe too
-# What is held beyond the tensors: gaps that allocators leave, as measured on CPUs, packed matrices, buffers of threads.
-GAPS, OVERHEAD_BYTES = 1.2, 32 << 20
+# What is held beyond the tensors: gaps that allocators leave, on CPUs as measured in processes that made several passes
+# before; packed matrices and buffers of threads.
+GAPS, OVERHEAD_BYTES = {"cpu": 1.5, "cuda": 1.2}, 32 << 20
 PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual piece: more make no device faster
 LEAST_TOKENS = 1 << 8  # of a piece: products of smaller matrices are slow
 SMALLEST_LONG_SIDE_PX = 64  # nothing below is advised
@@ -29,11 +30,12 @@ class Plan:
     chunks: Chunks
     footprint: Footprint
     free_bytes: int | None  # None: not known
+    device: str  # its type
 
     @property
     def needed_bytes(self) -> int:
         """What must be free once the weights and the images are loaded."""
-        return _needed(self.footprint)
+        return _needed(self.footprint, self.device)
 
 
 def plan(load: Workload, free: int | None) -> Plan:
@@ -43,9 +45,9 @@ def plan(load: Workload, free: int | None) -> Plan:
     """
     for chunks in _pieces(load):
         held = footprint(load, chunks)
-        if free is None or _needed(held) <= USABLE * free:
-            return Plan(chunks, held, free)
-    raise InputError(_refusal(load, _needed(held), free))
+        if free is None or _needed(held, load.device) <= USABLE * free:
+            return Plan(chunks, held, free, load.device)
+    raise InputError(_refusal(load, _needed(held, load.device), free))
 
 
 def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
@@ -63,11 +65,11 @@ def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
 def fits(load: Workload, free: int) -> bool:
     """Whether a pass in the smallest pieces needs no more than so many bytes besides weights and images."""
     *_, smallest = _pieces(load)
-    return _needed(footprint(load, smallest)) <= USABLE * free
+    return _needed(footprint(load, smallest), load.device) <= USABLE * free
 
 
-def _needed(held: Footprint) -> int:
-    return int(GAPS * held.work) + OVERHEAD_BYTES
+def _needed(held: Footprint, device: str) -> int:
+    return int(GAPS[device] * held.work) + OVERHEAD_BYTES
 
 
 def _pieces(load: Workload) -> Iterator[Chunks]:

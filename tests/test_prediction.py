@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import pytest
 import torch
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
 from ilrm_cli.model.checkpoint import load_model
 from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
@@ -60,3 +62,9 @@ def test_nothing_is_left_where_a_photo_is_transparent():
     assert not ((column > WIDTH // 2 + 2) & (column < WIDTH)).any()
     assert found.floating > predict(model, scene).floating
     assert len(found.gaussians) > 50  # nor is there a backdrop
+
+
+def test_a_scene_that_does_not_fit_is_refused_before_the_pass(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ilrm_cli.memory.free_bytes", lambda device: 1_000_000)
+    with pytest.raises(InputError, match=r"3 views of 32x24 px need .* GB are free"):
+        predict(load_model("default").model, prepared(None))

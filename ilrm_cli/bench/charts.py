@@ -58,7 +58,7 @@ def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> b
         draw.text((x.place(value), y.start + 12), f"{value:g}", INK, "mm")
     for power in range(round(math.log10(y.low)), round(math.log10(y.high)) + 1):
         draw.line([(x.start, y.place(10.0**power)), (x.end, y.place(10.0**power))], FAINT)
-        draw.text((LEFT - 6, y.place(10.0**power)), f"{10.0**power:g}", INK, "rm")
+        draw.text((LEFT - 6, y.place(10.0**power)), f"{10.0**power:,.10g}", INK, "rm")
     taken: list[float] = []
     for line, color in sorted(zip(lines, COLORS * len(lines), strict=False), key=lambda pair: -pair[0].points[-1][1]):
         drawn = [(x.place(a), y.place(b)) for a, b in line.points]
