@@ -63,8 +63,12 @@ def refine(
     top, top_at, done = -math.inf, 0, 0  # of the fit itself, which may begin below the unrefined score
     for done in range(1, iterations + 1):
         optimizer.zero_grad(set_to_none=True)
+        shown = scene.gaussians()
+        drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
         for view in range(len(inputs)):  # one graph at a time: memory stays that of one view
-            _photo_error(scene.gaussians(), inputs[[view]], renderer).div(len(inputs)).backward()
+            _photo_error(drawn, inputs[[view]], renderer).div(len(inputs)).backward()
+        # What all views ask of the Gaussians goes back to the numbers once.
+        torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
         optimizer.step()
         rates.step()
         report(Step("refine", done, iterations, f"best {best_score:.2f} dB"))
@@ -102,6 +106,10 @@ def _photo_error(gaussians: Gaussians, view: Views, renderer: Renderer) -> Float
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()
 
 
+def _values(gaussians: Gaussians) -> list[Tensor]:
+    return [getattr(gaussians, f.name) for f in fields(gaussians)]
+
+
 class _Raw:
     """The numbers Adam works on: log-scales, opacity logits, un-normalised quaternions (paper)."""
 
@@ -122,8 +130,7 @@ class _Raw:
 
     def snapshot(self) -> Gaussians:
         """Copies: the optimizer changes its own numbers in place."""
-        now = self.gaussians()
-        return Gaussians(*(getattr(now, f.name).detach().clone() for f in fields(now)))
+        return Gaussians(*(value.detach().clone() for value in _values(self.gaussians())))
 
     def gaussians(self) -> Gaussians:
         return Gaussians(
