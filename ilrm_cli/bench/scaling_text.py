@@ -56,8 +56,9 @@ def _measured(study: Study) -> str:
 {_table(columns, (_measured_row(m) for m in study.measured))}
 
 Parts in percent of the time. The rate is that of the machine's own large matrix product in the same precision, the
-bandwidth that of copying a large tensor, both measured right before; the bytes that have to be moved are those of
-operands and results, each once. Memory is what a pass holds beside weights and photos.
+bandwidth that of copying a large tensor, both measured around each pass; the bytes that have to be moved are those of
+operands and results, each once. Seconds are scaled to the median rate of the run, since other work and the clock change
+it. Memory is what a pass holds beside weights and photos.
 
 ![Time over views]({TIME_VIEWS})
 ![Time over pixels]({TIME_PIXELS})"""

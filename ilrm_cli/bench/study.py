@@ -1,8 +1,9 @@
 """What a scaling study finds, and the laws that follow from it."""
 
 import math
+import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ilrm_cli.bench.approximations import grouped_share
@@ -41,6 +42,11 @@ class Measured:
     work_bytes: int | None  # at most, besides weights and images; None: not to be known
     planned_bytes: int  # what the planner says of the same
 
+    @property
+    def share(self) -> float:
+        """Of the rate of the matrix product."""
+        return self.matmul_seconds / self.seconds
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -66,6 +72,26 @@ class Study:
 
     def as_json(self) -> dict[str, Any]:
         return {"measured": [asdict(m) for m in self.measured], "predicted": [asdict(p) for p in self.predicted]}
+
+
+def at_one_rate(found: Sequence[Measured]) -> list[Measured]:
+    """The times as if the matrix product had taken its median time per operation throughout.
+
+    Other work on the machine, and its clock, change from case to case: shares of the rate stay, times compare.
+    """
+    typical = statistics.median(m.matmul_seconds / m.flops for m in found)
+    return [_slowed(m, typical * m.flops / m.matmul_seconds) for m in found]
+
+
+def _slowed(m: Measured, factor: float) -> Measured:
+    return replace(
+        m,
+        seconds=factor * m.seconds,
+        rest_seconds=factor * m.rest_seconds,
+        part_seconds={part: factor * spent for part, spent in m.part_seconds.items()},
+        matmul_seconds=factor * m.matmul_seconds,
+        copy_seconds=factor * m.copy_seconds,
+    )
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:

@@ -9,7 +9,7 @@ from ilrm_cli.bench import scaling, units
 from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.scaling_text import scaling_files
 from ilrm_cli.bench.stages import PARTS, part_flops, timed_parts
-from ilrm_cli.bench.study import Case, Study, exponent, grouped_flops, summarised_flops, takeover_views
+from ilrm_cli.bench.study import Case, Study, at_one_rate, exponent, grouped_flops, summarised_flops, takeover_views
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.flops import forward_stages, total_flops
 from tests.model.tiny import published, random_model
@@ -75,6 +75,15 @@ def test_what_was_measured_adds_up(study: Study):
     for found in study.measured:
         assert found.seconds == pytest.approx(sum(found.part_seconds.values()) + found.rest_seconds)
         assert found.flops == total_flops(forward_stages(TINY, found.case.views, found.case.height, found.case.width))
+
+
+def test_times_compare_at_one_rate(study: Study):
+    first, second = study.measured[0], study.measured[1]
+    assert second.matmul_seconds / second.flops == pytest.approx(first.matmul_seconds / first.flops)
+    loaded = dataclasses.replace(first, seconds=3 * first.seconds, matmul_seconds=3 * first.matmul_seconds)
+    others = at_one_rate([first, first, loaded])
+    assert others[2].seconds == pytest.approx(first.seconds)
+    assert others[2].share == pytest.approx(first.share)
 
 
 def test_predictions_follow_the_operations_at_the_measured_rate(study: Study):
