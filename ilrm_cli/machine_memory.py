@@ -4,25 +4,30 @@ import ctypes
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import torch
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+SHARERS = "ILRM_SHARERS"  # environment variable: how many processes of a batch work on the same device at once
+# Files that are kept in memory only as long as nobody needs the room, by the version of control groups.
+RECLAIMABLE_V1 = ("total_inactive_file", "total_active_file")
+RECLAIMABLE_V2 = ("inactive_file", "active_file", "slab_reclaimable")
 RESET_PEAK = "5"  # what makes Linux forget the peak of a process (proc(5), clear_refs)
 
 
 def free_bytes(device: torch.device) -> int | None:
     """What can still be taken: on a GPU, or of RAM within the limits of this process and of the groups it is in.
 
-    None where the system does not tell.
+    Of several processes of a batch each gets its share. None where the system does not tell.
     """
+    sharers = int(os.environ.get(SHARERS, "1"))
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free // sharers + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     known = [free for free in (_available(), _below_address_limit(), *_below_group_limits()) if free is not None]
-    return max(0, min(known)) if known else None
+    return max(0, min(known)) // sharers if known else None
 
 
 def _available() -> int | None:
@@ -49,29 +54,25 @@ def _below_group_limits() -> Iterator[int]:
     for line in membership.read_text().splitlines() if membership.is_file() else ():
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            yield from _left(CGROUPS, path, "memory.max", "memory.current", "inactive_file")
+            yield from _left(CGROUPS, path, "memory.max", "memory.current", RECLAIMABLE_V2)
         elif "memory" in controllers.split(","):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            yield from _left(CGROUPS / "memory", path, *names)
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            yield from _left(CGROUPS / "memory", path, *names, RECLAIMABLE_V1)
 
 
-def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable_name: str) -> Iterator[int]:
-    """Limit less usage of a group and those above it; cached files that nobody reads give way."""
+def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: Collection[str]) -> Iterator[int]:
+    """Limit less usage of a group and those above it; cached files give way."""
     group = root / path.lstrip("/")
     for level in (group, *group.parents):
         if not level.is_relative_to(root):
             return
         try:
             limit, usage = (level / limit_name).read_text().strip(), int((level / usage_name).read_text())
-            stat = (level / "memory.stat").read_text().splitlines()
+            stat = dict(line.split() for line in (level / "memory.stat").read_text().splitlines())
         except OSError:  # no limit on this level, or the container does not show it
             continue
         if limit != "max":
-            yield (
-                int(limit)
-                - usage
-                + sum(int(line.split()[1]) for line in stat if line.startswith(f"{reclaimable_name} "))
-            )
+            yield int(limit) - usage + sum(int(stat.get(name, 0)) for name in reclaimable)
 
 
 def peak_memory_gb() -> float:

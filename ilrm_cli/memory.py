@@ -20,6 +20,7 @@ USABLE = 0.95  # of the free memory: other programs breathe too
 GAPS, OVERHEAD_BYTES = {"cpu": 1.5, "cuda": 1.2}, 32 << 20
 PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual piece: more make no device faster
 LEAST_TOKENS = 1 << 8  # of a piece: products of smaller matrices are slow
+NOTHING_FITS = "no number of views or size fits; end other programs"
 SMALLEST_LONG_SIDE_PX = 64  # nothing below is advised
 
 
@@ -73,7 +74,9 @@ def _needed(held: Footprint, device: str) -> int:
 
 
 def _pieces(load: Workload) -> Iterator[Chunks]:
-    """From the usual pieces to the smallest. Powers of two give the same numbers to the last bit on most machines."""
+    """From the usual pieces, which are taken wherever they fit, so that results do not hang on what else runs, to the
+    smallest. Sizes are powers of two, with which matrix products mostly give the same numbers to the last bit.
+    """
     per_view = Tokens.per_view(load.config, load.height, load.width)
     tokens = PIECE_TOKENS[load.device]
     while tokens >= LEAST_TOKENS:
@@ -93,7 +96,7 @@ def _refusal(load: Workload, needed: int, free: int | None) -> str:
         ways.append(f"--views {views.views}")
     if smaller:
         ways.append(f"--size {max(smaller.width, smaller.height)}")
-    advice = f"use {' or '.join(ways)}" if ways else "no number of views or size fits; free memory"
+    advice = f"use {' or '.join(ways)}, or end other programs" if ways else NOTHING_FITS
     return (
         f"{load.views} views of {load.width}x{load.height} px need {needed / 1e9:.2f} GB of memory besides weights and "
         f"photos, and {free / 1e9:.2f} GB are free; {advice}."

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ilrm_cli import machine_memory
-from ilrm_cli.machine_memory import PeakWatch, free_bytes, peak_memory_gb
+from ilrm_cli.machine_memory import SHARERS, PeakWatch, free_bytes, peak_memory_gb
 
 CPU = torch.device("cpu")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a part of a run")
@@ -56,9 +56,16 @@ def test_without_limits_all_that_is_available_is_free(told: Path):
     assert free_bytes(CPU) == 8_000_000 * 1024
 
 
+def test_processes_of_a_batch_share_what_is_free(told: Path, monkeypatch):
+    monkeypatch.setenv(SHARERS, "4")
+    assert free_bytes(CPU) == 2_000_000 * 1024
+
+
 def test_the_tightest_group_of_any_level_counts(told: Path):
     (told / "proc" / "self" / "cgroup").write_text("0::/outer/inner\n")
-    group(told / "cgroup" / "outer", VERSION_2, "3000000", 2_000_000, "anon 5\ninactive_file 500000")
+    group(
+        told / "cgroup" / "outer", VERSION_2, "3000000", 2_000_000, "anon 5\ninactive_file 400000\nactive_file 100000"
+    )
     group(told / "cgroup" / "outer" / "inner", VERSION_2, "max", 1_000_000, "inactive_file 0")
     assert free_bytes(CPU) == 3_000_000 - 2_000_000 + 500_000
 
@@ -71,7 +78,7 @@ def test_groups_of_version_1_count_too(told: Path):
 
 def test_a_group_beyond_its_limit_leaves_nothing(told: Path):
     (told / "proc" / "self" / "cgroup").write_text("0::/\n")
-    group(told / "cgroup", VERSION_2, "1000", 2_000, "")
+    group(told / "cgroup", VERSION_2, "1000", 2_000, "anon 2000")
     assert free_bytes(CPU) == 0
 
 

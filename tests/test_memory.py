@@ -52,7 +52,7 @@ def test_what_cannot_fit_is_refused_with_what_would():
     words = str(refusal.value)
     numbers = re.fullmatch(
         r"64 views of 960x544 px need (\S+) GB of memory besides weights and photos, and 2\.00 GB are free; "
-        r"use --views (\d+) or --size (\d+)\.",
+        r"use --views (\d+) or --size (\d+), or end other programs\.",
         words,
     )
     assert numbers, words
@@ -65,7 +65,7 @@ def test_what_cannot_fit_is_refused_with_what_would():
 
 
 def test_where_nothing_fits_nothing_is_advised():
-    with pytest.raises(InputError, match="no number of views or size fits; free memory"):
+    with pytest.raises(InputError, match="no number of views or size fits; end other programs"):
         plan(dataclasses.replace(WIDE, views=2), free=1000)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.errors import InputError
+from ilrm_cli.machine_memory import SHARERS
 
 ANSWER_S = 10.0  # for which the head of a cluster is waited for
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that hands get as we have them
@@ -41,6 +42,7 @@ class RayCrew:
             raise InputError(f"--jobs {self.lanes} is more than the {most} {kind} of the Ray cluster; ask for fewer.")
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables["OMP_NUM_THREADS"] = str(threads)  # Ray would set it to its own count of cores
+        variables[SHARERS] = "1" if gpus else str(-(-self.lanes // machines))
         self._options = {"runtime_env": {"env_vars": variables}, "scheduling_strategy": "SPREAD"}
         self._model_options = self._options | {"num_cpus": 0, "num_gpus": 1 if gpus else 0}
 

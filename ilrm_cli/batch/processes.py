@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.machine_memory import SHARERS
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads as they are
 
@@ -26,7 +27,10 @@ class LocalCrew:
 
     def environment(self, lane: int) -> dict[str, str]:
         """What the processes of a lane find in theirs beside what is in ours."""
-        return {"CUDA_VISIBLE_DEVICES": self._gpus[lane % len(self._gpus)]} if self._gpus else {}
+        if not self._gpus:
+            return {SHARERS: str(self.lanes)}
+        gpu = lane % len(self._gpus)
+        return {"CUDA_VISIBLE_DEVICES": self._gpus[gpu], SHARERS: str(len(range(gpu, self.lanes, len(self._gpus))))}
 
     def poser(self, lane: int) -> "LocalHand":
         self._hands.append(LocalHand(self.environment(lane)))

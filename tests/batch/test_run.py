@@ -9,6 +9,7 @@ from ilrm_cli.batch import run
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.batch.run import Batch
 from ilrm_cli.errors import InputError
+from ilrm_cli.machine_memory import SHARERS
 from ilrm_cli.reconstruct import Settings
 
 JOBS = (Job("a", Path("a"), Path("a.ply")),)
@@ -38,6 +39,12 @@ def test_each_gpu_has_a_worker(two_gpus, monkeypatch):
 def test_without_a_gpu_there_is_one_worker_unless_more_are_asked_for():
     assert gpus_of(Batch(JOBS, Settings(device="cpu"))) == [None]
     assert gpus_of(Batch(JOBS, Settings(device="cpu"), lanes=3)) == [None] * 3
+
+
+def test_lanes_share_the_memory_of_their_device(two_gpus):
+    for settings, shares in ((Settings(), ["2", "1", "2"]), (Settings(device="cpu"), ["3", "3", "3"])):
+        crew = run._crew(Batch(JOBS, settings, lanes=3))
+        assert [crew.environment(lane)[SHARERS] for lane in range(3)] == shares
 
 
 def test_settings_that_suit_no_folder_are_refused():
