@@ -12,12 +12,10 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-# CPUs with instructions for bfloat16 gain 1.7 (AVX-512) to 10 (matrix tiles), others lose: so far between the two that
-# noise of the measurement does not decide, and runs on one machine agree.
+# CPUs with instructions for bfloat16 gain 1.7 (AVX-512) to 10 (matrix tiles), if they gain: so far from this that noise
+# of the measurement does not decide, and runs on one machine agree.
 BF16_GAIN = 1.3
-# Side of the square matrices that are multiplied, and how often. CPUs that need 100 times longer are told by small ones
-# that say little on fast ones.
-FIRST_TRY, HOPELESS, SECOND_TRY = (256, 2), 0.2, (1024, 5)
+SIDE, TRIES = 1024, 5  # of the square matrices that are multiplied to see, and how often
 
 
 def resolve_device(choice: Device) -> torch.device:
@@ -40,23 +38,20 @@ def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
 def bf16_gain(threads: int) -> float:
     """How many times faster than in float32 this CPU multiplies matrices in bfloat16, tried once per process.
 
-    `threads` is how many torch uses now. The best of a few tries counts, since other work can only slow them down.
+    0 for CPUs without instructions for it, which take a hundred times longer. `threads` is how many torch uses now. The
+    best of a few tries by turns counts, since other work can only slow them down.
     """
-    first = _product_s(torch.float32, *FIRST_TRY) / _product_s(torch.bfloat16, *FIRST_TRY)
-    if first < HOPELESS:
-        return first
-    return _product_s(torch.float32, *SECOND_TRY) / _product_s(torch.bfloat16, *SECOND_TRY)
+    if not any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name):
+        return 0.0
+    factors = {dtype: torch.ones(SIDE, SIDE, dtype=dtype) for dtype in PRECISIONS.values()}
+    taken = [{dtype: _product_s(factor) for dtype, factor in factors.items()} for _ in range(TRIES)]
+    return min(t[torch.float32] for t in taken) / min(t[torch.bfloat16] for t in taken)
 
 
-def _product_s(dtype: torch.dtype, side: int, tries: int) -> float:
-    """Seconds of the fastest of some products of square matrices."""
-    factor = torch.ones(side, side, dtype=dtype)
-    taken = []
-    for _ in range(tries):
-        start = time.perf_counter()
-        torch.mm(factor, factor)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+def _product_s(factor: torch.Tensor) -> float:
+    start = time.perf_counter()
+    torch.mm(factor, factor)
+    return time.perf_counter() - start
 
 
 def precision_named(dtype: str) -> Precision:

@@ -38,8 +38,21 @@ def test_precision_of_graphics_cards(monkeypatch):
     assert resolve_precision("fp32", torch.device("cuda")) == torch.float32
 
 
-def test_the_gain_is_tried_once():
-    assert bf16_gain(torch.get_num_threads()) == bf16_gain(torch.get_num_threads()) > 0
+@pytest.mark.parametrize(("there", "gain"), [(True, 3.0), (False, 0.0)])
+def test_the_gain_is_tried_once_where_there_are_instructions(monkeypatch, there, gain):
+    seconds = {torch.float32: [0.6, 0.9], torch.bfloat16: [0.5, 0.2]}  # the best of each counts
+    tried = []
+
+    def product_s(factor):
+        tried.append(factor.dtype)
+        return seconds[factor.dtype][tried.count(factor.dtype) % 2]
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": there})
+    monkeypatch.setattr(devices, "_product_s", product_s)
+    bf16_gain.cache_clear()
+    assert bf16_gain(2) == bf16_gain(2) == pytest.approx(gain)
+    assert len(tried) == (2 * devices.TRIES if there else 0)
+    bf16_gain.cache_clear()
 
 
 @pytest.mark.parametrize("choice", ["fp32", "bf16"])
