@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 SHOWN_SECONDS = 0.005  # what took less was not done
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
+TRACE_NOTE = (
+    "Final head: the scene if the layers after this one were left out. Tuned lens: what the tokens hold by then, read "
+    "by a map of their own. Scores are of held-out photos; how far things moved is since the row before."
+)
 
 
 def reconstruct(
@@ -133,22 +137,12 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     """The same for people."""
     from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
-    from ilrm_cli.report.summary import ATTENTIONS, BEFORE, STAGES
 
     shown.warn(tuple(summary["warnings"]))
-    timings = summary["timings_s"]
-    rows = {}
-    for stage in (*BEFORE, *STAGES):
-        if timings[stage] >= SHOWN_SECONDS:
-            rows[stage] = timings[stage]
-        if stage == "inference":
-            rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
-    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *STAGES))
-    shown.shares("Where the time went", rows, timings["total"])
-    around_s = timings["total"] - timings["inference"] - timings["imports"]
-    shown.say(f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total.")
+    show_times(shown, summary["timings_s"])
     if traced := summary["trace"]:
         shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
+        shown.say(TRACE_NOTE)
     views = summary["views"]
     for line in card_lines(pose_card(result.capture)) if shown.verbose else ():
         shown.detail(line)
@@ -179,8 +173,24 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
         shown.say(f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written.")
     shown.say(
         f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
-        f"in {timings['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
+        f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
+
+
+def show_times(shown: Face, timings: Mapping[str, float]) -> None:
+    """Seconds of every stage, and what the tool itself adds to inference and imports."""
+    from ilrm_cli.report.summary import ATTENTIONS, BEFORE, STAGES
+
+    rows = {}
+    for stage in (*BEFORE, *STAGES):
+        if timings[stage] >= SHOWN_SECONDS:
+            rows[stage] = timings[stage]
+        if stage == "inference":
+            rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
+    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *STAGES))
+    shown.shares("Where the time went", rows, timings["total"])
+    around_s = timings["total"] - timings["inference"] - timings["imports"]
+    shown.say(f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total.")
 
 
 def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
