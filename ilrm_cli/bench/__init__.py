@@ -10,6 +10,7 @@ from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.gpu import gpu_suite
 from ilrm_cli.bench.model import model_suite
 from ilrm_cli.bench.pipeline import pipeline_suite
+from ilrm_cli.bench.quality import quality_suite
 from ilrm_cli.bench.raster import raster_suite
 from ilrm_cli.bench.scaling import scaling_suite
 
@@ -18,6 +19,7 @@ SUITES: dict[str, Callable[..., Findings]] = {
     "raster": raster_suite,
     "pipeline": pipeline_suite,
     "scaling": scaling_suite,
+    "quality": quality_suite,
     "gpu": gpu_suite,
 }
-ON_REQUEST = ("gpu",)  # not run unless named: it needs a CUDA device
+ON_REQUEST = ("quality", "gpu")  # not run unless named: an experiment, and what needs a CUDA device

@@ -4,18 +4,20 @@ Experiments, for `bench.quality` and the scaling study; nothing else uses them. 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ilrm_cli.model import blocks
 from ilrm_cli.model.attention import attention
 from ilrm_cli.model.blocks import SelfAttention, UpdateLayer
 from ilrm_cli.model.ilrm import Ilrm
 
 FP8 = torch.float8_e4m3fn
-Change = Callable[[Ilrm, int], None]  # makes a model of its own approximate, for scenes of so many views
+Change = Callable[[Ilrm, int], AbstractContextManager[None]]  # inside it passes over so many views are approximate
 
 
 def fp8_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -29,11 +31,20 @@ def fp8_rounded(x: Float[Tensor, "batch token head channel"]) -> Float[Tensor, "
     return (x / scale).to(FP8).to(x.dtype) * scale
 
 
-def in_fp8(model: Ilrm, views: int) -> None:
-    """All attention on rounded numbers."""
-    for layer in model.layers:
-        assert isinstance(layer, UpdateLayer)
-        layer.cross.attend = layer.self_attention.attend = fp8_attention
+@contextmanager
+def exact(model: Ilrm, views: int) -> Iterator[None]:
+    """No change."""
+    yield
+
+
+@contextmanager
+def in_fp8(model: Ilrm, views: int) -> Iterator[None]:
+    """All attention on rounded numbers: of every model, as the blocks themselves know nothing of it."""
+    blocks.attention = fp8_attention
+    try:
+        yield
+    finally:
+        blocks.attention = attention
 
 
 class GroupedSelfAttention(nn.Module):
@@ -75,13 +86,21 @@ class GroupedSelfAttention(nn.Module):
 def grouped(group: int, *, across: bool = False, summarised: int | None = None) -> Change:
     """Self attention in groups of so many neighbours; `across`: in every other layer, of views far from each other."""
 
-    def change(model: Ilrm, views: int) -> None:
+    @contextmanager
+    def change(model: Ilrm, views: int) -> Iterator[None]:
         near = [range(start, min(start + group, views)) for start in range(0, views, group)]
         far = [range(start, views, len(near)) for start in range(len(near))]
-        for number, layer in enumerate(model.layers):
-            assert isinstance(layer, UpdateLayer)
-            groups = far if across and number % 2 else near
-            layer.add_module("self_attention", GroupedSelfAttention(layer.self_attention, groups, summarised))
+        replaced: list[tuple[UpdateLayer, SelfAttention]] = []
+        try:
+            for number, layer in enumerate(model.layers):
+                assert isinstance(layer, UpdateLayer)
+                replaced.append((layer, layer.self_attention))
+                groups = far if across and number % 2 else near
+                layer.add_module("self_attention", GroupedSelfAttention(layer.self_attention, groups, summarised))
+            yield
+        finally:
+            for layer, inner in replaced:
+                layer.self_attention = inner
 
     return change
 

@@ -1,66 +1,92 @@
-"""What approximations of attention cost in quality: held-out PSNR of the default model on real scenes.
+"""The suite `quality`: what approximations of attention cost, as held-out PSNR of the default model on photos.
 
-    python -m ilrm_cli.bench.quality SCENE... --output quality.json [--views 12]
-
-Views are brought into an order in which neighbours see alike, so that groups of them make sense.
+A prototype: nothing but this suite uses them. Views are brought into an order in which neighbours see alike, so that
+groups of them make sense.
 """
 
-import argparse
-import copy
-import json
-import statistics
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ilrm_cli.bench.approximations import Change, grouped, grouped_share, in_fp8
-from ilrm_cli.io.atomic import atomic_write
-from ilrm_cli.model.checkpoint import LoadedModel
+from ilrm_cli.bench.approximations import Change, exact, grouped, grouped_share, in_fp8
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.pipeline import SCENE
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
+from ilrm_cli.errors import InputError
+from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.prediction import cleaned, score_of
 from ilrm_cli.preparation import Prepared, prepare_photos
+from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.reconstruct import Settings, load, posed_photos
 from ilrm_cli.selection import select_photos
 from ilrm_cli.views import Views
 
+HELD_OUT = 2  # photos of the scene that are no inputs
 SUMMARISED = 16  # tokens for each summary
+EXACT = "exact attention"
 APPROXIMATIONS: Mapping[str, Change] = {
-    "exact": lambda model, views: None,
-    "fp8": in_fp8,
+    EXACT: exact,
+    "fp8 (emulated)": in_fp8,
     "groups of 4": grouped(4),
-    "groups of 4, across": grouped(4, across=True),
-    "groups of 4, with summaries": grouped(4, summarised=SUMMARISED),
+    "groups of 4, shifted in every other layer": grouped(4, across=True),
+    "groups of 4 with summaries": grouped(4, summarised=SUMMARISED),
 }
 FAR_VIEWS, FAR_GROUP, FAR_TOKENS = 1000, 16, 256  # for which savings are stated, of 256 x 256 px in the paper's model
 
 
-def main() -> None:
-    """Write the figures of each scene and their means as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenes", nargs="+", type=Path)
-    parser.add_argument("--views", type=int, default=12)
-    parser.add_argument("--output", type=Path, required=True)
-    chosen = parser.parse_args()
-    settings = Settings(views=chosen.views, auto_scale=False)
-    loaded = load(settings)
-    scenes = {folder.name: compared(loaded, prepared(folder, loaded, settings)) for folder in chosen.scenes}
-    means = {
-        name: {key: statistics.mean(found[name][key] for found in scenes.values()) for key in ("psnr", "moved")}
-        for name in APPROXIMATIONS
-    }
+@dataclass(frozen=True)
+class Outcome:
+    """What one approximation did to a scene."""
+
+    psnr: float  # dB, mean of the held-out photos
+    moved: float  # the largest move of a mean, over the scene's distance
+    seconds: float  # of its pass; emulation costs time that real kernels would not take
+
+
+def quality_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
+    """PSNR on the sample scene with each approximation; every pass is run once, whatever `rounds` says.
+
+    Raises `InputError` where there is no sample scene, as in an installed package.
+    """
+    if not SCENE.is_dir():
+        raise InputError("the suite quality needs the folder sample_scenes/posed; run it in a copy of the repository.")
+    settings = Settings(auto_scale=False)
+    model = load(settings).model
+    scene = prepared(SCENE, model, settings)
+    found = compared(model, scene, report)
     shares = {
         name: grouped_share(FAR_VIEWS, FAR_TOKENS, FAR_GROUP, size)
         for name, size in (("groups", None), ("groups with summaries", SUMMARISED))
     }
-    content = {"views": chosen.views, "scenes": scenes, "mean": means, f"share_at_{FAR_VIEWS}_views": shares}
-    atomic_write(chosen.output, (json.dumps(content, indent=2) + "\n").encode())
+    details = {
+        "inputs": len(scene.inputs),
+        "held_out": 0 if scene.targets is None else len(scene.targets),
+        "psnr": {name: outcome.psnr for name, outcome in found.items()},
+        "moved": {name: outcome.moved for name, outcome in found.items()},
+        f"share_of_self_attention_at_{FAR_VIEWS}_views": shares,
+    }
+    return Findings(rows(found), details)
 
 
-def prepared(folder: Path, loaded: LoadedModel, settings: Settings) -> Prepared:
-    """The scene as `reconstruct` gives it to the model, its views in the order of `along`."""
-    config, capture = loaded.model.config, posed_photos(folder, settings)
-    chosen = select_photos(capture, settings.views, config, config.long_side_px, seed=settings.seed)
+def rows(found: Mapping[str, Outcome]) -> tuple[BenchRow, ...]:
+    """PSNR stands in the names; ratios are of the squared errors that it means."""
+
+    def row(name: str, outcome: Outcome) -> BenchRow:
+        lost = found[EXACT].psnr - outcome.psnr
+        named = f"{name}: {outcome.psnr:.3f} dB ({-lost:+.3f})"
+        return BenchRow(named, outcome.seconds, "the squared error with exact attention", 10 ** (lost / 10))
+
+    return tuple(row(name, outcome) for name, outcome in found.items())
+
+
+def prepared(folder: Path, model: Ilrm, settings: Settings) -> Prepared:
+    """The scene as `reconstruct` gives it to the model, all photos but HELD_OUT as inputs, in the order of `along`."""
+    config, capture = model.config, posed_photos(folder, settings)
+    views = min(len(capture.photos) - HELD_OUT, config.max_views)
+    chosen = select_photos(capture, views, config, config.long_side_px, seed=settings.seed)
     scene = prepare_photos(capture, chosen.used, chosen.scored, None, config)
     return replace(scene, inputs=scene.inputs[along(scene.inputs)])
 
@@ -78,21 +104,16 @@ def along(views: Views) -> list[int]:
 
 
 @torch.inference_mode()
-def compared(loaded: LoadedModel, scene: Prepared) -> dict[str, dict[str, float]]:
-    """For each approximation: PSNR on the held-out photos, and the largest move of a mean over the scene's distance."""
+def compared(model: Ilrm, scene: Prepared, report: Report = ignore) -> dict[str, Outcome]:
+    """What each approximation makes of a scene with held-out photos; the first is exact."""
     assert scene.targets is not None, "a scene needs held-out photos"
-    found: dict[str, dict[str, float]] = {}
-    exact = None
+    found: dict[str, Outcome] = {}
+    passes: list[Gaussians] = []
     for name, change in APPROXIMATIONS.items():
-        model = copy.deepcopy(loaded.model)
-        change(model, len(scene.inputs))
-        gaussians = model([scene.inputs], [scene.depth_range])[0]
-        exact = gaussians if exact is None else exact
-        moved = float((gaussians.means - exact.means).norm(dim=1).max()) / scene.distance
-        score = score_of(cleaned(gaussians, scene, model.config).gaussians, scene.targets)
-        found[name] = {"psnr": score.psnr, "moved": moved}
+        with change(model, len(scene.inputs)):
+            spent = seconds(lambda: passes.extend(model([scene.inputs], [scene.depth_range])))
+        moved = float((passes[-1].means - passes[0].means).norm(dim=1).max()) / scene.distance
+        score = score_of(cleaned(passes[-1], scene, model.config).gaussians, scene.targets)
+        found[name] = Outcome(score.psnr, moved, spent)
+        report(Step("quality", len(found), len(APPROXIMATIONS)))
     return found
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def bench(
     suite: Annotated[
-        list[str] | None, typer.Argument(help="model, raster, pipeline, scaling or gpu; all but gpu if none is named.")
+        list[str] | None,
+        typer.Argument(help="model, raster, pipeline or scaling, all if none is named; also quality and gpu."),
     ] = None,
     output: Annotated[
         Path | None,

@@ -58,7 +58,6 @@ class CrossAttention(nn.Module):
         self.v = nn.Linear(width, width, bias=False)
         self.proj = nn.Linear(width * uplifting, width, bias=False)
         self.q_norm, self.k_norm = HeadNorm(head_width), HeadNorm(head_width)
-        self.attend = attention  # studies put other functions in its place
 
     def forward(
         self, tokens: Float[Tensor, "view token dim"], image_tokens: Float[Tensor, "view pixel_token dim"]
@@ -67,7 +66,7 @@ class CrossAttention(nn.Module):
         q = q.unflatten(-1, (self.uplifting, -1, self.head_width)).flatten(1, 2)  # [V, T*s, heads, c]
         k = self.k(image_tokens).unflatten(-1, (-1, self.head_width))  # [V, P, heads, c]
         v = self.v(image_tokens).unflatten(-1, (-1, self.head_width))
-        read = self.attend(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
+        read = attention(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
         read = read.unflatten(1, (-1, self.uplifting)).flatten(2)
         return linear(read, self._copies_first(self.proj.weight.T).T)
 
@@ -88,7 +87,6 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width, bias=False)
         self.q_norm, self.k_norm = HeadNorm(head_width), HeadNorm(head_width)
-        self.attend = attention  # studies put other functions in its place
 
     def forward(
         self, tokens: Float[Tensor, "scene token dim"], at_once: int | None = None
@@ -98,13 +96,13 @@ class SelfAttention(nn.Module):
         parts = list(pieces(total, at_once))
         if len(parts) == 1:
             q, k, v = self.projected(tokens, self.qkv.weight, 3)
-            return self.proj(self.attend(self.q_norm(q), self.k_norm(k), v).flatten(2))
+            return self.proj(attention(self.q_norm(q), self.k_norm(k), v).flatten(2))
         q_weight, kv_weight = self.qkv.weight.split([tokens.shape[-1], 2 * tokens.shape[-1]])
         keys, values = self._keys_and_values(tokens, kv_weight, parts)
         out = torch.empty_like(tokens)
         for part in parts:
             (q,) = self.projected(tokens[:, part], q_weight, 1)
-            out[:, part] = self.proj(self.attend(self.q_norm(q), keys, values).flatten(2))
+            out[:, part] = self.proj(attention(self.q_norm(q), keys, values).flatten(2))
         return out
 
     def _keys_and_values(self, tokens: Tensor, weight: Tensor, parts: list[slice]) -> tuple[Tensor, Tensor]:
