@@ -3,7 +3,6 @@
 The model has random weights: speed does not depend on them. Works on any CUDA device; our limit is for an H200.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.raster import RASTER_CASES, RasterCase, raster_scene
 from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure, seconds
-from ilrm_cli.bench.units import Unit, matmul_time_of
+from ilrm_cli.bench.units import matmul_time_of
 from ilrm_cli.devices import resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.machine_memory import PeakWatch
@@ -29,7 +28,6 @@ from ilrm_cli.render.rasterize import render
 
 LIMITED_DEVICE = "H200"  # in the name of the device that the limit is for
 LIMIT_S = {Case(32, 960, 544): 0.40}
-SECOND = Unit("one second", lambda: time.sleep(0.1), 10.0)
 AGREEMENT = 1e-3  # mean difference of colours in [0, 1] between rasterisers that is no difference
 
 
@@ -86,7 +84,7 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
     try:
         plan = fit_to_memory(model, views)
     except InputError as refusal:
-        return Line(case, (), None, paper.seconds, paper.memory_gb, paper.device, str(refusal))
+        return Line(case, None, None, paper.seconds, paper.memory_gb, paper.device, str(refusal))
     flops = total_flops(forward_stages(model.config, case.views, case.height, case.width))
 
     def one_pass() -> object:
@@ -96,14 +94,11 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
     watch = PeakWatch(device)  # before there are matrices to compare with
     cold = seconds(one_pass, device)
     peak = watch.peak_bytes()
-    jobs = {str(case): Job(one_pass, unit=matmul_time_of(flops, model.precision, device))}
-    if case in LIMIT_S and LIMITED_DEVICE in name:
-        jobs[f"{case}, in seconds"] = Job(one_pass, LIMIT_S[case], SECOND)
-    rows = [
-        replace(row, peak_gb=None if peak is None else peak / 1e9, cold_seconds=cold)
-        for row in measure(jobs, rounds=rounds, report=report, device=device)
-    ]
-    return Line(case, tuple(rows), plan.footprint.total / 1e9, paper.seconds, paper.memory_gb, paper.device)
+    limit_s = LIMIT_S.get(case) if LIMITED_DEVICE in name else None
+    job = Job(one_pass, unit=matmul_time_of(flops, model.precision, device), limit_s=limit_s)
+    (measured,) = measure({str(case): job}, rounds=rounds, report=report, device=device)
+    row = replace(measured, peak_gb=None if peak is None else peak / 1e9, cold_seconds=cold)
+    return Line(case, row, plan.footprint.total / 1e9, paper.seconds, paper.memory_gb, paper.device)
 
 
 def agreement(case: RasterCase, device: torch.device, rounds: int) -> tuple[BenchRow, float]:
@@ -112,7 +107,7 @@ def agreement(case: RasterCase, device: torch.device, rounds: int) -> tuple[Benc
     ours = render(gaussians, camera, renderer="cpu").color
     there = gaussians.to(device)
     theirs = render(there, camera.to(device)).color.cpu()
-    drawn = measure({"": Job(lambda: render(there, camera.to(device)), unit=SECOND)}, rounds=rounds, device=device)[0]
+    (drawn,) = measure({"": Job(lambda: render(there, camera.to(device)))}, rounds=rounds, device=device)
     apart = (ours - theirs).abs()
     name = f"gsplat and our rasteriser apart, {case.gaussians:,} Gaussians at {case.width}x{case.height}"
     unit = f"a mean difference of colours of {AGREEMENT:g}"
@@ -128,5 +123,5 @@ def _with_agreement(lines: Sequence[Line], device_name: str, agreed: tuple[Bench
         "paper": {str(line.case): line.paper_seconds for line in lines if line.paper_seconds},
         "rasterisers_apart": apart,
     }
-    rows = (*(row for line in lines for row in line.rows), row)
+    rows = (*(line.row for line in lines if line.row), row)
     return Findings(rows, details, {DOCUMENT: document(device_name, lines, row.name, apart).encode()})

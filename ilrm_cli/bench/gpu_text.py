@@ -14,7 +14,7 @@ class Line:
     """What was found for one case."""
 
     case: Case
-    rows: tuple[BenchRow, ...]  # none where it was refused
+    row: BenchRow | None  # none where it was refused
     planned_gb: float | None  # weights and photos included
     paper_seconds: float | None
     paper_gb: float | None
@@ -38,7 +38,7 @@ def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapp
             *("| " + " | ".join(_cells(line)) + " |" for line in lines),
             "",
             *(f"{line.case}: {line.refusal}\n" for line in lines if line.refusal),
-            *(_verdict(row) for line in lines for row in line.rows if row.limit is not None),
+            *(_verdict(line.row) for line in lines if line.row and line.row.limit_s is not None),
             f"Difference of colours in [0, 1], {compared}: {apart['mean']:.1e} on average, {apart['largest']:.1e} at "
             "most.",
             "",
@@ -48,8 +48,7 @@ def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapp
 
 def _cells(line: Line) -> list[str]:
     case = line.case
-    if line.rows:
-        row = line.rows[0]
+    if row := line.row:
         found = [f"{row.seconds:.3f}", _figure(row.peak_gb), _figure(line.planned_gb), f"{1 / row.ratio:.0%}"]
         found.append(_figure(row.cold_seconds))
     else:
@@ -65,4 +64,4 @@ def _figure(value: float | None) -> str:
 
 def _verdict(row: BenchRow) -> str:
     kept = "kept" if row.passed else "exceeded"
-    return f"Limit of {row.limit:g} times {row.unit} for {row.name}: {kept}, with {row.ratio:.3f}.\n"
+    return f"Limit of {row.limit_s:g} s for {row.name}: {kept}, with {row.seconds:.3f} s.\n"

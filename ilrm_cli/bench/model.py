@@ -3,17 +3,16 @@
 The full-size model has random weights: speed does not depend on them.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.bench.units import Unit, matmul_time_of
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.devices import resolve_precision
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.model.blocks import UpdateLayer
@@ -35,7 +34,6 @@ DEPTHS = (1.0, 10.0)  # near, far
 FLOPS_LIMIT = 1.3  # of the full model's time over its operations at the rate of the matrix product
 REFERENCE_LIMIT = 0.4  # of its time over the reference's, where the CPU multiplies bfloat16 faster
 SECONDS_LIMIT = 1.0  # of the default model's whole pass, where the CPU multiplies bfloat16 faster
-SECOND = Unit("one second", lambda: time.sleep(0.01), 100)
 CPU = torch.device("cpu")
 
 
@@ -44,7 +42,7 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     precision = resolve_precision("auto", CPU)
     words = str(precision).removeprefix("torch.")
     config = PRESETS["dl3dv"].config
-    full, views = Ilrm(config).eval(), synthetic_views(VIEWS, SIDE_PX)
+    full, views = Ilrm(config).eval(), noise_views(VIEWS, SIDE_PX, SIDE_PX, CPU)
     full.precision = precision
     reference = Reference(config).eval()
     reference.load_state_dict(full.state_dict())
@@ -66,10 +64,13 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     joint = Unit("a layer of full attention", full_attention)
     jobs = {
         name: Job(quietly(lambda: full([views])), FLOPS_LIMIT, matmul_time_of(flops["update layer"], precision)),
-        f"{name}, again": Job(quietly(lambda: full([views])), REFERENCE_LIMIT if fast else None, plain),
+        f"{name}, beside the reference": Job(quietly(lambda: full([views])), REFERENCE_LIMIT if fast else None, plain),
         f"one update layer of it, {size}": Job(layer, unit=joint),
-        f"{whole}, {size}": Job(whole_job, unit=matmul_time_of(default_flops, precision)),
-        f"{whole}, {size}, again": Job(whole_job, SECONDS_LIMIT if fast else None, SECOND),
+        f"{whole}, {size}": Job(
+            whole_job,
+            unit=matmul_time_of(default_flops, precision),
+            limit_s=SECONDS_LIMIT if fast else None,
+        ),
     }
     rows = measure(jobs, rounds=rounds, report=report)
     with torch.inference_mode():
@@ -81,15 +82,6 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
         "largest_difference_from_reference": difference,
     }
     return Findings(tuple(rows), details)
-
-
-def synthetic_views(count: int, side_px: int) -> Views:
-    """Noise photos, the same every time, by cameras on a line that look along z."""
-    pose = torch.eye(4).repeat(count, 1, 1)
-    pose[:, 0, 3] = torch.linspace(-1, 1, count)
-    lens = torch.full((count, 2), float(side_px))
-    images = torch.rand(count, 3, side_px, side_px, generator=torch.Generator().manual_seed(0))
-    return Views(images, Cameras(pose, lens, lens / 2, side_px, side_px))
 
 
 def whole_pass(model: Ilrm, scene: Prepared) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
 
@@ -45,10 +46,10 @@ def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
 
 
 def cold_run() -> Mapping[str, float]:
-    """Seconds of the stages of `ilrm reconstruct` in a new process."""
+    """Seconds of the stages of `ilrm reconstruct` in a new process; InputError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [*ILRM, "reconstruct", str(SCENE), "-o", str(Path(folder) / "scene.ply"), "--json"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        output = str(Path(folder) / "scene.ply")
+        said = _output_of([*ILRM, "reconstruct", str(SCENE), "-o", output, "--json"])
     return dict(json.loads(said)["timings_s"])
 
 
@@ -103,8 +104,18 @@ def help_row(rounds: int) -> BenchRow:
 
 def _process_s(command: Sequence[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    _output_of(command)
     return time.perf_counter() - start
+
+
+def _output_of(command: Sequence[str]) -> str:
+    """What a process writes to its standard output; its last complaint, as `InputError`, if it fails."""
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        complaint = (ended.stderr.strip() or f"exit status {ended.returncode}").splitlines()[-1]
+        words = " ".join(command[len(ILRM) :])
+        raise InputError(f"ilrm {words} failed, which is to be timed; mend that first: {complaint}")
+    return ended.stdout
 
 
 def peak_of_children_gb() -> float:

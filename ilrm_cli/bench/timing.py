@@ -23,6 +23,7 @@ class Job:
     run: Callable[[], object]
     limit: float | None = None  # of its ratio; None: it is only told
     unit: Unit | None = None  # what its time is divided by; None: the 2048³ float32 matrix product
+    limit_s: float | None = None  # of its seconds; None: they are only told
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,14 @@ class BenchRow:
     limit: float | None = None  # the ratio that must not be exceeded; None: it is only told
     cold_seconds: float | None = None  # the first run in this process, with whatever is compiled or loaded for it
     peak_gb: float | None = None  # the most memory held during a warm run, weights included; None: not to be known
+    limit_s: float | None = None  # the seconds that must not be exceeded; None: they are only told
 
     @property
     def passed(self) -> bool:
-        return self.limit is None or self.ratio <= self.limit
+        """Both limits are kept, where there are any."""
+        return (self.limit is None or self.ratio <= self.limit) and (
+            self.limit_s is None or self.seconds <= self.limit_s
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"passed": self.passed}
@@ -81,6 +86,7 @@ def measure(
             limit=job.limit,
             cold_seconds=cold[name],
             peak_gb=peaks[name],
+            limit_s=job.limit_s,
         )
         for name, job in jobs.items()
     ]

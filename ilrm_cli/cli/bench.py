@@ -1,6 +1,6 @@
 """`ilrm bench`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
+    from ilrm_cli.bench.findings import Findings
     from ilrm_cli.bench.timing import BenchRow
 
 
@@ -30,8 +31,6 @@ def bench(
     """Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded."""
     with face("bench", as_json, quiet) as shown:
         from ilrm_cli.bench import ON_REQUEST, SUITES
-        from ilrm_cli.bench.findings import encoded
-        from ilrm_cli.devices import machine, resolve_device, resolve_precision
         from ilrm_cli.errors import InputError
         from ilrm_cli.io.atomic import filling
         from ilrm_cli.machine_memory import peak_memory_gb
@@ -42,16 +41,17 @@ def bench(
         if output:
             with filling(output):  # what cannot be written is refused now, not after minutes
                 pass
-        with shown.progress() as report:
-            found = {name: SUITES[name](rounds=rounds, report=report) for name in names}
-        rows = [row for findings in found.values() for row in findings.rows]
-        _show(shown, rows)
+        found: dict[str, Findings] = {}
+        for name in names:  # shown and written one by one: what follows may fail
+            with shown.progress() as report:
+                found[name] = SUITES[name](rounds=rounds, report=report)
+            _show(shown, found[name].rows)
+            if output:
+                _write(found, output)
+                shown.kept = f"what was measured before is in {output}"
         if output:
-            device = resolve_device("auto")
-            with filling(output) as folder:
-                for name, content in encoded(found, machine(device, resolve_precision("auto", device))).items():
-                    (folder / name).write_bytes(content)
             shown.say(f"Written to {output}.")
+        rows = [row for findings in found.values() for row in findings.rows]
         peak_gb = peak_memory_gb()
         shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")
         details = {name: dict(findings.details) for name, findings in found.items() if findings.details}
@@ -61,16 +61,34 @@ def bench(
             raise typer.Exit(EXIT_FAILED)
 
 
+def _write(found: "Mapping[str, Findings]", output: Path) -> None:
+    """All that is known so far, into a folder."""
+    from ilrm_cli.bench.findings import encoded
+    from ilrm_cli.devices import machine, resolve_device, resolve_precision
+    from ilrm_cli.io.atomic import filling
+
+    device = resolve_device("auto")
+    files = encoded(found, machine(device, resolve_precision("auto", device)))
+    with filling(output) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+
 def _show(shown: Face, rows: "Sequence[BenchRow]") -> None:
     """One table for each unit that ratios are to."""
     for unit in dict.fromkeys(row.unit for row in rows):
         table = Table("job", title=f"Ratios to: {unit}", title_justify="left")
-        for column in ("cold s", "seconds", "ratio", "limit", "peak GB"):
+        for column in ("cold s", "seconds", "limit s", "ratio", "limit", "peak GB"):
             table.add_column(column, justify="right")
         for row in (row for row in rows if row.unit == unit):
-            cold, peak, limit = (
+            cold, peak, limit_s, limit = (
                 "" if value is None else form.format(value)
-                for form, value in (("{:.3f}", row.cold_seconds), ("{:.2f}", row.peak_gb), ("{:g}", row.limit))
+                for form, value in (
+                    ("{:.3f}", row.cold_seconds),
+                    ("{:.2f}", row.peak_gb),
+                    ("{:g}", row.limit_s),
+                    ("{:g}", row.limit),
+                )
             )
-            table.add_row(row.name, cold, f"{row.seconds:.3f}", f"{row.ratio:.2f}", limit, peak)
+            table.add_row(row.name, cold, f"{row.seconds:.3f}", limit_s, f"{row.ratio:.2f}", limit, peak)
         shown.out.print(table)

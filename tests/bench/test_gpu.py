@@ -35,10 +35,9 @@ def test_the_table_has_a_line_for_each_case_and_the_limit_where_it_holds(monkeyp
     cases = (PaperCase(Case(2, 32, 16), 0.5, 1.4, "RTX 4090"), PaperCase(Case(2, 640, 640)))
     monkeypatch.setattr("ilrm_cli.memory.free_bytes", lambda device: 45_000_000)
     lines = gpu.pass_table(published("dl3dv"), cases, CPU, "NVIDIA H200", rounds=1)
-    limited = lines[0].rows[1]
-    assert (limited.limit, limited.passed, limited.unit) == (100.0, True, "one second")
-    assert lines[0].rows[0].unit.endswith("matmul rate")
-    assert not lines[1].rows
+    assert (lines[0].row.limit_s, lines[0].row.limit) == (100.0, None)
+    assert lines[0].row.unit.endswith("matmul rate")
+    assert lines[1].row is None
     assert "--size" in lines[1].refusal
     found = gpu._with_agreement(lines, "NVIDIA H200", gpu.agreement(SMALL, CPU, rounds=1))
     assert found.rows[-1].ratio == 0  # one rasteriser agrees with itself
@@ -46,7 +45,7 @@ def test_the_table_has_a_line_for_each_case_and_the_limit_where_it_holds(monkeyp
     assert "| 2 | 32x16 |" in text
     assert "| 0.5 (RTX 4090) | 1.40 |" in text
     assert "does not fit" in text
-    assert "Limit of 100 times one second for 2 views of 32x16, in seconds: kept" in text
+    assert "Limit of 100 s for 2 views of 32x16: kept" in text
     assert json.loads(json.dumps(found.as_json()))["device"] == "NVIDIA H200"
 
 
@@ -54,4 +53,4 @@ def test_other_devices_have_no_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
     monkeypatch.setattr(gpu, "LIMIT_S", {Case(2, 32, 16): 1e-9})
     (line,) = gpu.pass_table(published("dl3dv"), (PaperCase(Case(2, 32, 16)),), CPU, "RTX 4090", rounds=1)
-    assert [row.limit for row in line.rows] == [None]
+    assert line.row.limit_s is None

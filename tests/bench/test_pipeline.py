@@ -1,8 +1,11 @@
 """How the time of the main job is split."""
 
+import sys
+
 import pytest
 
 from ilrm_cli.bench import pipeline
+from ilrm_cli.errors import InputError
 from ilrm_cli.report.summary import BEFORE, STAGES
 
 RUN = dict.fromkeys((*BEFORE, *STAGES), 0.0) | {
@@ -37,3 +40,9 @@ def test_without_the_sample_scene_only_the_help_is_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(pipeline, "SCENE", tmp_path / "none")
     monkeypatch.setattr(pipeline, "_process_s", lambda command: 1.0)
     assert [row.name for row in pipeline.pipeline_suite(rounds=1).rows] == ["ilrm --help"]
+
+
+def test_a_main_job_that_fails_is_told_in_its_own_words(monkeypatch):
+    monkeypatch.setattr(pipeline, "ILRM", (sys.executable, "-c", "import sys; sys.exit('first\\nno room on the disk')"))
+    with pytest.raises(InputError, match=r"ilrm reconstruct .* failed.*: no room on the disk$"):
+        pipeline.cold_run()

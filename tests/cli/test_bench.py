@@ -9,6 +9,7 @@ import torch
 from ilrm_cli import bench
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.errors import InputError
 from tests.cli.run import ilrm
 
 GOOD = BenchRow("good", 0.1, "unit", 0.5, limit=1.0, cold_seconds=0.2, peak_gb=0.3)
@@ -36,6 +37,18 @@ def test_files_and_json_hold_what_was_found(tmp_path: Path):
     written = json.loads((tmp_path / "made" / "bench.json").read_text())
     assert written["suites"]["fine"]["rows"] == [GOOD.as_json()]
     assert written["machine"]["threads"] == torch.get_num_threads()
+
+
+def test_what_was_measured_before_a_suite_fails_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def failing(**_) -> Findings:
+        raise InputError("it broke.")
+
+    monkeypatch.setattr(bench, "SUITES", {"fine": lambda **_: Findings((GOOD,)), "broken": failing})
+    shown = ilrm("bench", "-o", str(tmp_path / "made"))
+    assert shown.status == 1
+    assert "it broke" in shown.err
+    assert "good" in shown.out
+    assert list(json.loads((tmp_path / "made" / "bench.json").read_text())["suites"]) == ["fine"]
 
 
 @pytest.mark.usefixtures("suites")
