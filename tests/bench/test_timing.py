@@ -1,40 +1,49 @@
 """The benchmark measures what it says; the speeds themselves are for `make bench`."""
 
 import json
-import time
+
+import pytest
 
 from ilrm_cli.bench.findings import Findings, encoded
-from ilrm_cli.bench.timing import Job, measure
+from ilrm_cli.bench.timing import BenchRow, Job, measure, seconds
 from ilrm_cli.bench.units import Unit, copy_time_of, matmul_flops, matmul_time_of
 from ilrm_cli.progress import Step
+from tests.bench.clock import Clock
 
-NOTHING = Unit("nothing much", lambda: time.sleep(0.01))
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
-def test_a_job_twice_as_long_has_twice_the_seconds():
+def test_seconds_of_one_run(clock: Clock):
+    assert seconds(clock.work(3.0)) == 3
+
+
+def test_every_job_is_timed_by_turns_with_its_unit(clock: Clock):
+    unit = Unit("nothing much", clock.work(2.0))
     jobs = {
-        "short": Job(lambda: time.sleep(0.02), limit=100.0, unit=NOTHING),
-        "long": Job(lambda: time.sleep(0.04), limit=1e-9, unit=NOTHING),
+        "short": Job(clock.work(4.0), limit=2.0, unit=unit, limit_s=4.0),
+        "long": Job(clock.work(8.0), limit=3.9, unit=unit),
+        "too long": Job(clock.work(8.0), unit=unit, limit_s=7.9),
     }
     steps: list[Step] = []
-    short, long = measure(jobs, rounds=3, report=steps.append)
-    assert (short.name, short.unit) == ("short", "nothing much")
-    assert 0.02 <= short.seconds < long.seconds
-    assert (short.passed, long.passed) == (True, False)
+    rows = measure(jobs, rounds=3, report=steps.append)
+    assert [(row.name, row.unit) for row in rows] == [(name, "nothing much") for name in jobs]
+    assert [(row.seconds, row.ratio, row.passed) for row in rows] == [(4, 2, True), (8, 4, False), (8, 4, False)]
     assert [(s.done, s.total) for s in steps] == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_ratio_counts_how_often_the_unit_fits_into_the_work():
-    work = Unit("four of them", NOTHING.run, amount=4.0)
-    one, four = measure({"one": Job(NOTHING.run, unit=NOTHING), "four": Job(NOTHING.run, unit=work)}, rounds=3)
-    assert abs(one.ratio / four.ratio / 4 - 1) < 0.5
+def test_the_median_counts_and_the_first_run_is_told_apart(clock: Clock):
+    unit = Unit("nothing much", clock.work(1.0))
+    row = measure({"job": Job(clock.work(50.0, 9.0, 2.0, 7.0, 3.0), unit=unit)}, rounds=3)[0]
+    assert (row.cold_seconds, row.seconds, row.ratio) == (50, 3, 3)  # the second run tells the memory
 
 
-def test_the_first_run_is_told_apart():
-    waits = iter([0.05] + 9 * [0.0])
-    row = measure({"job": Job(lambda: time.sleep(next(waits)), unit=NOTHING)}, rounds=1)[0]
-    assert row.cold_seconds is not None
-    assert row.cold_seconds >= 0.05 > row.seconds
+def test_a_ratio_counts_how_often_the_unit_fits_into_the_work(clock: Clock):
+    work = Unit("four of them", clock.work(2.0), amount=4.0)
+    (row,) = measure({"job": Job(clock.work(16.0), unit=work)}, rounds=1)
+    assert row.ratio == 2
 
 
 def test_units_state_the_work_that_they_stand_for():
@@ -46,11 +55,10 @@ def test_units_state_the_work_that_they_stand_for():
 
 
 def test_files_hold_the_rows_of_every_suite_and_what_they_drew():
-    rows = measure({"job": Job(NOTHING.run, unit=NOTHING)}, rounds=1)
-    findings = Findings(tuple(rows), {"exponent": 2}, {"chart.png": b"picture"})
-    files = encoded({"some": findings}, {"threads": 1})
+    row = BenchRow("job", 1.0, "unit", 0.5, limit=1.0, limit_s=2.0)
+    files = encoded({"some": Findings((row,), {"exponent": 2}, {"chart.png": b"picture"})}, {"threads": 1})
     content = json.loads(files["bench.json"])
     assert (content["machine"], content["suites"]["some"]["exponent"]) == ({"threads": 1}, 2)
-    assert content["suites"]["some"]["rows"][0].keys() >= {"name", "unit", "ratio", "limit", "cold_seconds", "passed"}
+    assert content["suites"]["some"]["rows"] == [row.as_json()]
     assert files["chart.png"] == b"picture"
     assert files["some.png"].startswith(b"\x89PNG")
