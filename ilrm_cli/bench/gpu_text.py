@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ilrm_cli.bench.markdown import table
 from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import BenchRow
 
@@ -33,9 +34,7 @@ def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapp
             "this device's own large matrix product in the same precision; memory includes weights and photos. The "
             "paper's seconds are those of the device that it states.",
             "",
-            "| " + " | ".join(columns) + " |",
-            "|" + " --- |" * len(columns),
-            *("| " + " | ".join(_cells(line)) + " |" for line in lines),
+            table(columns, (_cells(line) for line in lines)),
             "",
             *(f"{line.case}: {line.refusal}\n" for line in lines if line.refusal),
             *(_verdict(line.row) for line in lines if line.row and line.row.limit_s is not None),

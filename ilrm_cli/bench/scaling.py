@@ -6,7 +6,7 @@ planner predicts.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,7 +15,7 @@ from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.scaling_text import scaling_files
 from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_parts
-from ilrm_cli.bench.study import Case, Measured, Predicted, Study, at_one_rate
+from ilrm_cli.bench.study import Case, Measured, Predicted, Study, at_one_rate, fastest
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
 from ilrm_cli.devices import resolve_device, resolve_precision
@@ -32,7 +32,8 @@ VIEWS_RUN = (2, 4, 8, 16)  # at the smallest size
 SIZES_RUN = ((256, 256), (448, 256), (640, 352), (960, 544))  # (width, height) px, with few views
 VIEWS_PREDICTED = (2, 4, 8, 16, 32, 64, 128, 256)
 SIZES_PREDICTED = ((256, 256), (448, 256), (960, 544))
-MOST_ROUNDS = 2  # passes of each case, of which the one nearer to the matmul rate counts: they take seconds
+MOST_ROUNDS = 3  # passes of each case, of which the shortest counts: they take seconds
+UNIT_TRIES = 3  # of the matrix product and of the copy, before each pass and after it: they take little
 
 
 def scaling_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
@@ -52,11 +53,12 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
     model.precision = precision
     one_byte = copy_time_of(1.0, device)
     one_byte.run()
-    measured = []
-    for number, case in enumerate(cases):
-        measured.append(_measure(model, config, case, one_byte, device, rounds))
-        report(Step("scaling", number + 1, len(cases)))
-    measured = at_one_rate(measured)
+    found: dict[Case, list[Measured]] = {case: [] for case in cases}
+    for done in range(rounds):  # by turns, so that nothing that lasts for a while slows all passes of one case
+        for number, case in enumerate(cases):
+            found[case].append(_measure(model, config, case, one_byte, device))
+            report(Step("scaling", done * len(cases) + number + 1, rounds * len(cases)))
+    measured = at_one_rate([fastest(found[case]) for case in cases])
     predicted = [
         _predict(config, Case(views, *size), measured, precision, device)
         for size in SIZES_PREDICTED
@@ -65,9 +67,7 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
     return Study(config, device.type, str(precision).removeprefix("torch."), tuple(measured), tuple(predicted))
 
 
-def _measure(
-    model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device: torch.device, rounds: int
-) -> Measured:
+def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device: torch.device) -> Measured:
     """One layer's pass in the pieces that the planner chooses, as the whole model's."""
     views = noise_views(case.views, case.width, case.height, device)
     load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
@@ -75,23 +75,22 @@ def _measure(
     stages = forward_stages(config, case.views, case.height, case.width)
     flops, moved = total_flops(stages), sum(stage.moved for stage in stages) * model.precision.itemsize
     unit = matmul_time_of(flops, model.precision, device)
-    best: Measured | None = None
-    for _ in range(rounds):
-        before = seconds(unit.run, device)
-        copy_s = moved * one_byte.amount * seconds(one_byte.run, device)
-        watch = PeakWatch(device)
-        with timed_parts(model, device) as parts, torch.inference_mode():
-            spent = seconds(lambda: model([views]), device)
-        peak = watch.peak_bytes()
-        unit_s = unit.amount * (before + seconds(unit.run, device)) / 2
-        work = None if peak is None or watch.start_bytes is None else peak - watch.start_bytes
-        layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
-        whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
-        rest = spent - sum(parts.seconds.values())
-        found = Measured(case, sum(whole.values()) + rest, rest, whole, flops, unit_s, copy_s, work, _needed(load))
-        best = found if best is None or found.share > best.share else best
-    assert best is not None, "at least one round"
-    return best
+
+    def shortest(run: Callable[[], object]) -> float:
+        return min(seconds(run, device) for _ in range(UNIT_TRIES))
+
+    before, copied = shortest(unit.run), shortest(one_byte.run)
+    watch = PeakWatch(device)
+    with timed_parts(model, device) as parts, torch.inference_mode():
+        spent = seconds(lambda: model([views]), device)
+    peak = watch.peak_bytes()
+    product_s = unit.amount * min(before, shortest(unit.run))
+    copy_s = moved * one_byte.amount * min(copied, shortest(one_byte.run))
+    work = None if peak is None or watch.start_bytes is None else peak - watch.start_bytes
+    layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
+    whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
+    rest = spent - sum(parts.seconds.values())
+    return Measured(case, sum(whole.values()) + rest, rest, whole, flops, product_s, copy_s, work, _needed(load))
 
 
 def _predict(

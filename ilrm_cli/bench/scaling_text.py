@@ -1,8 +1,10 @@
 """The document of the scaling study: its tables and charts, from its figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ilrm_cli.bench.charts import Line, line_chart
+from ilrm_cli.bench.markdown import table
+from ilrm_cli.bench.quality_text import losses
 from ilrm_cli.bench.stages import PARTS
 from ilrm_cli.bench.study import (
     Case,
@@ -36,7 +38,7 @@ def scaling_files(study: Study) -> dict[str, bytes]:
 
 def _document(study: Study) -> str:
     sections = (_introduction, _measured, _exponents, _predicted, _takeover, _groups)
-    return "\n\n".join(section(study) for section in sections) + "\n"
+    return "\n\n".join([*(section(study) for section in sections), losses()]) + "\n"
 
 
 def _introduction(study: Study) -> str:
@@ -53,12 +55,13 @@ def _measured(study: Study) -> str:
     columns = ("views", "size", "seconds", "TFLOP", *limits, "memory GB", "planned GB", *PARTS, "rest")
     return f"""## Measured
 
-{_table(columns, (_measured_row(m) for m in study.measured))}
+{table(columns, (_measured_row(m) for m in study.measured))}
 
 Parts in percent of the time. The rate is that of the machine's own large matrix product in the same precision, the
 bandwidth that of copying a large tensor, both measured around each pass; the bytes that have to be moved are those of
-operands and results, each once. Seconds are scaled to the median rate of the run, since other work and the clock change
-it. Memory is what a pass holds beside weights and photos.
+operands and results, each once. The shortest of some passes counts, and the shortest of the products and copies beside
+them, each apart, as other work only makes them longer. Seconds are then scaled to the median rate of the run, since the
+clock changes too. Memory is what a pass holds beside weights and photos.
 
 ![Time over views]({TIME_VIEWS})
 ![Time over pixels]({TIME_PIXELS})"""
@@ -67,9 +70,10 @@ it. Memory is what a pass holds beside weights and photos.
 def _exponents(study: Study) -> str:
     return f"""## Exponents
 
-Time grows as views, or pixels of a view, to the power of:
+Time grows as views, or pixels of a view, to the powers below. Those that were measured differ by about 0.2 from run to
+run on a machine that has other work to do, those of small parts by more; those predicted follow from operations alone.
 
-{_table(("part", "views", "pixels", "views, predicted from 128 to 256"), _exponent_rows(study))}
+{table(("part", "views", "pixels", "views, predicted from 128 to 256"), _exponent_rows(study))}
 
 Cross attention reads each view by itself: linear in views, and quadratic in the pixels of a view as far as attention
 outweighs its projections. Self attention is quadratic in both, as far as it outweighs its own projections."""
@@ -79,7 +83,7 @@ def _predicted(study: Study) -> str:
     columns = ("views", "size", "seconds", "TFLOP", "joint attention, TFLOP", "times ours", "memory GB")
     return f"""## Predicted
 
-{_table(columns, (_predicted_row(p) for p in study.predicted))}
+{table(columns, (_predicted_row(p) for p in study.predicted))}
 
 Joint attention is the variant of the same size in which image and viewpoint tokens of all views attend to each other,
 two blocks for each layer.
@@ -94,7 +98,7 @@ def _takeover(study: Study) -> str:
 
 Of all operations, self attention (without its projections) is more than half from:
 
-{_table(("size", "views"), rows)}"""
+{table(("size", "views"), rows)}"""
 
 
 def _groups(study: Study) -> str:
@@ -105,11 +109,9 @@ Self attention only among groups of views, neighbours in one layer and every n-t
 views in two layers as long as groups are no smaller than their number. Operations of a whole pass in TFLOP, and how
 many times fewer they are:
 
-{_table(columns, (_many_views(study, *size) for size in _sizes(study)))}
+{table(columns, (_many_views(study, *size) for size in _sizes(study)))}
 
-With summaries every view also attends to all others, to the mean of each {SUMMARISED} tokens. What the trained weights
-lose by groups, with and without summaries, is what `python -m ilrm_cli.bench.quality` measures on real scenes; no
-weights were trained for them."""
+With summaries every view also attends to all others, to the mean of each {SUMMARISED} tokens."""
 
 
 def _measured_row(m: Measured) -> list[str]:
@@ -229,8 +231,3 @@ def _memory(study: Study) -> bytes:
         for width, height in _sizes(study)
     ]
     return line_chart("Memory of a pass, beside weights and photos, at most", "views", "GB", lines)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

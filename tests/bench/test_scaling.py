@@ -9,7 +9,16 @@ from ilrm_cli.bench import scaling, units
 from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.scaling_text import scaling_files
 from ilrm_cli.bench.stages import PARTS, part_flops, timed_parts
-from ilrm_cli.bench.study import Case, Study, at_one_rate, exponent, grouped_flops, summarised_flops, takeover_views
+from ilrm_cli.bench.study import (
+    Case,
+    Study,
+    at_one_rate,
+    exponent,
+    fastest,
+    grouped_flops,
+    summarised_flops,
+    takeover_views,
+)
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.flops import forward_stages, total_flops
 from tests.model.tiny import published, random_model
@@ -75,6 +84,14 @@ def test_what_was_measured_adds_up(study: Study):
     for found in study.measured:
         assert found.seconds == pytest.approx(sum(found.part_seconds.values()) + found.rest_seconds)
         assert found.flops == total_flops(forward_stages(TINY, found.case.views, found.case.height, found.case.width))
+
+
+def test_the_shortest_of_each_counts(study: Study):
+    """Where a product was slow, the pass beside it is no nearer to its rate."""
+    quiet = dataclasses.replace(study.measured[0], seconds=4.0, matmul_seconds=2.0, copy_seconds=1.0)
+    slow_product = dataclasses.replace(quiet, seconds=5.0, matmul_seconds=6.0, copy_seconds=0.5)
+    found = fastest([slow_product, quiet])
+    assert (found.seconds, found.share, found.copy_seconds) == (4, 0.5, 0.5)
 
 
 def test_times_compare_at_one_rate(study: Study):
