@@ -27,7 +27,11 @@ FAST_MATH = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on first call. `unwrap` removes what runtime type checkers put around it."""
-    return numba.njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")(inspect.unwrap(function))
+    compiled = partial(numba.njit, inspect.unwrap(function), nogil=True, fastmath=FAST_MATH, error_model="numpy")
+    try:
+        return compiled(cache=True)
+    except RuntimeError:  # no folder for compiled code can be written: every process compiles for itself
+        return compiled(cache=False)
 
 
 def inlined(function: Callable[..., Any]) -> Any:

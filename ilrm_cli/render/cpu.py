@@ -22,10 +22,10 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.jit import in_parallel, is_cached
 from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu_blend import blend_tiles
 from ilrm_cli.render.cpu_blend_backward import blend_tiles_backward
-from ilrm_cli.render.cpu_jit import in_parallel, is_cached
 from ilrm_cli.render.cpu_layout import RECORD_COLUMNS, SUM_COLUMNS
 from ilrm_cli.render.cpu_project import project
 from ilrm_cli.render.cpu_project_backward import project_backward

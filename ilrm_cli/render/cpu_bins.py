@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64
 from numpy import ndarray
 
+from ilrm_cli.jit import in_parallel, kernel, thread_count
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import in_parallel, kernel, thread_count
 from ilrm_cli.render.cpu_layout import TILE
 
 DIGIT_BITS = 11  # of the radix sort: three passes cover a float32

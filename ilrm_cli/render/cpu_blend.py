@@ -7,8 +7,8 @@ sign of its transmittance: every later weight is 0.
 
 import numpy as np
 
+from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import inlined, kernel
 from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
 from ilrm_cli.render.cpu_reach import BATCH, WORK_LENGTH, fetch, list_work, reached_blocks

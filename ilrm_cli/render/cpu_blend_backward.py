@@ -7,8 +7,8 @@ of the finished pixel and loses w_i u_i at each step, so nothing but the images 
 
 import numpy as np
 
+from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import inlined, kernel
 from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, SUM_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
 from ilrm_cli.render.cpu_reach import BATCH, WORK_LENGTH, fetch, list_work, reached_blocks

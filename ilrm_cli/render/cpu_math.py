@@ -3,7 +3,7 @@
 import numpy as np
 
 from ilrm_cli import harmonics
-from ilrm_cli.render.cpu_jit import inlined
+from ilrm_cli.jit import inlined
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
 TINY = np.float32(1e-12)  # as torch.nn.functional.normalize

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import inlined, kernel
 from ilrm_cli.render.cpu_layout import FAR, LOG2_E, LOG2_MIN_ALPHA, LOW_PASS, MIN_ALPHA, TILE
 from ilrm_cli.render.cpu_math import C0, HALF, ONE, TINY, TWO, dot, harmonic_values, rotation_columns
 

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from ilrm_cli.jit import inlined
 from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_jit import inlined
 from ilrm_cli.render.cpu_layout import BLOCK, BLOCKS, LOG2_MIN_ALPHA, RECORD_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import FOUR, HALF, TWO
 from ilrm_cli.render.cpu_tile import ZERO

@@ -5,7 +5,7 @@ numba reaches constants through 64-bit addresses, an instruction each; in the he
 
 import numpy as np
 
-from ilrm_cli.render.cpu_jit import inlined
+from ilrm_cli.jit import inlined
 from ilrm_cli.render.cpu_layout import (
     BLOCK,
     BLOCKS,

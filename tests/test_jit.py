@@ -1,12 +1,12 @@
-"""Kernels are compiled once and their shares cover a range exactly."""
+"""Kernels are compiled, kept where that is possible, and their shares cover a range exactly."""
 
 import threading
 
+import numba
 import numpy as np
 import pytest
 
-from ilrm_cli.render import cpu
-from ilrm_cli.render.cpu_jit import in_parallel
+from ilrm_cli.jit import in_parallel, is_cached, kernel
 
 
 @pytest.mark.parametrize(("total", "share"), [(0, 4), (1, 4), (4, 4), (103, 4), (103, 1000)])
@@ -31,6 +31,15 @@ def test_an_error_in_a_share_is_raised():
         in_parallel(kernel, 40, 4)
 
 
-def test_after_warming_up_kernels_are_cached():
-    cpu.warm_up(gradients=True)
-    assert cpu.is_compiled()
+def test_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+
+    @kernel
+    def kept_nowhere(start, stop, out):
+        for at in range(start, stop):
+            out[at] = at
+
+    numbers = np.zeros(5, np.int64)
+    in_parallel(kept_nowhere, 5, 2, numbers)
+    assert numbers.tolist() == [0, 1, 2, 3, 4]
+    assert not is_cached(kept_nowhere)
