@@ -16,7 +16,7 @@ from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.config import HeadConfig, MatchingConfig
 from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.head import GaussianHead, channels_of
-from ilrm_cli.model.matching import Matches, plane_sweep
+from ilrm_cli.model.matching import Matches, PlaneSweep
 from ilrm_cli.pose.select import pose_features
 from ilrm_cli.views import Views
 
@@ -50,7 +50,7 @@ def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussi
     What a model of `HEAD` with the default matching gives before its first training step.
     """
     grid, colors = _grid(inputs)
-    gaussians = _splat(inputs, plane_sweep(colors, grid, depth_range, MatchingConfig()))
+    gaussians = _splat(inputs, PlaneSweep.of(colors, grid, depth_range, MatchingConfig()).matches())
     return gaussians[~witnesses(gaussians.means, grid).floating()]
 
 

@@ -179,6 +179,7 @@ class UpdateLayer(nn.Module):
             parts = pieces(len(tokens), chunks.views)
             read = joined((asking[part] + run(self.cross, asking[part], asked[part]) for part in parts), len(tokens))
             tokens = read if every == 1 else torch.slice_scatter(tokens, read, dim=1, start=first, step=every)
+            del read  # or it would be held through the layer
         tokens = _thought(tokens, self.cross_mlp, run, chunks)
         tokens = tokens.unflatten(0, (-1, views_per_scene)).flatten(1, 2)  # [B, V*T, d]
         with clock.measure("self"):

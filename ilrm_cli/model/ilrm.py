@@ -15,7 +15,7 @@ from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
 from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
-from ilrm_cli.model.matching import Matches, plane_sweep
+from ilrm_cli.model.matching import Matches, PlaneSweep
 from ilrm_cli.model.rays import pixel_channels
 from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.model.tokens import Tokenizer
@@ -80,8 +80,10 @@ class Ilrm(nn.Module):
         cameras = camera_batches.stack([s.cameras for s in scenes])
         chunks = WHOLE if torch.is_grad_enabled() else self.chunks
         views = list(pieces(len(images), chunks.views))
-        grid, colors = self._viewpoint_grid(cameras, images)
-        plain, matches = self._viewpoint_tokens(scenes, depth_ranges, chunks)
+        factor = self.config.viewpoint_factor
+        grid = cameras.resized(cameras.width // factor, cameras.height // factor)
+        colors = avg_pool2d(images, factor)  # [B*V, 3, H/f, W/f]
+        plain, matches = self._viewpoint_tokens(scenes, grid, colors, depth_ranges, chunks)
         image_tokens = joined((self._image_tokens(cameras[part], images[part]) for part in views), len(images))
 
         def decoded(tokens: Tensor) -> list[Gaussians]:
@@ -90,7 +92,9 @@ class Ilrm(nn.Module):
             count = len(gaussians) // len(scenes)
             return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
 
-        for tokens in self._updates(plain, image_tokens, len(scenes), chunks, clock, report):
+        updates = self._updates(plain, image_tokens, len(scenes), chunks, clock, report)
+        del plain  # the layers let go of what they have changed
+        for tokens in updates:
             if tap:
                 tap(tokens, decoded)
         return decoded(tokens)
@@ -99,34 +103,39 @@ class Ilrm(nn.Module):
         """Inside it matrix products have the chosen precision."""
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
-    def _viewpoint_grid(self, cameras: Cameras, images: Tensor) -> tuple[Cameras, Tensor]:
-        """Cameras and mean colours on the viewpoint grid."""
-        factor = self.config.viewpoint_factor
-        return cameras.resized(cameras.width // factor, cameras.height // factor), avg_pool2d(images, factor)
-
     def _viewpoint_tokens(
-        self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None, chunks: Chunks
+        self,
+        scenes: Sequence[Views],
+        grid: Cameras,
+        colors: Float[Tensor, "view 3 height width"],
+        depth_ranges: Sequence[tuple[float, float]] | None,
+        chunks: Chunks,
     ) -> tuple[Float[Tensor, "view token dim"], Matches | None]:
         """The plain viewpoint tokens of all views; of the matches the evidence is in the tokens, the depths remain."""
         depths: list[Matches] = []
 
         def parts() -> Iterator[Tensor]:
             for number, scene in enumerate(scenes):
-                grid, colors = self._viewpoint_grid(scene.cameras, scene.images)
+                own = slice(number * len(scene), (number + 1) * len(scene))
+                cameras, sweep = grid[own], None
+                if self.config.matching is not None:
+                    assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
+                    depth_range, matching = depth_ranges[number], self.config.matching
+                    sweep = PlaneSweep.of(colors[own], cameras, depth_range, matching, scene.sparse_depth)
                 for part in pieces(len(scene), chunks.views):
-                    channels = pixel_channels(grid[part], self.config.viewpoint_channels)
-                    if self.config.matching is not None:
-                        assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
-                        swept = plane_sweep(
-                            colors, grid, depth_ranges[number], self.config.matching, scene.sparse_depth, part
-                        )
+                    channels = pixel_channels(cameras[part], self.config.viewpoint_channels)
+                    if sweep is not None:
+                        swept = sweep.matches(part)
                         channels = torch.cat([channels, swept.agreement], dim=-1)
                         depths.append(swept.without_evidence())
-                    with self._products(channels.device):
-                        yield self.viewpoint_tokenizer(channels)
+                    yield self._tokenized(channels)
 
-        tokens = joined(parts(), sum(len(scene) for scene in scenes))
+        tokens = joined(parts(), len(colors))
         return tokens, Matches.concatenated(depths) if depths else None
+
+    def _tokenized(self, channels: Float[Tensor, "view height width channel"]) -> Float[Tensor, "view token dim"]:
+        with self._products(channels.device):
+            return self.viewpoint_tokenizer(channels)
 
     def _image_tokens(
         self, cameras: Cameras, images: Float[Tensor, "view 3 height width"]

@@ -24,6 +24,7 @@ from ilrm_cli.views import Views
 BACKGROUND_STEP = 0.9  # in log-depth, of planes beyond the far end: parallax changes little there
 FINE_WINDOW = 3  # px of the grid: the smallest patch that is compared
 MIN_Z = 1e-6  # nearer to a neighbour's image plane than this, a point is behind it
+OUTSIDE = 3.0  # where images reach from -1 to 1: the place of a point that overflows, which no neighbour sees
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
 
 
@@ -104,6 +105,7 @@ def warp_costs(
     point = depths[:, None, None, None] * ray[:, None] + warps[:, None, None, None, :, 3]  # [K, D, h, w, 3]
     z = point[..., 2]
     uv = 2 * point[..., :2] / z[..., None].clamp_min(MIN_Z) / torch.tensor([width, height]).to(features) - 1
+    uv.nan_to_num_(OUTSIDE, OUTSIDE, OUTSIDE)
     warped = grid_sample(features[others], uv.flatten(1, 2), align_corners=False).unflatten(2, (len(depths), height))
     seen = (z > MIN_Z) & (uv.abs() <= 1).all(-1)
     return (warped - features[view][:, None]).abs().mean(1), seen
@@ -139,42 +141,57 @@ def plane_costs_in_torch(
     return torch.stack([_best_cost(cost, seen, best), _mean_cost(cost, seen)])
 
 
-@torch.no_grad()
-def plane_sweep(
-    images: Float[Tensor, "view 3 height width"],
-    cameras: Cameras,
-    depth_range: tuple[float, float],
-    config: MatchingConfig,
-    sparse_depth: Float[Tensor, "view rows columns"] | None = None,
-    part: slice = slice(None),
-) -> Matches:
-    """Sweep the views of `part` (all, if it is not given) against their neighbours among all.
+@dataclass(frozen=True)
+class PlaneSweep:
+    """A scene made ready: what the sweep of each view needs of all the views."""
 
-    Images and cameras are on the viewpoint grid, sparse depths at image resolution (see `Views`); `depth_range` is
-    (near, far), z-depths in world units.
-    """
-    planes = log_planes(depth_range, config.planes, images, config.background)
-    neighbors = neighbors_of(cameras, config.neighbors)
-    coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
-    windows = (FINE_WINDOW, coarse) if coarse > FINE_WINDOW else (FINE_WINDOW,)
-    features = torch.cat([images, images - _smooth(images, coarse)], dim=1)  # colour, and its local contrast
-    views = range(len(images))[part]
-    shape = (len(views), cameras.height, cameras.width)
-    agreement = images.new_empty((*shape, config.estimates * config.planes))
-    log_depth = images.new_empty((*shape, config.estimates))
-    for row, view in enumerate(views):
-        warps = warps_between(cameras, view, neighbors[view])
-        costs = plane_costs(features, view, neighbors[view], warps, planes.exp(), windows, config.best)
-        costs = costs.permute(2, 3, 0, 1).contiguous()  # [h, w, S, D]
-        points = None
-        if config.points and sparse_depth is not None:
-            points = spread_points(sparse_depth[view], images[view], cameras[[view]], planes, config.points)
-        evidence = agreement[row].unflatten(-1, (config.estimates, config.planes))
-        evidence[..., :2, :] = (costs / -config.cost_scale).exp_()
-        log_depth[row, ..., :2] = (costs / -config.temperature).softmax(-1) @ planes
-        if config.points:  # one more estimate; without any point in the view, the best matches again
-            evidence[..., 2, :], log_depth[row, ..., 2] = points or (0.0, log_depth[row, ..., 0])
-    return Matches(agreement, log_depth, planes[[0, -1]].expand(len(views), 2))
+    features: Float[Tensor, "view 6 height width"]  # colour, and its local contrast, on the viewpoint grid
+    cameras: Cameras  # on the viewpoint grid
+    neighbors: Int[Tensor, "view neighbor"]
+    planes: Float[Tensor, " plane"]  # logarithms of z-depths in world units
+    windows: tuple[int, ...]  # px of the grid
+    config: MatchingConfig
+    sparse_depth: Float[Tensor, "view rows columns"] | None  # at image resolution (see `Views`)
+
+    @staticmethod
+    @torch.no_grad()
+    def of(
+        images: Float[Tensor, "view 3 height width"],
+        cameras: Cameras,
+        depth_range: tuple[float, float],
+        config: MatchingConfig,
+        sparse_depth: Float[Tensor, "view rows columns"] | None = None,
+    ) -> "PlaneSweep":
+        """Images and cameras are on the viewpoint grid; `depth_range` is (near, far), z-depths in world units."""
+        coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
+        windows = (FINE_WINDOW, coarse) if coarse > FINE_WINDOW else (FINE_WINDOW,)
+        features = torch.cat([images, images - _smooth(images, coarse)], dim=1)
+        planes = log_planes(depth_range, config.planes, images, config.background)
+        neighbors = neighbors_of(cameras, config.neighbors)
+        return PlaneSweep(features, cameras, neighbors, planes, windows, config, sparse_depth)
+
+    @torch.no_grad()
+    def matches(self, part: slice = slice(None)) -> Matches:
+        """The views of `part` (all, if it is not given), each swept against its neighbours among all."""
+        config, planes = self.config, self.planes
+        views = list(enumerate(self.neighbors))[part]
+        shape = (len(views), self.cameras.height, self.cameras.width)
+        agreement = self.features.new_empty((*shape, config.estimates * config.planes))
+        log_depth = self.features.new_empty((*shape, config.estimates))
+        for row, (view, others) in enumerate(views):
+            warps = warps_between(self.cameras, view, others)
+            costs = plane_costs(self.features, view, others, warps, planes.exp(), self.windows, config.best)
+            costs = costs.permute(2, 3, 0, 1).contiguous()  # [h, w, S, D]
+            evidence = agreement[row].unflatten(-1, (config.estimates, config.planes))
+            evidence[..., :2, :] = (costs / -config.cost_scale).exp_()
+            log_depth[row, ..., :2] = (costs / -config.temperature).softmax(-1) @ planes
+            if config.points:  # one more estimate; without any point in the view, the best matches again
+                points = None
+                if self.sparse_depth is not None:
+                    colors, camera = self.features[view, :3], self.cameras[[view]]
+                    points = spread_points(self.sparse_depth[view], colors, camera, planes, config.points)
+                evidence[..., 2, :], log_depth[row, ..., 2] = points or (0.0, log_depth[row, ..., 0])
+        return Matches(agreement, log_depth, planes[[0, -1]].expand(len(views), 2))
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:

@@ -34,7 +34,9 @@ def plane_costs(
     halves = [window // 2 for window in windows]
     row_shares = np.stack([_shares(height, half) / len(halves) for half in halves])
     column_shares = np.stack([_shares(width, half) for half in halves])
-    inputs = (bordered(features).numpy(), features.shape[1], view, others.numpy(), warps.numpy(), depths.numpy())
+    places = np.arange(1, len(others) + 1)  # the view itself comes first
+    images = bordered(features[torch.cat([others.new_tensor([view]), others])])
+    inputs = (images.numpy(), features.shape[1], 0, places, warps.numpy(), depths.numpy())
     smoothing = (np.array(halves), row_shares, column_shares)
     in_parallel(_plane_costs, len(depths), 1, *inputs, *smoothing, min(best, len(others)), costs.numpy())
     return costs
@@ -121,7 +123,8 @@ def _places(y, height, width, warp, depth, places, shares, seen):
         v = (depth * (warp[1, 0] * x + v_row) + warp[1, 3]) * over
         inside = (z > MIN_Z) & (u >= ZERO) & (u <= right) & (v >= ZERO) & (v <= below)
         seen[column] = ONE if inside else ZERO
-        u, v = min(max(u + HALF, ZERO), right + ONE), min(max(v + HALF, ZERO), below + ONE)  # of the border
+        # Of the border; 0 comes first, since the first is what stays where the other is not a number.
+        u, v = min(max(ZERO, u + HALF), right + ONE), min(max(ZERO, v + HALF), below + ONE)
         i, j = np.int32(u), np.int32(v)
         du, dv = u - np.float32(i), v - np.float32(j)
         places[column] = (j * columns + i) * np.int32(LANES)

@@ -3,7 +3,7 @@ import torch
 
 from ilrm_cli.model.chunks import Chunks, joined, pieces
 from tests.model.test_ilrm import CONFIGS, RANGE
-from tests.model.tiny import random_model, random_views
+from tests.model.tiny import MATCHED, random_model, random_views
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,17 @@ def test_the_same_numbers_in_pieces(name, chunks):
     for one, other in zip(whole, in_pieces, strict=True):
         for field, value in vars(one).items():
             torch.testing.assert_close(getattr(other, field), value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunks", [Chunks(2, 128), Chunks(1, 64), Chunks(1, 32)])
+def test_pieces_of_powers_of_two_give_the_same_bits(chunks):
+    """As the planner offers them."""
+    model, views = random_model(MATCHED), random_views(4, 128, 128)
+    with torch.no_grad():
+        whole = model([views], [RANGE])[0]
+        model.chunks = chunks
+        in_pieces = model([views], [RANGE])[0]
+    assert all(torch.equal(getattr(in_pieces, name), value) for name, value in vars(whole).items())
 
 
 def test_gradients_do_not_depend_on_pieces():

@@ -9,13 +9,13 @@ from ilrm_cli.model import sweep_cpu
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.matching import (
     Matches,
+    PlaneSweep,
     depth_range_of,
     estimate_depth_range,
     log_planes,
     neighbors_of,
     plane_costs,
     plane_costs_in_torch,
-    plane_sweep,
     prepare_sweep,
     warps_between,
 )
@@ -43,7 +43,7 @@ def test_planes_are_log_spaced():
 
 def test_the_walls_depth_is_found():
     views = wall([0.0, 0.5, 1.0])
-    matches = plane_sweep(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=33))
+    matches = PlaneSweep.of(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=33)).matches()
     inner = matches.log_depth[:, 4:-4, 10:-10].exp()
     assert (inner[..., 0] - DEPTH).abs().median() < 0.05 * DEPTH
     assert (inner[..., 1] - DEPTH).abs().median() < 0.05 * DEPTH
@@ -58,7 +58,7 @@ def test_no_neighbour_sees_it():
     pose = torch.eye(4).repeat(2, 1, 1)
     pose[1, :3, :3] = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
     views = wall([0.0, 0.0])
-    matches = plane_sweep(views.images, views.cameras.moved(pose), (1.0, 16.0), MatchingConfig(planes=5))
+    matches = PlaneSweep.of(views.images, views.cameras.moved(pose), (1.0, 16.0), MatchingConfig(planes=5)).matches()
     assert float(matches.agreement.max()) < 1e-6
     torch.testing.assert_close(matches.log_depth.exp(), torch.full_like(matches.log_depth, 4.0))
 
@@ -91,8 +91,8 @@ def test_sparse_points_are_one_more_estimate():
     sparse = torch.zeros(2, SIZE, SIZE)
     sparse[0, ::8, ::8] = 2.0  # wrong on purpose, and in the first view only
     config = MatchingConfig(planes=9, points=100)
-    with_points = plane_sweep(views.images, views.cameras, (1.0, 16.0), config, sparse)
-    without = plane_sweep(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=9))
+    with_points = PlaneSweep.of(views.images, views.cameras, (1.0, 16.0), config, sparse).matches()
+    without = PlaneSweep.of(views.images, views.cameras, (1.0, 16.0), MatchingConfig(planes=9)).matches()
     torch.testing.assert_close(with_points.agreement[..., :18], without.agreement)
     assert with_points.agreement.shape[-1] == 27
     assert not with_points.agreement[1, ..., 18:].any()
@@ -113,13 +113,25 @@ def test_compiled_costs_are_those_of_torch(best, windows):
     torch.testing.assert_close(plane_costs(*given), plane_costs_in_torch(*given), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_a_neighbour_without_finite_warp_sees_nothing(bad):
+    """As if its image were black and nothing of it counted."""
+    views, others = wall([0.0, 0.5, 1.0], size=12), torch.tensor([1, 2])
+    warps = warps_between(views.cameras, 0, others)
+    warps[1, :, 2] = bad
+    given = (views.images, 0, others, warps, torch.tensor([2.0, 4.0]), (3,), 1)
+    compiled, in_torch = plane_costs(*given), plane_costs_in_torch(*given)
+    torch.testing.assert_close(compiled, in_torch, rtol=1e-4, atol=1e-5)
+    alone = plane_costs_in_torch(views.images, 0, others[:1], warps[:1], *given[4:])
+    torch.testing.assert_close(in_torch, alone, rtol=1e-4, atol=1e-5)
+
+
 def test_a_sweep_in_parts_is_the_whole_sweep():
     views, config = wall([0.0, 0.5, 1.0]), MatchingConfig(planes=5, points=10)
     sparse = torch.zeros(3, SIZE, SIZE)
     sparse[1, 3, 4] = 2.0
-    given = (views.images, views.cameras, (1.0, 16.0), config, sparse)
-    whole = plane_sweep(*given)
-    parts = Matches.concatenated([plane_sweep(*given, slice(0, 2)), plane_sweep(*given, slice(2, 3))])
+    sweep = PlaneSweep.of(views.images, views.cameras, (1.0, 16.0), config, sparse)
+    whole, parts = sweep.matches(), Matches.concatenated([sweep.matches(slice(0, 2)), sweep.matches(slice(2, 3))])
     assert all(torch.equal(getattr(parts, name), value) for name, value in vars(whole).items())
 
 
