@@ -1,14 +1,18 @@
 """Softmax attention, by whichever kernel is the fastest on the device.
 
-CPUs and training use PyTorch's own choice. On a GPU every kernel there is computes the first attention of its kind, and
-the fastest is kept for the rest of the process: FlashAttention 2 and cuDNN come with PyTorch, FlashAttention 3 is tried
-where its package is installed.
+CPUs and training use PyTorch's own choice. On a GPU each kernel there is computes attention of one size, once per
+machine; the fastest is used from then on: FlashAttention 2 and cuDNN come with PyTorch, FlashAttention 3 is tried where
+its package is installed.
 """
 
+import contextlib
 import importlib
-import importlib.util
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,13 +20,18 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from ilrm_cli.caches import cache_dir
+from ilrm_cli.scratch import this_process
+
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 USUAL = "usual"  # what PyTorch chooses
-# How much faster than the usual one another kernel must be: more than the noise of the measurement, so that all runs on
-# a machine choose alike and give the same bits.
+ELSE = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)  # by turns, to what they can do
+# How much faster than the usual one another kernel must be: more than the noise of the measurement, so that machines
+# with the same GPU choose alike. The choice is kept, so that runs on one machine give the same bits.
 GAIN = 1.1
 FA3_PACKAGE = "flash_attn_interface"
+TRIAL_TOKENS, TRIAL_HEADS = 8192, 8  # enough for kernels to differ; in two bytes and 64 channels, 8 MB a tensor
 TRIES = 5  # of each kernel, the first to warm up
 
 
@@ -32,32 +41,47 @@ def attention(
     v: Float[Tensor, "batch key head channel"],
 ) -> Float[Tensor, "batch query head channel"]:
     """Softmax attention of each head. Heads lie beside each other as projections make them: nothing is moved."""
-    if q.device.type != "cuda" or torch.is_grad_enabled() or torch.cuda.is_current_stream_capturing():
+    if q.device.type != "cuda" or torch.is_grad_enabled():
         return _sdpa(q, k, v)
+    return gpu_kernels()[_chosen(q.device, q.dtype, q.shape[-1])](q, k, v)
+
+
+@cache
+def _chosen(device: torch.device, precision: torch.dtype, channels: int) -> str:
+    """The kernel for heads of so many channels, whatever the numbers of queries and keys."""
     kernels = gpu_kernels()
-    kind = (q.device, q.dtype, q.shape[-1], q.shape[1].bit_length(), k.shape[1].bit_length())
-    if kind not in _chosen:
-        _chosen[kind] = fastest(kernels, q, k, v, _milliseconds)
-    return kernels[_chosen[kind]](q, k, v)
+    kind = (torch.cuda.get_device_name(device), torch.__version__, precision, channels, *kernels)
+    place = cache_dir() / "attention" / re.sub(r"[^\w.+]+", "-", "_".join(map(str, kind)))
+
+    def trial() -> str:
+        random = torch.Generator(device).manual_seed(0)  # not the one of the program, which goes on as without a trial
+        shape = (3, 1, TRIAL_TOKENS, TRIAL_HEADS, channels)
+        q, k, v = torch.randn(shape, generator=random, device=device, dtype=precision)
+        return fastest({name: partial(kernel, q, k, v) for name, kernel in kernels.items()}, _milliseconds)
+
+    return kept_choice(place, kernels, trial)
 
 
-_chosen: dict[tuple, str] = {}  # the kernel for each kind of attention: device, precision, sizes to a factor of two
+def kept_choice(place: Path, names: Collection[str], trial: Callable[[], str]) -> str:
+    """The one of these names that the file holds, or what a trial finds, which is then kept in it if it can be."""
+    with contextlib.suppress(OSError):
+        if (kept := place.read_text(errors="replace")) in names:
+            return kept
+    found = trial()
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f".{this_process()}.part")
+        part.write_text(found)
+        os.replace(part, place)
+    return found
 
 
-def fastest(
-    kernels: Mapping[str, Kernel],
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    milliseconds: Callable[[Callable[[], object]], float],
-) -> str:
-    """The name of the kernel that takes the least, if it is clearly faster than the usual one; some may refuse."""
-    taken: dict[str, float] = {}
-    for name, kernel in kernels.items():
-        try:
-            taken[name] = milliseconds(partial(kernel, q, k, v))
-        except RuntimeError:  # how PyTorch and the kernels say that they cannot do this precision, size or device
-            continue
+def fastest(runs: Mapping[str, Callable[[], object]], milliseconds: Callable[[Callable[[], object]], float]) -> str:
+    """The name of the one that takes the least, if it is clearly faster than the usual one; others may fail."""
+    taken = {USUAL: milliseconds(runs[USUAL])}
+    for name in (name for name in runs if name != USUAL):
+        with contextlib.suppress(Exception):  # each has its own ways to say that it cannot do this here
+            taken[name] = milliseconds(runs[name])
     best = min(taken, key=lambda name: taken[name])
     return best if taken[best] * GAIN < taken[USUAL] else USUAL
 
@@ -70,8 +94,8 @@ def gpu_kernels() -> dict[str, Kernel]:
         "flash": partial(_sdpa_by, SDPBackend.FLASH_ATTENTION),
         "cudnn": partial(_sdpa_by, SDPBackend.CUDNN_ATTENTION),
     }
-    if importlib.util.find_spec(FA3_PACKAGE):
-        kernels["flash 3"] = _flash_3
+    with contextlib.suppress(Exception):  # absent, or built for another PyTorch, CUDA or GPU
+        kernels["flash3"] = partial(_flash_3, importlib.import_module(FA3_PACKAGE).flash_attn_func)
     return kernels
 
 
@@ -81,13 +105,14 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _sdpa_by(backend: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    with sdpa_kernel(backend):
+    """What this backend cannot do, such as some sizes, is left to PyTorch's other ones."""
+    with sdpa_kernel(list(dict.fromkeys((backend, *ELSE))), set_priority=True):
         return _sdpa(q, k, v)
 
 
-def _flash_3(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def _flash_3(flash_attn_func: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Takes the layout as it is; some versions also return the logarithms of the sums."""
-    mixed = importlib.import_module(FA3_PACKAGE).flash_attn_func(q, k, v)
+    mixed = flash_attn_func(q, k, v)
     return mixed[0] if isinstance(mixed, tuple) else mixed
 
 
