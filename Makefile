@@ -24,7 +24,7 @@ film: .venv/installed  ## The animation in the README
 	$(ILRM) render $(OUT)/scene.ply --side-by-side --channels rgb,depth --size 320x240 --fps 12 -w -o sample_scenes/film.webp
 
 test: .venv/installed  ## The whole suite except what is marked slow, gpu or browser
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/installed  ## What takes minutes: real photos from end to end, batches that are killed, Ray
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"

@@ -28,6 +28,7 @@ def test_the_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*command, str(made(tmp_path))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells let background work ignore it
     )  # fmt: skip
     assert running.stdout is not None
     url = re.search(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
