@@ -32,8 +32,8 @@ LOSSES = (
 
 def losses() -> str:
     """The section, as Markdown."""
-    columns = ("self attention", "mean, dB", "worst scene, dB", "means moved by up to")
-    rows = ([f.name, f"{f.mean_db:+.4f}", f"{f.worst_db:+.3f}", f.moved] for f in LOSSES)
+    columns = ("attention", "mean, dB", "worst scene, dB", "means moved by up to")
+    rows = ([f.name, f"{f.mean_db:+g}", f"{f.worst_db:+.3f}", f.moved] for f in LOSSES)
     return f"""## What approximations lose
 
 These figures are not of this run: they were found on {MEASURED_ON}, as `ilrm bench quality` finds them on the sample

@@ -44,8 +44,8 @@ def _document(study: Study) -> str:
 def _introduction(study: Study) -> str:
     return f"""# How the cost of a pass grows
 
-Written by `make scaling`, on {"a GPU" if study.device == "cuda" else "a CPU"} in {study.precision}. The model is the
-published `dl3dv` with random weights; one of its {study.config.layers} layers was run and counted as often, since all
+Written by `ilrm bench scaling` on {"a GPU" if study.device == "cuda" else "a CPU"} in {study.precision}. The model is
+the published `dl3dv` with random weights; one of its {study.config.layers} layers was run and counted as often, as all
 are alike. Charts are solid where a pass was run and dashed where it is predicted: from the operations of each part
 (`model/flops.py`) at the rate measured at the largest size, and from the memory planner (`model/footprint.py`)."""
 
@@ -60,8 +60,9 @@ def _measured(study: Study) -> str:
 Parts in percent of the time. The rate is that of the machine's own large matrix product in the same precision, the
 bandwidth that of copying a large tensor, both measured around each pass; the bytes that have to be moved are those of
 operands and results, each once. The shortest of some passes counts, and the shortest of the products and copies beside
-them, each apart, as other work only makes them longer. Seconds are then scaled to the median rate of the run, since the
-clock changes too. Memory is what a pass holds beside weights and photos.
+them, each apart, as other work only makes them longer: it finds a long pass more surely than a short product, so that
+shares measured beside other work are too low. Seconds are then scaled to the median rate of the run, since the clock
+changes too. Memory is what a pass holds beside weights and photos.
 
 ![Time over views]({TIME_VIEWS})
 ![Time over pixels]({TIME_PIXELS})"""
@@ -70,8 +71,8 @@ clock changes too. Memory is what a pass holds beside weights and photos.
 def _exponents(study: Study) -> str:
     return f"""## Exponents
 
-Time grows as views, or pixels of a view, to the powers below. Those that were measured differ by about 0.2 from run to
-run on a machine that has other work to do, those of small parts by more; those predicted follow from operations alone.
+Time grows as views, or pixels of a view, to the powers below. Measured ones have differed by 0.2 for the whole pass and
+by up to 0.3 for its parts between two runs beside other work; those predicted follow from operations alone.
 
 {table(("part", "views", "pixels", "views, predicted from 128 to 256"), _exponent_rows(study))}
 
