@@ -29,7 +29,6 @@ from numba.core.dispatcher import Dispatcher  # noqa: E402
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # NaN and infinity keep their meaning: slab tests rely on it
     "error_model": "numpy",
     "forceinline": True,  # passing tuples of arrays between functions costs more than the arithmetic
@@ -39,7 +38,11 @@ OPTIONS: dict[str, Any] = {
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on first call. `unwrap` removes what runtime type checkers put around it."""
-    return numba.njit(**OPTIONS)(inspect.unwrap(function))
+    plain = inspect.unwrap(function)
+    try:
+        return numba.njit(plain, cache=True, **OPTIONS)
+    except RuntimeError:  # no folder for compiled code can be written: every process compiles for itself
+        return numba.njit(plain, cache=False, **OPTIONS)
 
 
 @kernel
