@@ -46,8 +46,10 @@ def read_shown_scene(scene: Path) -> ShownScene:
     cameras = cameras_of(record, "input") if record else None
     if record is None or cameras is None:
         ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
+        state = "is none of ilrm, or broken" if beside.is_file() else "is not there"
         note = (
-            f"no record with cameras lies beside {scene} ({beside.name}): seen from a ring around its middle, y down."
+            f"no record with cameras lies beside {scene} ({beside.name} {state}): seen from a ring around its middle, "
+            "y down."
         )
         return ShownScene(file, ring, (), WHITE, NEAR, None, (*warnings, note))
     names = tuple(view.name for view in record.views if view.role == "input")

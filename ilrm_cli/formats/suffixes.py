@@ -16,6 +16,7 @@ def suffix_of(path: Path) -> str:
     known = [suffix for suffix in SUFFIXES if name.endswith(suffix) and len(name) > len(suffix)]
     if not known:
         raise InputError(
-            f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}."
+            f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}, and "
+            "`ilrm export` also makes pages, .html."
         )
     return max(known, key=len)

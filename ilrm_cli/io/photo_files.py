@@ -71,7 +71,9 @@ def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
         str(path).encode()
     except UnicodeEncodeError as error:
         shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise InputError(f"the name {shown} is not UTF-8, as file names of old systems; rename it.") from error
+        raise InputError(
+            f"the name {shown} is not in UTF-8, so no record could hold it; rename this file and others like it."
+        ) from error
     return True
 
 

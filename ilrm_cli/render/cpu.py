@@ -157,9 +157,10 @@ def rasterize(
     return color, alpha, depth
 
 
-def is_compiled() -> bool:
+def is_compiled(*, gradients: bool = False) -> bool:
     """Whether compiled kernels lie in the cache; if not, the first render waits some seconds for the compiler."""
-    return is_cached(project) and is_cached(blend_tiles)
+    needed = [project, blend_tiles, *([project_backward, blend_tiles_backward] if gradients else [])]
+    return all(is_cached(kernel) for kernel in needed)
 
 
 def warm_up(*, gradients: bool = False) -> None:

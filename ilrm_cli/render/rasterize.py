@@ -43,7 +43,7 @@ def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, repo
         return  # builds its kernels on first use and says so itself
     from ilrm_cli.render import cpu
 
-    if not cpu.is_compiled():
+    if not cpu.is_compiled(gradients=gradients):
         report(Step("compiling the renderer, once", 0, 1))
         cpu.warm_up(gradients=gradients)
         report(Step("compiling the renderer, once", 1, 1))

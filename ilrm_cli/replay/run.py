@@ -87,6 +87,8 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
 
     Raises InputError for settings of another version that are unknown here, and for damaged ones.
     """
+    if not record.settings:
+        raise InputError(f"{record_file} does not say with which settings the scene was made; make it again.")
     if unknown := [name for name in record.settings if name not in Settings.__dataclass_fields__]:
         raise InputError(
             f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "

@@ -44,5 +44,5 @@ def test_images_folder_comes_first(tmp_path):
 def test_names_that_are_not_utf8_are_refused(tmp_path):
     (tmp_path / "a.jpg").touch()
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).touch()
-    with pytest.raises(InputError, match=r"caf\\xe9\.jpg is not UTF-8"):
+    with pytest.raises(InputError, match=r"caf\\xe9\.jpg is not in UTF-8"):
         find_photos(tmp_path)
