@@ -144,7 +144,9 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
     ]  # fmt: skip
     with tempfile.TemporaryFile() as log:
         count = 0
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as ffmpeg:
+        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        # A pipe breaks where ffmpeg has ended, at the latest when it is closed; exit status and log then say why.
+        with contextlib.suppress(BrokenPipeError), ffmpeg:
             pipe = ffmpeg.stdin
             assert pipe is not None
 
@@ -152,8 +154,7 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
                 assert frame.shape == first.shape, f"a frame of shape {frame.shape} among others of {first.shape}"
                 pipe.write(np.ascontiguousarray(frame[:height, :width]).data)
 
-            with contextlib.suppress(BrokenPipeError):  # ffmpeg has ended; its exit status and its log say why
-                count = write_behind(write, itertools.chain([first], remaining))
+            count = write_behind(write, itertools.chain([first], remaining))
         if ffmpeg.returncode != 0:
             log.seek(0)
             said = log.read().decode(errors="replace").strip().splitlines() or ["no message"]
