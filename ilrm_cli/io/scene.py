@@ -161,7 +161,7 @@ def write_record(path: Path, record: SceneRecord) -> None:
     atomic_write(path, encode_record(record))
 
 
-def record_beside(scene: Path) -> "SceneRecord | None":
+def record_beside(scene: Path) -> SceneRecord | None:
     """The record of a scene file; None where none lies beside it."""
     path = record_path(scene)
     return read_record(path) if path.is_file() and is_record(path) else None
