@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -34,16 +33,20 @@ def _available() -> int | None:
     """RAM that programs can take without swapping; where that is not told, half of what is installed."""
     if (PROC / "meminfo").is_file():
         return table_bytes(PROC / "meminfo").get("MemAvailable")
-    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():  # macOS
+    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= getattr(os, "sysconf_names", {}).keys():  # macOS
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None
 
 
 def _below_address_limit() -> int | None:
     """What `ulimit -v` leaves."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     status = PROC / "self" / "status"
-    if limit == resource.RLIM_INFINITY or not status.is_file():
+    if not status.is_file():
+        return None
+    import resource  # Windows has none
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
         return None
     return limit - table_bytes(status)["VmSize"]
 
@@ -77,6 +80,8 @@ def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: 
 
 def peak_memory_gb() -> float:
     """The most memory this process has held so far, in 10⁹ bytes."""
+    import resource  # Windows has none
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e9  # macOS counts bytes, Linux kibibytes
 
