@@ -12,6 +12,7 @@ from ilrm_cli.process_age import LAUNCHED, process_start
 app = typer.Typer(
     cls=CommandsOnDemand,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},

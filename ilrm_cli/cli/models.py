@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 models = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,
     help="The weights that --model takes: what there is, what is here, and whether it is unharmed.",
 )
 NameOrPath = Annotated[str, typer.Argument(help="A name of `ilrm models list`, or a weights file.")]

@@ -32,7 +32,7 @@ def command(name: str) -> Any:
     defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
     if isinstance(defined, typer.Typer):
         return typer.main.get_command(defined)
-    alone = typer.Typer(add_completion=False)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name)(defined)
     return typer.main.get_command(alone)
 
@@ -42,7 +42,7 @@ class CommandsOnDemand(TyperGroup):
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
-        self.commands = {name: TyperCommand(name, help=sentence) for name, sentence in SENTENCES.items()}
+        self.commands = {name: TyperCommand(name, short_help=sentence) for name, sentence in SENTENCES.items()}
         self._outlined = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
