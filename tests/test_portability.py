@@ -1,0 +1,34 @@
+"""What only some systems have is never needed: the main job without the calls and modules that Windows lacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCENE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+# Other packages choose their ways by the system's name when they are imported, so that happens first.
+CODE = """
+import os, signal, sys, time
+import imageio, numba, PIL.Image, platformdirs, plyfile, psutil, pycolmap, scipy.sparse.csgraph, torch
+import torch._dynamo  # torch imports it with the first decorated call
+for place, names in {
+    os: ("pathconf", "sysconf", "sysconf_names", "getuid", "geteuid", "getgid", "sched_getaffinity", "killpg",
+         "getpgid", "setsid", "statvfs", "getloadavg", "nice", "uname", "mkfifo", "fchmod"),
+    signal: ("SIGKILL", "SIGHUP", "SIGUSR1", "SIGALRM", "setitimer", "pthread_sigmask"),
+    time: ("CLOCK_BOOTTIME", "clock_gettime"),
+}.items():
+    for name in names:
+        if hasattr(place, name):
+            delattr(place, name)
+sys.modules |= dict.fromkeys(("resource", "fcntl", "pwd", "grp", "termios"))
+from ilrm_cli.cli.app import main
+sys.argv[0] = "ilrm"
+main()
+"""
+
+
+def test_the_main_job_needs_nothing_that_only_posix_has(tmp_path: Path):
+    output = tmp_path / "scene.ply"
+    job = ["reconstruct", SCENE, "--views", "4", "--size", "64", "--no-auto-scale", "-o", output]
+    ended = subprocess.run([sys.executable, "-c", CODE, *map(str, job)], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert output.stat().st_size > 0
