@@ -139,4 +139,4 @@ def _config_of(known: KnownModel) -> tuple[IlrmConfig, int]:
     path = file_of(known)
     with safe_open(path, framework="pt") as tensors:
         parameters = sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())  # noqa: SIM118
-    return config_from_json(path.with_suffix(".json").read_text()), parameters
+    return config_from_json(path.with_suffix(".json").read_text(encoding="utf-8")), parameters

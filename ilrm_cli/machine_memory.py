@@ -5,8 +5,16 @@ import os
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import torch
+
+resource: Any
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 SHARERS = "ILRM_SHARERS"  # environment variable: how many processes of a batch work on the same device at once
@@ -16,39 +24,25 @@ RECLAIMABLE_V2 = ("inactive_file", "active_file", "slab_reclaimable")
 RESET_PEAK = "5"  # what makes Linux forget the peak of a process (proc(5), clear_refs)
 
 
-def free_bytes(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int:
     """What can still be taken: on a GPU, or of RAM within the limits of this process and of the groups it is in.
 
-    Of several processes of a batch each gets its share. None where the system does not tell.
+    Of several processes of a batch each gets its share.
     """
     sharers = int(os.environ.get(SHARERS, "1"))
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free // sharers + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    known = [free for free in (_available(), _below_address_limit(), *_below_group_limits()) if free is not None]
-    return max(0, min(known)) // sharers if known else None
-
-
-def _available() -> int | None:
-    """RAM that programs can take without swapping; where that is not told, half of what is installed."""
-    if (PROC / "meminfo").is_file():
-        return table_bytes(PROC / "meminfo").get("MemAvailable")
-    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= getattr(os, "sysconf_names", {}).keys():  # macOS
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return None
+    left = (psutil.virtual_memory().available, _below_address_limit(), *_below_group_limits())
+    return max(0, min(free for free in left if free is not None)) // sharers
 
 
 def _below_address_limit() -> int | None:
     """What `ulimit -v` leaves."""
-    status = PROC / "self" / "status"
-    if not status.is_file():
+    if resource is None:
         return None
-    import resource  # Windows has none
-
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return None
-    return limit - table_bytes(status)["VmSize"]
+    return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().memory_info().vms
 
 
 def _below_group_limits() -> Iterator[int]:
@@ -80,9 +74,18 @@ def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: 
 
 def peak_memory_gb() -> float:
     """The most memory this process has held so far, in 10⁹ bytes."""
-    import resource  # Windows has none
+    if resource is None:
+        return float(psutil.Process().memory_info().peak_wset / 1e9)
+    return _resident_gb(resource.RUSAGE_SELF)
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak_of_children_gb() -> float | None:
+    """The most memory that one of the processes started from here has held; None where the system does not tell."""
+    return None if resource is None else _resident_gb(resource.RUSAGE_CHILDREN)
+
+
+def _resident_gb(whose: int) -> float:
+    peak = resource.getrusage(whose).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e9  # macOS counts bytes, Linux kibibytes
 
 
@@ -95,7 +98,7 @@ class PeakWatch:
             torch.cuda.reset_peak_memory_stats(device)
         else:
             _give_back()
-        self.start_bytes = held_bytes(device)  # None where the system does not tell
+        self.start_bytes = held_bytes(device)
         self._known = device.type == "cuda" or _forget_peak()
 
     def peak_bytes(self) -> int | None:
@@ -105,12 +108,11 @@ class PeakWatch:
         return table_bytes(PROC / "self" / "status").get("VmHWM") if self._known else None
 
 
-def held_bytes(device: torch.device) -> int | None:
-    """What this process holds now, or PyTorch on a GPU; None where the system does not tell."""
+def held_bytes(device: torch.device) -> int:
+    """What this process holds now, or PyTorch on a GPU."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    status = PROC / "self" / "status"
-    return table_bytes(status).get("VmRSS") if status.is_file() else None
+    return int(psutil.Process().memory_info().rss)
 
 
 def _give_back() -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 PREFIX = ".ilrm-"
 STALE_S = 24 * 3600  # after which a folder of another machine, whose processes we do not see, is left over
 
@@ -45,14 +47,4 @@ def this_process() -> str:
 def has_ended(process: str) -> bool:
     """Whether what called itself so was a process of this machine and is gone."""
     host, _, process_id = process.rpartition(".")
-    return host == socket.gethostname() and process_id.isdecimal() and not _runs(int(process_id))
-
-
-def _runs(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+    return host == socket.gethostname() and process_id.isdecimal() and not psutil.pid_exists(int(process_id))

@@ -1,7 +1,6 @@
 """The suite `pipeline`: the main job as people run it, in processes of its own, and how much of it is the model's."""
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.errors import InputError
+from ilrm_cli.machine_memory import peak_of_children_gb
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
 
@@ -23,7 +23,6 @@ MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
 BEFORE = ("start", "poses", "load", "scale")  # inference, apart from imports
 WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
 ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import main; main()")
-KIB_PER_GB, BYTES_PER_GB = 1e9 / 1024, 1e9
 
 
 def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
@@ -116,9 +115,3 @@ def _output_of(command: Sequence[str]) -> str:
         words = " ".join(command[len(ILRM) :])
         raise InputError(f"ilrm {words} failed, which is to be timed; mend that first: {complaint}")
     return ended.stdout
-
-
-def peak_of_children_gb() -> float:
-    """The most memory that one of the processes started from here has held."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak / (BYTES_PER_GB if sys.platform == "darwin" else KIB_PER_GB)

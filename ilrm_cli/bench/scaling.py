@@ -86,7 +86,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
     peak = watch.peak_bytes()
     product_s = unit.amount * min(before, shortest(unit.run))
     copy_s = moved * one_byte.amount * min(copied, shortest(one_byte.run))
-    work = None if peak is None or watch.start_bytes is None else peak - watch.start_bytes
+    work = None if peak is None else peak - watch.start_bytes
     layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
     whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
     rest = spent - sum(parts.seconds.values())

@@ -14,6 +14,7 @@ from ilrm_cli.scratch import has_ended, this_process
 
 # Failures of the disk that the user can mend; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+NAME_MAX = 255  # characters of a name on Windows, which tells it in no other way
 PART_ROOM = 100  # bytes by which the hidden name is longer: host, process and a suffix
 STALE_S = 600  # no file of ours is under way for so long without a byte being added
 
@@ -34,7 +35,8 @@ def check_output(path: Path, overwrite: bool) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}.")
     refuse_existing(path, overwrite)
-    if len(os.fsencode(path.name)) + PART_ROOM > os.pathconf(folder, "PC_NAME_MAX"):
+    longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else NAME_MAX
+    if len(os.fsencode(path.name)) + PART_ROOM > longest:
         raise InputError(f"the name of the output {path.name} is too long for its folder; choose a shorter one.")
 
 

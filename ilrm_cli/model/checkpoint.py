@@ -114,7 +114,7 @@ def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     if not sidecar.is_file():
         raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
     try:
-        config = config_from_json(sidecar.read_text())
+        config = config_from_json(sidecar.read_text(encoding="utf-8"))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
     try:
