@@ -13,16 +13,14 @@ from ilrm_cli.formats.files import SUFFIXES, Y_UP, decode_scene, encode_scene, l
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
+from ilrm_cli.io.record_place import is_record, photos_as_recorded, record_path
 from ilrm_cli.io.scene import (
     SceneRecord,
     cameras_of,
     encode_record,
-    is_record,
     photo_folder_of,
-    photos_as_recorded,
     read_record,
     record_beside,
-    record_path,
     write_record,
 )
 from ilrm_cli.metrics import psnr

@@ -21,16 +21,9 @@ from ilrm_cli.formats.files import encode_scene, suffix_of
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import input_sha256
-from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
-from ilrm_cli.io.scene import (
-    RecordedView,
-    SceneRecord,
-    is_record,
-    photos_as_recorded,
-    record_path,
-    recorded_views,
-    write_record,
-)
+from ilrm_cli.io.atomic import replacing
+from ilrm_cli.io.record_place import photos_as_recorded, record_path
+from ilrm_cli.io.scene import RecordedView, SceneRecord, recorded_views, write_record
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.similarity import Similarity
@@ -68,16 +61,6 @@ class Exported:
         dropped = (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
         turned = standing(self.record, self.record.scene_suffix)
         return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings, *self.bereft)
-
-
-def check_scene_output(output: Path, overwrite: bool) -> None:
-    """Refuse, before the long work begins, an output that cannot be written."""
-    suffix_of(output)
-    check_output(output, overwrite)
-    record = record_path(output)
-    refuse_existing(record, overwrite)
-    if record.is_file() and not is_record(record):
-        raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
 
 
 def export(

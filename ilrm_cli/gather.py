@@ -43,10 +43,8 @@ def gather(
     by structure from motion. What takes no part is named in `left_out`, each with its reason.
     Raises InputError if there is nothing to work with.
     """
-    check_place(place, poses)
+    check_place(place, poses, camera)
     model, transforms = find_poses(place, poses)
-    if camera is not None and (model is not None or transforms is not None):
-        raise InputError(f"{place} has poses with their own cameras, so --camera does not apply; add --poses sfm.")
     if model is not None:
         capture = _from_colmap(place, model, report)
     elif transforms is not None:

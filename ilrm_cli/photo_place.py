@@ -8,13 +8,16 @@ from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_fo
 from ilrm_cli.pose.pose_files import MIN_PHOTOS, find_model, find_transforms
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]  # of poses
+MIN_VIEWS = 2  # one photo has no parallax
 
 
-def check_place(place: Path, poses: Origin = "auto") -> None:
-    """Refuse, by the names of its files alone, a place that `gather` cannot use."""
+def check_place(place: Path, poses: Origin = "auto", camera: str | None = None) -> None:
+    """Refuse, by the names of its files alone, a place that `gather` cannot use, or a lens that it has no use for."""
     if not place.is_dir() and not is_video(place):
         raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
     if any(find_poses(place, poses)):
+        if camera is not None:
+            raise InputError(f"{place} has poses with their own cameras, so --camera does not apply; add --poses sfm.")
         return
     if poses == "colmap":
         raise InputError(f"{place} holds no COLMAP model (sparse/0 with cameras and images); use --poses auto.")
@@ -50,3 +53,14 @@ def too_few(place: Path, count: int, why: str) -> InputError:
     """What is said of fewer photos than MIN_PHOTOS."""
     photos = ("no photo", "only one photo", "only two photos")[count]
     return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
+
+
+def check_views(views: int | None, place: Path | None = None) -> None:
+    """Refuse a number of inputs of which no scene can be made, or that are more than the photos of the place."""
+    if views is None:
+        return
+    if views < MIN_VIEWS:
+        raise InputError(f"--views {views}: a scene needs at least {MIN_VIEWS} photos.")
+    if place is not None and place.is_dir() and 0 < (found := len(find_photos(photo_folder(place)))) < views:
+        there = f"{found} photos there are" if found > 1 else "one photo there is"
+        raise InputError(f"--views {views} is more than the {there}; ask for fewer.")

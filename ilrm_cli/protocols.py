@@ -21,8 +21,8 @@ from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_s
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
-from ilrm_cli.gather import Origin
 from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.photo_place import Origin, check_views
 from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
@@ -33,7 +33,6 @@ RE10K_SIDE_PX = 256  # of the published protocol's square images
 DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol
 DL3DV_VIEWS = (16,)  # inputs where the user does not say; published for 16 and 32
 HOLDOUT_VIEWS = (2, 4, 8, 12)
-MIN_VIEWS = 2
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,7 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
 
     Raises InputError for paths and settings that cannot be used at all.
     """
-    if any(count < MIN_VIEWS for count in plan.views):
-        raise InputError(f"--views {min(plan.views)}: a scene needs at least {MIN_VIEWS} photos.")
+    check_views(min(plan.views, default=None))
     if plan.index is not None and plan.protocol not in ("re10k", "dl3dv"):
         raise InputError("--index belongs to --protocol re10k or dl3dv; name that protocol, or leave --index out.")
     if plan.poses != "auto" and plan.protocol != "folder":

@@ -13,16 +13,15 @@ from torch import Tensor
 
 from ilrm_cli.confidence import support
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
-from ilrm_cli.errors import InputError
 from ilrm_cli.frames import Frame
-from ilrm_cli.gather import Origin, check_place, gather
+from ilrm_cli.gather import gather
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.lens import shipped_lens
 from ilrm_cli.model.matching import prepare_sweep
 from ilrm_cli.model.timing import LayerTime
+from ilrm_cli.photo_place import Origin, check_place, check_views
 from ilrm_cli.prediction import Score, predict, refined, score_of
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.progress import Report, ignore
@@ -34,8 +33,6 @@ from ilrm_cli.selection import Selection, select_photos
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.trace import Trace, trace
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
-
-MIN_VIEWS = 2  # one photo has no parallax
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,8 @@ def reconstruct(
     With `trace_pictures` the model runs once more to be traced, with so many pictures per layer; the scene is the same.
     Raises InputError for photos, poses, weights or settings that cannot be used.
     """
-    check_views(photos, settings)
+    check_place(photos, settings.poses, settings.camera)
+    check_views(settings.views, photos)
     watch = _Stopwatch()
     with watch.stage("load"):
         loaded = load(settings, report)
@@ -121,23 +119,6 @@ def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> C
     """What `gather` finds, by these settings."""
     video = VideoChoice(settings.fps, settings.max_frames)
     return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
-
-
-def check_settings(settings: Settings) -> None:
-    """Refuse settings that suit no folder."""
-    if settings.views is not None and settings.views < MIN_VIEWS:
-        raise InputError(f"--views {settings.views}: a scene needs at least {MIN_VIEWS} photos.")
-
-
-def check_views(photos: Path, settings: Settings) -> None:
-    """Refuse, before the long work begins, a place without photos and a number of views that cannot be had."""
-    check_settings(settings)
-    check_place(photos, settings.poses)
-    if settings.views is None:
-        return
-    if photos.is_dir() and 0 < (found := len(find_photos(photo_folder(photos)))) < settings.views:
-        there = f"{found} photos there are" if found > 1 else "one photo there is"
-        raise InputError(f"--views {settings.views} is more than the {there}; ask for fewer.")
 
 
 def load(settings: Settings, report: Report = ignore) -> LoadedModel:

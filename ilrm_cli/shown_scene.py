@@ -9,7 +9,8 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside, record_path
+from ilrm_cli.io.record_place import record_path
+from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.render.ring import default_cameras

@@ -13,28 +13,17 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import check_output, replacing
-from ilrm_cli.io.video import ENCODED, check_video_output, write_video
+from ilrm_cli.io.video import write_video
+from ilrm_cli.io.video_output import ENCODED
 from ilrm_cli.trace import Picture, Reading, Trace
+from ilrm_cli.trace_output import is_strip
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: a second
 LAST_TURNS = 2  # of the camera after the last layer, before the film ends or begins again
 BAND_PX, TEXT_PX, MARGIN_PX = 28, 15, 8  # of the line of text above a picture
 BAND_COLOR, TEXT_COLOR = (24, 24, 24), (235, 235, 235)
-
-
-def check_trace_output(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where no trace can be put at `path`."""
-    if path.name.startswith("-"):  # the option's own value was left out
-        raise InputError(f"--trace {path} is no place for a trace; name a .mp4, .gif, .webp, .png or a folder.")
-    if path.suffix and not _is_strip(path) and path.suffix.lower() not in ENCODED:
-        raise InputError(f"--trace {path}: use .mp4, .gif, .webp, .png (one strip) or no suffix (a folder).")
-    if _is_strip(path):
-        check_output(path, overwrite)
-    else:
-        check_video_output(path, overwrite)
 
 
 def pictures_for(path: Path) -> int:
@@ -44,7 +33,7 @@ def pictures_for(path: Path) -> int:
 
 def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
     """Write the trace, whole or not at all; see above for the kinds."""
-    if not _is_strip(path):
+    if not is_strip(path):
         write_video(path, _frames(trace), FPS, overwrite=overwrite)
         return
     check_output(path, overwrite)
@@ -90,7 +79,3 @@ def _labelled(picture: Picture, words: str) -> UInt8[ndarray, "taller width 3"]:
     font = ImageFont.load_default(TEXT_PX)
     ImageDraw.Draw(band).text((MARGIN_PX, BAND_PX // 2), words, fill=TEXT_COLOR, font=font, anchor="lm")
     return np.concatenate([np.asarray(band), picture])
-
-
-def _is_strip(path: Path) -> bool:
-    return path.suffix.lower() == ".png"

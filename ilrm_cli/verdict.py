@@ -1,9 +1,10 @@
 """One plain sentence on how good a reconstruction is, and why."""
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.photo_place import MIN_VIEWS
 from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.prediction import Score
-from ilrm_cli.reconstruct import MIN_VIEWS, Reconstruction
+from ilrm_cli.reconstruct import Reconstruction
 
 # Held-out PSNR in dB from which each word is deserved.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))

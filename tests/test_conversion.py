@@ -14,7 +14,8 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import SUFFIXES, decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.scene import SceneRecord, read_record, record_path, recorded_views, write_record
+from ilrm_cli.io.record_place import record_path
+from ilrm_cli.io.scene import SceneRecord, read_record, recorded_views, write_record
 from ilrm_cli.metrics import PSNR_CAP
 from ilrm_cli.similarity import Similarity
 from tests.formats.splats import splats

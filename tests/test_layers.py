@@ -32,7 +32,7 @@ FLOORS = (
     },
     {"cameras", "gaussians", "views", "trials"},
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
-    {"photo_place"},
+    {"photo_place", "scene_place", "trace_output"},
     {"photo_set", "photo_views", "shown_scene", "memory"},
     {"posed_files"},
     {
@@ -56,6 +56,23 @@ FLOORS = (
     {"cli"},
 )
 RUN = "from ilrm_cli.cli.app import main; sys.argv = {}\ntry: main()\nexcept SystemExit: pass"
+RUN_ALL = """from ilrm_cli.cli.app import main
+for sys.argv in {}:
+    try: main()
+    except SystemExit as ended: assert ended.code == 1, sys.argv
+    else: assert False, sys.argv"""
+POSED = PACKAGE.parent / "sample_scenes" / "posed"
+MISTAKES = (
+    "reconstruct {tmp}",
+    "reconstruct {posed} -o {tmp}/s.foo",
+    "reconstruct {posed} -o {tmp}/there.ply",
+    "reconstruct {posed} -o {tmp}/s.ply --views 500",
+    "reconstruct {posed} -o {tmp}/s.ply --model nonsense",
+    "reconstruct {posed} -o {tmp}/s.ply --poses transforms",
+    "reconstruct {posed} -o {tmp}/s.ply --camera nonsense",
+    "reconstruct {posed} -o {tmp}/s.ply --report {tmp}/s.foo",
+    "reconstruct {posed} -o {tmp}/s.ply --trace {tmp}/s.foo",
+)
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")
 
 
@@ -120,7 +137,9 @@ def test_the_help_loads_nothing_heavy_and_no_command():
 
 def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):
     """A mistake in a place is told before the seconds that imports take."""
-    loaded = loaded_by(RUN.format(["ilrm", "reconstruct", str(tmp_path), "-o", str(tmp_path / "s.ply")]))
+    (tmp_path / "there.ply").write_bytes(b"")
+    runs = [["ilrm", *(word.format(posed=POSED, tmp=tmp_path) for word in line.split())] for line in MISTAKES]
+    loaded = loaded_by(RUN_ALL.format(runs))
     assert "ilrm_cli.photo_place" in loaded
     assert not [name for name in HEAVY if name in loaded]
 

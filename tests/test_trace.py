@@ -7,13 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.lens import TokenLens
 from ilrm_cli.prediction import predict, score_of
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.trace import LONG_SIDE_PX, trace
-from ilrm_cli.trace_film import BAND_PX, check_trace_output, pictures_for, strip, write_trace
+from ilrm_cli.trace_film import BAND_PX, pictures_for, strip, write_trace
 from tests.model.tiny import MATCHED, random_model, random_views
 
 CONFIG = dataclasses.replace(MATCHED, backdrop=True)
@@ -108,16 +107,3 @@ def test_written_as_strip_folder_and_film(scene, tmp_path):
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == 2 * (2 + 2)  # two pictures per layer, the last one twice
         assert film.size == (2 * stills.photo.shape[1], stills.photo.shape[0] + BAND_PX)
-
-
-def test_an_output_that_cannot_be_is_refused(tmp_path):
-    (tmp_path / "there.png").write_bytes(b"x")
-    for name, reason in (
-        ("trace.avi", r"one strip\) or no suffix"),
-        ("--confidence", "is no place for a trace"),  # the option's value was forgotten
-        ("there.png", "exists"),
-        ("no/trace.mp4", "does not exist"),
-    ):
-        with pytest.raises(InputError, match=reason):
-            check_trace_output(tmp_path / name, overwrite=False)
-    check_trace_output(tmp_path / "there.png", overwrite=True)

@@ -7,7 +7,8 @@ from ilrm_cli import __version__
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.scene import SceneRecord, is_record, read_record, record_path
+from ilrm_cli.io.record_place import is_record, record_path
+from ilrm_cli.io.scene import SceneRecord, read_record
 from ilrm_cli.reconstruct import Settings
 
 REMEDY = "remove it to have it made anew, or pass -w to make all anew."

@@ -19,10 +19,11 @@ from ilrm_cli.devices import resolve_device
 from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import remove_leftovers
-from ilrm_cli.io.scene import record_path
+from ilrm_cli.io.record_place import record_path
 from ilrm_cli.model.store import weights_file
+from ilrm_cli.photo_place import check_views
 from ilrm_cli.progress import Report, ignore
-from ilrm_cli.reconstruct import Settings, check_settings
+from ilrm_cli.reconstruct import Settings
 
 Engine = Literal["local", "ray"]
 
@@ -44,7 +45,7 @@ def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
     What is made does not depend on the engine or the number of lanes. A caller that closes the iterator ends all
     processes. Raises InputError for settings that suit no folder.
     """
-    check_settings(batch.settings)
+    check_views(batch.settings.views)
     order = Order(batch.settings, sha256_of(weights_file(batch.settings.model)), batch.overwrite)
     _sweep(batch.jobs)
     crew = _crew(batch)

@@ -14,11 +14,13 @@ from ilrm_cli.batch.existing import finished
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.errors import InputError
-from ilrm_cli.export import check_scene_output, export
+from ilrm_cli.export import export
 from ilrm_cli.fingerprint import inputs_sha256
 from ilrm_cli.io.scene import SceneRecord
 from ilrm_cli.model.checkpoint import LoadedModel
-from ilrm_cli.reconstruct import Settings, check_views, load, posed_photos, reconstruct_capture, with_seconds
+from ilrm_cli.photo_place import check_place, check_views
+from ilrm_cli.reconstruct import Settings, load, posed_photos, reconstruct_capture, with_seconds
+from ilrm_cli.scene_place import check_scene_output
 from ilrm_cli.verdict import verdict
 from ilrm_cli.views import Capture
 
@@ -56,7 +58,8 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
                 return _skipped(job, record)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         check_scene_output(job.output, overwrite=True)
-        check_views(job.photos, order.settings)
+        check_place(job.photos, order.settings.poses, order.settings.camera)
+        check_views(order.settings.views, job.photos)
         capture = posed_photos(job.photos, order.settings)
         return Ready(capture, inputs, time.perf_counter() - start)
 

@@ -84,15 +84,16 @@ def reconstruct(
     begin = time.perf_counter()
     process_start = LAUNCHED.get() or begin
     with face("reconstruct", as_json, quiet, verbose) as shown:
-        check_names(photos, output, poses, overwrite)
+        check_outputs(output, reports or (), trace, overwrite)
+        check_inputs(photos, poses, camera, views, model)
         checked = time.perf_counter()
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
         from ilrm_cli.fingerprint import inputs_sha256
         from ilrm_cli.report.data import report_of
-        from ilrm_cli.report.files import check_reports, write_reports
+        from ilrm_cli.report.files import write_reports
         from ilrm_cli.report.summary import summarize
-        from ilrm_cli.trace_film import check_trace_output, pictures_for, write_trace
+        from ilrm_cli.trace_film import pictures_for, write_trace
 
         before = {"start": checked - process_start, "imports": time.perf_counter() - checked}
         settings = stage.Settings(
@@ -100,10 +101,6 @@ def reconstruct(
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
             confidence=confidence, prune=prune,
         )  # fmt: skip
-        export.check_scene_output(output, overwrite)
-        check_reports(reports or (), output, overwrite)
-        if trace:
-            check_trace_output(trace, overwrite)
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
             pictures = pictures_for(trace) if trace else 0
@@ -122,15 +119,26 @@ def reconstruct(
         shown.finish(summary)
 
 
-def check_names(photos: Path, output: Path, poses: "Origin", overwrite: bool) -> None:
-    """Refuse what names of files alone show to be wrong, before seconds go by with imports."""
-    from ilrm_cli.formats.suffixes import suffix_of
-    from ilrm_cli.io.atomic import check_output
-    from ilrm_cli.photo_place import check_place
+def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
+    """Refuse what cannot be written, before seconds go by with imports."""
+    from ilrm_cli.report.kinds import check_reports
+    from ilrm_cli.scene_place import check_scene_output
+    from ilrm_cli.trace_output import check_trace_output
 
-    suffix_of(output)
-    check_output(output, overwrite)
-    check_place(photos, poses)
+    check_scene_output(output, overwrite)
+    check_reports(reports, output, overwrite)
+    if trace:
+        check_trace_output(trace, overwrite)
+
+
+def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:
+    """Refuse what names of files alone show to be wrong, before seconds go by with imports."""
+    from ilrm_cli.model.store import weights_file
+    from ilrm_cli.photo_place import check_place, check_views
+
+    check_place(photos, poses, camera)
+    check_views(views, photos)
+    weights_file(model)
 
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:

@@ -14,7 +14,8 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_against_scene, check_settings
-from ilrm_cli.io.video import check_video_output, encoded_size, write_video
+from ilrm_cli.io.video import encoded_size, write_video
+from ilrm_cli.io.video_output import check_video_output
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.rasterize import prepare, renderer_for

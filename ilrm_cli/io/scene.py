@@ -19,6 +19,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.io.json_types import misfits
+from ilrm_cli.io.record_place import is_record, record_path
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import LeftOut
 
@@ -71,25 +72,6 @@ class SceneRecord:
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__
     format: int = FORMAT
-
-
-def record_path(scene: Path) -> Path:
-    """Where the record of a scene lies: `scene.ply`, `scene.spz` and `scene.compressed.ply` have `scene.json`."""
-    name = scene.stem if scene.suffix else scene.name
-    if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
-        name = name[: -len(".compressed")]
-    return scene.with_name(f"{name}.json")
-
-
-def photos_as_recorded(photos: Path, record_file: Path) -> str:
-    """The place of the photos as a record of that path names it.
-
-    Photos below the record's folder, or below the folder that holds it, are named relative to the record, so that
-    they may move together; others by their absolute path.
-    """
-    place, folder = Path(os.path.abspath(photos)), Path(os.path.abspath(record_file)).parent
-    near = folder if folder.parent == Path(folder.anchor) else folder.parent  # everything lies below the root
-    return Path(os.path.relpath(place, folder)).as_posix() if place.is_relative_to(near) else place.as_posix()
 
 
 def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
@@ -165,15 +147,6 @@ def record_beside(scene: Path) -> SceneRecord | None:
     """The record of a scene file; None where none lies beside it."""
     path = record_path(scene)
     return read_record(path) if path.is_file() and is_record(path) else None
-
-
-def is_record(path: Path) -> bool:
-    """Whether the file is a scene's record, of any format and state: something that ilrm wrote."""
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
-        return False
-    return isinstance(content, dict) and {"format", "ilrm"} <= content.keys()
 
 
 def read_record(path: Path) -> SceneRecord:

@@ -10,7 +10,6 @@ Frames are streamed and written in a thread of their own while the next one is d
 
 import contextlib
 import itertools
-import re
 import subprocess
 import tempfile
 from collections import deque
@@ -25,10 +24,9 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import check_output, filling, refuse_existing, replacing
+from ilrm_cli.io.atomic import filling, replacing
+from ilrm_cli.io.video_output import ENCODED, check_video_output, frame_path
 
-ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
-SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 WAITING = 2  # frames that may wait for the encoder: enough that a slow one holds nothing up, little memory even at 4K
 
 # Constant rate factor 18 is commonly held to be visually lossless. The encoder shares the cores with the renderer: with
@@ -53,30 +51,6 @@ WEBP_PARAMETERS = ["-c:v", "libwebp_anim", "-quality", "75", "-loop", "0"]
 PARAMETERS = {".mp4": MP4_PARAMETERS, ".gif": GIF_PARAMETERS, ".webp": WEBP_PARAMETERS}
 
 
-def check_video_output(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where no video can be put at `path`: unknown suffix, no folder, or something is there."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(
-            f"the output {path} has an unknown suffix; use .mp4, .gif, .webp, .png (numbered files) or none (a folder)."
-        )
-    if suffix in ENCODED:
-        check_output(path, overwrite)
-        return
-    if suffix == "":
-        if path.is_file():
-            raise InputError(
-                f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif, .webp or .png."
-            )
-        if not path.is_dir():
-            check_output(path, overwrite)
-            return
-    else:
-        check_output(_frame_path(path, 0), overwrite)
-    for there in _frames_at(path):
-        refuse_existing(there, overwrite)
-
-
 def encoded_size(path: Path, width: int, height: int) -> tuple[int, int]:
     """(width, height) in px of the video at `path` when its frames have the given size: even for .mp4."""
     return (width // 2 * 2, height // 2 * 2) if path.suffix.lower() == ".mp4" else (width, height)
@@ -98,7 +72,7 @@ def write_video(
     with filling(folder) as part:
         numbers = itertools.count()
         count = write_behind(
-            lambda frame: Image.fromarray(frame).save(part / _frame_path(path, next(numbers)).name), frames
+            lambda frame: Image.fromarray(frame).save(part / frame_path(path, next(numbers)).name), frames
         )
         assert count > 0, "a video of no frames"
         return count
@@ -160,14 +134,3 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
             said = log.read().decode(errors="replace").strip().splitlines() or ["no message"]
             raise InputError(f"cannot write {path}: ffmpeg says '{said[-1]}'.")
     return count
-
-
-def _frames_at(path: Path) -> list[Path]:
-    """The .png frames that lie at `path` already, whatever their numbers."""
-    folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))
-    return sorted(there for there in folder.iterdir() if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))
-
-
-def _frame_path(path: Path, index: int) -> Path:
-    """Where one .png frame goes."""
-    return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ilrm_cli.model.rays import Channel
-
+Channel = Literal["origin", "direction", "moment", "color"]  # of a pixel
 RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
 
 

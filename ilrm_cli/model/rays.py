@@ -1,15 +1,13 @@
 """Camera rays and the per-pixel channels that tokens embed."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
-
-Channel = Literal["origin", "direction", "moment", "color"]
+from ilrm_cli.model.config import Channel
 
 
 def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "height width 2"]:

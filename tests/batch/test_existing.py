@@ -10,7 +10,8 @@ import torch
 from ilrm_cli.batch.existing import finished
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.scene import SceneRecord, record_path, write_record
+from ilrm_cli.io.record_place import record_path
+from ilrm_cli.io.scene import SceneRecord, write_record
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.similarity import Similarity
 

@@ -20,7 +20,8 @@ from ilrm_cli.film.settings import FilmSettings
 from ilrm_cli.formats.ply import encode_ply
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.scene import SceneRecord, record_path, recorded_views, write_record
+from ilrm_cli.io.record_place import record_path
+from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render

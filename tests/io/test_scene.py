@@ -7,14 +7,13 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.io.record_place import photos_as_recorded
 from ilrm_cli.io.scene import (
     SceneRecord,
     cameras_of,
     encode_record,
     photo_folder_of,
-    photos_as_recorded,
     read_record,
-    record_path,
     recorded_views,
     write_record,
 )
@@ -63,13 +62,6 @@ def test_json_that_others_can_read() -> None:
     assert content["warnings"] == ['skipped [\n1, 2\n] "x.jpg"']
 
 
-def test_the_record_lies_beside_the_scene() -> None:
-    for name in ("scene.ply", "scene.spz", "scene.compressed.ply", "scene.Compressed.PLY"):
-        assert record_path(Path("a") / name) == Path("a/scene.json")
-    assert record_path(Path("a/scene.v2.compressed.ply")) == Path("a/scene.v2.json")
-    assert record_path(Path("a/compressed.ply")) == Path("a/compressed.json")
-
-
 def test_photos_near_the_scene_move_with_it(tmp_path: Path) -> None:
     project = tmp_path / "project"
     for folder in ("out", "photos", "out/more"):
@@ -87,10 +79,6 @@ def test_photos_near_the_scene_move_with_it(tmp_path: Path) -> None:
     assert photo_folder_of(away, moved) is None
     far.mkdir()
     assert photo_folder_of(away, moved) == far
-
-
-def test_photos_at_the_root_are_named_by_their_own_path() -> None:
-    assert photos_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
 
 
 def test_records_from_before_the_place_of_the_photos_was_kept_still_read(tmp_path: Path) -> None:

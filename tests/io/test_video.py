@@ -11,7 +11,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.video import WAITING, check_video_output, write_behind, write_video
+from ilrm_cli.io.video import WAITING, write_behind, write_video
 
 
 def moving_bar(count: int, width: int = 64, height: int = 48) -> Iterator[ndarray]:
@@ -185,16 +185,3 @@ def test_a_folder_keeps_its_other_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     write_video(tmp_path, moving_bar(2), fps=10.0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0000.png", "0001.png", "notes.txt"]
-
-
-def test_outputs_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown suffix; use \.mp4, \.gif, \.webp"):
-        check_video_output(tmp_path / "a.avi", overwrite=False)
-    with pytest.raises(InputError, match="does not exist; create it first"):
-        check_video_output(tmp_path / "none" / "a.mp4", overwrite=False)
-    (tmp_path / "b.mp4").mkdir()
-    (tmp_path / "c").touch()
-    with pytest.raises(InputError, match="is a folder"):
-        check_video_output(tmp_path / "b.mp4", overwrite=True)
-    with pytest.raises(InputError, match="is a file"):
-        check_video_output(tmp_path / "c", overwrite=True)

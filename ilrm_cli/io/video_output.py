@@ -1,0 +1,45 @@
+"""Where a video can be put, as far as names of files tell; nothing heavy is imported. See `io.video` for the kinds."""
+
+import re
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import check_output, refuse_existing
+
+ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
+SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
+
+
+def check_video_output(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` where no video can be put at `path`: unknown suffix, no folder, or something is there."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"the output {path} has an unknown suffix; use .mp4, .gif, .webp, .png (numbered files) or none (a folder)."
+        )
+    if suffix in ENCODED:
+        check_output(path, overwrite)
+        return
+    if suffix == "":
+        if path.is_file():
+            raise InputError(
+                f"the output {path} is a file; name a folder, or a file ending in .mp4, .gif, .webp or .png."
+            )
+        if not path.is_dir():
+            check_output(path, overwrite)
+            return
+    else:
+        check_output(frame_path(path, 0), overwrite)
+    for there in _frames_at(path):
+        refuse_existing(there, overwrite)
+
+
+def frame_path(path: Path, index: int) -> Path:
+    """Where one .png frame goes."""
+    return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")
+
+
+def _frames_at(path: Path) -> list[Path]:
+    """The .png frames that lie at `path` already, whatever their numbers."""
+    folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))
+    return sorted(there for there in folder.iterdir() if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))

@@ -1,0 +1,26 @@
+"""Which kinds of reports there are, told apart by their suffix; nothing heavy is imported."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import check_output
+from ilrm_cli.io.record_place import record_path
+
+SUFFIXES = (".html", ".json")
+
+
+def check_reports(reports: Sequence[Path], scene: Path, overwrite: bool) -> None:
+    """Refuse, before the long work begins, reports of an unknown kind or that cannot be written."""
+    taken = {_place(scene): "the scene", _place(record_path(scene)): "the scene's record"}
+    for report in reports:
+        if report.suffix.lower() not in SUFFIXES:
+            raise InputError(f"--report {report}: reports are {' or '.join(SUFFIXES)} files; name one of these.")
+        if holder := taken.get(_place(report)):
+            raise InputError(f"--report {report} is {holder} too; choose another name.")
+        check_output(report, overwrite)
+        taken[_place(report)] = "another --report"
+
+
+def _place(path: Path) -> Path:
+    return path.resolve()

@@ -1,0 +1,18 @@
+"""Whether a scene can be read from a place or put there, as far as names of files tell; nothing heavy is imported."""
+
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.formats.suffixes import suffix_of
+from ilrm_cli.io.atomic import check_output, refuse_existing
+from ilrm_cli.io.record_place import is_record, record_path
+
+
+def check_scene_output(output: Path, overwrite: bool) -> None:
+    """Refuse, before the long work begins, an output that cannot be written."""
+    suffix_of(output)
+    check_output(output, overwrite)
+    record = record_path(output)
+    refuse_existing(record, overwrite)
+    if record.is_file() and not is_record(record):
+        raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")

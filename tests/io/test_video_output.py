@@ -1,0 +1,21 @@
+"""Where no video can be put."""
+
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.io.video_output import check_video_output
+
+
+def test_outputs_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown suffix; use \.mp4, \.gif, \.webp"):
+        check_video_output(tmp_path / "a.avi", overwrite=False)
+    with pytest.raises(InputError, match="does not exist; create it first"):
+        check_video_output(tmp_path / "none" / "a.mp4", overwrite=False)
+    (tmp_path / "b.mp4").mkdir()
+    (tmp_path / "c").touch()
+    with pytest.raises(InputError, match="is a folder"):
+        check_video_output(tmp_path / "b.mp4", overwrite=True)
+    with pytest.raises(InputError, match="is a file"):
+        check_video_output(tmp_path / "c", overwrite=True)
