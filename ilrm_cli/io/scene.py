@@ -17,6 +17,7 @@ import torch
 from ilrm_cli import __version__
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.frames import Frame
 from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.io.json_types import misfits
 from ilrm_cli.io.record_place import is_record, record_path
@@ -56,7 +57,7 @@ class SceneRecord:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
-    frame: str = "input"  # of the .ply and the cameras: "input", "up", "opengl" or "opencv", see `frames`
+    frame: Frame = "input"  # of the .ply and the cameras, see `frames`
     frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
     up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known

@@ -123,6 +123,7 @@ def test_round_trip(tmp_path: Path) -> None:
         (lambda c: json.dumps({**c, "views": [{**c["views"][0], "focal_px": [1, None]}]}), "is damaged"),
         (lambda c: json.dumps({**c, "views": [c["views"][0], {**c["views"][1], "width": 9}]}), "different sizes"),
         (lambda c: json.dumps({**c, "versions": 1}), "wrong kind of value: versions"),
+        (lambda c: json.dumps({**c, "frame": "sideways"}), "wrong kind of value: frame"),
         (lambda c: json.dumps({**c, "views": [{**c["views"][0], "name": [], "role": "input"}]}), "wrong kind .*: name"),
         (lambda c: json.dumps({**c, "model_from_world": {**c["model_from_world"], "scale": 0}}), "no positive number"),
         (lambda c: json.dumps({**c, "colour": 1}), "is damaged"),
