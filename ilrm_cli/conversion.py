@@ -9,10 +9,11 @@ import torch
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import SUFFIXES, Y_UP, decode_scene, encode_scene, losses, suffix_of
+from ilrm_cli.formats.files import SUFFIXES, Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.io.atomic import check_output, refuse_existing, replacing
+from ilrm_cli.io.atomic import refuse_existing, replacing
 from ilrm_cli.io.record_place import is_record, photos_as_recorded, record_path
 from ilrm_cli.io.scene import (
     SceneRecord,
@@ -26,6 +27,7 @@ from ilrm_cli.io.scene import (
 from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.scene_place import check_conversion
 from ilrm_cli.shown_scene import near_of, read_shown_scene
 from ilrm_cli.wording import listed
 
@@ -80,11 +82,9 @@ def convert(
     """
     start = time.perf_counter()
     suffix = suffix_of(output)
+    check_conversion(scene, output, overwrite)
     shown = read_shown_scene(scene)
     file, sight = shown.file, Sight(shown.cameras, shown.background, shown.near)
-    check_output(output, overwrite)
-    if output.exists() and output.samefile(scene):
-        raise InputError(f"{output} is the scene itself; name another file with --output.")
     record = record_beside(scene)
     copied = _record_to_copy(record, scene, output, overwrite)
     bereft = losing_their_record(output) if copied is not None else ()

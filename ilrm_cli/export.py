@@ -17,8 +17,9 @@ from ilrm_cli.conversion import RoundTrip, losing_their_record, read_back, sight
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.fingerprint import poses_sha256
-from ilrm_cli.formats.files import encode_scene, suffix_of
+from ilrm_cli.formats.files import encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.frames import AXES, frame_from_input
 from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.atomic import replacing

@@ -14,7 +14,8 @@ from torch import Tensor
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.render.rasterize import Renderer, render
+from ilrm_cli.render.names import Renderer
+from ilrm_cli.render.rasterize import render
 from ilrm_cli.views import Views
 
 ADAM_EPS = 1e-15  # as 3D Gaussian splatting: gradients of single Gaussians are tiny

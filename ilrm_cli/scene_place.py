@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.suffixes import suffix_of
+from ilrm_cli.formats.suffixes import suffix_of, suffix_of_file
 from ilrm_cli.io.atomic import check_output, refuse_existing
 from ilrm_cli.io.record_place import is_record, record_path
 
@@ -16,3 +16,11 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
     refuse_existing(record, overwrite)
     if record.is_file() and not is_record(record):
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
+
+
+def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:
+    """Refuse a scene that is not there, and an output that cannot be written or is that scene."""
+    suffix_of_file(scene)
+    check_output(output, overwrite)
+    if output.exists() and output.samefile(scene):
+        raise InputError(f"{output} is the scene itself; name another file with --output.")

@@ -15,17 +15,17 @@ from ilrm_cli.conversion import Converted, Sight, compared
 from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.subject import visible_depth
 from ilrm_cli.render.tour import there_and_back
+from ilrm_cli.scene_place import check_conversion
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
 from ilrm_cli.up import up_direction
 from ilrm_cli.viewer.page import Stop, encode_html
 from ilrm_cli.viewer.poses import level, poses_of
 
-PAGE = ".html"  # the suffix of pages
 CONTENT = ".sog"  # the format of the scene inside the page
 MB = 1_000_000  # bytes
 SMALLER = 0.99  # times as many Gaussians, at most, are tried next where a page came out too large
@@ -58,7 +58,7 @@ def share(
 ) -> Shared:
     """Write the page that `page_of` makes and compare what it holds with the whole scene. Raises `InputError`."""
     start = time.perf_counter()
-    check_output(output, overwrite)
+    check_conversion(scene, output, overwrite)
     page = page_of(scene, max_mb=max_mb, device=device, report=report)
     prepare(renderer_for(device), report=report)
     shown, held = page.shown, _read_back(page.content).gaussians

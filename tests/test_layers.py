@@ -72,6 +72,17 @@ MISTAKES = (
     "reconstruct {posed} -o {tmp}/s.ply --camera nonsense",
     "reconstruct {posed} -o {tmp}/s.ply --report {tmp}/s.foo",
     "reconstruct {posed} -o {tmp}/s.ply --trace {tmp}/s.foo",
+    "render {tmp}/absent.ply",
+    "render {tmp}/there.ply --path nonsense",
+    "render {tmp}/there.ply --channels nonsense",
+    "render {tmp}/there.ply -o {tmp}/s.foo",
+    "export {tmp}/absent.ply -o {tmp}/s.spz",
+    "export {tmp}/there.ply -o {tmp}/s.foo",
+    "export {tmp}/there.ply -o {tmp}/there.ply -w",
+    "export {tmp}/there.ply -o {tmp}/s.spz --max-mb 5",
+    "view {tmp}/absent.ply",
+    "bench nonsense",
+    "bench raster -o {tmp}/absent/here",
 )
 HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")
 

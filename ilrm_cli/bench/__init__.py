@@ -5,21 +5,16 @@ turns with the `units` of work that a job is compared with; one module for each 
 """
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
 
-from ilrm_cli.bench.findings import Findings
-from ilrm_cli.bench.gpu import gpu_suite
-from ilrm_cli.bench.model import model_suite
-from ilrm_cli.bench.pipeline import pipeline_suite
-from ilrm_cli.bench.quality import quality_suite
-from ilrm_cli.bench.raster import raster_suite
-from ilrm_cli.bench.scaling import scaling_suite
 
-SUITES: dict[str, Callable[..., Findings]] = {
-    "model": model_suite,
-    "raster": raster_suite,
-    "pipeline": pipeline_suite,
-    "scaling": scaling_suite,
-    "quality": quality_suite,
-    "gpu": gpu_suite,
-}
+def _suite(name: str, **options: Any) -> Any:
+    """The `Findings` of the suite that the module of this name holds, which is imported only now."""
+    return getattr(import_module(f"ilrm_cli.bench.{name}"), f"{name}_suite")(**options)
+
+
+NAMES = ("model", "raster", "pipeline", "scaling", "quality", "gpu")
+SUITES: dict[str, Callable[..., Any]] = {name: partial(_suite, name) for name in NAMES}
 ON_REQUEST = ("quality", "gpu")  # not run unless named: an experiment, and what needs a CUDA device

@@ -33,7 +33,6 @@ def bench(
         from ilrm_cli.bench import ON_REQUEST, SUITES
         from ilrm_cli.errors import InputError
         from ilrm_cli.io.atomic import filling
-        from ilrm_cli.machine_memory import peak_memory_gb
 
         names = suite or [name for name in SUITES if name not in ON_REQUEST]
         if unknown := [name for name in names if name not in SUITES]:
@@ -51,6 +50,8 @@ def bench(
                 shown.kept = f"what was measured before is in {output}"
         if output:
             shown.say(f"Written to {output}.")
+        from ilrm_cli.machine_memory import peak_memory_gb
+
         rows = [row for findings in found.values() for row in findings.rows]
         peak_gb = peak_memory_gb()
         shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")

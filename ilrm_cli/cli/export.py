@@ -24,18 +24,26 @@ def export(
 ) -> None:
     """Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare."""
     with face("export", as_json, quiet, verbose) as shown:
+        from ilrm_cli.errors import InputError
+        from ilrm_cli.formats.suffixes import PAGE, suffix_of
+        from ilrm_cli.scene_place import check_conversion
+
+        to_page = output.suffix.lower() == PAGE
+        if not to_page:
+            suffix_of(output)
+            if max_mb is not None:
+                raise InputError(f"--max-mb goes with a page; name an --output that ends in {PAGE}.")
+        check_conversion(scene, output, overwrite)
+
         from ilrm_cli.conversion import Converted, convert
         from ilrm_cli.devices import resolve_device
-        from ilrm_cli.errors import InputError
-        from ilrm_cli.sharing import MB, PAGE, share
+        from ilrm_cli.sharing import MB, share
 
         chosen = resolve_device(device)
         made: Converted
         with shown.progress() as report:
-            if output.suffix.lower() == PAGE:
+            if to_page:
                 made = share(scene, output, max_mb=max_mb, overwrite=overwrite, device=chosen, report=report)
-            elif max_mb is not None:
-                raise InputError(f"--max-mb goes with a page; name an --output that ends in {PAGE}.")
             else:
                 made = convert(scene, output, overwrite=overwrite, device=chosen, report=report)
         shown.warn(made.warnings)

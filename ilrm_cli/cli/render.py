@@ -1,5 +1,6 @@
 """`ilrm render`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,15 +73,23 @@ def render(
     """Film a scene along a camera path."""
     pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
-        from ilrm_cli.devices import resolve_device
-        from ilrm_cli.film.fly import fly
-        from ilrm_cli.film.settings import FilmSettings
+        from ilrm_cli.film.settings import FilmSettings, check_settings
+        from ilrm_cli.formats.suffixes import suffix_of_file
+        from ilrm_cli.io.video_output import check_video_output
 
         settings = FilmSettings(
             path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,
-            channels=parse_channels(channels), side_by_side=side_by_side, photos=photos, device=resolve_device(device),
+            channels=parse_channels(channels), side_by_side=side_by_side, photos=photos,
         )  # fmt: skip
         target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(path).stem))
+        suffix_of_file(scene)
+        check_settings(settings)
+        check_video_output(target, overwrite)
+
+        from ilrm_cli.devices import resolve_device
+        from ilrm_cli.film.fly import fly
+
+        settings = replace(settings, device=str(resolve_device(device)))
         with shown.progress() as report:
             film = fly(scene, settings, output=target, overwrite=overwrite, report=report)
         shown.warn(film.warnings)

@@ -17,6 +17,10 @@ def view(
 ) -> None:
     """Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it."""
     with face("view", quiet=quiet) as shown:
+        from ilrm_cli.formats.suffixes import suffix_of_file
+
+        suffix_of_file(scene)
+
         import webbrowser
 
         from ilrm_cli.sharing import page_of

@@ -32,7 +32,7 @@ class Flight:
     """What is filmed, before the size is settled."""
 
     cameras: Cameras  # one per frame, float64
-    path: str  # the path flown: one of `paths.NAMES`, or the name of the camera path file
+    path: str  # the path flown: one of `names.PATHS`, or the name of the camera path file
     loops: bool  # the first frame follows the last one
     fps: float
     size: tuple[int, int]  # (width, height) in px unless the user asks for another

@@ -11,9 +11,10 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.errors import InputError
 from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
-from ilrm_cli.film.settings import FilmSettings, check_against_scene, check_settings
+from ilrm_cli.film.settings import FilmSettings, check_settings
 from ilrm_cli.io.video import encoded_size, write_video
 from ilrm_cli.io.video_output import check_video_output
 from ilrm_cli.progress import Report, Step, ignore
@@ -21,6 +22,7 @@ from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.subject import visible_depth
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.wording import listed
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class FlythroughResult:
 
     output: Path
     frames: int
-    path: str  # the path flown: one of `paths.NAMES`, or the name of the camera path file
+    path: str  # the path flown: one of `names.PATHS`, or the name of the camera path file
     loops: bool  # the first frame follows the last one without a jump
     fps: float
     width: int  # px, of whole frames
@@ -101,6 +103,24 @@ def fly(
         },
         warnings=(*shown.warnings, *flight.warnings),
     )
+
+
+def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:
+    """Raise `InputError` for what this scene does not have."""
+    if "confidence" in settings.channels and shown.file.confidence is None:
+        raise InputError(
+            f"--channels confidence: {scene} holds no confidence; make it again with `ilrm reconstruct --confidence` "
+            "as a .ply or .glb."
+        )
+    if settings.photo is not None and settings.photo not in shown.names:
+        known = f"its photos are {listed(shown.names)}" if shown.names else "no record beside it names any"
+        raise InputError(f"--at {settings.photo}: {scene} was not made from a photo of that name; {known}.")
+    if settings.side_by_side and not shown.names:
+        raise InputError(f"--side-by-side: no record beside {scene} names the photos that it was made from.")
+    if settings.side_by_side and settings.photos is None and shown.photos is None:
+        raise InputError(
+            f"--side-by-side: the photos of {scene} are not where its record says; name their folder with --photos."
+        )
 
 
 def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:

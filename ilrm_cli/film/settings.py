@@ -1,17 +1,11 @@
-"""What the user can choose about a film, and what cannot be chosen together."""
+"""What the user can choose about a film, and what cannot be chosen together; nothing heavy is imported."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ilrm_cli.errors import InputError
-from ilrm_cli.render import paths
-from ilrm_cli.render.channels import CHANNELS
-from ilrm_cli.render.rasterize import Renderer
-from ilrm_cli.shown_scene import ShownScene
-from ilrm_cli.wording import listed
+from ilrm_cli.render.names import CHANNELS, FROM_ONE_PHOTO, PATHS, Renderer
 
 MAX_SIDE_PX = 8192  # what h264 players show
 
@@ -20,18 +14,18 @@ MAX_SIDE_PX = 8192  # what h264 players show
 class FilmSettings:
     """None stands for a default that depends on the scene or the path."""
 
-    path: str = "auto"  # "auto", one of `paths.NAMES`, or a nerfstudio camera path ending in .json with its own frames
+    path: str = "auto"  # "auto", one of PATHS, or a nerfstudio camera path ending in .json with its own frames
     seconds: float | None = None
     fps: float | None = None
     size: tuple[int, int] | None = None  # (width, height) in px of one panel
     full: bool = False  # an orbit turns all the way round
     loop: bool = False  # open paths return to their first frame
     photo: str | None = None  # the name of the photo that wobble and dolly start from
-    channels: tuple[str, ...] = ("rgb",)  # of `CHANNELS`, side by side
+    channels: tuple[str, ...] = ("rgb",)  # of CHANNELS, side by side
     side_by_side: bool = False  # with the nearest photo at the left
     photos: Path | None = None  # where the photos lie; None: where the record says
     renderer: Renderer = "auto"
-    device: torch.device | str = "cpu"
+    device: str = "cpu"  # as torch names it
 
     @property
     def is_file(self) -> bool:
@@ -47,14 +41,12 @@ class FilmSettings:
 def check_settings(settings: FilmSettings) -> None:
     """Raise `InputError` for what cannot be, whatever the scene."""
     path, size = settings.path, settings.size
-    if not settings.is_file and path not in ("auto", *paths.NAMES):
-        raise InputError(
-            f"--path {path} is unknown; use auto, {', '.join(paths.NAMES)} or a camera path ending in .json."
-        )
+    if not settings.is_file and path not in ("auto", *PATHS):
+        raise InputError(f"--path {path} is unknown; use auto, {', '.join(PATHS)} or a camera path ending in .json.")
     if settings.full and path not in ("auto", "orbit"):
         raise InputError(f"--full turns an orbit all the way round and does not go with --path {path}.")
-    if settings.photo is not None and path not in paths.FROM_ONE_PHOTO:
-        raise InputError(f"--at goes with --path {', '.join(paths.FROM_ONE_PHOTO)}, not with {path}.")
+    if settings.photo is not None and path not in FROM_ONE_PHOTO:
+        raise InputError(f"--at goes with --path {', '.join(FROM_ONE_PHOTO)}, not with {path}.")
     if settings.is_file and settings.seconds is not None:
         raise InputError(f"--seconds does not go with {path}, which sets its own frames; change --fps instead.")
     for flag, value in (("--seconds", settings.seconds), ("--fps", settings.fps)):
@@ -69,7 +61,7 @@ def check_settings(settings: FilmSettings) -> None:
         )
     if settings.photos is not None and not settings.side_by_side:
         raise InputError("--photos goes with --side-by-side.")
-    if settings.renderer == "gsplat" and torch.device(settings.device).type != "cuda":
+    if settings.renderer == "gsplat" and not settings.device.startswith("cuda"):
         raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
 
 
@@ -78,21 +70,3 @@ def check_size(what: str, size: tuple[int, int], panels: int) -> None:
     if not (min(size) >= 2 and max(size[0] * panels, size[1]) <= MAX_SIDE_PX):
         beside = f", {MAX_SIDE_PX} for all {panels} panels together" if panels > 1 else ""
         raise InputError(f"{what} is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side{beside}.")
-
-
-def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:
-    """Raise `InputError` for what this scene does not have."""
-    if "confidence" in settings.channels and shown.file.confidence is None:
-        raise InputError(
-            f"--channels confidence: {scene} holds no confidence; make it again with `ilrm reconstruct --confidence` "
-            "as a .ply or .glb."
-        )
-    if settings.photo is not None and settings.photo not in shown.names:
-        known = f"its photos are {listed(shown.names)}" if shown.names else "no record beside it names any"
-        raise InputError(f"--at {settings.photo}: {scene} was not made from a photo of that name; {known}.")
-    if settings.side_by_side and not shown.names:
-        raise InputError(f"--side-by-side: no record beside {scene} names the photos that it was made from.")
-    if settings.side_by_side and settings.photos is None and shown.photos is None:
-        raise InputError(
-            f"--side-by-side: the photos of {scene} are not where its record says; name their folder with --photos."
-        )

@@ -17,7 +17,6 @@ way up in every tool, and in memory it is always what the .ply holds.
 from collections.abc import Callable
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
 from ilrm_cli.formats.glb import decode_glb, encode_glb
 from ilrm_cli.formats.ply import decode_ply, encode_ply, parsed
@@ -25,7 +24,7 @@ from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.sog import decode_sog, encode_sog
 from ilrm_cli.formats.splat import decode_splat, encode_splat
 from ilrm_cli.formats.spz import decode_spz, encode_spz
-from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
+from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of_file
 
 
 def _decode_either_ply(path: Path) -> SceneFile:
@@ -62,10 +61,7 @@ def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
 
     Raises `InputError` for a file that is missing, of an unknown suffix, damaged, or without one usable Gaussian.
     """
-    if not path.is_file():
-        state = "is not a file" if path.exists() else "does not exist"
-        raise InputError(f"the scene {path} {state}.")
-    return _DECODERS[suffix or suffix_of(path)](path)
+    return _DECODERS[suffix_of_file(path, suffix)](path)
 
 
 def encode_scene(file: SceneFile, suffix: str) -> bytes:

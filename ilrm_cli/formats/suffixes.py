@@ -4,7 +4,16 @@ from pathlib import Path
 
 from ilrm_cli.errors import InputError
 
+PAGE = ".html"  # the suffix of pages: what scenes are shown in and never read from
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
+
+
+def suffix_of_file(path: Path, suffix: str | None = None) -> str:
+    """The suffix of a scene that is there: `suffix_of` its name, or the one given. Raises `InputError`."""
+    if not path.is_file():
+        state = "is not a file" if path.exists() else "does not exist"
+        raise InputError(f"the scene {path} {state}.")
+    return suffix or suffix_of(path)
 
 
 def suffix_of(path: Path) -> str:
@@ -17,6 +26,6 @@ def suffix_of(path: Path) -> str:
     if not known:
         raise InputError(
             f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}, and "
-            "`ilrm export` also makes pages, .html."
+            f"`ilrm export` also makes pages, {PAGE}."
         )
     return max(known, key=len)

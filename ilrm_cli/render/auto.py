@@ -11,8 +11,8 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render import paths
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.level import azimuths
+from ilrm_cli.render.names import Renderer
 from ilrm_cli.render.paths import Setting
-from ilrm_cli.render.rasterize import Renderer
 from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import facing_alike
 from ilrm_cli.render.support import supported

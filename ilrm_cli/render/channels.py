@@ -13,9 +13,8 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.harmonic_depth import harmonic_depth
-from ilrm_cli.render.rasterize import Renderer, render
-
-CHANNELS = ("rgb", "depth", "alpha", "confidence")
+from ilrm_cli.render.names import Renderer
+from ilrm_cli.render.rasterize import render
 
 RANGE_SAMPLES = 32  # frames that the range of depth is taken from
 RANGE_SHARES = (0.02, 0.98)  # of what they show; what is nearer or farther has the colour of the end
@@ -39,7 +38,7 @@ class Film:
     confidence: Float[Tensor, " gaussian"] | None  # in [0, 1]; needed by the channel of that name
     background: Float[Tensor, "3"]  # behind the colours, in [0, 1]; the other channels stand before black
     near: float  # world units, as in `render`
-    channels: tuple[str, ...]  # of CHANNELS, from left to right
+    channels: tuple[str, ...]  # of `names.CHANNELS`, from left to right
     depth_range: tuple[float, float] | None = None  # world units, yellow and dark blue, even in 1 / depth between
     renderer: Renderer = "auto"
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render.harmonic_depth import harmonic_depth
-from ilrm_cli.render.rasterize import Renderer
+from ilrm_cli.render.names import Renderer
 
 LONG_SIDE_PX = 48
 SOLID = 0.5  # alpha from which a pixel shows something

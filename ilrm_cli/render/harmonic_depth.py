@@ -9,7 +9,8 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
-from ilrm_cli.render.rasterize import Renderer, render
+from ilrm_cli.render.names import Renderer
+from ilrm_cli.render.rasterize import render
 
 
 def harmonic_depth(

@@ -18,9 +18,6 @@ from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import Subject, subject_of, visible_depth
 from ilrm_cli.render.tour import central, inputs, interpolate
 
-NAMES = ("orbit", "ellipse", "spiral", "interpolate", "wobble", "dolly", "dolly-zoom", "inputs")
-FROM_ONE_PHOTO = ("wobble", "dolly", "dolly-zoom")
-
 # A dolly is stopped by what covers this share of the middle third of the picture.
 AHEAD_SHARE, AHEAD_WINDOW = 0.05, 1 / 3
 
@@ -48,7 +45,7 @@ def setting_of(
 
 
 def route(name: str, setting: Setting, *, full: bool = False, loop: bool = False) -> Route:
-    """The route of one of NAMES; `full` turns the orbit all the way round, `loop` closes `interpolate` where it can."""
+    """The route of one of PATHS; `full` turns the orbit all the way round, `loop` closes `interpolate` where it can."""
     cameras, subject = setting.cameras, setting.subject
     if name == "orbit":
         return orbit(cameras, subject, full=full)

@@ -15,10 +15,9 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.render.names import Renderer
 
 NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
-
-Renderer = Literal["auto", "cpu", "gsplat"]
 
 
 @dataclass(frozen=True)

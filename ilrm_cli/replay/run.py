@@ -8,7 +8,8 @@ from ilrm_cli.devices import precision_named
 from ilrm_cli.errors import InputError
 from ilrm_cli.export import EncodedScene, encode, write_scene
 from ilrm_cli.fingerprint import inputs_sha256
-from ilrm_cli.formats.files import decode_scene, suffix_of
+from ilrm_cli.formats.files import decode_scene
+from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.json_types import misfits
 from ilrm_cli.io.record_place import record_path

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.render.channels import CHANNELS, VIRIDIS, Film, colored, depth_range
+from ilrm_cli.render.channels import VIRIDIS, Film, colored, depth_range
+from ilrm_cli.render.names import CHANNELS
 from ilrm_cli.render.rasterize import NEAR
 from tests.render.captures import cameras_at
 
