@@ -12,6 +12,7 @@ from torch import Tensor
 from ilrm_cli import baselines
 from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
+from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.machine_memory import peak_memory_gb
@@ -21,7 +22,7 @@ from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.protocols import Plan, SceneRef, Split, open_scene
+from ilrm_cli.protocols import SceneRef, Split, open_scene
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.trials import (
     MEAN_COLOR,

@@ -9,7 +9,6 @@ DIR/pose_card.json    how good the poses are
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from jaxtyping import Bool
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
 from ilrm_cli.io.atomic import replacing_folder
 from ilrm_cli.io.copies import COPY_QUALITY
@@ -30,15 +28,11 @@ from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.pose.card import PoseCard, pose_card
 from ilrm_cli.pose.pinhole_model import PinholePhoto, mask_name, points_inside, reconstruction_of, transforms_of
+from ilrm_cli.pose.posed_folder import IMAGES, MASKS, MODEL, check_output_folder
 from ilrm_cli.pose.undistort import undistort, undistorted_mask
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import Capture, PosedPhoto
-
-IMAGES = "images"
-MODEL = "sparse/0"
-MASKS = "masks"
-WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
 
 
 @dataclass(frozen=True)
@@ -73,23 +67,6 @@ def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False
     with replacing_folder(output) as part:
         write_posed(capture, card, part, report)
     return Posed(capture, card)
-
-
-def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
-    """Refuse, before the long work begins, a folder that cannot be written or whose content is not ours."""
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"the folder {output.absolute().parent} of the output does not exist; create it first.")
-    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {output.absolute().parent} is not writable; choose another --output.")
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise InputError(f"the output {output} is a file; name a folder.")
-    foreign = sorted({path.name for path in output.iterdir()} - WRITTEN)
-    if foreign or photos.resolve().is_relative_to(output.resolve()):
-        raise InputError(f"{output} holds more than poses written by ilrm; choose another --output.")
-    if not overwrite and any(output.iterdir()):
-        raise InputError(f"{output} exists; pass -w to overwrite it.")
 
 
 def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report = ignore) -> None:

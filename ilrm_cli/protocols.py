@@ -21,31 +21,17 @@ from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_s
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
+from ilrm_cli.evaluation_plan import Plan, check_plan
 from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.photo_place import Origin, check_views
 from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.progress import Report, ignore
 
-ProtocolName = Literal["folder", "re10k", "dl3dv", "synthetic"]
 RE10K_SIDE_PX = 256  # of the published protocol's square images
 DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol
 DL3DV_VIEWS = (16,)  # inputs where the user does not say; published for 16 and 32
 HOLDOUT_VIEWS = (2, 4, 8, 12)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the user chose."""
-
-    protocol: ProtocolName = "folder"
-    views: tuple[int, ...] = ()  # numbers of inputs; empty: the protocol's own
-    index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, if any
-    poses: Origin = "auto"  # folder: where poses come from
-    long_side_px: int | None = None  # None: the protocol's, or what the model was trained for
-    limit: int | None = None  # scenes at most
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,26 +62,16 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
 
     Raises InputError for paths and settings that cannot be used at all.
     """
-    check_views(min(plan.views, default=None))
-    if plan.index is not None and plan.protocol not in ("re10k", "dl3dv"):
-        raise InputError("--index belongs to --protocol re10k or dl3dv; name that protocol, or leave --index out.")
-    if plan.poses != "auto" and plan.protocol != "folder":
-        raise InputError(f"--poses {plan.poses} is for folders of photos; leave it out here.")
+    check_plan(plan, paths, synthetic)
     if plan.protocol == "synthetic":
-        if synthetic < 1:
-            raise InputError("--synthetic: say how many procedural scenes, at least 1.")
         if max(plan.views, default=0) > HOLDOUT_INPUTS:
             raise InputError(f"--views {max(plan.views)}: procedural scenes have {HOLDOUT_INPUTS} inputs at most.")
         return [SceneRef(f"synthetic_{i:03d}", number=i) for i in range(synthetic)][: plan.limit], ()
-    if not paths:
-        raise InputError("no scene is named; give folders, or --synthetic N for procedural scenes.")
     warnings: tuple[str, ...] = ()
     if plan.protocol == "re10k":
         found, warnings = _re10k_scenes(plan, paths)
     elif plan.protocol == "dl3dv":
         if plan.index is not None:
-            if plan.views:
-                raise InputError("--index lists the inputs of each scene itself; leave --views out.")
             read_input_list(plan.index)  # a damaged list fails here, before any work
         found = [SceneRef("", path) for root in paths for path in find_posed_folders(root)]
     else:
@@ -114,10 +90,7 @@ def _named(refs: list[SceneRef]) -> list[SceneRef]:
 
 
 def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tuple[str, ...]]:
-    if plan.index is None:
-        raise InputError("--protocol re10k needs --index with pixelSplat's evaluation_index_re10k.json.")
-    if plan.views or plan.long_side_px:
-        raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
+    assert plan.index is not None, "check_plan has seen to it"
     entries = read_evaluation_index(plan.index)
     found = [
         SceneRef("", root, key)

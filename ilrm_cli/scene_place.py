@@ -18,6 +18,14 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
 
 
+def existing_record(scene: Path) -> Path:
+    """The record that is meant, or that lies beside the scene that is meant; InputError where there is none."""
+    record = scene if scene.suffix.lower() == ".json" else record_path(scene)
+    if not record.is_file():
+        raise InputError(f"the record {record} does not exist; a scene without it cannot be made again.")
+    return record
+
+
 def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:
     """Refuse a scene that is not there, and an output that cannot be written or is that scene."""
     suffix_of_file(scene)

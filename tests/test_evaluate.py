@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli import evaluate as stage
+from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.model.backdrop import COUNT
-from ilrm_cli.protocols import Plan, find_scenes
+from ilrm_cli.protocols import find_scenes
 from ilrm_cli.reconstruct import Settings as ReconstructSettings
 from ilrm_cli.reconstruct import reconstruct
 from ilrm_cli.train.config import TrainConfig

@@ -15,6 +15,7 @@ from ilrm_cli.io.photos import read_photo
 from ilrm_cli.photo_views import load_views
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.pose.lenses import pinhole
+from ilrm_cli.pose.posed_folder import WRITTEN
 from ilrm_cli.views import Capture, PosedPhoto
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
@@ -126,7 +127,7 @@ def test_poses_go_through_whatever_their_origin(tmp_path):
     _, folder = written(tmp_path)
     result = posing.pose(folder, posing.Settings("transforms"), tmp_path / "again")
     assert result.capture.origin == "transforms"
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(posing.WRITTEN - {"masks"})
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(WRITTEN - {"masks"})
     before = gather(folder, "colmap").photos
     for photo, other in zip(gather(tmp_path / "again", "colmap").photos, before, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, other.world_from_cam, atol=1e-12)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilrm_cli.batch.plan import Job
-from ilrm_cli.io.atomic import atomic_write
+from ilrm_cli.io.atomic import atomic_write, check_output
 
 Status = Literal["ok", "skipped", "failed", "crashed"]
 STATUSES: tuple[Status, ...] = ("ok", "skipped", "failed", "crashed")
@@ -52,6 +52,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
     """How many folders ended in each way."""
     return {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
+
+
+def check_summary(path: Path | None) -> None:
+    """Refuse, before the long work begins, a summary that cannot be written."""
+    if path is not None:
+        check_output(path, overwrite=True)
 
 
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -16,7 +15,6 @@ from ilrm_cli.batch.processes import LocalCrew
 from ilrm_cli.batch.schedule import carry_out
 from ilrm_cli.batch.work import Order
 from ilrm_cli.devices import resolve_device
-from ilrm_cli.errors import InputError
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.atomic import remove_leftovers
 from ilrm_cli.io.record_place import record_path
@@ -76,9 +74,3 @@ def _sweep(jobs: Sequence[Job]) -> None:
     for path in [file for job in jobs for file in (job.output, record_path(job.output))]:
         if path.parent.is_dir():
             remove_leftovers(path)
-
-
-def check_summary(path: Path | None) -> None:
-    """Refuse, before the long work begins, a summary that cannot be written."""
-    if path is not None and not path.parent.is_dir():
-        raise InputError(f"--summary {path}: the folder {path.parent} does not exist; create it first.")

@@ -80,18 +80,25 @@ def batch(
     """
     start = time.perf_counter()
     with face("batch", as_json, quiet, verbose) as shown:
-        from ilrm_cli.batch import outcome, plan, run
-        from ilrm_cli.reconstruct import Settings
+        from ilrm_cli.batch import outcome, plan
+        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.photo_place import check_views
         from ilrm_cli.wording import listed
+
+        places, others = plan.find_places(photos)
+        planned = plan.plan(places, output)
+        outcome.check_summary(summary)
+        check_views(views)
+        weights_file(model)
+
+        from ilrm_cli.batch import run
+        from ilrm_cli.reconstruct import Settings
 
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
             confidence=confidence, prune=prune,
         )  # fmt: skip
-        places, others = plan.find_places(photos)
-        planned = plan.plan(places, output)
-        run.check_summary(summary)
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
         shown.warn(passed_over)
         outcomes: list[Outcome] = []

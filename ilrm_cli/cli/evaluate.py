@@ -56,15 +56,21 @@ def evaluate(
 ) -> None:
     """Score the model on photos it was not given, beside what needs no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
-        from ilrm_cli import evaluate as stage
-        from ilrm_cli import protocols, scoreboard
         from ilrm_cli.errors import InputError
-        from ilrm_cli.trials import SceneFailure, SceneResult
+        from ilrm_cli.evaluation_plan import Plan, check_plan
+        from ilrm_cli.model.store import weights_file
 
         if synthetic and (scenes or protocol != "folder"):
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
         chosen = "synthetic" if synthetic else protocol
-        plan = protocols.Plan(chosen, numbers(views), index, poses, size, limit, seed)
+        plan = Plan(chosen, numbers(views), index, poses, size, limit, seed)
+        check_plan(plan, scenes or [], synthetic or 0)
+        weights_file(model)
+
+        from ilrm_cli import evaluate as stage
+        from ilrm_cli import protocols, scoreboard
+        from ilrm_cli.trials import SceneFailure, SceneResult
+
         settings = stage.Settings(model, refine, baselines, device, precision)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:

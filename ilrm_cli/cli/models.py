@@ -49,6 +49,12 @@ def table_of(rows: list["Row"]) -> Table:
 def info(model: NameOrPath, as_json: AsJson = False) -> None:
     """Configuration, size, hash and origin of one model."""
     with face("models info", as_json) as shown:
+        from ilrm_cli.model.registry import KNOWN
+        from ilrm_cli.model.store import weights_file
+
+        if model not in KNOWN:  # of these something is known without their weights
+            weights_file(model)
+
         from ilrm_cli import catalog
 
         details = catalog.details(model)
@@ -109,6 +115,11 @@ def verify(
 ) -> None:
     """Compare the sha256 of weights with the recorded one; exit status 1 if one differs."""
     with face("models verify", as_json, quiet) as shown:
+        from ilrm_cli.model.store import weights_file
+
+        if model is not None:
+            weights_file(model)
+
         from ilrm_cli import catalog
 
         results = catalog.verify(model)

@@ -35,6 +35,12 @@ def pose(
     """Find the camera poses of photos and write them with undistorted photos."""
     start = time.perf_counter()
     with face("pose", as_json, quiet, verbose) as shown:
+        from ilrm_cli.photo_place import check_place
+        from ilrm_cli.pose.posed_folder import check_output_folder
+
+        check_place(photos, poses, camera)
+        check_output_folder(output, photos, overwrite)
+
         from ilrm_cli import posing as stage
 
         settings = stage.Settings(poses, camera, fps, max_frames, seed)

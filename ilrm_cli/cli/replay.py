@@ -31,6 +31,10 @@ def replay(
     with face("replay", as_json, quiet, verbose) as shown:
         from dataclasses import asdict
 
+        from ilrm_cli.scene_place import existing_record
+
+        existing_record(scene)
+
         from ilrm_cli.replay.run import replay as run
 
         with shown.progress() as report:

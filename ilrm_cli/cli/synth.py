@@ -43,10 +43,14 @@ def synth(
         from dataclasses import asdict
 
         from ilrm_cli.progress import Step
-        from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, picture_size, write_collection
-        from ilrm_cli.synth.photography import Photometry, PoseNoise
+        from ilrm_cli.synth.collection_folder import check_folder, picture_size
 
         width, height = picture_size(aspect, size)
+        check_folder(out, overwrite)
+
+        from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, write_collection
+        from ilrm_cli.synth.photography import Photometry, PoseNoise
+
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))
         shaken = PoseNoise(pose_noise, pose_noise * POSITION_NOISE) if pose_noise > 0 else None

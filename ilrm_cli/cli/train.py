@@ -47,23 +47,29 @@ def train(
 ) -> None:
     """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
     with face("train", quiet=quiet) as shown:
-        import torch
-
-        from ilrm_cli.devices import resolve_device
-        from ilrm_cli.train import distributed, run
-        from ilrm_cli.train.perceptual import find_perceptual
+        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.train.config import STATE_FILE
         from ilrm_cli.train.presets import chosen_recipe, view_range
-        from ilrm_cli.train.state import resume_or_start, write_weights
 
-        if threads:
-            torch.set_num_threads(threads)
         recipe = chosen_recipe(
             preset, steps=steps, long_sides_px=tuple(size) if size else None, batch=batch, learning_rate=rate,
             warmup=warmup, depth_weight=depth_weight, precision=precision, seed=seed,
             data=tuple(data) if data else None, **view_range(views),
         )  # fmt: skip
+        first = recipe.start if start is None else (None if start == FRESH else start)
+        if first is not None and not (folder / STATE_FILE).is_file():
+            weights_file(first)
+
+        import torch
+
+        from ilrm_cli.devices import resolve_device
+        from ilrm_cli.train import distributed, run
+        from ilrm_cli.train.perceptual import find_perceptual
+        from ilrm_cli.train.state import resume_or_start, write_weights
+
+        if threads:
+            torch.set_num_threads(threads)
         with _told_to_stop() as stop, distributed.join(resolve_device(device)) as group:
-            first = recipe.start if start is None else (None if start == FRESH else start)
             trainer = resume_or_start(folder, recipe.train, first, model=recipe.model, device=group.device)
             if trainer.step and group.leads:
                 shown.say(f"going on from the checkpoint at step {trainer.step} of {recipe.train.steps}")

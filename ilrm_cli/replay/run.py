@@ -12,13 +12,12 @@ from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.json_types import misfits
-from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
 from ilrm_cli.replay.causes import causes
 from ilrm_cli.replay.distance import Distance, distance
-from ilrm_cli.scene_place import check_scene_output
+from ilrm_cli.scene_place import check_scene_output, existing_record
 from ilrm_cli.wording import listed
 
 
@@ -49,9 +48,7 @@ def replay(
     `photos` takes the place of the recorded folder or video. The new scene is written, with a record of its own, only
     where `output` says so. Raises InputError for a record that cannot be followed here.
     """
-    record_file = scene if scene.suffix.lower() == ".json" else record_path(scene)
-    if not record_file.is_file():
-        raise InputError(f"the record {record_file} does not exist; a scene without it cannot be made again.")
+    record_file = existing_record(scene)
     record = read_record(record_file)
     file = record_file.with_name(record_file.stem + record.scene_suffix)
     wanted = _recorded_sha256(record, record_file)

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.synth.collection_folder import check_folder
 from ilrm_cli.synth.colmap_folder import fill_scene
 from ilrm_cli.synth.dataset import TrainingScene, training_scene
 from ilrm_cli.synth.photography import Photometry, PoseNoise
 from ilrm_cli.synth.scenes import KINDS
 from ilrm_cli.synth.statistics import SceneStatistics, statistics_of
 
-SMALLEST_PX = 8  # of the shorter side
 SHEET_NAME, RECORD_NAME = "contact_sheet.jpg", "scene.json"
 SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures across, scenes down at most
 
@@ -49,19 +49,6 @@ class Written:
     statistics: SceneStatistics
 
 
-def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
-    """(width, height) in px from an aspect such as "4:3"; raises InputError where it is none."""
-    parts = aspect.split(":")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
-        raise InputError(f"--aspect {aspect} is not width:height; use 4:3, 1:1, 16:9 or the like.")
-    wide, tall = map(int, parts)
-    sides = (round(long_side_px * side / max(wide, tall)) for side in (wide, tall))
-    width, height = (max(side, 1) for side in sides)
-    if min(width, height) < SMALLEST_PX:
-        raise InputError(f"--aspect {aspect} at --size {long_side_px} leaves less than {SMALLEST_PX} px; use more.")
-    return width, height
-
-
 def scene_folder(out: Path, index: int) -> Path:
     return out / f"{index:06}"
 
@@ -70,16 +57,7 @@ def check_order(out: Path, order: Order, overwrite: bool) -> None:
     """Raise InputError where the order cannot be carried out, before any work."""
     if order.kind is not None and order.kind not in KINDS:
         raise InputError(f"--kind {order.kind} is unknown; use {', '.join(KINDS)}.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the scenes.")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
-    parent = out if out.is_dir() else out.parent
-    if not parent.is_dir():
-        state = "is not a folder" if parent.exists() else "does not exist; create it first"
-        raise InputError(f"the folder {parent} of the output {state}.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {parent} is not writable; choose another place.")
+    check_folder(out, overwrite)
 
 
 def write_collection(out: Path, order: Order) -> Iterator[Written]:

@@ -20,6 +20,7 @@ DEFAULT_MODEL = IlrmConfig(
 
 ASPECTS = ((4, 3), (3, 2), (1, 1), (16, 9), (3, 4), (2, 3))  # width : height, of cameras and phones
 
+STATE_FILE = "state.pt"  # in the folder of a run: everything a resumed run needs
 SYNTHETIC = "synth"  # among the data sources: the endless procedural scenes
 
 

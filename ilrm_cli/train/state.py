@@ -14,9 +14,8 @@ from ilrm_cli.model.checkpoint import config_from_json, encode_model, load_model
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.synth.dataset import HOLDOUT_SEED
-from ilrm_cli.train.config import DEFAULT_MODEL, TrainConfig
+from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
 
-STATE_FILE = "state.pt"  # everything a resumed run needs
 WEIGHTS_FILE = "weights.safetensors"  # what a run gives, readable by --model
 
 

@@ -6,7 +6,8 @@ import torch
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.synth import collection
-from ilrm_cli.synth.collection import Order, check_order, picture_size, write_collection
+from ilrm_cli.synth.collection import Order, check_order, write_collection
+from ilrm_cli.synth.collection_folder import picture_size
 from ilrm_cli.synth.dataset import training_scene
 from ilrm_cli.synth.statistics import statistics_of
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.train.config import STATE_FILE
 from ilrm_cli.train.distributed import Group, cores_of_process, join
 from ilrm_cli.train.record import read_log
 from ilrm_cli.train.run import train
-from ilrm_cli.train.state import STATE_FILE, resume_or_start
+from ilrm_cli.train.state import resume_or_start
 from ilrm_cli.train.stream import Share
 from tests.model.tiny import MATCHED
 from tests.train.test_run import SHORT

@@ -11,12 +11,12 @@ import torch
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.synth.dataset import HOLDOUT_SEED
-from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.train.config import STATE_FILE, TrainConfig
 from ilrm_cli.train.presets import chosen_recipe, view_range
 from ilrm_cli.train.preview import PREVIEW_FILE
 from ilrm_cli.train.record import LOG_FILE, read_log
 from ilrm_cli.train.run import train
-from ilrm_cli.train.state import STATE_FILE, resume_or_start
+from ilrm_cli.train.state import resume_or_start
 from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
 from tests.model.tiny import MATCHED, published
 

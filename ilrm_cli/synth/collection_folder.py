@@ -1,0 +1,35 @@
+"""What can be known of a collection before anything heavy is imported: whether its folder and its pictures can be."""
+
+import os
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+
+SMALLEST_PX = 8  # of the shorter side
+
+
+def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
+    """(width, height) in px from an aspect such as "4:3"; raises InputError where it is none."""
+    parts = aspect.split(":")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise InputError(f"--aspect {aspect} is not width:height; use 4:3, 1:1, 16:9 or the like.")
+    wide, tall = map(int, parts)
+    sides = (round(long_side_px * side / max(wide, tall)) for side in (wide, tall))
+    width, height = (max(side, 1) for side in sides)
+    if min(width, height) < SMALLEST_PX:
+        raise InputError(f"--aspect {aspect} at --size {long_side_px} leaves less than {SMALLEST_PX} px; use more.")
+    return width, height
+
+
+def check_folder(out: Path, overwrite: bool) -> None:
+    """Raise InputError where scenes cannot be put into the folder."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the scenes.")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
+    parent = out if out.is_dir() else out.parent
+    if not parent.is_dir():
+        state = "is not a folder" if parent.exists() else "does not exist; create it first"
+        raise InputError(f"the folder {parent} of the output {state}.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {parent} is not writable; choose another place.")
