@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.conversion import RoundTrip, losing_their_record, read_back, sight_of, standing
 from ilrm_cli.devices import machine, resolve_precision
 from ilrm_cli.errors import InputError

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 # Lowest floor first. Modules import from lower floors and from their own folder only.
 FLOORS = (
     {
+        "colmap_library",
         "errors",
         "process_age",
         "progress",
@@ -21,6 +22,7 @@ FLOORS = (
         "jit",
         "rotations",
         "scratch",
+        "termination",
         "similarity",
         "up",
         "frames",
@@ -157,6 +159,12 @@ def test_the_lowest_floors_have_no_cycle():
         return seen
 
     assert not [unit for unit in edges if unit in reachable(unit)]
+
+
+def test_pycolmap_is_imported_in_one_place():
+    """It puts a handler of signals in place, which is undone there."""
+    importing = [path.name for path in PACKAGE.rglob("*.py") if "import pycolmap" in path.read_text().splitlines()]
+    assert not importing
 
 
 def test_the_help_loads_nothing_heavy_and_no_command():

@@ -14,6 +14,7 @@ from typing import Any
 from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.errors import InputError
 from ilrm_cli.machine_memory import SHARERS
+from ilrm_cli.termination import sigterm_kept
 
 ANSWER_S = 10.0  # for which the head of a cluster is waited for
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that hands get as we have them
@@ -26,7 +27,8 @@ class RayCrew:
         """`lanes` = None: one for each GPU, or for each machine. `threads` of torch, the same everywhere."""
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
         try:
-            import ray
+            with sigterm_kept():
+                import ray
         except ImportError as error:
             raise InputError("--engine ray needs Ray, which is not installed: pip install 'ilrm[ray]'.") from error
         _check_address(os.environ.get("RAY_ADDRESS", ""))

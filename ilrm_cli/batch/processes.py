@@ -74,7 +74,8 @@ class LocalHand:
 def serve(connection: Connection, environment: dict[str, str]) -> None:
     """The life of such a process; it ends with the one that started it, however that ends."""
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is the batch that ends us
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach us too, but it is the batch that ends us
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

@@ -1,7 +1,9 @@
 """What the user sees: progress and messages on stderr, results on stdout. The only module that prints."""
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,9 +17,14 @@ from rich.text import Text
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.termination import sigterm_kept
 
 EXIT_FAILED = 1  # the input or the machine did not allow it; 2 is for wrong usage and comes from the parser
-EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, as shells count them
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever Ctrl-C cleans up is cleaned up."""
 
 
 class Face:
@@ -120,13 +127,36 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
     """
     shown = Face(command, as_json, quiet, verbose)
     try:
-        yield shown
+        with _sigterm_raised():
+            yield shown
     except InputError as error:
         shown.finish({"command": command, "status": "failed", "error": str(error)})
         message = Text.assemble(("error: ", "red"), str(error))
         Console(stderr=True, highlight=False).print(message, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         shown.finish({"command": command, "status": "stopped"})
         shown.err.print(f"stopped: {shown.kept}", soft_wrap=True, markup=False)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    """SIGTERM raises `Terminated` in the main thread, once: what cleans up is left in peace."""
+    came = False
+
+    def end(*_: object) -> None:
+        nonlocal came
+        came = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    with sigterm_kept():
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, end)
+        try:
+            yield
+        except Exception as error:
+            if came:  # a library that was being imported took it for a failure of its own
+                raise Terminated from error
+            raise

@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ilrm_cli.cli.console import EXIT_INTERRUPTED, face
+from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
 
 COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
@@ -57,15 +57,11 @@ def synth(
         order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads, photometry, shaken)
         check_order(out, order, overwrite)
         written = []
-        try:
-            with shown.progress() as report:
-                for scene in write_collection(out, order):
-                    written.append(scene)
-                    report(Step("scenes", len(written), scenes, scene.statistics.kind))
-        except KeyboardInterrupt:
-            shown.finish({"command": "synth", "status": "stopped", "scenes": len(written)})
-            shown.err.print(f"stopped: {len(written)} whole scenes are in {out}")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+        with shown.progress() as report:
+            for scene in write_collection(out, order):
+                written.append(scene)
+                report(Step("scenes", len(written), scenes, scene.statistics.kind))
+                shown.kept = f"{len(written)} whole scenes are in {out}"
         records = [asdict(scene.statistics) for scene in written]
         shown.out.print(_table([scene.folder.name for scene in written], records))
         shown.say(f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}")

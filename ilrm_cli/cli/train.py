@@ -89,10 +89,7 @@ def train(
 
 @contextmanager
 def _told_to_stop() -> Iterator[Event]:
-    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first.
-
-    Enter it after pycolmap is imported, which brings a handler of its own.
-    """
+    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first."""
     event = Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: event.set()) for number in signals]

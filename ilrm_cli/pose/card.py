@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pycolmap
 from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.lenses import colmap_camera, lens_of

@@ -4,8 +4,8 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens, lens_of
 from ilrm_cli.pose.posed import Pose, PoseSet

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pycolmap
 from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 
 # Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and turn with it.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from ilrm_cli.cameras import Lens
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import MESSAGES_FROM
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap

@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pycolmap
-
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import load_reconstruction
 from ilrm_cli.pose.sfm import SfmResult

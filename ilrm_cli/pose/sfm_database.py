@@ -5,13 +5,13 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 from jaxtyping import Float32
 from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.appearance import most_alike, signature_of
 from ilrm_cli.cameras import Lens
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
 from ilrm_cli.pose.match_graph import MatchGraph
 from ilrm_cli.pose.watching import watched

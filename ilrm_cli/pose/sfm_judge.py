@@ -4,8 +4,8 @@ import copy
 from collections.abc import Sequence
 
 import numpy as np
-import pycolmap
 
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
 from ilrm_cli.pose.pose_files import MIN_PHOTOS

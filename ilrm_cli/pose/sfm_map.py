@@ -3,8 +3,7 @@
 from collections.abc import Set
 from pathlib import Path
 
-import pycolmap
-
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step

@@ -1,11 +1,11 @@
 """From any lens to a pinhole: what the model and the rasteriser understand."""
 
 import numpy as np
-import pycolmap
 from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from ilrm_cli.cameras import Lens
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.lenses import PINHOLES, colmap_camera, lens_of, pinhole, scaled_lens
 
 ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, rounding apart

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TypeVar
 
-import pycolmap
-
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.progress import Report, Step
 
 POLL_S = 0.2  # between looks at how far it is

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 import torch
 from jaxtyping import Float, Float64
 from numpy import ndarray
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
+from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.views import Views
 

@@ -10,6 +10,7 @@ import pytest
 
 from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.batch.processes import LocalCrew
+from ilrm_cli.pose.lenses import pinhole
 
 PARENT = """
 import time
@@ -36,10 +37,12 @@ def test_a_hand_is_another_process_with_its_gpu(crew):
     assert len({os.getpid(), *(hand.submit(os.getpid).result() for hand in hands)}) == 3
 
 
-def test_ctrl_c_is_for_the_batch_to_handle(crew):
+def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(crew):
     hand = crew.poser(0)
     process = hand.submit(os.getpid).result()
-    os.kill(process, signal.SIGINT)
+    hand.submit(pinhole, (9.0, 9.0), (4.0, 3.0), 8, 6).result()  # loads pycolmap
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(process, number)
     assert hand.submit(os.getpid).result() == process
 
 

@@ -1,0 +1,29 @@
+"""A command that gets SIGTERM, as systems and clusters send it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.cli.conftest import SAMPLES
+
+
+def test_structure_from_motion_ends_quietly_and_leaves_nothing(tmp_path: Path) -> None:
+    """pycolmap is at work then, whose own handler prints a stack trace."""
+    scratch, out = tmp_path / "scratch", tmp_path / "out"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "ilrm_cli.cli.app", "pose", SAMPLES / "posed", "--poses", "sfm", "-o", out]
+    environment = os.environ | {"TMPDIR": str(scratch), "ILRM_CACHE": str(tmp_path / "cache"), "TERM": "dumb"}
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    while run.poll() is None and not list(scratch.rglob("*.db")):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    said, complained = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert said == ""
+    assert complained.splitlines()[-1] == "stopped: nothing was written"
+    assert "SIGTERM" not in complained
+    assert list(scratch.iterdir()) == []
+    assert not out.exists()
