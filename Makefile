@@ -62,7 +62,7 @@ scaling: .venv/installed  ## ilrm_cli/bench/SCALING.md: time, memory and operati
 gpu-table: .venv/installed  ## What needs a CUDA device: seconds, memory and share of the limit at the paper's sizes
 	mkdir -p $(OUT)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
-	$(ILRM) bench gpu -o $(OUT)/gpu
+	$(ILRM) bench gpu compiled -o $(OUT)/gpu
 
 train-cpu: .venv/installed  ## The shipped model trained on, into runs/cpu; stop and go on at will. ARGS="--minutes 60"
 	$(ILRM) train runs/cpu --preset cpu $(ARGS)

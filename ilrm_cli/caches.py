@@ -1,5 +1,6 @@
 """Where results that can be made again are kept between runs."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -31,3 +32,16 @@ def keep_numba_kernels() -> None:
     sources = [path for pattern in KERNEL_FILES for path in sorted(package.glob(pattern))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba" / digest))
+
+
+def keep_compiled_layers() -> None:
+    """Let PyTorch keep what it compiles in our cache folder, if that can be written; to be called before it compiles.
+
+    It notices by itself when sources, versions or instructions change. A TORCHINDUCTOR_CACHE_DIR that the user has set
+    stays.
+    """
+    folder = cache_dir() / "inductor"
+    with contextlib.suppress(OSError):  # then it uses a temporary folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))

@@ -19,6 +19,7 @@ from ilrm_cli.machine_memory import peak_memory_gb
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.compiled import compile_layers
 from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
@@ -48,6 +49,7 @@ class Settings:
     baselines: bool = True
     device: Device = "auto"
     precision: Precision = "auto"
+    compile: bool = False  # whether the update layers are compiled, see `model.compiled`
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def start(settings: Settings, report: Report = ignore) -> Evaluation:
     device = resolve_device(settings.device)
     loaded = load_model(settings.model)
     loaded.model.to(device).precision = resolve_precision(settings.precision, device)
+    if settings.compile:
+        compile_layers(loaded.model, report)
     renderer = renderer_for(device)
     prepare(renderer, gradients=settings.refine > 0, report=report)
     missing = why_no_lpips()

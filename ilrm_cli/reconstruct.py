@@ -18,6 +18,7 @@ from ilrm_cli.gather import gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.compiled import compile_layers
 from ilrm_cli.model.lens import shipped_lens
 from ilrm_cli.model.matching import prepare_sweep
 from ilrm_cli.model.timing import LayerTime
@@ -46,6 +47,7 @@ class Settings:
     refine: int = 0  # iterations of post-prediction optimisation
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
+    compile: bool = False  # whether the update layers are compiled, see `model.compiled`
     seed: int = 0
     frame: Frame = "input"  # in which the scene is written
     fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
@@ -127,6 +129,8 @@ def load(settings: Settings, report: Report = ignore) -> LoadedModel:
     renderer = renderer_for(device)
     loaded = load_model(settings.model)
     loaded.model.to(device).precision = resolve_precision(settings.precision, device)
+    if settings.compile:
+        compile_layers(loaded.model, report)
     prepare(renderer, gradients=settings.refine > 0, report=report)
     if loaded.model.config.matching is not None:
         prepare_sweep(device, report)

@@ -15,6 +15,6 @@ def _suite(name: str, **options: Any) -> Any:
     return getattr(import_module(f"ilrm_cli.bench.{name}"), f"{name}_suite")(**options)
 
 
-NAMES = ("model", "raster", "pipeline", "scaling", "quality", "gpu")
+NAMES = ("model", "raster", "pipeline", "scaling", "quality", "compiled", "gpu")
 SUITES: dict[str, Callable[..., Any]] = {name: partial(_suite, name) for name in NAMES}
-ON_REQUEST = ("quality", "gpu")  # not run unless named: an experiment, and what needs a CUDA device
+ON_REQUEST = ("quality", "compiled", "gpu")  # not run unless named: what needs time, a compiler or a CUDA device

@@ -12,6 +12,7 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import (
     AsJson,
     AutoScale,
+    Compile,
     Device,
     Fps,
     KnownCamera,
@@ -60,6 +61,7 @@ def batch(
     max_frames: MaxFrames = 100,
     device: Device = "auto",
     precision: Precision = "auto",
+    compile: Compile = False,
     seed: Seed = 0,
     jobs: Annotated[int | None, typer.Option(help="Workers. Default: one for each GPU; on the CPU one.", min=1)] = None,
     engine: Annotated[
@@ -96,8 +98,8 @@ def batch(
 
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
-            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
-            confidence=confidence, prune=prune,
+            fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
+            auto_scale=auto_scale, confidence=confidence, prune=prune,
         )  # fmt: skip
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
         shown.warn(passed_over)

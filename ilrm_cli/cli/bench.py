@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def bench(
     suite: Annotated[
         list[str] | None,
-        typer.Argument(help="model, raster, pipeline or scaling, all if none is named; also quality and gpu."),
+        typer.Argument(help="model, raster, pipeline or scaling, all if none is named; also quality, compiled, gpu."),
     ] = None,
     output: Annotated[
         Path | None,

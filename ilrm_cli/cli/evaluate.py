@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from ilrm_cli.cli.console import EXIT_FAILED, Face, face
-from ilrm_cli.cli.options import AsJson, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate import Evaluation
@@ -48,6 +48,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    compile: Compile = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -71,7 +72,7 @@ def evaluate(
         from ilrm_cli import protocols, scoreboard
         from ilrm_cli.trials import SceneFailure, SceneResult
 
-        settings = stage.Settings(model, refine, baselines, device, precision)
+        settings = stage.Settings(model, refine, baselines, device, precision, compile)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:
             scoreboard.check_folder(output, overwrite)

@@ -1,6 +1,6 @@
 """Attention and MLP blocks: pre-norm, no bias, no dropout. Shared by every backbone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ class HeadNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch head_width"]) -> Float[Tensor, "*batch head_width"]:
         """Where no gradient is recorded `x` is the caller's to lose: it may come back overwritten."""
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():  # which makes one pass of it
             wide = x.float()
             normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.EPS)
             return normed.to(x.dtype) * self.weight.to(x.dtype)
@@ -62,13 +62,21 @@ class CrossAttention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "view token dim"], image_tokens: Float[Tensor, "view pixel_token dim"]
     ) -> Float[Tensor, "view token dim"]:
-        q = linear(self.norm(tokens), self._copies_first(self.q.weight))
-        q = q.unflatten(-1, (self.uplifting, -1, self.head_width)).flatten(1, 2)  # [V, T*s, heads, c]
-        k = self.k(image_tokens).unflatten(-1, (-1, self.head_width))  # [V, P, heads, c]
-        v = self.v(image_tokens).unflatten(-1, (-1, self.head_width))
-        read = attention(self.q_norm(q), self.k_norm(k), v)  # [V, T*s, heads, c]
-        read = read.unflatten(1, (-1, self.uplifting)).flatten(2)
+        views = len(tokens)
+        q = self.asked(tokens.flatten(0, 1)).unflatten(0, (views, -1)).flatten(1, 2)  # [V, T*s, heads, c]
+        k, v = (part.unflatten(0, (views, -1)) for part in self.offered(image_tokens.flatten(0, 1)))  # [V, P, heads, c]
+        read = attention(q, k, v).unflatten(1, (-1, self.uplifting)).flatten(2)
         return linear(read, self._copies_first(self.proj.weight.T).T)
+
+    def asked(self, tokens: Float[Tensor, "token dim"]) -> Float[Tensor, "token copy head channel"]:
+        """The normed queries of viewpoint tokens."""
+        q = linear(self.norm(tokens), self._copies_first(self.q.weight))
+        return self.q_norm(q.unflatten(-1, (self.uplifting, -1, self.head_width)))
+
+    def offered(self, image_tokens: Float[Tensor, "token dim"]) -> tuple[Tensor, Tensor]:
+        """The normed keys and the values of image tokens, each [P, heads, c]."""
+        k, v = (part(image_tokens).unflatten(-1, (-1, self.head_width)) for part in (self.k, self.v))
+        return self.k_norm(k), v
 
     def _copies_first(self, weight: Float[Tensor, "channel dim"]) -> Float[Tensor, "channel dim"]:
         """Rows in the order (head, i, s), in the order (s, head, i)."""
@@ -95,28 +103,39 @@ class SelfAttention(nn.Module):
         total = tokens.shape[1]
         parts = list(pieces(total, at_once))
         if len(parts) == 1:
-            q, k, v = self.projected(tokens, self.qkv.weight, 3)
-            return self.proj(attention(self.q_norm(q), self.k_norm(k), v).flatten(2))
+            q, k, v = self._of_each(tokens, self.qkv.weight, "qkv")
+            return self.proj(attention(q, k, v).flatten(2))
         q_weight, kv_weight = self.qkv.weight.split([tokens.shape[-1], 2 * tokens.shape[-1]])
         keys, values = self._keys_and_values(tokens, kv_weight, parts)
         out = torch.empty_like(tokens)
         for part in parts:
-            (q,) = self.projected(tokens[:, part], q_weight, 1)
-            out[:, part] = self.proj(attention(self.q_norm(q), keys, values).flatten(2))
+            (q,) = self._of_each(tokens[:, part], q_weight, "q")
+            out[:, part] = self.proj(attention(q, keys, values).flatten(2))
         return out
 
     def _keys_and_values(self, tokens: Tensor, weight: Tensor, parts: list[slice]) -> tuple[Tensor, Tensor]:
         """Of all tokens, each [B, T, heads, c]."""
         both: list[Tensor] = []
         for part in parts:
-            k, v = self.projected(tokens[:, part], weight, 2)
+            k, v = self._of_each(tokens[:, part], weight, "kv")
             both = both or [k.new_empty((len(tokens), tokens.shape[1], *k.shape[2:])) for _ in range(2)]
-            both[0][:, part], both[1][:, part] = self.k_norm(k), v
+            both[0][:, part], both[1][:, part] = k, v
         return both[0], both[1]
 
-    def projected(self, tokens: Tensor, weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
-        """So many kinds of channels of the normed tokens, each [B, T, heads, c]."""
-        return linear(self.norm(tokens), weight).unflatten(-1, (kinds, -1, self.head_width)).unbind(2)
+    def _of_each(self, tokens: Tensor, weight: Tensor, kinds: str) -> Iterator[Tensor]:
+        """As `normed`, of each scene: [B, T, heads, c]."""
+        found = self.normed(tokens.flatten(0, 1), weight, kinds)
+        return (part.unflatten(0, (len(tokens), -1)) for part in found)
+
+    def normed(self, tokens: Float[Tensor, "token dim"], weight: Tensor, kinds: str) -> tuple[Tensor, ...]:
+        """Queries, keys and values, or what of them `kinds` names, each [T, heads, c], as attention takes them."""
+        norms = {"q": self.q_norm, "k": self.k_norm}
+        found = self.projected(tokens, weight, len(kinds))
+        return tuple(norms[kind](part) if kind in norms else part for kind, part in zip(kinds, found, strict=True))
+
+    def projected(self, tokens: Float[Tensor, "*batch token dim"], weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
+        """So many kinds of channels of the normed tokens, each [..., T, heads, c]."""
+        return linear(self.norm(tokens), weight).unflatten(-1, (kinds, -1, self.head_width)).unbind(-3)
 
 
 class Mlp(nn.Module):

@@ -99,7 +99,7 @@ class Ilrm(nn.Module):
                 tap(tokens, decoded)
         return decoded(tokens)
 
-    def _products(self, device: torch.device) -> AbstractContextManager:
+    def products(self, device: torch.device) -> AbstractContextManager:
         """Inside it matrix products have the chosen precision."""
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
@@ -134,7 +134,7 @@ class Ilrm(nn.Module):
         return tokens, Matches.concatenated(depths) if depths else None
 
     def _tokenized(self, channels: Float[Tensor, "view height width channel"]) -> Float[Tensor, "view token dim"]:
-        with self._products(channels.device):
+        with self.products(channels.device):
             return self.viewpoint_tokenizer(channels)
 
     def _image_tokens(
@@ -142,12 +142,12 @@ class Ilrm(nn.Module):
     ) -> Float[Tensor, "view token dim"]:
         """In the precision of the products, which is all that they are used in; with gradients, in float32."""
         pixels = pixel_channels(cameras, self.config.image_channels, images)
-        with self._products(images.device):
+        with self.products(images.device):
             tokens = self.image_tokenizer(pixels)
         return tokens if torch.is_grad_enabled() else tokens.to(self.precision)
 
     def _decoded(self, tokens: Tensor, grid: Cameras, colors: Tensor, matches: Matches | None) -> Gaussians:
-        with self._products(tokens.device):
+        with self.products(tokens.device):
             raw = self.head(tokens, columns=grid.width // self.config.patch)
         return self.head.gaussians(raw.float(), grid, colors, matches)
 
@@ -163,7 +163,7 @@ class Ilrm(nn.Module):
             report(Step(stage, 0, 1))
             turn = self.read_turn + number - 1
             mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
-            with self._products(tokens.device):
+            with self.products(tokens.device):
                 tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch, chunks)
             cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
             report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))

@@ -13,7 +13,7 @@ from ilrm_cli.reconstruct import Settings
 from ilrm_cli.replay.run import as_computed, replay, settings_of
 from ilrm_cli.similarity import Similarity
 
-SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, camera="PINHOLE 1,1,1,1")
+SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, compile=True, camera="PINHOLE 1,1,1,1")
 RECORD = SceneRecord(
     views=(),
     model_from_world=Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double()),

@@ -1,0 +1,72 @@
+"""The suite `compiled`: passes with compiled update layers over the same passes without; see `model.compiled`.
+
+The full-size model has random weights: speed does not depend on them.
+"""
+
+import time
+from functools import partial
+from typing import Any
+
+import torch
+
+from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.model import DEPTHS, largest_difference
+from ilrm_cli.bench.noise import noise_views
+from ilrm_cli.bench.study import Case
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
+from ilrm_cli.bench.units import Unit
+from ilrm_cli.devices import resolve_device, resolve_precision
+from ilrm_cli.errors import InputError
+from ilrm_cli.memory import fit_to_memory
+from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.model.config import PRESETS
+from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.views import Views
+
+PLAIN = "the same pass, not compiled"
+CASES = {"cpu": (Case(8, 256, 256),), "cuda": (Case(8, 256, 256), Case(24, 448, 256), Case(32, 960, 544))}
+
+
+def compiled_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
+    """A row for each model and size. Raises `InputError` where PyTorch's compiler does not work."""
+    device = resolve_device("auto")
+    models = {"default model": load_model("default").model, "full-size model": Ilrm(PRESETS["dl3dv"].config).eval()}
+    rows: list[BenchRow] = []
+    details: dict[str, Any] = {"compiling_s": {}, "largest_difference": {}, "refused": {}}
+    for name, plain in models.items():
+        plain.to(device).precision = resolve_precision("auto", device)
+        begin = time.perf_counter()
+        compiled = compiled_twin(plain, report)
+        details["compiling_s"][name] = time.perf_counter() - begin
+        for case in CASES[device.type]:
+            views, words = noise_views(case.views, case.width, case.height, device), f"{name}, {case}"
+            try:
+                plain.chunks = fit_to_memory(compiled, views).chunks
+                rows += _rows(words, compiled, plain, views, rounds, report)
+                details["largest_difference"][words] = largest_difference(_pass(compiled, views), _pass(plain, views))
+            except (InputError, torch.OutOfMemoryError) as refusal:  # the other sizes go on
+                details["refused"][words] = str(refusal)
+    return Findings(tuple(rows), details)
+
+
+def compiled_twin(model: Ilrm, report: Report = ignore) -> Ilrm:
+    """A model with the same weights, which both share, and compiled layers."""
+    with torch.device("meta"):
+        twin = Ilrm(model.config)
+    twin.load_state_dict(model.state_dict(), assign=True)
+    twin.eval().precision = model.precision
+    compile_layers(twin, report)
+    return twin
+
+
+def _rows(words: str, compiled: Ilrm, plain: Ilrm, views: Views, rounds: int, report: Report) -> list[BenchRow]:
+    unit = Unit(PLAIN, partial(_pass, plain, views))
+    jobs = {words: Job(partial(_pass, compiled, views), unit=unit)}
+    return measure(jobs, rounds=rounds, report=report, device=views.images.device)
+
+
+@torch.inference_mode()
+def _pass(model: Ilrm, views: Views) -> Any:
+    return model([views], [DEPTHS])[0]

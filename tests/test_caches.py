@@ -1,0 +1,31 @@
+"""Where PyTorch keeps what it compiles."""
+
+import os
+
+import pytest
+
+from ilrm_cli.caches import keep_compiled_layers
+
+NAME = "TORCHINDUCTOR_CACHE_DIR"
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    monkeypatch.setenv(NAME, "")  # remembered, whatever it is after the test
+    monkeypatch.delenv(NAME)
+
+
+def test_compiled_layers_are_kept_in_our_folder_or_where_the_user_wants(tmp_path, monkeypatch):
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "ours"))
+    keep_compiled_layers()
+    assert os.environ[NAME] == str(tmp_path / "ours" / "inductor")
+    monkeypatch.setenv(NAME, "elsewhere")
+    keep_compiled_layers()
+    assert os.environ[NAME] == "elsewhere"
+
+
+def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "file"))
+    keep_compiled_layers()
+    assert NAME not in os.environ
