@@ -11,6 +11,7 @@ from ilrm_cli.cli.console import Face, face
 from ilrm_cli.cli.options import (
     AsJson,
     AutoScale,
+    Compile,
     Device,
     Fps,
     KnownCamera,
@@ -64,6 +65,7 @@ def reconstruct(
     max_frames: MaxFrames = 100,
     device: Device = "auto",
     precision: Precision = "auto",
+    compile: Compile = False,
     seed: Seed = 0,
     reports: Annotated[
         list[Path] | None,
@@ -98,8 +100,8 @@ def reconstruct(
         before = {"start": checked - process_start, "imports": time.perf_counter() - checked}
         settings = stage.Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
-            fps=fps, max_frames=max_frames, device=device, precision=precision, seed=seed, auto_scale=auto_scale,
-            confidence=confidence, prune=prune,
+            fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
+            auto_scale=auto_scale, confidence=confidence, prune=prune,
         )  # fmt: skip
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
