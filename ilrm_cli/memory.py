@@ -6,6 +6,8 @@ Where nothing is known about free memory, passes are done in the usual pieces.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+import torch
+
 from ilrm_cli.errors import InputError
 from ilrm_cli.machine_memory import free_bytes
 from ilrm_cli.model.chunks import Chunks
@@ -61,6 +63,16 @@ def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
     found = plan(load, free_bytes(device))
     model.chunks = found.chunks
     return found
+
+
+def check_fits(load: Workload) -> None:
+    """Raise `InputError`, with what would fit, for a pass that will not fit in what is free before anything is loaded.
+
+    What is loaded until then takes more, so a pass that this lets by may still be refused by `fit_to_memory`.
+    """
+    free, held = free_bytes(torch.device(load.device)), footprint(load)
+    if free is not None:
+        plan(load, max(0, free - held.weights - held.inputs))
 
 
 def fits(load: Workload, free: int) -> bool:

@@ -51,7 +51,7 @@ FLOORS = (
         "fingerprint",
     },
     {"prune", "preparation", "datasets", "posing", "sharing"},
-    {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
+    {"train", "baselines", "protocols", "selection", "scale_search", "prediction", "foresight"},
     {"trace"},
     {"trace_film", "reconstruct"},
     {"export", "verdict", "evaluate", "scoreboard"},

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from bisect import bisect_left
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from ilrm_cli import memory
 from ilrm_cli.errors import InputError
-from ilrm_cli.memory import PIECE_TOKENS, fit_to_memory, fits, plan
+from ilrm_cli.memory import PIECE_TOKENS, check_fits, fit_to_memory, fits, plan
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.footprint import Workload
 from tests.model.tiny import published, random_model, random_views
@@ -81,6 +82,19 @@ def test_a_model_is_set_to_what_is_free_where_its_views_are(monkeypatch: pytest.
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
     with pytest.raises(InputError, match="GB are free; "):
         fit_to_memory(model, views)
+
+
+def test_before_anything_is_loaded_weights_and_photos_must_fit_too(monkeypatch: pytest.MonkeyPatch):
+    load = Workload(DL3DV, views=32, height=256, width=256)
+    held = memory.footprint(load)
+    least = bisect_left(range(GB), True, key=lambda free: fits(load, free)) + held.weights + held.inputs
+    monkeypatch.setattr(memory, "free_bytes", lambda device: least)
+    check_fits(load)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: least - 1)
+    with pytest.raises(InputError, match="GB are free; "):
+        check_fits(load)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: None)
+    check_fits(load)
 
 
 def taken(*arguments: int) -> tuple[int, int, int]:

@@ -92,6 +92,7 @@ def reconstruct(
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
         from ilrm_cli.fingerprint import inputs_sha256
+        from ilrm_cli.foresight import foreseen
         from ilrm_cli.report.data import report_of
         from ilrm_cli.report.files import write_reports
         from ilrm_cli.report.summary import summarize
@@ -103,6 +104,7 @@ def reconstruct(
             fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
             auto_scale=auto_scale, confidence=confidence, prune=prune,
         )  # fmt: skip
+        shown.warn(foreseen(photos, model, views, size, device, precision))
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
             pictures = pictures_for(trace) if trace else 0

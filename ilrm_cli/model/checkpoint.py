@@ -89,6 +89,17 @@ def config_from_json(text: str) -> IlrmConfig:
     return IlrmConfig(**fields)
 
 
+def config_beside(name_or_path: str) -> IlrmConfig | None:
+    """The configuration of a model without its weights; None where only the weights' own file could tell.
+
+    Raises InputError as `load_model` does.
+    """
+    known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
+    if known and known.published:
+        return known.published.config
+    return _own_config(path) if path.suffix == ".safetensors" else None
+
+
 def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     """Configuration and tensors, under our names, of `re10k_2view.ckpt` or `ilrm_undistort_dl3dv*.pt`.
 
@@ -110,17 +121,21 @@ def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
 
 
 def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
-    sidecar = path.with_suffix(".json")
-    if not sidecar.is_file():
-        raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
-    try:
-        config = config_from_json(sidecar.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
+    config = _own_config(path)
     try:
         return config, load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
+
+
+def _own_config(path: Path) -> IlrmConfig:
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
+    try:
+        return config_from_json(sidecar.read_text(encoding="utf-8"))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
 
 
 def _own_name(path: Path, published: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
 from tests.cli.run import ilrm
 
@@ -119,6 +120,22 @@ def test_wrong_checkpoint(posed, tmp_path):
 def test_impossible_number_of_views(posed, tmp_path, views):
     sentence = refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "s.ply", "--views", str(views))
     assert f"--views {views}" in sentence
+
+
+def test_a_pass_too_large_or_long_is_told_before_poses_are_looked_for(posed, tmp_path, monkeypatch):
+    from ilrm_cli import memory
+    from ilrm_cli import reconstruct as stage
+
+    def gather(*_, **__):
+        raise InputError("poses are looked for.")
+
+    monkeypatch.setattr(stage, "gather", gather)
+    command = ("reconstruct", posed, "-o", tmp_path / "s.ply", "--views", "8", "--size", "1024", "--device", "cpu")
+    done = ilrm(*command)
+    assert done.err.startswith("warning: a pass over 8 views of 1024x")
+    assert "poses are looked for" in done.sentence
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1 << 27)
+    assert "GB are free; use " in refused(tmp_path, *command)
 
 
 def test_cuda_where_there_is_none(posed, tmp_path):
