@@ -19,3 +19,10 @@ Report = Callable[[Step], None]
 
 def ignore(step: Step) -> None:
     """The report of a caller who does not care."""
+
+
+def in_one_step(stage: str, work: Callable[[], object], report: Report) -> None:
+    """Do the work as a stage of its own."""
+    report(Step(stage, 0, 1))
+    work()
+    report(Step(stage, 1, 1))

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
 from ilrm_cli.selection import Selection, select_photos
 from ilrm_cli.similarity import Similarity
+from ilrm_cli.stopwatch import Stopwatch
 from ilrm_cli.trace import Trace, trace
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
@@ -108,9 +108,8 @@ def reconstruct(
     """
     check_place(photos, settings.poses, settings.camera)
     check_views(settings.views, photos)
-    watch = _Stopwatch()
-    with watch.stage("load"):
-        loaded = load(settings, report)
+    watch = Stopwatch()
+    loaded = load(settings, report, watch)
     with watch.stage("poses"):
         capture = posed_photos(photos, settings, report)
     result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures)
@@ -123,17 +122,23 @@ def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> C
     return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
 
 
-def load(settings: Settings, report: Report = ignore) -> LoadedModel:
-    """The model on its device and in its precision, and all kernels compiled: once for any number of scenes."""
-    device = resolve_device(settings.device)
-    renderer = renderer_for(device)
+def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = None) -> LoadedModel:
+    """The model on its device and in its precision, and all kernels compiled: once for any number of scenes.
+
+    `watch` is told how long it took to "load" and, where anything was not compiled yet, to "compile".
+    """
+    start, device = time.perf_counter(), resolve_device(settings.device)
     loaded = load_model(settings.model)
     loaded.model.to(device).precision = resolve_precision(settings.precision, device)
+    at_hand = time.perf_counter()
+    compiled = prepare(renderer_for(device), gradients=settings.refine > 0, report=report)
     if settings.compile:
         compile_layers(loaded.model, report)
-    prepare(renderer, gradients=settings.refine > 0, report=report)
     if loaded.model.config.matching is not None:
-        prepare_sweep(device, report)
+        compiled = prepare_sweep(device, report) or compiled
+    if watch is not None:
+        watch.add("load", at_hand - start)
+        watch.add("compile" if compiled or settings.compile else "load", time.perf_counter() - at_hand)
     return loaded
 
 
@@ -152,7 +157,7 @@ def reconstruct_capture(
     process made before. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot
     be used.
     """
-    watch, model = _Stopwatch(), loaded.model
+    watch, model = Stopwatch(), loaded.model
     with watch.stage("poses"):
         side = settings.long_side_px or model.config.long_side_px
         chosen = select_photos(capture, settings.views, model.config, side, seed=settings.seed, report=report)
@@ -241,16 +246,3 @@ def _advice_on_counts(loaded: LoadedModel, chosen: Selection) -> Iterator[str]:
         )
     if len(chosen.scored) < len(chosen.held_out):
         yield f"of {len(chosen.held_out)} photos that are held out, {len(chosen.scored)} evenly chosen ones are scored."
-
-
-class _Stopwatch:
-    """Adds up wall-clock seconds per stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

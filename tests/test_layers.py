@@ -24,6 +24,7 @@ FLOORS = (
         "scratch",
         "termination",
         "similarity",
+        "stopwatch",
         "up",
         "frames",
         "metrics",

@@ -20,7 +20,7 @@ SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"  # of the reposito
 AROUND_LIMIT = 0.5  # of the whole: what is neither inference nor imports
 HELP_LIMIT = 10.0  # starts of a bare interpreter, of about 0.03 s, that `ilrm --help` may take
 MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
-BEFORE = ("start", "poses", "load", "scale")  # inference, apart from imports
+BEFORE = ("start", "poses", "load", "compile", "scale")  # inference, apart from imports
 WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
 ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import main; main()")
 

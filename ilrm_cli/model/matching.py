@@ -18,7 +18,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.rays import pixel_centers
 from ilrm_cli.model.sparse_depth import spread_points
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.progress import Report, ignore, in_one_step
 from ilrm_cli.views import Views
 
 BACKGROUND_STEP = 0.9  # in log-depth, of planes beyond the far end: parallax changes little there
@@ -51,16 +51,16 @@ class Matches:
         return replace(self, agreement=self.agreement[..., :0].clone())
 
 
-def prepare_sweep(device: torch.device, report: Report = ignore) -> None:
-    """Make the first sweep as fast as the next: the CPU's kernel is compiled here if the cache does not hold it."""
+def prepare_sweep(device: torch.device, report: Report = ignore) -> bool:
+    """Make the first sweep as fast as the next: compile the CPU's kernel if the cache lacks it; whether it did."""
     if device.type != "cpu":
-        return
+        return False
     from ilrm_cli.model import sweep_cpu  # brings numba along
 
-    if not sweep_cpu.is_compiled():
-        report(Step("compiling the plane sweep, once", 0, 1))
-        sweep_cpu.warm_up()
-        report(Step("compiling the plane sweep, once", 1, 1))
+    if sweep_cpu.is_compiled():
+        return False
+    in_one_step("compiling the plane sweep, once", sweep_cpu.warm_up, report)
+    return True
 
 
 def log_planes(

@@ -6,6 +6,7 @@ the depth of the means until the transmittance would fall to 1e-4.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.progress import Report, ignore, in_one_step
 from ilrm_cli.render.names import Renderer
 
 NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
@@ -36,16 +37,16 @@ def renderer_for(device: torch.device | str, choice: Renderer = "auto") -> Liter
     return "gsplat" if torch.device(device).type == "cuda" else "cpu"
 
 
-def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, report: Report = ignore) -> None:
-    """Make the first `render` as fast as the next: our kernels are compiled here if the cache does not hold them."""
+def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, report: Report = ignore) -> bool:
+    """Make the first `render` as fast as the next: compile our kernels if the cache lacks them; whether it did."""
     if renderer == "gsplat":
-        return  # builds its kernels on first use and says so itself
+        return False  # builds its kernels on first use and says so itself
     from ilrm_cli.render import cpu
 
-    if not cpu.is_compiled(gradients=gradients):
-        report(Step("compiling the renderer, once", 0, 1))
-        cpu.warm_up(gradients=gradients)
-        report(Step("compiling the renderer, once", 1, 1))
+    if cpu.is_compiled(gradients=gradients):
+        return False
+    in_one_step("compiling the renderer, once", partial(cpu.warm_up, gradients=gradients), report)
+    return True
 
 
 def render(

@@ -11,7 +11,9 @@ from ilrm_cli.verdict import verdict
 
 BEFORE = ("start", "imports")  # until the command runs, and until it has imported what it needs
 # In order; the rest is what lies around them.
-STAGES = ("poses", "load", "scale", "inference", "trace", "refine", "confidence", "score", "export")
+STAGES = (
+    "poses", "load", "compile", "scale", "inference", "trace", "refine", "confidence", "score", "export",
+)  # fmt: skip
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that does not
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
@@ -21,7 +23,7 @@ def summarize(
 ) -> dict[str, Any]:
     """The result as JSON values. `total_s` is the time since the process or call began, `before` its first parts."""
     timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
-    timings |= {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:4], *ATTENTIONS, *STAGES[4:])}
+    timings |= {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:5], *ATTENTIONS, *STAGES[5:])}
     refined = result.refinement
     return {
         "command": "reconstruct",

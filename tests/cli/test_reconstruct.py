@@ -24,6 +24,7 @@ TIMINGS = {
     "imports",
     "poses",
     "load",
+    "compile",
     "scale",
     "inference",
     "trace",
