@@ -11,13 +11,13 @@ from numpy import ndarray
 
 from ilrm_cli.datasets.folders import (
     TARGET_EVERY,
-    find_posed_folders,
     listed_frames,
     read_folder,
     read_input_list,
     scene_name,
 )
 from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
+from ilrm_cli.datasets.places import find_posed_folders
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError

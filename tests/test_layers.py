@@ -95,6 +95,7 @@ MISTAKES = (
     "train {tmp}/run --preset nonsense",
     "train {tmp}/run --views nonsense",
     "train {tmp}/run --start nonsense",
+    "train {tmp}/run --data {tmp}/absent",
     "pose {tmp}/absent",
     "pose {posed} -o {tmp}/absent/here",
     "batch {tmp}/absent",

@@ -47,8 +47,9 @@ def train(
 ) -> None:
     """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
     with face("train", quiet=quiet) as shown:
+        from ilrm_cli.datasets.places import training_places
         from ilrm_cli.model.store import weights_file
-        from ilrm_cli.train.config import STATE_FILE
+        from ilrm_cli.train.config import STATE_FILE, SYNTHETIC
         from ilrm_cli.train.presets import chosen_recipe, view_range
 
         recipe = chosen_recipe(
@@ -59,6 +60,9 @@ def train(
         first = recipe.start if start is None else (None if start == FRESH else start)
         if first is not None and not (folder / STATE_FILE).is_file():
             weights_file(first)
+        for source in recipe.train.data:
+            if source != SYNTHETIC:
+                training_places(Path(source))
 
         import torch
 

@@ -9,13 +9,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from ilrm_cli.datasets.places import INSIDE
 from ilrm_cli.datasets.sequence import PhotoSequence
 from ilrm_cli.errors import InputError
 from ilrm_cli.gather import Origin, gather
-from ilrm_cli.pose.pose_files import find_model, find_transforms
 from ilrm_cli.progress import Report, ignore
 
-INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
 TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
 
 
@@ -31,28 +30,6 @@ def scene_name(folder: Path) -> str:
     """The folder's name; the parent's where the folder only says in which format the scene is."""
     place = folder.resolve()
     return place.parent.name if place.name in INSIDE else place.name
-
-
-def find_posed_folders(root: Path) -> list[Path]:
-    """The folders with cameras at or below `root`, in order of path; nothing below such a folder is looked at.
-
-    Raises InputError if there is none.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
-    found = _posed_at_or_below(root)
-    if not found:
-        raise InputError(f"{root} holds no scene with a COLMAP model or a transforms.json; give another folder.")
-    return found
-
-
-def _posed_at_or_below(folder: Path) -> list[Path]:
-    inner = [folder / name for name in INSIDE if (folder / name).is_dir()]
-    for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first will do
-        if find_transforms(place) is not None or find_model(place) is not None:
-            return [place]
-    below = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
-    return [scene for path in below for scene in _posed_at_or_below(path)]
 
 
 def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:

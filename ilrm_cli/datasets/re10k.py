@@ -97,14 +97,6 @@ class Re10kSequence:
         return pixels
 
 
-def chunks(root: Path, stage: Stage) -> list[Path]:
-    """The chunk files of a stage in order. Raises InputError if there are none."""
-    found = sorted((root / stage).glob("*.torch"))
-    if not found:
-        raise InputError(f"{root} holds no {stage}/*.torch; give the folder of RE10K in pixelSplat's layout.")
-    return found
-
-
 def read_chunk(path: Path) -> list[Re10kSequence]:
     """The clips of a chunk; their images stay in the file until they are asked for. Raises InputError if damaged."""
     if not path.is_file():

@@ -10,7 +10,8 @@ import torch
 
 from ilrm_cli.cameras import Lens
 from ilrm_cli.datasets import re10k
-from ilrm_cli.datasets.folders import find_posed_folders, read_folder
+from ilrm_cli.datasets.folders import read_folder
+from ilrm_cli.datasets.places import CHUNK_SUFFIX, training_places
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
 from ilrm_cli.model.matching import depth_range_of
@@ -30,7 +31,6 @@ RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as 
 PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
 MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are left out (paper)
 MAX_DRAWS = 100  # sequences looked at for one with enough frames
-CHUNK_SUFFIX = ".torch"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,4 @@ def open_source(name: str, config: TrainConfig, device: torch.device = CPU) -> S
     """
     if name == SYNTHETIC:
         return Procedural(device)
-    root = Path(name)
-    if any((root / "train").glob(f"*{CHUNK_SUFFIX}")):
-        return Captured(tuple(re10k.chunks(root, "train")), config)
-    return Captured(tuple(find_posed_folders(root)), config)
+    return Captured(tuple(training_places(Path(name))), config)

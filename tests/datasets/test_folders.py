@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.datasets.folders import find_posed_folders, listed_frames, read_folder, read_input_list
+from ilrm_cli.datasets.folders import listed_frames, read_folder, read_input_list
+from ilrm_cli.datasets.places import find_posed_folders
 from ilrm_cli.errors import InputError
 from ilrm_cli.metrics import psnr
 from tests.datasets.made import arc, write_dl3dv

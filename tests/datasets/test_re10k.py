@@ -2,12 +2,13 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.datasets.re10k import chunks, find_sequence, read_chunk, read_evaluation_index, read_index
+from ilrm_cli.datasets.re10k import find_sequence, read_chunk, read_evaluation_index, read_index
 from ilrm_cli.errors import InputError
 from ilrm_cli.metrics import psnr
 from tests.datasets.made import arc, re10k_clip, write_re10k
@@ -20,6 +21,10 @@ def root(tmp_path_factory):
     return write_re10k(tmp_path_factory.mktemp("re10k"), clips)
 
 
+def chunks(root: Path) -> list[Path]:
+    return sorted((root / "test").glob("*.torch"))
+
+
 def test_clips_are_found_by_key_with_their_cameras(root):
     sequence = find_sequence(read_index(root, "test"), "c")
     assert (sequence.name, len(sequence), sequence.size) == ("c", 3, (640, 360))
@@ -30,7 +35,7 @@ def test_clips_are_found_by_key_with_their_cameras(root):
 
 
 def test_the_published_resampling_has_exact_cameras(root):
-    sequence = read_chunk(chunks(root, "test")[0])[0]
+    sequence = read_chunk(chunks(root)[0])[0]
     views = sequence.views([0, 2], 256, 256)
     assert views.images.shape == (2, 3, 256, 256)
     focal = FOCAL * 640 / WIDTH
@@ -39,14 +44,14 @@ def test_the_published_resampling_has_exact_cameras(root):
 
 
 def test_frames_are_decoded_as_they_were_taken(root):
-    sequence = read_chunk(chunks(root, "test")[1])[0]
+    sequence = read_chunk(chunks(root)[1])[0]
     views = sequence.views([1], 640, 360)
     taken = torch.from_numpy(photograph(arc(3)[1], 0, 640, 360)).permute(2, 0, 1)[None] / 255
     assert float(psnr(views.images, taken)) > 33
 
 
 def test_sequences_can_be_sent_to_other_processes(root):
-    sequence = read_chunk(chunks(root, "test")[0])[1]
+    sequence = read_chunk(chunks(root)[0])[1]
     again = pickle.loads(pickle.dumps(sequence))
     assert torch.equal(again.views([1], 64, 64).images, sequence.views([1], 64, 64).images)
 

@@ -1,0 +1,36 @@
+"""Where captures lie, as far as names of files tell; nothing heavy is imported."""
+
+from pathlib import Path
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.pose.pose_files import find_model, find_transforms
+
+INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
+CHUNK_SUFFIX = ".torch"  # of RE10K
+
+
+def training_places(root: Path) -> list[Path]:
+    """Chunks of RE10K for training, where there are any, or else `find_posed_folders`. Raises InputError."""
+    return sorted((root / "train").glob(f"*{CHUNK_SUFFIX}")) or find_posed_folders(root)
+
+
+def find_posed_folders(root: Path) -> list[Path]:
+    """The folders with cameras at or below `root`, in order of path; nothing below such a folder is looked at.
+
+    Raises InputError if there is none.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
+    found = _posed_at_or_below(root)
+    if not found:
+        raise InputError(f"{root} holds no scene with a COLMAP model or a transforms.json; give another folder.")
+    return found
+
+
+def _posed_at_or_below(folder: Path) -> list[Path]:
+    inner = [folder / name for name in INSIDE if (folder / name).is_dir()]
+    for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first will do
+        if find_transforms(place) is not None or find_model(place) is not None:
+            return [place]
+    below = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
+    return [scene for path in below for scene in _posed_at_or_below(path)]
