@@ -9,7 +9,7 @@ from ilrm_cli.model.config import HeadConfig, IlrmConfig, MatchingConfig
 DEFAULT_MODEL = IlrmConfig(
     layers=4,
     width=128,
-    head_width=32,
+    head_width=64,
     patch=4,
     head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
     matching=MatchingConfig(background=4, points=512),
