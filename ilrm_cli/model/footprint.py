@@ -17,6 +17,7 @@ from ilrm_cli.model.head import channels_of
 FLOAT = 4  # bytes of what stays in float32: rays, residual stream, Gaussians
 GAUSSIAN_FLOATS = 14  # mean, quaternion, scale, opacity, harmonics of degree 0
 RAY_FLOATS = 4  # of a pixel, besides its channels twice (joined, and in order as patches) while they are made
+CAMERA_BYTES = 128  # of a view: its camera on the viewpoint grid
 # Floats of a Gaussian's raw numbers on their way: offset, ray and its forerunners, distances, quaternions.
 DECODED_FLOATS = 24
 # Matching, in floats. Of a pixel of all views: colour and local contrast, how they are made, and filled up for the CPU.
@@ -60,7 +61,7 @@ def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
     sizes = _Sizes.of(load, chunks)
     held = {stage: sum(parts) for stage, parts in _stages(sizes).items()}
     stage = max(held, key=held.__getitem__)
-    weights = parameters(load.config) * (FLOAT + (0 if sizes.b == FLOAT else sizes.b))  # and their casts
+    weights = parameters(load.config) * FLOAT
     return Footprint(weights, load.views * load.height * load.width * 3 * FLOAT, int(held[stage]), stage)
 
 
@@ -127,30 +128,39 @@ class _Sizes:
 
 
 def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
-    """What is held in each stage, part by part."""
-    colors = 3 * FLOAT * s.cells
+    """What is held in each stage, part by part. A layer's input is held, by its caller, until the layer is done."""
+    colors = 3 * FLOAT * s.cells + CAMERA_BYTES * s.views
     image_tokens = s.b * s.asked * s.d
     depths = FLOAT * s.cells * s.config.matching.estimates if s.config.matching else 0
     kept = (colors, image_tokens, depths)
     head = s.config.patch**2 * channels_of(s.config.head, s.config.matching.estimates if s.config.matching else 0)
     return {
-        "viewpoint tokens": (2 * colors, depths, s.stream, *_tokenizing(s, 0), _sweep(s)),
-        "image tokens": (colors, depths, s.stream, image_tokens, *_tokenizing(s, 1)),
-        "cross attention": (*kept, 3 * s.stream, *_cross(s)),
-        "MLP": (*kept, 5 * s.stream, *_mlp(s)),
-        "self attention": (*kept, 5 * s.stream, *_self(s)),
-        "head": (*kept, 2 * s.stream, *_head(s, head)),
+        "viewpoint tokens": (colors, depths, _tokenizing(s, 0), _sweep(s)),
+        "image tokens": (colors, depths, s.stream, _tokenizing(s, 1)),
+        "cross attention": (*kept, s.stream, _joining(s.share, s.stream), _cross(s)),
+        "MLP": (*kept, 2 * s.stream, _joining(s.tokens / s.asking, s.stream), _mlp(s)),
+        "self attention": (*kept, 2 * s.stream, _self(s)),
+        "head": (*kept, s.stream, _head(s, head)),
         "cleaning": (2 * FLOAT * GAUSSIAN_FLOATS * s.cells, depths and WITNESS_BYTES * s.cells),
     }
 
 
-def _tokenizing(s: _Sizes, kind: int) -> tuple[float, ...]:
-    """Channels of the pixels, put in order as patches, cast, and the tokens before and after their norm."""
+def _joining(share: float, whole: float) -> float:
+    """Besides a piece of this share of the whole that is being made: the whole, and the piece before."""
+    return 0.0 if share == 1 else (1 + share) * whole
+
+
+def _tokenizing(s: _Sizes, kind: int) -> float:
+    """By turns channels of the pixels, these in order as patches and embedded, and the tokens before and after norm."""
     channels = embedded_channels(s.config)[kind]
-    pixels, tokens = ((s.cells, s.asking), (s.pixels, s.asked))[kind]
-    making = FLOAT * (2 * channels + RAY_FLOATS) + s.cast * channels
-    after = 0 if s.share == 1 and not s.cast else FLOAT + s.cast  # a single piece is the whole, counted by the caller
-    return s.share * pixels * making, s.share * tokens * s.d * (s.b + after)
+    all_pixels, all_tokens = ((s.cells, s.asking), (s.pixels, s.asked))[kind]
+    whole = (FLOAT, s.b)[kind] * all_tokens * s.d
+    pixels, tokens = s.share * all_pixels, s.share * all_tokens * s.d
+    making = FLOAT * pixels * (2 * channels + RAY_FLOATS)
+    weights = s.cast * s.config.patch**2 * channels * s.d
+    embedding = (2 * FLOAT + s.cast) * pixels * channels + s.b * tokens + weights
+    norming = FLOAT * pixels * channels + (s.b + FLOAT + (s.cast and FLOAT)) * tokens
+    return _joining(s.share, whole) + max(making, embedding, norming)
 
 
 def _sweep(s: _Sizes) -> float:
@@ -165,37 +175,52 @@ def _sweep(s: _Sizes) -> float:
     return FLOAT * (one_view + evidence + FEATURE_FLOATS * s.cells)
 
 
-def _cross(s: _Sizes) -> tuple[float, ...]:
-    """Queries, keys and values, and the largest of what comes by turns: normed tokens, normed queries or keys, answers.
+def _cross(s: _Sizes) -> float:
+    """By turns: queries, keys and their norms, answers, the sum; weights are put in order for queries and answers.
 
-    On GPUs queries and keys stay as they were beside the normed ones. With uplifting two weights are put in order.
+    On GPUs another set of queries and keys is allowed for, which kernels may want to themselves.
     """
     asking, asked = s.share * s.asking * s.d, s.share * s.asked * s.d
-    questions = asking * s.config.uplifting
-    held = s.b * (questions + 2 * asked) + (s.b * (questions + asked) if s.gpu else 0)
-    norms = (s.norming + 2 * FLOAT / s.config.head_width) * max(questions, asked)
-    weights = 2 * s.b * s.d**2 * s.config.uplifting if s.config.uplifting > 1 else 0
-    return held, weights, max(asking * (FLOAT + s.cast), norms, questions * s.b + asking * (s.b + FLOAT))
+    questions, per_head = asking * s.config.uplifting, 2 * FLOAT / s.config.head_width
+    weights = ((FLOAT if s.config.uplifting > 1 else 0) + s.cast) * s.d**2 * s.config.uplifting
+    copies = s.b * (questions + asked) if s.gpu else 0
+    asking_them = weights + max((FLOAT + s.cast) * asking, (s.norming + per_head) * questions) + s.b * questions
+    offering = s.b * (questions + 2 * asked) + max((s.norming + per_head) * asked, s.cast * s.d**2)
+    answering = s.b * (2 * questions + 2 * asked + asking) + per_head * questions + weights + copies
+    return max(asking_them, offering, answering, (s.b + FLOAT) * asking)
 
 
-def _mlp(s: _Sizes) -> tuple[float, ...]:
-    """Normed tokens, hidden ones before and after GELU, result."""
-    tokens = s.tokens * s.d
-    return tokens * (FLOAT + s.cast), 2 * tokens * s.config.mlp_ratio * s.b, tokens * (s.b + FLOAT)
+def _mlp(s: _Sizes) -> float:
+    """By turns: normed tokens and hidden ones, these before and after GELU, the result and the sum."""
+    ratio = s.config.mlp_ratio
+    turns = (FLOAT + s.cast + ratio * s.b, 2 * ratio * s.b, ratio * s.b + s.b, s.b + FLOAT)
+    return s.tokens * s.d * max(turns) + s.cast * s.d**2 * ratio
 
 
-def _self(s: _Sizes) -> tuple[float, ...]:
-    """Keys and values of all; of one piece the projections, and by turns normed tokens, norms, and answers."""
-    tokens, whole = s.tokens * s.d, s.asking * s.d
-    turns = max(FLOAT + s.cast, 2 * s.norming, (2 * s.b if s.gpu else 0) + 2 * s.b + FLOAT)
+def _self(s: _Sizes) -> float:
+    """All at once, or keys and values of all and then what is made of them piece by piece; at last the sum.
+
+    By turns the normed tokens, the norms of queries and keys, and the answers. The pieces before are still held.
+    """
+    tokens, whole, per_head = s.tokens * s.d, s.asking * s.d, 2 * FLOAT / s.config.head_width
+    apart = s.b if s.gpu or s.cast else 0  # normed queries or keys, unless they are where they were
+    first, norms = FLOAT + s.cast, s.norming + per_head
     if s.tokens == s.asking:
-        return (whole * (3 * s.b + turns),)
-    return 2 * s.b * whole, tokens * (2 * s.b + turns)
+        turns = (3 * s.b + first, 3 * s.b + apart + norms, 3 * s.b + 2 * apart + 2 * s.b + per_head, s.b + FLOAT)
+        return whole * max(turns) + 3 * s.cast * s.d**2
+    keys = tokens * (2 * s.b + apart + 2 * s.b + max(first, norms))
+    answers = FLOAT * whole + tokens * max(2 * s.b + max(first, norms), s.b + 2 * s.b + per_head + 2 * apart)
+    return max(2 * s.b * whole + max(keys, answers) + 2 * s.cast * s.d**2, 2 * FLOAT * whole)
 
 
-def _head(s: _Sizes, raw: int) -> tuple[float, ...]:
-    """Raw numbers as products give them, in and out of patches, and in float32; Gaussians, twice where joined."""
-    per_token = s.d * (FLOAT + s.cast) + raw * (2 * s.b + (FLOAT if s.cast else 0))
-    decoding = s.share * (s.asking * per_token + FLOAT * (DECODED_FLOATS + GAUSSIAN_FLOATS) * s.cells)
-    joined = (1 if s.share == 1 else 2) * FLOAT * GAUSSIAN_FLOATS * s.cells
-    return decoding, joined
+def _head(s: _Sizes, raw: int) -> float:
+    """By turns: normed tokens, raw numbers in and out of patches, these in float32 and decoded; Gaussians, joined.
+
+    The Gaussians of a piece hold its raw numbers, which may be their colours.
+    """
+    gaussians = FLOAT * GAUSSIAN_FLOATS * s.cells
+    normed = s.asking * (s.d * (FLOAT + s.cast) + s.b * raw) + s.cast * s.d * raw / s.share
+    decoded = s.asking * raw * (s.b + (s.cast and FLOAT)) + FLOAT * DECODED_FLOATS * s.cells + gaussians
+    piece = s.share * max(normed, 2 * s.b * s.asking * raw, decoded)
+    parts = gaussians + FLOAT * s.asking * raw
+    return piece if s.share == 1 else max((1 - s.share) * parts + piece, parts + gaussians)

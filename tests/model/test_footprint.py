@@ -6,6 +6,7 @@ import torch
 from ilrm_cli.model.chunks import WHOLE, Chunks
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.footprint import Workload, footprint, parameters
+from ilrm_cli.model.head import channels_of
 from tests.model.live_bytes import held_by_pass
 from tests.model.tiny import MATCHED, random_model
 
@@ -28,12 +29,14 @@ def test_parameters_are_those_of_the_model():
         pytest.param(Workload(LARGE, 64, 544, 960, TWO_BYTES), Chunks(8, 16384), marks=pytest.mark.slow),
         pytest.param(Workload(LARGE, 2, 544, 960), WHOLE, marks=pytest.mark.slow),
         (Workload(LARGE, 4, 256, 256), Chunks(2, 512)),
+        (Workload(LARGE, 3, 128, 192), Chunks(1, 64)),
+        (Workload(SMALL, 2, 256, 256), WHOLE),
         (Workload(SMALL, 2, 256, 256, TWO_BYTES), Chunks(1, 1024)),
     ],
 )
 def test_a_pass_holds_no_more_than_predicted_and_not_much_less(load: Workload, chunks: Chunks):
     held, predicted = held_by_pass(load, chunks), footprint(load, chunks).work
-    assert held <= predicted <= 1.5 * held
+    assert held <= predicted <= 1.2 * held
 
 
 def test_matching_holds_no_more_than_predicted():
@@ -42,9 +45,10 @@ def test_matching_holds_no_more_than_predicted():
 
 
 def test_many_views_cost_what_stays_of_them():
-    """Tokens, their keys and values and the Gaussians grow with the views; the work on them does not."""
+    """What grows with the views: tokens, raw numbers, and the Gaussians made of them twice, while they are joined."""
     few, many = (footprint(Workload(LARGE, n, 544, 960, TWO_BYTES), Chunks(8, 16384)).work for n in (64, 128))
-    stays = 64 * (8160 * 768 * 2 + 2040 * 768 * (5 * 4 + 2 * 2) + 3 * 4 * 272 * 480)
+    raw = channels_of(LARGE.head, 0)
+    stays = 64 * (8160 * 768 * 2 + 2040 * 768 * 4 + (3 + 2 * 14 + raw) * 4 * 272 * 480)
     assert many - few == pytest.approx(stays, rel=0.01)
 
 
