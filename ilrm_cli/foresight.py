@@ -46,9 +46,9 @@ def foreseen(
     usual_size = common_size_of([USUAL_SHAPE], usual.long_side_px, usual.size_multiple)
     times = flops / _flops(usual, DEFAULT_VIEWS, *usual_size)
     return (
-        f"a pass over {count} views of {width}x{height} px has {times:.0f} times the operations of "
-        f"the default model with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes the longer for "
-        "it on a CPU; with fewer --views or a smaller --size it takes less.",
+        f"a pass over {count} views of {width}x{height} px has {times:.0f} times the operations of the default model "
+        f"with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px, and a CPU takes about as many times longer; "
+        "fewer --views or a smaller --size take less.",
     )
 
 
