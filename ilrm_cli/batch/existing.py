@@ -37,10 +37,10 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
 
 
 def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inputs_sha256: str) -> list[str]:
-    asked = json.loads(json.dumps(dataclasses.asdict(settings)))
-    keys = [*asked, *(key for key in record.settings if key not in asked)]
+    asked, usual = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (settings, Settings()))
+    made = usual | record.settings if record.settings else {}  # older versions did not know all: as `replay` has it
     missing = object()
-    other = [key for key in keys if asked.get(key, missing) != record.settings.get(key, missing)]
+    other = [key for key in asked | made if asked.get(key, missing) != made.get(key, missing)]
     differences = []
     if record.inputs_sha256 != inputs_sha256:
         differences.append("from other photos or poses")

@@ -45,6 +45,13 @@ def test_the_same_work_is_finished(job):
     assert found(job) is not None
 
 
+def test_what_older_versions_did_not_know_is_at_its_default(job):
+    old = dataclasses.asdict(SETTINGS)
+    del old["compile"]
+    write_record(record_path(job.output), dataclasses.replace(RECORD, settings=old))
+    assert found(job) is not None
+
+
 def test_without_the_scene_it_is_not_whether_or_not_a_record_is_there(job):
     job.output.unlink()
     assert found(job) is None
@@ -58,6 +65,8 @@ def test_without_the_scene_it_is_not_whether_or_not_a_record_is_there(job):
         ({"inputs_sha256": "other"}, "made from other photos or poses; remove it"),
         ({"inputs_sha256": None}, "made from other photos or poses"),
         ({"settings": dataclasses.asdict(Settings(views=5, refine=3))}, r"with other settings \(--views, --refine\)"),
+        ({"settings": {}}, "with other settings"),
+        ({"settings": dataclasses.asdict(SETTINGS) | {"later": 1}}, r"with other settings \(--later\)"),
         ({"model": {"name": "default", "sha256": "other"}}, "with other weights"),
         ({"ilrm": "0.0.1"}, r"by ilrm 0\.0\.1"),
         ({"inputs_sha256": "other", "ilrm": "0.0.1"}, r"photos or poses and by ilrm 0\.0\.1"),
