@@ -47,7 +47,7 @@ def foreseen(
     times = flops / _flops(usual, DEFAULT_VIEWS, *usual_size)
     return (
         f"a pass over {count} views of {width}x{height} px has {times:.0f} times the operations of the default model "
-        f"with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px, and a CPU takes about as many times longer; "
+        f"with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about so many times longer; "
         "fewer --views or a smaller --size take less.",
     )
 
