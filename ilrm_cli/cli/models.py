@@ -75,7 +75,7 @@ def facts_of(details: "Details") -> Table:
     return table
 
 
-@models.command()
+@models.command(short_help="Download weights that the authors of iLRM published.")
 def pull(
     name: Annotated[str, typer.Argument(help="A name of `ilrm models list`.")],
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: only check what is here.")] = False,
@@ -105,7 +105,7 @@ def pull(
         shown.finish({"command": "models pull", "status": "ok", "name": name, **result})
 
 
-@models.command()
+@models.command(short_help="Compare the sha256 of weights with the recorded one.")
 def verify(
     model: Annotated[
         str | None, typer.Argument(help="A name of `ilrm models list`, or a weights file. Default: all that are here.")
