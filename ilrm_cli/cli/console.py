@@ -1,9 +1,7 @@
 """What the user sees: progress and messages on stderr, results on stdout. The only module that prints."""
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,14 +15,10 @@ from rich.text import Text
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.termination import sigterm_kept
+from ilrm_cli.termination import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine did not allow it; 2 is for wrong usage and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, as shells count them
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever Ctrl-C cleans up is cleaned up."""
 
 
 class Face:
@@ -34,7 +28,7 @@ class Face:
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
         self.err = Console(stderr=True, highlight=False)
         self.out = Console(quiet=quiet or as_json, highlight=False)
-        self.kept = "nothing was written"  # what Ctrl-C leaves behind
+        self.kept, self.kept_as_json = "nothing was written", dict[str, Any]()  # what Ctrl-C leaves behind
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -90,6 +84,17 @@ class Face:
         """With --json: the one object on stdout."""
         if self.as_json:
             sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+            sys.stdout.flush()  # now, not when Python ends: a signal may come in between
+
+    def failed(self, error: InputError) -> None:
+        """The end of a command that the input or the machine did not allow; told even if quiet."""
+        self.finish({"command": self.command, "status": "failed", "error": str(error)})
+        self.err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+
+    def stopped(self) -> None:
+        """The end of a command that Ctrl-C or SIGTERM stopped."""
+        self.finish({"command": self.command, "status": "stopped", **self.kept_as_json})
+        self.err.print(f"stopped: {self.kept}", soft_wrap=True, markup=False)
 
 
 class _Time(ProgressColumn):
@@ -106,13 +111,14 @@ class _Bars:
     """The report of a run: one bar for each stage, in order of appearance."""
 
     def __init__(self, bars: Progress):
-        self._bars, self._tasks = bars, dict[str, TaskID]()
+        self._bars, self._tasks, self._begun = bars, dict[str, TaskID](), False
 
     def stop(self) -> None:
-        if self._tasks:  # rich ends even bars that were never drawn with an empty line
+        if self._begun:  # rich ends even bars that were never drawn with an empty line
             self._bars.stop()
 
     def __call__(self, step: Step) -> None:
+        self._begun = True  # first: Ctrl-C may come while the cursor is hidden already and no bar is known yet
         self._bars.start()  # at the first step: a command that fails before it draws nothing
         if step.stage not in self._tasks:
             self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
@@ -126,37 +132,18 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
     Anything else that is raised is our bug and keeps its traceback.
     """
     shown = Face(command, as_json, quiet, verbose)
-    try:
-        with _sigterm_raised():
-            yield shown
-    except InputError as error:
-        shown.finish({"command": command, "status": "failed", "error": str(error)})
-        message = Text.assemble(("error: ", "red"), str(error))
-        Console(stderr=True, highlight=False).print(message, soft_wrap=True)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt as stop:
-        shown.finish({"command": command, "status": "stopped"})
-        shown.err.print(f"stopped: {shown.kept}", soft_wrap=True, markup=False)
-        raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
-
-
-@contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    """SIGTERM raises `Terminated` in the main thread, once: what cleans up is left in peace."""
-    came = False
-
-    def end(*_: object) -> None:
-        nonlocal came
-        came = True
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
-
-    with sigterm_kept():
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, end)
+    with sigterm_raised() as sigterm:
         try:
-            yield
-        except Exception as error:
-            if came:  # a library that was being imported took it for a failure of its own
-                raise Terminated from error
+            yield shown
+        except typer.Exit:
+            raise  # the command has said all
+        except (Exception, KeyboardInterrupt) as error:
+            sigterm.silence()  # what is written now is written whole
+            # Libraries that are stopped while they are imported may take that for a failure of their own.
+            if sigterm.came or isinstance(error, KeyboardInterrupt):
+                shown.stopped()
+                raise typer.Exit(EXIT_TERMINATED if sigterm.came else EXIT_INTERRUPTED) from None
+            if isinstance(error, InputError):
+                shown.failed(error)
+                raise typer.Exit(EXIT_FAILED) from None
             raise

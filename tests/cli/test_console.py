@@ -1,12 +1,18 @@
+import json
 import os
 import signal
+import sys
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 import typer
 from rich.progress import Progress
 
 from ilrm_cli.cli.console import _Time, face
+from ilrm_cli.errors import InputError
+from ilrm_cli.progress import Step
+from ilrm_cli.termination import sigterm_kept
 
 
 def shown_time(done: int, total: int | None, seconds: float) -> str:
@@ -29,29 +35,81 @@ def test_the_time_taken_at_the_end_or_where_no_end_is_known() -> None:
     assert shown_time(10, None, seconds=10.0) == "0:00:10"
 
 
-def terminated() -> None:
-    """A command that gets SIGTERM twice, as schedulers may send it, the second while it cleans up."""
+def twice_while_it_cleans_up(cleaned: list[str]) -> None:
+    """Schedulers may send it several times."""
     with face("render"):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append("all")
 
 
-def terminated_in_an_import() -> None:
+def first_while_a_library_is_imported(cleaned: list[str]) -> None:
+    """After which the handler of before is put back."""
+    with face("render"):
+        try:
+            with sigterm_kept():
+                os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append("all")
+
+
+def taken_for_a_failure(cleaned: list[str]) -> None:
     """Libraries take what is raised while they start for a failure of their own."""
     with face("render", quiet=True):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except KeyboardInterrupt:
+            cleaned.append("all")
             raise RuntimeError("cannot import the C++ backend") from None
 
 
-@pytest.mark.parametrize("command", [terminated, terminated_in_an_import])
-def test_sigterm_ends_a_command_in_order(command: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("command", [twice_while_it_cleans_up, first_while_a_library_is_imported, taken_for_a_failure])
+def test_sigterm_ends_a_command_in_order(
+    command: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, cleaned = signal.getsignal(signal.SIGTERM), list[str]()
     with pytest.raises(typer.Exit) as ended:
-        command()
+        command(cleaned)
     assert ended.value.exit_code == 143
+    assert cleaned == ["all"]
     assert capsys.readouterr().err == "stopped: nothing was written\n"
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(("error", "status"), [(InputError("no."), "failed"), (KeyboardInterrupt(), "stopped")])
+def test_the_last_words_are_whole_whatever_comes(
+    error: BaseException, status: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = sys.stdout.write
+
+    def write_and_be_told_to_end(text: str) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return write(text)
+
+    monkeypatch.setattr(sys.stdout, "write", write_and_be_told_to_end)
+    with pytest.raises(typer.Exit), face("render", as_json=True):
+        raise error
+    assert json.loads(capsys.readouterr().out)["status"] == status
+
+
+def test_a_command_that_ends_by_itself_at_sigterm_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    """As `view` does, which is closed that way."""
+    with face("view") as shown:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            shown.say("closed.")
+    assert capsys.readouterr() == ("closed.\n", "")
+
+
+def test_bars_are_ended_even_if_the_first_is_not_drawn_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the terminal would be left without its cursor."""
+    ended = list[str]()
+    monkeypatch.setattr(Progress, "add_task", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(Progress, "stop", lambda bars: ended.append("bars"))
+    with pytest.raises(typer.Exit), face("render") as shown, shown.progress() as report:
+        report(Step("frames", 0, 2))
+    assert ended == ["bars"]
