@@ -57,11 +57,13 @@ def synth(
         order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads, photometry, shaken)
         check_order(out, order, overwrite)
         written = []
+        shown.kept_as_json = {"scenes": 0}
         with shown.progress() as report:
             for scene in write_collection(out, order):
                 written.append(scene)
                 report(Step("scenes", len(written), scenes, scene.statistics.kind))
                 shown.kept = f"{len(written)} whole scenes are in {out}"
+                shown.kept_as_json = {"scenes": len(written)}
         records = [asdict(scene.statistics) for scene in written]
         shown.out.print(_table([scene.folder.name for scene in written], records))
         shown.say(f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}")

@@ -1,7 +1,12 @@
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 
 from ilrm_cli.gather import gather
 from ilrm_cli.io.photos import read_photo
+from ilrm_cli.synth import collection
 from ilrm_cli.synth.dataset import training_scene
 from tests.cli.run import ilrm
 
@@ -54,3 +59,14 @@ def test_an_existing_folder_is_refused_in_one_sentence(tmp_path):
     assert done.status == 1
     assert "holds files already" in done.sentence
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["mine.txt"]
+
+
+def test_one_that_is_stopped_says_how_many_scenes_are_whole(tmp_path, monkeypatch):
+    def stopped_after_one(out: Path, order: collection.Order) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(statistics=SimpleNamespace(kind="statue"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(collection, "write_collection", stopped_after_one)
+    done = ilrm("synth", tmp_path / "made", "--json")
+    assert done.status == 130
+    assert done.json == {"command": "synth", "status": "stopped", "scenes": 1}
