@@ -27,12 +27,12 @@ class RayCrew:
         """`lanes` = None: one for each GPU, or for each machine. `threads` of torch, the same everywhere."""
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
         try:
-            with sigterm_kept():
-                import ray
+            import ray
         except ImportError as error:
             raise InputError("--engine ray needs Ray, which is not installed: pip install 'ilrm[ray]'.") from error
         _check_address(os.environ.get("RAY_ADDRESS", ""))
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        with sigterm_kept():
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         self._ray, self._hands = ray, list[RayHand]()
         resources = ray.cluster_resources()
         gpus, cpus = int(resources.get("GPU", 0)) if on_gpu else 0, int(resources.get("CPU", 0))

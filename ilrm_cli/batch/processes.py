@@ -75,7 +75,7 @@ def serve(connection: Connection, environment: dict[str, str]) -> None:
     """The life of such a process; it ends with the one that started it, however that ends."""
     os.environ.update(environment)
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach us too, but it is the batch that ends us
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: None)  # SIG_IGN would be handed on to ffmpeg and other programs we start
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

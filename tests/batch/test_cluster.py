@@ -1,5 +1,10 @@
 """The same batch on a local Ray instance."""
 
+import signal
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from ilrm_cli.batch.cluster import RayCrew
@@ -20,6 +25,22 @@ def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch, addres
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers there"):
         RayCrew(None, 1, on_gpu=False)
+
+
+def test_sigterm_stays_ours(monkeypatch):
+    """Ray puts a handler of its own in place when it starts, which ends the process."""
+
+    def init(**settings: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+
+    nodes, resources = [{"Alive": True}], {"CPU": 1.0}
+    fake = SimpleNamespace(init=init, nodes=lambda: nodes, cluster_resources=lambda: resources)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    before = signal.getsignal(signal.SIGTERM)
+    RayCrew(None, 1, on_gpu=False)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.slow

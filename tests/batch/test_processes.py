@@ -22,6 +22,9 @@ if __name__ == "__main__":
     hand.submit(time.sleep, 60)
     time.sleep(60)
 """
+HANDLERS = """import signal
+for number in (signal.SIGINT, signal.SIGTERM): print(getattr(signal.getsignal(number), "name", "default_int_handler"))
+"""
 
 
 @pytest.fixture
@@ -44,6 +47,11 @@ def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(crew):
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(process, number)
     assert hand.submit(os.getpid).result() == process
+
+
+def test_programs_that_a_hand_starts_can_be_ended(crew):
+    said = crew.poser(0).submit(subprocess.check_output, [sys.executable, "-S", "-c", HANDLERS]).result()
+    assert said.split() == [b"default_int_handler", b"SIG_DFL"]
 
 
 def test_a_process_that_dies_is_lost_with_the_reason(crew):
