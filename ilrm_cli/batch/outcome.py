@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilrm_cli.batch.plan import Job
+from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import atomic_write, check_output
 
 Status = Literal["ok", "skipped", "failed", "crashed"]
@@ -56,8 +57,12 @@ def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
 
 def check_summary(path: Path | None) -> None:
     """Refuse, before the long work begins, a summary that cannot be written."""
-    if path is not None:
+    if path is None:
+        return
+    try:
         check_output(path, overwrite=True)
+    except InputError as error:
+        raise InputError(f"--summary {path}: {error}") from None
 
 
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
