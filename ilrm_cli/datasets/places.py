@@ -19,12 +19,17 @@ def find_posed_folders(root: Path) -> list[Path]:
 
     Raises InputError if there is none.
     """
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
+    check_root(root)
     found = _posed_at_or_below(root)
     if not found:
         raise InputError(f"{root} holds no scene with a COLMAP model or a transforms.json; give another folder.")
     return found
+
+
+def check_root(root: Path) -> None:
+    """Refuse at a glance what is no folder; large ones take long to look through. Raises InputError."""
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
 
 
 def _posed_at_or_below(folder: Path) -> list[Path]:
