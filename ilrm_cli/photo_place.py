@@ -12,7 +12,9 @@ MIN_VIEWS = 2  # one photo has no parallax
 
 
 def check_place(place: Path, poses: Origin = "auto", camera: str | None = None) -> None:
-    """Refuse, by the names of its files alone, a place that `gather` cannot use, or a lens that it has no use for."""
+    """Refuse, by the names of its files alone, a place that `gather` cannot use, or a --camera where the poses bring
+    their own.
+    """
     if not place.is_dir() and not is_video(place):
         raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
     if any(find_poses(place, poses)):
