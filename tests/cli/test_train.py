@@ -53,9 +53,12 @@ def test_a_signal_ends_it_in_order(tmp_path: Path):
     command = [sys.executable, "-m", "ilrm_cli.cli.app", "train", str(tmp_path), *TINY, "--steps", "100000"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TERM": "dumb"})
     log = tmp_path / LOG_FILE
-    while run.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 2):
-        time.sleep(0.01)
-    run.send_signal(signal.SIGTERM)
-    out, _ = run.communicate(timeout=60)
+    try:
+        while run.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 2):
+            time.sleep(0.01)
+        run.send_signal(signal.SIGTERM)
+        out, _ = run.communicate(timeout=60)
+    finally:
+        run.kill()
     assert run.returncode == 0
     assert f"{len(read_log(tmp_path))} of 100000 steps done" in out
