@@ -1,8 +1,6 @@
-"""Plans a forward pass for the memory that is free: in which pieces it is done, or what would fit instead.
+"""Plans a forward pass for the memory that is free: in which pieces it is done, or what would fit instead."""
 
-Where nothing is known about free memory, passes are done in the usual pieces.
-"""
-
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +14,7 @@ from ilrm_cli.model.footprint import Footprint, Workload, footprint
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.views import Views
 
+PLENTY = sys.maxsize  # bytes: where so many are free, pieces are the usual ones
 USABLE = 0.95  # of the free memory: other programs breathe too
 # What is held beyond the tensors: gaps that allocators leave, on CPUs as measured in processes that made several passes
 # of other sizes before, and took up to 0.93 of what is planned, on GPUs as supposed; packed matrices, threads' buffers.
@@ -32,7 +31,6 @@ class Plan:
 
     chunks: Chunks
     footprint: Footprint
-    free_bytes: int | None  # None: not known
     device: str  # its type
 
     @property
@@ -41,15 +39,15 @@ class Plan:
         return _needed(self.footprint, self.device)
 
 
-def plan(load: Workload, free: int | None) -> Plan:
+def plan(load: Workload, free: int) -> Plan:
     """The largest pieces that fit into so many free bytes, weights and images being loaded already.
 
     Raises `InputError` with what would fit where the smallest pieces do not.
     """
     for chunks in _pieces(load):
         held = footprint(load, chunks)
-        if free is None or _needed(held, load.device) <= USABLE * free:
-            return Plan(chunks, held, free, load.device)
+        if _needed(held, load.device) <= USABLE * free:
+            return Plan(chunks, held, load.device)
     raise InputError(_refusal(load, _needed(held, load.device), free))
 
 
@@ -71,8 +69,7 @@ def check_fits(load: Workload) -> None:
     What is loaded until then takes more, so a pass that this lets by may still be refused by `fit_to_memory`.
     """
     free, held = free_bytes(torch.device(load.device)), footprint(load)
-    if free is not None:
-        plan(load, max(0, free - held.weights - held.inputs))
+    plan(load, max(0, free - held.weights - held.inputs))
 
 
 def fits(load: Workload, free: int) -> bool:
@@ -98,9 +95,8 @@ def _pieces(load: Workload) -> Iterator[Chunks]:
         tokens //= 2
 
 
-def _refusal(load: Workload, needed: int, free: int | None) -> str:
+def _refusal(load: Workload, needed: int, free: int) -> str:
     """One sentence: how much is missing, and the most views, or the largest size, that would fit."""
-    assert free is not None, "what is not known is not refused"
     views = _largest(load, free, (replace(load, views=n) for n in range(load.views - 1, load.config.min_views - 1, -1)))
     smaller = _largest(load, free, _smaller(load))
     ways = []

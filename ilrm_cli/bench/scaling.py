@@ -20,7 +20,7 @@ from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
 from ilrm_cli.devices import resolve_device, resolve_precision
 from ilrm_cli.machine_memory import PeakWatch
-from ilrm_cli.memory import plan
+from ilrm_cli.memory import PLENTY, plan
 from ilrm_cli.model.config import PRESETS, IlrmConfig
 from ilrm_cli.model.flops import forward_stages, full_attention_stages, total_flops
 from ilrm_cli.model.footprint import Workload
@@ -71,7 +71,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
     """One layer's pass in the pieces that the planner chooses, as the whole model's."""
     views = noise_views(case.views, case.width, case.height, device)
     load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
-    model.chunks = plan(load, None).chunks
+    model.chunks = plan(load, PLENTY).chunks
     stages = forward_stages(config, case.views, case.height, case.width)
     flops, moved = total_flops(stages), sum(stage.moved for stage in stages) * model.precision.itemsize
     unit = matmul_time_of(flops, model.precision, device)
@@ -116,7 +116,7 @@ def part_rate(config: IlrmConfig, measured: Sequence[Measured], part: PartName) 
 
 
 def _needed(load: Workload) -> int:
-    return plan(load, None).needed_bytes
+    return plan(load, PLENTY).needed_bytes
 
 
 def _rows(measured: Measured, study: Study) -> tuple[BenchRow, BenchRow]:
