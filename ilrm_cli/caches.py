@@ -40,8 +40,10 @@ def keep_compiled_layers() -> None:
     It notices by itself when sources, versions or instructions change. A TORCHINDUCTOR_CACHE_DIR that the user has set
     stays.
     """
+    if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
+        return
     folder = cache_dir() / "inductor"
     with contextlib.suppress(OSError):  # then it uses a temporary folder
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
-            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)

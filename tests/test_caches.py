@@ -20,8 +20,10 @@ def test_compiled_layers_are_kept_in_our_folder_or_where_the_user_wants(tmp_path
     keep_compiled_layers()
     assert os.environ[NAME] == str(tmp_path / "ours" / "inductor")
     monkeypatch.setenv(NAME, "elsewhere")
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "unused"))
     keep_compiled_layers()
     assert os.environ[NAME] == "elsewhere"
+    assert not (tmp_path / "unused").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
