@@ -41,7 +41,7 @@ Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the model first, seconds each time: for many scenes. On a CPU a pass is 5% faster.",
+        help="Compile the model first, which takes seconds to half a minute; worth it for many scenes.",
     ),
 ]
 SceneFrame = Annotated[

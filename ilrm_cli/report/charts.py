@@ -13,7 +13,7 @@ SCALE_DB = (10.0, 35.0)  # ends of the scale of scores; what lies beyond is draw
 STAGE_NAMES = {
     "poses": "Photos and poses",
     "load": "Loading",
-    "compile": "Compiling, once",
+    "compile": "Compiling",
     "scale": "Trying scales",
     "inference": "Prediction",
     "trace": "Tracing",

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from ilrm_cli.errors import InputError
+from ilrm_cli.model.compiled import compile_layers
+from tests.model.tiny import published, random_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,9 +22,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def passes(precision: str, cache: Path, compiler: str | None = None) -> str:
+def passes(precision: str, cache: Path, **chosen: str) -> str:
     known = {name: value for name, value in os.environ.items() if not name.startswith("TORCHINDUCTOR")}
-    chosen = {} if compiler is None else {"CXX": compiler}
     command = [sys.executable, "-m", "tests.model.compiled_pass", precision]
     environment = known | {"ILRM_CACHE": str(cache)} | chosen
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
@@ -39,8 +43,27 @@ def test_scenes_of_all_sizes_in_all_pieces(precision, tolerance, cache):
 
 
 @pytest.mark.slow
-def test_without_a_compiler_it_is_refused_in_one_sentence(tmp_path):
-    said = passes("fp32", tmp_path, compiler=str(tmp_path / "none"))
-    assert said.startswith("--compile: PyTorch's compiler, which needs a C++ compiler and Python's headers")
-    assert said.endswith("do without --compile.")
+@pytest.mark.parametrize("missing", ["CXX", "TORCHINDUCTOR_CACHE_DIR"])
+def test_without_a_compiler_or_a_folder_it_is_refused_in_one_sentence(tmp_path, missing):
+    (tmp_path / "file").touch()
+    said = passes("fp32", tmp_path, **{missing: str(tmp_path / "file" / "none")})
+    assert said.startswith("PyTorch's compiler, which needs a C++ compiler and Python's headers, does not work here (")
+    assert said.endswith("make the scene without --compile.")
     assert "\n" not in said
+
+
+def test_pythons_it_does_not_know_are_told_of_and_memory_that_runs_out_is_left_to_others(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # remembered, whatever it is after the test
+
+    def failing_with(error: Exception) -> None:
+        def compile_nothing(*_, **__):
+            raise error
+
+        monkeypatch.setattr(torch, "compile", compile_nothing)
+
+    failing_with(RuntimeError("torch.compile is not supported on Python 9.9+"))
+    with pytest.raises(InputError, match=r"does not work here \(torch.compile is not supported on Python 9.9\+\); "):
+        compile_layers(random_model(published("dl3dv")))
+    failing_with(torch.OutOfMemoryError("all 4 GB are taken"))
+    with pytest.raises(torch.OutOfMemoryError):
+        compile_layers(random_model(published("dl3dv")))
