@@ -14,13 +14,19 @@ UNEXPLAINED = (
     "version."
 )
 
+COMPILED = "its layers were compiled (--compile), and another C++ compiler may change the last bits."
 ROUNDING = 1e-5  # of poses, in radians and over their extent: recorded ones went through the frame of the inputs
 
 
 def causes(recorded: SceneRecord, made: SceneRecord) -> tuple[str, ...]:
-    """One clause for each difference, what comes first in the work first; UNEXPLAINED where there is none."""
+    """One clause for each difference, what comes first in the work first; then what no record tells.
+
+    That is the C++ compiler of COMPILED layers and, where nothing differs, UNEXPLAINED.
+    """
     parts = (_photos, _poses, _parts_played, _software, _machine)
-    return tuple(clause for part in parts for clause in part(recorded, made)) or (UNEXPLAINED,)
+    known = tuple(clause for part in parts for clause in part(recorded, made))
+    compiled = (COMPILED,) if recorded.settings.get("compile") else ()
+    return (*known, *compiled, *(() if known else (UNEXPLAINED,)))
 
 
 def _photos(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:

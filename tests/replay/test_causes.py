@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ilrm_cli.io.scene import RecordedView, SceneRecord
-from ilrm_cli.replay.causes import UNEXPLAINED, causes
+from ilrm_cli.replay.causes import COMPILED, UNEXPLAINED, causes
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import LeftOut
 
@@ -34,6 +34,13 @@ RECORD = SceneRecord(
 
 def test_nothing_that_is_recorded_differs():
     assert causes(RECORD, RECORD) == (UNEXPLAINED,)
+
+
+def test_no_record_tells_what_compiled_the_layers():
+    compiled = replace(RECORD, settings={"compile": True})
+    assert causes(compiled, compiled) == (COMPILED, UNEXPLAINED)
+    assert causes(compiled, replace(compiled, ilrm="99"))[1:] == (COMPILED,)
+    assert causes(replace(RECORD, settings={"compile": False}), RECORD) == (UNEXPLAINED,)
 
 
 @pytest.mark.parametrize(
