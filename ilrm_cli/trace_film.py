@@ -15,9 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ilrm_cli.io.atomic import check_output, replacing
 from ilrm_cli.io.video import write_video
-from ilrm_cli.io.video_output import ENCODED
+from ilrm_cli.io.video_output import ENCODED, is_strip
 from ilrm_cli.trace import Picture, Reading, Trace
-from ilrm_cli.trace_output import is_strip
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: a second

@@ -35,7 +35,7 @@ FLOORS = (
     },
     {"cameras", "gaussians", "views", "trials"},
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
-    {"photo_place", "scene_place", "trace_output"},
+    {"photo_place", "scene_place"},
     {"evaluation_plan"},
     {"photo_set", "photo_views", "shown_scene", "memory"},
     {"posed_files"},

@@ -125,9 +125,9 @@ def reconstruct(
 
 def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
     """Refuse what cannot be written, before seconds go by with imports."""
+    from ilrm_cli.io.video_output import check_trace_output
     from ilrm_cli.report.kinds import check_reports
     from ilrm_cli.scene_place import check_scene_output
-    from ilrm_cli.trace_output import check_trace_output
 
     check_scene_output(output, overwrite)
     check_reports(reports, output, overwrite)

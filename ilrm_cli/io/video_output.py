@@ -1,4 +1,7 @@
-"""Where a video can be put, as far as names of files tell; nothing heavy is imported. See `io.video` for the kinds."""
+"""Where a video or a trace can be put, as far as names of files tell; nothing heavy is imported.
+
+See `io.video` and `trace_film` for the kinds.
+"""
 
 import re
 from pathlib import Path
@@ -32,6 +35,23 @@ def check_video_output(path: Path, overwrite: bool) -> None:
         check_output(frame_path(path, 0), overwrite)
     for there in _frames_at(path):
         refuse_existing(there, overwrite)
+
+
+def check_trace_output(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` where no trace can be put at `path`."""
+    if path.name.startswith("-"):  # the option's own value was left out
+        raise InputError(f"--trace {path} is no place for a trace; name a .mp4, .gif, .webp, .png or a folder.")
+    if path.suffix and not is_strip(path) and path.suffix.lower() not in ENCODED:
+        raise InputError(f"--trace {path}: use .mp4, .gif, .webp, .png (one strip) or no suffix (a folder).")
+    if is_strip(path):
+        check_output(path, overwrite)
+    else:
+        check_video_output(path, overwrite)
+
+
+def is_strip(path: Path) -> bool:
+    """Whether the trace becomes one picture."""
+    return path.suffix.lower() == ".png"
 
 
 def frame_path(path: Path, index: int) -> Path:

@@ -1,11 +1,11 @@
-"""Where no video can be put."""
+"""Where no video and no trace can be put."""
 
 from pathlib import Path
 
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.video_output import check_video_output
+from ilrm_cli.io.video_output import check_trace_output, check_video_output
 
 
 def test_outputs_that_cannot_be(tmp_path: Path) -> None:
@@ -19,3 +19,16 @@ def test_outputs_that_cannot_be(tmp_path: Path) -> None:
         check_video_output(tmp_path / "b.mp4", overwrite=True)
     with pytest.raises(InputError, match="is a file"):
         check_video_output(tmp_path / "c", overwrite=True)
+
+
+def test_outputs_that_cannot_be_of_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "there.png").write_bytes(b"x")
+    for name, reason in (
+        ("trace.avi", r"one strip\) or no suffix"),
+        ("--confidence", "is no place for a trace"),  # the option's value was forgotten
+        ("there.png", "exists"),
+        ("no/trace.mp4", "does not exist"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            check_trace_output(tmp_path / name, overwrite=False)
+    check_trace_output(tmp_path / "there.png", overwrite=True)
