@@ -10,21 +10,21 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli import baselines
-from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.devices import Device, Precision, resolve_device
 from ilrm_cli.errors import InputError
 from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.loading import ready_model
 from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.machine_memory import peak_memory_gb
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
-from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.protocols import SceneRef, Split, open_scene
-from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.render.rasterize import render, renderer_for
 from ilrm_cli.trials import (
     MEAN_COLOR,
     NEAREST_PHOTO,
@@ -65,15 +65,17 @@ class Evaluation:
 
 def start(settings: Settings, report: Report = ignore) -> Evaluation:
     """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
-    device = resolve_device(settings.device)
-    loaded = load_model(settings.model)
-    loaded.model.to(device).precision = resolve_precision(settings.precision, device)
-    if settings.compile:
-        compile_layers(loaded.model, report)
-    renderer = renderer_for(device)
-    prepare(renderer, gradients=settings.refine > 0, report=report)
-    missing = why_no_lpips()
-    return Evaluation(loaded, device, renderer, None if missing else load_lpips(device), missing)
+    device, missing = resolve_device(settings.device), why_no_lpips()
+    loaded = ready_model(
+        settings.model,
+        settings.device,
+        settings.precision,
+        compiled=settings.compile,
+        gradients=settings.refine > 0,
+        sweeps=settings.baselines,
+        report=report,
+    )
+    return Evaluation(loaded, device, renderer_for(device), None if missing else load_lpips(device), missing)
 
 
 def evaluate(

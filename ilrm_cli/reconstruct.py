@@ -1,6 +1,5 @@
 """The main job: a folder of photos becomes 3D Gaussians, with what is known about how good they are."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,15 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.confidence import support
-from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.devices import Device, Precision, resolve_device
 from ilrm_cli.frames import Frame
 from ilrm_cli.gather import gather
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.loading import ready_model
+from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.model.lens import shipped_lens
-from ilrm_cli.model.matching import prepare_sweep
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.photo_place import Origin, check_place, check_views
 from ilrm_cli.prediction import Score, predict, refined, score_of
@@ -27,7 +25,7 @@ from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.prune import Pruning, prune
 from ilrm_cli.refine import Refinement
-from ilrm_cli.render.rasterize import prepare, renderer_for
+from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
 from ilrm_cli.selection import Selection, select_photos
 from ilrm_cli.similarity import Similarity
@@ -123,23 +121,16 @@ def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> C
 
 
 def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = None) -> LoadedModel:
-    """The model on its device and in its precision, and all kernels compiled: once for any number of scenes.
-
-    `watch` is told how long it took to "load" and, where anything was not compiled yet, to "compile".
-    """
-    start, device = time.perf_counter(), resolve_device(settings.device)
-    loaded = load_model(settings.model)
-    loaded.model.to(device).precision = resolve_precision(settings.precision, device)
-    at_hand = time.perf_counter()
-    compiled = prepare(renderer_for(device), gradients=settings.refine > 0, report=report)
-    if settings.compile:
-        compile_layers(loaded.model, report)
-    if loaded.model.config.matching is not None:
-        compiled = prepare_sweep(device, report) or compiled
-    if watch is not None:
-        watch.add("load", at_hand - start)
-        watch.add("compile" if compiled or settings.compile else "load", time.perf_counter() - at_hand)
-    return loaded
+    """The model, ready for any number of scenes; see `ready_model`, also for what `watch` is told."""
+    return ready_model(
+        settings.model,
+        settings.device,
+        settings.precision,
+        compiled=settings.compile,
+        gradients=settings.refine > 0,
+        report=report,
+        watch=watch,
+    )
 
 
 def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstruction:

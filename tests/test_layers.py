@@ -37,7 +37,7 @@ FLOORS = (
     {"io", "formats", "pose", "model", "render", "synth", "viewer"},
     {"photo_place", "scene_place"},
     {"evaluation_plan"},
-    {"photo_set", "photo_views", "shown_scene", "memory"},
+    {"photo_set", "photo_views", "shown_scene", "memory", "loading"},
     {"posed_files"},
     {
         "gather",
@@ -52,10 +52,10 @@ FLOORS = (
         "fingerprint",
     },
     {"prune", "preparation", "datasets", "posing", "sharing"},
-    {"train", "baselines", "protocols", "selection", "scale_search", "prediction", "foresight"},
+    {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
     {"trace"},
     {"trace_film", "reconstruct"},
-    {"export", "verdict", "evaluate", "scoreboard"},
+    {"export", "verdict", "evaluate", "scoreboard", "foresight"},
     {"batch", "bench", "report", "replay"},
     {"cli"},
 )

@@ -1,0 +1,43 @@
+"""A model made ready for any number of scenes: loaded, on its device, and with all that they need compiled."""
+
+import time
+
+from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.model.checkpoint import LoadedModel, load_model
+from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.model.matching import prepare_sweep
+from ilrm_cli.progress import Report, ignore
+from ilrm_cli.render.rasterize import prepare, renderer_for
+from ilrm_cli.stopwatch import Stopwatch
+
+
+def ready_model(
+    model: str,
+    device: Device,
+    precision: Precision,
+    *,
+    compiled: bool,
+    gradients: bool,
+    sweeps: bool = False,
+    report: Report = ignore,
+    watch: Stopwatch | None = None,
+) -> LoadedModel:
+    """The model of that name or file, whose layers are `compiled` on request, and the kernels of the work around it.
+
+    These are the renderer's, with `gradients` where scenes are refined, and the plane sweep's, where the model or, by
+    `sweeps`, something beside it sweeps. `watch` is told how long it took to "load" and, where anything was not
+    compiled yet, to "compile". Raises InputError for a model or device that cannot be used.
+    """
+    start, place = time.perf_counter(), resolve_device(device)
+    loaded = load_model(model)
+    loaded.model.to(place).precision = resolve_precision(precision, place)
+    at_hand = time.perf_counter()
+    compiling = prepare(renderer_for(place), gradients=gradients, report=report)
+    if compiled:
+        compile_layers(loaded.model, report)
+    if sweeps or loaded.model.config.matching is not None:
+        compiling = prepare_sweep(place, report) or compiling
+    if watch is not None:
+        watch.add("load", at_hand - start)
+        watch.add("compile" if compiling or compiled else "load", time.perf_counter() - at_hand)
+    return loaded
