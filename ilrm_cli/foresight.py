@@ -1,9 +1,10 @@
 """What can be said of a pass before the long work begins: from the settings, and the headers of photos."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.devices import resolve_device, resolve_precision
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.photo_header import photo_size
@@ -14,42 +15,57 @@ from ilrm_cli.model.flops import forward_stages, total_flops
 from ilrm_cli.model.footprint import Workload
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.preparation import DEFAULT_VIEWS, default_views
+from ilrm_cli.reconstruct import Settings
+from ilrm_cli.selection import most_auto_views
 
 USUAL_SHAPE = (4, 3)  # width to height, where no photo tells it
 LONG_FLOPS = 5e12  # of a pass: the better part of a minute for two cores of a CPU, at some 0.1 TFLOP/s
-HEADERS_READ = MANY_PHOTOS = 100  # of photos, at most: the shape of most is asked for
 
 
-def foreseen(
-    photos: Path, model: str, views: int | None, long_side_px: int | None, device: Device, precision: Precision
-) -> tuple[str, ...]:
+def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
     """A sentence if the pass will be long for a CPU, beside what usual ones take.
 
-    Raises InputError if `views` are given and the pass of so many cannot fit into memory, whatever is found of poses.
-    Nothing is known beforehand of checkpoints that do not tell their configuration.
+    The commonest shape of the photos is taken for that of the views and, where their number is left to us, the fewest
+    that are taken once poses are found for all, so that short passes are never called long.
+
+    Raises InputError if `settings.views` cannot fit into memory, whatever is found of poses: not even in the shape with
+    the fewest pixels, for the views get the commonest shape among those that are chosen. Nothing is known beforehand of
+    checkpoints that do not tell their configuration.
     """
-    config = config_beside(model)
+    config = config_beside(settings.model)
     if config is None:
         return ()
-    place = resolve_device(device)
     sizes = _sizes(photos)
-    side = long_side_px or config.long_side_px
-    width, height = common_size_of(sizes or [USUAL_SHAPE], side, config.size_multiple)
-    if views is not None and sizes:
-        check_fits(Workload(config, views, height, width, resolve_precision(precision, place), place.type))
-    count = views or default_views(config, len(sizes) or MANY_PHOTOS)
-    flops = _flops(config, count, width, height)
-    if place.type != "cpu" or flops < LONG_FLOPS:
+    if settings.views is not None and sizes:
+        check_fits(_least_workload(config, settings, settings.views, sizes))
+    width, height = _model_size(config, settings, sizes or [USUAL_SHAPE])
+    offered = len(sizes) or settings.max_frames
+    views = settings.views or default_views(config, offered)
+    flops = _flops(config, views, width, height)
+    if resolve_device(settings.device).type != "cpu" or flops < LONG_FLOPS:
         return ()
     usual = config_beside("default")
     assert usual is not None, "it ships with its configuration"
     usual_size = common_size_of([USUAL_SHAPE], usual.long_side_px, usual.size_multiple)
     times = flops / _flops(usual, DEFAULT_VIEWS, *usual_size)
+    least = "at least " if settings.views is None and most_auto_views(config, offered) > views else ""
     return (
-        f"a pass over {count} views of {width}x{height} px has {times:.0f} times the operations of the default model "
-        f"with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about so many times longer; "
-        "fewer --views or a smaller --size take less.",
+        f"a pass over {least}{views} views of {width}x{height} px has {least}{times:.0f} times the operations of the "
+        f"default model with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about so many "
+        "times longer; fewer --views or a smaller --size take less.",
     )
+
+
+def _least_workload(config: IlrmConfig, settings: Settings, views: int, sizes: Sequence[tuple[int, int]]) -> Workload:
+    """Of so many views in the shape with the fewest pixels that any of the photos has."""
+    place = resolve_device(settings.device)
+    width, height = min({_model_size(config, settings, [size]) for size in set(sizes)}, key=math.prod)
+    return Workload(config, views, height, width, resolve_precision(settings.precision, place), place.type)
+
+
+def _model_size(config: IlrmConfig, settings: Settings, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """(width, height) in px of views of such photos, as the model sees them."""
+    return common_size_of(sizes, settings.long_side_px or config.long_side_px, config.size_multiple)
 
 
 def _flops(config: IlrmConfig, views: int, width: int, height: int) -> float:
@@ -57,9 +73,9 @@ def _flops(config: IlrmConfig, views: int, width: int, height: int) -> float:
 
 
 def _sizes(place: Path) -> Sequence[tuple[int, int]]:
-    """(width, height) of photos in a folder, as far as their headers tell; nothing of videos."""
+    """(width, height) of all photos in a folder whose headers tell it; nothing of videos."""
     sizes = []
-    for path in find_photos(photo_folder(place))[:HEADERS_READ] if place.is_dir() else ():
+    for path in find_photos(photo_folder(place)) if place.is_dir() else ():
         try:
             sizes.append(photo_size(path))
         except InputError:  # left out, with its reason, by those who read it

@@ -65,15 +65,19 @@ def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
     """How many inputs when the user does not say.
 
     `default_views`, and one more at a time as long as the middle photo is more than CLOSE_DEG away from its nearest
-    input, up to what the model was trained for and MOST_AUTO, while SPARE_SHARE of the photos stay held out.
+    input, up to `most_auto_views`.
     """
     poses = np.stack([photo.world_from_cam for photo in capture.photos])
     distance = distance_to_scene(poses[:, :3, 3], [photo.points for photo in capture.photos])
-    count = default_views(config, len(poses))
-    most = min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * len(poses)))
+    count, most = default_views(config, len(poses)), most_auto_views(config, len(poses))
     while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), distance) > CLOSE_DEG:
         count += 1
     return count
+
+
+def most_auto_views(config: IlrmConfig, photos: int) -> int:
+    """What the model was trained for, up to MOST_AUTO, while SPARE_SHARE of the photos stay held out."""
+    return min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * photos))
 
 
 def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int], distance: float) -> float:

@@ -8,6 +8,7 @@ from PIL import Image
 from ilrm_cli import foresight, memory
 from ilrm_cli.errors import InputError
 from ilrm_cli.foresight import foreseen
+from ilrm_cli.reconstruct import Settings
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def photos(tmp_path):
 
 
 def said(photos, views, size, model="default"):
-    return foreseen(photos, model, views, size, "cpu", "fp32")
+    return foreseen(photos, Settings(views=views, long_side_px=size, model=model, device="cpu", precision="fp32"))
 
 
 def test_usual_passes_are_not_announced(photos):
@@ -30,13 +31,22 @@ def test_a_long_pass_is_compared_with_usual_ones(photos):
     (sentence,) = said(photos, 12, 1024)
     assert sentence.startswith("a pass over 12 views of 1024x576 px has ")
     assert "the default model with 8 views of 256x192 px" in sentence
-    (fewer,) = said(photos, None, 1024)
-    assert fewer.startswith("a pass over 8 views")
+    (fewer,) = said(photos, 8, 1024)
     assert 1.5 < times(sentence) / times(fewer) < 2.25  # between linear and quadratic in views
 
 
+def test_of_views_that_are_left_to_us_the_fewest_are_told(photos):
+    (fewest,) = said(photos, None, 1024)
+    assert fewest.startswith("a pass over at least 8 views of 1024x576 px has at least ")
+    assert times(fewest) == times(*said(photos, 8, 1024))
+    for number in (9, 10, 11):
+        (photos / f"{number}.jpg").unlink()
+    (eight,) = said(photos, None, 1024)  # of nine photos, one held out
+    assert eight.startswith("a pass over 8 views")
+
+
 def times(sentence: str) -> int:
-    found = re.search(r"has (\d+) times", sentence)
+    found = re.search(r"has (?:at least )?(\d+) times", sentence)
     assert found
     return int(found[1])
 
@@ -49,6 +59,17 @@ def test_the_shape_of_a_video_is_assumed(tmp_path):
 def test_nothing_is_known_of_checkpoints_of_other_formats(photos, tmp_path):
     (tmp_path / "w.ckpt").write_bytes(b"x")
     assert said(photos, 12, 1024, str(tmp_path / "w.ckpt")) == ()
+
+
+def test_photos_of_rarer_shapes_may_be_the_ones_that_fit(photos, monkeypatch):
+    """The views get the commonest shape among those that are chosen, which may all be such."""
+    asked = []
+    monkeypatch.setattr(foresight, "check_fits", asked.append)
+    for name in ("y", "z"):
+        Image.new("RGB", (36, 90)).save(photos / f"{name}.jpg")
+    (sentence,) = said(photos, 12, 1024)
+    assert "12 views of 1024x576 px" in sentence
+    assert [(load.views, load.width, load.height) for load in asked] == [(12, 408, 1024)]
 
 
 def test_what_cannot_fit_is_refused_where_the_views_are_known(photos, monkeypatch):

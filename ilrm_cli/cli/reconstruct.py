@@ -104,17 +104,19 @@ def reconstruct(
             fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
             auto_scale=auto_scale, confidence=confidence, prune=prune,
         )  # fmt: skip
-        shown.warn(foreseen(photos, model, views, size, device, precision))
+        foretold = foreseen(photos, settings)
+        shown.warn(foretold)
         with shown.progress() as report:
             inputs = inputs_sha256(photos, camera)
             pictures = pictures_for(trace) if trace else 0
             result = stage.reconstruct(photos, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
-            summary = summarize(result, written, output, time.perf_counter() - process_start, before)
+            summary = summarize(result, written, output, time.perf_counter() - process_start, before, foretold)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
                 write_reports(report_of(result, settings, written.record, summary, photos, report), reports)
+        shown.warn(tuple(summary["warnings"][len(foretold) :]))
         show(shown, summary, result)
         for path in reports or ():
             shown.say(f"Report: {path}")
@@ -150,7 +152,6 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
     from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
 
-    shown.warn(tuple(summary["warnings"]))
     show_times(shown, summary["timings_s"])
     if traced := summary["trace"]:
         shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))

@@ -1,6 +1,6 @@
 """The result of `ilrm reconstruct` as JSON values: what `--json` prints and every report holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,28 @@ BEFORE = ("start", "imports")  # until the command runs, and until it has import
 STAGES = (
     "poses", "load", "compile", "scale", "inference", "trace", "refine", "confidence", "score", "export",
 )  # fmt: skip
+AFTER_INFERENCE = STAGES.index("inference") + 1
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that does not
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
 def summarize(
-    result: Reconstruction, written: Exported, output: Path, total_s: float, before: Mapping[str, float] | None = None
+    result: Reconstruction,
+    written: Exported,
+    output: Path,
+    total_s: float,
+    before: Mapping[str, float] | None = None,
+    foretold: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The result as JSON values. `total_s` is the time since the process or call began, `before` its first parts."""
+    """The result as JSON values. `total_s` is the time since the process or call began, `before` its first parts.
+
+    `foretold` are warnings that were given before there was a result; they come first.
+    """
     timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
-    timings |= {key: result.timings_s.get(key, 0.0) for key in (*STAGES[:5], *ATTENTIONS, *STAGES[5:])}
+    timings |= {
+        key: result.timings_s.get(key, 0.0)
+        for key in (*STAGES[:AFTER_INFERENCE], *ATTENTIONS, *STAGES[AFTER_INFERENCE:])
+    }
     refined = result.refinement
     return {
         "command": "reconstruct",
@@ -61,7 +73,7 @@ def summarize(
         "confidence": _confidence(result),
         "pruned": asdict(result.pruning) if result.pruning else None,
         "trace": result.traced,
-        "warnings": [*result.warnings, *written.warnings],
+        "warnings": [*foretold, *result.warnings, *written.warnings],
     }
 
 

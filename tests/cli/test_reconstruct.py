@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from ilrm_cli import foresight
 from ilrm_cli.cli.app import app
 from ilrm_cli.formats.ply import decode_ply
 from ilrm_cli.io.record_place import record_path
@@ -133,15 +134,22 @@ def test_confidence_is_written_and_floaters_go_where_photos_agree(tmp_path):
     assert read_record(tmp_path / "s.json").pruning == pruned
 
 
-def test_streams_are_kept_apart(tmp_path, capfd):
-    """A real process that is --quiet is silent; with --json stdout is one object, and progress goes to stderr."""
+def test_streams_are_kept_apart(tmp_path, capfd, monkeypatch):
+    """A real process that is --quiet is silent; with --json stdout is one object, and progress goes to stderr.
+
+    Warnings are in both, once, also those that are given before the work begins.
+    """
     command = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "3", "--size", "64")
     quiet = ilrm_process(*command, "-q")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    monkeypatch.setattr(foresight, "LONG_FLOPS", 0.0)
     app([*map(str, command), "-w", "--json"], standalone_mode=False)
     out, err = capfd.readouterr()  # what compiled libraries write too
-    assert json.loads(out)["status"] == "ok"
+    result = json.loads(out)
+    assert result["status"] == "ok"
     assert "layer 1 of" in err
+    assert result["warnings"][0].startswith("a pass over 3 views of ")
+    assert err.count("a pass over 3 views of ") == 1
 
 
 def test_all_photos_as_inputs_leaves_nothing_to_score(tmp_path):

@@ -25,6 +25,10 @@ def test_it_holds_all_that_json_prints_and_more(report):
     assert len(content["ply_sha256"]) == 64
 
 
+def test_what_was_foretold_comes_first_of_the_warnings(report):
+    assert json.loads(encode_json(report))["warnings"][:2] == ["it will be long.", "a photo is cut short."]
+
+
 def test_what_is_not_finite_is_null(report):
     assert report.summary["held_out"]["psnr"] == float("inf")
     text = encode_json(report).decode()
