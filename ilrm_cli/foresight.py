@@ -51,8 +51,8 @@ def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
     least = "at least " if settings.views is None and most_auto_views(config, offered) > views else ""
     return (
         f"a pass over {least}{views} views of {width}x{height} px has {least}{times:.0f} times the operations of the "
-        f"default model with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about that many "
-        "times longer; fewer --views or a smaller --size take less.",
+        f"default model with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about that "
+        "many times longer; fewer --views or a smaller --size take less.",
     )
 
 
