@@ -16,7 +16,8 @@ def check_place(place: Path, poses: Origin = "auto", camera: str | None = None) 
     their own.
     """
     if not place.is_dir() and not is_video(place):
-        raise InputError(f"{place} is not a folder; give the folder that holds the photos, or a video.")
+        what = "is not a folder" if place.exists() else "does not exist"
+        raise InputError(f"{place} {what}; give the folder that holds the photos, or a video.")
     if any(find_poses(place, poses)):
         if camera is not None:
             raise InputError(f"{place} has poses with their own cameras, so --camera does not apply; add --poses sfm.")

@@ -146,7 +146,7 @@ def test_poses_can_be_forced(tmp_path):
 
 
 def test_missing_folder_no_photos_one_photo(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder"):
+    with pytest.raises(InputError, match="nowhere does not exist"):
         gather(tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds no photo"):
         gather(tmp_path)

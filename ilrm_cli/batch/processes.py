@@ -8,14 +8,17 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.machine_memory import SHARERS
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # Windows does not
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads as they are
 
 
@@ -49,7 +52,8 @@ class LocalHand:
     def __init__(self, environment: dict[str, str]):
         self._connection, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
-        self._process.start()
+        with _signals_held():  # also in the process: they would end it while it imports, with a traceback
+            self._process.start()
         theirs.close()  # so that reading ends when the process does
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="hand")
 
@@ -74,8 +78,10 @@ class LocalHand:
 def serve(connection: Connection, environment: dict[str, str]) -> None:
     """The life of such a process; it ends with the one that started it, however that ends."""
     os.environ.update(environment)
-    for number in (signal.SIGINT, signal.SIGTERM):  # they reach us too, but it is the batch that ends us
+    for number in SIGNALS:  # they reach us too, but it is the batch that ends us
         signal.signal(number, lambda *_: None)  # SIG_IGN would be handed on to ffmpeg and other programs we start
+    if HOLDS_SIGNALS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
@@ -83,6 +89,19 @@ def serve(connection: Connection, environment: dict[str, str]) -> None:
         except EOFError:
             return
         connection.send(function(*arguments))
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Those that come within wait: here until its end, in processes that are started until they take them."""
+    if not HOLDS_SIGNALS:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

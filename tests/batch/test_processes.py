@@ -1,5 +1,6 @@
 """Processes that work for a batch, and how they end."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from ilrm_cli.batch.crew import HandLost
-from ilrm_cli.batch.processes import LocalCrew
+from ilrm_cli.batch.processes import HOLDS_SIGNALS, SIGNALS, LocalCrew
 from ilrm_cli.pose.lenses import pinhole
 
 PARENT = """
@@ -47,6 +48,16 @@ def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(crew):
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(process, number)
     assert hand.submit(os.getpid).result() == process
+
+
+@pytest.mark.skipif(not HOLDS_SIGNALS, reason="this system cannot hold signals")
+def test_signals_to_a_hand_that_is_still_starting_do_not_end_it(crew):
+    hand = crew.poser(0)
+    starting = multiprocessing.active_children()
+    for process in starting:
+        for number in SIGNALS:
+            os.kill(process.pid, number)
+    assert hand.submit(os.getpid).result() in [process.pid for process in starting]
 
 
 def test_programs_that_a_hand_starts_can_be_ended(crew):

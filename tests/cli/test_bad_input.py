@@ -31,13 +31,13 @@ def noise_photo(path: Path, seed: int = 0, cell_px: int = 20) -> None:
 
 def test_missing_folder(tmp_path):
     sentence = refused(tmp_path, "reconstruct", tmp_path / "absent", "-o", tmp_path / "s.ply")
-    assert "absent is not a folder" in sentence
+    assert "absent does not exist" in sentence
     for_people = ilrm("reconstruct", tmp_path / "absent", "-o", tmp_path / "s.ply")
     assert (for_people.status, for_people.out, for_people.sentence) == (1, "", sentence)
 
 
 def test_names_that_look_like_markup(tmp_path):
-    assert "[/red] is not a folder" in refused(tmp_path, "reconstruct", tmp_path / "[/red]", "-o", tmp_path / "s.ply")
+    assert "[/red] does not exist" in refused(tmp_path, "reconstruct", tmp_path / "[/red]", "-o", tmp_path / "s.ply")
 
 
 def test_no_photos(tmp_path):
