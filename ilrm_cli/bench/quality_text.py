@@ -38,9 +38,9 @@ def losses() -> str:
 
 These figures are not of this run: they were found on {MEASURED_ON}, as `ilrm bench quality` finds them on the sample
 scene, on {len(SCENES)} photographed scenes ({", ".join(SCENES)}) with {VIEWS} views of each, by the default model
-of then, with heads of 32 channels and weights that were not trained for any of it. PSNR on held-out photos against exact
-attention, and the largest move of a mean of a Gaussian in the scene's distance (the groups' range is over all three
-kinds):
+of then, with heads of 32 channels and weights that were not trained for any of it. PSNR on held-out photos against
+exact attention, and the largest move of a mean of a Gaussian in the scene's distance (the groups' range is over all
+three kinds):
 
 {table(columns, rows)}
 
