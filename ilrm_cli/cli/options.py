@@ -41,7 +41,7 @@ Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the model first, which takes seconds to half a minute; worth it for many scenes.",
+        help="Compile the model first, half a minute the first time; on a CPU it hardly pays.",
     ),
 ]
 SceneFrame = Annotated[

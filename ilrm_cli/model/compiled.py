@@ -6,10 +6,9 @@ it is compiled once for all layers, chunks and scenes. Neither CUDA graphs (mode
 chosen by trial ("max-autotune") are used: graphs keep memory that the planner knows nothing of and copy what goes into
 them; another choice gives other bits, and a scene could not be made again.
 
-Measured (`ilrm bench compiled`, 2 busy cores with AVX2, float32, 8 views of 256 px): passes of a default model
-with heads of 32 channels take 0.94 of their time, of the full-size one 0.95. Compiling takes half a minute once and,
-with kept code, ten seconds in every process after: batches of many scenes gain, one scene does not. Not measured on
-GPUs.
+Measured (`ilrm bench compiled`, 2 quiet cores with AVX2, float32, 8 views of 256 px): a pass of the default model takes
+0.96 of its time, one of the full-size model 1.02. Compiling takes 20 to 35 s once and, with kept code, about ten
+seconds in every process after: on such a CPU it hardly pays. Not measured on GPUs.
 """
 
 import torch
