@@ -1,4 +1,7 @@
-"""One function over many items in a few threads; image libraries release the GIL, so threads are enough."""
+"""One function over many items in a few threads; image libraries release the GIL, so threads are enough.
+
+Also how many cores there are for work that uses them all.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +14,11 @@ MAX_THREADS = 8  # each may hold one decoded photo: what bounds the memory of ev
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may run on, as far as the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_threads(

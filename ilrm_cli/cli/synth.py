@@ -39,7 +39,6 @@ def synth(
 ) -> None:
     """Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read."""
     with face("synth", as_json, quiet) as shown:
-        import os
         from dataclasses import asdict
 
         from ilrm_cli.progress import Step
@@ -50,8 +49,9 @@ def synth(
 
         from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, write_collection
         from ilrm_cli.synth.photography import Photometry, PoseNoise
+        from ilrm_cli.threads import usable_cores
 
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = usable_cores()
         photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))
         shaken = PoseNoise(pose_noise, pose_noise * POSITION_NOISE) if pose_noise > 0 else None
         order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads, photometry, shaken)

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ilrm_cli.threads import usable_cores
 from ilrm_cli.train.stream import ALL, Share
 
 
@@ -44,8 +45,7 @@ class Group:
 
 def cores_of_process() -> int:
     """CPU cores for each process of this machine's share of the run; `torchrun` leaves torch itself but one thread."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 @contextmanager
