@@ -1,1 +1,1 @@
-"""Many folders of photos become as many scenes: planned, worked on by several processes, and told about."""
+"""Batch reconstruction: many photo folders become scenes, with planning, several worker processes and a summary."""

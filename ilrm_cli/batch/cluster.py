@@ -1,7 +1,7 @@
-"""Hands that are actors of a Ray cluster, whose machines see the same files under the same paths.
+"""Workers that are actors of a Ray cluster, whose machines see the same files under the same paths.
 
-The cluster is the one that RAY_ADDRESS names or that runs on this machine; without one, an instance of this machine
-is started for the time of the batch.
+The cluster is the one that RAY_ADDRESS names or that runs on this machine; without one, an instance on this machine is
+started for the duration of the batch.
 """
 
 import logging
@@ -16,16 +16,19 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.machine_memory import SHARERS
 from ilrm_cli.termination import sigterm_kept
 
-ANSWER_S = 10.0  # for which the head of a cluster is waited for
-PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that hands get as we have them
+ANSWER_S = 10.0  # how long to wait for the head of a cluster
+PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that workers inherit
 
 
 class RayCrew:
-    """Actors, each model on a GPU of its own where the cluster has any."""
+    """Workers on a Ray cluster, each model on a GPU of its own if the cluster has any."""
 
     def __init__(self, lanes: int | None, threads: int, on_gpu: bool):
-        """`lanes` = None: one for each GPU, or for each machine. `threads` of torch, the same everywhere."""
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+        """Connect to the cluster or start one; raise InputError if Ray is missing or has too few devices for `lanes`.
+
+        `lanes`: None means one per GPU, or per machine without GPUs. `threads` is torch's thread count in every worker.
+        """
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # send no usage statistics
         try:
             import ray
         except ImportError as error:
@@ -43,7 +46,7 @@ class RayCrew:
             ray.shutdown()
             raise InputError(f"--jobs {self.lanes} is more than the {most} {kind} of the Ray cluster; ask for fewer.")
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables["OMP_NUM_THREADS"] = str(threads)  # Ray would set it to its own count of cores
+        variables["OMP_NUM_THREADS"] = str(threads)  # otherwise Ray sets it to its own count of cores
         variables[SHARERS] = "1" if gpus else str(-(-self.lanes // machines))
         self._options = {"runtime_env": {"env_vars": variables}, "scheduling_strategy": "SPREAD"}
         self._model_options = self._options | {"num_cpus": 0, "num_gpus": 1 if gpus else 0}
@@ -65,10 +68,10 @@ class RayCrew:
 
 
 def _check_address(address: str) -> None:
-    """Refuse an address where nothing answers: Ray would try for many minutes. Raises InputError."""
+    """Raise InputError if nothing answers at the address, where Ray itself would retry for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host:
-        return  # none is named, or "auto" or "local"
+        return  # no address given, or "auto" or "local"
     try:
         socket.create_connection((host, int(port)), ANSWER_S).close()
     except (OSError, ValueError) as error:
@@ -76,7 +79,7 @@ def _check_address(address: str) -> None:
 
 
 class RayHand:
-    """An actor that calls functions for us, one at a time."""
+    """An actor that calls functions for this process, one at a time."""
 
     def __init__(self, ray: Any, options: dict[str, Any]):
         self._ray = ray
@@ -102,10 +105,10 @@ class RayHand:
 
 
 class _Actor:
-    """What runs on the cluster."""
+    """The actor's side of a RayHand, run on the cluster."""
 
     def __init__(self, folder: str):
-        os.chdir(folder)  # paths that are relative here mean the same there
+        os.chdir(folder)  # relative paths mean the same there as here
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         return function(*arguments)

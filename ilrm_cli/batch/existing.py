@@ -1,4 +1,4 @@
-"""Whether a scene is there already, whole and from the same work, so that a batch goes on where it was stopped."""
+"""Checks of scenes that already exist, so that an interrupted batch can be resumed."""
 
 import dataclasses
 import json
@@ -12,14 +12,15 @@ from ilrm_cli.io.scene import SceneRecord, read_record
 from ilrm_cli.reconstruct import Settings
 
 REMEDY = "remove it to have it made anew, or pass -w to make all anew."
-FLAGS = {"long_side_px": "size"}  # of the settings whose options are called otherwise
+FLAGS = {"long_side_px": "size"}  # settings whose option has another name
 
 
 def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str) -> SceneRecord | None:
-    """The record of the scene if it is the one that this work would make; None if there is none yet.
+    """Return the record of the scene if it exists and this job would make the same one; None if it does not exist.
 
-    Photos, poses, settings, weights and version must be the same, and the .ply be the one that was written.
-    A record alone is what a killed process leaves, and is none. Raises InputError if another scene is in the place.
+    Photos, poses, settings, weights and version must match, and the .ply must be unchanged since it was written. A
+    record without its scene is left by a killed process and counts as no scene. Raises InputError if the output is
+    taken by a different scene.
     """
     record_file = record_path(job.output)
     if not job.output.exists():
@@ -38,7 +39,7 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
 
 def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inputs_sha256: str) -> list[str]:
     asked, usual = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (settings, Settings()))
-    made = usual | record.settings if record.settings else {}  # older versions did not know all: as `replay` has it
+    made = usual | record.settings if record.settings else {}  # older records lack newer settings, as in `replay`
     missing = object()
     other = [key for key in asked | made if asked.get(key, missing) != made.get(key, missing)]
     differences = []
@@ -54,5 +55,5 @@ def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inp
 
 
 def flag(setting: str) -> str:
-    """The option of the command line that sets a field of `Settings`."""
+    """Return the command-line option that sets a field of `Settings`."""
     return f"--{FLAGS.get(setting, setting.replace('_', '-'))}"

@@ -1,4 +1,4 @@
-"""What became of each folder, and the summary of all as a file with a line of JSON for each."""
+"""Per-folder outcomes of a batch, and their summary as a JSON Lines file."""
 
 import json
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ STATUSES: tuple[Status, ...] = ("ok", "skipped", "failed", "crashed")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one folder."""
+    """The outcome of one folder."""
 
     job: Job
-    status: Status  # made; there already; the input does not allow it; a bug of ours or a process that died
-    sentence: str  # on the scene's quality, or on what went wrong
+    status: Status  # made; already there; the input does not allow it; a bug of ours or a dead process
+    sentence: str  # about the scene's quality, or about what went wrong
     seconds: float | None = None  # of work on this folder; None if it was skipped
     used: int | None = None  # photos given to the model
     found: int | None = None  # photos that were offered
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON values."""
+    """Return the outcome as JSON values."""
     return {
         "name": outcome.job.name,
         "photos": str(outcome.job.photos),
@@ -51,12 +51,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
-    """How many folders ended in each way."""
+    """Count the folders with each status."""
     return {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
 
 
 def check_summary(path: Path | None) -> None:
-    """Refuse, before the long work begins, a summary that cannot be written."""
+    """Raise InputError if the summary cannot be written, before the long work begins."""
     if path is None:
         return
     try:
@@ -66,6 +66,6 @@ def check_summary(path: Path | None) -> None:
 
 
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """A line for each outcome, in place of what the file held before; it is whole at any time."""
+    """Write one line per outcome, atomically replacing the file."""
     lines = [json.dumps(as_json(outcome), ensure_ascii=False, allow_nan=False) + "\n" for outcome in outcomes]
     atomic_write(path, "".join(lines).encode())

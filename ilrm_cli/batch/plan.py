@@ -1,4 +1,4 @@
-"""Which folders a batch is over and where their scenes go; nothing is opened."""
+"""Planning of a batch: which folders it covers and where their scenes go, without opening anything."""
 
 import glob
 import re
@@ -19,16 +19,16 @@ PLACEHOLDERS = ("{name}", "{parent}")
 class Job:
     """One folder of photos, or video, and its scene."""
 
-    name: str  # of the folder, or of the video without its suffix; after its parent's where several are called so
+    name: str  # of the folder, or of the video without its suffix; prefixed with the parent's name if several share it
     photos: Path  # as given
     output: Path  # the scene file
 
 
 def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """Folders and videos that the patterns name, each once and in natural order; and what is neither.
+    """Return the folders and videos matched by the patterns, each once and in natural order, and all other matches.
 
-    A pattern is a path or has wildcards as in a shell (`**` crosses folders). Hidden names must be spelled out.
-    Raises InputError for a pattern that matches nothing, and if no folder or video is left.
+    A pattern is a path and may have shell wildcards (`**` crosses folders). Hidden names must be spelled out.
+    Raises InputError if a pattern matches nothing, or if no folder or video is found.
     """
     found: dict[Path, Path] = {}
     for pattern in patterns:
@@ -46,9 +46,9 @@ def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
 
 
 def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
-    """A job for each place found. `template` is the path of the scene with `{name}` and `{parent}` to be filled in.
+    """Return one job per place. `template` is the path of the scene, in which `{name}` and `{parent}` are filled in.
 
-    Raises InputError for a template of an unknown suffix or with other braces, and where several places would share a
+    Raises InputError if the template has an unknown suffix or other placeholders, or if several places would share a
     scene.
     """
     suffix_of(Path(template))
@@ -72,7 +72,7 @@ def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
 
 
 def _job(place: Path, template: str) -> Job:
-    named = place.resolve() if place.name in ("", "..") else place.absolute()  # `.` and `..` are no names
+    named = place.resolve() if place.name in ("", "..") else place.absolute()  # `.` and `..` are not names
     name = named.stem if is_video(place) else named.name
     output = template.replace("{parent}", named.parent.name).replace("{name}", name)
     return Job(name, place, Path(output).expanduser())

@@ -1,7 +1,7 @@
-"""Hands that are processes of this machine.
+"""Workers that are processes of this machine.
 
-Processes and not threads, so that Ctrl-C ends structure from motion at once, that a crash inside a library takes one
-folder and not the batch, and that what a large folder needed of memory is given back.
+Processes rather than threads, so that Ctrl-C stops structure from motion at once, a crash inside a library costs one
+folder and not the batch, and the memory that a large folder needed is returned.
 """
 
 import multiprocessing
@@ -18,18 +18,18 @@ from ilrm_cli.batch.crew import HandLost
 from ilrm_cli.machine_memory import SHARERS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # Windows does not
-SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads as they are
+HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
+SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads in their current state
 
 
 class LocalCrew:
-    """Processes of this machine, one GPU for each lane where there are any."""
+    """Worker processes on this machine, with one GPU per lane if there are any."""
 
     def __init__(self, lanes: int, gpus: list[str]):
         self.lanes, self._gpus, self._hands = lanes, gpus, list[LocalHand]()
 
     def environment(self, lane: int) -> dict[str, str]:
-        """What the processes of a lane find in theirs beside what is in ours."""
+        """Return the environment variables that the processes of a lane get in addition to ours."""
         if not self._gpus:
             return {SHARERS: str(self.lanes)}
         gpu = lane % len(self._gpus)
@@ -47,12 +47,12 @@ class LocalCrew:
 
 
 class LocalHand:
-    """A process that calls functions for us, one at a time; a thread of ours waits for it."""
+    """A process that calls functions for this one, one at a time; a thread of ours waits for it."""
 
     def __init__(self, environment: dict[str, str]):
         self._connection, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
-        with _signals_held():  # also in the process: they would end it while it imports, with a traceback
+        with _signals_held():  # also in the new process: while it imports, a signal would end it with a traceback
             self._process.start()
         theirs.close()  # so that reading ends when the process does
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="hand")
@@ -70,16 +70,16 @@ class LocalHand:
 
     def close(self) -> None:
         self._process.kill()
-        self._waiter.shutdown()  # before we join: of two threads that wait for a process one is not told how it ended
+        self._waiter.shutdown()  # before join(): of two threads that wait for a process, one misses its status
         self._process.join()
         self._connection.close()
 
 
 def serve(connection: Connection, environment: dict[str, str]) -> None:
-    """The life of such a process; it ends with the one that started it, however that ends."""
+    """Run the worker's main loop; it ends with the process that started it, however that ends."""
     os.environ.update(environment)
-    for number in SIGNALS:  # they reach us too, but it is the batch that ends us
-        signal.signal(number, lambda *_: None)  # SIG_IGN would be handed on to ffmpeg and other programs we start
+    for number in SIGNALS:  # workers receive them too, but it is the batch that ends workers
+        signal.signal(number, lambda *_: None)  # SIG_IGN would be inherited by ffmpeg and other programs started here
     if HOLDS_SIGNALS:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -93,7 +93,7 @@ def serve(connection: Connection, environment: dict[str, str]) -> None:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Those that come within wait: here until its end, in processes that are started until they take them."""
+    """Block SIGINT and SIGTERM: here until the context ends, in processes started within it until they unblock them."""
     if not HOLDS_SIGNALS:
         yield
         return

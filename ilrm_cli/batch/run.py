@@ -1,4 +1,4 @@
-"""A batch from its plan to its outcomes."""
+"""A batch, from its jobs to their outcomes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -28,20 +28,20 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be done, by whom."""
+    """The jobs of a batch and the engine that runs them."""
 
     jobs: tuple[Job, ...]
-    settings: Settings  # of every folder, as for one
+    settings: Settings  # for every folder, as for a single one
     overwrite: bool = False  # make all scenes anew
     engine: Engine = "local"
-    lanes: int | None = None  # workers; None: one for each GPU, or one, or one for each machine of the cluster
+    lanes: int | None = None  # None: one per GPU, or one; with Ray one per GPU, or per machine of the cluster
 
 
 def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
-    """The outcomes of all folders, as they end; one that fails does not stop the others.
+    """Yield the outcome of each folder as it ends; a folder that fails does not stop the others.
 
-    What is made does not depend on the engine or the number of lanes. A caller that closes the iterator ends all
-    processes. Raises InputError for settings that suit no folder.
+    The scenes do not depend on the engine or the number of lanes. Closing the iterator ends all processes. Raises
+    InputError for settings that suit no folder.
     """
     check_views(batch.settings.views)
     order = Order(batch.settings, sha256_of(weights_file(batch.settings.model)), batch.overwrite)
@@ -55,8 +55,8 @@ def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
 
 
 def _crew(batch: Batch) -> Crew:
-    # All hands use as many threads as one alone would: sums over threads differ in the last bits with their number,
-    # and so would the files.
+    # All workers use as many threads as a single one would: sums over threads differ in the last bits with the number
+    # of threads, and so would the files.
     if batch.engine == "ray":
         return RayCrew(batch.lanes, torch.get_num_threads(), on_gpu=batch.settings.device != "cpu")
     gpus = _gpus() if resolve_device(batch.settings.device).type == "cuda" else []
@@ -64,7 +64,7 @@ def _crew(batch: Batch) -> Crew:
 
 
 def _gpus() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs this process may use, in the notation of CUDA_VISIBLE_DEVICES."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return named.split(",") if named else [str(index) for index in range(torch.cuda.device_count())]
 

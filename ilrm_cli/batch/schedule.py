@@ -1,4 +1,4 @@
-"""Who does what when: the poses of the next folders are found while this one goes through the model."""
+"""Scheduling of a batch: the poses of the next folders are computed while the model reconstructs the current one."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,19 @@ from ilrm_cli.progress import Report, Step
 
 @dataclass(frozen=True)
 class Task:
-    """What one hand is doing."""
+    """The task that a worker is doing."""
 
     lane: int
     hand: Hand
-    job: Job | None  # None: it loads the model
+    job: Job | None  # None: loading the model
 
 
 def carry_out(jobs: Sequence[Job], order: Order, crew: Crew, report: Report) -> Iterator[Outcome]:
-    """The outcome of every job, as they end. Raises InputError if the model cannot be loaded."""
+    """Yield the outcome of every job as it ends. Raises InputError if the model cannot be loaded."""
     floor = _Floor(crew, order)
     todo, done = deque(jobs), 0
     if any(not job.output.exists() for job in jobs):
-        floor.call_modellers()  # otherwise all may be there already, and no model be needed
+        floor.call_modellers()  # otherwise all scenes may exist already and no model is needed
     while todo or floor.busy:
         while todo and floor.wants_poses:
             floor.start_poses(todo.popleft())
@@ -42,7 +42,7 @@ def carry_out(jobs: Sequence[Job], order: Order, crew: Crew, report: Report) -> 
 
 
 class _Floor:
-    """The hands, what they are doing, and what waits between the two halves of the work."""
+    """The scheduler's state: the workers, their tasks, and the jobs that wait for the model."""
 
     def __init__(self, crew: Crew, order: Order):
         self._crew, self._order = crew, order
@@ -59,7 +59,7 @@ class _Floor:
 
     @property
     def wants_poses(self) -> bool:
-        """Whether a hand is free and no more is ready than each lane's next."""
+        """True while a worker is free and less than one job per lane is waiting for the model."""
         return len(self._posing) + len(self._ready) < 2 * self._crew.lanes and len(self._posing) < self._crew.lanes
 
     def start_poses(self, job: Job) -> None:
@@ -70,7 +70,7 @@ class _Floor:
         self._posing[hand.submit(work.pose, job, self._order)] = Task(lane, hand, job)
 
     def call_modellers(self) -> None:
-        """Let every lane load the model that has not."""
+        """Start loading the model in every lane that has not done so."""
         while self._uncalled_modellers:
             lane = self._uncalled_modellers.popleft()
             hand = self._crew.modeller(lane)
@@ -84,7 +84,7 @@ class _Floor:
             self._modelling[hand.submit(work.reconstruct, job, ready, self._order)] = Task(lane, hand, job)
 
     def wait(self) -> Iterator[Outcome]:
-        """Until something ends; the outcomes of the jobs that ended with it."""
+        """Wait until a task ends, then yield the outcomes of the jobs that ended with it."""
         ended, _ = wait([*self._posing, *self._modelling], return_when=FIRST_COMPLETED)
         for future in ended:
             if future in self._posing:
@@ -117,7 +117,7 @@ class _Floor:
         if task.job is None and result is not None:
             raise InputError(result)
         if isinstance(result, Outcome) and result.status == "crashed":
-            task.hand.close()  # what a bug leaves of a process, or of a GPU's context, is not to be trusted
+            task.hand.close()  # a process, or a GPU's context, cannot be trusted after a bug
             self._uncalled_modellers.append(task.lane)
         else:
             self._modellers.append((task.lane, task.hand))
@@ -125,7 +125,7 @@ class _Floor:
             yield result
 
     def said(self) -> str:
-        """What is under way."""
+        """Describe the tasks under way."""
         poses = ", ".join(task.job.name for task in self._posing.values() if task.job)
         scenes = ", ".join(task.job.name for task in self._modelling.values() if task.job)
         loading = any(task.job is None for task in self._modelling.values())

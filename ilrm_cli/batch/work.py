@@ -1,6 +1,6 @@
-"""What is done with one folder, in two halves that may run in different processes or on different machines.
+"""The two halves of reconstructing one folder, which may run in different processes or on different machines.
 
-Whatever goes wrong comes back as an `Outcome`, so that the other folders go on.
+Every error is returned as an `Outcome`, so that the other folders go on.
 """
 
 import time
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted of every folder."""
+    """The settings shared by all folders of a batch."""
 
     settings: Settings
     model_sha256: str  # of the weights that the settings name
@@ -38,19 +38,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Ready:
-    """A folder whose poses are known."""
+    """A folder with known poses."""
 
     capture: Capture
     inputs_sha256: str
-    seconds: float  # that it took
+    seconds: float  # spent so far
 
 
 def pose(job: Job, order: Order) -> Ready | Outcome:
-    """The first half, on the CPU: skip a scene that is there already, otherwise find the poses."""
+    """Run the first half, on the CPU: compute the poses, or skip the folder if its scene exists already."""
     start = time.perf_counter()
 
     def work() -> Ready | Outcome:
-        # Before anything is read: photos that change meanwhile are seen next time.
+        # Before anything is read, so that photos that change meanwhile are noticed next time.
         inputs = inputs_sha256(job.photos, order.settings.camera)
         if not order.overwrite:
             record = finished(job, order.settings, order.model_sha256, inputs)
@@ -67,7 +67,7 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
 
 
 def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
-    """The second half, with the model: from poses to the files."""
+    """Run the second half, with the model: from poses to the scene's files."""
     start = time.perf_counter() - ready.seconds
 
     def work() -> Outcome:
@@ -91,7 +91,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
 
 
 def load_model_once(settings: Settings) -> str | None:
-    """Get ready for `reconstruct`; the sentence on what the user must mend, if anything."""
+    """Load the model for `reconstruct`; return the message for the user if that fails, else None."""
     try:
         _model(settings)
     except InputError as error:
@@ -101,7 +101,7 @@ def load_model_once(settings: Settings) -> str | None:
 
 @cache
 def _model(settings: Settings) -> LoadedModel:
-    """Stays in the process from one folder to the next."""
+    """Load the model once per process, so that it stays loaded from one folder to the next."""
     return load(settings)
 
 
@@ -119,11 +119,11 @@ def _skipped(job: Job, record: SceneRecord) -> Outcome:
 
 
 def _caught(job: Job, work: Callable[[], Result], start: float) -> Result | Outcome:
-    """The result, or the outcome that tells why there is none: the boundary at which one folder's errors end."""
+    """Return the result of `work`, or the outcome that tells why it failed: the error boundary of one folder."""
     try:
         return work()
     except InputError as error:
         return Outcome(job, "failed", str(error), time.perf_counter() - start)
-    except Exception as error:  # a bug of ours must not take the other folders with it; it is reported as one
+    except Exception as error:  # a bug of ours must not stop the other folders; it is reported as a bug
         sentence = f"A bug of ilrm ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})."
         return Outcome(job, "crashed", sentence, time.perf_counter() - start, traceback=traceback.format_exc())
