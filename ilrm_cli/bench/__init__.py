@@ -1,7 +1,7 @@
-"""Speed on this machine, as ratios to its own limits, so that figures of different machines compare.
+"""Benchmarks of speed, as ratios to this machine's own limits, so that figures of different machines can be compared.
 
-A suite is a function of `rounds` and `report` that returns `Findings`; `SUITES` names them all. `timing` measures by
-turns with the `units` of work that a job is compared with; one module for each suite states what is measured.
+A suite is a function of `rounds` and `report` that returns `Findings`; `SUITES` names them all. `timing` alternates
+each job with the `units` of work it is compared with; one module per suite defines what is measured.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def _suite(name: str, **options: Any) -> Any:
-    """The `Findings` of the suite that the module of this name holds, which is imported only now."""
+    """Return the `Findings` of the suite in the module of this name, which is imported only now."""
     return getattr(import_module(f"ilrm_cli.bench.{name}"), f"{name}_suite")(**options)
 
 
 NAMES = ("model", "raster", "pipeline", "scaling", "quality", "compiled", "gpu")
 SUITES: dict[str, Callable[..., Any]] = {name: partial(_suite, name) for name in NAMES}
-ON_REQUEST = ("quality", "compiled", "gpu")  # not run unless named: what needs time, a compiler or a CUDA device
+ON_REQUEST = ("quality", "compiled", "gpu")  # run only if named: they need time, a compiler or a CUDA device

@@ -1,6 +1,6 @@
-"""Attention that costs less and is not exact: what it would save, and what the trained weights lose by it.
+"""Cheaper, inexact attention: what it would save, and what the trained weights lose by it.
 
-Experiments, for `bench.quality` and the scaling study; nothing else uses them. No weights were trained for any.
+Experiments for `bench.quality` and the scaling study; nothing else uses them. No weights were trained for any of them.
 """
 
 import math
@@ -17,29 +17,29 @@ from ilrm_cli.model.blocks import SelfAttention, UpdateLayer
 from ilrm_cli.model.ilrm import Ilrm
 
 FP8 = torch.float8_e4m3fn
-Change = Callable[[Ilrm, int], AbstractContextManager[None]]  # inside it passes over so many views are approximate
+Change = Callable[[Ilrm, int], AbstractContextManager[None]]  # within it, passes over that number of views are inexact
 
 
 def fp8_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """`attention` of numbers rounded to 8 bits, as FP8 kernels read them; products and softmax stay as they are."""
+    """Compute `attention` on inputs rounded to 8 bits, as FP8 kernels read them; all else stays exact."""
     return attention(fp8_rounded(q), fp8_rounded(k), fp8_rounded(v))
 
 
 def fp8_rounded(x: Float[Tensor, "batch token head channel"]) -> Float[Tensor, "batch token head channel"]:
-    """To float8 (4 bits of exponent, 3 of mantissa) and back, with one scale for each head of each batch entry."""
+    """Round to float8 (4 bits of exponent, 3 of mantissa) and back, with one scale per head and batch entry."""
     scale = x.abs().amax(dim=(1, 3), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny) / torch.finfo(FP8).max
     return (x / scale).to(FP8).to(x.dtype) * scale
 
 
 @contextmanager
 def exact(model: Ilrm, views: int) -> Iterator[None]:
-    """No change."""
+    """Change nothing."""
     yield
 
 
 @contextmanager
 def in_fp8(model: Ilrm, views: int) -> Iterator[None]:
-    """All attention on rounded numbers: of every model, as the blocks themselves know nothing of it."""
+    """Round the inputs of all attention to FP8; this affects every model, as the function itself is replaced."""
     blocks.attention = fp8_attention
     try:
         yield
@@ -48,13 +48,13 @@ def in_fp8(model: Ilrm, views: int) -> Iterator[None]:
 
 
 class GroupedSelfAttention(nn.Module):
-    """Self attention within groups of views, and to summaries of all others: the mean keys and values of some tokens.
+    """Self attention within groups of views, and to summaries of all others: mean keys and values of runs of tokens.
 
-    A summary stands for as many tokens as it is the mean of: the logarithm of their number is added to its score.
+    A summary of n tokens gets log n added to its score, so that it weighs as much as n tokens.
     """
 
     def __init__(self, inner: SelfAttention, groups: Sequence[Sequence[int]], summarised: int | None = None):
-        """`groups` hold each view once; one summary for each `summarised` tokens of a view, None for none."""
+        """Wrap `inner`. `groups` hold each view once; one summary per `summarised` tokens of a view, None: none."""
         super().__init__()
         self.inner, self.groups, self.summarised = inner, groups, summarised
 
@@ -84,7 +84,10 @@ class GroupedSelfAttention(nn.Module):
 
 
 def grouped(group: int, *, across: bool = False, summarised: int | None = None) -> Change:
-    """Self attention in groups of so many neighbours; `across`: in every other layer, of views far from each other."""
+    """Return a change to self attention in groups of `group` neighbouring views.
+
+    With `across`, every other layer groups views that are far from each other.
+    """
 
     @contextmanager
     def change(model: Ilrm, views: int) -> Iterator[None]:
@@ -106,13 +109,13 @@ def grouped(group: int, *, across: bool = False, summarised: int | None = None) 
 
 
 def grouped_share(views: int, tokens_per_view: int, group: int, summarised: int | None) -> float:
-    """Operations of grouped self attention over those of the full one."""
+    """Return the operations of grouped self attention as a share of those of full self attention."""
     far = (views - group) * tokens_per_view / summarised if summarised else 0.0
     return (group * tokens_per_view + far) / (views * tokens_per_view)
 
 
 def _weighted(q: Tensor, k: Tensor, v: Tensor, weight: Float[Tensor, " key"]) -> Tensor:
-    """`attention` with a weight, as its logarithm, for each key."""
+    """Compute `attention` with a weight for each key, given as its logarithm."""
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     mask = weight.expand(q.shape[2], -1)
     return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)

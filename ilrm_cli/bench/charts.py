@@ -1,4 +1,4 @@
-"""Figures as pictures: lines over two logarithmic axes, and bars with limits. Drawn with Pillow, encoded as PNG."""
+"""Charts of figures: lines over two logarithmic axes, and bars with limits. Drawn with Pillow, encoded as PNG."""
 
 import io
 import math
@@ -10,33 +10,33 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ilrm_cli.bench.timing import BenchRow
 
-DENSITY = 2  # px of the picture for one of the drawing, for dense screens
-WIDTH, HEIGHT = 720, 420  # of a drawing of lines
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 44  # margins of the axes; names of lines stand to the right
+DENSITY = 2  # pixels of the picture per pixel of the drawing, for dense screens
+WIDTH, HEIGHT = 720, 420  # of a line chart
+LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 44  # margins of the axes; line names are to the right
 TEXT_PX, NAME_GAP_PX = 12, 14
-COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")  # told apart by everyone (Tol)
+COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")  # safe if colour-blind (Tol)
 INK, FAINT, PAPER = "#222222", "#dddddd", "#ffffff"
-BAR_PX, BAR_STEP_PX = 18, 26  # height of a bar, and from one to the next
-BAR_LEFT, BAR_ROOM, UNIT_PX = 420, 240, 400  # where bars begin, the length of the longest, room for words behind it
-DASH_PX = 5  # of the part of a line that is predicted
+BAR_PX, BAR_STEP_PX = 18, 26  # height of a bar, and distance between bars
+BAR_LEFT, BAR_ROOM, UNIT_PX = 420, 240, 400  # left end of bars, length of the longest, room for text after it
+DASH_PX = 5  # dash length of the predicted part of a line
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points of one colour, both coordinates above 0; those after `measured` of them are predictions."""
+    """A line through points with both coordinates above 0; those after the first `measured` are predictions."""
 
     name: str
     points: tuple[tuple[float, float], ...]
-    measured: int | None = None  # None: all of them
+    measured: int | None = None  # None: all
 
 
 @dataclass(frozen=True)
 class Span:
-    """One logarithmic axis."""
+    """A logarithmic axis."""
 
     low: float
     high: float
-    start: float  # px of the drawing where `low` is
+    start: float  # position of `low` in px of the drawing
     end: float
 
     def place(self, value: float) -> float:
@@ -45,7 +45,7 @@ class Span:
 
 
 def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> bytes:
-    """A PNG of lines over logarithmic axes: solid where measured, dashed where predicted."""
+    """Draw lines over logarithmic axes, solid where measured and dashed where predicted; return a PNG."""
     image, draw = _canvas(WIDTH, HEIGHT)
     places = [point for line in lines for point in line.points]
     x = Span(*_bounds([p[0] for p in places]), LEFT, WIDTH - RIGHT)
@@ -70,7 +70,7 @@ def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> b
 
 
 def bar_chart(title: str, rows: Sequence[BenchRow]) -> bytes:
-    """A PNG of ratios, each with its limit as a stroke across the bar and what it is to in words."""
+    """Draw ratios as bars, each with its limit as a stroke and its unit in words; return a PNG."""
     image, draw = _canvas(BAR_LEFT + BAR_ROOM + UNIT_PX, TOP + BAR_STEP_PX * len(rows) + 10)
     longest = max(max(row.ratio, row.limit or 0) for row in rows)
     draw.text((8, TOP / 2), title, INK, "lm")
@@ -88,7 +88,7 @@ def bar_chart(title: str, rows: Sequence[BenchRow]) -> bytes:
 
 
 class _Scaled:
-    """Draws in px of the drawing on a picture DENSITY times as dense."""
+    """Drawing in px of the drawing, on a picture DENSITY times as dense."""
 
     def __init__(self, draw: ImageDraw.ImageDraw):
         self._draw, self._font = draw, ImageFont.load_default(DENSITY * TEXT_PX)
@@ -113,7 +113,7 @@ def _canvas(width: int, height: int) -> tuple[Image.Image, _Scaled]:
 
 
 def _stroke(draw: _Scaled, points: Sequence[tuple[float, float]], measured: int, color: str) -> None:
-    """Dots and a line through what is measured, dashes onward."""
+    """Draw dots and a solid line through the measured points, and dashes from there on."""
     for place in points[:measured]:
         draw.dot(place, color)
     if measured > 1:
@@ -133,13 +133,13 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _decades(values: Sequence[float]) -> tuple[float, float]:
-    """The powers of ten around the values."""
+    """Return the powers of ten that enclose the values."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return 10.0**low, 10.0 ** max(high, low + 1)
 
 
 def _png(image: Image.Image) -> bytes:
-    """Few colours are enough, and small files."""
+    """Encode as PNG with a palette of few colours, which keeps files small."""
     buffer = io.BytesIO()
     image.quantize(64).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The suite `compiled`: passes with compiled update layers over the same passes without; see `model.compiled`.
+"""The suite `compiled`: passes with compiled update layers relative to the same passes without; see `model.compiled`.
 
 The full-size model has random weights: speed does not depend on them.
 """
@@ -30,7 +30,7 @@ CASES = {"cpu": (Case(8, 256, 256),), "cuda": (Case(8, 256, 256), Case(24, 448, 
 
 
 def compiled_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """A row for each model and size. Raises `InputError` where PyTorch's compiler does not work."""
+    """Return one row per model and size. Raises `InputError` where PyTorch's compiler does not work."""
     device = resolve_device("auto")
     models = {"default model": load_model("default").model, "full-size model": Ilrm(PRESETS["dl3dv"].config).eval()}
     rows: list[BenchRow] = []
@@ -46,13 +46,13 @@ def compiled_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings
                 plain.chunks = fit_to_memory(compiled, views).chunks
                 rows += _rows(words, compiled, plain, views, rounds, report)
                 details["largest_difference"][words] = largest_difference(_pass(compiled, views), _pass(plain, views))
-            except (InputError, torch.OutOfMemoryError) as refusal:  # the other sizes go on
+            except (InputError, torch.OutOfMemoryError) as refusal:  # continue with the other sizes
                 details["refused"][words] = str(refusal)
     return Findings(tuple(rows), details)
 
 
 def compiled_twin(model: Ilrm, report: Report = ignore) -> Ilrm:
-    """A model with the same weights, which both share, and compiled layers."""
+    """Return a model with compiled layers that shares the weights of `model`."""
     with torch.device("meta"):
         twin = Ilrm(model.config)
     twin.load_state_dict(model.state_dict(), assign=True)

@@ -1,4 +1,4 @@
-"""A row of the suite `raster`: how much longer than drawing its frames a whole film takes."""
+"""A row of the suite `raster`: the time of a whole film relative to drawing its frames alone."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,23 +20,23 @@ from ilrm_cli.render.channels import pixels_of
 from ilrm_cli.render.rasterize import render
 
 FPS = 30.0
-SWAY = 0.3  # world units that the camera goes to the side and back: the encoder has something to follow
+SWAY = 0.3  # world units that the camera moves to each side, so that the encoder has something to encode
 
 
 @dataclass(frozen=True)
 class FilmCase:
-    """What is filmed and what it may cost."""
+    """The size of a film and its time limit."""
 
     frames: int = 150
     width: int = 960  # px
     height: int = 540  # px
-    limit: float = 1.2  # ratio of drawing and encoding together to drawing without an encoder
+    limit: float = 1.2  # ratio of drawing with encoding to drawing alone
 
 
 def film_row(gaussians: Gaussians, lens: Cameras, case: FilmCase, report: Report = ignore) -> BenchRow:
-    """Film a scene with one camera that sways, encode it, and divide by drawing the same frames with nothing beside it.
+    """Film a scene with one swaying camera, encode it, and divide by the time of drawing the same frames alone.
 
-    `lens` has the size of the film. One half of the frames is drawn alone before the film and one after it, so that a
+    `lens` has the size of the film. Half of the frames are drawn alone before the film and half after it, so that a
     machine that slows down meanwhile slows both.
     """
     poses = lens.world_from_cam.repeat(case.frames, 1, 1)

@@ -1,4 +1,4 @@
-"""What a suite hands back, and how it becomes JSON and files."""
+"""The results of suites, and their encoding as JSON and files."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ JSON_NAME = "bench.json"
 
 @dataclass(frozen=True)
 class Findings:
-    """The outcome of one suite."""
+    """The result of one suite."""
 
     rows: tuple[BenchRow, ...]
     details: Mapping[str, Any] = field(default_factory=dict)  # more figures, as JSON values
@@ -24,7 +24,7 @@ class Findings:
 
 
 def encoded(found: Mapping[str, Findings], machine: Mapping[str, Any]) -> dict[str, bytes]:
-    """Every file of a run: the figures of all suites as JSON, and what each suite drew or wrote."""
+    """Return every file of a run: the figures of all suites as JSON, and each suite's charts and documents."""
     content = {"machine": dict(machine), "suites": {name: findings.as_json() for name, findings in found.items()}}
     files = {JSON_NAME: (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()}
     for name, findings in found.items():

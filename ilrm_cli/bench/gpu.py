@@ -1,4 +1,4 @@
-"""The suite `gpu`: one pass of the full-size model at the paper's sizes, and both rasterisers against each other.
+"""The suite `gpu`: one pass of the full-size model at the paper's sizes, and a comparison of both rasterisers.
 
 The model has random weights: speed does not depend on them. Works on any CUDA device; our limit is for an H200.
 """
@@ -26,19 +26,19 @@ from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.rasterize import render
 
-LIMITED_DEVICE = "H200"  # in the name of the device that the limit is for
+LIMITED_DEVICE = "H200"  # part of the name of the device that the limit applies to
 LIMIT_S = {Case(32, 960, 544): 0.40}
-AGREEMENT = 1e-3  # mean difference of colours in [0, 1] between rasterisers that is no difference
+AGREEMENT = 1e-3  # mean difference of colours in [0, 1] up to which rasterisers count as equal
 
 
 @dataclass(frozen=True)
 class PaperCase:
-    """A row of the table and what the paper states for it (None: nothing)."""
+    """A row of the table, with the figures that the paper states for it (None: not stated)."""
 
     case: Case
     seconds: float | None = None
     memory_gb: float | None = None
-    device: str | None = None  # that it states
+    device: str | None = None  # as stated in the paper
 
 
 CASES = (
@@ -55,7 +55,7 @@ CASES = (
 
 
 def gpu_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """The table, as rows and as a document. Raises `InputError` where there is no CUDA device."""
+    """Return the table as rows and as a document. Raises `InputError` where there is no CUDA device."""
     if not torch.cuda.is_available():
         raise InputError("the suite gpu needs a CUDA device, and none is available here; run it on a machine with one.")
     device = torch.device("cuda")
@@ -72,7 +72,7 @@ def pass_table(
     rounds: int,
     report: Report = ignore,
 ) -> list[Line]:
-    """One line for each case, measured or refused by the planner."""
+    """Measure each case and return its table line; a case that the planner refuses gets its refusal instead."""
     model = Ilrm(config).eval().to(device)
     model.precision = resolve_precision("auto", device)
     return [_line(model, paper, device, name, rounds, report) for paper in cases]
@@ -91,7 +91,7 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
         with torch.inference_mode():
             return model([views])
 
-    watch = PeakWatch(device)  # before there are matrices to compare with
+    watch = PeakWatch(device)  # before the matrices of the unit are allocated
     cold = seconds(one_pass, device)
     peak = watch.peak_bytes()
     limit_s = LIMIT_S.get(case) if LIMITED_DEVICE in name else None
@@ -102,7 +102,7 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
 
 
 def agreement(case: RasterCase, device: torch.device, rounds: int) -> tuple[BenchRow, float]:
-    """How far the images of both rasterisers lie apart, in multiples of AGREEMENT, and the largest difference."""
+    """Return the mean difference of both rasterisers' images in multiples of AGREEMENT, and the largest difference."""
     gaussians, camera = raster_scene(case)
     ours = render(gaussians, camera, renderer="cpu").color
     there = gaussians.to(device)

@@ -1,4 +1,4 @@
-"""The table of the suite `gpu` as a document, the paper's figures beside ours."""
+"""The document of the suite `gpu`: its table, with the paper's figures beside ours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ DOCUMENT = "GPU.md"
 
 @dataclass(frozen=True)
 class Line:
-    """What was found for one case."""
+    """The result of one case."""
 
     case: Case
-    row: BenchRow | None  # none where it was refused
-    planned_gb: float | None  # weights and photos included
+    row: BenchRow | None  # None if it was refused
+    planned_gb: float | None  # including weights and photos
     paper_seconds: float | None
     paper_gb: float | None
     paper_device: str | None
@@ -24,7 +24,10 @@ class Line:
 
 
 def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapping[str, float]) -> str:
-    """Markdown. `apart`: the mean and the largest difference of colours between rasterisers, `compared` in words."""
+    """Format the document as Markdown.
+
+    `apart` holds the mean and the largest difference of colours between rasterisers, `compared` says on what.
+    """
     columns = ("views", "size", "seconds", "peak GB", "planned GB", "of matmul rate", "cold s", "paper s", "paper GB")
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The suite `model`: one pass of the full-size model and of the default one, against the machine's limit and others.
+"""The suite `model`: one pass of the full-size and the default model, relative to the machine's limit and to baselines.
 
 The full-size model has random weights: speed does not depend on them.
 """
@@ -27,18 +27,18 @@ from ilrm_cli.progress import Report, ignore
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Views
 
-VIEWS, SIDE_PX = 8, 256  # what both models are timed on
-POINTS_PER_VIEW = 500  # sparse depths of the default model's views: about what structure from motion finds
+VIEWS, SIDE_PX = 8, 256  # input of both models
+POINTS_PER_VIEW = 500  # sparse depths for the default model: about what structure from motion finds
 DEPTHS = (1.0, 10.0)  # near, far
 
-FLOPS_LIMIT = 1.3  # of the full model's time over its operations at the rate of the matrix product
-REFERENCE_LIMIT = 0.4  # of its time over the reference's, where the CPU multiplies bfloat16 faster
-SECONDS_LIMIT = 1.0  # of the default model's whole pass, where the CPU multiplies bfloat16 faster
+FLOPS_LIMIT = 1.3  # full model's time over that of its operations at the rate of the matrix product
+REFERENCE_LIMIT = 0.4  # its time over the reference's, where the CPU multiplies bfloat16 faster
+SECONDS_LIMIT = 1.0  # whole pass of the default model, where the CPU multiplies bfloat16 faster
 CPU = torch.device("cpu")
 
 
 def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """One pass of each model in the faster precision, and what it is compared with."""
+    """Time one pass of each model in the faster precision, beside what it is compared with."""
     precision = resolve_precision("auto", CPU)
     words = str(precision).removeprefix("torch.")
     config = PRESETS["dl3dv"].config
@@ -85,14 +85,14 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
 
 
 def whole_pass(model: Ilrm, scene: Prepared) -> object:
-    """What `prediction.predict` does, without its clock."""
+    """Do the work of `prediction.predict`, without its clock."""
     return cleaned(model([scene.inputs], [scene.depth_range])[0], scene, model.config)
 
 
 def layers(
     config: IlrmConfig, views: int, side_px: int, precision: torch.dtype
 ) -> tuple[Callable[[], object], Callable[[], object]]:
-    """One update layer's work on a scene of this size, and that of the full-attention layer in its place."""
+    """Return jobs for one update layer on a scene of this size and for the full-attention layer it replaces."""
     tokens = Tokens.per_view(config, side_px, side_px)
     image_tokens = torch.randn(views, tokens.image, config.width).to(precision)
     viewpoints = torch.randn(views, tokens.viewpoint, config.width)
@@ -106,7 +106,7 @@ def layers(
 
 
 def quietly(run: Callable[[], object], precision: torch.dtype = torch.float32) -> Callable[[], object]:
-    """The work without gradients, its matrix products in this precision unless it chooses one itself."""
+    """Wrap `run` to work without gradients, with matrix products in `precision` unless it chooses one itself."""
 
     def work() -> object:
         with torch.inference_mode(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
@@ -116,13 +116,13 @@ def quietly(run: Callable[[], object], precision: torch.dtype = torch.float32) -
 
 
 def largest_difference(ours: Gaussians, theirs: Gaussians) -> dict[str, float]:
-    """Of each field, over the largest absolute value there."""
+    """Return, per field, the largest difference over the largest absolute value of `theirs`."""
     pairs = {name: (value, getattr(theirs, name)) for name, value in vars(ours).items()}
     return {name: float((a - b).abs().max() / b.abs().max()) for name, (a, b) in pairs.items()}
 
 
 def _with_points(views: Views) -> Views:
-    """As from structure from motion: a depth at some pixels of each view."""
+    """Return the views with sparse depth at some pixels of each, as from structure from motion."""
     generator = torch.Generator().manual_seed(0)
     depth = torch.zeros_like(views.images[:, 0])
     for of_view in depth:

@@ -1,4 +1,4 @@
-"""Views of noise, for timing models whose speed does not depend on what they see."""
+"""Views of random noise, for timing models whose speed does not depend on their input."""
 
 import torch
 
@@ -7,7 +7,7 @@ from ilrm_cli.views import Views
 
 
 def noise_views(count: int, width: int, height: int, device: torch.device) -> Views:
-    """Cameras side by side that look ahead, with a focal length of one width."""
+    """Return noise images from cameras side by side that look ahead, with a focal length of one image width."""
     pose = torch.eye(4).repeat(count, 1, 1)
     pose[:, 0, 3] = torch.linspace(-1, 1, count)
     focal = torch.full((count, 2), float(width))

@@ -1,4 +1,4 @@
-"""The suite `pipeline`: the main job as people run it, in processes of its own, and how much of it is the model's."""
+"""The suite `pipeline`: the main job as users run it, in processes of its own, and the model's share of it."""
 
 import json
 import statistics
@@ -16,20 +16,20 @@ from ilrm_cli.machine_memory import peak_of_children_gb
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
 
-SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"  # of the repository; an installed package has none
-AROUND_LIMIT = 0.5  # of the whole: what is neither inference nor imports
-HELP_LIMIT = 10.0  # starts of a bare interpreter, of about 0.03 s, that `ilrm --help` may take
+SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"  # in the repository; an installed package has none
+AROUND_LIMIT = 0.5  # share of the whole for what is neither inference nor imports
+HELP_LIMIT = 10.0  # for `ilrm --help`, in starts of a bare interpreter (about 0.03 s each)
 MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
-BEFORE = ("start", "poses", "load", "compile", "scale")  # inference, apart from imports
+BEFORE = ("start", "poses", "load", "compile", "scale")  # stages before inference, apart from imports
 WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
 ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import main; main()")
 
 
 def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
-    """Cold and warm runs of the main job on the sample scene, split, and the start of `ilrm --help`.
+    """Time cold and warm runs of the main job on the sample scene, split into parts, and the start of `ilrm --help`.
 
-    A cold run is a new process with warm caches of files and kernels; the first one, which may fill these, is told
-    beside it. Without the sample scene of the repository only the help is timed.
+    A cold run is a new process with warm file and kernel caches; the first run, which may fill these, is listed
+    separately. Without the repository's sample scene only `--help` is timed.
     """
     rows = [help_row(rounds)]
     if SCENE.is_dir():
@@ -45,7 +45,7 @@ def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
 
 
 def cold_run() -> Mapping[str, float]:
-    """Seconds of the stages of `ilrm reconstruct` in a new process; InputError if it fails."""
+    """Return the seconds of each stage of `ilrm reconstruct` in a new process; raise InputError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "scene.ply")
         said = _output_of([*ILRM, "reconstruct", str(SCENE), "-o", output, "--json"])
@@ -55,7 +55,7 @@ def cold_run() -> Mapping[str, float]:
 def split_rows(
     first: Mapping[str, float], runs: Sequence[Mapping[str, float]], peak_gb: float | None
 ) -> list[BenchRow]:
-    """Parts of cold runs, as shares of the whole."""
+    """Return rows for the parts of cold runs, as shares of the whole."""
     parts = {
         "imports": ("imports",),
         "before inference, without imports": BEFORE,
@@ -80,7 +80,7 @@ def split_rows(
 
 
 def warm_row(runs: int, cold_s: float) -> BenchRow:
-    """The same scene once more in this process, where everything is imported and loaded."""
+    """Time the same scene again in this process, where everything is imported and loaded."""
     times = [_seconds_of_one() for _ in range(runs + 1)]
     warm_s = statistics.median(times[1:])
     return BenchRow("main job: once more in one process, not written", warm_s, WHOLE, warm_s / cold_s, None, times[0])
@@ -93,7 +93,7 @@ def _seconds_of_one() -> float:
 
 
 def help_row(rounds: int) -> BenchRow:
-    """`ilrm --help` by turns with an interpreter that does nothing."""
+    """Time `ilrm --help`, alternating with an interpreter that does nothing."""
     bare, helped = [sys.executable, "-c", "pass"], [*ILRM, "--help"]
     first = _process_s(helped)
     pairs = [(_process_s(bare), _process_s(helped)) for _ in range(rounds)]
@@ -108,7 +108,7 @@ def _process_s(command: Sequence[str]) -> float:
 
 
 def _output_of(command: Sequence[str]) -> str:
-    """What a process writes to its standard output; its last complaint, as `InputError`, if it fails."""
+    """Return the standard output of a process; raise `InputError` with its last line of stderr if it fails."""
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         complaint = (ended.stderr.strip() or f"exit status {ended.returncode}").splitlines()[-1]

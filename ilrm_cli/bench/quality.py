@@ -1,7 +1,7 @@
-"""The suite `quality`: what approximations of attention cost, as held-out PSNR of the default model on photos.
+"""The suite `quality`: what approximations of attention cost in held-out PSNR of the default model on photos.
 
-A prototype: nothing but this suite uses them. Views are brought into an order in which neighbours see alike, so that
-groups of them make sense.
+A prototype: only this suite uses the approximations. Views are ordered so that neighbours see similar things, which
+makes groups of them meaningful.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from ilrm_cli.reconstruct import Settings, load, posed_photos
 from ilrm_cli.selection import select_photos
 from ilrm_cli.views import Views
 
-HELD_OUT = 2  # photos of the scene that are no inputs
-SUMMARISED = 16  # tokens for each summary
+HELD_OUT = 2  # photos of the scene that are not inputs
+SUMMARISED = 16  # tokens per summary
 EXACT = "exact attention"
 APPROXIMATIONS: Mapping[str, Change] = {
     EXACT: exact,
@@ -34,20 +34,20 @@ APPROXIMATIONS: Mapping[str, Change] = {
     "groups of 4, shifted in every other layer": grouped(4, across=True),
     "groups of 4 with summaries": grouped(4, summarised=SUMMARISED),
 }
-FAR_VIEWS, FAR_GROUP, FAR_TOKENS = 1000, 16, 256  # for which savings are stated, of 256 x 256 px in the paper's model
+FAR_VIEWS, FAR_GROUP, FAR_TOKENS = 1000, 16, 256  # for which savings are stated, at 256 x 256 px in the paper's model
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one approximation did to a scene."""
+    """The effect of one approximation on a scene."""
 
     psnr: float  # dB, mean of the held-out photos
-    moved: float  # the largest move of a mean, over the scene's distance
-    seconds: float  # of its pass; emulation costs time that real kernels would not take
+    moved: float  # the largest displacement of a Gaussian's mean, relative to the scene's distance
+    seconds: float  # of its pass; emulation costs time that real kernels would not
 
 
 def quality_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """PSNR on the sample scene with each approximation; every pass is run once, whatever `rounds` says.
+    """Measure PSNR on the sample scene with each approximation; every pass runs once, whatever `rounds` says.
 
     Raises `InputError` where there is no sample scene, as in an installed package.
     """
@@ -72,7 +72,7 @@ def quality_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
 
 
 def rows(found: Mapping[str, Outcome]) -> tuple[BenchRow, ...]:
-    """PSNR stands in the names; ratios are of the squared errors that it means."""
+    """Return one row per approximation: PSNR is part of the name, the ratio is of mean squared errors."""
 
     def row(name: str, outcome: Outcome) -> BenchRow:
         lost = found[EXACT].psnr - outcome.psnr
@@ -83,7 +83,7 @@ def rows(found: Mapping[str, Outcome]) -> tuple[BenchRow, ...]:
 
 
 def prepared(folder: Path, model: Ilrm, settings: Settings) -> Prepared:
-    """The scene as `reconstruct` gives it to the model, all photos but HELD_OUT as inputs, in the order of `along`."""
+    """Prepare a scene as `reconstruct` does, with all photos but HELD_OUT as inputs, ordered by `along`."""
     config, capture = model.config, posed_photos(folder, settings)
     views = min(len(capture.photos) - HELD_OUT, config.max_views)
     chosen = select_photos(capture, views, config, config.long_side_px, seed=settings.seed)
@@ -92,7 +92,10 @@ def prepared(folder: Path, model: Ilrm, settings: Settings) -> Prepared:
 
 
 def along(views: Views) -> list[int]:
-    """From the view farthest from the middle on, always the nearest that is left, by place and direction."""
+    """Order the views as a chain: start farthest from the middle, then always take the nearest one left.
+
+    Distances are over position and viewing direction.
+    """
     cameras = views.cameras
     place = torch.cat([cameras.positions / cameras.positions.std(0).norm().clamp_min(1e-6), cameras.forward], dim=-1)
     apart = torch.cdist(place, place)
@@ -105,7 +108,7 @@ def along(views: Views) -> list[int]:
 
 @torch.inference_mode()
 def compared(model: Ilrm, scene: Prepared, report: Report = ignore) -> dict[str, Outcome]:
-    """What each approximation makes of a scene with held-out photos; the first is exact."""
+    """Measure each approximation on a scene with held-out photos; the first one is exact."""
     assert scene.targets is not None, "a scene needs held-out photos"
     found: dict[str, Outcome] = {}
     passes: list[Gaussians] = []

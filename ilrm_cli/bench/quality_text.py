@@ -1,7 +1,7 @@
-"""What approximations of attention lost on photos, once: a section of the document of the scaling study.
+"""Measured losses of approximate attention on photos: a section of the document of the scaling study.
 
 The suite `quality` measures the same on the sample scene. These scenes are not part of the repository, so their figures
-stand here as they were found.
+are constants here.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from ilrm_cli.bench.markdown import table
 
 @dataclass(frozen=True)
 class Loss:
-    """Against exact attention, over the scenes."""
+    """The loss against exact attention, over the scenes."""
 
     name: str
-    mean_db: float  # of PSNR on held-out photos; less than 0: it is worse
-    worst_db: float  # of the scene that loses the most
-    moved: str  # how far the means of Gaussians went at most, in the scene's distance
+    mean_db: float  # of PSNR on held-out photos; negative: worse
+    worst_db: float  # the scene that loses most
+    moved: str  # largest displacement of a Gaussian's mean, relative to the scene's distance
 
 
 MEASURED_ON = "2026-11-21"
@@ -31,7 +31,7 @@ LOSSES = (
 
 
 def losses() -> str:
-    """The section, as Markdown."""
+    """Return the section as Markdown."""
     columns = ("attention", "mean, dB", "worst scene, dB", "means moved by up to")
     rows = ([f.name, f"{f.mean_db:+g}", f"{f.worst_db:+.3f}", f.moved] for f in LOSSES)
     return f"""## What approximations lose

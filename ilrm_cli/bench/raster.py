@@ -16,14 +16,14 @@ from ilrm_cli.render.rasterize import render
 
 @dataclass(frozen=True)
 class RasterCase:
-    """A synthetic scene seen by one camera at the origin, and what drawing it may cost."""
+    """A synthetic scene seen by one camera at the origin, and the time limits of drawing it."""
 
     gaussians: int
     scale: float  # median standard deviation of the Gaussians, world units
     width: int  # px; also the focal length
     height: int  # px
     forward_limit: float  # ratio to the matrix product
-    both_limit: float  # the same, with gradients
+    both_limit: float  # ratio with gradients
 
 
 RASTER_CASES = (
@@ -35,7 +35,7 @@ FILM = FilmCase()
 
 
 def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
-    """Random Gaussians with means uniform in [-2, 2] x [-2, 2] x [2, 6], and the camera that looks at them along z."""
+    """Return random Gaussians with means uniform in [-2, 2] x [-2, 2] x [2, 6], and a camera that sees them along z."""
     generator = torch.Generator().manual_seed(seed)
     count = case.gaussians
     means = 4 * torch.rand(count, 3, generator=generator) + torch.tensor([-2.0, -2.0, 2.0])
@@ -57,7 +57,7 @@ def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
 
 
 def raster_jobs(case: RasterCase) -> dict[str, Job]:
-    """What is timed of one case: name -> job."""
+    """Return the timed jobs of one case: name -> job."""
     gaussians, camera = raster_scene(case)
     parameters = Gaussians(*(getattr(gaussians, f.name).clone().requires_grad_() for f in fields(Gaussians)))
     leaves = [getattr(parameters, f.name) for f in fields(Gaussians)]
@@ -76,7 +76,7 @@ def raster_jobs(case: RasterCase) -> dict[str, Job]:
 
 
 def plain_jobs(case: RasterCase) -> dict[str, Job]:
-    """A whole drawing against nothing but the projection in gsplat's plain-torch reference functions."""
+    """Return a job that compares a whole drawing with gsplat's plain-torch reference for the projection alone."""
     from gsplat.cuda import _torch_impl as reference
 
     gaussians, camera = raster_scene(case)
@@ -95,7 +95,7 @@ def plain_jobs(case: RasterCase) -> dict[str, Job]:
 
 
 def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """The CPU rasteriser on two synthetic scenes, without and with gradients; a film of the Gaussians of the first."""
+    """Time the CPU rasteriser on two synthetic scenes, without and with gradients, and a film of the first one."""
     jobs = {name: job for case in RASTER_CASES for name, job in raster_jobs(case).items()} | plain_jobs(RASTER_CASES[0])
     rows = measure(jobs, rounds=rounds, report=report)
     gaussians, lens = raster_scene(replace(RASTER_CASES[0], width=FILM.width, height=FILM.height))

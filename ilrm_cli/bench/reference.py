@@ -1,7 +1,7 @@
-"""The network written the plain way, as the thing to be measured against: module by module, in float32.
+"""The network written the plain way, as a baseline for timing: module by module, in float32.
 
-Every step makes its own tensor: questions and answers of uplifted tokens are moved into place, the table of attention
-weights is written out and read back, all views are held at once. The weights are those of `Ilrm`, by the same names.
+Every step allocates its own tensors: queries and results of uplifted tokens are copied into place, the attention
+weights are written out and read back, all views are held at once. It uses the weights of `Ilrm` under the same names.
 """
 
 import torch
@@ -16,11 +16,11 @@ from ilrm_cli.model.rays import pixel_channels
 from ilrm_cli.model.tokens import Tokenizer
 from ilrm_cli.views import Views
 
-EPS = 1e-5  # of both kinds of norm
+EPS = 1e-5  # for both kinds of norm
 
 
 class Reference(nn.Module):
-    """`Ilrm` without plane sweep: takes its `state_dict` and gives its Gaussians."""
+    """`Ilrm` without plane sweep; takes its `state_dict` and returns its Gaussians."""
 
     def __init__(self, config: IlrmConfig):
         super().__init__()
@@ -32,7 +32,7 @@ class Reference(nn.Module):
         self.head = GaussianHead(config.head, config.width, config.patch)
 
     def forward(self, views: Views) -> Gaussians:
-        """The Gaussians of one scene."""
+        """Predict the Gaussians of one scene."""
         factor = self.config.viewpoint_factor
         grid = views.cameras.resized(views.cameras.width // factor, views.cameras.height // factor)
         tokens = self.viewpoint_tokenizer(pixel_channels(grid, self.config.viewpoint_channels))
@@ -114,9 +114,9 @@ class _HeadNorm(nn.Module):
 
 
 class FullAttentionLayer(nn.Module):
-    """What one update layer saves: two blocks of joint self attention over image and viewpoint tokens of all views.
+    """The layer that an update layer replaces: two blocks of joint self attention over all tokens of all views.
 
-    As fast as `Ilrm` is in all else: attention does not write out its weights.
+    Otherwise as fast as `Ilrm`: attention does not write out its weights.
     """
 
     def __init__(self, config: IlrmConfig):
@@ -136,7 +136,7 @@ def attention(
     k: Float[Tensor, "batch head key channel"],
     v: Float[Tensor, "batch head key channel"],
 ) -> Float[Tensor, "batch head query channel"]:
-    """softmax(q kᵀ / sqrt(c)) v, with all weights at once."""
+    """Compute softmax(q kᵀ / sqrt(c)) v with all weights materialised at once."""
     weights = torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, dim=-1)
     return weights @ v
 

@@ -1,8 +1,8 @@
-"""The suite `scaling`: what a pass takes over 2 to 256 views and 256 to 960 px, measured where it is short.
+"""The suite `scaling`: the cost of a pass over 2 to 256 views of 256 to 960 px, measured where it is short.
 
-One update layer of the full-size model with random weights is run and counted twelve times: its layers are alike.
-Beyond what is run, each part takes its operations at the rate measured at the largest size, and memory is what the
-planner predicts.
+One update layer of the full-size model with random weights is run and counted twelve times, as all layers are alike.
+Beyond the sizes that are run, times follow from the operations of each part at its rate at the largest measured size,
+and memory from the planner.
 """
 
 import math
@@ -27,17 +27,17 @@ from ilrm_cli.model.footprint import Workload
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.progress import Report, Step, ignore
 
-FEW_VIEWS = 2  # at which sizes are compared
-VIEWS_RUN = (2, 4, 8, 16)  # at the smallest size
+FEW_VIEWS = 2  # at which image sizes are compared
+VIEWS_RUN = (2, 4, 8, 16)  # at the smallest image size
 SIZES_RUN = ((256, 256), (448, 256), (640, 352), (960, 544))  # (width, height) px, with few views
 VIEWS_PREDICTED = (2, 4, 8, 16, 32, 64, 128, 256)
 SIZES_PREDICTED = ((256, 256), (448, 256), (960, 544))
-MOST_ROUNDS = 3  # passes of each case, of which the shortest counts: they take seconds
-UNIT_TRIES = 3  # of the matrix product and of the copy, before each pass and after it: they take little
+MOST_ROUNDS = 3  # passes of each case, of which the shortest counts: each takes seconds
+UNIT_TRIES = 3  # runs of the matrix product and of the copy, before and after each pass: they are quick
 
 
 def scaling_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
-    """Times, memory and operations; the document and its charts are among the files."""
+    """Measure and predict times, memory and operations; the files include the document and its charts."""
     smallest = SIZES_RUN[0]
     cases = [Case(views, *smallest) for views in VIEWS_RUN] + [Case(FEW_VIEWS, *size) for size in SIZES_RUN[1:]]
     study = run_study(PRESETS["dl3dv"].config, cases, min(rounds, MOST_ROUNDS), report)
@@ -46,7 +46,7 @@ def scaling_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
 
 
 def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Report = ignore) -> Study:
-    """Measure the cases, and predict from them."""
+    """Measure the cases, and predict larger ones from them."""
     device = resolve_device("auto")
     precision = resolve_precision("auto", device)
     model = Ilrm(replace(config, layers=1)).eval().to(device)
@@ -54,7 +54,7 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
     one_byte = copy_time_of(1.0, device)
     one_byte.run()
     found: dict[Case, list[Measured]] = {case: [] for case in cases}
-    for done in range(rounds):  # by turns, so that nothing that lasts for a while slows all passes of one case
+    for done in range(rounds):  # alternate, so that a temporary slowdown does not hit all passes of one case
         for number, case in enumerate(cases):
             found[case].append(_measure(model, config, case, one_byte, device))
             report(Step("scaling", done * len(cases) + number + 1, rounds * len(cases)))
@@ -68,7 +68,7 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
 
 
 def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device: torch.device) -> Measured:
-    """One layer's pass in the pieces that the planner chooses, as the whole model's."""
+    """Time one layer's pass, in the chunks that the planner chooses for the whole model."""
     views = noise_views(case.views, case.width, case.height, device)
     load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
     model.chunks = plan(load, PLENTY).chunks
@@ -96,7 +96,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
 def _predict(
     config: IlrmConfig, case: Case, measured: Sequence[Measured], precision: torch.dtype, device: torch.device
 ) -> Predicted:
-    """From the operations of each part and the rate of that part where the most of them were measured."""
+    """Predict a pass from the operations of each part and that part's rate where most operations were measured."""
     stages = forward_stages(config, case.views, case.height, case.width)
     parts = {part: flops / part_rate(config, measured, part) for part, flops in part_flops(stages).items()}
     largest = max(measured, key=lambda m: m.case.pixels)
@@ -107,7 +107,7 @@ def _predict(
 
 
 def part_rate(config: IlrmConfig, measured: Sequence[Measured], part: PartName) -> float:
-    """Operations per second of a part, in the case in which it has most of them."""
+    """Return the operations per second of a part, from the case in which it has most of them."""
     counted = [
         (part_flops(forward_stages(config, m.case.views, m.case.height, m.case.width))[part], m) for m in measured
     ]
@@ -120,7 +120,7 @@ def _needed(load: Workload) -> int:
 
 
 def _rows(measured: Measured, study: Study) -> tuple[BenchRow, BenchRow]:
-    """The pass against both limits of the machine."""
+    """Return rows that compare the pass with both limits of the machine."""
     peak = None if measured.work_bytes is None else measured.work_bytes / 1e9
     name = f"{measured.case}, {study.config.layers} layers from one"
     limits = {

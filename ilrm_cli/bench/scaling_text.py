@@ -1,4 +1,4 @@
-"""The document of the scaling study: its tables and charts, from its figures."""
+"""The document of the scaling study, with its tables and charts."""
 
 from collections.abc import Iterable
 
@@ -17,16 +17,16 @@ from ilrm_cli.bench.study import (
     takeover_views,
 )
 
-MANY_VIEWS = 1000  # at which groups are weighed
+MANY_VIEWS = 1000  # for which groups are compared
 GROUPS = (8, 16, 32, 64)  # views that attend to each other
-SUMMARY_GROUP, SUMMARISED = 16, 16  # views of a group, and tokens for each summary of the other views
+SUMMARY_GROUP, SUMMARISED = 16, 16  # views per group, and tokens per summary of the other views
 DOCUMENT = "SCALING.md"
 TIME_VIEWS, TIME_PIXELS = "scaling_time_views.png", "scaling_time_pixels.png"
 FLOPS, MEMORY = "scaling_flops.png", "scaling_memory.png"
 
 
 def scaling_files(study: Study) -> dict[str, bytes]:
-    """The document and the charts that it shows."""
+    """Return the document and its charts: name -> content."""
     return {
         DOCUMENT: _document(study).encode(),
         TIME_VIEWS: _over_views(study),
@@ -164,7 +164,7 @@ def _many_views(study: Study, width: int, height: int) -> list[str]:
 
 
 def _series(study: Study) -> tuple[list[Measured], list[Measured]]:
-    """What was measured at the smallest size over views, and at the fewest views over sizes."""
+    """Return the measurements over views at the smallest size, and over sizes with the fewest views."""
     smallest = min(m.case.width * m.case.height for m in study.measured)
     fewest = min(m.case.views for m in study.measured)
     over_views = [m for m in study.measured if m.case.width * m.case.height == smallest]
@@ -176,7 +176,7 @@ def _sizes(study: Study) -> list[tuple[int, int]]:
 
 
 def _at(study: Study, views: int) -> Predicted:
-    """At the smallest size."""
+    """Return the prediction for this number of views at the smallest size."""
     return next(p for p in study.predicted if p.case.views == views)
 
 

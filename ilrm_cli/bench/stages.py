@@ -1,4 +1,4 @@
-"""What each part of a forward pass takes, by marks at the ends of the model's modules."""
+"""Times of the parts of a forward pass, from hooks at the model's modules."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from ilrm_cli.model.ilrm import Ilrm
 
 PartName = Literal["tokenizers", "cross attention", "self attention", "MLPs", "head"]
 
-# Parts that can be told apart from outside, and the counted stages in each: attention stands with its projections.
+# Parts distinguishable from outside, with their counted stages: attention includes its projections.
 PARTS: dict[PartName, tuple[StageName, ...]] = {
     "tokenizers": ("viewpoint tokenizer", "image tokenizer"),
     "cross attention": ("cross q", "cross kv", "cross attention", "cross proj"),
@@ -22,19 +22,19 @@ PARTS: dict[PartName, tuple[StageName, ...]] = {
     "MLPs": ("cross mlp", "self mlp"),
     "head": ("head",),
 }
-IN_LAYERS = ("cross attention", "self attention", "MLPs")  # what every layer has
+IN_LAYERS = ("cross attention", "self attention", "MLPs")  # parts that every layer has
 
 
 @dataclass
 class PartTimes:
-    """Seconds of each part so far."""
+    """Accumulated seconds of each part."""
 
     seconds: dict[PartName, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
 
 
 @contextmanager
 def timed_parts(model: Ilrm, device: torch.device) -> Iterator[PartTimes]:
-    """Inside it every pass of the model adds to the times. The device is waited for, which costs GPUs a little."""
+    """Add up the times of the parts of all passes inside it. Synchronises the device, which slows GPUs a little."""
     times, handles = PartTimes(), []
     for module, part in _modules(model):
         started: list[float] = []
@@ -54,7 +54,7 @@ def timed_parts(model: Ilrm, device: torch.device) -> Iterator[PartTimes]:
 
 
 def part_flops(stages: tuple[Stage, ...]) -> dict[PartName, float]:
-    """Floating-point operations of each part."""
+    """Return the floating-point operations of each part."""
     flops = {stage.name: stage.flops for stage in stages}
     return {part: sum(flops[name] for name in names) for part, names in PARTS.items()}
 

@@ -1,4 +1,4 @@
-"""What a scaling study finds, and the laws that follow from it."""
+"""The results of a scaling study, and the laws derived from them."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ from ilrm_cli.model.flops import Tokens, forward_stages, total_flops
 
 @dataclass(frozen=True)
 class Case:
-    """So many views of one size."""
+    """A number of views of one size."""
 
     views: int
     width: int  # px
@@ -30,21 +30,21 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """A pass of all layers, from one that was run."""
+    """A pass of all layers, extrapolated from one measured layer."""
 
     case: Case
     seconds: float
-    rest_seconds: float  # rays, Gaussians and whatever else is in no part
+    rest_seconds: float  # rays, Gaussians and all else outside the parts
     part_seconds: dict[PartName, float]
     flops: float
-    matmul_seconds: float  # that the machine's matrix product would take for as many operations
-    copy_seconds: float  # that copying as many bytes as have to be moved would take
-    work_bytes: int | None  # at most, besides weights and images; None: not to be known
-    planned_bytes: int  # what the planner says of the same
+    matmul_seconds: float  # time of as many operations in the machine's matrix product
+    copy_seconds: float  # time of copying as many bytes as must be moved
+    work_bytes: int | None  # peak, besides weights and images; None: cannot be measured
+    planned_bytes: int  # as predicted by the planner
 
     @property
     def share(self) -> float:
-        """Of the rate of the matrix product."""
+        """Share of the matrix product's rate that the pass reaches."""
         return self.matmul_seconds / self.seconds
 
 
@@ -62,7 +62,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that the document tells."""
+    """The contents of the document."""
 
     config: IlrmConfig
     device: str
@@ -75,9 +75,9 @@ class Study:
 
 
 def fastest(rounds: Sequence[Measured]) -> Measured:
-    """The shortest pass of one case, and the shortest times that it is compared with, each apart.
+    """Combine the passes of one case: the shortest pass, and the shortest of each time it is compared with.
 
-    Other work on the machine can only make each of them longer, so that none of these is told by it.
+    Other work on the machine can only lengthen each of them, so each minimum is taken separately.
     """
     return replace(
         min(rounds, key=lambda m: m.seconds),
@@ -87,9 +87,9 @@ def fastest(rounds: Sequence[Measured]) -> Measured:
 
 
 def at_one_rate(found: Sequence[Measured]) -> list[Measured]:
-    """The times as if the matrix product had taken its median time per operation throughout.
+    """Rescale the times as if the matrix product had run at its median rate throughout.
 
-    Other work on the machine, and its clock, change from case to case: shares of the rate stay, times compare.
+    Other work on the machine, and its clock rate, vary between cases: shares stay the same, times become comparable.
     """
     typical = statistics.median(m.matmul_seconds / m.flops for m in found)
     return [_slowed(m, typical * m.flops / m.matmul_seconds) for m in found]
@@ -107,7 +107,7 @@ def _slowed(m: Measured, factor: float) -> Measured:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of the line through (x, y) on logarithmic axes, by least squares: y grows as x to its power."""
+    """Fit y ∝ x to a power by least squares on logarithmic axes, and return the power."""
     xs, ys = ([math.log(max(value, 1e-12)) for value in column] for column in zip(*points, strict=True))
     x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((x - x_mean) ** 2 for x in xs)
@@ -115,21 +115,21 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
 
 
 def takeover_views(config: IlrmConfig, width: int, height: int) -> float:
-    """The number of views from which self attention alone has more operations than all the rest of a pass.
+    """Return the number of views from which self attention alone has more operations than the rest of a pass.
 
-    Attention grows with the square of the views, everything else with the views.
+    Self attention is quadratic in the number of views, everything else linear.
     """
     one = {stage.name: stage.flops for stage in forward_stages(config, 1, height, width)}
     return (sum(one.values()) - one["self attention"]) / one["self attention"]
 
 
 def grouped_flops(config: IlrmConfig, case: Case, group: int | None) -> float:
-    """Operations of a pass whose self attention is among so many views at a time; None: among all."""
+    """Count the operations of a pass with self attention within groups of `group` views; None: among all views."""
     return total_flops(forward_stages(config, case.views, case.height, case.width, group))
 
 
 def summarised_flops(config: IlrmConfig, case: Case, group: int, tokens: int) -> float:
-    """The same where every view also attends to summaries of all others, one for each so many tokens."""
+    """Count the operations of a pass with grouped attention and a summary per `tokens` tokens of other views."""
     flops = {stage.name: stage.flops for stage in forward_stages(config, case.views, case.height, case.width)}
     per_view = Tokens.per_view(config, case.height, case.width).viewpoint
     saved = 1 - grouped_share(case.views, per_view, group, tokens)

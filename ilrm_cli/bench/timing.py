@@ -1,4 +1,4 @@
-"""How jobs are timed: each by turns with a unit of work on the same machine, so that ratios of machines compare."""
+"""Timing of jobs, each alternating with a unit of work on the same machine, so that ratios can be compared."""
 
 import statistics
 import time
@@ -18,12 +18,12 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Job:
-    """What is timed, and against what."""
+    """A job to time, and what it is compared with."""
 
     run: Callable[[], object]
-    limit: float | None = None  # of its ratio; None: it is only told
-    unit: Unit | None = None  # what its time is divided by; None: the 2048³ float32 matrix product
-    limit_s: float | None = None  # of its seconds; None: they are only told
+    limit: float | None = None  # on its ratio; None: only reported
+    unit: Unit | None = None  # divisor of its time; None: the 2048³ float32 matrix product
+    limit_s: float | None = None  # on its seconds; None: only reported
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class BenchRow:
 
     name: str  # what was done, in words
     seconds: float  # median
-    unit: str  # what the ratio is to, in words
+    unit: str  # what the ratio is relative to, in words
     ratio: float  # median of the ratios to a unit measured right before
-    limit: float | None = None  # the ratio that must not be exceeded; None: it is only told
-    cold_seconds: float | None = None  # the first run in this process, with whatever is compiled or loaded for it
-    peak_gb: float | None = None  # the most memory held during a warm run, weights included; None: not to be known
-    limit_s: float | None = None  # the seconds that must not be exceeded; None: they are only told
+    limit: float | None = None  # largest allowed ratio; None: only reported
+    cold_seconds: float | None = None  # the first run in this process, including compilation and loading
+    peak_gb: float | None = None  # peak memory of a warm run, weights included; None: cannot be measured
+    limit_s: float | None = None  # largest allowed seconds; None: only reported
 
     @property
     def passed(self) -> bool:
-        """Both limits are kept, where there are any."""
+        """True if both limits, where set, are kept."""
         return (self.limit is None or self.ratio <= self.limit) and (
             self.limit_s is None or self.seconds <= self.limit_s
         )
@@ -51,7 +51,7 @@ class BenchRow:
 
 
 def seconds(run: Callable[[], object], device: torch.device = CPU) -> float:
-    """Wall-clock time of one run, until the device has finished it."""
+    """Return the wall-clock seconds of one run, including the wait for the device."""
     start = time.perf_counter()
     run()
     if device.type == "cuda":
@@ -62,7 +62,7 @@ def seconds(run: Callable[[], object], device: torch.device = CPU) -> float:
 def measure(
     jobs: Mapping[str, Job], *, rounds: int = ROUNDS, report: Report = ignore, device: torch.device = CPU
 ) -> list[BenchRow]:
-    """Time every job by turns with its unit; two runs of each beforehand tell the cold start and the peak memory."""
+    """Time every job alternating with its unit, after two runs that give the cold start and the peak memory."""
     standard = matrix_product()
     units = {name: job.unit or standard for name, job in jobs.items()}
     for unit in {id(unit): unit for unit in units.values()}.values():
