@@ -1,4 +1,4 @@
-"""Buildings with repeated windows, columns, cornices, arches and roofs, and what surrounds a place.
+"""Buildings with repeated windows, columns, cornices, arches and roofs, and the surroundings of a place.
 
 Every function takes the kit and a frame, and adds solids that stand on z = 0 of the frame; sizes are in its units.
 """
@@ -13,7 +13,7 @@ from ilrm_cli.synth.shapes import BOX, ELLIPSOID, FRUSTUM, RELIEF, SUPERQUADRIC
 from ilrm_cli.synth.wires import railing
 
 WALLING = ("noise", "bricks", "bricks", "plain", "grout", "veins", "planks")
-WINDOWS_AT_MOST, WINDOWS_FAR = 28, 10  # of one front, near and in the background
+WINDOWS_AT_MOST, WINDOWS_FAR = 28, 10  # of one front, nearby and in the background
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Trim:
     wall: int
     stone: int
     pane: int
-    wide: float  # of a window, share of its bay
-    tall: float  # of a window, share of its storey
+    wide: float  # of a window, as a share of its bay
+    tall: float  # of a window, as a share of its storey
     sill: bool
     arch: bool
     bars: bool
@@ -39,7 +39,7 @@ def draw_trim(kit: Kit) -> Trim:
 
 
 def window_bay(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float) -> None:
-    """One window on a wall at y = 0 that looks along +y; z = 0 is its lower edge."""
+    """Add a window to a wall at y = 0 that faces +y, with its lower edge at z = 0."""
     block(kit, f, wide * 1.25, 0.12, tall * 1.08, trim.stone, z=-0.04 * tall)
     block(kit, f, wide, 0.15, tall, trim.pane)
     if trim.arch:
@@ -52,7 +52,7 @@ def window_bay(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float) -> None
 
 
 def front(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float, storeys: int, most: int = WINDOWS_AT_MOST) -> None:
-    """Rows of windows, a cornice per storey and perhaps pilasters, on a wall at y = 0 that looks along +y."""
+    """Add rows of windows, cornices and perhaps pilasters to a wall at y = 0 that faces +y."""
     step = tall / storeys
     bays = max(1, min(int(wide / (step * kit.between(0.6, 1.1))), most // storeys))
     bay = wide / bays
@@ -74,7 +74,7 @@ def front(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float, storeys: int
 
 
 def portal(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float) -> None:
-    """A door in an arch, or behind two columns that carry a balcony."""
+    """Add a door in an arch, or behind two columns that carry a balcony."""
     dark = kit.paint(("planks", "plain"), value=kit.between(0.1, 0.5))
     block(kit, f, wide, 0.16, tall, dark)
     if kit.chance(0.5):
@@ -92,12 +92,12 @@ def portal(kit: Kit, f: Frame, trim: Trim, wide: float, tall: float) -> None:
 
 
 def roof(kit: Kit, f: Frame, trim: Trim, wide: float, deep: float, storey: float) -> None:
-    """Flat with a balustrade, gabled, a dome, or steep with dormers; f stands on top of the walls."""
+    """Add a roof on top of the walls at z = 0: flat with a balustrade, gabled with dormers, or a dome."""
     tiles, pick = kit.paint(("bricks", "grout", "pebbles", "stripes", "noise"), (0.5, 2), calm=True), kit.rng.random()
     if pick < 0.35:
         block(kit, f, wide + 0.3, deep + 0.3, 0.2, trim.stone)
         railing(kit, f.at(0, deep / 2, 0.2), wide, 0.2 * storey)
-    elif pick < 0.75:  # the upper half of a box on its edge
+    elif pick < 0.75:  # the upper half of a box standing on its edge
         rise, half = math.sqrt(0.5), 0.36 * deep + 0.2
         turn = ((1.0, 0.0, 0.0), (0.0, rise, -rise), (0.0, rise, rise))
         kit.builder.add(BOX, f, (0, 0, 0), (wide / 2 + 0.2, half, half), tiles, 0, turn, (0.0, -rise, -rise, 0.0))
@@ -118,9 +118,9 @@ def roof(kit: Kit, f: Frame, trim: Trim, wide: float, deep: float, storey: float
 def building(
     kit: Kit, f: Frame, wide: float, deep: float, tall: float, fronts: int = 1, most: int = WINDOWS_AT_MOST
 ) -> None:
-    """A building of several storeys; the first of its `fronts` looks along +y, the next are the others in turn.
+    """Add a building of several storeys with `fronts` facades, the first facing +y and the others following in turn.
 
-    `most`: windows of one front.
+    `most`: windows per front.
     """
     trim, storeys = draw_trim(kit), max(1, min(4, round(tall / kit.between(2.6, 4.0))))
     block(kit, f, wide, deep, tall, trim.wall)
@@ -133,7 +133,7 @@ def building(
 
 
 def relief_wall(kit: Kit, f: Frame, wide: float, tall: float, material: int) -> None:
-    """Rough masonry in front of a wall at y = 0 that looks along +y."""
+    """Add rough masonry to a wall at y = 0 that faces +y."""
     tile = relief_tile(("blocks", "blocks", "rough", "stones")[int(kit.rng.integers(4))], int(kit.rng.integers(3)))
     size = kit.between(1.2, 4.0)  # of a period
     param = (0.8, wide / size, tall / size, tile)
@@ -141,7 +141,7 @@ def relief_wall(kit: Kit, f: Frame, wide: float, tall: float, material: int) -> 
 
 
 def temple(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """Columns below a pediment in front of a building: courthouse, museum."""
+    """Add a building with columns and a pediment in front of it, such as a courthouse or a museum."""
     deep, trim = kit.between(0.5, 0.9) * wide, draw_trim(kit)
     block(kit, f, wide, deep, tall, trim.wall)
     front(kit, f.at(0, deep / 2, 0), trim, wide, tall, 2)
@@ -162,7 +162,7 @@ def temple(kit: Kit, f: Frame, wide: float, tall: float) -> None:
 
 
 def surrounding_buildings(kit: Kit, distance: float, sides: int) -> None:
-    """Fronts on some sides of a place, `distance` from its middle; they look inwards."""
+    """Add building fronts on `sides` sides of a place, `distance` from its middle and facing it."""
     turn = kit.between(0, 6.3)
     for k in range(sides):
         wide, tall = distance * kit.between(0.6, 1.5), distance * kit.between(0.25, 0.6)
@@ -172,7 +172,7 @@ def surrounding_buildings(kit: Kit, distance: float, sides: int) -> None:
 
 
 def tent(kit: Kit, f: Frame) -> None:
-    """A canopy on four posts."""
+    """Add a canopy on four posts."""
     cloth, post = kit.paint(("plain", "stripes"), value=0.95), kit.paint(("plain",))
     for x in (-1, 1):
         for y in (-1, 1):

@@ -1,8 +1,8 @@
-"""What a ray sees: kernels that the CPU and CUDA share.
+"""Kernels that trace the rays of a pixel, shared by CPU and CUDA.
 
-A ray per pixel centre finds the surface, its depth and its colour (textures and shadows are filtered over the pixel);
-further jittered rays per pixel only find which surfaces share the pixel, and a colour is computed for each new one.
-The jitter is a hash of pixel and sample, so pictures do not depend on who casts the rays.
+A ray through each pixel centre finds the surface, its depth and its colour (textures and shadows are filtered over the
+pixel); further jittered rays per pixel only find which surfaces share the pixel, and a colour is computed for each new
+one. The jitter is a hash of pixel and sample, so images do not depend on the device or the order of rays.
 """
 
 import math
@@ -17,13 +17,13 @@ from ilrm_cli.synth.shapes import FAR
 from ilrm_cli.synth.surface import surface_uv
 from ilrm_cli.synth.tiling import hash01
 
-BEHIND, NOTHING = -1, -2  # "solid" numbers: of ground, room and sky; of no ray yet
+BEHIND, NOTHING = -1, -2  # "solid" numbers: ground, room and sky; no ray cast yet
 DOME = 9  # face number of the sky
 
 
 @kernel
 def behind(surround, ox, oy, oz, dx, dy, dz):
-    """(t, face) of ground, room or sky along a world ray."""
+    """Return (t, face) where a world ray hits the ground, room or sky."""
     box = surround.box
     if surround.kind[0] == ROOM:
         sx, sy, sz = (
@@ -51,7 +51,7 @@ def behind(surround, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
-    """(z-depth, solid, face) of what the ray through (x, y, 1) in camera axes meets first."""
+    """Return (z-depth, solid, face) of the first surface hit by the ray through (x, y, 1) in camera axes."""
     best, face = behind(
         surround, pose[0, 3], pose[1, 3], pose[2, 3],
         pose[0, 0] * x + pose[0, 1] * y + pose[0, 2],
@@ -78,7 +78,7 @@ def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
 
 @kernel
 def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y):
-    """Linear colour of what the ray through (x, y, 1) meets at depth t."""
+    """Return the linear colour of the surface hit at depth t by the ray through (x, y, 1)."""
     dx = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2]
     dy = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2]
     dz = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2]
@@ -93,7 +93,7 @@ def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle
     ex, ey, ez = -dx / length, -dy / length, -dz / length
     if solid == BEHIND:
         m = surround.material[face]
-        sign = f32(1) if face % 2 == 0 else f32(-1)  # room faces look inwards
+        sign = f32(1) if face % 2 == 0 else f32(-1)  # room faces point inwards
         nx = sign if face < 2 else f32(0)
         ny = sign if 2 <= face < 4 else f32(0)
         nz = sign if face >= 4 else f32(0)
@@ -132,12 +132,12 @@ def cast_pixel(
     shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, near, chosen, count,
     column, row, samples,
 ):  # fmt: skip
-    """(z-depth at its centre, red, green, blue for display) of a pixel; the colour is 0 when samples = 0.
+    """Return (z-depth at the centre, display red, green, blue) of a pixel; the colour is 0 if samples = 0.
 
     `matrix` to `near` come from `project_solids`; chosen[:count] are the solids that the pixel may see, nearest first.
     """
     angle = f32(1) / focal[0]
-    side = 1  # jitter cells across a pixel, and down
+    side = 1  # jitter cells across and down a pixel
     while side * side < samples:
         side += 1
     rows = (samples + side - 1) // side
@@ -145,7 +145,7 @@ def cast_pixel(
     r, g, b = f32(0), f32(0), f32(0)
     red, green, blue = r, g, b
     across, down = 0, 0
-    for s in range(-1, samples if samples > 1 else 0):  # one call of what is inlined: code and compilation stay short
+    for s in range(-1, samples if samples > 1 else 0):  # a single call site, as it is inlined: faster compilation
         jx, jy = f32(0.5), f32(0.5)
         if s >= 0:
             jx = (f32(across) + hash01(column, row, 2 * s)) / f32(side)

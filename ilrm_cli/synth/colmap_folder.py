@@ -18,16 +18,16 @@ from ilrm_cli.views import Views
 
 JPEG_QUALITY = 92
 SAME_SURFACE = 0.01  # relative difference of depths below which two views see the same point
-FAR_TIMES_MEDIAN = 8.0  # points further than this many median depths are sky, which no SfM would triangulate
+FAR_TIMES_MEDIAN = 8.0  # points beyond this many median depths are sky, which SfM would not triangulate
 
 
 def surface_points(
     views: Views, depth: Float[Tensor, "view height width"], count: int, seed: int = 0
 ) -> tuple[Float64[ndarray, "point 3"], Float64[ndarray, "point view 2"], ndarray, ndarray]:
-    """True surface points at random pixels that two views or more see.
+    """Sample true surface points at random pixels, keeping those that at least two views see.
 
-    Returns their world positions, their pixels in every view, which views see them [point, view] and their colours
-    [point, 3] (uint8). There may be fewer than `count`.
+    Returns their world positions, their pixels in every view, a mask of the views that see them [point, view] and their
+    colours [point, 3] (uint8). There may be fewer than `count`.
     """
     cameras, rng = views.cameras, np.random.default_rng(seed)
     total, height, width = depth.shape
@@ -60,10 +60,10 @@ def _project(world: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
 def colmap_model(
     views: Views, depth: Float[Tensor, "view height width"], names: list[str], points: int, seed: int = 0
 ) -> pycolmap.Reconstruction:
-    """The true cameras and some true points, with their tracks, as a COLMAP model of one PINHOLE camera per view."""
+    """Return the true cameras and some true points with tracks as a COLMAP model, with one PINHOLE camera per view."""
     model, cameras = pycolmap.Reconstruction(), views.cameras
     world, pixels, seen, colours = surface_points(views, depth, points, seed)
-    slots = np.cumsum(seen, axis=0) - 1  # place of each point among the observations of a view
+    slots = np.cumsum(seen, axis=0) - 1  # index of each point among a view's observations
     for index, name in enumerate(names):
         params = [*cameras.focal_px[index].tolist(), *cameras.center_px[index].tolist()]
         camera = pycolmap.Camera(
@@ -84,7 +84,7 @@ def colmap_model(
 
 
 def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> list[str]:
-    """JPEG files 001.jpg, 002.jpg, ... in an existing folder; returns their names."""
+    """Write JPEG files 001.jpg, 002.jpg, ... into an existing folder; return their names."""
     names = [f"{index + 1:03}.jpg" for index in range(len(images))]
     for name, image in zip(names, images, strict=True):
         pixels = (image.permute(1, 2, 0) * 255).round().byte().numpy()
@@ -95,7 +95,7 @@ def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> 
 def fill_scene(
     folder: Path, views: Views, depth: Float[Tensor, "view height width"], points: int = 400, seed: int = 0
 ) -> list[str]:
-    """Put images/ and sparse/0 (binary COLMAP model) into an existing folder; returns the names of the photos."""
+    """Write images/ and sparse/0 (binary COLMAP model) into an existing folder; return the photos' names."""
     for part in ("images", "sparse/0"):
         (folder / part).mkdir(parents=True)
     names = write_photos(folder / "images", views.images)
@@ -110,9 +110,9 @@ def write_scene(
     points: int = 400,
     seed: int = 0,
 ) -> None:
-    """A new folder with images/ and, when depth is given, sparse/0 (binary COLMAP model); photos alone otherwise.
+    """Write a new folder with images/ and, if depth is given, sparse/0 (binary COLMAP model); otherwise photos alone.
 
-    The folder appears whole or not at all. Raises InputError if it exists already.
+    The folder appears whole or not at all. Raises InputError if it already exists.
     """
     if folder.exists():
         raise InputError(f"The folder {folder} exists already; name a new one.")

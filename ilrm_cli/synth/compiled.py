@@ -1,15 +1,15 @@
-"""How the ray caster's kernels are compiled: the same functions for the CPU and for CUDA.
+"""Compilation of the ray caster's kernels for the CPU and for CUDA from the same functions.
 
-What a kernel may do, so that it compiles for both (tests/synth/test_raycast_cuda.py compiles all that cast rays):
+Rules for kernels that compile for both (tests/synth/test_raycast_cuda.py compiles all that cast rays):
 
 - Numbers are float32 or integers. Write `f32(0.5)`, never a bare 0.5 in arithmetic: float64 is slow on GPUs.
-- `math` and `abs`, `min`, `max`, not numpy functions; `floor32` from here. `math.floor` gives a float on CUDA and an
-  integer on CPUs: say `int(...)` or `f32(...)` of it.
-- Arguments are numbers, tuples, arrays, or NamedTuples of arrays that are reached as `group.field[...]`. On CUDA such a
-  group is a record, not a tuple: it cannot be unpacked, and arrays that differ in length between scenes are padded, so
-  `.shape` tells no counts there.
-- Nothing is allocated: arrays come from outside.
-- Other kernels are called by their bare names, imported into the module.
+- Use `math`, `abs`, `min` and `max`, not numpy functions, and `floor32` from here. `math.floor` gives a float on CUDA
+  and an integer on CPUs: wrap it in `int(...)` or `f32(...)`.
+- Arguments are numbers, tuples, arrays, or NamedTuples of arrays accessed as `group.field[...]`. On CUDA such a
+  group is a record, not a tuple: it cannot be unpacked, and arrays whose length differs between scenes are padded, so
+  `.shape` does not give counts there.
+- Allocate nothing: arrays come from outside.
+- Call other kernels by their bare names, imported into the module.
 - Integers are 64 bit: keep `/`, `//` and `%` of integers out of loops over rays.
 """
 
@@ -29,25 +29,25 @@ from numba.core.dispatcher import Dispatcher  # noqa: E402
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # NaN and infinity keep their meaning: slab tests rely on it
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # keeps NaN and infinity, which slab tests rely on
     "error_model": "numpy",
     "forceinline": True,  # passing tuples of arrays between functions costs more than the arithmetic
-    "_nrt": False,  # so does counting references to arrays: kernels own no memory, all arrays come from outside
+    "_nrt": False,  # reference counting of arrays costs more too: kernels own no memory, arrays come from outside
 }
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function on first call. `unwrap` removes what runtime type checkers put around it."""
+    """Compile a function on its first call, without the wrappers of runtime type checkers."""
     plain = inspect.unwrap(function)
     try:
         return numba.njit(plain, cache=True, **OPTIONS)
-    except RuntimeError:  # no folder for compiled code can be written: every process compiles for itself
+    except RuntimeError:  # no writable folder for compiled code: every process compiles for itself
         return numba.njit(plain, cache=False, **OPTIONS)
 
 
 @kernel
 def floor32(x):
-    """The largest whole number not above x, a float32."""
+    """Return the largest whole number not above x, as float32."""
     return np.floor(x)
 
 
@@ -55,14 +55,14 @@ def _floor32(x):
     return np.float32(math.floor(x))
 
 
-IN_OTHER_WORDS = {floor32: _floor32}  # kernels whose text does not compile for CUDA, and what does the same there
+IN_OTHER_WORDS = {floor32: _floor32}  # kernels whose text does not compile for CUDA, and their equivalents
 
 
 @cache
 def on_cuda(function: Any) -> Any:
-    """A kernel, and the kernels that it calls, as device functions of CUDA.
+    """Return a kernel and the kernels it calls as CUDA device functions.
 
-    Numba would translate what a CUDA kernel calls by itself, but with our `fastmath` read as "there is no NaN".
+    Numba would translate the callees of a CUDA kernel itself, but would read our `fastmath` as "there is no NaN".
     """
     from numba import cuda
 

@@ -1,4 +1,4 @@
-"""Training scenes by number: an endless series."""
+"""An endless series of training scenes, addressed by number."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
 from ilrm_cli.views import Views
 
-HOLDOUT_SEED = 1_000_003  # its scenes are kept for evaluation: training refuses it
-PATHS_PER_SCENE = 4  # camera paths tried in a scene before another scene takes its place
-METERED, METER_PX = 4, 16  # views and size of the pictures that the exposure is measured on
+HOLDOUT_SEED = 1_000_003  # scenes of this seed are reserved for evaluation: training refuses it
+PATHS_PER_SCENE = 4  # camera paths tried in a scene before it is replaced by another
+METERED, METER_PX = 4, 16  # number and size of the pictures from which exposure is set
 MEAN_LINEAR = 0.24  # mean linear brightness of a typical photo
 
 
@@ -28,15 +28,15 @@ MEAN_LINEAR = 0.24  # mean linear brightness of a typical photo
 class TrainingScene:
     """Rendered views of one procedural scene, in the order of the camera path, with exact depth."""
 
-    views: Views  # with the cameras that a model is given
+    views: Views  # with the cameras given to a model
     depth: Float[Tensor, "view height width"]  # z-depth at pixel centres, world units
     kind: str  # one of `scenes.KINDS`
-    true_cameras: Cameras  # that took the pictures; views.cameras where poses have no noise
-    normals: Float[Tensor, "view 3 height width"] | None = None  # unit, world axes, 0 for the sky; where asked for
+    true_cameras: Cameras  # of the pictures; same as views.cameras without pose noise
+    normals: Float[Tensor, "view 3 height width"] | None = None  # unit, world axes, 0 for the sky; if requested
 
 
 def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
-    """The scene with the exposure a camera would choose: a typical photo's mean brightness, never the same."""
+    """Return the scene with the exposure a camera would choose: a typical photo's mean brightness, with variation."""
     few = cameras[:: max(1, len(cameras) // METERED)].resized(METER_PX, METER_PX)
     images, _ = render_scene(scene, few, samples=1)
     linear = float((images**2.2).mean())
@@ -48,9 +48,9 @@ def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
 def plan_scene(
     seed: int, index: int, views: int, width: int, height: int, span: float = 1.0, kind: str | None = None
 ) -> tuple[Scene, Cameras, np.random.Generator]:
-    """Scene `index` of the endless series `seed`, exposed, its cameras, and random numbers for what follows.
+    """Return scene `index` of the endless series `seed`, exposed, its cameras, and a generator for further draws.
 
-    The cameras are consecutive and cover the share `span` of a path, in (0, 1]: the less, the more they overlap.
+    The cameras are consecutive and cover the share `span` of a path, in (0, 1]: the smaller, the more they overlap.
     `kind` forces one of `scenes.KINDS`.
     """
     for attempt in range(100):
@@ -81,7 +81,7 @@ def training_scenes(
     normals: bool = False,
     kind: str | None = None,
 ) -> list[TrainingScene]:
-    """What `training_scene` gives for each index; on CUDA all are cast in one launch."""
+    """Make one `training_scene` per index; on CUDA all are cast in one launch."""
     plans = [plan_scene(seed, index, views, width, height, span, kind) for index in indices]
     drawn = render_scenes([(scene, cameras) for scene, cameras, _ in plans], samples, threads, device)
     made = []
@@ -111,12 +111,12 @@ def training_scene(
     normals: bool = False,
     kind: str | None = None,
 ) -> TrainingScene:
-    """Scene `index` of the endless series `seed`: the same bits whenever and on however many threads it is made.
+    """Make scene `index` of the endless series `seed`, bit-identical for any number of threads.
 
-    The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the less, the more they overlap.
-    Images and depth come on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same pictures
-    up to rounding. `kind` forces one of `scenes.KINDS`. Raises InputError where CUDA is asked for without the extra
-    `ilrm[cuda]`.
+    The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the smaller, the more they
+    overlap. Images and depth are on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same
+    pictures up to rounding. `kind` forces one of `scenes.KINDS`. Raises InputError if CUDA is requested without the
+    extra `ilrm[cuda]`.
     """
     return training_scenes(
         seed, [index], views, width, height, samples, threads, photometry, span, device, pose_noise, normals, kind

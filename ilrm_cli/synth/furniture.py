@@ -1,4 +1,4 @@
-"""Furniture and what hangs on walls.
+"""Furniture and wall decorations.
 
 Every function takes the kit and a frame, and adds solids that stand on z = 0 of the frame; sizes are in its units.
 """
@@ -55,7 +55,7 @@ def bed(kit: Kit, f: Frame) -> None:
 
 
 def shelf(kit: Kit, f: Frame) -> None:
-    """An open cupboard: boxes with a hollow each, things inside."""
+    """Add open shelves: boxes with one hollow each, and things inside."""
     wide, tall, deep = kit.between(0.6, 1.4), kit.between(0.8, 2.1), kit.between(0.25, 0.45)
     rows, wood = int(kit.rng.integers(2, 6)), kit.paint(WOODS)
     step = tall / rows
@@ -71,7 +71,7 @@ def shelf(kit: Kit, f: Frame) -> None:
 
 
 def laden_shelf(kit: Kit, f: Frame) -> None:
-    """Boards on posts, each full of books, boxes, bottles and bowls."""
+    """Add boards on posts, each full of books, boxes, bottles and bowls."""
     wide, tall, deep = kit.between(0.8, 1.3), kit.between(1.2, 2.1), kit.between(0.25, 0.4)
     rows, wood = int(kit.rng.integers(3, 6)), kit.paint(WOODS, calm=kit.chance(0.5))
     step = tall / rows
@@ -99,7 +99,7 @@ def laden_shelf(kit: Kit, f: Frame) -> None:
 
 
 def curtain(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """Folds of cloth on a wall at y = 0 that looks along +y."""
+    """Add folds of cloth on a wall at y = 0 that faces +y."""
     cloth = kit.paint(("plain", "stripes", "noise", "dots", "leaves"), (0.4, 1.5), calm=kit.chance(0.6))
     param = (0.9, wide / kit.between(0.3, 0.8), 0.2, relief_tile("waves", int(kit.rng.integers(3))))
     kit.builder.add(RELIEF, f, (0, 0.05, tall / 2), (wide / 2, tall / 2, 0.06), cloth, param, LYING_Y)
@@ -127,7 +127,7 @@ def lamp(kit: Kit, f: Frame) -> None:
 
 
 def plant(kit: Kit, f: Frame) -> None:
-    """A pot with leaves."""
+    """Add a pot with leaves."""
     tall = kit.between(0.3, 1.2)
     kit.builder.add(FRUSTUM, f, (0, 0, 0.15), (0.18, 0.18, 0.15), kit.paint(), 0.35, UPSIDE_DOWN)
     green = kit.paint(FOLIAGE, (0.15, 0.5), hue=kit.between(0.2, 0.4))
@@ -139,14 +139,14 @@ def plant(kit: Kit, f: Frame) -> None:
 
 
 def picture(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """A framed print on a wall at y = 0 that looks along +y."""
+    """Add a framed print on a wall at y = 0 that faces +y."""
     block(kit, f, wide, 0.05, tall, kit.paint(WOODS))
     print_ = kit.paint(PRINTS, (0.7 * wide, 1.6 * wide), upright=True)
     block(kit, f, wide * 0.88, 0.02, tall * 0.88, print_, y=0.02, z=0.06 * tall)
 
 
 def window(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """A bright pane with bars."""
+    """Add a bright pane with bars."""
     frame = kit.paint(("plain",), value=kit.between(0.3, 0.95))
     block(
         kit,
@@ -163,14 +163,14 @@ def window(kit: Kit, f: Frame, wide: float, tall: float) -> None:
 
 
 def door(kit: Kit, f: Frame) -> None:
-    """A door leaf in its frame on a wall at y = 0 that looks along +y."""
+    """Add a door in its frame on a wall at y = 0 that faces +y."""
     block(kit, f, 1.05, 0.08, 2.1, kit.paint(("plain", "planks")))
     block(kit, f, 0.88, 0.12, 2.0, kit.paint(WOODS, (0.8, 2.0), upright=True))
     kit.builder.add(ELLIPSOID, f, (0.35, 0.09, 1.0), (0.04, 0.04, 0.03), kit.paint(("plain",), gloss=0.8))
 
 
 def hanging_lamp(kit: Kit, f: Frame, drop: float) -> None:
-    """A lamp below z = 0 of the frame."""
+    """Add a lamp that hangs below z = 0 of the frame."""
     kit.builder.add(FRUSTUM, f, (0, 0, -drop / 2), (0.012, 0.012, drop / 2), kit.paint(("plain",), value=0.2))
     shade = kit.paint(("plain", "stripes", "noise"), value=0.97, glow=kit.between(0.9, 1.6))
     kind = ELLIPSOID if kit.chance(0.5) else FRUSTUM

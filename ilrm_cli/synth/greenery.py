@@ -1,4 +1,4 @@
-"""Plants made of many leaves, hedges, and ground that is not flat.
+"""Plants made of many leaves, hedges, and uneven ground.
 
 Every function takes the kit and a frame, and adds solids that stand on z = 0 of the frame; sizes are in its units.
 """
@@ -20,7 +20,7 @@ def leaf_green(kit: Kit, period: tuple[float, float] = (0.2, 0.8)) -> int:
 
 
 def leafy_tree(kit: Kit, f: Frame, tall: float) -> None:
-    """A crown of many flat clumps of leaves on a forked trunk."""
+    """Add a forked trunk with a crown of many flat clumps of leaves."""
     bark = kit.paint(("planks", "noise", "veins"), hue=0.08, value=kit.between(0.2, 0.5))
     thick, fork = kit.between(0.025, 0.05) * tall, kit.between(0.3, 0.5) * tall
     kit.builder.add(FRUSTUM, f, (0, 0, fork / 2), (thick, thick, fork / 2), bark, 0.3)
@@ -37,7 +37,7 @@ def leafy_tree(kit: Kit, f: Frame, tall: float) -> None:
 
 
 def palm(kit: Kit, f: Frame, fronds: int, tall: float) -> None:
-    """Fronds that bend outwards from the top of a stem: palms, ferns, potted plants."""
+    """Add fronds that bend outwards from the top of a stem: palms, ferns, potted plants."""
     green, stem = leaf_green(kit, (0.1, 0.4)), kit.paint(("stripes", "noise"), hue=0.09, value=0.5)
     if tall > 0.1:
         kit.builder.add(FRUSTUM, f, (0, 0, tall / 2), (0.05, 0.05, tall / 2), stem, 0.2)
@@ -45,7 +45,7 @@ def palm(kit: Kit, f: Frame, fronds: int, tall: float) -> None:
         angle = 2 * math.pi * (k + kit.rng.random()) / fronds
         lift, reach = kit.between(0.1, 0.9), kit.between(0.5, 0.9)
         c, s = math.cos(angle), math.sin(angle)
-        for part in range(3):  # each part of a frond leans further down
+        for part in range(3):  # each part of a frond slopes further down
             t = (part + 0.5) / 3
             slope = lift - 1.3 * t * lift - 0.35 * t
             at = (c * reach * t, s * reach * t, tall + lift * reach * t - 0.7 * reach * t * t * (0.5 + lift))
@@ -57,7 +57,7 @@ def palm(kit: Kit, f: Frame, fronds: int, tall: float) -> None:
 
 
 def hedge(kit: Kit, f: Frame, length: float) -> None:
-    """A clipped hedge along x: a rough relief of leaves on its front, or a soft block."""
+    """Add a clipped hedge along x: a soft block with clumps of leaves."""
     green, tall, deep = leaf_green(kit), kit.between(0.4, 1.3), kit.between(0.25, 0.5)
     shape = (kit.between(5, 9), kit.between(3, 9))
     kit.builder.add(SUPERQUADRIC, f, (0, 0, tall / 2), (length / 2, deep, tall / 2), green, shape)
@@ -68,7 +68,7 @@ def hedge(kit: Kit, f: Frame, length: float) -> None:
 
 
 def tufts(kit: Kit, f: Frame, spread: float, count: int) -> None:
-    """Blades of grass in bunches."""
+    """Add bunches of grass blades."""
     green = leaf_green(kit, (0.1, 0.4))
     for _ in range(count):
         x, y = kit.rng.normal(0, spread, 2)
@@ -78,7 +78,7 @@ def tufts(kit: Kit, f: Frame, spread: float, count: int) -> None:
 
 
 def hill(kit: Kit, f: Frame, ground: int) -> None:
-    """A mound with a rough surface, of the ground's material."""
+    """Add a mound with a rough surface, in the ground's material."""
     tile = relief_tile(("hills", "rough", "ridges", "waves")[int(kit.rng.integers(4))], int(kit.rng.integers(3)))
     periods = kit.between(0.4, 1.2)
     half = (kit.between(1.5, 4), kit.between(1.5, 4), kit.between(0.1, 0.5))
@@ -86,11 +86,11 @@ def hill(kit: Kit, f: Frame, ground: int) -> None:
 
 
 def uneven_ground(kit: Kit, reach: float, ground: int, roughness: float) -> None:
-    """A square of ground that rises above z = 0 in places: lawn, gravel, cobbles, sand, rubble."""
+    """Add a square of ground that rises above z = 0 in places: lawn, gravel, cobbles, sand, rubble."""
     kind = ("hills", "rough", "rough", "stones", "stones", "waves", "blocks")[int(kit.rng.integers(7))]
     coarse = kind in ("hills", "waves")
     height = roughness * (kit.between(0.03, 0.1) if coarse else kit.between(0.015, 0.05))
     periods = reach / (roughness * (kit.between(2, 5) if coarse else kit.between(0.7, 2)))
-    half = (reach, reach, height)  # the middle of the relief lies at z = 0, where the flat ground hides its lower part
+    half = (reach, reach, height)  # the middle of the relief is at z = 0: flat ground hides its lower part
     param = (0.9, 2 * periods, 2 * periods, relief_tile(kind, int(kit.rng.integers(3))))
     kit.builder.add(RELIEF, Frame(yaw=kit.between(0, 6.3)), (0, 0, -0.3 * height), half, ground, param)

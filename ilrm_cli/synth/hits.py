@@ -1,4 +1,4 @@
-"""Where a ray in unit space meets a solid, with its half-space and its hollow; and the outward normal there."""
+"""Intersections of a ray in unit space with a solid, its half-space and its hollow, and outward normals."""
 
 import math
 
@@ -19,12 +19,12 @@ from ilrm_cli.synth.shapes import (
     TORUS,
 )
 
-SHADOW_STEPS = 3  # Newton steps to a superquadric that throws a soft shadow
+SHADOW_STEPS = 3  # Newton steps to a superquadric that casts a soft shadow
 
 
 @kernel
 def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit):
-    """Interval inside solid `i` and inside its half-space; leaving a marched solid is approximated by its box.
+    """Return the interval inside solid `i` and its half-space; a marched solid's exit is that of its box.
 
     Marched solids are not searched beyond `limit`.
     """
@@ -57,7 +57,7 @@ def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit):
 
 @kernel
 def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
-    """Interval inside the hollow of solid `i`; only closed-form shapes are carved."""
+    """Return the interval inside the hollow of solid `i`; only closed-form shapes have one."""
     sx, sy, sz = f32(1) / shapes.carve[i, 3], f32(1) / shapes.carve[i, 4], f32(1) / shapes.carve[i, 5]
     ox, oy, oz = (ox - shapes.carve[i, 0]) * sx, (oy - shapes.carve[i, 1]) * sy, (oz - shapes.carve[i, 2]) * sz
     return closed_interval(shapes.hollow[i], ox, oy, oz, dx * sx, dy * sy, dz * sz, shapes.param[i, 1])
@@ -65,20 +65,20 @@ def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
-    """(t, face) of the first surface of solid `i` with 0 < t < limit seen from outside; t = FAR where there is none."""
+    """Return (t, face) of the first outer surface of solid `i` with 0 < t < limit; t = FAR if there is none."""
     t0, f0, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit)
     if t0 >= t1 or t1 <= f32(0) or t0 >= limit:
         return FAR, 0
     if shapes.carve[i, 3] > f32(0):
         c0, _, c1, f1 = hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz)
-        if c0 <= max(t0, f32(0)) and c1 > max(t0, f32(0)):  # the ray comes in through the hollow
+        if c0 <= max(t0, f32(0)) and c1 > max(t0, f32(0)):  # the ray enters through the hollow
             return (c1, CARVED + f1) if c1 < min(t1, limit) else (FAR, 0)
     return (t0, f0) if t0 > f32(0) else (FAR, 0)
 
 
 @kernel
 def thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz):
-    """(t where it begins, length inside) after a few Newton steps from either side, which stop short of the surface."""
+    """Return (t of entry, length inside) after a few Newton steps from both sides, which stop short of the surface."""
     p, q = shapes.param[i, 0], shapes.param[i, 1]
     t0, _, t1, _ = box_interval(ox, oy, oz, dx, dy, dz)
     t0 = max(t0, f32(0))
@@ -103,9 +103,9 @@ def thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def chord(shapes, i, ox, oy, oz, dx, dy, dz):
-    """(t where solid `i` begins, length inside it) along a ray from t = 0 on; length 0 where it is missed.
+    """Return (t of entry, length inside) of solid `i` along a ray from t = 0 on; the length is 0 for a miss.
 
-    For soft shadows: of height fields only the part below the deepest valley counts, superquadrics are a little thick.
+    For soft shadows: height fields count only below their deepest valley, superquadrics are slightly thicker.
     """
     kind = shapes.kind[i]
     if kind == SUPERQUADRIC:
@@ -129,7 +129,7 @@ def chord(shapes, i, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def closed_gradient(kind, x, y, z, taper):
-    """Gradient in unit space of the curved surface of an ellipsoid or a frustum; any length."""
+    """Return the gradient in unit space of the curved surface of an ellipsoid or frustum, of any length."""
     if kind == ELLIPSOID:
         return x, y, z
     slope = f32(-0.5) * taper
@@ -138,13 +138,13 @@ def closed_gradient(kind, x, y, z, taper):
 
 @kernel
 def face_kind(shapes, i, face):
-    """Kind of shape that a face belongs to: the solid's, or its hollow's."""
+    """Return the kind of shape that a face belongs to: the solid's or its hollow's."""
     return shapes.hollow[i] if face >= CARVED else shapes.kind[i]
 
 
 @kernel
 def unit_normal(shapes, i, face, x, y, z):
-    """Outward normal in unit space at the point (x, y, z); any length."""
+    """Return the outward normal in unit space at the point (x, y, z), of any length."""
     if face == CLIPPED:
         return shapes.clip[i, 0], shapes.clip[i, 1], shapes.clip[i, 2]
     if face == CURVED:
@@ -170,7 +170,7 @@ def unit_normal(shapes, i, face, x, y, z):
 
 @kernel
 def normal_at(shapes, i, face, x, y, z):
-    """Unit outward normal in world axes at the point (x, y, z) of unit space."""
+    """Return the unit outward normal in world axes at the point (x, y, z) of unit space."""
     nx, ny, nz = unit_normal(shapes, i, face, x, y, z)
     m = shapes.local_from_world
     wx = m[i, 0, 0] * nx + m[i, 1, 0] * ny + m[i, 2, 0] * nz

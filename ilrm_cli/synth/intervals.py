@@ -1,4 +1,4 @@
-"""Where a ray enters and leaves the closed-form shapes of unit space: (enter, its face, leave, its face)."""
+"""Ray intervals inside the closed-form shapes of unit space, as (enter, its face, leave, its face)."""
 
 import math
 
@@ -10,7 +10,7 @@ from ilrm_cli.synth.shapes import BOX, CURVED, ELLIPSOID, FAR
 
 @kernel
 def box_interval(ox, oy, oz, dx, dy, dz):
-    """Slab test: (enter, its face, leave, its face)."""
+    """Intersect with the unit box by the slab test; return (enter, its face, leave, its face)."""
     ix, iy, iz = f32(1) / dx, f32(1) / dy, f32(1) / dz
     ax, bx = (-math.copysign(f32(1), dx) - ox) * ix, (math.copysign(f32(1), dx) - ox) * ix
     ay, by = (-math.copysign(f32(1), dy) - oy) * iy, (math.copysign(f32(1), dy) - oy) * iy
@@ -29,12 +29,12 @@ def box_interval(ox, oy, oz, dx, dy, dz):
 
 @kernel
 def sphere_interval(ox, oy, oz, dx, dy, dz):
-    """|o + t d| = 1."""
+    """Intersect with the unit sphere |o + t d| = 1; return (enter, its face, leave, its face)."""
     a = dx * dx + dy * dy + dz * dz
     b = ox * dx + oy * dy + oz * dz
     nearest = -b / a
     px, py, pz = ox + nearest * dx, oy + nearest * dy, oz + nearest * dz
-    rest = f32(1) - (px * px + py * py + pz * pz)  # stable far away: no cancellation of b^2 - ac
+    rest = f32(1) - (px * px + py * py + pz * pz)  # stable far away: no cancellation in b^2 - ac
     if rest <= f32(0):
         return FAR, CURVED, -FAR, CURVED
     root = math.sqrt(rest / a)
@@ -43,7 +43,7 @@ def sphere_interval(ox, oy, oz, dx, dy, dz):
 
 @kernel
 def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
-    """x^2 + y^2 <= r(z)^2 with r(z) = 1 - taper (1 + z) / 2 between z = -1 and 1."""
+    """Intersect with x^2 + y^2 <= r(z)^2, r(z) = 1 - taper (1 + z) / 2, -1 <= z <= 1; return enter and leave."""
     slope = f32(-0.5) * taper
     at = f32(1) + slope + slope * oz
     a = dx * dx + dy * dy - slope * slope * dz * dz
@@ -75,7 +75,7 @@ def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
 
 @kernel
 def closed_interval(kind, ox, oy, oz, dx, dy, dz, taper):
-    """Interval inside a box, an ellipsoid or a frustum."""
+    """Return the interval inside a box, an ellipsoid or a frustum."""
     if kind == BOX:
         return box_interval(ox, oy, oz, dx, dy, dz)
     if kind == ELLIPSOID:

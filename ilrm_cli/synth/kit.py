@@ -1,4 +1,4 @@
-"""What makers of things share: random numbers, the builder, the paints; turns and upright boxes."""
+"""Shared tools of all scene-building functions: random numbers, builder, paints, rotations and upright boxes."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LYING_Y = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
 @dataclass(frozen=True)
 class Kit:
-    """What every maker of things needs."""
+    """The tools passed to every scene-building function."""
 
     rng: np.random.Generator
     builder: Builder
@@ -32,7 +32,7 @@ class Kit:
 
 
 def random_turn(rng: np.random.Generator) -> tuple:
-    """A rotation matrix drawn evenly (from a random unit quaternion)."""
+    """Draw a uniformly distributed rotation matrix (from a random unit quaternion)."""
     q = rng.standard_normal(4)
     w, x, y, z = (q / math.sqrt(q @ q)).tolist()
     return (
@@ -45,7 +45,7 @@ def random_turn(rng: np.random.Generator) -> tuple:
 def block(
     kit: Kit, f: Frame, wide: float, deep: float, tall: float, material: int, x=0.0, y=0.0, z=0.0, **more
 ) -> None:
-    """An upright box standing at height z."""
+    """Add an upright box standing at height z."""
     kit.builder.add(BOX, f, (x, y, z + tall / 2), (wide / 2, deep / 2, tall / 2), material, **more)
 
 

@@ -1,6 +1,6 @@
-"""Shapes found by marching along the ray: tori, rounded boxes, superquadrics, height fields.
+"""Shapes intersected by marching along the ray: tori, rounded boxes, superquadrics, height fields.
 
-Every step is safe: it never passes the first surface. Unit space throughout unless said.
+Every step is safe: it never passes the first surface. Everything is in unit space unless stated otherwise.
 """
 
 import math
@@ -12,23 +12,23 @@ from ilrm_cli.synth.reliefs import RELIEF_SIDE, relief_at
 from ilrm_cli.synth.shapes import FAR, RELIEF, ROUNDED, SUPERQUADRIC, TERRAIN, TORUS
 
 MARCH_STEPS = 40  # sphere tracing of tori and rounded boxes: enough for grazing rays at 1e-4 of their size
-NEWTON_STEPS = 24  # rays that touch a superquadric converge by halves, all others within 8
+NEWTON_STEPS = 24  # rays tangent to a superquadric converge by halves, all others within 8
 RELIEF_STEPS = 128  # height fields: at most two periods of grazing steps, plenty elsewhere
-REFINE_STEPS = 8  # of the crossing between two steps
-RIM_SLOPE = f32(3.08)  # largest slope of 2 (1 - r^2)^2, by which terrain falls to its rim
-TOUCH = f32(1e-4)  # a surface is met this close to it, in units of the solid
+REFINE_STEPS = 8  # to the crossing between two steps
+RIM_SLOPE = f32(3.08)  # largest slope of 2 (1 - r^2)^2, the falloff of terrain to its rim
+TOUCH = f32(1e-4)  # distance that counts as a hit, in units of the solid
 
 
 @kernel
 def torus_distance(x, y, z, tube):
-    """Signed distance: ring of radius 1 - tube around z."""
+    """Return the signed distance to a ring of radius 1 - tube around z."""
     ring = math.sqrt(x * x + y * y) - (f32(1) - tube)
     return math.sqrt(ring * ring + z * z) - tube
 
 
 @kernel
 def rounded_distance(x, y, z, hx, hy, hz, edge):
-    """Signed distance of a box with rounded edges, world units."""
+    """Return the signed distance to a box with rounded edges, in world units."""
     qx, qy, qz = abs(x) - hx + edge, abs(y) - hy + edge, abs(z) - hz + edge
     mx, my, mz = max(qx, f32(0)), max(qy, f32(0)), max(qz, f32(0))
     return math.sqrt(mx * mx + my * my + mz * mz) + min(max(qx, max(qy, qz)), f32(0)) - edge
@@ -36,7 +36,7 @@ def rounded_distance(x, y, z, hx, hy, hz, edge):
 
 @kernel
 def sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
-    """First t of a torus or rounded box before `end`, by sphere tracing (Hart 1996)."""
+    """Return the first t before `end` on a torus or rounded box, by sphere tracing (Hart 1996)."""
     rounded = shapes.kind[i] == ROUNDED
     hx, hy, hz = f32(1), f32(1), f32(1)
     if rounded:
@@ -58,9 +58,9 @@ def sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
 
 @kernel
 def superquadric(x, y, z, p, q):
-    """G = ((|x|^q + |y|^q)^(p/q) + |z|^p)^(1/p) (Barr 1981) and its gradient; the solid is G <= 1.
+    """Return G = ((|x|^q + |y|^q)^(p/q) + |z|^p)^(1/p) (Barr 1981) and its gradient; the solid is G <= 1.
 
-    G is a norm for p, q >= 1: convex, and its gradient has the length of a surface normal where G = 1.
+    G is a norm for p, q >= 1: it is convex, and where G = 1 its gradient has the length of a surface normal.
     """
     ax, ay, az = max(abs(x), f32(1e-7)), max(abs(y), f32(1e-7)), max(abs(z), f32(1e-7))
     a, b, c = ax**q, ay**q, az**p
@@ -80,9 +80,9 @@ def superquadric(x, y, z, p, q):
 
 @kernel
 def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end):
-    """First t from `t` on where G = 1, before `end`; FAR where there is none.
+    """Return the first root of G = 1 in [t, end], or FAR if there is none.
 
-    Newton's method on a convex function from outside: it comes closer from one side and cannot step over the root.
+    Newton's method on a convex function from outside approaches the root from one side and cannot step over it.
     """
     for _ in range(NEWTON_STEPS):
         value, gx, gy, gz = superquadric(ox + t * dx, oy + t * dy, oz + t * dz, p, q)
@@ -99,7 +99,7 @@ def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end):
 
 @kernel
 def relief_top(shapes, i, x, y):
-    """Height of the upper surface of a height field at (x, y), with its slopes along x and y."""
+    """Return the height of the upper surface of a height field at (x, y), and its slopes along x and y."""
     share, across, along, tile = shapes.param[i, 0], shapes.param[i, 1], shapes.param[i, 2], int(shapes.param[i, 3])
     h, hx, hy = relief_at(shapes.relief, tile, f32(0.5) * across * x, f32(0.5) * along * y)
     hx, hy = f32(0.5) * across * hx, f32(0.5) * along * hy
@@ -107,7 +107,7 @@ def relief_top(shapes, i, x, y):
         return f32(1) - f32(2) * share * (f32(1) - h), f32(2) * share * hx, f32(2) * share * hy
     square = x * x + y * y
     if square >= f32(1):
-        return f32(-1.001), f32(0), f32(0)  # nothing stands outside the rim
+        return f32(-1.001), f32(0), f32(0)  # nothing outside the rim
     low, body = f32(1) - square, f32(1) - share * (f32(1) - h)
     rim, fall = low * low, f32(-8) * low * body
     return (
@@ -119,17 +119,17 @@ def relief_top(shapes, i, x, y):
 
 @kernel
 def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
-    """First t below the upper surface of a height field before `end`.
+    """Return the first t before `end` that is below the upper surface of a height field.
 
-    Steps are safe by the largest slope there can be, but never shorter than a cell of the tile, in which the surface
-    hardly bends; where they end below it, regula falsi (Illinois) finds the crossing.
+    Steps are safe for the largest possible slope, but never shorter than a cell of the tile, in which the surface
+    hardly bends; if a step ends below the surface, regula falsi (Illinois) finds the crossing.
     """
     share, across, along, tile = shapes.param[i, 0], shapes.param[i, 1], shapes.param[i, 2], int(shapes.param[i, 3])
     lateral = math.sqrt(across * across * dx * dx + along * along * dy * dy) + f32(1e-9)
     steep = share * shapes.steepness[tile] * lateral
     if shapes.kind[i] == TERRAIN:
         steep += RIM_SLOPE * math.sqrt(dx * dx + dy * dy)
-    closing = max(f32(1e-9), steep - dz)  # how fast the gap may shrink
+    closing = max(f32(1e-9), steep - dz)  # the fastest rate at which the gap can shrink
     least = f32(2 / RELIEF_SIDE) / lateral
     start, before, gap_before, gap = t, t, f32(0), f32(0)
     for _ in range(RELIEF_STEPS):
@@ -158,7 +158,7 @@ def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
 
 @kernel
 def marched(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
-    """First t in [t, end] that is inside solid `i`, for a ray that is within its bounding box there; else FAR."""
+    """Return the first t in [t, end] inside solid `i`, for a ray within its bounding box there; else FAR."""
     kind = shapes.kind[i]
     if kind == SUPERQUADRIC:
         return superquadric_root(ox, oy, oz, dx, dy, dz, shapes.param[i, 0], shapes.param[i, 1], t, end)
@@ -169,7 +169,7 @@ def marched(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
 
 @kernel
 def marched_gradient(shapes, i, x, y, z):
-    """Gradient in unit space of the marched surface through (x, y, z); any length."""
+    """Return the gradient in unit space of the marched surface through (x, y, z), of any length."""
     kind, param = shapes.kind[i], shapes.param[i, 0]
     if kind == TORUS:
         keep = f32(1) - (f32(1) - param) / max(math.sqrt(x * x + y * y), f32(1e-9))
@@ -184,4 +184,4 @@ def marched_gradient(shapes, i, x, y, z):
     nx = math.copysign(max(abs(x) * hx - hx + param, f32(0)), x)
     ny = math.copysign(max(abs(y) * hy - hy + param, f32(0)), y)
     nz = math.copysign(max(abs(z) * hz - hz + param, f32(0)), z)
-    return nx * hx, ny * hy, nz * hz  # the gradient in world units, pulled to the unit space
+    return nx * hx, ny * hy, nz * hz  # the gradient in world units, pulled back to unit space

@@ -1,4 +1,4 @@
-"""Random materials: which tile, how large, in which colours, how glossy."""
+"""Random materials: tile, size, colours and gloss."""
 
 import colorsys
 import math
@@ -26,26 +26,26 @@ class Materials(NamedTuple):
     base: np.ndarray  # [M, 3] linear colour
     mix: np.ndarray  # [M, 3, 3] colour (row) per channel (column)
     detail: np.ndarray  # [M] strength of the fine noise
-    bump: np.ndarray  # [M] how much the fine noise turns the normal that light sees; 0 = smooth
+    bump: np.ndarray  # [M] how far the fine noise tilts the shading normal; 0 = smooth
     gloss: np.ndarray  # [M, 2] strength and exponent of the highlight
-    glow: np.ndarray  # [M] light given off, in units of albedo
+    glow: np.ndarray  # [M] emission, in units of albedo
 
 
-# hues of things around us (mean, spread, share): wood, stone and skin; leaves; sky and paint; brick; anything
+# hues of common things (mean, spread, share): wood, stone and skin; leaves; sky and paint; brick; anything
 NATURAL_HUES = ((0.08, 0.03, 0.54), (0.27, 0.06, 0.12), (0.6, 0.05, 0.13), (0.0, 0.02, 0.09), (0.5, 0.3, 0.12))
-NATURAL_SHARE = 0.75  # of scenes; the others have any hues, and loud ones
-CONTRAST, CALM_CONTRAST = (0.35, 1.8), (0.15, 1.2)  # of patterns, relative to that between two colours
+NATURAL_SHARE = 0.75  # of scenes; the others have arbitrary, loud hues
+CONTRAST, CALM_CONTRAST = (0.35, 1.8), (0.15, 1.2)  # of patterns, relative to the contrast of two colours
 BUMPY = 0.35  # share of materials with a rough surface
 CALM = 0.5  # saturation of walls, floors and ground, relative to small things
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
-    """What rng.uniform draws, in a third of the time."""
+    """Draw like rng.uniform, in a third of the time."""
     return low + (high - low) * rng.random()
 
 
 class Palette:
-    """Colours that go together: a few hues of a scene, mostly muted, a few loud."""
+    """Colours that go together: a few hues per scene, mostly muted, a few loud."""
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
@@ -60,7 +60,7 @@ class Palette:
     def colour(
         self, hue: float | None = None, value: float | None = None, calm: bool = False
     ) -> tuple[float, float, float]:
-        """A linear colour."""
+        """Draw a linear colour."""
         rng = self.rng
         if hue is None:
             hue = float(self.hues[int(rng.integers(len(self.hues)))]) if rng.random() < 0.8 else rng.random()
@@ -71,7 +71,7 @@ class Palette:
 
 
 class Paints:
-    """Collects the materials of a scene."""
+    """The collected materials of a scene."""
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
@@ -92,9 +92,9 @@ class Paints:
         gloss: float | None = None,
         calm: bool = False,
     ) -> int:
-        """A new material: pattern of one of the families, repeating every `period` world units; returns its index.
+        """Add a material with a pattern of one of the families, repeating every `period` world units; return its index.
 
-        `calm` ones have the muted colours of large surfaces.
+        `calm` materials have the muted colours of large surfaces.
         """
         rng = self.rng
         family = families[int(rng.integers(len(families)))]

@@ -16,7 +16,7 @@ from ilrm_cli.synth.tiling import TILE, project, solids_in_tile
 
 @kernel
 def normal_pixels(shapes, surround, poses, focal, center, matrix, origin, reach, near, order, chosen, out):
-    """World normals of all views into out [V, 3, H, W]."""
+    """Write the world normals of all views into out [V, 3, H, W]."""
     height, width = out.shape[2], out.shape[3]
     for view in range(out.shape[0]):
         for top in range(0, height, TILE):
@@ -42,7 +42,7 @@ def normal_pixels(shapes, surround, poses, focal, center, matrix, origin, reach,
                                 w[1, 0] * px + w[1, 1] * py + w[1, 2] * pz + w[1, 3],
                                 w[2, 0] * px + w[2, 1] * py + w[2, 2] * pz + w[2, 3],
                             )  # fmt: skip
-                        elif face != DOME:  # rooms look inwards
+                        elif face != DOME:  # rooms face inwards
                             sign = f32(1) if face % 2 == 0 else f32(-1)
                             nx = sign if face < 2 else f32(0)
                             ny = sign if 2 <= face < 4 else f32(0)
@@ -53,7 +53,7 @@ def normal_pixels(shapes, surround, poses, focal, center, matrix, origin, reach,
 
 
 def normals_of(scene: Scene, cameras: Cameras) -> Float[Tensor, "view 3 height width"]:
-    """Unit normals of the geometry (bumps of materials aside) in world axes at pixel centres, 0 for the sky; CPU."""
+    """Return unit normals of the geometry (no bump maps) in world axes at pixel centres, 0 for the sky; on the CPU."""
     out = np.empty((len(cameras), 3, cameras.height, cameras.width), np.float32)
     chosen = np.empty(len(scene.shapes.kind), np.int64)
     normal_pixels(scene.shapes, scene.surround, *project(scene.shapes, cameras), chosen, out)

@@ -41,11 +41,11 @@ def rock(kit: Kit, f: Frame) -> None:
 
 
 def house(kit: Kit, f: Frame, wide: float, deep: float, tall: float) -> None:
-    """Walls with windows and a door on the side that looks along +y, a roof."""
+    """Add walls with windows and a door on the side that faces +y, and a roof."""
     wall = kit.paint(("windows", "bricks", "plain", "noise", "planks"), (2.0, 5.0), upright=True)
     roof, trim = kit.paint(("bricks", "grout", "pebbles", "stripes"), (0.8, 2.5)), kit.paint(("plain",))
     block(kit, f, wide, deep, tall, wall)
-    if kit.chance(0.6):  # the upper half of a box on its edge
+    if kit.chance(0.6):  # the upper half of a box standing on its edge
         across = 0.36 * deep + 0.2
         turn = ((1.0, 0.0, 0.0), (0.0, math.sqrt(0.5), -math.sqrt(0.5)), (0.0, math.sqrt(0.5), math.sqrt(0.5)))
         clip = (0.0, -math.sqrt(0.5), -math.sqrt(0.5), 0.0)
@@ -75,7 +75,7 @@ def car(kit: Kit, f: Frame) -> None:
 
 
 def post(kit: Kit, f: Frame) -> None:
-    """A pole with a sign or a lamp: a thin structure."""
+    """Add a pole with a sign or a lamp, a thin structure."""
     tall, metal = kit.between(1.5, 4.5), kit.paint(("plain", "stripes", "noise"))
     kit.builder.add(FRUSTUM, f, (0, 0, tall / 2), (0.04, 0.04, tall / 2), metal)
     if kit.chance(0.5):
@@ -117,7 +117,7 @@ def bush(kit: Kit, f: Frame) -> None:
 
 
 def colonnade(kit: Kit, f: Frame, count: int) -> None:
-    """Columns on a step below a beam."""
+    """Add a row of columns between a step and a beam."""
     stone = kit.paint(("noise", "veins", "bricks", "plain"), (0.6, 2.0), value=kit.between(0.5, 0.9))
     tall, gap = kit.between(1.6, 3.5), kit.between(0.7, 1.3)
     block(kit, f, gap * (count + 0.5), 1.0, 0.2, stone)
@@ -128,7 +128,7 @@ def colonnade(kit: Kit, f: Frame, count: int) -> None:
 
 
 def gate(kit: Kit, f: Frame) -> None:
-    """A wall with an opening."""
+    """Add a wall with an opening."""
     stone = kit.paint(("bricks", "noise", "pebbles", "veins"), (0.6, 2.0))
     wide, tall = kit.between(1.5, 3.0), kit.between(1.8, 3.5)
     block(kit, f, wide, kit.between(0.4, 1.0), tall, stone, carve=(0, 0, -0.3, kit.between(0.3, 0.6), 1.2, 1.0))
@@ -143,7 +143,7 @@ def tower(kit: Kit, f: Frame) -> None:
 
 
 def monument(kit: Kit, f: Frame) -> None:
-    """A sculpture on a plinth."""
+    """Add a sculpture on a plinth."""
     stone, tall = kit.paint(("noise", "veins", "bricks", "plain")), kit.between(0.3, 1.2)
     block(kit, f, 1.3, 1.3, 0.15, stone)
     block(kit, f, 0.9, 0.9, tall, stone, z=0.15)

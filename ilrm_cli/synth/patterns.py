@@ -1,7 +1,7 @@
-"""Patterns as lists of stamps: rounded rectangles that `textures.paint` lays onto a periodic tile in order.
+"""Patterns as lists of stamps: rounded rectangles that `textures.paint` draws onto a periodic tile in order.
 
-A stamp is a row of ten numbers: centre x and y, half width, half height (texels), angle (radians), roundness 0..1,
-the values of the three mixing channels, opacity.
+A stamp is a row of ten numbers: centre x and y, half width, half height (texels), angle (radians), roundness 0..1, the
+values of the three mixing channels, opacity.
 """
 
 import math
@@ -13,7 +13,7 @@ STAMP = 10  # numbers per stamp
 
 
 def _stamps(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Stamps anywhere, with random colours, opaque."""
+    """Return opaque stamps at random positions with random colours."""
     stamps = np.zeros((count, STAMP), np.float32)
     stamps[:, :2] = rng.uniform(0, SIZE, (count, 2))
     stamps[:, 6:9] = rng.random((count, 3)) ** rng.uniform(0.5, 2)
@@ -22,7 +22,7 @@ def _stamps(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _leaves(rng: np.random.Generator) -> np.ndarray:
-    """Dead leaves (Lee, Mumford, Huang 2001): sizes by a power law, later ones hide earlier ones."""
+    """Return dead leaves (Lee, Mumford, Huang 2001): power-law sizes, later leaves occlude earlier ones."""
     stamps = _stamps(rng, int(rng.integers(250, 900)))
     smallest = rng.uniform(2, 5)
     stamps[:, 2] = np.minimum(smallest / np.sqrt(rng.uniform(0.002, 1, len(stamps))), 60)
@@ -41,7 +41,7 @@ def _straw(rng: np.random.Generator) -> np.ndarray:
 
 
 def _grid(rng: np.random.Generator, rows: int, columns: int, shift: float, gap: float, round_: float) -> np.ndarray:
-    """Cells on a grid; odd rows move by `shift` cells; `gap` texels between cells."""
+    """Return cells on a grid: odd rows are shifted by `shift` cells, with `gap` texels between cells."""
     stamps = _stamps(rng, rows * columns)
     row, column = np.divmod(np.arange(rows * columns), columns)
     stamps[:, 0] = (column + 0.5 + shift * (row % 2)) * SIZE / columns
@@ -71,7 +71,7 @@ def _checker(rng: np.random.Generator) -> np.ndarray:
 
 
 def _stripes(rng: np.random.Generator, horizontal: bool = False) -> np.ndarray:
-    """Full-length bands of irregular widths; a repeated set half of the time."""
+    """Return full-length bands of irregular widths, half of the time with repeating colours."""
     count = int(rng.integers(3, 24))
     edges = np.sort(rng.uniform(0, SIZE, count)) if rng.random() < 0.5 else np.arange(count) * SIZE / count
     stamps = _stamps(rng, count)
@@ -101,7 +101,7 @@ def _dots(rng: np.random.Generator) -> np.ndarray:
 
 
 def _text(rng: np.random.Generator) -> np.ndarray:
-    """Lines of glyph-like marks: two to four strokes a glyph, blanks between words."""
+    """Return lines of glyph-like marks with two to four strokes each, and blanks between words."""
     lines = int(rng.integers(4, 15))
     tall = SIZE / lines
     glyphs = int(SIZE / (tall * 0.5))
@@ -118,7 +118,7 @@ def _text(rng: np.random.Generator) -> np.ndarray:
 
 
 def _poster(rng: np.random.Generator) -> np.ndarray:
-    """A few large shapes and a headline."""
+    """Return a few large shapes and a headline."""
     large = _stamps(rng, int(rng.integers(4, 14)))
     large[:, 2:4] = rng.uniform(10, 70, (len(large), 2))
     large[:, 4] = rng.uniform(0, math.pi, len(large)) * (rng.random() < 0.5)
@@ -127,7 +127,7 @@ def _poster(rng: np.random.Generator) -> np.ndarray:
 
 
 def _windows(rng: np.random.Generator) -> np.ndarray:
-    """A facade: frames, dark or lit panes, sills."""
+    """Return a facade: frames, dark or lit panes, sills."""
     rows, columns = int(rng.integers(2, 6)), int(rng.integers(2, 6))
     frame = _grid(rng, rows, columns, 0, 0, 0)
     frame[:, 2] *= rng.uniform(0.4, 0.75)
@@ -144,7 +144,7 @@ def _windows(rng: np.random.Generator) -> np.ndarray:
 
 
 def _books(rng: np.random.Generator) -> np.ndarray:
-    """Shelves of spines with labels."""
+    """Return shelves of book spines with labels."""
     rows, columns = int(rng.integers(2, 5)), int(rng.integers(10, 28))
     spine = _grid(rng, rows, columns, 0, 0.5, 0.1)
     spine[:, 3] *= rng.uniform(0.7, 0.97, len(spine))
@@ -164,4 +164,4 @@ STAMPERS = {
     "grout": lambda rng: _grid(rng, n := int(rng.integers(2, 9)), n, 0, rng.uniform(1, 4), rng.uniform(0, 0.2)),
     "planks": lambda rng: _grid(rng, 2 * int(rng.integers(2, 6)), 1, 0.5, rng.uniform(0.5, 2), 0),
 }  # fmt: skip
-GRAIN = {"planks": 5.0, "bricks": 1.0, "pebbles": 1.0, "leaves": 1.0, "grout": 1.0}  # noise laid over the cells
+GRAIN = {"planks": 5.0, "bricks": 1.0, "pebbles": 1.0, "leaves": 1.0, "grout": 1.0}  # noise added over the cells

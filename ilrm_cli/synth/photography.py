@@ -1,4 +1,4 @@
-"""What cameras and structure from motion do to photos and poses that geometry does not explain; all off at first."""
+"""Errors that cameras and structure from motion add to photos and poses; all off by default."""
 
 import io
 import math
@@ -16,26 +16,26 @@ from ilrm_cli.cameras import Cameras
 
 @dataclass(frozen=True)
 class Photometry:
-    """How photos of one scene differ in ways that geometry does not explain; all off at 0."""
+    """Photometric differences between the photos of a scene, unexplained by geometry; all off at 0."""
 
     exposure: float = 0.0  # standard deviation of log brightness between views
-    white_balance: float = 0.0  # the same per colour channel
+    white_balance: float = 0.0  # per colour channel
     noise: float = 0.0  # standard deviation of sensor noise at full brightness, in display units
-    jpeg_quality: tuple[int, int] | None = None  # lowest and highest of the photos; None: uncompressed
+    jpeg_quality: tuple[int, int] | None = None  # range over the photos; None: uncompressed
 
 
 @dataclass(frozen=True)
 class PoseNoise:
-    """How far the poses that structure from motion finds are from the truth; off at 0."""
+    """Errors of the poses that structure from motion finds; off at 0."""
 
     rotation_deg: float = 0.0  # standard deviation about each axis
-    translation: float = 0.0  # standard deviation along each axis, as share of the scene's median depth
+    translation: float = 0.0  # standard deviation along each axis, as a share of the scene's median depth
 
 
 def disturb(
     images: Float[Tensor, "view 3 height width"], photometry: Photometry, rng: np.random.Generator
 ) -> Float[Tensor, "view 3 height width"]:
-    """Other gains per view, sensor noise, JPEG's blocks; CPU and CUDA draw different noise."""
+    """Vary gains per view and add sensor noise and JPEG artefacts; CPU and CUDA draw different noise."""
     views = images.shape[0]
     log_gain = photometry.exposure * rng.standard_normal((views, 1, 1, 1))
     log_gain = log_gain + photometry.white_balance * rng.standard_normal((views, 3, 1, 1))
@@ -50,7 +50,7 @@ def disturb(
 
 
 def through_jpeg(image: Float[Tensor, "3 height width"], quality: int) -> Float[Tensor, "3 height width"]:
-    """The picture as JPEG of a quality (1 to 95) keeps it, on the device it came from."""
+    """Encode a picture as JPEG of the given quality (1 to 95) and decode it, keeping its device."""
     pixels = (image.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "JPEG", quality=quality)
@@ -59,7 +59,7 @@ def through_jpeg(image: Float[Tensor, "3 height width"], quality: int) -> Float[
 
 
 def shaken(cameras: Cameras, noise: PoseNoise, median_depth: float, rng: np.random.Generator) -> Cameras:
-    """The cameras with small errors of their own axes and positions."""
+    """Return the cameras with small errors of rotation and position."""
     turn = math.radians(noise.rotation_deg) * rng.standard_normal((len(cameras), 3))
     rotation = Rotation.from_rotvec(turn).as_matrix()
     pose = cameras.world_from_cam.double().clone()

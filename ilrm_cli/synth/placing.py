@@ -1,4 +1,4 @@
-"""Where things go: free spots on a floor, rows along walls, scatter around a middle."""
+"""Placement of things: free spots on a floor, rows along walls, scatter around a middle."""
 
 import math
 
@@ -28,7 +28,7 @@ class Spots:
 
 
 def clutter(kit: Kit, f: Frame, wide: float, deep: float, count: int) -> None:
-    """Small things on a surface."""
+    """Add small things on a surface."""
     spots = Spots(kit, wide / 2, deep / 2)
     for _ in range(count):
         size = kit.between(0.1, 0.35) * min(1.0, max(wide, deep))
@@ -65,7 +65,7 @@ def _stand_by_wall(kit: Kit, at: Frame, wide: float, free: float, pick: int) -> 
 
 
 def furnish_wall(kit: Kit, f: Frame, length: float, tall: float, free: float) -> None:
-    """Things along a wall at y = 0 of the frame that looks along +y, none deeper than `free`."""
+    """Add things along a wall at y = 0 of the frame that faces +y, none deeper than `free`."""
     x = -length / 2 + kit.between(0.1, 0.8)
     while x < length / 2 - 0.6:
         wide, pick = kit.between(0.9, 1.9), int(kit.rng.integers(11))
@@ -85,7 +85,7 @@ def furnish_wall(kit: Kit, f: Frame, length: float, tall: float, free: float) ->
 
 
 def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float, middle: float) -> None:
-    """Each wall of a room that spans wide x deep around the origin, with a chance of `share`.
+    """Furnish each wall of a room of wide x deep around the origin with probability `share`.
 
     A square of +-`middle` stays free.
     """
@@ -94,7 +94,7 @@ def furnish_walls(kit: Kit, wide: float, deep: float, tall: float, share: float,
             furnish_wall(kit, Frame(yaw=yaw * math.pi).at(0, -across / 2, 0), length - 1.2, tall, across / 2 - middle)
 
 
-# things outdoors and the radius of the spot each needs
+# outdoor things and the radius of the spot that each needs
 THINGS = (
     ("tree", 1.0), ("house", 2.4), ("rock", 0.6), ("car", 1.8), ("post", 0.3), ("fence", 1.2), ("sculpture", 0.8),
     ("stairs", 0.7), ("plant", 0.5), ("bush", 0.8), ("colonnade", 1.8), ("gate", 1.2), ("tower", 1.2),
@@ -104,7 +104,7 @@ THINGS = (
 
 
 def _thing(kit: Kit, name: str, f: Frame) -> None:
-    """One thing that faces the middle."""
+    """Add one thing, facing the middle."""
     inwards = f._replace(yaw=math.atan2(-f.y, -f.x) - math.pi / 2)
     size = kit.between(0.6, 1.6)
     if name == "house":
@@ -136,7 +136,7 @@ def _thing(kit: Kit, name: str, f: Frame) -> None:
 
 
 def scatter(kit: Kit, reach: float, keep_free: float, count: int) -> None:
-    """Things outdoors between `keep_free` and `reach` from the middle."""
+    """Scatter outdoor things between `keep_free` and `reach` from the middle."""
     spots = Spots(kit, reach, reach)
     spots.taken.append((0.0, 0.0, keep_free))
     for _ in range(count):

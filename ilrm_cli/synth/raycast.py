@@ -23,9 +23,9 @@ def render_band(
     shapes, materials, surround, sun, above, texels, poses, focal, center, matrix, origin, reach, near, order, chosen,
     views, rows, samples, image, depth,
 ):  # fmt: skip
-    """Rows [first, last) of the cameras [first, last) into image [V, 3, H, W] and depth [V, H, W].
+    """Render rows [first, last) of cameras [first, last) into image [V, 3, H, W] and depth [V, H, W].
 
-    No image when samples = 0; `chosen` [N] is scratch.
+    No image is written if samples = 0; `chosen` [N] is scratch space.
     """
     width = depth.shape[2]
     for view in range(views[0], views[1]):
@@ -79,9 +79,9 @@ def _render(scene: Scene, cameras: Cameras, samples: int, threads: int) -> tuple
 def render_scenes(
     scenes: list[tuple[Scene, Cameras]], samples: int = 4, threads: int = 1, device: torch.device = CPU
 ) -> list[tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]]:
-    """What `render_scene` gives, for several scenes whose pictures have one size; on CUDA in one launch.
+    """Render several scenes whose images have one size, each as `render_scene` does; on CUDA in one launch.
 
-    Raises InputError where CUDA is asked for without the packages that compile for it.
+    Raises InputError if CUDA is requested without the packages that compile for it.
     """
     assert samples >= 1
     if device.type == "cpu":
@@ -97,14 +97,14 @@ def render_scenes(
 def render_scene(
     scene: Scene, cameras: Cameras, samples: int = 4, threads: int = 1, device: torch.device = CPU
 ) -> tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]:
-    """Pictures in [0, 1] with `samples` rays per pixel, and z-depth at pixel centres in world units, on `device`.
+    """Render images in [0, 1] with `samples` rays per pixel, and z-depth at pixel centres in world units, on `device`.
 
-    The pictures are the same for every number of threads, and on CUDA up to rounding. Python's lock is released while
-    rays are cast.
+    The images do not depend on the number of threads, and on CUDA are the same up to rounding. The GIL is released
+    while rays are cast.
     """
     return render_scenes([(scene, cameras)], samples, threads, device)[0]
 
 
 def depth_of(scene: Scene, cameras: Cameras) -> Float[Tensor, "view height width"]:
-    """Z-depth alone, in world units; a fraction of the work."""
+    """Render z-depth alone, in world units, for a fraction of the work."""
     return torch.from_numpy(_render(scene, cameras, 0, 1)[1])

@@ -1,7 +1,7 @@
-"""Ray casting on CUDA: one kernel, a thread per pixel, for all views of several scenes at once.
+"""Ray casting on CUDA: one kernel with a thread per pixel for all views of several scenes at once.
 
-The functions that cast rays are those of the CPU (`casting.py`). Here is what only a GPU needs: finding the solids of
-a tile together, and moving scenes there.
+The functions that cast rays are those of the CPU (`casting.py`). This module adds what only a GPU needs: threads that
+find the solids of a tile together, and the transfer of scenes.
 """
 
 import inspect
@@ -21,13 +21,13 @@ from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.textures import Tiles
 from ilrm_cli.synth.tiling import TILE, project, touches_tile
 
-BANKS_KEPT = 2  # texture banks on each device, 19 MB each
+BANKS_KEPT = 2  # texture banks per device, 19 MB each
 
 _cast_pixel, _touches_tile = on_cuda(cast_pixel), on_cuda(touches_tile)
 
 
 def cast(scenes, views, texels, samples, image, depth):
-    """A block of TILE x TILE threads casts one tile of view blockIdx.z into image [V, 3, H, W] and depth [V, H, W].
+    """Cast one tile of view blockIdx.z per block of TILE x TILE threads into image [V, 3, H, W] and depth [V, H, W].
 
     `scenes` and `views` are the records of `records.py`.
     """
@@ -46,7 +46,7 @@ def cast(scenes, views, texels, samples, image, depth):
         if _touches_tile(view.reach, view.order[rank], left, top):
             seen[cuda.atomic.add(count, 0, 1)] = rank
     cuda.syncthreads()
-    for k in range(me, count[0], TILE * TILE):  # the same, nearest first
+    for k in range(me, count[0], TILE * TILE):  # sort them, nearest first
         place = 0
         for other in range(count[0]):
             if seen[other] < seen[k]:
@@ -67,21 +67,21 @@ def cast(scenes, views, texels, samples, image, depth):
 
 @lru_cache(maxsize=1)
 def cast_kernel():
-    """`cast`, compiled at the first launch on this machine (half a minute), then kept on disk.
+    """Return `cast`, compiled at the first launch on this machine (half a minute), then cached on disk.
 
-    `fastmath` here chooses fast division and square roots (2 ulp) everywhere; NaN and infinity keep their meaning in
-    `cast_pixel`, which is compiled without.
+    `fastmath` here selects fast division and square roots (2 ulp) everywhere; NaN and infinity keep their meaning in
+    `cast_pixel`, which is compiled without it.
     """
     return cuda.jit(fastmath=True, launch_bounds=TILE * TILE, cache=True)(inspect.unwrap(cast))
 
 
 def launch_shape(views: int, height: int, width: int, solids: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Grid, block and bytes of shared memory of `cast`; `solids` is how many a view has room for."""
+    """Return grid, block and bytes of shared memory of `cast`; a view has room for `solids` solids."""
     return (-(-width // TILE), -(-height // TILE), views), (TILE, TILE), 2 * 4 * solids
 
 
 def pack(scenes: Sequence[tuple[Scene, Cameras]], pinned: bool = False) -> tuple[Tensor, np.dtype, Tensor, np.dtype]:
-    """Scenes and their cameras as bytes, each with the record type of its rows."""
+    """Pack scenes and their cameras into bytes, each with the record type of its rows."""
     scene_rows = scene_type([scene for scene, _ in scenes])
     view_rows = view_type(scene_rows["shapes"]["kind"].shape[0])
     projected = [project(scene.shapes, cameras) for scene, cameras in scenes]
@@ -97,7 +97,7 @@ _banks: dict[tuple[int, torch.device], tuple[Tiles, Tensor]] = {}
 
 
 def _texels_on(device: torch.device, tiles: Tiles) -> Tensor:
-    """The texels of a bank on the device, kept there; the bank is kept too, so that its id stays its own."""
+    """Return the texels of a bank on the device, cached; the bank is kept too, so that its id stays unique."""
     key = id(tiles), device
     if key not in _banks:
         _banks[key] = tiles, torch.from_numpy(tiles.texels.copy()).to(device)
@@ -109,7 +109,7 @@ def _texels_on(device: torch.device, tiles: Tiles) -> Tensor:
 def render_on_cuda(
     scenes: Sequence[tuple[Scene, Cameras]], samples: int, device: torch.device
 ) -> list[tuple[Tensor, Tensor]]:
-    """Images [V, 3, H, W] and depth [V, H, W] of every scene, on the device; launched on torch's current stream.
+    """Render images [V, 3, H, W] and depth [V, H, W] of every scene on the device, on torch's current stream.
 
     All cameras have one image size. The call returns before the GPU is done.
     """

@@ -1,8 +1,8 @@
-"""Scenes and cameras as tables of fixed-size rows, which a GPU takes in one piece.
+"""Scenes and cameras as tables of fixed-size rows, which are sent to a GPU in one piece.
 
-Kernels see a row through the names they know: `row.shapes.kind[i]` is the same text for a NamedTuple of arrays and for
-a record. Arrays whose length differs between scenes are padded, always to the same few lengths, since each length is
-compiled anew; nobody reads the padding.
+Kernels access a row by the same names: `row.shapes.kind[i]` works for a NamedTuple of arrays and for a record. Arrays
+whose length differs between scenes are padded, always to the same few lengths, since each length is compiled
+separately; nothing reads the padding.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.tiling import Projected
 
-GROUPS = ("shapes", "materials", "surround", "sun", "above")  # of a Scene, each a NamedTuple of arrays
+GROUPS = ("shapes", "materials", "surround", "sun", "above")  # fields of Scene, each a NamedTuple of arrays
 CONSTANT = {  # fields that have the same length in every scene
     "shapes": ("relief", "steepness"),
     "surround": ("kind", "box", "dome", "material", "to_sun", "sun", "ambient", "pool", "softness", "sky", "weather",
@@ -21,17 +21,17 @@ CONSTANT = {  # fields that have the same length in every scene
     "sun": ("to_light", "axes", "corner", "per_unit", "start"),
     "above": ("to_light", "axes", "corner", "per_unit", "start"),
 }  # fmt: skip
-ROOM = 512  # rows of every padded array at least: 97 % of the scenes fit as they are
+ROOM = 512  # minimum rows of every padded array: enough for 97 % of the scenes
 LONG_ROOM = {"solids": 8192}  # entries of the light maps
 
 
 def _room(field: str, length: int) -> int:
-    """Rows that an array of the given length gets: a power of two."""
+    """Return the rows allocated for an array of the given length, a power of two."""
     return max(LONG_ROOM.get(field, ROOM), 1 << (length - 1).bit_length())
 
 
 def _row_type(group: str, examples: Sequence[Any]) -> np.dtype:
-    """The record that holds any of the given NamedTuples of arrays."""
+    """Return the record type that holds any of the given NamedTuples of arrays."""
     fields = []
     for number, name in enumerate(type(examples[0])._fields):
         arrays = [example[number] for example in examples]
@@ -43,13 +43,13 @@ def _row_type(group: str, examples: Sequence[Any]) -> np.dtype:
 
 
 def scene_type(scenes: Sequence[Scene]) -> np.dtype:
-    """The record that holds any of the scenes."""
+    """Return the record type that holds any of the scenes."""
     groups = [(group, _row_type(group, [getattr(scene, group) for scene in scenes])) for group in GROUPS]
     return np.dtype(groups, align=True)
 
 
 def view_type(solids: int) -> np.dtype:
-    """The record of one camera in a scene of at most so many solids: the fields of Projected for one view, and more."""
+    """Return the record type of one camera in a scene of at most `solids` solids: the fields of Projected and more."""
     return np.dtype(
         [
             ("scene", np.int32), ("solids", np.int32), ("pose", np.float32, (3, 4)), ("focal", np.float32, 2),
@@ -72,7 +72,7 @@ def fill_scenes(rows: np.ndarray, scenes: Sequence[Scene]) -> None:
 
 
 def fill_views(rows: np.ndarray, projected: Sequence[Projected]) -> None:
-    """Write the cameras of each scene, one after the other, into rows of `view_type`."""
+    """Write the cameras of each scene, one scene after the other, into rows of `view_type`."""
     first = 0
     for scene, cameras in enumerate(projected):
         views, solids = cameras.near.shape

@@ -1,4 +1,4 @@
-"""Relief tiles: periodic heights of terrain, cobbles, cushions, ridges, carved walls; smooth by quadratic B-splines."""
+"""Relief tiles: periodic heights of terrain, cobbles, cushions, ridges and carved walls; quadratic B-splines."""
 
 import math
 from functools import lru_cache
@@ -14,7 +14,7 @@ PER_KIND = 3  # tiles of each kind in a bank
 
 @kernel
 def relief_at(relief, tile, u, v):
-    """(height, slope along u, slope along v) at (u, v) in periods: quadratic B-spline over 3 x 3 heights."""
+    """Return (height, slope along u, slope along v) at (u, v) in periods: quadratic B-spline over 3 x 3 heights."""
     x, y = u * f32(RELIEF_SIDE), v * f32(RELIEF_SIDE)
     fx, fy = math.floor(x), math.floor(y)
     x, y = x - f32(fx) - f32(0.5), y - f32(fy) - f32(0.5)  # from the middle height, -0.5 to 0.5
@@ -42,7 +42,7 @@ def relief_at(relief, tile, u, v):
 
 
 def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
-    """A periodic field with amplitude spectrum 1 / f^exponent."""
+    """Return a periodic field with amplitude spectrum 1 / f^exponent."""
     f = np.fft.fftfreq(RELIEF_SIDE, 1 / RELIEF_SIDE)
     radius = np.hypot(f[None, :], f[:, None])
     radius[0, 0] = np.inf
@@ -51,7 +51,7 @@ def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
 
 
 def _stones(rng: np.random.Generator, count: int, jitter: float, power: float) -> np.ndarray:
-    """Domes around the points of a jittered grid of count x count, odd rows moved by half a cell."""
+    """Return domes around the points of a jittered grid of count x count, with odd rows shifted by half a cell."""
     row, column = np.divmod(np.arange(count * count), count)
     middle = np.stack([column + 0.5 * (row % 2), row.astype(float)], -1) + rng.normal(0, jitter, (count * count, 2))
     grid = np.stack(np.meshgrid(*[np.arange(RELIEF_SIDE) * count / RELIEF_SIDE] * 2), -1)  # [S, S, 2]
@@ -62,7 +62,7 @@ def _stones(rng: np.random.Generator, count: int, jitter: float, power: float) -
 
 
 def _waves(rng: np.random.Generator, sharp: bool) -> np.ndarray:
-    """Folds of cloth or ripples of sand: one direction, bent by noise."""
+    """Return folds of cloth or ripples of sand: one direction, bent by noise."""
     count = int(rng.integers(2, 6))
     phase = np.arange(RELIEF_SIDE)[None, :] / RELIEF_SIDE * count + 0.25 * _unit(_noise(rng, 2.0))
     wave = np.sin(2 * math.pi * phase)
@@ -70,14 +70,14 @@ def _waves(rng: np.random.Generator, sharp: bool) -> np.ndarray:
 
 
 def _quilt(rng: np.random.Generator) -> np.ndarray:
-    """Cushions: a dome per cell."""
+    """Return cushions, one dome per cell."""
     count = int(rng.integers(1, 4))
     s = np.abs(np.sin(math.pi * count * np.arange(RELIEF_SIDE) / RELIEF_SIDE)) ** 0.5
     return s[:, None] * s[None, :]
 
 
 def _blocks(rng: np.random.Generator) -> np.ndarray:
-    """Bricks or panels with joints, each of its own height."""
+    """Return bricks or panels with joints, each of its own height."""
     rows, columns = 2 * int(rng.integers(1, 4)), int(rng.integers(1, 5))
     y, x = np.divmod(np.arange(RELIEF_SIDE * RELIEF_SIDE), RELIEF_SIDE)
     row = y * rows // RELIEF_SIDE
@@ -106,18 +106,18 @@ KINDS_OF_RELIEF = {
 
 
 def relief_tile(kind: str, pick: int) -> int:
-    """Number of a tile of one kind; any integer `pick` will do."""
+    """Return the number of a tile of the given kind; any integer `pick` is valid."""
     return list(KINDS_OF_RELIEF).index(kind) * PER_KIND + pick % PER_KIND
 
 
 @lru_cache(maxsize=2)
 def relief_bank(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Heights [T, side * side] in [0, 1] and the largest slope of each tile [T], heights per period."""
+    """Return the heights [T, side * side] in [0, 1] and the largest slope of each tile [T], in heights per period."""
     rng = np.random.default_rng([number, 0x2E11EF])
     tiles = [_unit(make(rng)) for make in KINDS_OF_RELIEF.values() for _ in range(PER_KIND)]
     heights = np.stack(tiles).astype(np.float32)  # [T, S, S]
     slopes = [np.diff(heights, axis=axis, append=np.take(heights, [0], axis)) for axis in (1, 2)]
-    # between neighbours a B-spline of second order is nowhere steeper than its control polygon
+    # between neighbours a second-order B-spline is nowhere steeper than its control polygon
     steepest = np.hypot(*(np.abs(slope).max((1, 2)) for slope in slopes)) * RELIEF_SIDE
     heights, steepest = heights.reshape(len(tiles), -1), steepest.astype(np.float32)
     for array in (heights, steepest):

@@ -1,4 +1,4 @@
-"""The scenes in `sample_scenes/`: python -m ilrm_cli.synth.samples NEW_FOLDER makes them again."""
+"""The scenes in `sample_scenes/`; `python -m ilrm_cli.synth.samples NEW_FOLDER` makes them again."""
 
 import sys
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Sample:
-    """Which procedural scene, taken how."""
+    """A procedural scene and the camera path it is photographed from."""
 
     kind: str  # one of scenes.KINDS
     index: int  # of the scene within SEED
     shot: str  # one of trajectories.SHOTS
-    path: int  # which random path of that shot
+    path: int  # number of the random path of that shot
     views: int
-    posed: bool  # with a COLMAP model, or photos alone
+    posed: bool  # with a COLMAP model; otherwise photos alone
 
 
 SAMPLES = {
@@ -39,7 +39,7 @@ SAMPLES = {
 
 
 def sample_cameras(sample: Sample) -> tuple[Scene, Cameras]:
-    """The scene, exposed, and its cameras in the order of the photos' names."""
+    """Return the scene, exposed, and its cameras in the order of the photos' names."""
     scene = make_scene(SEED, sample.index, kind=sample.kind)
     rng = np.random.default_rng([SEED, sample.index, sample.path])
     cameras = draw_cameras(scene, rng, sample.views, WIDTH, HEIGHT, sample.shot)
@@ -48,7 +48,7 @@ def sample_cameras(sample: Sample) -> tuple[Scene, Cameras]:
 
 
 def write_samples(folder: Path) -> None:
-    """Every sample scene as a folder of its name; raises InputError where one exists."""
+    """Write every sample scene into a folder of its name; raise InputError if one exists."""
     for name, sample in SAMPLES.items():
         scene, cameras = sample_cameras(sample)
         images, depth = render_scene(scene, cameras, SAMPLES_PER_PIXEL)

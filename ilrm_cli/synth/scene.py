@@ -1,4 +1,4 @@
-"""A scene as the ray caster takes it, and the builder that collects its solids."""
+"""The scene format of the ray caster, and the builder that collects its solids."""
 
 import math
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from ilrm_cli.synth.textures import Tiles
 
 
 class Stage(NamedTuple):
-    """Where photographers stand (world units, z up)."""
+    """Allowed camera positions (world units, z up)."""
 
-    focus: tuple[float, float, float]  # what they look at
+    focus: tuple[float, float, float]  # the point that cameras look at
     distance: tuple[float, float]  # from the focus, nearest and furthest
     low: tuple[float, float, float]  # cameras stay inside this box
     high: tuple[float, float, float]
-    shots: tuple[str, ...]  # names of trajectories that fit, with repetition as weight
+    shots: tuple[str, ...]  # names of trajectories that fit, repeated as weights
     front: float  # azimuth from the focus to the photographer, radians; for shots from one side
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that can be seen, as flat arrays; z is up."""
+    """All visible content, as flat arrays; z is up."""
 
     kind: str
     shapes: Shapes
@@ -41,7 +41,7 @@ class Scene:
 
 
 class Frame(NamedTuple):
-    """Where a thing made of several solids stands: position, turn about z, size."""
+    """The placement of a thing made of several solids: position, rotation about z, scale."""
 
     x: float = 0.0
     y: float = 0.0
@@ -54,19 +54,19 @@ class Frame(NamedTuple):
         return self.x + c * x - s * y, self.y + s * x + c * y, self.z + self.scale * z
 
     def at(self, x: float, y: float, z: float, yaw: float = 0.0, scale: float = 1.0) -> "Frame":
-        """A frame given in this one."""
+        """Return a frame given in the coordinates of this one."""
         return Frame(*self.place(x, y, z), self.yaw + yaw, self.scale * scale)
 
 
 WHOLE = (0.0, 0.0, 0.0, 1.0)
 SOLID = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-SPAN_MARGIN = 1e-3  # cells; more than rounding
+SPAN_MARGIN = 1e-3  # cells; exceeds rounding errors
 SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
 
 class Builder:
-    """Collects solids; `add` speaks in the coordinates of a frame."""
+    """The collected solids of a scene; `add` takes the coordinates of a frame."""
 
     def __init__(self) -> None:
         self._rows: list[tuple] = []
@@ -87,9 +87,9 @@ class Builder:
         carve: tuple = SOLID,
         hollow: int | None = None,
     ) -> None:
-        """One solid: centre and half sizes in the frame; `turn` is a rotation applied before the frame's own.
+        """Add a solid by centre and half sizes in the frame; `turn` is a rotation applied before the frame's own.
 
-        `param` as in `Shapes`; the hollow is of the solid's kind and taper where `hollow` names no other.
+        `param` as in `Shapes`; the hollow has the solid's kind and taper unless `hollow` names another kind.
         """
         size = tuple(frame.scale * h for h in half)
         first, *rest = param if isinstance(param, tuple) else (param, param if kind < TORUS else 0.0)
@@ -98,7 +98,7 @@ class Builder:
         self._rows.append((kind, frame.place(*at), frame.yaw, turn, size, numbers, clip, carve, inside, material))
 
     def finish(self, bank: int = 0) -> Shapes:
-        """All solids; `bank` is the number of the relief tiles that height fields show."""
+        """Return all solids; `bank` is the number of the relief tiles that height fields show."""
         kind, centers, yaw, turn, halves, param, clip, carve, hollow, material = zip(*self._rows, strict=True)
         c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
         x, y, z = np.moveaxis(np.array(turn), 1, 0)  # rows of the turns, each [N, 3]
@@ -116,7 +116,7 @@ class Builder:
 
 @kernel
 def _fill_cells(order, low, high, cursor, start, solids):
-    """Cells [low, high] (inclusive, [N, 2]) of each solid into compressed rows; with `solids` empty only counts."""
+    """Write the cells [low, high] (inclusive, [N, 2]) of each solid in CSR layout; only count if `solids` is empty."""
     for i in order:
         for v in range(low[i, 1], high[i, 1] + 1):
             for u in range(low[i, 0], high[i, 0] + 1):
@@ -130,7 +130,7 @@ def _fill_cells(order, low, high, cursor, start, solids):
 
 
 def blockers(shapes: Shapes, to_light: np.ndarray) -> Blockers:
-    """The map across a parallel light of the solids of a scene."""
+    """Return the map, perpendicular to a parallel light, of a scene's solids."""
     helper = np.array([1.0, 0, 0]) if abs(to_light[0]) < 0.8 else np.array([0, 1.0, 0])
     first = np.cross(to_light, helper)
     first /= np.linalg.norm(first)

@@ -1,4 +1,4 @@
-"""Scenes by number."""
+"""Scenes, addressed by number."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from ilrm_cli.synth.scenes_places import aerial, close_up, cluttered_shop, monum
 from ilrm_cli.synth.still_life import vessel
 from ilrm_cli.synth.textures import tile_bank
 
-SCENES_PER_BANK = 8192  # scenes that share a bank of texture tiles; a bank costs a second
+SCENES_PER_BANK = 8192  # scenes that share a bank of texture tiles; a bank takes a second
 
-# how often each kind is drawn: as people take photos, and a share of free order for what nobody thought of
+# probability of each kind: as people take photos, plus a share of free order for the unforeseen
 SHARES = {
     room: 0.18, table_top: 0.17, outdoors: 0.13, corridor: 0.03, street: 0.04, facade: 0.08, heap: 0.07,
     statue: 0.12, monument_building: 0.06, close_up: 0.06, aerial: 0.02, cluttered_shop: 0.04,
@@ -22,7 +22,7 @@ KINDS = {make.__name__: make for make in SHARES}
 
 
 def make_scene(seed: int, index: int, attempt: int = 0, kind: str | None = None) -> Scene:
-    """Scene number `index` of a seed, always the same; `attempt` gives another one in its place.
+    """Make scene number `index` of a seed, always the same; each `attempt` gives a different scene instead.
 
     `kind` forces one of KINDS instead of drawing it.
     """
@@ -31,7 +31,7 @@ def make_scene(seed: int, index: int, attempt: int = 0, kind: str | None = None)
     name = kind or drawn
     kit = Kit(rng, Builder(), Paints(rng))
     surround, stage = KINDS[name](kit)
-    if not len(kit.builder):  # an empty room, one in thousands
+    if not len(kit.builder):  # an empty room, about one in thousands
         vessel(kit, Frame())
     shapes = kit.builder.finish(index // SCENES_PER_BANK)
     sun = blockers(shapes, surround.to_sun.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Scenes indoors: each function furnishes one and says where photographers may stand. z is up, sizes in metres."""
+"""Indoor scenes: each function furnishes one and returns its allowed camera positions. z is up, sizes in metres."""
 
 import math
 
@@ -11,11 +11,11 @@ from ilrm_cli.synth.shapes import FRUSTUM
 from ilrm_cli.synth.still_life import sculpture
 from ilrm_cli.synth.surroundings import background, open_materials, room_materials
 
-INSET = 0.35  # metres that cameras keep from walls
+INSET = 0.35  # metres between cameras and walls
 
 
 def _middle_of_room(kit: Kit, wide: float, deep: float) -> None:
-    """Tables with chairs, things on the floor, a rug."""
+    """Add tables with chairs, things on the floor, a rug."""
     spots = Spots(kit, wide / 2 - 0.9, deep / 2 - 0.9)
     for _ in range(int(kit.rng.integers(1, 4)) if min(wide, deep) > 3.4 else 0):
         spot = spots.take(0.55)
@@ -36,7 +36,7 @@ def _middle_of_room(kit: Kit, wide: float, deep: float) -> None:
 
 
 def room(kit: Kit) -> tuple[Surround, Stage]:
-    """A room with furniture along the walls and some in the middle."""
+    """Build a room with furniture along the walls and some in the middle."""
     wide, deep, tall = kit.between(3.0, 8.0), kit.between(3.0, 8.0), kit.between(2.4, 3.6)
     furnish_walls(kit, wide, deep, tall, 0.95, 0.4)
     _middle_of_room(kit, wide, deep)
@@ -56,7 +56,7 @@ def room(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def _still_life(kit: Kit) -> tuple[float, float]:
-    """A table or plinth at the origin with things on it; returns its height and the size of the largest thing."""
+    """Add a table or plinth at the origin with things on it; return its height and the size of the largest thing."""
     high, wide, size = kit.between(0.3, 0.9), kit.between(0.7, 1.6), kit.between(0.3, 0.7)
     if kit.chance(0.75):
         furniture.table(kit, Frame(), wide, wide * kit.between(0.6, 1), high)
@@ -76,7 +76,7 @@ def _still_life(kit: Kit) -> tuple[float, float]:
 
 
 def table_top(kit: Kit) -> tuple[Surround, Stage]:
-    """An object or a still life on a table or a plinth, in a room or outdoors."""
+    """Build an object or a still life on a table or a plinth, in a room or outdoors."""
     high, size = _still_life(kit)
     near, far = kit.between(0.7, 1.2), kit.between(1.4, 2.4)
     if kit.chance(0.6):
@@ -101,7 +101,7 @@ def table_top(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def corridor(kit: Kit) -> tuple[Surround, Stage]:
-    """A corridor with doors, pictures, cabinets and plants."""
+    """Build a corridor with doors, pictures, cabinets and plants."""
     length, wide, tall = kit.between(6, 14), kit.between(1.6, 3.2), kit.between(2.3, 3.5)
     for side, yaw in ((-1, 0.0), (1, math.pi)):
         wall, x = Frame(0, side * wide / 2, 0, yaw), -length / 2

@@ -1,4 +1,4 @@
-"""Scenes outdoors and in free space: each function builds one and says where photographers may stand. z is up."""
+"""Outdoor and free-space scenes: each function builds one and returns its allowed camera positions. z is up."""
 
 import math
 
@@ -28,7 +28,7 @@ SOLID_KINDS = (BOX, ELLIPSOID, FRUSTUM, ROUNDED, SUPERQUADRIC, TORUS, BOX, ELLIP
 
 
 def draw_param(kit: Kit, kind: int, half) -> float | tuple[float, ...]:
-    """Random numbers that shape a solid of a kind and of half sizes `half`."""
+    """Draw the shape parameters of a solid of the given kind and half sizes."""
     if kind == SUPERQUADRIC:
         return kit.between(1.1, 6), kit.between(1.1, 6)
     if kind in (RELIEF, TERRAIN):
@@ -38,7 +38,7 @@ def draw_param(kit: Kit, kind: int, half) -> float | tuple[float, ...]:
 
 
 def _subject(kit: Kit) -> float:
-    """Something to look at on the ground at the origin; returns its size."""
+    """Add a subject on the ground at the origin; return its size."""
     pick, f = int(kit.rng.integers(11)), Frame(yaw=kit.between(0, 2 * math.pi))
     if pick == 0:
         size = kit.between(1.0, 2.5)
@@ -83,7 +83,7 @@ def _subject(kit: Kit) -> float:
 
 
 def outdoors(kit: Kit) -> tuple[Surround, Stage]:
-    """Ground and sky, something to look at in the middle, clutter around and beyond."""
+    """Build ground and sky, a subject in the middle, clutter around and beyond."""
     size = _subject(kit)
     near, far = size * kit.between(1.2, 1.8), size * kit.between(2.2, 3.5)
     scatter(kit, far * 2.6, far * 1.05, int(kit.rng.integers(5, 18)))
@@ -109,7 +109,7 @@ def outdoors(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def street(kit: Kit) -> tuple[Surround, Stage]:
-    """Two rows of houses, cars and posts between them."""
+    """Build two rows of houses with cars and posts between them."""
     length, wide, tall = kit.between(8, 16), kit.between(4, 9), kit.between(4, 8)
     for side, yaw in ((-1, 0.0), (1, math.pi)):
         row, x = Frame(0, side * wide / 2, 0, yaw), -length / 2
@@ -140,7 +140,7 @@ def street(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def facade(kit: Kit) -> tuple[Surround, Stage]:
-    """A wall with windows, prints and ledges, things before it, taken from the front."""
+    """Build a wall with windows, prints and ledges and things in front of it, seen from the front."""
     wide, tall = kit.between(4, 10), kit.between(3, 7)
     pick = kit.rng.random()
     if pick < 0.5:
@@ -180,7 +180,7 @@ def facade(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def heap(kit: Kit) -> tuple[Surround, Stage]:
-    """Solids of every kind in free order, in a room, on the ground or in the air (as LRM-Zero and MegaSynth)."""
+    """Build random solids of every kind in a room, on the ground or in the air (as LRM-Zero and MegaSynth)."""
     kind, count = (OPEN, ROOM, ROOM, VOID)[int(kit.rng.integers(4))], int(kit.rng.integers(12, 60))
     paints = [kit.paint(period=(0.2, 1.5)) for _ in range(int(kit.rng.integers(4, 14)))]
     spread, lift = kit.between(0.4, 0.9), 1.2 if kind == VOID else 0.0

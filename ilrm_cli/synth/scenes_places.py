@@ -1,4 +1,4 @@
-"""Places to walk or fly around: a statue, a building, a lone thing on the floor, land from above. z is up, metres."""
+"""Places to walk or fly around: a statue, a building, small things on a floor, land from above. z is up, metres."""
 
 import math
 
@@ -15,12 +15,12 @@ from ilrm_cli.synth.surroundings import background, open_materials, room_materia
 
 
 def park(kit: Kit, near: float, far: float, ground: int) -> None:
-    """What stands around a place between two distances from its middle: trees, hedges, benches, buildings, lamps."""
+    """Add surroundings between two distances from the middle: trees, hedges, benches, buildings, lamps."""
     if kit.chance(0.6):
         buildings.surrounding_buildings(kit, far * kit.between(1.0, 1.6), int(kit.rng.integers(1, 3)))
     for _ in range(int(kit.rng.integers(2, 8))):
         angle, away = kit.between(0, 2 * math.pi), kit.between(near, 1.5 * far)
-        f = Frame(away * math.cos(angle), away * math.sin(angle), 0, angle + math.pi / 2)  # +y looks inwards
+        f = Frame(away * math.cos(angle), away * math.sin(angle), 0, angle + math.pi / 2)  # +y faces inwards
         pick = int(kit.rng.integers(10))
         if pick < 3 and away > 1.15 * near:
             greenery.leafy_tree(kit, f, kit.between(0.6, 1.6) * near)
@@ -47,7 +47,7 @@ def park(kit: Kit, near: float, far: float, ground: int) -> None:
 
 
 def statue(kit: Kit) -> tuple[Surround, Stage]:
-    """A statue or fountain in an open place with trees and buildings around, walked around at eye height."""
+    """Build a statue or fountain in an open place with trees and buildings, circled at eye height."""
     f, tall = Frame(yaw=kit.between(0, 6.3)), kit.between(0.3, 2.6)
     size, paint = kit.between(1.0, 2.2), statuary.stone(kit, kit.between(0.1, 0.8))
     pick = kit.rng.random()
@@ -79,7 +79,7 @@ def statue(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def monument_building(kit: Kit) -> tuple[Surround, Stage]:
-    """A large building seen from the ground, from the front or all around, with trees, tents and people's things."""
+    """Build a large building with trees, tents and clutter, seen from the ground, from the front or all around."""
     wide, tall = kit.between(8, 18), kit.between(5, 10)
     deep = wide * kit.between(0.5, 1.0)
     f = Frame(yaw=kit.between(-0.2, 0.2))
@@ -110,7 +110,7 @@ def monument_building(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def close_up(kit: Kit) -> tuple[Surround, Stage]:
-    """One or two small things on a plain floor, carpet or table top that fills most of the picture."""
+    """Build one or two small things on a plain floor, carpet or table top that fills most of the picture."""
     thing, f = int(kit.rng.integers(6)), Frame(yaw=kit.between(0, 6.3), scale=kit.between(0.12, 0.4))
     floor = kit.paint((*FLOORS, "plain", "noise", "straw"), (0.15, 0.8), calm=kit.chance(0.8))
     if kit.chance(0.35):  # a coarse cloth or carpet
@@ -146,7 +146,7 @@ def close_up(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def aerial(kit: Kit) -> tuple[Surround, Stage]:
-    """Land from above: ground with hills, woods, houses, roads."""
+    """Build land seen from above: ground with hills, woods, houses, roads."""
     reach = kit.between(14, 24)
     materials = open_materials(kit, 6.0)
     greenery.uneven_ground(kit, 1.5 * reach, materials[4], kit.between(1.5, 4.0))
@@ -185,7 +185,7 @@ def aerial(kit: Kit) -> tuple[Surround, Stage]:
 
 
 def cluttered_shop(kit: Kit) -> tuple[Surround, Stage]:
-    """Shelves and racks full of things on all sides of a small room, a laden table in the middle."""
+    """Build a small room with full shelves and racks on all sides and a laden table in the middle."""
     wide, deep, tall = kit.between(3.0, 5.5), kit.between(3.0, 5.5), kit.between(2.4, 3.2)
     for yaw, length, across in ((0, wide, deep), (0.5, deep, wide), (1, wide, deep), (1.5, deep, wide)):
         wall, x = Frame(yaw=yaw * math.pi).at(0, -across / 2, 0), -length / 2 + 0.5

@@ -1,6 +1,6 @@
 """Colour of a surface point: texture, sun with soft shadow, ambient light with a soft shadow from above, gloss, sky.
 
-All light except the highlight is the same from wherever it is seen. Colours are linear; `to_display` makes them sRGB.
+All light except the highlight is independent of the view. Colours are linear; `to_display` makes them sRGB.
 """
 
 import math
@@ -15,45 +15,45 @@ from ilrm_cli.synth.surface import albedo, bumped
 from ilrm_cli.synth.textures import fetch_noise
 
 GRID = 24  # cells along a side of the map that finds the solids between a point and a light
-OPEN, ROOM, VOID = range(3)  # what is behind all solids: ground and sky, the inside of a box, sky all around
+OPEN, ROOM, VOID = range(3)  # background: ground and sky, the inside of a box, sky all around
 
 
 class Surround(NamedTuple):
-    """What is behind all solids, and the light (float32 arrays)."""
+    """The background behind all solids, and the light (float32 arrays)."""
 
     kind: np.ndarray  # [1] int32: OPEN, ROOM or VOID
     box: np.ndarray  # [2, 3] lowest and highest corner of the room; the ground is at box[0, 2]
-    dome: np.ndarray  # [4] centre and radius of the sphere that carries the sky
+    dome: np.ndarray  # [4] centre and radius of the sky sphere
     material: np.ndarray  # [7] int32: six room faces (x-, x+, y-, y+, floor or ground, ceiling), the far silhouette
     to_sun: np.ndarray  # [3] unit
     sun: np.ndarray  # [3] linear colour
     ambient: np.ndarray  # [2, 3] linear colour from below and from above
     pool: np.ndarray  # [4] centre of a lamp's pool of light and 1 / radius^2; 0 = even light
-    softness: np.ndarray  # [1] width of the half shadow per unit of distance to what throws it
+    softness: np.ndarray  # [1] width of the penumbra per unit of distance to the occluder
     sky: np.ndarray  # [3, 3] horizon, zenith, clouds
     weather: np.ndarray  # [6] cloud cover, cloud size, silhouette height, its roughness, offset, haze per unit
     exposure: np.ndarray  # [1]
 
 
 class Blockers(NamedTuple):
-    """For one parallel light: which solids can stand between a point and the light, by cell of a map across it."""
+    """The solids that can occlude one parallel light, by cell of a map perpendicular to it."""
 
     to_light: np.ndarray  # [3] unit
-    local: np.ndarray  # [N, 3] the same in the unit space of each solid
-    axes: np.ndarray  # [2, 3] unit, across the light
+    local: np.ndarray  # [N, 3] `to_light` in the unit space of each solid
+    axes: np.ndarray  # [2, 3] unit, perpendicular to the light
     corner: np.ndarray  # [2] of the map
     per_unit: np.ndarray  # [2] cells per world unit
     span: np.ndarray  # [N, 4] lowest u and v, highest u and v of each solid on the map, in cells
-    top: np.ndarray  # [N] how far each solid reaches towards the light
+    top: np.ndarray  # [N] extent of each solid towards the light
     start: np.ndarray  # [GRID * GRID + 1] int32
-    solids: np.ndarray  # [entries] int32, by cell, those that reach furthest first
+    solids: np.ndarray  # [entries] int32, by cell, nearest to the light first
 
 
 @kernel
 def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
-    """Share of a parallel light that reaches a point: each solid dims it by its chord over the half shadow's width.
+    """Return the share of a parallel light that reaches a point; each solid dims it by its chord over the penumbra.
 
-    `fade` is 1 / distance^2 at which a solid throws half of its shadow: 0 for the sun, more for light from all around.
+    `fade` is 1 / distance^2 at which a solid casts half of its shadow: 0 for the sun, more for ambient light.
     """
     a, b, c = blockers.axes, blockers.corner, blockers.per_unit
     u = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz - b[0]) * c[0]
@@ -85,7 +85,7 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
 
 @kernel
 def gradient(surround, up):
-    """Sky colour without clouds at a height `up` = sine of elevation."""
+    """Return the cloudless sky colour at `up` = sine of the elevation."""
     part = min(max(up, f32(0)), f32(1))
     part = math.sqrt(part)
     s = surround.sky
@@ -98,7 +98,7 @@ def gradient(surround, up):
 
 @kernel
 def sky_colour(surround, materials, texels, x, y, z, angle):
-    """Colour of the dome in direction (x, y, z) from its centre; `angle` is the pixel's, in radians."""
+    """Return the colour of the dome in direction (x, y, z) from its centre; `angle` is the pixel's, in radians."""
     weather = surround.weather
     turn = math.atan2(y, x)
     m = surround.material[6]
@@ -129,7 +129,7 @@ def sky_colour(surround, materials, texels, x, y, z, angle):
 
 @kernel
 def corner_shade(surround, px, py, pz):
-    """Ambient light lost in the corners of a room, 1 in the middle."""
+    """Return the share of ambient light left near the corners of a room, 1 in the middle."""
     share = f32(1)
     box = surround.box
     near = min(min(px - box[0, 0], box[1, 0] - px), min(py - box[0, 1], box[1, 1] - py))
@@ -141,7 +141,7 @@ def corner_shade(surround, px, py, pz):
 
 @kernel
 def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, to_eye, footprint):
-    """Linear colour of material `m` at world point `p` with normal `n` (towards the eye)."""
+    """Return the linear colour of material `m` at world point `p` with normal `n` (towards the eye)."""
     px, py, pz = p
     nx, ny, nz = n
     r, g, b = albedo(materials, texels, m, u, v, footprint)
@@ -185,9 +185,9 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
 
 @kernel
 def to_display(value):
-    """Linear to sRGB by roots (error below 0.003), with the contrast of a camera, highlights rolled off towards 1."""
+    """Convert linear to sRGB by roots (error below 0.003), with a camera's contrast and highlights rolled off to 1."""
     value = max(value, f32(0))
-    value *= f32(1.535) * math.sqrt(math.sqrt(value))  # v^1.25, middle grey 0.18 stays
+    value *= f32(1.535) * math.sqrt(math.sqrt(value))  # v^1.25, keeps middle grey 0.18
     if value > f32(0.7):
         value = f32(1) - f32(0.09) / (value - f32(0.4))
     root = math.sqrt(value)

@@ -1,4 +1,4 @@
-"""Figures that tell what a rendered scene is like to reconstruct."""
+"""Statistics that characterise a rendered scene for reconstruction."""
 
 import math
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import torch
 
 from ilrm_cli.synth.dataset import TrainingScene
 
-GRID = 24  # points along each side of a picture that stand for all of it
+GRID = 24  # points along each side of a picture that represent it
 QUANTILES = (0.05, 0.5, 0.95)  # of depth
 SAME_SURFACE = 0.03  # relative difference of depths below which two views see the same point
 
 
 @dataclass(frozen=True)
 class SceneStatistics:
-    """One scene in figures."""
+    """The statistics of one scene."""
 
     kind: str
     views: int
@@ -23,12 +23,12 @@ class SceneStatistics:
     depth_median: float
     depth_far: float  # 95 % of the pixels are nearer
     baseline_to_depth: float  # mean distance of each camera to its nearest other, over the median depth
-    overlap: float  # mean share of a picture that another picture of the scene sees too
+    overlap: float  # mean share of a picture that another picture of the scene also sees
     brightness: float  # mean of the pictures, 0 to 1
 
 
 def statistics_of(scene: TrainingScene) -> SceneStatistics:
-    """Figures of a scene of two views or more."""
+    """Compute the statistics of a scene with at least two views."""
     cameras = scene.true_cameras
     some = scene.depth.flatten()[:: max(1, scene.depth.numel() // 100_000)]
     near, median, far = torch.quantile(some, torch.tensor(QUANTILES))
@@ -49,7 +49,7 @@ def statistics_of(scene: TrainingScene) -> SceneStatistics:
 
 
 def _overlap(scene: TrainingScene) -> float:
-    """Points on a grid of each picture, looked for in every other: mean share that is seen there."""
+    """Return the mean share of grid points of each picture that every other picture sees."""
     cameras, depth = scene.true_cameras, scene.depth
     views, height, width = depth.shape
     rows = ((torch.arange(GRID) + 0.5) * height / GRID).long()

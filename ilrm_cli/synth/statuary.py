@@ -1,4 +1,4 @@
-"""Statues and what they stand on: figures of soft solids in one material, plinths, fountains.
+"""Statues and their pedestals: figures of soft solids in one material, plinths, fountains.
 
 Every function takes the kit and a frame, and adds solids that stand on z = 0 of the frame; sizes are in its units.
 """
@@ -15,14 +15,14 @@ STONES = ("noise", "noise", "veins", "blotches", "plain", "pebbles")
 
 
 def stone(kit: Kit, value: float | None = None) -> int:
-    """Stone or bronze: one calm colour with stains."""
+    """Paint stone or bronze: one calm colour with stains."""
     bright = kit.between(0.15, 0.95) if value is None else value
     gloss = kit.between(0.2, 0.6) if kit.chance(0.3) else 0.0
     return kit.paint(STONES, (0.4, 1.5), value=bright, gloss=gloss, calm=kit.chance(0.7))
 
 
 def figure(kit: Kit, f: Frame, paint: int) -> None:
-    """A standing figure about 1.75 units high: robe or legs, trunk, arms, head, something held."""
+    """Add a standing figure about 1.75 units high: robe or legs, trunk, arms, head, perhaps something held."""
     lean = kit.rng.normal(0, 0.05, 2)
     soft = (kit.between(1.8, 3), kit.between(1.8, 2.6))
     if kit.chance(0.5):  # a robe with folds
@@ -56,7 +56,7 @@ def figure(kit: Kit, f: Frame, paint: int) -> None:
 
 
 def animal(kit: Kit, f: Frame, paint: int) -> None:
-    """A four-legged body with neck, head and tail, or a toy with large ears; about one unit long."""
+    """Add a four-legged body with neck, head, tail and ears, about one unit long."""
     tall = kit.between(0.3, 0.8)
     kit.builder.add(ELLIPSOID, f, (0, 0, tall), (0.42, 0.2, 0.2), paint)
     for x in (-0.3, 0.3):
@@ -72,7 +72,7 @@ def animal(kit: Kit, f: Frame, paint: int) -> None:
 
 
 def toy(kit: Kit, f: Frame) -> None:
-    """A sitting toy of soft parts in a few colours, about one unit high."""
+    """Add a sitting toy of soft parts in a few colours, about one unit high."""
     body, second, dark = kit.paint(gloss=0.3), kit.paint(("plain", "noise")), kit.paint(("plain",), value=0.1)
     soft = (kit.between(2, 3), kit.between(2, 2.6))
     kit.builder.add(SUPERQUADRIC, f, (0, 0, 0.3), (0.22, 0.2, 0.3), body, soft)
@@ -87,7 +87,7 @@ def toy(kit: Kit, f: Frame) -> None:
 
 
 def group(kit: Kit, f: Frame, paint: int) -> None:
-    """One to four figures or animals of one material close together."""
+    """Add one to four figures or animals of one material, close together."""
     count = int(kit.rng.choice([1, 1, 2, 3, 4]))
     for k in range(count):
         away = 0.0 if count == 1 else 0.38
@@ -97,7 +97,7 @@ def group(kit: Kit, f: Frame, paint: int) -> None:
 
 
 def plinth(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """Steps, a shaft with carved sides, a cornice."""
+    """Add a plinth: steps, a shaft with carved sides, a cornice."""
     paint, round_ = stone(kit), kit.chance(0.3)
     for z, high, grow in ((0.0, 0.12, 1.5), (0.12, 0.12, 1.25), (tall - 0.1, 0.1, 1.15)):
         if round_:
@@ -117,14 +117,14 @@ def plinth(kit: Kit, f: Frame, wide: float, tall: float) -> None:
 
 
 def panel(kit: Kit, f: Frame, wide: float, tall: float, y: float, paint: int, tile: int) -> None:
-    """A carved panel at distance y that looks along +y, its middle at the origin's height."""
+    """Add a carved panel at distance y that faces +y, with its middle at the height of the origin."""
     periods = kit.between(0.5, 1.5)
     param = (0.8, periods, periods * tall / max(wide, 1e-6), tile)
     kit.builder.add(RELIEF, f, (0, y, 0), (wide / 2, tall / 2, 0.05 * wide), paint, param, LYING_Y)
 
 
 def fountain(kit: Kit, f: Frame) -> None:
-    """A basin with a column of bowls."""
+    """Add a basin with a column of bowls."""
     paint, water = stone(kit), kit.paint(("noise", "plain"), (0.5, 2), hue=0.55, value=0.4, gloss=0.7)
     wide = kit.between(0.8, 1.4)
     basin = (0, 0, 0.3, 0.9, 0.9, 0.9)
@@ -140,7 +140,7 @@ def fountain(kit: Kit, f: Frame) -> None:
 
 
 def bench(kit: Kit, f: Frame) -> None:
-    """Slats on two legs, a back."""
+    """Add a bench of slats on two legs, with a back."""
     wood, leg = kit.paint(("planks", "noise"), hue=0.08), stone(kit)
     for y, z in ((-0.2, 0.45), (-0.05, 0.45), (0.1, 0.45), (-0.28, 0.65), (-0.32, 0.8)):
         block(kit, f, 1.5, 0.11, 0.04, wood, y=y, z=z)
@@ -150,7 +150,7 @@ def bench(kit: Kit, f: Frame) -> None:
 
 
 def knick_knack(kit: Kit, f: Frame) -> None:
-    """A small round or soft thing: fruit, ball, bar of soap, gem, ring; about one unit or less."""
+    """Add a small round or soft thing of at most about one unit: fruit, ball, bar of soap, gem, ring."""
     pick, paint = int(kit.rng.integers(5)), kit.paint(period=(0.3, 1.0), gloss=kit.between(0, 0.6))
     if pick == 0:  # fruit
         hue = kit.between(-0.02, 0.3)
@@ -174,7 +174,7 @@ def knick_knack(kit: Kit, f: Frame) -> None:
         kit.builder.add(SUPERQUADRIC, f, (0, 0, half[2]), half, paint, shape)
     elif pick == 3:
         kit.builder.add(TORUS, f, (0, 0, 0.12), (0.4,) * 3, paint, kit.between(0.15, 0.4))
-    else:  # a gem or pebble lying anyhow
+    else:  # a gem or pebble in any orientation
         shape = (kit.between(1.1, 3), kit.between(1.1, 3))
         half = tuple(kit.rng.uniform(0.2, 0.45, 3))
         kit.builder.add(SUPERQUADRIC, f, (0, 0, 0.3), half, paint, shape, random_turn(kit.rng))

@@ -14,7 +14,7 @@ from ilrm_cli.synth.shapes import BOX, ELLIPSOID, FRUSTUM, ROUNDED, SUPERQUADRIC
 
 
 def vessel(kit: Kit, f: Frame) -> None:
-    """A cup, bowl, vase, bottle, jar or box of about unit height or less."""
+    """Add a cup, bowl, vase, bottle, box or pile of books of at most about unit height."""
     paint, pick = kit.paint(period=(0.2, 1.0)), int(kit.rng.integers(6))
     if pick == 0:  # cup
         kit.builder.add(FRUSTUM, f, (0, 0, 0.3), (0.25, 0.25, 0.3), paint, 0.0, carve=(0, 0, 0.1, 0.88, 0.88, 1.0))
@@ -48,7 +48,7 @@ SCULPTED = (BOX, ELLIPSOID, FRUSTUM, TORUS, ROUNDED, SUPERQUADRIC, SUPERQUADRIC)
 
 
 def sculpture(kit: Kit, f: Frame, parts: int) -> None:
-    """A free assembly about one unit high: solids of all kinds on a stem, sometimes in rings around it."""
+    """Add a free assembly about one unit high: solids of all kinds on a stem, sometimes in rings around it."""
     paints = [kit.paint(period=(0.25, 1.0)) for _ in range(int(kit.rng.integers(2, 6)))]
     z, spread = 0.0, kit.between(0.05, 0.3)
     for _ in range(parts):

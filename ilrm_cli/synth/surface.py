@@ -1,4 +1,4 @@
-"""What a surface shows where light meets it: texture coordinates, colour before light, bumps."""
+"""Appearance of a surface before lighting: texture coordinates, albedo, bumps."""
 
 import math
 
@@ -13,7 +13,7 @@ BUMP_SLOPE = f32(8)  # slope of a bump of strength 1 per difference of noise bet
 
 @kernel
 def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
-    """Texture coordinates in world units of a point of unit space; (nx, ny, nz) is its normal in unit space."""
+    """Return texture coordinates in world units of a point in unit space; (nx, ny, nz) is its normal in unit space."""
     if face >= CARVED:
         face -= CARVED
     if face == CURVED and kind in (ELLIPSOID, FRUSTUM):
@@ -37,7 +37,7 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
 
 @kernel
 def albedo(materials, texels, m, u, v, footprint):
-    """Linear colour of material `m` at (u, v), averaged over `footprint` world units."""
+    """Return the linear colour of material `m` at (u, v), averaged over `footprint` world units."""
     uv = materials.uv
     size = math.log2(max(footprint, f32(1e-6))) + f32(8)  # 2^8 texels per period
     c, s, u0, v0 = uv[m, 0, 0], uv[m, 0, 1], uv[m, 0, 2], uv[m, 0, 3]
@@ -57,7 +57,7 @@ def albedo(materials, texels, m, u, v, footprint):
 
 @kernel
 def bumped(materials, texels, m, u, v, footprint, nx, ny, nz):
-    """The normal turned by the slope of the material's fine noise (Blinn 1978), along any two tangents."""
+    """Tilt the normal by the slope of the material's fine noise (Blinn 1978), along an arbitrary pair of tangents."""
     uv = materials.uv
     c, s = uv[m, 1, 0], uv[m, 1, 1]
     x, y = c * u - s * v + uv[m, 1, 2], s * u + c * v + uv[m, 1, 3]
@@ -67,7 +67,7 @@ def bumped(materials, texels, m, u, v, footprint, nx, ny, nz):
     slope = BUMP_SLOPE * materials.bump[m] / (f32(256) * step)
     a = slope * (fetch_noise(texels, materials.tile[m, 1], x + step, y, lod) - here)
     b = slope * (fetch_noise(texels, materials.tile[m, 1], x, y + step, lod) - here)
-    if abs(nz) < f32(0.7):  # tangents n x z and n x (n x z), or the same with x
+    if abs(nz) < f32(0.7):  # tangents n x z and n x (n x z), or with x in place of z
         a, b = a / math.sqrt(nx * nx + ny * ny), b / math.sqrt(nx * nx + ny * ny)
         tx, ty, tz = ny, -nx, f32(0)
     else:

@@ -8,7 +8,7 @@ from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.materials import FLOORS, GROUNDS, WALLS
 from ilrm_cli.synth.shading import OPEN, ROOM, VOID, Surround
 
-NEAREST_DOME, FURTHEST_DOME = 8.0, 60.0  # radius of the sky in units of the reach of a scene
+NEAREST_DOME, FURTHEST_DOME = 8.0, 60.0  # radius of the sky in units of a scene's reach
 
 
 def background(
@@ -19,7 +19,7 @@ def background(
     material: list[int],
     reach: float,
 ) -> Surround:
-    """Background and light around a scene between the corners `low` and `high`; cameras move within about `reach`."""
+    """Draw background and light for a scene between the corners `low` and `high`; cameras move within about `reach`."""
     rng, box = kit.rng, np.array([low, high], np.float32)
     elevation, azimuth = math.radians(kit.between(20, 75)), kit.between(0, 2 * math.pi)
     flat = math.cos(elevation)
@@ -30,7 +30,7 @@ def background(
     below = above * kit.between(0.4, 0.9) * rng.normal(1, 0.05, 3)
     blue = np.array([kit.between(0.1, 0.45), kit.between(0.3, 0.55), kit.between(0.6, 0.95)])
     zenith = blue + (overcast if kit.chance(0.7) else 0) * (0.75 - blue)
-    bright = kit.between(1.0, 2.8)  # skies are brighter than what they light, and often burnt out
+    bright = kit.between(1.0, 2.8)  # skies are brighter than what they light, and often overexposed
     sky = [zenith + kit.between(0.3, 0.8) * (0.85 - zenith), zenith, np.full(3, kit.between(0.7, 1.0))]
     sky = [bright * colour for colour in sky]
     pool = [*(box[0] + (box[1] - box[0]) * rng.uniform(0.2, 0.8, 3)), rng.uniform(0, 0.2) if kind == ROOM else 0.0]
@@ -46,7 +46,7 @@ def background(
 
 
 def room_materials(kit: Kit) -> list[int]:
-    """Four walls, floor, ceiling, and one for what is never seen."""
+    """Paint four walls, floor and ceiling, and return their materials plus one for the unseen silhouette."""
     calm = kit.chance(0.8)
     wall = kit.paint(WALLS, (0.5, 2.5), value=kit.between(0.4, 0.98), upright=True, calm=calm)
     walls = [wall if kit.chance(0.7) else kit.paint(WALLS, (0.5, 3), upright=True) for _ in range(4)]
@@ -56,7 +56,7 @@ def room_materials(kit: Kit) -> list[int]:
 
 
 def open_materials(kit: Kit, reach: float) -> list[int]:
-    """Ground, and the silhouette or wallpaper far away (its pattern repeats every so many radians)."""
+    """Paint the ground and the distant silhouette or wallpaper, whose pattern repeats by angle (period in radians)."""
     size, pick = (0.15 * reach, 1.2 * reach), kit.rng.random()
     if pick < 0.3:  # lawn, moss
         ground = kit.paint(("straw", "noise", "leaves"), size, hue=kit.between(0.2, 0.33), value=kit.between(0.4, 0.9))

@@ -1,7 +1,7 @@
-"""Texture tiles: periodic patterns painted once per few thousand scenes and coloured anew by every material.
+"""Texture tiles: periodic patterns painted once per few thousand scenes and recoloured by every material.
 
-A tile has three channels that say how much of three colours a material mixes in, and a fourth with 1/f noise. Mixing
-is linear, so averaging a tile (mip levels) is averaging the colours it stands for.
+A tile has three channels that give the share of three colours in a material, and a fourth with 1/f noise. Mixing is
+linear, so averaging a tile (mip levels) averages the resulting colours.
 """
 
 import math
@@ -17,13 +17,13 @@ from ilrm_cli.synth.patterns import GRAIN, SIZE, STAMPERS
 LEVELS = 9  # 256, 128, ..., 1
 LEVEL_START = np.concatenate([[0], np.cumsum([(SIZE >> level) ** 2 for level in range(LEVELS)])]).astype(np.int64)
 
-PER_FAMILY = 3  # tiles of each family in a bank
+PER_FAMILY = 3  # tiles per family in a bank
 FAMILIES = ("noise", "plain", "veins", "blotches", *STAMPERS)
 
 
 @kernel
 def paint(tile, stamps):
-    """Lay rounded rectangles onto tile [SIZE, SIZE, 3] in order, wrapping around its edges, edges anti-aliased."""
+    """Draw rounded, anti-aliased rectangles onto tile [SIZE, SIZE, 3] in order, wrapping around its edges."""
     for s in range(stamps.shape[0]):
         cx, cy, hw, hh = stamps[s, 0], stamps[s, 1], stamps[s, 2], stamps[s, 3]
         c, n = math.cos(stamps[s, 4]), math.sin(stamps[s, 4])
@@ -44,7 +44,7 @@ def paint(tile, stamps):
 
 @kernel
 def fetch(texels, tile, u, v, lod):
-    """Trilinear lookup of the mixing channels at (u, v), in periods; `lod` is log2 of the footprint in texels."""
+    """Look up the mixing channels trilinearly at (u, v), in periods; `lod` is log2 of the footprint in texels."""
     lod = min(max(lod, f32(0)), f32(LEVELS - 1.001))
     level = int(lod)
     part = lod - f32(level)
@@ -74,7 +74,7 @@ def fetch(texels, tile, u, v, lod):
 
 @kernel
 def fetch_noise(texels, tile, u, v, lod):
-    """Bilinear lookup of the fourth channel alone, in the nearest mip level."""
+    """Look up the fourth channel alone, bilinearly in the nearest mip level."""
     level = int(min(max(lod + f32(0.5), f32(0)), f32(LEVELS - 1)))
     side = SIZE >> level
     x, y = u * f32(side) - f32(0.5), v * f32(side) - f32(0.5)
@@ -90,7 +90,7 @@ def fetch_noise(texels, tile, u, v, lod):
 
 
 def power_noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> np.ndarray:
-    """Two periodic fields [2, SIZE, SIZE] in [0, 1], mean 0.5, with amplitude spectrum 1 / f^exponent."""
+    """Return two periodic fields [2, SIZE, SIZE] in [0, 1], mean 0.5, with amplitude spectrum 1 / f^exponent."""
     f = np.fft.fftfreq(SIZE, 1 / SIZE)
     radius = np.hypot(f[None, :] * stretch, f[:, None] / stretch)
     radius[0, 0] = np.inf
@@ -101,7 +101,7 @@ def power_noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0)
 
 
 def _channels(rng: np.random.Generator, family: str) -> np.ndarray:
-    """The three mixing channels [SIZE, SIZE, 3] of one tile."""
+    """Return the three mixing channels [SIZE, SIZE, 3] of one tile."""
     smooth = np.concatenate([power_noise(rng, rng.uniform(0.9, 1.6)), power_noise(rng, rng.uniform(0.7, 1.3))])
     tile = np.ascontiguousarray(smooth[:3].transpose(1, 2, 0))
     if family == "plain":
@@ -127,13 +127,13 @@ class Tiles:
 
     @staticmethod
     def of(family: str, pick: int) -> int:
-        """Index of one tile of a family; any integer `pick` will do."""
+        """Return the index of a tile of the given family; any integer `pick` is valid."""
         return FAMILIES.index(family) * PER_FAMILY + pick % PER_FAMILY
 
 
 @lru_cache(maxsize=2)
 def tile_bank(number: int) -> Tiles:
-    """Bank `number`, the same whenever it is asked for (about a second of work)."""
+    """Return bank `number`, always the same one (takes about a second)."""
     rng = np.random.default_rng([number, 0x71135])
     texels = np.empty((len(FAMILIES) * PER_FAMILY, LEVEL_START[-1], 4), np.uint8)
     for index in range(len(texels)):

@@ -1,4 +1,4 @@
-"""What a camera can see where: solids per tile of the picture; and the jitter of rays within a pixel."""
+"""The solids visible in each tile of a picture, and the jitter of rays within a pixel."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,18 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.shapes import FAR, Shapes
 
-TILE = 8  # px; rays of a tile share the list of solids that can be seen in it
-NEAR = f32(1e-3)  # corners closer to the image plane than this have no bounded projection
+TILE = 8  # px; the rays of a tile share a list of candidate solids
+NEAR = f32(1e-3)  # corners nearer to the image plane have no bounded projection
 
 
 class Projected(NamedTuple):
-    """V cameras and what they make of N solids (float32 unless said)."""
+    """V cameras and the projections of N solids into them (float32 unless stated otherwise)."""
 
     pose: np.ndarray  # [V, 3, 4] world from camera
     focal: np.ndarray  # [V, 2] px
     center: np.ndarray  # [V, 2] px
     matrix: np.ndarray  # [V, N, 3, 3] rays in camera axes to the unit space of each solid
-    origin: np.ndarray  # [V, N, 3] the camera there
+    origin: np.ndarray  # [V, N, 3] the camera in that unit space
     reach: np.ndarray  # [V, N, 4] pixel rectangle: left, top, right, bottom
     near: np.ndarray  # [V, N] nearest depth
     order: np.ndarray  # [V, N] int64: solids by nearest depth
@@ -28,7 +28,7 @@ class Projected(NamedTuple):
 
 @kernel
 def in_camera(corners, i, k, pose):
-    """Corner k of the bounding box of solid i in camera axes."""
+    """Return corner k of the bounding box of solid i in camera axes."""
     dx, dy, dz = corners[i, k, 0] - pose[0, 3], corners[i, k, 1] - pose[1, 3], corners[i, k, 2] - pose[2, 3]
     return (
         pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz,
@@ -39,11 +39,11 @@ def in_camera(corners, i, k, pose):
 
 @kernel
 def clipped_rectangle(shapes, i, pose, focal, center):
-    """Pixel rectangle of the part of a bounding box that lies before the plane z = NEAR, which cuts the box."""
+    """Return the pixel rectangle of the part of a bounding box in front of the plane z = NEAR, which cuts the box."""
     x0, y0, x1, y1 = FAR, FAR, -FAR, -FAR
     for k in range(8):
         ax, ay, az = in_camera(shapes.corners, i, k, pose)
-        for edge in range(4):  # the corner itself, then where the edges along each axis meet the plane
+        for edge in range(4):  # the corner itself, then the intersections of the edges along each axis with the plane
             x, y, z = ax, ay, az
             if edge > 0:
                 other = k ^ (1 << (edge - 1))
@@ -61,7 +61,7 @@ def clipped_rectangle(shapes, i, pose, focal, center):
 
 @kernel
 def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
-    """For one camera: rays to unit space (matrix, origin), pixel rectangle (reach) and nearest depth of each solid."""
+    """Fill, for one camera, each solid's ray transform (matrix, origin), pixel rectangle (reach) and nearest depth."""
     for i in range(shapes.kind.shape[0]):
         m = shapes.local_from_world[i]
         for r in range(3):
@@ -96,7 +96,7 @@ def project_views(shapes, pose, focal, center, matrix, origin, reach, near):
 
 
 def project(shapes: Shapes, cameras: Cameras) -> Projected:
-    """Where the solids are in the pictures of the cameras."""
+    """Project the solids into the pictures of the cameras."""
     views, solids = len(cameras), len(shapes.kind)
     camera = (
         np.ascontiguousarray(cameras.world_from_cam[:, :3].numpy(), np.float32),
@@ -111,14 +111,14 @@ def project(shapes: Shapes, cameras: Cameras) -> Projected:
 
 @kernel
 def touches_tile(reach, i, left, top):
-    """Whether the pixel rectangle of solid `i` touches a tile."""
+    """Return whether the pixel rectangle of solid `i` touches a tile."""
     right, bottom = f32(left + TILE), f32(top + TILE)
     return reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top)
 
 
 @kernel
 def solids_in_tile(order, reach, left, top, chosen):
-    """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; returns how many."""
+    """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; return their number."""
     count = 0
     for i in order:
         if touches_tile(reach, i, left, top):
@@ -129,7 +129,7 @@ def solids_in_tile(order, reach, left, top, chosen):
 
 @kernel
 def hash01(a, b, c):
-    """A number in [0, 1) from three integers (xxHash's finaliser)."""
+    """Hash three integers to a number in [0, 1) (xxHash's finaliser)."""
     mask = np.uint64(0xFFFFFFFF)
     h = (np.uint64(a) * np.uint64(2654435761) ^ np.uint64(b) * np.uint64(2246822519) ^ np.uint64(c + 1)) & mask
     h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & mask

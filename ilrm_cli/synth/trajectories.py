@@ -1,4 +1,4 @@
-"""Where people stand when they take photos: paths of cameras for each way of shooting."""
+"""Camera trajectories, one per way of taking photos."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.synth.raycast import depth_of
 from ilrm_cli.synth.scene import Scene, Stage
 
-PROBE = 12  # px; size of the pictures that tell whether a camera stands well
-CLOSEST = 0.1  # of the stage's distance: nothing may be nearer than this in 98 % of the picture
-MEDIAN_CLOSEST = 0.3  # the same for half of the picture
+PROBE = 12  # px; size of the depth maps that judge a camera's position
+CLOSEST = 0.1  # of the stage's distance: 98 % of the picture must be farther than this
+MEDIAN_CLOSEST = 0.3  # of the stage's distance: half of the picture must be farther than this
 
 
 def look_at(positions: np.ndarray, targets: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """world_from_cam [N, 4, 4] of cameras that look at targets, x to the right and z up, then rolled (radians)."""
+    """Return world_from_cam [N, 4, 4] of cameras that look at targets, x right and z up, then rolled (radians)."""
     forward = targets - positions
     forward /= np.linalg.norm(forward, axis=1, keepdims=True)
     right = np.cross(forward, [0.0, 0.0, 1.0])
@@ -30,23 +30,23 @@ def look_at(positions: np.ndarray, targets: np.ndarray, roll: np.ndarray) -> np.
 
 
 def _polar(stage: Stage, distance, azimuth, elevation) -> np.ndarray:
-    """Positions [N, 3] around the focus; angles in radians."""
+    """Return positions [N, 3] around the focus; angles in radians."""
     flat = distance * np.cos(elevation)
     offset = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation)], axis=-1)
     return np.array(stage.focus) + offset
 
 
 def _wander(rng: np.random.Generator, count: int, size: float) -> np.ndarray:
-    """A smooth random walk [count, 3] about zero: three slow waves per axis."""
+    """Return a smooth random walk [count, 3] about zero: three slow waves per axis."""
     s = np.linspace(0, 1, count)[:, None, None]
     wave = np.sin(2 * math.pi * (s * rng.uniform(0.3, 1.5, (1, 3, 3)) + rng.random((1, 3, 3))))
     return size * wave.mean(-1)
 
 
 def sweep(stage: Stage, rng: np.random.Generator, count: int):
-    """A hand-held patch of positions on one side, all looking at about the same place."""
+    """Sample a hand-held patch of positions on one side, all looking at about the same place."""
     distance = rng.uniform(*stage.distance)
-    width = math.exp(rng.uniform(math.log(0.15), math.log(1.0)))  # of the distance
+    width = math.exp(rng.uniform(math.log(0.15), math.log(1.0)))  # relative to the distance
     azimuth = stage.front + rng.uniform(-0.5, 0.5) + width * rng.uniform(-0.5, 0.5, count)
     elevation = rng.uniform(0.0, 0.5) + 0.6 * width * rng.uniform(-0.5, 0.5, count)
     positions = _polar(stage, distance * (1 + 0.2 * width * rng.standard_normal(count)), azimuth, elevation)
@@ -54,7 +54,7 @@ def sweep(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def video(stage: Stage, rng: np.random.Generator, count: int):
-    """A few seconds of film: small steps along a smooth path."""
+    """Sample a few seconds of video: small steps along a smooth path."""
     distance, length = rng.uniform(*stage.distance), math.exp(rng.uniform(math.log(0.04), math.log(0.3)))
     start = _polar(stage, distance, stage.front + rng.uniform(-0.6, 0.6), rng.uniform(0.05, 0.5))
     heading = rng.standard_normal(3) * (1, 1, 0.4)
@@ -75,17 +75,17 @@ def _ring(stage: Stage, rng: np.random.Generator, count: int, arc: float):
 
 
 def orbit(stage: Stage, rng: np.random.Generator, count: int):
-    """Part of the way around."""
+    """Go part of the way around the focus."""
     return _ring(stage, rng, count, math.radians(rng.uniform(40, 240)))
 
 
 def around(stage: Stage, rng: np.random.Generator, count: int):
-    """All the way around, in any order of heights."""
+    """Go all the way around the focus, at varying heights."""
     return _ring(stage, rng, count, 2 * math.pi)
 
 
 def circle(stage: Stage, rng: np.random.Generator, count: int):
-    """All the way around at eye height and an even distance, as one walks around a statue or a building."""
+    """Go all the way around at eye height and an even distance, as one walks around a statue or a building."""
     turn = rng.choice([-1, 1]) * 2 * math.pi * np.linspace(0, 1, count, endpoint=False)
     azimuth = rng.uniform(0, 2 * math.pi) + turn + rng.normal(0, 0.05, count)
     distance = rng.uniform(*stage.distance) * np.exp(rng.normal(0, 0.03) + 0.15 * _wander(rng, count, 1.0)[:, 0])
@@ -97,7 +97,7 @@ def circle(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def strafe(stage: Stage, rng: np.random.Generator, count: int):
-    """Sideways along a front, looking across the path, turned a little inwards."""
+    """Move sideways along a front, looking across the path, turned slightly inwards."""
     distance = rng.uniform(*stage.distance)
     length = distance * math.exp(rng.uniform(math.log(0.4), math.log(2.0)))
     outwards = np.array([math.cos(stage.front), math.sin(stage.front), 0.0])
@@ -111,7 +111,7 @@ def strafe(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def survey(stage: Stage, rng: np.random.Generator, count: int):
-    """From above, straight down or nearly, in rows."""
+    """Fly above in rows, looking straight down or nearly so."""
     height = rng.uniform(*stage.distance)
     lines = int(rng.integers(1, 4))
     row = np.arange(count) * lines // count
@@ -128,7 +128,7 @@ def survey(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def walk(stage: Stage, rng: np.random.Generator, count: int):
-    """Forward along a path, looking ahead or a little to the side."""
+    """Walk forward along a path, looking ahead or slightly to the side."""
     low, high = np.array(stage.low), np.array(stage.high)
     along = np.array([math.cos(stage.front), math.sin(stage.front), 0.0])
     length = rng.uniform(0.15, 1.0) * stage.distance[1]
@@ -142,7 +142,7 @@ def walk(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def approach(stage: Stage, rng: np.random.Generator, count: int):
-    """A walk towards the focus, past it on one side."""
+    """Walk towards the focus and past it on one side."""
     azimuth = rng.uniform(0, 2 * math.pi)
     start = _polar(stage, stage.distance[1], azimuth, rng.uniform(0.05, 0.3))
     heading = azimuth + math.pi + rng.uniform(-0.5, 0.5)
@@ -154,13 +154,13 @@ def approach(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def scan(stage: Stage, rng: np.random.Generator, count: int):
-    """Turning on the spot or on a small circle in a room, looking outwards or across."""
+    """Turn on the spot or on a small circle in a room, looking outwards or across."""
     low, high = np.array(stage.low), np.array(stage.high)
     turn = math.radians(rng.uniform(50, 360))
     azimuth = rng.uniform(0, 6.3) + turn * np.linspace(0, 1, count)
     radius = rng.uniform(0.1, 0.5) * 0.5 * (high - low)[:2].min()
     middle = low + (high - low) * rng.uniform(0.35, 0.65, 3)
-    across = 1.0 if rng.random() < 0.5 else -1.0  # standing on the far side of the circle keeps views overlapping
+    across = 1.0 if rng.random() < 0.5 else -1.0  # from the far side of the circle, views keep overlapping
     circle = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(count)], -1)
     positions = middle - across * radius * circle + _wander(rng, count, 0.15 * radius)
     look = circle + np.stack(
@@ -170,7 +170,7 @@ def scan(stage: Stage, rng: np.random.Generator, count: int):
 
 
 def drone(stage: Stage, rng: np.random.Generator, count: int):
-    """From above, in rows or in a ring, looking down at a slant."""
+    """Fly above, in rows or in a ring, looking down at a slant."""
     distance = stage.distance[1] * rng.uniform(0.8, 1.3)
     if rng.random() < 0.4:
         azimuth = rng.uniform(0, 6.3) + rng.uniform(1, 6.3) * np.linspace(0, 1, count)
@@ -189,7 +189,7 @@ SHOTS: dict[str, Callable] = {
 
 
 def draw_fov_deg(rng: np.random.Generator) -> float:
-    """Field of view of the longer image side: often 45 to 75 degrees, 35 to 95 at most."""
+    """Draw the field of view of the longer image side: often 45 to 75 degrees, always 35 to 95."""
     return float(rng.uniform(45, 75) if rng.random() < 0.6 else rng.uniform(35, 95))
 
 
@@ -205,7 +205,7 @@ def _cameras(poses: np.ndarray, focal_px: float, width: int, height: int) -> Cam
 
 
 def _stand_well(scene: Scene, cameras: Cameras) -> np.ndarray:
-    """Which cameras are inside the stage and have free sight, by a coarse look at the depth."""
+    """Return a mask of the cameras inside the stage with a free view, judged by a coarse depth map."""
     low, high = np.array(scene.stage.low), np.array(scene.stage.high)
     positions = cameras.positions.numpy()
     inside = ((positions >= low) & (positions <= high)).all(1)
@@ -224,7 +224,7 @@ def _stand_well(scene: Scene, cameras: Cameras) -> np.ndarray:
 def draw_cameras(
     scene: Scene, rng: np.random.Generator, views: int, width: int, height: int, shot: str | None = None
 ) -> Cameras | None:
-    """Cameras along one random path of the scene, in the order of the path; None if too few of them stand well."""
+    """Return cameras along a random path, in its order; None if too few of them have a free view."""
     name = shot or scene.stage.shots[int(rng.integers(len(scene.stage.shots)))]
     count = 2 * views
     positions, targets = SHOTS[name](scene.stage, rng, count)

@@ -1,4 +1,4 @@
-"""What structure from motion would triangulate in rendered views: depths at textured pixels, a little wrong."""
+"""Simulated structure-from-motion points in rendered views: slightly wrong depths at textured pixels."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-FLAT_WEIGHT = 0.01  # of a pixel without any gradient, against 1 at a gradient of full contrast
+FLAT_WEIGHT = 0.01  # weight of a pixel without gradient, relative to 1 at full contrast
 MAX_SHARE = 0.15  # of all pixels: features keep a distance from each other
-OUTLIER_FACTOR = 3.0  # a wrong match puts a point at most so many times too far or too near
+OUTLIER_FACTOR = 3.0  # a wrong match puts a point at most this many times too far or too near
 
 
 @dataclass(frozen=True)
 class Triangulation:
-    """How good the sparse points are; the defaults are clean."""
+    """The quality of sparse points; the defaults are clean."""
 
     points: float = 500.0  # per view, at most
-    far: float = 6.0  # beyond this many times the lower quartile of all depths nothing is triangulated
+    far: float = 6.0  # nothing beyond this multiple of the lower quartile of all depths is triangulated
     noise: float = 0.0  # standard deviation of log-depth
     outliers: float = 0.0  # share of points at a wrong depth
 
 
 def draw_triangulation(rng: np.random.Generator) -> Triangulation:
-    """As captures differ: from a few dozen points in plain rooms to thousands, on near surfaces only or far out."""
+    """Draw a quality as captures vary: from dozens of points in plain rooms to thousands, only nearby or far out."""
     return Triangulation(
         points=float(np.exp(rng.uniform(np.log(40), np.log(1500)))),
         far=float(np.exp(rng.uniform(np.log(1.5), np.log(8)))),
@@ -38,7 +38,7 @@ def triangulated(
     quality: Triangulation,
     rng: np.random.Generator,
 ) -> Float[Tensor, "view height width"]:
-    """z-depth at the pixels where a point is found, 0 elsewhere; in the unit of `depth`."""
+    """Return z-depth at the pixels where a point is found, 0 elsewhere, in the unit of `depth`."""
     gray = images.mean(1)
     across, down = (gray[:, :, 1:] - gray[:, :, :-1]).abs(), (gray[:, 1:] - gray[:, :-1]).abs()
     contrast = torch.nn.functional.pad(across, (0, 1)) + torch.nn.functional.pad(down, (0, 0, 0, 1))

@@ -15,7 +15,7 @@ Point = tuple[float, float, float]
 
 
 def bar(kit: Kit, f: Frame, a: Point, b: Point, thick: float, material: int, kind: int = FRUSTUM) -> None:
-    """A round or square bar of radius `thick` from a to b."""
+    """Add a round or square bar of radius `thick` from a to b."""
     start, end = np.array(a), np.array(b)
     length = float(np.linalg.norm(end - start))
     along = (end - start) / max(length, 1e-9)
@@ -32,7 +32,7 @@ def _metal(kit: Kit) -> int:
 
 
 def wire_box(kit: Kit, f: Frame, wide: float, deep: float, tall: float, thick: float) -> None:
-    """The twelve edges of a box."""
+    """Add the twelve edges of a box."""
     metal, kind = _metal(kit), BOX if kit.chance(0.5) else FRUSTUM
     x, y = wide / 2, deep / 2
     for sx in (-x, x):
@@ -46,7 +46,7 @@ def wire_box(kit: Kit, f: Frame, wide: float, deep: float, tall: float, thick: f
 
 
 def railing(kit: Kit, f: Frame, length: float, tall: float) -> None:
-    """Upright bars below a handrail along x."""
+    """Add upright bars below a handrail along x."""
     metal, gap = _metal(kit), kit.between(0.1, 0.22)
     count = max(3, min(int(length / gap), 24))
     thick = kit.between(0.006, 0.02)
@@ -58,7 +58,7 @@ def railing(kit: Kit, f: Frame, length: float, tall: float) -> None:
 
 
 def lattice(kit: Kit, f: Frame, wide: float, tall: float) -> None:
-    """Crossing slats in the plane y = 0."""
+    """Add crossing slats in the plane y = 0."""
     wood, thick = _metal(kit), kit.between(0.008, 0.025)
     columns, rows = int(kit.rng.integers(3, 9)), int(kit.rng.integers(2, 7))
     for k in range(columns):
@@ -70,7 +70,7 @@ def lattice(kit: Kit, f: Frame, wide: float, tall: float) -> None:
 
 
 def cage(kit: Kit, f: Frame) -> None:
-    """Hoops above each other joined by bars, about one unit high."""
+    """Add stacked hoops joined by bars, about one unit high."""
     metal, radius, tall = _metal(kit), kit.between(0.2, 0.45), kit.between(0.5, 1.2)
     tube, count = kit.between(0.03, 0.07), int(kit.rng.integers(2, 5))
     for k in range(count):
@@ -83,7 +83,7 @@ def cage(kit: Kit, f: Frame) -> None:
 
 
 def bicycle(kit: Kit, f: Frame) -> None:
-    """Two wheels and a frame of tubes, along x."""
+    """Add two wheels and a frame of tubes, along x."""
     paint, dark = kit.paint(("plain",), gloss=0.5), kit.paint(("plain",), value=0.1)
     for x in (-0.52, 0.52):
         kit.builder.add(TORUS, f, (x, 0, 0.34), (0.34,) * 3, dark, 0.07, LYING_Y)
@@ -95,13 +95,13 @@ def bicycle(kit: Kit, f: Frame) -> None:
 
 
 def wheel_rack(kit: Kit, f: Frame) -> None:
-    """A few bicycles side by side."""
+    """Add a few bicycles side by side."""
     for k in range(int(kit.rng.integers(2, 5))):
         bicycle(kit, f.at(kit.between(-0.1, 0.1), 0.45 * k, 0, kit.between(-0.1, 0.1)))
 
 
 def stand(kit: Kit, f: Frame) -> None:
-    """Three legs that meet below a plate or a ball: tripod, stool, easel."""
+    """Add three legs that meet below a plate: tripod, stool, easel."""
     metal, tall, thick = _metal(kit), kit.between(0.5, 1.4), kit.between(0.01, 0.03)
     for k in range(3):
         angle = 2 * math.pi * k / 3
@@ -111,7 +111,7 @@ def stand(kit: Kit, f: Frame) -> None:
 
 
 def frame_of_wires(kit: Kit, f: Frame) -> None:
-    """Any of the thin structures, about one unit large."""
+    """Add a random thin structure, about one unit large."""
     pick = int(kit.rng.integers(5))
     if pick == 0:
         wire_box(kit, f, kit.between(0.3, 1), kit.between(0.3, 0.8), kit.between(0.3, 1.4), kit.between(0.01, 0.03))
