@@ -23,16 +23,16 @@ from ilrm_cli.harmonics import SH_C0
 CHUNK = 256  # Gaussians that share a range
 POSITION_RANGE = ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z")
 SCALE_RANGE = ("min_scale_x", "min_scale_y", "min_scale_z", "max_scale_x", "max_scale_y", "max_scale_z")
-COLOR_RANGE = ("min_r", "min_g", "min_b", "max_r", "max_g", "max_b")  # older files have none: colours are in [0, 1]
+COLOR_RANGE = ("min_r", "min_g", "min_b", "max_r", "max_g", "max_b")  # missing in older files: colours in [0, 1]
 PACKED = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
 
-POSITION_BITS, COLOR_BITS, ROTATION_BITS = (11, 10, 11), (8, 8, 8, 8), (10, 10, 10)  # first the highest
+POSITION_BITS, COLOR_BITS, ROTATION_BITS = (11, 10, 11), (8, 8, 8, 8), (10, 10, 10)  # highest bits first
 LOG_SCALE_LIMIT = 20.0  # readers clamp the range to it
 SH_LIMIT = 4.0
 
 
 def encode_compressed_ply(file: SceneFile) -> bytes:
-    """The bytes of the file, with one header line per comment."""
+    """Encode the scene, with one header line per comment."""
     scene = along_a_curve(ready_to_write(file.gaussians))
     colors = 0.5 + SH_C0 * scene.harmonics[:, 0].double().numpy()
     opacities = scene.opacities.double().numpy()[:, None]
@@ -61,9 +61,9 @@ def encode_compressed_ply(file: SceneFile) -> bytes:
 
 
 def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
-    """Read a scene, or take what was parsed of the file already.
+    """Read a scene, from the file or from its already parsed content.
 
-    Raises `InputError` for a file that is cut short, of another layout, or without one usable Gaussian.
+    Raises `InputError` for a file that is cut short, has another layout, or has no usable Gaussian.
     """
     ply = ply or parsed(path)
     count, chunks = _counts(path, ply)
@@ -98,7 +98,7 @@ def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
 
 def _counts(path: Path, ply: PlyData) -> tuple[int, int]:
-    """Gaussians and chunks of a file in which everything is there."""
+    """Return the number of Gaussians and of chunks; raise `InputError` if the file is incomplete."""
     if not {"chunk", "vertex"} <= {element.name for element in ply.elements}:
         raise damaged(path, "no chunks of packed Gaussians")
     for element, needed in {"vertex": PACKED, "chunk": POSITION_RANGE + SCALE_RANGE}.items():
@@ -127,7 +127,7 @@ def _element(name: str, columns: ndarray, kind: str, properties: tuple[str, ...]
 def _within_chunks(
     values: Float[ndarray, "gaussian 3"],
 ) -> tuple[Float[ndarray, "gaussian 3"], Float32[ndarray, "chunk 6"]]:
-    """Where each value lies in the range of its chunk, in [0, 1], and those ranges (3 minima, 3 maxima)."""
+    """Return each value's position in the range of its chunk, in [0, 1], and the ranges (3 minima, 3 maxima)."""
     starts = np.arange(0, len(values), CHUNK)
     low = np.minimum.reduceat(values, starts).astype(np.float32)
     high = np.maximum.reduceat(values, starts).astype(np.float32)
@@ -163,12 +163,12 @@ def _unpacked_rotations(words: UInt32[ndarray, " gaussian"]) -> Float[ndarray, "
 
 
 def _harmonic_bytes(values: Float32[ndarray, "gaussian rest"]) -> UInt8[ndarray, "gaussian rest"]:
-    """256 bins from -SH_LIMIT to SH_LIMIT."""
+    """Quantise into 256 bins from -SH_LIMIT to SH_LIMIT."""
     return np.clip((values / (2 * SH_LIMIT) + 0.5) * 256, 0, 255).astype(np.uint8)
 
 
 def _harmonic_values(coded: UInt8[ndarray, "gaussian rest"]) -> Float[ndarray, "gaussian rest"]:
-    """The middles of the bins, and the limits for the outermost two."""
+    """Return the middles of the bins, but the limits for the outermost two."""
     fractions = (coded.astype(np.float64) + 0.5) / 256
     fractions[coded == 0], fractions[coded == 255] = 0.0, 1.0
     return (fractions - 0.5) * 2 * SH_LIMIT

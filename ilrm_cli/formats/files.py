@@ -28,7 +28,7 @@ from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of_file
 
 
 def _decode_either_ply(path: Path) -> SceneFile:
-    """Compressed or not: many tools leave `compressed` out of the name."""
+    """Decode a .ply, compressed or not: many tools leave `compressed` out of the name."""
     ply = parsed(path)
     return decode_compressed_ply(path, ply) if "chunk" in ply else decode_ply(path, ply)
 
@@ -49,7 +49,7 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".sog": decode_sog,
     ".glb": decode_glb,
 }
-Y_UP = (".spz", ".glb")  # turned to y up on the way out
+Y_UP = (".spz", ".glb")  # rotated to y up when written
 _WITHOUT_HARMONICS = (".splat",)
 _WITH_CONFIDENCE = (".ply", ".glb")
 
@@ -57,20 +57,20 @@ assert tuple(_ENCODERS) == SUFFIXES
 
 
 def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
-    """Read a scene of the format that the file's name ends with, or that `suffix`, one of SUFFIXES, names.
+    """Read a scene in the format given by the file's suffix, or by `suffix`, one of SUFFIXES.
 
-    Raises `InputError` for a file that is missing, of an unknown suffix, damaged, or without one usable Gaussian.
+    Raises `InputError` for a file that is missing, has an unknown suffix, is damaged, or has no usable Gaussian.
     """
     return _DECODERS[suffix_of_file(path, suffix)](path)
 
 
 def encode_scene(file: SceneFile, suffix: str) -> bytes:
-    """The bytes of the scene as a file of this format; `suffix` is one of SUFFIXES. All numbers must be finite."""
+    """Encode the scene in the format of `suffix`, one of SUFFIXES. All numbers must be finite."""
     return _ENCODERS[suffix](file)
 
 
 def losses(file: SceneFile, suffix: str) -> tuple[str, ...]:
-    """What a file of this format cannot hold of the scene, one sentence each."""
+    """Return one sentence for each property of the scene that a file of this format cannot hold."""
     lost: tuple[str, ...] = ()
     if suffix in _WITHOUT_HARMONICS and file.gaussians.sh_degree > 0:
         lost += (f"{suffix} holds one colour per Gaussian: colours that change with the direction are left out.",)

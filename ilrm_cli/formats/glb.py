@@ -1,11 +1,11 @@
 """Scenes as .glb files: glTF 2.0 with the extension KHR_gaussian_splatting, for viewers and engines that read glTF.
 
 Every Gaussian is a point whose attributes are plain float32 values: rotation as (x, y, z, w), linear scale, opacity,
-harmonics coefficient by coefficient. COLOR_0 shows the scene as points where the extension is not known. Comments are
+harmonics coefficient by coefficient. COLOR_0 shows the scene as points if the extension is not supported. Comments are
 kept in `asset.extras`, the confidence in the attribute `_CONFIDENCE`.
 
 The axes of glTF are x left, y up, z forward, and those of a .ply are taken to be x right, y down, z forward: the scene
-is turned by 180° about z on the way out and on the way in, as in splat-transform.
+is rotated by 180° about z on writing and on reading, as in splat-transform.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from ilrm_cli.harmonics import SH_C0
 
 EXTENSION = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"
-CONFIDENCE = "_CONFIDENCE"  # names of an application's own begin with an underscore
+CONFIDENCE = "_CONFIDENCE"  # application-specific names begin with an underscore
 POINTS = 0
 KERNEL = {
     "kernel": "ellipse",
@@ -36,7 +36,7 @@ MAX_DEGREE = 3
 
 
 def encode_glb(file: SceneFile) -> bytes:
-    """The bytes of a .glb file."""
+    """Encode the scene as a .glb file."""
     scene = turned(ready_to_write(file.gaussians), about="z")
     base = 0.5 + SH_C0 * scene.harmonics[:, 0].numpy()
     rgba = np.clip(np.column_stack([base, scene.opacities.numpy()]), 0, 1)
@@ -64,10 +64,10 @@ def encode_glb(file: SceneFile) -> bytes:
 
 
 def decode_glb(path: Path) -> SceneFile:
-    """Read a scene: all splat primitives of the file's scene, each where its node puts it.
+    """Read a scene: all splat primitives of the file's scene, each placed by its node.
 
-    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is cut
-    short, has no splats or compressed ones, or no usable Gaussian.
+    Gaussians with non-finite numbers are dropped and counted. Raises `InputError` for a file that is cut short, has no
+    splats or compressed ones, or no usable Gaussian.
     """
     gltf = read_glb(path)
     try:
@@ -107,7 +107,7 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     if len({len(column) for column in columns.values()}) > 1:
         raise damaged(gltf.path, "attributes of different lengths")
     scales = columns[SCALE]
-    if (scales < 0).any():  # drafts of the extension had logarithms
+    if (scales < 0).any():  # drafts of the extension stored logarithms
         with np.errstate(over="ignore"):
             scales = np.exp(scales)
     return from_columns(
@@ -120,12 +120,12 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
 
 
 def _harmonic_names(degree: int) -> list[str]:
-    """The attributes of all harmonics up to a degree, in `harmonics.py`'s order."""
+    """Return the attributes of all harmonics up to a degree, in the order of `harmonics.py`."""
     return [f"{EXTENSION}:SH_DEGREE_{band}_COEF_{i}" for band in range(degree + 1) for i in range(2 * band + 1)]
 
 
 def _with_bases(scene: Gaussians, bases: int) -> Gaussians:
-    """The same scene with zeros for the harmonics that it lacks."""
+    """Pad the scene's harmonics with zeros to `bases` per channel."""
     count, there, _ = scene.harmonics.shape
     padding = scene.harmonics.new_zeros(count, bases - there, 3)
     harmonics = torch.cat([scene.harmonics, padding], 1)

@@ -1,4 +1,4 @@
-"""The container of .glb files, glTF 2.0 in binary: JSON, a chunk of bytes, columns of numbers in it, and nodes."""
+"""The container of .glb files, binary glTF 2.0: JSON, a chunk of bytes with columns of numbers, and nodes."""
 
 import json
 import struct
@@ -22,19 +22,19 @@ HEADER, CHUNK_HEADER = struct.Struct("<III"), struct.Struct("<II")
 ARRAY_BUFFER = 34962
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
-TOLERANCE = 1e-4  # how far from a rotation, relative to their length, the axes of a node may be
+TOLERANCE = 1e-4  # allowed deviation of a node's axes from a rotation, relative to their length
 
 
 @dataclass(frozen=True)
 class Gltf:
-    """A file as it was read."""
+    """A parsed .glb file."""
 
     path: Path
-    content: dict[str, Any]  # of the JSON chunk
+    content: dict[str, Any]  # the JSON chunk
     binary: memoryview
 
     def column(self, accessor_index: int, width: int) -> Float[ndarray, "row width"]:
-        """The numbers of an accessor, integers that are marked as normalised brought into [-1, 1] or [0, 1]."""
+        """Return the numbers of an accessor, with normalised integers scaled to [-1, 1] or [0, 1]."""
         accessor = self.content["accessors"][accessor_index]
         if "sparse" in accessor or "bufferView" not in accessor:
             raise InputError(f"{self.path} keeps numbers in a sparse or compressed form; save it without compression.")
@@ -55,7 +55,7 @@ class Gltf:
         return numbers
 
     def primitives(self, extension: str) -> Iterator[tuple[dict[str, Any], Similarity]]:
-        """The primitives of the shown scene that have an extension, with the way from their axes to the world's."""
+        """Yield the shown scene's primitives that have an extension, each with its world_from_node transform."""
         roots = self.content["scenes"][self.content.get("scene", 0)].get("nodes", [])
         todo, seen = [(index, np.eye(4)) for index in reversed(roots)], set()
         while todo:
@@ -80,7 +80,7 @@ class Gltf:
 
 
 def read_glb(path: Path) -> Gltf:
-    """Take a .glb apart. Raises `InputError` for a file that is cut short or none."""
+    """Parse a .glb. Raises `InputError` for a file that is cut short or not a .glb."""
     data = memoryview(path.read_bytes())
     try:
         magic, version, _ = HEADER.unpack_from(data)
@@ -99,7 +99,7 @@ def read_glb(path: Path) -> Gltf:
 
 
 def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive: dict[str, Any]) -> bytes:
-    """A file with one mesh of one primitive, whose attributes are the columns (bytes are marked as normalised)."""
+    """Return a file with a mesh of one primitive whose attributes are the columns (bytes are marked normalised)."""
     views, accessors, parts, offset = [], [], [], 0
     for index, (name, column) in enumerate(columns.items()):
         rows = np.ascontiguousarray(column)
@@ -108,7 +108,7 @@ def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive
         accessor = {"bufferView": index, "componentType": kind, "count": len(rows), "type": width}
         if rows.dtype.kind != "f":
             accessor["normalized"] = True
-        if name == "POSITION":  # the specification wants its range
+        if name == "POSITION":  # its range is required by the specification
             accessor |= {"min": rows.min(0).tolist(), "max": rows.max(0).tolist()}
         accessors.append(accessor)
         views.append({"buffer": 0, "byteOffset": offset, "byteLength": rows.nbytes, "target": ARRAY_BUFFER})
@@ -131,12 +131,12 @@ def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive
 
 
 def _padded(data: bytes, filler: bytes) -> bytes:
-    """Chunks and columns begin at multiples of 4 bytes."""
+    """Pad to a multiple of 4 bytes, where chunks and columns must begin."""
     return data + filler * (-len(data) % 4)
 
 
 def _matrix(node: dict[str, Any]) -> Float[ndarray, "4 4"]:
-    """Parent_from_node; glTF keeps matrices column by column and quaternions with w last."""
+    """Return parent_from_node; glTF stores matrices by column and quaternions with w last."""
     if "matrix" in node:
         return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
     x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))

@@ -1,4 +1,4 @@
-"""What several compact formats share: an order of neighbours, quaternions in three numbers, axes turned by 180°."""
+"""Shared parts of compact formats: Z-order, quaternions in three numbers, rotations by 180°."""
 
 from dataclasses import replace
 from typing import Literal
@@ -13,18 +13,18 @@ from ilrm_cli.harmonics import basis
 from ilrm_cli.rotations import multiply
 
 HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
-LEAST_SCALE = 1e-30  # world units, far below what any file keeps: a scale of 0 has no logarithm
-MORTON_BITS = 21  # per axis: what fits three times into 63 bits
+LEAST_SCALE = 1e-30  # world units, far below what any file keeps: log(0) is undefined
+MORTON_BITS = 21  # per axis: three times this fits into 63 bits
 
-# 180° turns about x and about z: what coordinates are multiplied with, and the quaternion (w first).
+# Rotations by 180° about x and about z: factors of the coordinates, and the quaternion (w first).
 TURNS = {"x": ((1.0, -1.0, -1.0), (0.0, 1.0, 0.0, 0.0)), "z": ((-1.0, -1.0, 1.0), (0.0, 0.0, 0.0, 1.0))}
 SOMEWHERE = (0.48, 0.6, 0.64)  # a unit direction in which no harmonic is 0
 
 
 def turned(gaussians: Gaussians, about: Literal["x", "z"]) -> Gaussians:
-    """The scene turned by 180° about an axis: all that changes are signs, so there and back is exactly the same.
+    """Rotate the scene by 180° about an axis: only signs change, so doing it twice is an exact identity.
 
-    Every spherical harmonic is even or odd in each coordinate, so one direction tells its sign.
+    Every spherical harmonic is even or odd in each coordinate, so evaluating one direction gives its sign.
     """
     axes, turn = (torch.tensor(values) for values in TURNS[about])
     signs = basis(torch.tensor(SOMEWHERE) * axes, gaussians.sh_degree) / basis(
@@ -39,12 +39,12 @@ def turned(gaussians: Gaussians, about: Literal["x", "z"]) -> Gaussians:
 
 
 def along_a_curve(gaussians: Gaussians) -> Gaussians:
-    """The same scene in the order of `morton_order`."""
+    """Reorder the scene by `morton_order`."""
     return gaussians[torch.from_numpy(morton_order(gaussians.means.numpy()))]
 
 
 def morton_order(means: Float[ndarray, "gaussian 3"]) -> Int[ndarray, " gaussian"]:
-    """Indices along a Z-order curve through the scene's box: neighbours in space become neighbours in the file."""
+    """Return indices along a Z-order curve through the scene's box: neighbours in space are close in the file."""
     low, high = means.min(0), means.max(0)
     side = float((high - low).max()) or 1.0
     cells = ((means - low) / side * (2**MORTON_BITS - 1)).astype(np.uint64)
@@ -58,7 +58,7 @@ def morton_order(means: Float[ndarray, "gaussian 3"]) -> Int[ndarray, " gaussian
 def without_largest(
     quaternions: Float[ndarray, "gaussian 4"],
 ) -> tuple[Int[ndarray, " gaussian"], Float[ndarray, "gaussian 3"]]:
-    """The index of each quaternion's largest component, and the other three after it was made positive.
+    """Return the index of each quaternion's largest component, and the other three after making it positive.
 
     The three are in the order of the input and within ±sqrt(1/2).
     """
@@ -71,7 +71,7 @@ def without_largest(
 def with_largest(
     largest: Int[ndarray, " gaussian"], rest: Float[ndarray, "gaussian 3"]
 ) -> Float[ndarray, "gaussian 4"]:
-    """The unit quaternions of which `without_largest` gave these parts."""
+    """Restore unit quaternions from the parts given by `without_largest`."""
     quaternions = np.empty((len(rest), 4))
     others = np.arange(4)[None] != largest[:, None]
     quaternions[others] = rest.reshape(-1)

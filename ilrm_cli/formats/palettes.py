@@ -1,4 +1,4 @@
-"""Few values that stand for many: codebooks of numbers and palettes of vectors, by k-means."""
+"""Codebooks of numbers and palettes of vectors, by k-means."""
 
 import numpy as np
 import torch
@@ -6,18 +6,18 @@ from jaxtyping import Float32, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-CODEBOOK = 256  # entries: what one byte chooses from
-BINS = 256  # of the histogram that the codebook starts from; more are too empty where values are rare
+CODEBOOK = 256  # entries: one byte's worth
+BINS = 256  # of the histogram that initialises the codebook; more would be too empty where values are rare
 CODEBOOK_ROUNDS, PALETTE_ROUNDS = 30, 8  # of Lloyd's algorithm; further ones change little
-COARSE_SAMPLE = 1 << 15  # vectors that choose the coarse clusters
-ROWS_AT_ONCE = 1 << 14  # of a matrix of distances
+COARSE_SAMPLE = 1 << 15  # vectors used to choose the coarse clusters
+ROWS_AT_ONCE = 1 << 14  # of a distance matrix
 
 
 def codebook(values: Float32[ndarray, "..."]) -> tuple[Float32[ndarray, "256"], UInt8[ndarray, "..."]]:
-    """256 numbers in ascending order that stand for the values with little squared error, and the index of each value.
+    """Approximate the values by 256 numbers with small squared error; return these, ascending, and the indices.
 
-    The start is dense as the cube root of the values' density is, which is best for many entries (Panter and Dite
-    1951); Lloyd's algorithm on the sorted values does the rest.
+    The initial density of entries is the cube root of the values' density, which is optimal for many entries (Panter
+    and Dite 1951); Lloyd's algorithm on the sorted values does the rest.
     """
     ordered = np.sort(values.reshape(-1).astype(np.float64))
     counts, edges = np.histogram(ordered, bins=BINS)
@@ -38,10 +38,10 @@ def codebook(values: Float32[ndarray, "..."]) -> tuple[Float32[ndarray, "256"], 
 def palette(
     vectors: Float32[Tensor, "row width"], count: int
 ) -> tuple[Float32[Tensor, "entry width"], Int[Tensor, " row"]]:
-    """At most `count` vectors that stand for all, and the index of the one for each row; the same on every run.
+    """Approximate the rows by at most `count` vectors; return these and an index per row. Deterministic.
 
-    In two steps, so that time grows with the square root of `count`: about sqrt(count) coarse clusters, each of which
-    is then divided into as many as its spread deserves.
+    Works in two steps, so that time grows with the square root of `count`: about sqrt(count) coarse clusters, each of
+    which is then divided into as many entries as its spread deserves.
     """
     if len(vectors) <= count:
         return vectors, torch.arange(len(vectors))
@@ -61,7 +61,7 @@ def palette(
 
 
 def _shares(vectors: Float32[Tensor, "row width"], groups: list[Tensor], count: int) -> list[int]:
-    """How many entries each group gets: at least one, no more than it has members, `count` in all at most."""
+    """Return the number of entries of each group: at least one, at most its members, in total at most `count`."""
     spreads = torch.stack([(vectors[rows] - vectors[rows].mean(0)).square().sum() for rows in groups]).double()
     sizes = torch.tensor([len(rows) for rows in groups])
     weights = (spreads * sizes).sqrt()
@@ -70,7 +70,7 @@ def _shares(vectors: Float32[Tensor, "row width"], groups: list[Tensor], count: 
 
 
 def _means(vectors: Float32[Tensor, "row width"], count: int) -> Float32[Tensor, "entry width"]:
-    """Lloyd's algorithm from evenly chosen rows; entries that no row is nearest to stay where they are."""
+    """Run Lloyd's algorithm from evenly chosen rows; entries that are nearest to no row stay in place."""
     means = vectors[torch.linspace(0, len(vectors) - 1, count).long()]
     for _ in range(PALETTE_ROUNDS if count > 1 else 0):
         near = _nearest(vectors, means)

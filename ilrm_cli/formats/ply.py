@@ -3,7 +3,7 @@
 One `vertex` per Gaussian with the float32 properties x y z, nx ny nz (zero), f_dc_0..2, f_rest_*, opacity, scale_0..2,
 rot_0..3. The file holds the logit of the opacity, the natural logarithm of the scales, the quaternion w first, and the
 harmonics above degree 0 channel by channel (all of red, then green, then blue). Log and logit exist in `formats` only.
-The property `confidence`, in [0, 1], is ours; viewers pass it over.
+The property `confidence`, in [0, 1], is our addition; viewers ignore it.
 """
 
 import io
@@ -27,7 +27,7 @@ LOGIT_LIMIT = 20.0
 # f_rest_* properties of a file, by degree of its spherical harmonics: 3 channels x ((degree + 1)² - 1).
 REST_COUNTS = (0, 9, 24, 45)
 
-SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two: of compressed files
+SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two occur in compressed files
 MEANS = ("x", "y", "z")
 NORMALS = ("nx", "ny", "nz")
 BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
@@ -38,7 +38,7 @@ REQUIRED = (*MEANS, *BASE_COLORS, "opacity", *SCALES, *ROTATIONS)
 
 
 def encode_ply(file: SceneFile) -> bytes:
-    """The bytes of a binary little-endian .ply file, with one header line per comment.
+    """Encode the scene as a binary little-endian .ply file, with one header line per comment.
 
     All numbers must be finite. Opacities are kept within ±20 in logit, scales above the smallest normal float32.
     """
@@ -70,12 +70,12 @@ def encode_ply(file: SceneFile) -> bytes:
 
 
 def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
-    """Read a scene, or take what was parsed of the file already.
+    """Read a scene, from the file or from its already parsed content.
 
     Binary of either byte order or ascii, properties in any order, normals optional.
 
-    Gaussians with numbers that are not finite are left out and counted. Raises `InputError` for a file that is cut
-    short, no splat scene, or without one usable Gaussian.
+    Gaussians with non-finite numbers are dropped and counted. Raises `InputError` for a file that is cut short, is not
+    a splat scene, or has no usable Gaussian.
     """
     ply = ply or parsed(path)
     if "vertex" not in ply:
@@ -111,12 +111,12 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
 
 def parsed(path: Path) -> PlyData:
-    """A .ply file of any content. Raises `InputError` for one that is cut short or none."""
+    """Parse a .ply file of any content. Raises `InputError` for one that is cut short or not a .ply."""
     try:
         ply = PlyData.read(str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a .ply file.") from error
-    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:  # the last two: of absurd counts
+    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:  # the last two: for absurd counts
         raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error}).") from error
     lists = [
         element.name for element in ply.elements if element.name in SCENE_ELEMENTS and element.data.dtype.hasobject
@@ -131,5 +131,5 @@ def rest_names(count: int) -> list[str]:
 
 
 def header_line(comment: str) -> str:
-    """One header line: other than ASCII characters are escaped, line breaks become spaces."""
+    """Return one header line: non-ASCII characters are escaped, line breaks become spaces."""
     return " ".join(comment.split()).encode("ascii", "backslashreplace").decode("ascii")

@@ -1,4 +1,4 @@
-"""What a file of Gaussians holds, whatever its format."""
+"""The content of a file of Gaussians, independent of its format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import Tensor
 from ilrm_cli.errors import InputError
 from ilrm_cli.gaussians import Gaussians
 
-MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has as many, and a damaged header must not fill the memory
+MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class SceneFile:
     """The content of one file, in its order and in the conventions of `Gaussians`."""
 
     gaussians: Gaussians  # float32, all finite
-    comments: tuple[str, ...] = ()  # free text of the header, one line each; few formats keep any
-    dropped: int = 0  # Gaussians left out on reading: a number is not finite or the quaternion is zero
-    confidence: Float[Tensor, " gaussian"] | None = None  # in [0, 1], how well views support each; None: not known
+    comments: tuple[str, ...] = ()  # free text of the header, one line each; few formats keep it
+    dropped: int = 0  # Gaussians dropped on reading: non-finite numbers or a zero quaternion
+    confidence: Float[Tensor, " gaussian"] | None = None  # in [0, 1], how well views support each; None: unknown
 
     def __getitem__(self, chosen: Tensor) -> "SceneFile":
-        """The Gaussians that a mask or a list of indices chooses, each with its confidence."""
+        """Return the Gaussians selected by a mask or a list of indices, each with its confidence."""
         confidence = None if self.confidence is None else self.confidence[chosen]
         return SceneFile(self.gaussians[chosen], self.comments, self.dropped, confidence)
 
@@ -35,9 +35,9 @@ class SceneFile:
 
 
 def ready_to_write(gaussians: Gaussians) -> Gaussians:
-    """The scene on the CPU and without gradients.
+    """Return the scene on the CPU and without gradients.
 
-    All numbers must be finite: the caller drops the others with `gaussians.finite()` and says how many.
+    All numbers must be finite: the caller drops the others with `gaussians.finite()` and reports their number.
     """
     not_finite = int((~gaussians.finite()).sum())
     assert not_finite == 0, f"{not_finite} Gaussians with numbers that are not finite"
@@ -51,7 +51,7 @@ def from_columns(
     opacities: Float[ndarray, " gaussian"],
     harmonics: Float[ndarray, "gaussian bases 3"],
 ) -> Gaussians:
-    """What a decoder found, in the conventions of `Gaussians`; quaternions of any length, those of none become NaN."""
+    """Build `Gaussians` from a decoder's columns; quaternions of any length are normalised, zero ones become NaN."""
     lengths = np.linalg.norm(quaternions, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         columns = (means, quaternions / lengths, scales, opacities, harmonics)
@@ -62,9 +62,9 @@ def from_columns(
 def usable(
     path: Path, read: Gaussians, comments: tuple[str, ...] = (), confidence: Float[Tensor, " gaussian"] | None = None
 ) -> SceneFile:
-    """What a file holds, without the Gaussians that have numbers that are not finite; those are counted.
+    """Build the file's content, dropping and counting Gaussians with non-finite numbers.
 
-    Raises `InputError` where none is left.
+    Raises `InputError` if none is left.
     """
     finite = read.finite()
     dropped = int((~finite).sum())
@@ -75,5 +75,5 @@ def usable(
 
 
 def damaged(path: Path, why: str) -> InputError:
-    """The sentence for a file that is cut short, spoilt or of another kind than its name says."""
+    """Return the error for a file that is cut short, damaged or of another kind than its name says."""
     return InputError(f"{path} is not a {path.suffix} scene, or is cut short or damaged ({why}).")

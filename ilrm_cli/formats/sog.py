@@ -29,22 +29,22 @@ from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_
 from ilrm_cli.gaussians import Gaussians
 
 VERSION = 2
-MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: 50 million Gaussians stay below it
-BLOCK_PX = 4  # sides of pictures are multiples of it
+MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: enough for 50 million Gaussians
+BLOCK_PX = 4  # picture sides are multiples of it
 LARGEST_FIRST = 252  # the fourth byte of a quaternion: 252 + index of its largest component, w first
 STEPS_16 = 2**16 - 1
-PALETTE_COLUMNS = 64  # sets of harmonics in a row of their picture
+PALETTE_COLUMNS = 64  # sets of harmonics per row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
-GAUSSIANS_PER_SET = 8  # of harmonics, in a scene of middling size
+GAUSSIANS_PER_SET = 8  # per set of harmonics, in a medium-sized scene
 
-# What the zip, its ways of packing and its pictures raise where they are damaged.
+# Exceptions of the zip, its compression methods and its pictures if damaged.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, Image.DecompressionBombError,
 )  # fmt: skip
 
 
 def encode_sog(file: SceneFile) -> bytes:
-    """The bytes of a .sog file."""
+    """Encode the scene as a .sog file."""
     scene = along_a_curve(ready_to_write(file.gaussians))
     size = _picture_size(len(scene))
     log_means = scene.means.double().numpy()
@@ -76,14 +76,14 @@ def encode_sog(file: SceneFile) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for name, content in {**pictures, "meta.json": json.dumps(meta, separators=(",", ":")).encode()}.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: the same scene gives the same bytes
+            archive.writestr(zipfile.ZipInfo(name), content)  # no time stamp: the same scene gives the same bytes
     return written.getvalue()
 
 
 def decode_sog(path: Path) -> SceneFile:
-    """Read a scene. Gaussians with numbers that are not finite are left out and counted.
+    """Read a scene. Gaussians with non-finite numbers are dropped and counted.
 
-    Raises `InputError` for a file that is cut short, of version 1, or without one usable Gaussian.
+    Raises `InputError` for a file that is cut short, has version 1, or has no usable Gaussian.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -107,7 +107,7 @@ class _Pictures:
         self.archive, self.count = archive, count
 
     def rows(self, name: str) -> UInt8[ndarray, "gaussian 4"]:
-        """The pixels of the Gaussians: red, green, blue, alpha."""
+        """Return the pixels of the Gaussians: red, green, blue, alpha."""
         pixels = self.pixels(name, MAX_GAUSSIANS).reshape(-1, 4)
         if len(pixels) < self.count:
             raise ValueError(f"{name} is smaller than {self.count} pixels")
@@ -121,7 +121,7 @@ class _Pictures:
 
 
 def _part(archive: zipfile.ZipFile, name: str) -> bytes:
-    """One file of the zip; no more is unpacked than a scene can need."""
+    """Read one file of the zip, unpacking no more than a scene can need."""
     with archive.open(name) as part:
         content = part.read(MAX_PART_BYTES + 1)
     if len(content) > MAX_PART_BYTES:
@@ -132,7 +132,7 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
 def _gaussians(meta: dict[str, Any], pictures: _Pictures) -> Gaussians:
     lower, upper = (pictures.rows(name)[:, :3].astype(np.uint16) for name in meta["means"]["files"])
     low, high = (np.array(meta["means"][key], dtype=np.float64).reshape(3) for key in ("mins", "maxs"))
-    with np.errstate(invalid="ignore"):  # infinite numbers become NaN; they are left out and counted
+    with np.errstate(invalid="ignore"):  # infinite numbers become NaN and are dropped and counted
         log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
     scale_book, color_book = _book(meta["scales"]), _book(meta["sh0"])
     scales = pictures.rows(meta["scales"]["files"][0])[:, :3]
@@ -155,13 +155,13 @@ def _book(section: dict[str, Any]) -> Float[ndarray, "256"]:
 
 
 def _picture_size(count: int) -> tuple[int, int]:
-    """(width, height) of a nearly square picture with room for a pixel per Gaussian."""
+    """Return (width, height) of a nearly square picture with room for a pixel per Gaussian."""
     width = math.ceil(math.sqrt(count) / BLOCK_PX) * BLOCK_PX
     return width, math.ceil(count / width / BLOCK_PX) * BLOCK_PX
 
 
 def _picture(rows: UInt8[ndarray, "gaussian channel"], size: tuple[int, int]) -> bytes:
-    """Lossless WebP: colours stay even where alpha is 0."""
+    """Encode as lossless WebP: colours are kept even where alpha is 0."""
     width, height = size
     pixels = np.zeros((width * height, 4), dtype=np.uint8)
     pixels[:, 3] = 255
@@ -181,14 +181,14 @@ def _quaternions(coded: UInt8[ndarray, "gaussian 4"]) -> Float[ndarray, "gaussia
     rest = (coded[:, :3] / 255.0 * 2 - 1) / math.sqrt(2)
     largest = coded[:, 3].astype(np.int64) - LARGEST_FIRST
     quaternions = with_largest(largest.clip(0), rest)
-    quaternions[largest < 0] = (1, 0, 0, 0)  # no index: as splat-transform reads it
+    quaternions[largest < 0] = (1, 0, 0, 0)  # no index: read like splat-transform
     return quaternions
 
 
 def _encoded_harmonics(
     higher: Float32[Tensor, "gaussian bases 3"], size: tuple[int, int]
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The section of meta.json, and its pictures: sets of harmonics, and the set of each Gaussian."""
+    """Return the section of meta.json and its pictures: the sets of harmonics, and each Gaussian's set."""
     bases = higher.shape[1]
     wanted = min(max(len(higher) // GAUSSIANS_PER_SET, MIN_PALETTE), MAX_PALETTE)
     sets, labels = palette(higher.flatten(1), wanted)

@@ -1,8 +1,8 @@
 """Scenes as .splat files, the layout of antimatter15's viewer: 32 bytes for each Gaussian and no header.
 
 Position and scales are float32, colour and opacity a byte each, the quaternion (w first) four bytes as q * 128 + 128.
-Axes are those of the .ply. There are no harmonics: colours are the same from everywhere. Viewers show the file while it
-arrives, so the Gaussians that cover most come first.
+Axes are those of the .ply. There are no harmonics: colours do not depend on the view. Viewers show the file while it
+loads, so the Gaussians that cover most come first.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("qu
 
 
 def encode_splat(file: SceneFile) -> bytes:
-    """The bytes of a .splat file; harmonics above degree 0 are left out."""
+    """Encode the scene as a .splat file, without harmonics above degree 0."""
     scene = ready_to_write(file.gaussians)
     order = (scene.scales.double().log().sum(1) + scene.opacities.double().log()).argsort(descending=True, stable=True)
     scene = scene[order]
@@ -29,9 +29,9 @@ def encode_splat(file: SceneFile) -> bytes:
 
 
 def decode_splat(path: Path) -> SceneFile:
-    """Read a scene. Gaussians with numbers that are not finite are left out and counted.
+    """Read a scene. Gaussians with non-finite numbers are dropped and counted.
 
-    Raises `InputError` for a file of another length than whole Gaussians have, or without one usable Gaussian.
+    Raises `InputError` if the file's length is not a multiple of a Gaussian's, or if there is no usable Gaussian.
     """
     data = path.read_bytes()
     if len(data) % ROW.itemsize:

@@ -3,11 +3,11 @@
 A gzip stream of a header and then, one property after the other: positions as 24-bit fixed point, opacities, colours
 (with room beyond black and white), logarithms of scales in sixteenths, quaternions, and the other harmonics with the
 three channels together. We write version 3, which Niantic's library, splat-transform and gsply read; version 1
-(positions in float16) and 2 (quaternions as three bytes) are read as well, and version 4 (zstd streams after a table
-of contents) where the package zstandard is installed (`pip install 'ilrm[spz]'`).
+(positions in float16) and 2 (quaternions as three bytes) are read as well, and version 4 (zstd streams after a table of
+contents) if the package zstandard is installed (`pip install 'ilrm[spz]'`).
 
 The format's axes are x right, y up, z back, and those of a .ply are taken to be x right, y down, z forward: the scene
-is turned by 180° about x on the way out and on the way in, as in Niantic's library and in splat-transform.
+is rotated by 180° about x on writing and on reading, as in Niantic's library and in splat-transform.
 """
 
 import gzip
@@ -33,27 +33,27 @@ from ilrm_cli.formats.scene_file import (
 )
 
 MAGIC = 0x5053474E  # "NGSP"
-GZIP_LEVEL = 6  # that of other writers; 9 takes nine times as long for 3 % less
+GZIP_LEVEL = 6  # as in other writers; 9 takes nine times as long for 3 % less
 WRITTEN_VERSION = 3
 HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractional bits, flags, reserved or streams
 HAS_EXTENSIONS = 2  # flag
-TABLE_AT = struct.Struct("<I")  # version 4: where the table of contents begins, after the header
-TABLE_ROW = struct.Struct("<QQ")  # bytes of a stream as it lies in the file, and unpacked
+TABLE_AT = struct.Struct("<I")  # version 4: offset of the table of contents, after the header
+TABLE_ROW = struct.Struct("<QQ")  # compressed and uncompressed bytes of a stream
 
-FIXED_MAX = 2**23 - 1  # positions are 24-bit numbers with a sign
-CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre where units are metres
-STEPS_PER_SCENE = 2**16  # what we aim at: the middle half of the scene in so many steps
+FIXED_MAX = 2**23 - 1  # positions are signed 24-bit numbers
+CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre if units are metres
+STEPS_PER_SCENE = 2**16  # our target: this many steps across the middle half of the scene
 COLOR_RANGE = 0.15  # colour bytes hold 0.5 + COLOR_RANGE * coefficient
 LOG_SCALE_OFFSET, LOG_SCALE_STEPS = 10, 16
-QUATERNION_MAX = 2**9 - 1  # magnitude of a component, beside its sign; stands for sqrt(1/2)
+QUATERNION_MAX = 2**9 - 1  # magnitude of a component without its sign; represents sqrt(1/2)
 SH_STEPS = 128  # of harmonics in [-1, 1)
-# Niantic's writer rounds harmonics so that they compress better: steps of bytes for degree 1 and for those above.
+# Niantic's writer rounds harmonics for better compression: byte steps for degree 1 and for those above.
 SH_ROUNDING = (8, 16)
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What a header says, as far as it shapes what follows."""
+    """The parts of a header that determine the layout of the data."""
 
     version: int
     count: int
@@ -61,13 +61,13 @@ class _Layout:
     fraction: int  # fractional bits of positions
 
     def sections(self) -> tuple[int, ...]:
-        """Bytes per Gaussian of positions, opacities, colours, scales, quaternions and harmonics, in this order."""
+        """Return bytes per Gaussian of positions, opacities, colours, scales, quaternions and harmonics, in order."""
         position, quaternion = (6 if self.version == 1 else 9), (4 if self.version >= 3 else 3)
         return position, 1, 3, 3, quaternion, 3 * HIGHER_BASES[self.degree]
 
 
 def encode_spz(file: SceneFile) -> bytes:
-    """The bytes of a version 3 file."""
+    """Encode the scene as a version 3 file."""
     scene = along_a_curve(turned(ready_to_write(file.gaussians), about="x"))
     means = scene.means.double().numpy()
     fraction = _fraction(means)
@@ -87,10 +87,10 @@ def encode_spz(file: SceneFile) -> bytes:
 
 
 def decode_spz(path: Path) -> SceneFile:
-    """Read a scene of version 1 to 4. Gaussians with numbers that are not finite are left out and counted.
+    """Read a scene of version 1 to 4. Gaussians with non-finite numbers are dropped and counted.
 
-    Raises `InputError` for a file that is cut short, of another layout, or without one usable Gaussian, and for
-    version 4 where zstandard is missing.
+    Raises `InputError` for a file that is cut short, has another layout, or has no usable Gaussian, and for version 4
+    if zstandard is missing.
     """
     data = path.read_bytes()
     layout, body = _from_zstd(path, data) if data[:4] == struct.pack("<I", MAGIC) else _from_gzip(path, data)
@@ -114,7 +114,7 @@ def decode_spz(path: Path) -> SceneFile:
 
 
 def _fraction(means: Float[ndarray, "gaussian 3"]) -> int:
-    """Fractional bits for positions: as customary, more for a small scene, fewer where the farthest would not fit."""
+    """Return the fractional bits of positions: usually 12, more for small scenes, fewer if positions do not fit."""
     low, high = np.quantile(means, (0.25, 0.75), axis=0)
     extent, farthest = float((high - low).max()), float(np.abs(means).max())
     wanted = math.ceil(math.log2(STEPS_PER_SCENE / extent)) if extent > 0 else CUSTOMARY_FRACTION
@@ -123,7 +123,7 @@ def _fraction(means: Float[ndarray, "gaussian 3"]) -> int:
 
 
 def _from_gzip(path: Path, data: bytes) -> tuple[_Layout, bytes]:
-    """Versions 1 to 3. No more is unpacked than the header asks for."""
+    """Unpack versions 1 to 3, no more than the header asks for."""
     stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         head = stream.decompress(data, HEADER.size)
@@ -140,7 +140,7 @@ def _from_gzip(path: Path, data: bytes) -> tuple[_Layout, bytes]:
 
 
 def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
-    """Version 4."""
+    """Unpack version 4."""
     try:
         import zstandard
     except ImportError as error:
@@ -173,7 +173,7 @@ def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
 
 
 def _layout(path: Path, head: bytes, versions: tuple[int, ...]) -> tuple[_Layout, int]:
-    """What the header says, and the number of streams (version 4)."""
+    """Parse the header; return the layout and the number of streams (version 4)."""
     magic, version, count, degree, fraction, flags, streams = HEADER.unpack(head)
     if magic != MAGIC:
         raise damaged(path, "its header is another")
@@ -183,7 +183,7 @@ def _layout(path: Path, head: bytes, versions: tuple[int, ...]) -> tuple[_Layout
         raise InputError(f"{path} has spherical harmonics of degree {degree}; 0 to 3 are known.")
     if fraction > FIXED_MAX.bit_length() + 1 or count > MAX_GAUSSIANS:
         raise damaged(path, f"{count} Gaussians with {fraction} fractional bits")
-    if flags & HAS_EXTENSIONS:  # they may change the axes or what a byte stands for
+    if flags & HAS_EXTENSIONS:  # they may change the axes or the meaning of bytes
         raise InputError(f"{path} has extensions of the .spz format, which ilrm does not know; save it without them.")
     return _Layout(version, count, degree, fraction), streams
 
@@ -196,12 +196,12 @@ def _positions(coded: UInt8[ndarray, "gaussian size"], layout: _Layout) -> Float
     if layout.version == 1:
         return coded.reshape(-1).view("<f2").reshape(-1, 3).astype(np.float64)
     wide = np.zeros((layout.count, 3, 4), dtype=np.uint8)
-    wide[:, :, 1:] = coded.reshape(-1, 3, 3)  # into the upper bytes, where the sign is
+    wide[:, :, 1:] = coded.reshape(-1, 3, 3)  # into the upper bytes, which hold the sign
     return (wide.reshape(-1).view("<i4").reshape(-1, 3) >> 8) / 2.0**layout.fraction
 
 
 def _packed_quaternions(quaternions: Float[ndarray, "gaussian 4"]) -> ndarray:
-    """Little-endian words: 2 bits for the largest of x, y, z, w, then sign and 9 bits for each of the others."""
+    """Pack into little-endian words: 2 bits for the largest of x, y, z, w, then sign and 9 bits for each other one."""
     largest, rest = without_largest(np.roll(quaternions, -1, axis=1))
     words = largest.astype("<u4")
     magnitudes = np.rint(np.abs(rest) * math.sqrt(2) * QUATERNION_MAX).clip(0, QUATERNION_MAX).astype("<u4")
@@ -211,7 +211,7 @@ def _packed_quaternions(quaternions: Float[ndarray, "gaussian 4"]) -> ndarray:
 
 
 def _quaternions(coded: UInt8[ndarray, "gaussian size"], version: int) -> Float[ndarray, "gaussian 4"]:
-    """W first."""
+    """Return quaternions with w first."""
     if version < 3:
         vector = coded / 127.5 - 1
         real = np.sqrt(np.clip(1 - np.square(vector).sum(1, keepdims=True), 0, None))

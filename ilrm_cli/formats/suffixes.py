@@ -1,15 +1,15 @@
-"""The formats of scenes by the names of their files; nothing heavy is imported."""
+"""The formats of scenes by file suffix; imports nothing heavy."""
 
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
 
-PAGE = ".html"  # the suffix of pages: what scenes are shown in and never read from
+PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
 
 
 def suffix_of_file(path: Path, suffix: str | None = None) -> str:
-    """The suffix of a scene that is there: `suffix_of` its name, or the one given. Raises `InputError`."""
+    """Return the suffix of an existing scene: the given one, or `suffix_of` its name. Raises `InputError`."""
     if not path.is_file():
         state = "is not a file" if path.exists() else "does not exist"
         raise InputError(f"the scene {path} {state}.")
@@ -17,7 +17,7 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
 
 
 def suffix_of(path: Path) -> str:
-    """The longest of SUFFIXES that the file's name ends with, in any case: `A.Compressed.PLY` gives `.compressed.ply`.
+    """Return the longest of SUFFIXES that matches the name, ignoring case: `A.Compressed.PLY` -> `.compressed.ply`.
 
     Raises `InputError` for any other name.
     """
