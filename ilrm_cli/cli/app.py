@@ -33,11 +33,11 @@ def ilrm(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """A folder of photos becomes a 3D Gaussian splat scene in seconds."""
+    """Turn a folder of photos into a 3D Gaussian splat scene in seconds."""
 
 
 def main() -> None:
-    # torch's OpenMP threads otherwise spin while ours work: interleaved calls were 3 to 8 times slower.
+    # Otherwise torch's OpenMP threads spin while ours work: interleaved calls were 3 to 8 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     LAUNCHED.set(process_start())
     app()

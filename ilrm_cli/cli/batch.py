@@ -35,7 +35,7 @@ from ilrm_cli.cli.options import (
 if TYPE_CHECKING:
     from ilrm_cli.batch.outcome import Outcome
 
-EXIT_CRASHED = 3  # a bug of ours, or a process that died, on at least one folder
+EXIT_CRASHED = 3  # a bug of ours, or a dead process, on at least one folder
 STYLES = {"ok": "green", "skipped": "dim", "failed": "yellow", "crashed": "red"}
 
 
@@ -107,7 +107,7 @@ def batch(
         with shown.progress() as report:
             for ended in run.run(run.Batch(planned, settings, overwrite, engine, jobs), report):
                 outcomes = sorted([*outcomes, ended], key=lambda one: planned.index(one.job))
-                if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table says it
+                if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table shows it
                     shown.warn((f"{ended.job.name}: {ended.sentence}",))
                 if summary is not None:
                     outcome.write_summary(summary, outcomes)
@@ -130,7 +130,7 @@ def batch(
 
 
 def show(shown: Face, outcomes: list["Outcome"], total: str) -> None:
-    """The table, and the tracebacks of bugs."""
+    """Show the table of outcomes, and the tracebacks of bugs."""
     for ended in outcomes:
         shown.warn(tuple(f"{ended.job.name}: {warning}" for warning in ended.warnings))
         if ended.traceback:
@@ -146,7 +146,7 @@ def show(shown: Face, outcomes: list["Outcome"], total: str) -> None:
 
 
 def row_of(ended: "Outcome") -> tuple[Any, ...]:
-    """Cells of one folder; of photos, those used and those found."""
+    """Return the table cells of one folder; its photos are given as used/found."""
     used, found = ("" if count is None else str(count) for count in (ended.used, ended.found))
     return (
         Text(ended.job.name),

@@ -38,10 +38,10 @@ def bench(
         if unknown := [name for name in names if name not in SUITES]:
             raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(SUITES)}.")
         if output:
-            with filling(output):  # what cannot be written is refused now, not after minutes
+            with filling(output):  # fail now, not after minutes, if it cannot be written
                 pass
         found: dict[str, Findings] = {}
-        for name in names:  # shown and written one by one: what follows may fail
+        for name in names:  # shown and written one by one: later ones may fail
             with shown.progress() as report:
                 found[name] = SUITES[name](rounds=rounds, report=report)
             _show(shown, found[name].rows)
@@ -63,7 +63,7 @@ def bench(
 
 
 def _write(found: "Mapping[str, Findings]", output: Path) -> None:
-    """All that is known so far, into a folder."""
+    """Write all results so far into a folder."""
     from ilrm_cli.bench.findings import encoded
     from ilrm_cli.devices import machine, resolve_device, resolve_precision
     from ilrm_cli.io.atomic import filling
@@ -76,7 +76,7 @@ def _write(found: "Mapping[str, Findings]", output: Path) -> None:
 
 
 def _show(shown: Face, rows: "Sequence[BenchRow]") -> None:
-    """One table for each unit that ratios are to."""
+    """Show one table for each unit of the ratios."""
     for unit in dict.fromkeys(row.unit for row in rows):
         table = Table("job", title=f"Ratios to: {unit}", title_justify="left")
         for column in ("cold s", "seconds", "limit s", "ratio", "limit", "peak GB"):

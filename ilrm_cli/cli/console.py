@@ -1,4 +1,4 @@
-"""What the user sees: progress and messages on stderr, results on stdout. The only module that prints."""
+"""User output: progress and messages on stderr, results on stdout. The only module that prints."""
 
 import json
 import sys
@@ -17,12 +17,12 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.termination import sigterm_raised
 
-EXIT_FAILED = 1  # the input or the machine did not allow it; 2 is for wrong usage and comes from the parser
-EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, as shells count them
+EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
 
 
 class Face:
-    """How one command talks: progress while it runs, then either a JSON object or text for people."""
+    """The output of one command: progress while it runs, then either a JSON object or text for people."""
 
     def __init__(self, command: str, as_json: bool, quiet: bool, verbose: bool):
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
@@ -32,7 +32,7 @@ class Face:
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
-        """A bar for each stage that reports; with `quiet` nothing is drawn."""
+        """Draw a bar for each stage that reports; with `quiet` nothing is drawn."""
         if self.quiet:
             yield ignore
             return
@@ -57,12 +57,12 @@ class Face:
         self.out.print(text, soft_wrap=True, markup=False)
 
     def detail(self, text: str) -> None:
-        """Shown with --verbose only."""
+        """Print with --verbose only."""
         if self.verbose and not self.quiet:
             self.err.print(text, style="dim", soft_wrap=True, markup=False)
 
     def shares(self, title: str, seconds: dict[str, float], total: float) -> None:
-        """A table of stages: seconds and share of the total."""
+        """Print a table of stages: seconds and share of the total."""
         table = Table("stage", title=title, title_justify="left")
         table.add_column("seconds", justify="right")
         table.add_column("share", justify="right")
@@ -72,7 +72,7 @@ class Face:
         self.out.print(table)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Figures, to the right of their columns."""
+        """Print a table with right-aligned columns."""
         table = Table(title=title, title_justify="left")
         for column in columns:
             table.add_column(column, justify="right")
@@ -81,24 +81,24 @@ class Face:
         self.out.print(table)
 
     def finish(self, result: dict[str, Any]) -> None:
-        """With --json: the one object on stdout."""
+        """Print the result as the one object on stdout, with --json only."""
         if self.as_json:
             sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
-            sys.stdout.flush()  # now, not when Python ends: a signal may come in between
+            sys.stdout.flush()  # now, not when Python exits: a signal may come in between
 
     def failed(self, error: InputError) -> None:
-        """The end of a command that the input or the machine did not allow; told even if quiet."""
+        """Report a user or machine error that ended the command, even if quiet."""
         self.finish({"command": self.command, "status": "failed", "error": str(error)})
         self.err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
 
     def stopped(self) -> None:
-        """The end of a command that Ctrl-C or SIGTERM stopped."""
+        """Report that Ctrl-C or SIGTERM stopped the command."""
         self.finish({"command": self.command, "status": "stopped", **self.kept_as_json})
         self.err.print(f"stopped: {self.kept}", soft_wrap=True, markup=False)
 
 
 class _Time(ProgressColumn):
-    """The time a stage has taken; while it runs and its pace is known, the time that is left."""
+    """The elapsed time of a stage; while it runs at a known pace, the remaining time."""
 
     def render(self, task: Task) -> Text:
         left = None if task.finished else task.time_remaining
@@ -108,7 +108,7 @@ class _Time(ProgressColumn):
 
 
 class _Bars:
-    """The report of a run: one bar for each stage, in order of appearance."""
+    """A progress callback that draws one bar per stage, in order of appearance."""
 
     def __init__(self, bars: Progress):
         self._bars, self._tasks, self._begun = bars, dict[str, TaskID](), False
@@ -118,8 +118,8 @@ class _Bars:
             self._bars.stop()
 
     def __call__(self, step: Step) -> None:
-        self._begun = True  # first: Ctrl-C may come while the cursor is hidden already and no bar is known yet
-        self._bars.start()  # at the first step: a command that fails before it draws nothing
+        self._begun = True  # first: Ctrl-C may come when the cursor is already hidden but no bar is known yet
+        self._bars.start()  # at the first step: a command that fails earlier draws nothing
         if step.stage not in self._tasks:
             self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
         self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
@@ -127,19 +127,19 @@ class _Bars:
 
 @contextmanager
 def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Face]:
-    """The error boundary of every command: a user's mistake becomes one sentence and exit status 1.
+    """Run a command within its error boundary: a user's mistake becomes one sentence and exit status 1.
 
-    Anything else that is raised is our bug and keeps its traceback.
+    Any other exception is our bug and keeps its traceback.
     """
     shown = Face(command, as_json, quiet, verbose)
     with sigterm_raised() as sigterm:
         try:
             yield shown
         except typer.Exit:
-            raise  # the command has said all
+            raise  # the command has reported everything
         except (Exception, KeyboardInterrupt) as error:
-            sigterm.silence()  # what is written now is written whole
-            # Libraries that are stopped while they are imported may take that for a failure of their own.
+            sigterm.silence()  # from here on output is written completely
+            # Libraries interrupted during their import may report a failure of their own instead.
             if sigterm.came or isinstance(error, KeyboardInterrupt):
                 shown.stopped()
                 raise typer.Exit(EXIT_TERMINATED if sigterm.came else EXIT_INTERRUPTED) from None

@@ -99,7 +99,7 @@ def evaluate(
 
 
 def numbers(text: str | None) -> tuple[int, ...]:
-    """2,4,8 -> (2, 4, 8). Raises InputError for anything else."""
+    """Parse "2,4,8" into (2, 4, 8). Raises InputError for anything else."""
     from ilrm_cli.errors import InputError
 
     try:
@@ -109,7 +109,7 @@ def numbers(text: str | None) -> tuple[int, ...]:
 
 
 def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str, ...]) -> dict[str, Any]:
-    """What was run, as JSON values."""
+    """Describe the evaluation's settings as JSON values."""
     return {
         "command": "evaluate",
         "protocol": protocol,
@@ -124,7 +124,7 @@ def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str
 
 
 def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> None:
-    """PSNR of every method on every scene, the means, and what they say."""
+    """Show the PSNR of every method on every scene, the means, and conclusions from the margins."""
     for result in results:
         shown.warn(tuple(f"{result.name}: {warning}" for warning in result.warnings))
     if not results:
@@ -144,7 +144,7 @@ def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Ev
 
 
 def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
-    """A row for each scene and number of inputs, a column for each method; the letters stand in `mean_table`."""
+    """Return a row per scene and number of inputs with a column per method; `mean_table` explains the letters."""
     kinds = kinds_of(summary)
     table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
     table.add_column("views", justify="right")
@@ -158,7 +158,7 @@ def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
 
 
 def mean_table(summary: "Summary") -> Table:
-    """Means over the scenes."""
+    """Return the means over the scenes."""
     table = Table("", "method", title="Means over scenes", title_justify="left")
     for column in ("views", "scenes", "PSNR", "SSIM", "LPIPS", "seconds"):
         table.add_column(column, justify="right")
@@ -179,13 +179,13 @@ def mean_table(summary: "Summary") -> Table:
 
 
 def kinds_of(summary: "Summary") -> dict[tuple[str, bool], str]:
-    """(method, refined) -> the letter of its column, in order of appearance."""
+    """Map each (method, refined) to the letter of its column, in order of appearance."""
     kinds = dict.fromkeys((mean.method, mean.refined) for mean in summary.means)
     return dict(zip(kinds, "ABCDEFGH", strict=False))
 
 
 def sentences(summary: "Summary") -> list[str]:
-    """What the margins say."""
+    """Describe the margins in words."""
     lines = []
     for margin in summary.margins:
         parts = []

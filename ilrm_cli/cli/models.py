@@ -36,7 +36,7 @@ def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
 
 
 def table_of(rows: list["Row"]) -> Table:
-    """What fits on a line of 80 characters."""
+    """Return a table that fits into 80 columns."""
     table = Table("name", "parameters", "views", "size px", "where", "PSNR dB")
     for row in rows:
         views = str(row.max_views) if row.min_views == row.max_views else f"{row.min_views} to {row.max_views}"
@@ -47,12 +47,12 @@ def table_of(rows: list["Row"]) -> Table:
 
 @models.command()
 def info(model: NameOrPath, as_json: AsJson = False) -> None:
-    """Configuration, size, hash and origin of one model."""
+    """Show configuration, size, hash and origin of one model."""
     with face("models info", as_json) as shown:
         from ilrm_cli.model.registry import KNOWN
         from ilrm_cli.model.store import weights_file
 
-        if model not in KNOWN:  # of these something is known without their weights
+        if model not in KNOWN:  # known models can be described without their weights
             weights_file(model)
 
         from ilrm_cli import catalog
@@ -63,7 +63,7 @@ def info(model: NameOrPath, as_json: AsJson = False) -> None:
 
 
 def facts_of(details: "Details") -> Table:
-    """Two columns: what, and its value; nested parts of the configuration on lines of their own."""
+    """Return a table of names and values; nested parts of the configuration get lines of their own."""
     table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
     facts = {k: v for k, v in asdict(details).items() if k != "config"} | details.config
     for key, value in facts.items():

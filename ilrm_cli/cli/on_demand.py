@@ -1,4 +1,4 @@
-"""The commands of `ilrm`, each imported when it runs: `ilrm --help` needs no more than their names and sentences."""
+"""The commands of `ilrm`, each imported when it runs: `ilrm --help` needs only their names and summaries."""
 
 from functools import cache
 from importlib import import_module
@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-# In the order of the help: what each command says of itself first.
+# In the order of the help: the first sentence of each command's help.
 SENTENCES = {
     "reconstruct": "Turn a folder of photos into a 3D Gaussian splat scene.",
     "batch": "Turn many folders of photos into scenes; run again, it goes on where it was stopped.",
@@ -28,7 +28,7 @@ SENTENCES = {
 
 @cache
 def command(name: str) -> Any:
-    """What the module of this name under `cli` defines under the same name."""
+    """Load the command of this name, defined in the module of the same name under `cli`."""
     defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
     if isinstance(defined, typer.Typer):
         return typer.main.get_command(defined)
@@ -38,7 +38,7 @@ def command(name: str) -> Any:
 
 
 class CommandsOnDemand(TyperGroup):
-    """The group of all commands. Its `commands` are outlines; `get_command` gives what can be run."""
+    """The group of all commands. Its `commands` are stubs; `get_command` returns runnable commands."""
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)

@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ import typer
 
 
 def count_or_auto(text: str) -> int | None:
-    """The number; None for "auto"."""
+    """Parse a number, or "auto" as None."""
     if text == "auto":
         return None
     try:

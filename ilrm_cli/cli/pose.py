@@ -57,7 +57,7 @@ def pose(
 
 
 def summarize(result: "Posed", output: Path, seconds: float) -> dict[str, Any]:
-    """The result as JSON values: what `--json` prints."""
+    """Return the result as JSON values, as printed by `--json`."""
     return {
         "command": "pose",
         "status": "ok",

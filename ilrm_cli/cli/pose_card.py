@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ilrm_cli.pose.card import PoseCard
 
-MATRIX_UP_TO = 12  # photos whose overlap fits on the screen pair by pair
-NAME_WIDTH = 16  # characters of a photo's name beside the matrix
+MATRIX_UP_TO = 12  # photos whose pairwise overlap fits on the screen
+NAME_WIDTH = 16  # characters of a photo's name next to the matrix
 
 
 def card_lines(card: "PoseCard") -> Iterator[str]:
-    """One line for each figure; the advice, if any, at the end."""
+    """Yield one line per figure, and the advice, if any, at the end."""
     yield f"registered {card.registered} of {card.found} photos, poses from {card.origin}"
     if card.error_px is not None:
         yield f"reprojection error {card.error_px:.2f} px over {card.points:,} points"
@@ -37,7 +37,7 @@ def _range(values: tuple[float, float]) -> str:
 
 
 def _overlap_lines(card: "PoseCard") -> Iterator[str]:
-    """Points shared by each pair, or for many photos with how many others each one shares any."""
+    """Yield the points shared by each pair, or for many photos how many others each one shares points with."""
     if card.overlap is None:
         return
     if len(card.names) > MATRIX_UP_TO:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ilrm_cli.photo_place import Origin
     from ilrm_cli.reconstruct import Reconstruction
 
-SHOWN_SECONDS = 0.005  # what took less was not done
+SHOWN_SECONDS = 0.005  # shorter stages did not really run
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
 TRACE_NOTE = (
     "Final head: the scene if the layers after this one were left out. Tuned lens: what the tokens hold by then, read "
@@ -126,7 +126,7 @@ def reconstruct(
 
 
 def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
-    """Refuse what cannot be written, before seconds go by with imports."""
+    """Raise InputError if an output cannot be written, before the slow imports."""
     from ilrm_cli.io.video_output import check_trace_output
     from ilrm_cli.report.kinds import check_reports
     from ilrm_cli.scene_place import check_scene_output
@@ -138,7 +138,7 @@ def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, ove
 
 
 def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:
-    """Refuse what names of files alone show to be wrong, before seconds go by with imports."""
+    """Raise InputError for mistakes that file names alone reveal, before the slow imports."""
     from ilrm_cli.model.store import weights_file
     from ilrm_cli.photo_place import check_place, check_views
 
@@ -148,7 +148,7 @@ def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int |
 
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
-    """The same for people."""
+    """Show the result for people."""
     from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
 
@@ -191,7 +191,7 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
 
 
 def show_times(shown: Face, timings: Mapping[str, float]) -> None:
-    """Seconds of every stage, and what the tool itself adds to inference and imports."""
+    """Show the seconds of every stage, and what the tool itself adds to inference and imports."""
     from ilrm_cli.report.summary import ATTENTIONS, BEFORE, STAGES
 
     rows = {}
@@ -207,7 +207,7 @@ def show_times(shown: Face, timings: Mapping[str, float]) -> None:
 
 
 def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
-    """The trace as a table: how far the tokens moved and, for each reading, the score and how far the depths moved."""
+    """Yield table rows: how far tokens moved and, per reading, the score and how far depths moved."""
 
     def percent(share: float | None) -> str:
         return "" if share is None else f"{share:.0%}" if share < 10 else f"x {share:.0f}"

@@ -9,11 +9,11 @@ import typer
 from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 
-DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, when --output is not given
+DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """(width, height) of "960x540"."""
+    """Parse "960x540" into (width, height)."""
     if text is None:
         return None
     width, _, height = text.lower().partition("x")
@@ -23,7 +23,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 
 def parse_channels(text: str) -> tuple[str, ...]:
-    """The names of "rgb,depth"."""
+    """Split "rgb,depth" into names."""
     return tuple(name.strip() for name in text.split(","))
 
 

@@ -11,7 +11,7 @@ from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose
 if TYPE_CHECKING:
     from ilrm_cli.replay.run import Replay
 
-EXIT_DIFFERENT = 1  # the scene is another one, as `cmp` and `diff` have it
+EXIT_DIFFERENT = 1  # the scene differs; same status as `cmp` and `diff`
 
 
 def replay(

@@ -11,7 +11,7 @@ from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
 
 COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
-WHITE_BALANCE = 1 / 3  # spread of white balance over that of exposure: phones hold it better
+WHITE_BALANCE = 1 / 3  # spread of white balance relative to exposure: phones keep it more stable
 POSITION_NOISE = (
     0.02  # error of positions, in median depths, for each degree of rotation: about what moves a pixel as far
 )

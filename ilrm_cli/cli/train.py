@@ -14,7 +14,7 @@ from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import Device, Quiet, Seed
 from ilrm_cli.cli.training_view import TrainingView
 
-FRESH = "fresh"  # as --start: a model that knows nothing
+FRESH = "fresh"  # value of --start for a model with random weights
 
 
 def train(
@@ -93,7 +93,7 @@ def train(
 
 @contextmanager
 def _told_to_stop() -> Iterator[Event]:
-    """Set by Ctrl-C or a job manager's signal, so that a step in the middle is finished first."""
+    """Yield an event set by Ctrl-C or a job manager's signal, so that a step under way is finished first."""
     event = Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: event.set()) for number in signals]

@@ -1,4 +1,4 @@
-"""The live picture of a training run: where it is, how good, how fast, and where the time goes."""
+"""The live view of a training run: progress, quality, speed, and where the time goes."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,18 +12,18 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ilrm_cli.train.step import TrainStep
 
-SMOOTHING = 0.02  # least share of the newest step in the running figures
-PARTS = ("data", "model", "rendering", "optimizer")  # of a step's time
+SMOOTHING = 0.02  # minimum weight of the newest step in running means
+PARTS = ("data", "model", "rendering", "optimizer")  # parts of a step's time
 
 
 class TrainingView:
-    """Follows a run in three lines; draws nothing unless visible."""
+    """A three-line view of a run; draws nothing unless visible."""
 
     def __init__(self, console: Console, steps: int, *, visible: bool):
         self._live = Live(console=console, transient=False, auto_refresh=False)
         self._steps, self._visible = steps, visible
         self._running: dict[str, float] = {}
-        self._scenes: int | None = None  # seen before the last step
+        self._scenes: int | None = None  # before the last step
         self._steps_seen = 0
 
     def __enter__(self) -> "TrainingView":
@@ -32,18 +32,18 @@ class TrainingView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
         if self._steps_seen and not self._live.console.is_terminal:
-            self._live.console.print()  # where nothing is redrawn, the last line is left open
+            self._live.console.print()  # without redrawing, the last line is left open
 
     def show(self, step: "TrainStep") -> None:
-        """Take in one more step."""
+        """Show one more step."""
         if not self._visible:
             return
-        self._live.start()  # at the first step: a run that fails before it draws nothing
+        self._live.start()  # at the first step: a run that fails earlier draws nothing
         self._average(step)
         self._live.update(Group(*self._lines(step)), refresh=True)
 
     def _average(self, step: "TrainStep") -> None:
-        """Running means. The first step is left out of them later: it compiles, and the rate of scenes needs two."""
+        """Update the running means, from which the first step drops out: it compiles, and rates need two steps."""
         new = {"loss": step.loss, "psnr": step.psnr, "total": step.seconds.total} | asdict(step.seconds)
         if self._scenes is not None:
             new["scenes"] = step.scenes - self._scenes
@@ -68,6 +68,6 @@ class TrainingView:
 
 
 def duration(seconds: float) -> str:
-    """As hours, minutes and seconds: 1:02:03."""
+    """Format as hours, minutes and seconds: 1:02:03."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
