@@ -1,1 +1,1 @@
-"""Readers of captures with known cameras: what evaluation and training look at, frame by frame."""
+"""Readers of captures with known cameras, frame by frame, for evaluation and training."""

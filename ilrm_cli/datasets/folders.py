@@ -1,4 +1,4 @@
-"""Captures as folders: any that `gather` reads, and those of DL3DV among them.
+"""Captures as folders: any that `gather` reads, including those of DL3DV.
 
 DL3DV (https://github.com/DL3DV-10K/Dataset) keeps a scene as `<hash>/transforms.json` (nerfstudio, lens of the 4K
 original with distortion, paths `images/frame_00001.png`) beside `images_4` or `images_8`, reduced by that factor. Its
@@ -19,7 +19,7 @@ TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th,
 
 
 def read_folder(folder: Path, poses: Origin = "auto", *, seed: int = 0, report: Report = ignore) -> PhotoSequence:
-    """A folder of photos with a COLMAP model, a transforms.json, or poses to be found.
+    """Read a folder of photos with a COLMAP model, a transforms.json, or poses to be estimated.
 
     Raises InputError as `gather` does.
     """
@@ -27,15 +27,15 @@ def read_folder(folder: Path, poses: Origin = "auto", *, seed: int = 0, report: 
 
 
 def scene_name(folder: Path) -> str:
-    """The folder's name; the parent's where the folder only says in which format the scene is."""
+    """Return the folder's name, or its parent's if the folder is named after a format only."""
     place = folder.resolve()
     return place.parent.name if place.name in INSIDE else place.name
 
 
 def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:
-    """Scene name -> input frames, from a published k-means list: JSON, frames by file name or by index.
+    """Read scene name -> input frames from a published k-means list: JSON, with frames as file names or indices.
 
-    Raises InputError if the file is no such list.
+    Raises InputError if the file is not such a list.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:
 
 
 def listed_frames(frame_names: Sequence[str], wanted: Sequence[str | int], scene: str) -> tuple[int, ...]:
-    """Indices, ascending, of frames given by index, by name or by the file name alone. Raises InputError if absent."""
+    """Return the ascending indices of frames given by index, name or file name. Raises InputError if one is absent."""
     places = {Path(name).stem: index for index, name in enumerate(frame_names)}
     chosen = set()
     for frame in wanted:

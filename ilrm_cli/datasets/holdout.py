@@ -1,4 +1,4 @@
-"""Procedural scenes that no training ever sees: what is measured on them shows learning, not memory."""
+"""Procedural scenes reserved for evaluation: no training sees them, so scores on them are not memorised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from ilrm_cli.synth.dataset import HOLDOUT_SEED, training_scene
 from ilrm_cli.synth.triangulation import Triangulation, triangulated
 from ilrm_cli.views import Views
 
-HOLDOUT_INPUTS, HOLDOUT_TARGETS = 12, 4  # frames of every scene, however many inputs are asked for
-ASPECTS = ((4, 3), (3, 2), (16, 9), (1, 1), (3, 4))  # of the scenes in turn
-SPANS = (0.3, 1.0)  # share of a camera path that the frames cover
+HOLDOUT_INPUTS, HOLDOUT_TARGETS = 12, 4  # frames of every scene, for any number of inputs
+ASPECTS = ((4, 3), (3, 2), (16, 9), (1, 1), (3, 4))  # cycled through the scenes
+SPANS = (0.3, 1.0)  # range of the share of a camera path that the frames cover
 RAYS_PER_PIXEL = 4
-SPARSE_POINTS = 400  # of the scene, that stand in for those of structure from motion
-TRIANGULATION = Triangulation(points=250, far=5.0, noise=0.005, outliers=0.01)  # of each view: middling
+SPARSE_POINTS = 400  # per scene, in place of those of structure from motion
+TRIANGULATION = Triangulation(points=250, far=5.0, noise=0.005, outliers=0.01)  # per view: of medium quality
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class RenderedSequence:
         return len(self.rendered)
 
     def views(self, indices: Sequence[int], width: int, height: int) -> Views:
-        """See `FrameSequence`; only the size it was rendered at can be had."""
+        """Return the frames as in `FrameSequence`; only the rendered size is available."""
         assert (width, height) == (self.rendered.cameras.width, self.rendered.cameras.height), "rendered at one size"
         return self.rendered[list(indices)]
 
 
 def holdout_scene(index: int, long_side_px: int, multiple: int) -> RenderedSequence:
-    """Scene `index` of the hold-out, its frames in random order; always the same for the same size."""
+    """Render hold-out scene `index`, with its frames in random order; always the same for the same size."""
     width, height = common_size_of([ASPECTS[index % len(ASPECTS)]], long_side_px, multiple)
     rng = np.random.default_rng([HOLDOUT_SEED, index])
     frames = HOLDOUT_INPUTS + HOLDOUT_TARGETS

@@ -1,4 +1,4 @@
-"""Where captures lie, as far as names of files tell; nothing heavy is imported."""
+"""Locations of captures, found by file names alone; imports nothing heavy."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ CHUNK_SUFFIX = ".torch"  # of RE10K
 
 
 def training_places(root: Path) -> list[Path]:
-    """Chunks of RE10K for training, where there are any, or else `find_posed_folders`. Raises InputError."""
+    """Return RE10K training chunks if there are any, else `find_posed_folders`. Raises InputError."""
     return sorted((root / "train").glob(f"*{CHUNK_SUFFIX}")) or find_posed_folders(root)
 
 
 def find_posed_folders(root: Path) -> list[Path]:
-    """The folders with cameras at or below `root`, in order of path; nothing below such a folder is looked at.
+    """Return the folders with cameras at or below `root`, in order of path, without looking below such a folder.
 
-    Raises InputError if there is none.
+    Raises InputError if there are none.
     """
     check_root(root)
     found = _posed_at_or_below(root)
@@ -27,14 +27,14 @@ def find_posed_folders(root: Path) -> list[Path]:
 
 
 def check_root(root: Path) -> None:
-    """Refuse at a glance what is no folder; large ones take long to look through. Raises InputError."""
+    """Raise InputError quickly if this is not a folder, before a long search."""
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
 
 
 def _posed_at_or_below(folder: Path) -> list[Path]:
     inner = [folder / name for name in INSIDE if (folder / name).is_dir()]
-    for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first will do
+    for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first one suffices
         if find_transforms(place) is not None or find_model(place) is not None:
             return [place]
     below = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))

@@ -1,4 +1,4 @@
-"""RealEstate10K as pixelSplat packs it: folders `train` and `test` of `NNNNNN.torch` chunks with an `index.json`.
+"""RealEstate10K in pixelSplat's layout: folders `train` and `test` of `NNNNNN.torch` chunks with an `index.json`.
 
 A chunk is a list of clips, each a dict: "key", "url", "timestamps" [N], "cameras" [N, 18] (focal lengths and principal
 point as shares of the image size, two zeros, then the 3x4 cam_from_world row by row) and "images", N tensors of JPEG
@@ -29,13 +29,13 @@ from ilrm_cli.pose.posed import rigid
 from ilrm_cli.views import Views
 
 Stage = Literal["train", "test"]
-PARTS = ("key", "timestamps", "cameras", "images")  # of every clip that are used
+PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used
 CAMERA_NUMBERS = 18  # 4 intrinsics, 2 unused, 12 of the pose
 
 
 @dataclass(frozen=True)
 class Re10kSequence:
-    """One clip of a chunk; its JPEG bytes are mapped from the chunk's file and read on demand."""
+    """One clip of a chunk; its JPEG bytes are memory-mapped from the chunk's file and read on demand."""
 
     name: str  # the clip's key
     timestamps: tuple[int, ...]  # microseconds in the video
@@ -48,7 +48,7 @@ class Re10kSequence:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the clip's images, px; of the first, since a video has one size."""
+        """(width, height) of the clip's images in px, from the first one, since a video has one size."""
         with Image.open(io.BytesIO(self.jpegs[0].numpy().tobytes())) as image:
             return image.size
 
@@ -75,9 +75,9 @@ class Re10kSequence:
         return len(self.jpegs)
 
     def views(self, indices: Sequence[int], width: int, height: int) -> Views:
-        """See `FrameSequence`. For 256x256 from 360x640 this is the published protocol: Lanczos to 256x455, then cut.
+        """Return the frames as in `FrameSequence`. For 256x256 from 360x640 this is the published protocol.
 
-        Raises InputError if an image is damaged.
+        It resizes with Lanczos to 256x455, then crops. Raises InputError if an image is damaged.
         """
         native = self.lenses
         cut = [resized_and_cropped(self._decoded(i), native[i], width, height) for i in indices]
@@ -98,7 +98,7 @@ class Re10kSequence:
 
 
 def read_chunk(path: Path) -> list[Re10kSequence]:
-    """The clips of a chunk; their images stay in the file until they are asked for. Raises InputError if damaged."""
+    """Return the clips of a chunk; their images stay in the file until requested. Raises InputError if damaged."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; get the chunk again.")
     try:
@@ -120,13 +120,13 @@ def _sequence(clip: Any, path: Path) -> Re10kSequence:
 
 
 def read_index(root: Path, stage: Stage) -> dict[str, Path]:
-    """Clip key -> chunk file, from the stage's `index.json`. Raises InputError if it is missing or damaged."""
+    """Map each clip key to its chunk file, from the stage's `index.json`. Raises InputError if missing or damaged."""
     content = _json_object(root / stage / "index.json", "get RE10K in pixelSplat's layout")
     return {key: root / stage / str(chunk) for key, chunk in content.items()}
 
 
 def find_sequence(index: dict[str, Path], key: str) -> Re10kSequence:
-    """The clip of that key. Raises InputError if the index or its chunk does not hold it."""
+    """Return the clip of that key. Raises InputError if the index or its chunk lacks it."""
     if key not in index:
         raise InputError(f"RE10K clip {key} is not in index.json; get the chunk that holds it.")
     for sequence in read_chunk(index[key]):
@@ -137,16 +137,16 @@ def find_sequence(index: dict[str, Path], key: str) -> Re10kSequence:
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """Which frames of a clip are inputs and which are targets."""
+    """The input (context) and target frames of a clip."""
 
     context: tuple[int, ...]
     target: tuple[int, ...]
 
 
 def read_evaluation_index(file: Path) -> dict[str, IndexEntry]:
-    """Clip key -> frames, from pixelSplat's `evaluation_index_re10k.json`; clips that it leaves out (null) are absent.
+    """Map each clip key to its frames, from pixelSplat's `evaluation_index_re10k.json`, without clips marked null.
 
-    Raises InputError if the file is no such index.
+    Raises InputError if the file is not such an index.
     """
     content = _json_object(file, "give pixelSplat's evaluation_index_re10k.json")
     try:

@@ -1,4 +1,4 @@
-"""What every data set delivers: sequences of frames with cameras, whose pixels are decoded only when asked for."""
+"""The common interface of data sets: sequences of frames with cameras, whose pixels are decoded on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class FrameSequence(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique within its data set."""
+        """Name, unique within the data set."""
         ...
 
     @property
     def frame_names(self) -> tuple[str, ...]:
-        """One per frame, unique."""
+        """Unique names, one per frame."""
         ...
 
     @property
@@ -41,13 +41,13 @@ class FrameSequence(Protocol):
 
     @property
     def points(self) -> Float64[ndarray, "point 3"]:
-        """Sparse surface points in the same frame; empty where the data set has none."""
+        """Sparse surface points in the same frame; empty if the data set has none."""
         ...
 
     def __len__(self) -> int: ...
 
     def views(self, indices: Sequence[int], width: int, height: int) -> Views:
-        """These frames, decoded, resized (Lanczos) to cover the size (px) and cut to it about their centres.
+        """Decode these frames, resize them (Lanczos) to cover the size (px), and crop to it about the centre.
 
         Images are float32; cameras are pinholes that follow exactly, in float64, in the frame of the data set.
         """
@@ -56,7 +56,7 @@ class FrameSequence(Protocol):
 
 @dataclass(frozen=True)
 class PhotoSequence:
-    """The photos of a `Capture`: a folder with a COLMAP model, a transforms.json or poses found by ourselves."""
+    """The photos of a `Capture`: a folder with a COLMAP model, a transforms.json or poses estimated here."""
 
     name: str
     capture: Capture
@@ -81,18 +81,18 @@ class PhotoSequence:
         return len(self.capture.photos)
 
     def views(self, indices: Sequence[int], width: int, height: int) -> Views:
-        """See `FrameSequence`; photos are undistorted, and turned by 90 degrees where that makes them fit."""
+        """Return the frames as in `FrameSequence`: undistorted, and rotated by 90 degrees if that makes them fit."""
         return load_views([self.capture.photos[i] for i in indices], width, height)
 
 
 def resized_and_cropped(
     image: UInt8[ndarray, "h w 3"], lens: Lens, width: int, height: int
 ) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
-    """The published protocols' resampling: Lanczos to the rounded size that covers (width, height), then a cut of
-    whole pixels about the centre. Returns the image with its exact "PINHOLE" lens.
+    """Resample as the published protocols do; return the image with its exact "PINHOLE" lens.
 
-    `pixelSplat` leaves the principal point at the same share of the cut image; that is up to half a pixel off, and
-    not repeated here.
+    Lanczos to the rounded size that covers (width, height), then a crop of whole pixels about the centre. `pixelSplat`
+    keeps the principal point at the same share of the cropped image; that is off by up to half a pixel and not repeated
+    here.
     """
     assert lens.model == "PINHOLE", lens.model
     assert (lens.width, lens.height) == (image.shape[1], image.shape[0]), "the lens belongs to another size"

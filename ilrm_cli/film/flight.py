@@ -1,4 +1,4 @@
-"""Where the camera of a film is in each frame."""
+"""The camera of every frame of a film."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,31 +16,31 @@ from ilrm_cli.render.support import supported
 from ilrm_cli.shown_scene import ShownScene
 from ilrm_cli.up import up_direction, upright
 
-# What a laptop without a GPU renders in well under a minute.
+# Rendered by a laptop without a GPU in well under a minute.
 DEFAULT_SECONDS = 4.0
 DEFAULT_FPS = 24.0
 DEFAULT_LONG_SIDE_PX = 640
 
-MAX_FRAMES = 100_000  # more than an hour; a slip of the keyboard must not fill the memory with cameras
+MAX_FRAMES = 100_000  # over an hour; keeps a typing error from filling the memory with cameras
 
-JUDGED_FRAMES = 48  # of a film along a path that was asked for
-MAX_UNSUPPORTED = 0.1  # of them; above it a warning says so
+JUDGED_FRAMES = 48  # of a film along a path chosen by the user
+MAX_UNSUPPORTED = 0.1  # share of them above which there is a warning
 
 
 @dataclass(frozen=True)
 class Flight:
-    """What is filmed, before the size is settled."""
+    """The camera path of a film, before its size is settled."""
 
     cameras: Cameras  # one per frame, float64
-    path: str  # the path flown: one of `names.PATHS`, or the name of the camera path file
-    loops: bool  # the first frame follows the last one
+    path: str  # one of `names.PATHS`, or the name of the camera path file
+    loops: bool  # the first frame follows the last
     fps: float
-    size: tuple[int, int]  # (width, height) in px unless the user asks for another
+    size: tuple[int, int]  # (width, height) in px, unless the user asks for another
     warnings: tuple[str, ...] = ()
 
 
 def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
-    """Follow the settings' path through the scene. Raises `InputError` for a broken path file, or too long a film."""
+    """Follow the settings' path through the scene. Raises `InputError` for a broken path file or a film too long."""
     if settings.is_file:
         return _flight_from_file(settings)
     fps = settings.fps or DEFAULT_FPS
@@ -55,7 +55,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     if settings.path == "auto" and not settings.full and shown.names:
         route, name = auto.choose(setting, gaussians, shown.near, settings.renderer)
         return Flight(route.frames(count, loop=True), name, True, fps, size)
-    # Of a scene that came without photos nobody knows where one may stand: it is seen from all around.
+    # Without photos it is unknown from where a scene looks good: show it from all around.
     name = "orbit" if settings.full or settings.path == "auto" else settings.path
     route = paths.route(name, setting, full=settings.full, loop=settings.loop)
     frames = route.frames(count, loop=settings.loop)
@@ -65,18 +65,18 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
 
 
 def upright_cameras(shown: ShownScene) -> Cameras:
-    """The cameras of the photos, turned by quarters so that none lies on its side in the film."""
+    """Return the photos' cameras, rotated by quarter turns so that none lies on its side in the film."""
     return shown.cameras.moved(upright(shown.cameras.world_from_cam, _up(shown)))
 
 
 def default_size(cameras: Cameras) -> tuple[int, int]:
-    """(width, height): the photos' shape with DEFAULT_LONG_SIDE_PX, both even."""
+    """Return (width, height) with the photos' aspect ratio and DEFAULT_LONG_SIDE_PX, both even."""
     factor = DEFAULT_LONG_SIDE_PX / max(cameras.width, cameras.height)
     return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
 
 
 def fitted(cameras: Cameras, width: int, height: int) -> Cameras:
-    """The same cameras at another image size: scaled until it is filled, then cropped evenly to its shape."""
+    """Return the cameras at another image size: scaled to fill it, then cropped evenly to its aspect ratio."""
     factor = max(width / cameras.width, height / cameras.height)
     margin = torch.tensor([width - cameras.width * factor, height - cameras.height * factor]) / 2
     return replace(
@@ -104,7 +104,7 @@ def _flight_from_file(settings: FilmSettings) -> Flight:
 
 
 def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings: FilmSettings) -> tuple[str, ...]:
-    """What is to be said of frames that the photos do not support; a path that was asked for is flown as it is."""
+    """Return warnings if many frames are not supported by the photos; a chosen path is flown nevertheless."""
     judged = frames[:: -(-len(frames) // JUDGED_FRAMES)]
     views, photos = (
         glance(cameras, shown.file.gaussians, shown.near, settings.renderer) for cameras in (judged, photographed)

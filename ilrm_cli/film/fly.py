@@ -1,4 +1,4 @@
-"""The fly-through: a scene and a camera path become a video."""
+"""Fly-throughs: a scene and a camera path become a video."""
 
 import time
 from collections.abc import Iterator
@@ -27,19 +27,19 @@ from ilrm_cli.wording import listed
 
 @dataclass(frozen=True)
 class FlythroughResult:
-    """What was made."""
+    """The properties of a finished film."""
 
     output: Path
     frames: int
-    path: str  # the path flown: one of `names.PATHS`, or the name of the camera path file
-    loops: bool  # the first frame follows the last one without a jump
+    path: str  # one of `names.PATHS`, or the name of the camera path file
+    loops: bool  # the first frame follows the last without a jump
     fps: float
     width: int  # px, of whole frames
     height: int  # px
     channels: tuple[str, ...]
-    depth_range: tuple[float, float] | None  # world units shown yellow and dark blue, where depth is shown
+    depth_range: tuple[float, float] | None  # world units shown yellow and dark blue, if depth is shown
     renderer: str
-    gaussians: int  # drawn
+    gaussians: int  # number drawn
     timings_s: dict[str, float]  # "load", "render", "encode", "total"
     warnings: tuple[str, ...]  # one sentence each
 
@@ -49,8 +49,8 @@ def fly(
 ) -> FlythroughResult:
     """Film a scene along a path and write the video (see `io.video` for the kinds).
 
-    A size of another shape than the photos' crops their view and never shows more than they saw. Frames are rendered
-    one by one, so memory does not grow with their number. Raises `InputError`.
+    A size of another aspect ratio crops the photos' view and never shows more than they saw. Frames are rendered one by
+    one, so memory does not grow with their number. Raises `InputError`.
     """
     start = time.perf_counter()
     check_settings(settings)
@@ -106,7 +106,7 @@ def fly(
 
 
 def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:
-    """Raise `InputError` for what this scene does not have."""
+    """Raise `InputError` for settings that need something this scene lacks."""
     if "confidence" in settings.channels and shown.file.confidence is None:
         raise InputError(
             f"--channels confidence: {scene} holds no confidence; make it again with `ilrm reconstruct --confidence` "
@@ -124,7 +124,7 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
 
 
 def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:
-    """The look of every frame: the range of depth is that of the whole film."""
+    """Return the renderer of frames; the depth range is that of the whole film."""
     gaussians = shown.file.gaussians
     needs_range = "depth" in settings.channels
     return Film(

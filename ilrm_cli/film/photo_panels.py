@@ -1,4 +1,4 @@
-"""The photos that a scene was made from, as the cameras of a film see them: to stand beside its frames."""
+"""The photos that a scene was made from, warped to a film's cameras to be shown beside its frames."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,16 +21,16 @@ from ilrm_cli.render.channels import Film
 from ilrm_cli.render.tour import nearest
 from ilrm_cli.wording import listed
 
-COMPARED_PX = 32  # sides of the small pictures that tell which way a photo was turned
+COMPARED_PX = 32  # side of the small pictures used to detect a photo's rotation
 
 
 def find_photos(
     folder: Path, names: Sequence[str], choice: VideoChoice | None = None, report: Report = ignore
 ) -> tuple[Path, ...]:
-    """The files of the named photos of a capture: in its folder or where tools put images in or beside it.
+    """Return the files of a capture's named photos, from its folder or where tools put images in or beside it.
 
-    Frames of a video, or of a folder of videos, are taken from the cache, or from the video again by the `choice` that
-    the scene was made with. Raises `InputError` where some are missing.
+    Frames of a video, or of a folder of videos, come from the cache, or from the video again by the `choice` that the
+    scene was made with. Raises `InputError` if some are missing.
     """
     if is_video(folder) or any(is_video(folder / Path(name).parent) for name in names):
         found = offered_photos(folder, choice or VideoChoice(), cache_dir(), report).paths
@@ -44,7 +44,7 @@ def find_photos(
 
 
 def _all_of(found: Mapping[str, Path], names: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files in the order of the names. Raises `InputError` where some are missing."""
+    """Return the files in the order of the names. Raises `InputError` if some are missing."""
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
@@ -55,7 +55,7 @@ def _all_of(found: Mapping[str, Path], names: Sequence[str], folder: Path) -> tu
 
 
 class PhotoPanels:
-    """Pictures of one size that the photos become; the one shown last is kept."""
+    """The photos as pictures of one size; the last one shown is cached."""
 
     def __init__(
         self,
@@ -65,35 +65,36 @@ class PhotoPanels:
         depth: float,
         background: tuple[float, float, float],
     ):
-        """`recorded` are the cameras of the photos as the model saw them; `filmed` the same, with the film's lens.
+        """Take the photos' cameras as the model saw them (`recorded`), and the same with the film's lens (`filmed`).
 
-        `depth` is that of the scene in world units, to tell which photo is the nearest; `background`, in [0, 1], stands
-        where the film shows more than the photo.
+        `depth` is that of the scene in world units and determines the nearest photo; `background`, in [0, 1], fills the
+        parts of the film's view outside the photo.
         """
         self.paths, self.recorded, self.filmed = tuple(paths), recorded, filmed
         self.depth, self.background = depth, background
         self._last: tuple[int, ndarray] | None = None
 
     def beside(self, camera: Cameras, film: Film) -> UInt8[ndarray, "height width 3"]:
-        """The photo taken nearest to the camera of a frame."""
+        """Return the photo nearest to the camera of a frame."""
         index = nearest(camera.to(torch.float64), self.filmed, self.depth)
         if self._last is None or self._last[0] != index:
             self._last = (index, self.picture(index, film))
         return self._last[1]
 
     def picture(self, index: int, film: Film) -> UInt8[ndarray, "height width 3"]:
-        """Photo `index`, cut and turned as its camera in the film has it; its lens distortion stays."""
+        """Return photo `index`, cropped and rotated to match its camera in the film; its lens distortion stays."""
         photo = read_photo(self.paths[index], at_least=(self.filmed.width, self.filmed.height))
         (photo_height, photo_width), seen = photo.shape[:2], self.recorded
         if (photo_height - photo_width) * (seen.height - seen.width) >= 0:
             return self._warped(index, photo)
-        # A portrait among landscapes, turned for the model one way or the other: as the scene shows.
+        # A portrait photo among landscape ones, rotated one way or the other for the model: choose by the rendered
+        # scene.
         rendered = film.colors(self.filmed[[index]].to(torch.float32))
         pictures = [self._warped(index, np.rot90(photo, turns)) for turns in (1, 3)]
         return min(pictures, key=lambda picture: _difference(picture, rendered))
 
     def _warped(self, index: int, photo: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "height width 3"]:
-        """The photo, cut as for the model, seen through the film's lens: the same place, turned about the axis."""
+        """Warp the photo, cropped as for the model, to the film's lens: same position, rotated about the axis."""
         film, seen = self.filmed, self.recorded
         cover = max(seen.width / photo.shape[1], seen.height / photo.shape[0])  # recorded px per photo px
         turn = (seen.world_from_cam[index, :3, :3].T @ film.world_from_cam[index, :3, :3])[:2, :2].cpu().numpy()
@@ -105,7 +106,7 @@ class PhotoPanels:
         matrix, offset = matrix / cover, offset / cover + margin
         step = float(np.abs(np.linalg.det(matrix))) ** 0.5  # photo px per film px
         image = Image.fromarray(np.ascontiguousarray(photo))
-        if step > 1:  # reduced first, lest fine detail turn into noise
+        if step > 1:  # downsample first to avoid aliasing
             image = image.resize(
                 (max(1, round(image.width / step)), max(1, round(image.height / step))), reducing_gap=3
             )

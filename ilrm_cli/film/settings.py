@@ -1,4 +1,4 @@
-"""What the user can choose about a film, and what cannot be chosen together; nothing heavy is imported."""
+"""The options of a film, and checks of their combinations; imports nothing heavy."""
 
 import math
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from pathlib import Path
 from ilrm_cli.errors import InputError
 from ilrm_cli.render.names import CHANNELS, FROM_ONE_PHOTO, PATHS, Renderer
 
-MAX_SIDE_PX = 8192  # what h264 players show
+MAX_SIDE_PX = 8192  # limit of h264 players
 
 
 @dataclass(frozen=True)
 class FilmSettings:
-    """None stands for a default that depends on the scene or the path."""
+    """The options of a film; None means a default that depends on the scene or the path."""
 
     path: str = "auto"  # "auto", one of PATHS, or a nerfstudio camera path ending in .json with its own frames
     seconds: float | None = None
     fps: float | None = None
     size: tuple[int, int] | None = None  # (width, height) in px of one panel
-    full: bool = False  # an orbit turns all the way round
+    full: bool = False  # an orbit goes all the way round
     loop: bool = False  # open paths return to their first frame
-    photo: str | None = None  # the name of the photo that wobble and dolly start from
+    photo: str | None = None  # name of the photo that wobble and dolly start from
     channels: tuple[str, ...] = ("rgb",)  # of CHANNELS, side by side
-    side_by_side: bool = False  # with the nearest photo at the left
-    photos: Path | None = None  # where the photos lie; None: where the record says
+    side_by_side: bool = False  # with the nearest photo on the left
+    photos: Path | None = None  # folder of the photos; None: as recorded
     renderer: Renderer = "auto"
-    device: str = "cpu"  # as torch names it
+    device: str = "cpu"  # in torch's notation
 
     @property
     def is_file(self) -> bool:
@@ -34,12 +34,12 @@ class FilmSettings:
 
     @property
     def panels(self) -> int:
-        """Pictures side by side in a frame."""
+        """Number of pictures side by side in a frame."""
         return len(self.channels) + self.side_by_side
 
 
 def check_settings(settings: FilmSettings) -> None:
-    """Raise `InputError` for what cannot be, whatever the scene."""
+    """Raise `InputError` for settings that are impossible for any scene."""
     path, size = settings.path, settings.size
     if not settings.is_file and path not in ("auto", *PATHS):
         raise InputError(f"--path {path} is unknown; use auto, {', '.join(PATHS)} or a camera path ending in .json.")
@@ -66,7 +66,7 @@ def check_settings(settings: FilmSettings) -> None:
 
 
 def check_size(what: str, size: tuple[int, int], panels: int) -> None:
-    """Raise `InputError` for a (width, height) of one panel, in px, that `what` asks for and no film can have."""
+    """Raise `InputError` if a panel's (width, height) in px, requested by `what`, is impossible for a film."""
     if not (min(size) >= 2 and max(size[0] * panels, size[1]) <= MAX_SIDE_PX):
         beside = f", {MAX_SIDE_PX} for all {panels} panels together" if panels > 1 else ""
         raise InputError(f"{what} is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side{beside}.")
