@@ -1,10 +1,20 @@
 """Whether a place can be reconstructed, as far as names of files tell: known before anything heavy is imported."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.io.photo_files import (
+    MASK_FOLDERS,
+    PHOTO_FOLDERS,
+    SUFFIXES,
+    VIDEO_SUFFIXES,
+    find_photos,
+    find_videos,
+    is_video,
+    photo_folder,
+)
 from ilrm_cli.pose.pose_files import MIN_PHOTOS, find_model, find_transforms
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]  # of poses
@@ -67,3 +77,31 @@ def check_views(views: int | None, place: Path | None = None) -> None:
     if place is not None and place.is_dir() and 0 < (found := len(find_photos(photo_folder(place)))) < views:
         there = f"{found} photos there are" if found > 1 else "one photo there is"
         raise InputError(f"--views {views} is more than the {there}; ask for fewer.")
+
+
+def input_files(place: Path) -> list[Path]:
+    """Return all files that a scene of this folder, or video, can depend on.
+
+    These are all photos and masks below the folder, or its videos if there is no photo, and the files of the poses.
+    """
+    if is_video(place):
+        return [place]
+    visible = [p for p in place.rglob("*") if not any(part.startswith(".") for part in p.relative_to(place).parts)]
+    photos = [path for path in visible if path.suffix.lower() in SUFFIXES]
+    files = photos or [path for path in visible if path.suffix.lower() in VIDEO_SUFFIXES]
+    if place.name in PHOTO_FOLDERS:  # the masks of such a folder may lie beside it
+        files += [path for name in MASK_FOLDERS for path in (place.parent / name).rglob("*")]
+    if (model := find_model(place)) is not None:
+        files += [path for path in model.iterdir() if path.suffix in (".bin", ".txt")]
+    if (transforms := find_transforms(place)) is not None:
+        files.append(transforms)
+    return sorted({path for path in files if path.is_file()})
+
+
+def refuse_inputs(place: Path, outputs: Iterable[Path]) -> None:
+    """Raise InputError where an output would replace one of the `input_files` of a place, also with -w."""
+    there = [path for path in outputs if path.is_file()]
+    inputs = {path.resolve() for path in input_files(place)} if there else set()
+    for output in there:
+        if output.resolve() in inputs:
+            raise InputError(f"{output} is read as an input from {place}; choose another name for the output.")

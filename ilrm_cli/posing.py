@@ -24,11 +24,12 @@ from ilrm_cli.gather import Origin, gather
 from ilrm_cli.io.atomic import replacing_folder
 from ilrm_cli.io.copies import COPY_QUALITY
 from ilrm_cli.io.masks import read_masked_photo
+from ilrm_cli.io.output_names import output_names, place_below
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.pose.card import PoseCard, pose_card
 from ilrm_cli.pose.pinhole_model import PinholePhoto, mask_name, points_inside, reconstruction_of, transforms_of
-from ilrm_cli.pose.posed_folder import IMAGES, MASKS, MODEL, check_output_folder
+from ilrm_cli.pose.posed_folder import IMAGES, MASKS, MODEL, check_output_folder, refuse_inputs_inside
 from ilrm_cli.pose.undistort import undistort, undistorted_mask
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
@@ -63,6 +64,7 @@ def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False
     check_output_folder(output, photos, overwrite)
     video = VideoChoice(settings.fps, settings.max_frames)
     capture = gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    refuse_inputs_inside(output, [photo.path for photo in capture.photos])
     card = pose_card(capture)
     with replacing_folder(output) as part:
         write_posed(capture, card, part, report)
@@ -92,7 +94,8 @@ def _write_photo(photo: PosedPhoto, file: str, folder: Path) -> tuple[PinholePho
     """The photo without distortion, and its mask if it has one, as COLMAP and nerfstudio want it; whether it has."""
     said = read_masked_photo(photo.path, photo.mask)
     colors, lens = undistort(said.colors if said.counts is None else read_photo(photo.path), photo.lens)
-    path = folder / IMAGES / (file if said.empty is None else PurePosixPath(file).with_suffix(".png"))
+    name = file if said.empty is None else PurePosixPath(file).with_suffix(".png").as_posix()
+    path = place_below(folder / IMAGES, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if said.empty is None:
         Image.fromarray(colors).save(path, "JPEG", quality=COPY_QUALITY, subsampling=0)
@@ -101,22 +104,28 @@ def _write_photo(photo: PosedPhoto, file: str, folder: Path) -> tuple[PinholePho
         Image.fromarray(np.dstack([colors, alpha])).save(path, "PNG")
     points = photo.points if photo.points is not None else np.zeros((0, 3))
     seen = points_inside(points, lens, photo.world_from_cam, colors)
-    flat = PinholePhoto(path.relative_to(folder / IMAGES).as_posix(), lens, photo.world_from_cam, seen)
+    flat = PinholePhoto(name, lens, photo.world_from_cam, seen)
     if said.counts is not None:
         _write_mask(folder / MASKS, flat, undistorted_mask(said.counts, photo.lens))
     return flat, said.counts is not None
 
 
 def _write_mask(folder: Path, photo: PinholePhoto, counts: Bool[ndarray, "height width"]) -> None:
-    (folder / mask_name(photo)).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(counts.astype(np.uint8) * 255).save(folder / mask_name(photo))
+    path = place_below(folder, mask_name(photo))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(counts.astype(np.uint8) * 255).save(path)
 
 
 def jpeg_names(names: Sequence[str]) -> list[str]:
-    """The names with the suffix .jpg; where two would be the same, the old suffix stays before it."""
-    renamed = [PurePosixPath(name).with_suffix(".jpg").as_posix() for name in names]
+    """Return the names below the folder of images: as `output_names` makes them safe, with the suffix .jpg.
+
+    Where two would be the same, the old suffix stays before the new one. No two differ in the suffix alone.
+    """
+    safe = output_names(names)
+    renamed = [PurePosixPath(name).with_suffix(".jpg").as_posix() for name in safe]
     counts = Counter(name.lower() for name in renamed)
-    return [new if counts[new.lower()] == 1 else f"{old}.jpg" for old, new in zip(names, renamed, strict=True)]
+    unlike = [new if counts[new.lower()] == 1 else f"{old}.jpg" for old, new in zip(safe, renamed, strict=True)]
+    return output_names(unlike)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

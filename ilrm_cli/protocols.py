@@ -1,7 +1,7 @@
 """Evaluation protocols: which frames of which scene are inputs, which are targets, and at what size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_i
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
 from ilrm_cli.evaluation_plan import Plan, check_plan
+from ilrm_cli.io.output_names import output_names
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
@@ -80,13 +81,11 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
 
 
 def _named(refs: list[SceneRef]) -> list[SceneRef]:
-    """With names: the folder's, and where two are alike, as much of the path as tells them apart."""
+    """With names: the folder's or the clip's, and where two are alike, the whole path's; files are called by them."""
     names = [ref.key or scene_name(ref.path or Path()) for ref in refs]
     paths = ["_".join((ref.path or Path()).resolve().parts[1:]) for ref in refs]
-    return [
-        SceneRef(name if names.count(name) == 1 else path, ref.path, ref.key)
-        for ref, name, path in zip(refs, names, paths, strict=True)
-    ]
+    unlike = [name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)]
+    return [replace(ref, name=name) for ref, name in zip(refs, output_names(unlike, flat=True), strict=True)]
 
 
 def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tuple[str, ...]]:

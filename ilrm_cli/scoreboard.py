@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.io.atomic import atomic_write, check_output, refuse_link
+from ilrm_cli.io.output_names import place_below
 from ilrm_cli.trials import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
 
 ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
@@ -180,18 +181,29 @@ def encode_picture(result: SceneResult) -> bytes:
     return buffer.getvalue()
 
 
-def check_folder(folder: Path, overwrite: bool) -> None:
-    """Make the output folder, or raise InputError where scores cannot be put there; called before the long work."""
+def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[Path]:
+    """Make the output folder and return where the pictures of the scenes go; called before the long work.
+
+    Raises InputError where they or the scores cannot be put there.
+    """
+    refuse_link(folder)
     if not folder.is_dir():
         check_output(folder, overwrite)
         folder.mkdir()
-    for name in (SCORES_JSON, SCORES_CSV):
-        check_output(folder / name, overwrite)
+    pictures = [picture_path(folder, scene) for scene in scenes]
+    for path in (folder / SCORES_JSON, folder / SCORES_CSV, *pictures):
+        check_output(path, overwrite)
+    return pictures
+
+
+def picture_path(folder: Path, scene: str) -> Path:
+    """Return where the picture of a scene lies."""
+    return place_below(folder, f"{scene}.png")
 
 
 def write_picture(folder: Path, result: SceneResult) -> None:
-    """`<scene>.png`, see `encode_picture`."""
-    atomic_write(folder / f"{result.name}.png", encode_picture(result))
+    """Write `<scene>.png`, see `encode_picture`."""
+    atomic_write(picture_path(folder, result.name), encode_picture(result))
 
 
 def write_scores(folder: Path, content: dict[str, Any], results: Sequence[SceneResult | SceneFailure]) -> None:

@@ -144,7 +144,7 @@ def test_a_folder_is_replaced_only_when_asked_and_only_if_ours(tmp_path):
     (out / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds more than poses"):
         posing.pose(folder, posing.Settings(), out, overwrite=True)
-    with pytest.raises(InputError, match="holds more than poses"):
+    with pytest.raises(InputError, match="which is read"):
         posing.pose(folder / "images", posing.Settings("colmap"), folder, overwrite=True)
 
 

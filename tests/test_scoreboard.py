@@ -72,10 +72,10 @@ def test_the_picture_shows_truth_ours_and_error():
 
 
 def test_scores_are_written_whole(tmp_path):
-    check_folder(tmp_path / "out", overwrite=False)
+    check_folder(tmp_path / "out", [], overwrite=False)
     write_scores(tmp_path / "out", as_json(RESULTS), RESULTS)
     content = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert content["failed"] == [{"name": "broken", "reason": "it is not there."}]
     assert content["scenes"][0]["trials"][0]["psnr"] == 20
     with pytest.raises(InputError, match="pass -w to overwrite"):
-        check_folder(tmp_path / "out", overwrite=False)
+        check_folder(tmp_path / "out", [], overwrite=False)

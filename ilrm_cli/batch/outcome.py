@@ -11,6 +11,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import atomic_write, check_output
 
 Status = Literal["ok", "skipped", "failed", "crashed"]
+MAX_LINE = 1 << 20  # bytes of a line that may be an outcome
 STATUSES: tuple[Status, ...] = ("ok", "skipped", "failed", "crashed")
 
 
@@ -63,6 +64,19 @@ def check_summary(path: Path | None) -> None:
         check_output(path, overwrite=True)
     except InputError as error:
         raise InputError(f"--summary {path}: {error}") from None
+    if path.exists() and not _is_summary(path):
+        raise InputError(f"--summary {path} is no summary of a batch and would be replaced; choose another name.")
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether the file is empty or its first line is an outcome."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(MAX_LINE)
+        outcome = json.loads(first) if first else None
+    except ValueError:
+        return False
+    return outcome is None or (isinstance(outcome, dict) and {"name", "photos", "output", "status"} <= outcome.keys())
 
 
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:

@@ -74,5 +74,7 @@ def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
 def _job(place: Path, template: str) -> Job:
     named = place.resolve() if place.name in ("", "..") else place.absolute()  # `.` and `..` are not names
     name = named.stem if is_video(place) else named.name
-    output = template.replace("{parent}", named.parent.name).replace("{name}", name)
-    return Job(name, place, Path(output).expanduser())
+    # Expanded before names are filled in: a folder called ~ does not lead home. In one go: so may one called {name}.
+    filled = {"{name}": name, "{parent}": named.parent.name}
+    output = re.sub("|".join(map(re.escape, filled)), lambda held: filled[held[0]], str(Path(template).expanduser()))
+    return Job(name, place, Path(output))

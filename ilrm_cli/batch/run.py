@@ -16,12 +16,11 @@ from ilrm_cli.batch.schedule import carry_out
 from ilrm_cli.batch.work import Order
 from ilrm_cli.devices import resolve_device
 from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.atomic import remove_leftovers
-from ilrm_cli.io.record_place import record_path
 from ilrm_cli.model.store import weights_file
 from ilrm_cli.photo_place import check_views
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.scratch import sweep
 
 Engine = Literal["local", "ray"]
 
@@ -71,6 +70,6 @@ def _gpus() -> list[str]:
 
 def _sweep(jobs: Sequence[Job]) -> None:
     """Remove what killed processes left in the output folders."""
-    for path in [file for job in jobs for file in (job.output, record_path(job.output))]:
-        if path.parent.is_dir():
-            remove_leftovers(path)
+    for folder in {job.output.parent for job in jobs}:
+        if folder.is_dir():
+            sweep(folder)

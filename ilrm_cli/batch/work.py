@@ -16,9 +16,10 @@ from ilrm_cli.batch.plan import Job
 from ilrm_cli.errors import InputError
 from ilrm_cli.export import export
 from ilrm_cli.fingerprint import inputs_sha256
+from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord
 from ilrm_cli.model.checkpoint import LoadedModel
-from ilrm_cli.photo_place import check_place, check_views
+from ilrm_cli.photo_place import check_place, check_views, refuse_inputs
 from ilrm_cli.reconstruct import Settings, load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.scene_place import check_scene_output
 from ilrm_cli.verdict import verdict
@@ -60,6 +61,7 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
         check_scene_output(job.output, overwrite=True)
         check_place(job.photos, order.settings.poses, order.settings.camera)
         check_views(order.settings.views, job.photos)
+        refuse_inputs(job.photos, [job.output, record_path(job.output)])
         capture = posed_photos(job.photos, order.settings)
         return Ready(capture, inputs, time.perf_counter() - start)
 

@@ -60,6 +60,7 @@ def evaluate(
         from ilrm_cli.errors import InputError
         from ilrm_cli.evaluation_plan import Plan, check_plan
         from ilrm_cli.model.store import weights_file
+        from ilrm_cli.photo_place import refuse_inputs
 
         if synthetic and (scenes or protocol != "folder"):
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
@@ -75,7 +76,9 @@ def evaluate(
         settings = stage.Settings(model, refine, baselines, device, precision, compile)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:
-            scoreboard.check_folder(output, overwrite)
+            pictures = scoreboard.check_folder(output, [scene.name for scene in found], overwrite)
+            for place in scenes or []:
+                refuse_inputs(place, pictures)
         shown.warn(missing)
         results: list[SceneResult | SceneFailure] = []
         with shown.progress() as report:

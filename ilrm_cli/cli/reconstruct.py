@@ -86,8 +86,11 @@ def reconstruct(
     begin = time.perf_counter()
     process_start = LAUNCHED.get() or begin
     with face("reconstruct", as_json, quiet, verbose) as shown:
+        from ilrm_cli.photo_place import refuse_inputs
+
         check_outputs(output, reports or (), trace, overwrite)
         check_inputs(photos, poses, camera, views, model)
+        refuse_inputs(photos, outputs_of(output, reports or (), trace))
         checked = time.perf_counter()
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
@@ -135,6 +138,14 @@ def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, ove
     check_reports(reports, output, overwrite)
     if trace:
         check_trace_output(trace, overwrite)
+
+
+def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> list[Path]:
+    """Return the files that are written, as far as they are there already."""
+    from ilrm_cli.io.record_place import record_path
+    from ilrm_cli.io.video_output import existing_outputs
+
+    return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
 
 
 def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:

@@ -16,7 +16,8 @@ from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_settings
 from ilrm_cli.io.video import encoded_size, write_video
-from ilrm_cli.io.video_output import check_video_output
+from ilrm_cli.io.video_output import check_video_output, existing_outputs
+from ilrm_cli.photo_place import refuse_inputs
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -57,6 +58,8 @@ def fly(
     check_video_output(output, overwrite)
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
+    for place in filter(None, (shown.photos, settings.photos)):
+        refuse_inputs(place, existing_outputs(output))
     drawn_by = renderer_for(settings.device, settings.renderer)
     prepare(drawn_by, report=report)
     shown = replace(shown, file=shown.file.to(settings.device))

@@ -59,6 +59,13 @@ def frame_path(path: Path, index: int) -> Path:
     return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")
 
 
+def existing_outputs(path: Path) -> list[Path]:
+    """Return the files that lie at the place of a video or a trace already and would be replaced."""
+    if path.suffix.lower() in ENCODED or (is_strip(path) and path.is_file()):
+        return [path] if path.is_file() else []
+    return _frames_at(path) if frame_path(path, 0).parent.is_dir() else []
+
+
 def _frames_at(path: Path) -> list[Path]:
     """The .png frames that lie at `path` already, whatever their numbers."""
     folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))

@@ -1,14 +1,17 @@
 """The folder that `ilrm pose` writes: what it holds, and whether it can be written; nothing heavy is imported."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import refuse_link
 
 IMAGES = "images"
 MODEL = "sparse/0"
 MASKS = "masks"
-WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", "pose_card.json"})  # all that a folder of ours holds
+CARD = "pose_card.json"  # which no other tool writes
+WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", CARD})  # all that a folder of ours holds
 
 
 def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
@@ -17,12 +20,21 @@ def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
         raise InputError(f"the folder {output.absolute().parent} of the output does not exist; create it first.")
     if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
         raise InputError(f"the folder {output.absolute().parent} is not writable; choose another --output.")
+    refuse_link(output)
     if not output.exists():
         return
     if not output.is_dir():
         raise InputError(f"the output {output} is a file; name a folder.")
-    foreign = sorted({path.name for path in output.iterdir()} - WRITTEN)
-    if foreign or photos.resolve().is_relative_to(output.resolve()):
+    held = {path.name for path in output.iterdir()}
+    if held and (not held <= WRITTEN or CARD not in held):
         raise InputError(f"{output} holds more than poses written by ilrm; choose another --output.")
-    if not overwrite and any(output.iterdir()):
+    refuse_inputs_inside(output, [photos])
+    if held and not overwrite:
         raise InputError(f"{output} exists; pass -w to overwrite it.")
+
+
+def refuse_inputs_inside(output: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError where something that is read lies in the folder that would be replaced."""
+    for path in inputs:
+        if path.resolve().is_relative_to(output.resolve()):
+            raise InputError(f"{output} holds {path}, which is read; choose another --output.")

@@ -12,7 +12,9 @@ from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.hashing import sha256_of
 from ilrm_cli.io.json_types import misfits
+from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record
+from ilrm_cli.photo_place import refuse_inputs
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
 from ilrm_cli.replay.causes import causes
@@ -59,6 +61,7 @@ def replay(
         raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
     if output is not None:
         _check_output(output, record, overwrite)
+        refuse_inputs(place, [output, record_path(output)])
 
     inputs = inputs_sha256(place, settings.camera)
     result = reconstruct(place, settings, report)

@@ -1,8 +1,6 @@
 """Many procedural scenes as folders that every other command reads, with a record and a contact sheet."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,14 +10,15 @@ import torch
 from PIL import Image
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.synth.collection_folder import check_folder
+from ilrm_cli.io.atomic import check_output, replacing, replacing_folder
+from ilrm_cli.synth.collection_folder import RECORD_NAME, check_folder, check_scene_folder
 from ilrm_cli.synth.colmap_folder import fill_scene
 from ilrm_cli.synth.dataset import TrainingScene, training_scene
 from ilrm_cli.synth.photography import Photometry, PoseNoise
 from ilrm_cli.synth.scenes import KINDS
 from ilrm_cli.synth.statistics import SceneStatistics, statistics_of
 
-SHEET_NAME, RECORD_NAME = "contact_sheet.jpg", "scene.json"
+SHEET_NAME = "contact_sheet.jpg"
 SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures across, scenes down at most
 
 
@@ -58,6 +57,10 @@ def check_order(out: Path, order: Order, overwrite: bool) -> None:
     if order.kind is not None and order.kind not in KINDS:
         raise InputError(f"--kind {order.kind} is unknown; use {', '.join(KINDS)}.")
     check_folder(out, overwrite)
+    for index in range(order.first, order.first + order.scenes):
+        check_scene_folder(scene_folder(out, index))
+    if out.is_dir():
+        check_output(out / SHEET_NAME, overwrite)
 
 
 def write_collection(out: Path, order: Order) -> Iterator[Written]:
@@ -78,23 +81,17 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
         )  # fmt: skip
         statistics = statistics_of(scene)
         folder = scene_folder(out, index)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
-            made = Path(part) / "new"
-            _fill(made, scene, {"seed": order.seed, "index": index, **asdict(statistics)}, index)
-            if folder.exists():
-                os.replace(folder, Path(part) / "old")
-            os.replace(made, folder)
+        with replacing_folder(folder) as part:
+            _fill(part, scene, {"seed": order.seed, "index": index, **asdict(statistics)}, index)
         if len(rows) < SHEET_ROWS:
             rows.append(_sheet_row(scene))
         yield Written(folder, statistics)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
-        Image.fromarray(np.concatenate(rows)).save(Path(part) / SHEET_NAME, quality=88)
-        os.replace(Path(part) / SHEET_NAME, out / SHEET_NAME)
+    with replacing(out / SHEET_NAME) as part:
+        Image.fromarray(np.concatenate(rows)).save(part, quality=88)
 
 
 def _fill(folder: Path, scene: TrainingScene, record: dict, seed: int) -> None:
-    """images/ and sparse/0; depth/ and perhaps normals/ as .npy per photo; scene.json."""
-    folder.mkdir()
+    """Write images/ and sparse/0; depth/ and perhaps normals/ as .npy per photo; scene.json, into an empty folder."""
     names = fill_scene(folder, scene.views, scene.depth, seed=seed)
     planes = {"depth": scene.depth.numpy()}
     if scene.normals is not None:

@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.io.atomic import refuse_link
 
 SMALLEST_PX = 8  # of the shorter side
+RECORD_NAME = "scene.json"
+WRITTEN = frozenset({"images", "sparse", "depth", "normals", RECORD_NAME})  # all that a scene's folder holds
 
 
 def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
@@ -23,6 +26,7 @@ def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
 
 def check_folder(out: Path, overwrite: bool) -> None:
     """Raise InputError where scenes cannot be put into the folder."""
+    refuse_link(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the scenes.")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
@@ -33,3 +37,13 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise InputError(f"the folder {parent} of the output {state}.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"the folder {parent} is not writable; choose another place.")
+
+
+def check_scene_folder(folder: Path) -> None:
+    """Raise InputError where a scene's folder is there already and holds what no scene of ours does."""
+    refuse_link(folder)
+    if not folder.exists():
+        return
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not (RECORD_NAME in held and held <= WRITTEN):
+        raise InputError(f"{folder} is not a scene written by ilrm and would be replaced; name another folder.")

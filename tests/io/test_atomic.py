@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output, filling, remove_leftovers, replacing, replacing_folder
+from ilrm_cli.io.atomic import atomic_write, check_output, filling, replacing, replacing_folder
+from ilrm_cli.scratch import PREFIX
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_nothing_is_seen_before_the_end(tmp_path: Path) -> None:
     with replacing(file) as part:
         part.write_bytes(b"half")
         assert not file.exists()
-        assert (part.parent, part.suffix) == (tmp_path, ".mp4")
+        assert (part.parent.parent, part.name) == (tmp_path, "a.mp4")
     assert file.read_bytes() == b"half"
 
 
@@ -49,17 +50,59 @@ def test_an_interrupted_write_leaves_no_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("whole", [filling, replacing_folder])
-def test_what_a_killed_process_of_the_same_number_left_is_no_hindrance(tmp_path: Path, whole) -> None:
-    """In containers that start again every run has the same number."""
+def test_what_a_killed_process_left_is_no_hindrance_and_goes(tmp_path: Path, whole) -> None:
     folder = tmp_path / "poses"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f"{PREFIX}{socket.gethostname()}.{ended.pid}.x"
+    (left / "new").mkdir(parents=True)
     with whole(folder) as part:
-        (part / "a.txt").write_text("first")
-    folder.rename(part)
-    with whole(folder) as again:
-        assert again == part
-        assert not list(again.iterdir())
-        (again / "a.txt").write_text("second")
-    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "second"}
+        (part / "a.txt").write_text("whole")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "whole"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+# Links
+
+
+@pytest.mark.parametrize("leads", ["to a file", "nowhere"])
+def test_links_in_the_place_of_outputs_are_neither_replaced_nor_written_through(tmp_path: Path, leads) -> None:
+    mine, link = tmp_path / "mine.txt", tmp_path / "a.ply"
+    if leads == "to a file":
+        mine.write_text("mine")
+    link.symlink_to(mine)
+    with pytest.raises(InputError, match=r"a\.ply is a link"):
+        check_output(link, overwrite=True)
+    with pytest.raises(InputError, match=r"a\.ply is a link"):
+        atomic_write(link, b"ours")
+    assert link.is_symlink()
+    assert mine.exists() == (leads == "to a file")
+
+
+def test_a_folder_that_is_a_link_is_not_replaced_and_links_inside_a_filled_one_stay(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "mine", target_is_directory=True)
+    with pytest.raises(InputError, match="is a link"), replacing_folder(tmp_path / "link"):
+        pass
+    (tmp_path / "mine" / "0.png").symlink_to(tmp_path / "elsewhere.png")
+    with pytest.raises(InputError, match="is a link"), filling(tmp_path / "mine") as part:
+        (part / "0.png").write_bytes(b"ours")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["0.png"]
+
+
+def test_nobody_can_guess_where_a_part_is_written(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.ply") as one, replacing(tmp_path / "a.ply") as other:
+        assert one != other
+        assert one.parent.stat().st_mode & 0o077 == 0
+        one.write_bytes(b"1")
+        other.write_bytes(b"2")
+    assert (tmp_path / "a.ply").stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
 
 
 def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path) -> None:
@@ -77,8 +120,9 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too long for its folder"):
-        check_output(tmp_path / f"{'ä' * 100}.ply", overwrite=False)
-    check_output(tmp_path / f"{'a' * 100}.ply", overwrite=False)
+        check_output(tmp_path / f"{'ä' * 130}.ply", overwrite=False)
+    check_output(tmp_path / f"{'a' * 250}.ply", overwrite=False)
+    atomic_write(tmp_path / f"{'a' * 250}.ply", b"")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -86,28 +130,3 @@ def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="not writable"):
         check_output(tmp_path / "a.ply", overwrite=False)
-
-
-def test_leftovers_of_ended_processes_are_removed_and_others_stay(tmp_path: Path) -> None:
-    host = socket.gethostname()
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    names = {
-        f".a.{host}.{ended.pid}.part.ply": False,
-        f".a.{host}.{os.getpid()}.part.ply": True,  # it runs
-        f".a.elsewhere.{ended.pid}.part.ply": True,  # nobody knows from here
-        f".b.{host}.{ended.pid}.part.ply": True,  # of another file
-        "a.ply": True,
-    }
-    for name in names:
-        (tmp_path / name).touch()
-    remove_leftovers(tmp_path / "a.ply")
-    assert {name: (tmp_path / name).exists() for name in names} == names
-
-
-def test_a_leftover_of_another_machine_is_removed_when_it_is_old(tmp_path: Path) -> None:
-    part = tmp_path / ".a.elsewhere.1.part.ply"
-    part.touch()
-    os.utime(part, (0, 0))
-    remove_leftovers(tmp_path / "a.ply")
-    assert not part.exists()

@@ -53,14 +53,15 @@ def test_a_stopped_run_leaves_whole_scenes_only(tmp_path, monkeypatch):
 
 def test_scenes_there_are_replaced_only_when_asked(tmp_path):
     out = tmp_path / "made"
-    (out / "000000").mkdir(parents=True)
-    (out / "000000" / "old.txt").touch()
+    (out / "000000" / "depth").mkdir(parents=True)
+    for file in ("scene.json", "depth/old.npy"):
+        (out / "000000" / file).touch()
     (out / "mine.txt").touch()
     with pytest.raises(InputError, match="holds files already"):
         check_order(out, ORDER, overwrite=False)
     check_order(out, ORDER, overwrite=True)
     list(write_collection(out, ORDER))
-    assert not (out / "000000" / "old.txt").exists()
+    assert not (out / "000000" / "depth" / "old.npy").exists()
     assert (out / "mine.txt").exists()
 
 
