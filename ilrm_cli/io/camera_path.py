@@ -1,4 +1,4 @@
-"""Camera paths made in nerfstudio's viewer: one JSON file, one camera per frame.
+"""Camera paths from nerfstudio's viewer: one JSON file, one camera per frame.
 
 Keys read (nerfstudio 1.1, `get_path_from_json`): `render_width`, `render_height` (px), `fps`, `camera_type`,
 `camera_path`: a list of `camera_to_world` (16 numbers row by row, OpenGL axes: x right, y up, z backward) and `fov`
@@ -28,7 +28,7 @@ class CameraPath:
 
 
 def read_camera_path(path: Path) -> CameraPath:
-    """Raises `InputError` for a missing or broken file and for cameras that are not perspective."""
+    """Read a camera path. Raises `InputError` if the file is missing or broken or has non-perspective cameras."""
     if not path.is_file():
         raise InputError(f"the camera path {path} does not exist.")
     try:

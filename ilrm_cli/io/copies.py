@@ -1,4 +1,4 @@
-"""Working copies of photos for structure from motion: upright, small, JPEG, with their masks."""
+"""Working copies of photos for structure from motion: upright, small JPEGs, with their masks."""
 
 import io
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ COPY_QUALITY = 95  # JPEG quality of working copies: compression noise stays bel
 def write_copies(
     paths: Mapping[str, Path], masks: Mapping[str, Path], work: Path, max_side: int, report: Report = ignore
 ) -> tuple[dict[str, str], Path | None]:
-    """Copies of the photos in work/photos, one subfolder per camera, and where any photo has masked pixels, masks of
-    all of them, `<file>.png`, in work/masks, as COLMAP wants them.
+    """Write copies of the photos to work/photos, one subfolder per camera, and masks to work/masks if there are any.
 
+    Masks are named `<file>.png`, as COLMAP expects, and are written for all photos if any photo has masked pixels.
     `paths` = name -> file, `masks` = name -> mask file for those that have one. Returns file below work/photos -> name,
     in the order of `paths`, and the folder of the masks or None.
     """
@@ -57,7 +57,7 @@ def write_copies(
 def upright_copy(
     path: Path, max_side: int, mask: Path | None = None
 ) -> tuple[Image.Image, Bool[ndarray, "height width"] | None]:
-    """Colours and counting pixels as `read_masked_photo` gives them, the longer side at most `max_side` px."""
+    """Return colours and valid pixels as `read_masked_photo` does, with the longer side at most `max_side` px."""
     width, height = photo_header(path).upright_size
     factor = min(1.0, max_side / max(width, height))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -70,9 +70,7 @@ def upright_copy(
 
 
 def encode_copy(copy: Image.Image, header: PhotoHeader) -> bytes:
-    """JPEG file with the 35 mm focal length of the photo's header, which structure from motion starts from; everything
-    else in the EXIF is left behind.
-    """
+    """Encode as JPEG with the header's 35 mm focal length, where structure from motion starts, as its only EXIF."""
     exif = Image.Exif()
     if header.focal_35mm:
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = round(header.focal_35mm)

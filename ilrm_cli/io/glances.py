@@ -1,4 +1,4 @@
-"""A glance at photos: whether they can be used, how sharp they are and what they look like."""
+"""Quick checks of photos: usability, sharpness and appearance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from ilrm_cli.io.unreadable import UnreadablePhoto
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 
-LOOK_PX = (480, 320)  # size (longer, shorter side) at which photos are looked at: quick, and blur still shows
+LOOK_PX = (480, 320)  # (longer, shorter side) at which photos are examined: fast, and blur is still visible
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a glance at a photo tells."""
+    """Appearance and sharpness of a photo at low resolution."""
 
     signature: Float32[ndarray, " cell"]
     sharpness: float
@@ -31,9 +31,9 @@ class Look:
 def glance_at(
     paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
 ) -> tuple[dict[str, Look], dict[str, str]]:
-    """A glance at every photo and its mask, decoded to their ends: name -> what is seen, or -> why they are not used.
+    """Check every photo and its mask by decoding them completely; return name -> look, and name -> reason if unusable.
 
-    Photos are decoded one per thread and let go again.
+    Photos are decoded one per thread and then released.
     """
 
     def glance(name: str) -> Look | str:
@@ -51,7 +51,7 @@ def glance_at(
 
 
 def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore) -> dict[str, str]:
-    """The same of photos of which only is asked why they are not used."""
+    """Return the reason why each unusable photo cannot be used."""
 
     def reason_of(name: str) -> str | None:
         image = _usable(paths[name], masks.get(name))
@@ -62,7 +62,7 @@ def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: 
 
 
 def _usable(path: Path, mask: Path | None) -> Image.Image | str:
-    """The photo, upright, reduced as far as decoders do it; or a clause on why it or its mask cannot be used."""
+    """Return the upright photo, reduced as far as decoders do it, or a clause saying why it or its mask is unusable."""
     try:
         image = read_upright(path, LOOK_PX)
     except UnreadablePhoto as error:

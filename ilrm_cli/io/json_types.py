@@ -1,4 +1,4 @@
-"""Whether values that came from JSON have the types that a dataclass declares."""
+"""Type checks of values from JSON against the fields of a dataclass."""
 
 import types
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def misfits(values: Mapping[str, Any], declared: type) -> list[str]:
-    """Names of the values that are not of the type which the dataclass `declared` gives to the field of that name.
+    """Return the names of the values that do not have the type of the field of that name in the dataclass `declared`.
 
-    Names that it has no field for are passed over.
+    Names without a field are ignored.
     """
     hints = get_type_hints(declared)
     return [name for name, value in values.items() if name in hints and not _fits(value, hints[name])]
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """For plain types, literals, mappings, tuples (JSON's lists) and either of several; a whole number is a float."""
+    """Check plain types, literals, mappings, tuples (JSON lists) and unions of these; an int counts as a float."""
     origin = get_origin(hint) or hint
     if origin is Any:
         return True

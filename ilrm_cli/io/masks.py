@@ -1,4 +1,4 @@
-"""Masks: which pixels of a photo count, said by a picture beside it or by its own transparency."""
+"""Masks: the valid pixels of a photo, given by a picture beside it or by its own transparency."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from ilrm_cli.io.photo_header import UPRIGHT_BY, PhotoHeader, opened, photo_head
 from ilrm_cli.io.photos import on_white, read_upright
 from ilrm_cli.io.unreadable import UnreadablePhoto
 
-OPAQUE = 250  # alpha from which a pixel counts; below, its colour is mixed with what it was cut from
-TRANSPARENT = 5  # alpha up to which a pixel shows that nothing is there; between the two lie the edges
-SAME_SHAPE = 0.02  # relative difference of aspect ratios that rounding of reduced masks can explain
-NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG is taken to be black
+OPAQUE = 250  # alpha from which a pixel is valid; below, its colour is mixed with the background it was cut from
+TRANSPARENT = 5  # alpha up to which a pixel shows empty space; between the two are the edges
+SAME_SHAPE = 0.02  # relative difference of aspect ratios that rounding of reduced masks explains
+NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG counts as black
 
 
 @dataclass(frozen=True)
 class MaskedPhoto:
-    """A photo, and what its pixels say."""
+    """A photo with its valid and its empty pixels."""
 
-    colors: UInt8[ndarray, "height width 3"]  # upright, sRGB; white where a pixel does not count
-    counts: Bool[ndarray, "height width"] | None = None  # opaque and not masked: it shows the scene; None: all do
-    empty: Bool[ndarray, "height width"] | None = None  # transparent: it shows that nothing is there; None: none does
+    colors: UInt8[ndarray, "height width 3"]  # upright, sRGB; white where a pixel is invalid
+    counts: Bool[ndarray, "height width"] | None = None  # opaque and not masked: shows the scene; None: all are
+    empty: Bool[ndarray, "height width"] | None = None  # transparent: shows empty space; None: none is
 
 
 def find_mask(root: Path, name: str) -> Path | None:
-    """The mask of the photo `name` below `root`, or None.
+    """Return the mask of the photo `name` below `root`, or None.
 
-    Looked for in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
-    one of these two is named `images` or `input`, or as reduced copies are, `images_4`, also beside it. Named as COLMAP
-    has it, `name.jpg.png`, or `name.png`, or exactly as the photo.
+    Searched in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
+    one of these two is named `images` or `input`, or like reduced copies `images_4`, also beside it. The mask is named
+    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo.
     """
     return next(
         (file for folder, inside in _places(root, name) for file in _named(folder, inside) if file.is_file()), None
@@ -42,7 +42,7 @@ def find_mask(root: Path, name: str) -> Path | None:
 
 
 def masks_without_photo(root: Path, names: Iterable[str]) -> list[Path]:
-    """Pictures in the folders where `find_mask` looks for masks of these photos, that are the mask of none of them."""
+    """Return the pictures in these photos' mask folders that are not the mask of any of the photos."""
     places = {place for name in names for place in _places(root, name)}
     known = {file for folder, inside in places for file in _named(folder, inside)}
     there = {file for folder in {folder for folder, _ in places} for file in find_pictures(folder)}
@@ -50,7 +50,7 @@ def masks_without_photo(root: Path, names: Iterable[str]) -> list[Path]:
 
 
 def _places(root: Path, name: str) -> list[tuple[Path, Path]]:
-    """(folder of masks that is there, path of the photo relative to it), in the order in which they count."""
+    """Return (existing folder of masks, path of the photo relative to it), in order of precedence."""
     photo, home = Path(name), (root / name).parent
     places = [(place, photo) for place in _with_sibling(root)]
     places += [(place, Path(photo.name)) for place in _with_sibling(home) if home != root]
@@ -60,19 +60,20 @@ def _places(root: Path, name: str) -> list[tuple[Path, Path]]:
 
 
 def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
-    """How the mask of a photo may be called."""
+    """Return the possible paths of a photo's mask in a folder."""
     return tuple(folder / name for name in (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo))
 
 
 def _with_sibling(folder: Path) -> list[Path]:
-    """The folder, and the one beside whose other folders it holds the photos of a project."""
+    """Return the folder, and its parent if the folder holds the photos of a project."""
     holds_photos = folder.name in PHOTO_FOLDERS or folder.name.startswith("images_")
     return [folder, folder.parent] if holds_photos else [folder]
 
 
 def read_masked_photo(path: Path, mask: Path | None, at_least: tuple[int, int] | None = None) -> MaskedPhoto:
-    """The photo as `read_photo` gives it; pixels count where they are opaque and the mask, a picture of the photo as
-    stored or upright, is not black.
+    """Read a photo as `read_photo` does, with its valid pixels: opaque, and not black in the mask.
+
+    The mask is a picture of the photo as stored or upright.
     """
     image = read_upright(path, at_least)
     colors = np.asarray(on_white(image))
@@ -87,7 +88,7 @@ def read_masked_photo(path: Path, mask: Path | None, at_least: tuple[int, int] |
 def pixels_that_count(
     image: Image.Image, unmasked: Bool[ndarray, "h w"] | None
 ) -> Bool[ndarray, "height width"] | None:
-    """The pixels that are opaque and, by a mask of any size, not masked; None where neither is said."""
+    """Return the pixels that are opaque and not masked, by a mask of any size; None if all are."""
     opaque = np.asarray(image.getchannel("A")) >= OPAQUE if image.mode == "RGBA" else None
     if unmasked is None:
         return opaque
@@ -96,9 +97,10 @@ def pixels_that_count(
 
 
 def read_mask(mask: Path, header: PhotoHeader) -> Bool[ndarray, "height width"]:
-    """The mask of the photo with this header, upright as the photo, in its own size: True where pixels count.
+    """Read the mask of the photo with this header, upright like the photo, in its own size: True where valid.
 
-    Raises UnreadablePhoto if it is no picture, is all black, or has neither the photo's shape as stored nor upright.
+    Raises UnreadablePhoto if it is not a picture, is all black, or has neither the photo's stored nor its upright
+    shape.
     """
     with opened(mask) as image:
         image.load()
@@ -117,7 +119,7 @@ def read_mask(mask: Path, header: PhotoHeader) -> Bool[ndarray, "height width"]:
 
 
 def resized_mask(counts: Bool[ndarray, "h w"], size: tuple[int, int]) -> Bool[ndarray, "height width"]:
-    """The mask at another size (width, height): a pixel counts if no part of it is masked."""
+    """Resize a mask to (width, height): a pixel is valid if no part of it is masked."""
     if counts.shape == (size[1], size[0]):
         return counts
     grey = Image.fromarray(counts.astype(np.uint8) * 255)

@@ -1,4 +1,4 @@
-"""Which files are photos and videos, and where projects keep them; nothing is opened."""
+"""Discovery of photo and video files and of a project's photo folder, without opening any."""
 
 import os
 import re
@@ -14,12 +14,12 @@ RAW_SUFFIXES = frozenset(
 )
 SUFFIXES = PLAIN_SUFFIXES | HEIC_SUFFIXES | RAW_SUFFIXES
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".3gp"})
-PHOTO_FOLDERS = ("images", "input")  # where COLMAP, nerfstudio and 3DGS projects keep their photos
+PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
 MASK_FOLDERS = ("masks", "mask")
 
 
 def photo_folder(folder: Path) -> Path:
-    """Where the photos of a project are: its `images` or `input` subfolder if that holds any, else the folder."""
+    """Return a project's photo folder: its `images` or `input` subfolder if that has photos, else the folder itself."""
     for name in PHOTO_FOLDERS:
         if (folder / name).is_dir() and find_photos(folder / name):
             return folder / name
@@ -27,27 +27,27 @@ def photo_folder(folder: Path) -> Path:
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """Photos of a folder in natural order; only if it holds none, those of all its subfolders.
+    """Return the photos of a folder in natural order, or those of all its subfolders if the folder itself has none.
 
-    Hidden files and folders and folders of masks are passed over. Raises InputError for a name that is not UTF-8, which
-    no record could hold.
+    Hidden files and folders and folders of masks are ignored. Raises InputError for a name that is not UTF-8, which no
+    record could hold.
     """
     return _find(folder, SUFFIXES)
 
 
 def photos_passed_over(folder: Path) -> list[Path]:
-    """Photos in subfolders that `find_photos` leaves alone, since the folder itself holds some."""
+    """Return the photos in subfolders that `find_photos` ignores because the folder itself has some."""
     found = find_photos(folder)
     return sorted(set(_below(folder, SUFFIXES)) - set(found), key=natural_order)
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """Videos, in the same way."""
+    """Return the videos of a folder in natural order, or those of its subfolders if the folder itself has none."""
     return _find(folder, VIDEO_SUFFIXES)
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Pictures in a folder of masks and below it; hidden ones are passed over."""
+    """Return the pictures in a folder of masks and below it, except hidden ones."""
     return _below(folder, SUFFIXES)
 
 
@@ -78,8 +78,9 @@ def _is_one_of(path: Path, suffixes: frozenset[str], root: Path) -> bool:
 
 
 def converted_photos(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """Names of photos that are not there -> the photo that lies in place of each: the only one that differs from it in
-    the suffix alone, as where photos were converted after they were posed.
+    """Map names of missing photos to the photo found in place of each.
+
+    That is the only one that differs in the suffix alone, as after a conversion of posed photos.
     """
     stems: dict[Path, dict[str, list[str]]] = {}  # folder -> stem -> names of photos
     found = {}
@@ -99,11 +100,11 @@ def converted_photos(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether this is a video file."""
+    """Return whether this is a video file."""
     return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
 
 
 def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
-    """Sorting key by which `frame_2` comes before `frame_10`."""
+    """Return a sort key by which `frame_2` comes before `frame_10`."""
     parts = re.split(r"(\d+)", path.as_posix())
     return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts)

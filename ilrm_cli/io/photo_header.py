@@ -1,4 +1,4 @@
-"""Opening photos of all kinds, and what their headers say."""
+"""Opening of photos of all kinds, and the contents of their headers."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.io.raw import raw_header
 from ilrm_cli.io.unreadable import BROKEN_EXIF, UNREADABLE, UnreadablePhoto, needs_extra
 
-QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns that make it upright
+QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
 UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -23,25 +23,25 @@ UPRIGHT_BY = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # EXIF orientation -> what makes it upright
-WIDE_MODES = ("F", "I")  # 32 bits for each pixel, of which no file says what is white; Pillow would cut them at 255
+}  # EXIF orientation -> transposition to upright
+WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
-MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, refuses what phones take today
+MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
 
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL refuses twice this
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
 warnings.filterwarnings("ignore", message="Corrupt EXIF data", module="PIL")  # such a photo is used without its EXIF
 
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a photo says about itself without being decoded."""
+    """Facts about a photo that need no decoding of its pixels."""
 
     width: int  # px, as stored
     height: int  # px, as stored
-    orientation: int  # EXIF tag 274, 1 to 8; 1 is upright; HEIC and RAW decoders turn photos themselves: always 1
+    orientation: int  # EXIF tag 274, 1 to 8; 1 is upright, and always set for HEIC and RAW, whose decoders rotate
     focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
-    camera: str  # EXIF tag 272, the camera's model; empty if it does not say
-    focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: tells zoom settings of one camera apart
+    camera: str  # EXIF tag 272, the camera's model; empty if not stated
+    focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: distinguishes zoom settings of one camera
 
     @property
     def quarter_turns(self) -> int | None:
@@ -55,9 +55,9 @@ class PhotoHeader:
 
 
 def photo_header(path: Path) -> PhotoHeader:
-    """Size, orientation and focal length from the first bytes of the file. Raises InputError if it is no photo.
+    """Read size, orientation and focal length from the start of the file. Raises InputError if it is not a photo.
 
-    Broken EXIF data is passed over.
+    Broken EXIF data is ignored.
     """
     if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
         return _header(*raw_header(path))
@@ -66,13 +66,13 @@ def photo_header(path: Path) -> PhotoHeader:
 
 
 def photo_size(path: Path) -> tuple[int, int]:
-    """(width, height) of the upright photo, px. Raises InputError if the file is no photo."""
+    """Return (width, height) of the upright photo, px. Raises InputError if the file is not a photo."""
     return photo_header(path).upright_size
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The photo with its header read; pixels are not. Raises UnreadablePhoto, also for what goes wrong inside."""
+    """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
     if path.suffix.lower() in HEIC_SUFFIXES:
         try:
             from pi_heif import register_heif_opener
@@ -89,7 +89,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 @contextmanager
 def broken_named(path: Path) -> Iterator[None]:
-    """What Pillow raises on bad files becomes UnreadablePhoto."""
+    """Turn Pillow's errors on bad files into UnreadablePhoto."""
     try:
         yield
     except UNREADABLE as error:
@@ -97,7 +97,7 @@ def broken_named(path: Path) -> Iterator[None]:
 
 
 def header_of(image: Image.Image) -> PhotoHeader:
-    """Of a photo that is open."""
+    """Return the header of an open photo."""
     try:
         return _header(image.size, image.getexif())
     except BROKEN_EXIF:
@@ -116,7 +116,7 @@ def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:
 
 
 def _positive(value: object) -> float | None:
-    """EXIF numbers are integers or fractions; a fraction may be broken, 0/0."""
+    """Return a positive EXIF number, an integer or fraction, as float; None otherwise (a fraction may be 0/0)."""
     return float(value) if isinstance(value, int | float | IFDRational) and value > 0 else None
 
 
@@ -138,7 +138,7 @@ def _wide(path: Path) -> UnreadablePhoto:
 
 
 def _tiff_bits(path: Path) -> int | None:
-    """Bits for each colour of a TIFF that Pillow does not know; None if it is no TIFF."""
+    """Return the bits per colour of a TIFF that Pillow does not know; None if it is not a TIFF."""
     with path.open("rb") as file:
         try:
             directory = ImageFileDirectory_v2(file.read(TIFF_HEADER_BYTES))

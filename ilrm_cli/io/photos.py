@@ -1,4 +1,4 @@
-"""The pixels of one photo: upright, in sRGB, of any kind that `photo_header` opens."""
+"""Pixels of a photo of any kind that `photo_header` opens: upright, in sRGB."""
 
 import io
 from pathlib import Path
@@ -12,27 +12,27 @@ from ilrm_cli.io.photo_files import RAW_SUFFIXES
 from ilrm_cli.io.photo_header import UPRIGHT_BY, broken_named, header_of, opened
 from ilrm_cli.io.raw import raw_header, raw_photo
 
-JPEG_REDUCTIONS = (8, 4, 2)  # the sizes a JPEG decoder can produce directly, as divisors
+JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 
 
 def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[ndarray, "height width 3"]:
-    """The photo upright (EXIF), in sRGB (embedded profile applied), transparency laid on white, fully decoded.
+    """Read a photo upright (EXIF), in sRGB (embedded profile applied), composited on white, and fully decoded.
 
-    `at_least` = (width, height) in px lets large photos be read at a half, a quarter or an eighth of their size, while
-    both sides stay at least that long; only exact divisors of the size are used, so that pixel geometry stays exact.
-    Raises InputError naming the file if it is damaged or no photo. Broken EXIF data and profiles are passed over.
+    `at_least` = (width, height) in px allows large photos to be read at a half, a quarter or an eighth of their size,
+    while both sides stay at least that long; only exact divisors of the size are used, so that pixel geometry stays
+    exact. Raises InputError naming the file if it is damaged or not a photo. Broken EXIF data and profiles are ignored.
     """
     return np.asarray(on_white(read_upright(path, at_least)))
 
 
 def read_upright(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
-    """The same as `read_photo`, but RGBA where pixels may be transparent."""
+    """Read a photo as `read_photo` does, but as RGBA if pixels may be transparent."""
     with broken_named(path):
         return _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
 
 
 def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
-    """Decoded, reduced as far as the decoder does it."""
+    """Decode the photo, reduced as far as the decoder supports it."""
     if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
         return raw_photo(path, half=_reduction(raw_header(path)[0], at_least) > 1)
     with opened(path) as image:
@@ -44,7 +44,7 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
 
 
 def _shrunk(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:
-    """Reduced by averaging as far as the decoder did not."""
+    """Average down by the reduction that the decoder did not do."""
     reduction = _reduction(image.size, at_least)
     return image.reduce(reduction) if reduction > 1 else image
 
@@ -54,14 +54,14 @@ def _reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
         return 1
     for divisor in JPEG_REDUCTIONS:
         exact = size[0] % divisor == 0 and size[1] % divisor == 0
-        # which side is which is not known before the photo is upright, so both must serve for both
+        # the sides' order is unknown before the photo is upright, so both must fit both
         if exact and min(size) // divisor >= min(at_least) and max(size) // divisor >= max(at_least):
             return divisor
     return 1
 
 
 def _upright_srgb(image: Image.Image) -> Image.Image:
-    """RGBA if the photo has transparency, else RGB."""
+    """Convert to RGBA if the photo has transparency, else to RGB."""
     profile = image.info.get("icc_profile")
     turn = UPRIGHT_BY.get(header_of(image).orientation)
     image = image if turn is None else image.transpose(turn)
@@ -75,7 +75,7 @@ def _upright_srgb(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB."""
+    """Composite on white, as RGB."""
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
@@ -88,7 +88,7 @@ def _converted_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         if "sRGB" in ImageCms.getProfileDescription(source):
             return image
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):  # the profile is broken or made for other channels: colours as stored
+    except (ImageCms.PyCMSError, OSError):  # the profile is broken or made for other channels: keep colours as stored
         return image
     assert converted is not None
     return converted

@@ -1,4 +1,4 @@
-"""Camera RAW files by rawpy (LibRaw), an extra."""
+"""Camera RAW files, read by rawpy (LibRaw), an extra."""
 
 import io
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from PIL import ExifTags, Image
 
 from ilrm_cli.io.unreadable import BROKEN_EXIF, UnreadablePhoto, needs_extra
 
-EXIF_WITHIN = 1 << 20  # bytes from the start of the file in which cameras write their EXIF data
+EXIF_WITHIN = 1 << 20  # bytes at the start of the file in which cameras write their EXIF data
 SIDEWAYS = (5, 6)  # LibRaw's `flip` for quarter turns
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """rawpy's object. Raises UnreadablePhoto if the file or rawpy is not as it should be."""
+    """Open a file with rawpy. Raises UnreadablePhoto if the file is damaged or rawpy is missing."""
     try:
         import rawpy
     except ImportError as error:
@@ -31,7 +31,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def raw_header(path: Path) -> tuple[tuple[int, int], Image.Exif]:
-    """(width, height) of what `raw_photo` returns, px, and the EXIF data without its orientation."""
+    """Return (width, height) of `raw_photo`'s result in px, and the EXIF data without its orientation."""
     with _opened(path) as raw:
         width, height = raw.sizes.width, raw.sizes.height
         size = (height, width) if raw.sizes.flip in SIDEWAYS else (width, height)
@@ -41,15 +41,16 @@ def raw_header(path: Path) -> tuple[tuple[int, int], Image.Exif]:
 
 
 def raw_photo(path: Path, half: bool) -> Image.Image:
-    """The photo upright in sRGB, with the camera's white balance and no automatic brightness, which would differ from
-    photo to photo. `half` reads it at half its size, each cell of four sensor pixels becoming one: much faster.
+    """Develop the photo upright in sRGB, with the camera's white balance and fixed brightness for all photos.
+
+    `half` merges each cell of four sensor pixels into one, which is much faster.
     """
     with _opened(path) as raw:
         return Image.fromarray(raw.postprocess(use_camera_wb=True, no_auto_bright=True, half_size=half))
 
 
 def _exif(path: Path, raw: Any) -> Image.Exif:
-    """From the file itself if it is a TIFF, as most are, else from the JPEG preview in it; empty if neither has any."""
+    """Read EXIF from the file itself if it is a TIFF, as most are, else from its JPEG preview; may be empty."""
     import rawpy
 
     exif = Image.Exif()

@@ -1,4 +1,4 @@
-"""`scene.json`, the record beside `scene.ply`: what went in, what came out, and the cameras of every photo.
+"""`scene.json`, the record beside `scene.ply`: inputs, results, and the cameras of every photo.
 
 The cameras are those of the images as the model saw them (one size for all), in the world frame of the .ply file.
 """
@@ -24,8 +24,8 @@ from ilrm_cli.io.record_place import is_record, record_path
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import LeftOut
 
-FORMAT = 1  # raised when a reader of the older form could no longer read the newer one
-ROLES = ("input", "held_out")  # given to the model; kept aside to score the result
+FORMAT = 1  # raised when readers of the older form cannot read the newer one
+ROLES = ("input", "held_out")  # given to the model; held out for scoring
 NOT_TURNED = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -45,38 +45,38 @@ class RecordedView:
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """All that is known about how a scene was made. Times in seconds, scores by name (`psnr` in dB, `ssim`)."""
+    """The complete record of how a scene was made. Times in seconds, scores by name (`psnr` in dB, `ssim`)."""
 
     views: tuple[RecordedView, ...]
     model_from_world: Similarity  # the normalisation, with any chosen scale: from the .ply's frame to the model's
     model: Mapping[str, str]  # "name", "sha256"
     seed: int
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # what the scene was made to be seen against, in [0, 1]
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # that the scene was made for, in [0, 1]
     settings: Mapping[str, Any] = field(default_factory=dict)  # options of the command, as JSON values
     timings_s: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()  # every photo that was no input, and why
+    left_out: tuple[LeftOut, ...] = ()  # every photo that is not an input, and why
     frame: Frame = "input"  # of the .ply and the cameras, see `frames`
-    frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to it from the frame of the input poses
-    up: tuple[float, ...] | None = None  # unit, in that frame, as estimated from the poses of all photos
-    pose_card: Mapping[str, Any] | None = None  # how good the poses are, as JSON values; None: not known
-    inputs_sha256: str | None = None  # of all that the scene was made from, see `fingerprint`; None: not known
-    poses_sha256: str | None = None  # of what is known of the cameras, see `fingerprint`; None: not known
-    ply_sha256: str | None = None  # of the scene file as it was written
-    scene_suffix: str = ".ply"  # of that file
-    photos: str | None = None  # the folder or video it was made from, see `photos_as_recorded`; None: not known
-    machine: Mapping[str, Any] = field(default_factory=dict)  # what computed it, see `devices.machine`
-    auto_scale: Mapping[str, Any] | None = None  # what the search for the best scale found; None: it did not run
-    pruning: Mapping[str, Any] | None = None  # what was left out, see `prune.Pruning`; None: nothing was tried
-    trace: Mapping[str, Any] | None = None  # how the scene formed, see `trace.TracedLayer`; None: not known
+    frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
+    up: tuple[float, ...] | None = None  # unit, in `frame`, as estimated from the poses of all photos
+    pose_card: Mapping[str, Any] | None = None  # quality of the poses, as JSON values; None: unknown
+    inputs_sha256: str | None = None  # of all inputs of the scene, see `fingerprint`; None: unknown
+    poses_sha256: str | None = None  # of the known cameras, see `fingerprint`; None: unknown
+    ply_sha256: str | None = None  # of the scene file as written
+    scene_suffix: str = ".ply"  # suffix of the scene file
+    photos: str | None = None  # the input folder or video, see `photos_as_recorded`; None: unknown
+    machine: Mapping[str, Any] = field(default_factory=dict)  # the machine used, see `devices.machine`
+    auto_scale: Mapping[str, Any] | None = None  # result of the scale search; None: it did not run
+    pruning: Mapping[str, Any] | None = None  # the dropped Gaussians, see `prune.Pruning`; None: nothing was tried
+    trace: Mapping[str, Any] | None = None  # how the scene formed, see `trace.TracedLayer`; None: unknown
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__
     format: int = FORMAT
 
 
 def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
-    """The folder, or the video, that the scene was made from; None if it is not known or no longer there."""
+    """Return the folder or video that the scene was made from; None if unknown or missing."""
     place = None if record.photos is None else Path(os.path.normpath(record_file.parent / record.photos))
     return place if place is not None and place.exists() else None
 
@@ -84,7 +84,7 @@ def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
 def recorded_views(
     names: Sequence[str], sha256s: Sequence[str], cameras: Cameras, role: str
 ) -> tuple[RecordedView, ...]:
-    """The views of one role, ready for the record."""
+    """Build the record's views of one role."""
     assert role in ROLES, f"role {role!r}"
     assert len(names) == len(sha256s) == len(cameras), "one name, hash and camera per view"
     return tuple(
@@ -105,7 +105,7 @@ def recorded_views(
 
 
 def cameras_of(record: SceneRecord, role: str) -> Cameras | None:
-    """The cameras of one role in the record's order, in float64; None if it has no view."""
+    """Return the cameras of one role in the record's order, in float64; None if there are none."""
     assert role in ROLES, f"role {role!r}"
     views = [view for view in record.views if view.role == role]
     if not views:
@@ -120,7 +120,7 @@ def cameras_of(record: SceneRecord, role: str) -> Cameras | None:
 
 
 def encode_record(record: SceneRecord) -> bytes:
-    """JSON with the keys in the order of the dataclasses; a number that is not finite becomes null."""
+    """Encode as JSON with the keys in the order of the dataclasses; non-finite numbers become null."""
     similarity = record.model_from_world
     content = {
         "format": record.format,
@@ -135,7 +135,7 @@ def encode_record(record: SceneRecord) -> bytes:
         },
     }
     text = json.dumps(finite_json(content), indent=1, allow_nan=False, ensure_ascii=False)
-    # Rows of numbers on one line. Line breaks inside strings are escaped, so only real arrays match.
+    # Put rows of numbers on one line. Line breaks inside strings are escaped, so only real arrays match.
     text = re.sub(r"\[\n([^\[\]{}\"]*?)\n\s*\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)
     return (text + "\n").encode()
 
@@ -145,13 +145,13 @@ def write_record(path: Path, record: SceneRecord) -> None:
 
 
 def record_beside(scene: Path) -> SceneRecord | None:
-    """The record of a scene file; None where none lies beside it."""
+    """Read the record beside a scene file; None if there is none."""
     path = record_path(scene)
     return read_record(path) if path.is_file() and is_record(path) else None
 
 
 def read_record(path: Path) -> SceneRecord:
-    """Raises `InputError` for a file that is no record, or not a whole one."""
+    """Read a record. Raises `InputError` for a file that is not a complete record."""
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict) or not {"format", "ilrm"} <= content.keys():
@@ -224,7 +224,7 @@ def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:
 
 
 def finite_json(value: Any) -> Any:
-    """The same JSON value with null in place of infinities and NaN."""
+    """Replace infinities and NaN in a JSON value by null."""
     if isinstance(value, Mapping):
         return {key: finite_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The sentence about a photo that cannot be read, and what Pillow raises for one."""
+"""The error for a photo that cannot be read, and Pillow's exceptions for bad files."""
 
 import struct
 from pathlib import Path
@@ -12,7 +12,7 @@ BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # raised on bad 
 
 
 class UnreadablePhoto(InputError):
-    """A photo that cannot be read; `reason` is the clause that follows "because", and reads well alone."""
+    """An unreadable photo; `reason` is the clause that follows "because" and reads well alone."""
 
     def __init__(self, path: Path, reason: str, remedy: str = "replace or remove it") -> None:
         super().__init__(f"{path} cannot be read because {reason}; {remedy}.")
@@ -20,5 +20,5 @@ class UnreadablePhoto(InputError):
 
 
 def needs_extra(path: Path, kind: str, extra: str) -> UnreadablePhoto:
-    """For a photo whose library is not installed."""
+    """Return the error for a photo whose library is not installed."""
     return UnreadablePhoto(path, f"{kind} need an extra: run pip install 'ilrm[{extra}]'", "or save it as JPEG")

@@ -1,11 +1,11 @@
-"""Frames to a video: .mp4, .gif, .webp, or numbered .png files, chosen by the suffix of the output.
+"""Video output: .mp4, .gif, .webp, or numbered .png files, chosen by the suffix of the output.
 
 * `name.mp4`: H.264, yuv420p, BT.709, header first (faststart). An odd width or height loses its last column or row.
-* `name.gif`: loops for ever, one palette per frame; frame times are whole hundredths of a second.
-* `name.webp`: loops for ever, in full colour, a fraction of a .gif's size; for web pages and READMEs.
+* `name.gif`: loops forever, one palette per frame; frame times are whole hundredths of a second.
+* `name.webp`: loops forever, in full colour, a fraction of a .gif's size; for web pages and READMEs.
 * `name.png`: numbered files `name_0000.png`, `name_0001.png`, ... side by side.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ...
-Frames are streamed and written in a thread of their own while the next one is drawn: a few are held at a time.
+Frames are streamed and written in a separate thread while the next one is drawn; only a few are held at a time.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.io.atomic import filling, replacing
 from ilrm_cli.io.video_output import ENCODED, check_video_output, frame_path
 
-WAITING = 2  # frames that may wait for the encoder: enough that a slow one holds nothing up, little memory even at 4K
+WAITING = 2  # frames queued for the encoder: enough to keep it busy, little memory even at 4K
 
-# Constant rate factor 18 is commonly held to be visually lossless. The encoder shares the cores with the renderer: with
-# x264's preset superfast and the look-ahead of slower ones a film is 7 % larger than by the default preset and 0.4 dB
-# worse, for a fifth of the time (fox, 960x540: 18 ms of one core a frame instead of 85). Colours are converted to
-# BT.709, the matrix that players assume for video, and tagged with it (ffmpeg's default is BT.601 and no tag: colours
-# would shift).
+# Constant rate factor 18 is commonly considered visually lossless. The encoder shares the cores with the renderer:
+# x264's preset superfast, with the look-ahead of slower ones, makes a film 7 % larger than the default preset and 0.4
+# dB worse for a fifth of the time (fox, 960x540: 18 ms of one core per frame instead of 85). Colours are converted to
+# BT.709, the matrix that players assume for video, and tagged with it (ffmpeg's default is BT.601 without a tag:
+# colours would shift).
 MP4_PARAMETERS = [
     "-c:v", "libx264", "-preset", "superfast", "-x264-params", "mbtree=1:rc-lookahead=10", "-crf", "18",
     "-pix_fmt", "yuv420p", "-movflags", "+faststart",
@@ -41,18 +41,18 @@ MP4_PARAMETERS = [
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
 ]  # fmt: skip
 
-# A palette for each frame: nothing is held back, and no colour is lost to frames that come later.
+# One palette per frame: nothing is buffered, and no colour is lost to later frames.
 GIF_PARAMETERS = [
     "-c:v", "gif", "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0",
 ]  # fmt: skip
 
-# 75 is the encoder's own default. Its slowest search takes twenty times as long for 5 % less. Equal frames become one.
+# 75 is the encoder's own default. Its slowest search takes twenty times as long for 5 % less. Equal frames are merged.
 WEBP_PARAMETERS = ["-c:v", "libwebp_anim", "-quality", "75", "-loop", "0"]
 PARAMETERS = {".mp4": MP4_PARAMETERS, ".gif": GIF_PARAMETERS, ".webp": WEBP_PARAMETERS}
 
 
 def encoded_size(path: Path, width: int, height: int) -> tuple[int, int]:
-    """(width, height) in px of the video at `path` when its frames have the given size: even for .mp4."""
+    """Return (width, height) in px of the video at `path` for frames of the given size: even for .mp4."""
     return (width // 2 * 2, height // 2 * 2) if path.suffix.lower() == ".mp4" else (width, height)
 
 
@@ -61,8 +61,8 @@ def write_video(
 ) -> int:
     """Write the frames (sRGB, all of one size), consuming them one by one, and return their number.
 
-    A frame is still read when later ones are asked for, so it must not be drawn over. The output appears when the last
-    frame is written, or not at all. Raises `InputError` as `check_video_output` does.
+    A frame is still being read when later ones are requested, so it must not be overwritten. The output appears when
+    the last frame is written, or not at all. Raises `InputError` as `check_video_output` does.
     """
     check_video_output(path, overwrite)
     if path.suffix.lower() in ENCODED:
@@ -81,10 +81,10 @@ def write_video(
 def write_behind(
     write: Callable[[UInt8[ndarray, "height width 3"]], None], frames: Iterable[UInt8[ndarray, "height width 3"]]
 ) -> int:
-    """Call `write` with one frame after another, in a thread, while the next is drawn; returns their number.
+    """Call `write` for each frame in a thread while the next one is drawn; return their number.
 
-    What `write` raises is raised here soon. However this ends, the thread has ended by then. At most WAITING frames
-    wait for it.
+    Exceptions of `write` are raised here soon after. The thread has always ended on return. At most WAITING frames are
+    queued.
     """
     written = 0
     waiting: deque[Future[None]] = deque()
@@ -103,9 +103,9 @@ def write_behind(
 
 
 def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
-    """Let ffmpeg write `part`, which becomes `path`. Raises InputError where it fails, as on a full disk.
+    """Let ffmpeg write `part`, which becomes `path`. Raises InputError if it fails, for example on a full disk.
 
-    imageio's own writer does not look at ffmpeg's exit status and so takes a file cut short for a whole one.
+    imageio's own writer ignores ffmpeg's exit status and so accepts a truncated file.
     """
     remaining = iter(frames)
     first = next(remaining, None)
@@ -119,7 +119,7 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
     with tempfile.TemporaryFile() as log:
         count = 0
         ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
-        # A pipe breaks where ffmpeg has ended, at the latest when it is closed; exit status and log then say why.
+        # The pipe breaks if ffmpeg exits, at the latest on closing; exit status and log then say why.
         with contextlib.suppress(BrokenPipeError), ffmpeg:
             pipe = ffmpeg.stdin
             assert pipe is not None

@@ -1,6 +1,6 @@
-"""Videos as input: frames that are sharp and apart, written as photos into the cache.
+"""Videos as input: sharp, well-separated frames, written as photos into the cache.
 
-The video is decoded twice by ffmpeg: small and grey to choose frames, then in full to write those chosen.
+The video is decoded twice by ffmpeg: small and grey to choose frames, then in full to write the chosen ones.
 """
 
 import hashlib
@@ -25,30 +25,30 @@ from ilrm_cli.hashing import input_sha256
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.scratch import scratch_folder
 
-VERSION = 2  # raise it when the same video would give other frames than before
-LOOKED_AT_PER_S = 10.0  # frames of each second that are looked at
-LOOKED_AT_PER_FRAME = 5  # the same where the user says how many frames a second to take
-SMALL_PX = 480  # width at which frames are compared: sharpness shows, and decoding is what takes the time
-MOTION_STEP = 0.6  # distance of signatures between frames that are taken: neighbours still share most of the picture
-LEAST_STEP = 1e-6  # added to every distance: where nothing moves, time goes on
-MIN_FRAMES = 16  # taken of a video in which little moves: structure from motion needs some
+VERSION = 2  # raise it if the same video would give different frames than before
+LOOKED_AT_PER_S = 10.0  # frames examined per second
+LOOKED_AT_PER_FRAME = 5  # frames examined per frame taken, if the user sets the frame rate
+SMALL_PX = 480  # width at which frames are compared: enough to see sharpness; decoding dominates the time
+MOTION_STEP = 0.6  # signature distance between chosen frames: neighbours still share most of the picture
+LEAST_STEP = 1e-6  # added to every distance, so that a still video advances too
+MIN_FRAMES = 16  # taken even if little moves: structure from motion needs some
 JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True)
 class VideoChoice:
-    """Which frames of a video become photos."""
+    """The options for choosing a video's frames."""
 
-    fps: float | None = None  # frames per second of video; None: as many as the camera's motion asks for
-    max_frames: int = 100  # at most, of all videos together
+    fps: float | None = None  # frames per second of video; None: as many as the camera's motion requires
+    max_frames: int = 100  # limit over all videos together
 
 
 def frames_of_video(
     video: Path, choice: VideoChoice, cache: Path, report: Report = ignore
 ) -> tuple[list[Path], list[str]]:
-    """The frames of a video as JPEG files in the cache, named by their time, and warnings.
+    """Return the chosen frames of a video as JPEG files in the cache, named by their time, and warnings.
 
-    They stay there for the next run. Raises InputError if the video cannot be read or the cache not be written.
+    They stay there for the next run. Raises InputError if the video cannot be read or the cache cannot be written.
     """
     key = [VERSION, input_sha256(video), choice.fps, choice.max_frames]
     shelf = cache / "frames"
@@ -72,11 +72,11 @@ def frames_of_video(
 def choose_frames(
     moved: Float32[ndarray, " frame"], sharpness: Float32[ndarray, " frame"], choice: VideoChoice
 ) -> list[int]:
-    """Which of the frames looked at are taken: the sharpest of every stretch, ascending.
+    """Return the ascending indices of the chosen frames: the sharpest of every stretch.
 
     `moved` is the distance of each frame's signature from that of the frame before, see `appearance`; 0 for the first.
-    Stretches are equal in time where `choice.fps` says how long, else in motion: how far the signature has travelled,
-    noise apart. There are at least MIN_FRAMES, however little moves, if there are as many frames, and at most
+    Stretches are equal in time if `choice.fps` is set, else in motion: the distance that the signature has travelled,
+    without noise. There are at least MIN_FRAMES, however little moves, if the video has them, and at most
     `choice.max_frames`.
     """
     count = len(sharpness)
@@ -90,7 +90,7 @@ def choose_frames(
 
 
 def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report) -> list[str]:
-    """Put the chosen frames into the folder; returns warnings."""
+    """Write the chosen frames into the folder; return warnings."""
     rate = LOOKED_AT_PER_S if choice.fps is None else LOOKED_AT_PER_FRAME * choice.fps
     moved, sharpness = [], []
     before = None
@@ -115,12 +115,12 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
 
 
 class _Decoder:
-    """Frames of a video by ffmpeg, upright, one at a time."""
+    """Frames of a video decoded by ffmpeg, upright, one at a time."""
 
     def __init__(self, video: Path, filters: str, codec: str) -> None:
-        """`codec` "pgm" gives grey frames, "ppm" colours."""
+        """Prepare the decoder; `codec` "pgm" gives grey frames, "ppm" colour."""
         self.video = video
-        self.failed = False  # whether ffmpeg complained after it had given frames
+        self.failed = False  # whether ffmpeg reported an error after giving frames
         pixels = "gray" if codec == "pgm" else "rgb24"
         self.command = [
             imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", f"file:{video}", "-map", "0:v:0",
@@ -128,7 +128,7 @@ class _Decoder:
         ]  # fmt: skip
 
     def frames(self) -> Iterator[UInt8[ndarray, "height width *channels"]]:
-        """Raises InputError if there is none. Ends ffmpeg when it is closed early."""
+        """Yield the frames. Raises InputError if there are none. Ends ffmpeg when closed early."""
         with tempfile.TemporaryFile() as log:
             count = 0
             with subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log) as ffmpeg:
@@ -151,12 +151,12 @@ class _Decoder:
 
 
 def _next_picture(stream: IO[bytes]) -> UInt8[ndarray, "height width *channels"] | None:
-    """The next picture of a stream of binary PGM or PPM files; None at the end or where the stream breaks off."""
+    """Read the next picture of a stream of binary PGM or PPM files; None at the end or if the stream breaks off."""
     kind = stream.readline().strip()
     if kind not in (b"P5", b"P6"):
         return None
     width, height = map(int, stream.readline().split())
-    stream.readline()  # the largest value, 255
+    stream.readline()  # the maximum value, 255
     shape = (height, width) if kind == b"P5" else (height, width, 3)
     content = stream.read(int(np.prod(shape)))
     return np.frombuffer(content, dtype=np.uint8).reshape(shape) if len(content) == np.prod(shape) else None
@@ -167,7 +167,7 @@ def _digest(key: list[object]) -> str:
 
 
 def _put(new: Path, entry: Path) -> None:
-    """The folder under its name, whole; where another process was faster, its frames are the same."""
+    """Move the folder into place; if another process was faster, keep its identical frames."""
     try:
         os.replace(new, entry)
     except OSError:

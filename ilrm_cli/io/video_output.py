@@ -1,4 +1,4 @@
-"""Where a video or a trace can be put, as far as names of files tell; nothing heavy is imported.
+"""Output locations of videos and traces, judged by file names alone; imports nothing heavy.
 
 See `io.video` and `trace_film` for the kinds.
 """
@@ -14,7 +14,7 @@ SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 
 
 def check_video_output(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where no video can be put at `path`: unknown suffix, no folder, or something is there."""
+    """Raise `InputError` if no video can be written to `path`: unknown suffix, missing folder, or existing output."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
@@ -38,7 +38,7 @@ def check_video_output(path: Path, overwrite: bool) -> None:
 
 
 def check_trace_output(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where no trace can be put at `path`."""
+    """Raise `InputError` if no trace can be written to `path`."""
     if path.name.startswith("-"):  # the option's own value was left out
         raise InputError(f"--trace {path} is no place for a trace; name a .mp4, .gif, .webp, .png or a folder.")
     if path.suffix and not is_strip(path) and path.suffix.lower() not in ENCODED:
@@ -50,12 +50,12 @@ def check_trace_output(path: Path, overwrite: bool) -> None:
 
 
 def is_strip(path: Path) -> bool:
-    """Whether the trace becomes one picture."""
+    """Return whether the trace becomes a single picture."""
     return path.suffix.lower() == ".png"
 
 
 def frame_path(path: Path, index: int) -> Path:
-    """Where one .png frame goes."""
+    """Return the path of one .png frame."""
     return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")
 
 
@@ -67,6 +67,6 @@ def existing_outputs(path: Path) -> list[Path]:
 
 
 def _frames_at(path: Path) -> list[Path]:
-    """The .png frames that lie at `path` already, whatever their numbers."""
+    """Return the existing .png frames at `path`, of any number."""
     folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))
     return sorted(there for there in folder.iterdir() if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))
