@@ -1,4 +1,4 @@
-"""Folders for the time of a work, removed at its end; what killed processes left behind goes at the next start."""
+"""Temporary folders, removed on exit; leftovers of killed processes are removed at the next start."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 
 PREFIX = ".ilrm-"
-STALE_S = 24 * 3600  # after which a folder of another machine, whose processes we do not see, is left over
+STALE_S = 24 * 3600  # age at which a folder of another machine, whose processes are invisible here, counts as left over
 
 
 @contextlib.contextmanager
 def scratch_folder(place: Path | None = None) -> Iterator[Path]:
-    """A new empty folder in `place`, by default the system's folder for temporary files, which TMPDIR names.
+    """Yield a new empty folder in `place`, by default in the system's temporary folder (see TMPDIR).
 
-    The user may move it away before the end. Raises OSError if it cannot be made.
+    The caller may move it away. Raises OSError if it cannot be created.
     """
     within = Path(tempfile.gettempdir()) if place is None else place
     sweep(within)
@@ -31,7 +31,7 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(place: Path) -> None:
-    """Remove the scratch folders of processes that have ended; those of other users cannot be and stay."""
+    """Remove the scratch folders of ended processes, except those of other users, which cannot be removed."""
     for folder in place.glob(f"{PREFIX}*"):
         process, _, _ = folder.name.removeprefix(PREFIX).rpartition(".")
         with contextlib.suppress(OSError):  # its process has just ended and removed it
@@ -40,11 +40,11 @@ def sweep(place: Path) -> None:
 
 
 def this_process() -> str:
-    """This process, told apart from those of other machines that share the file system."""
+    """Return a name of this process that is unique among machines sharing the file system."""
     return f"{socket.gethostname()}.{os.getpid()}"
 
 
 def has_ended(process: str) -> bool:
-    """Whether what called itself so was a process of this machine and is gone."""
+    """Return whether the name is that of a process of this machine that no longer runs."""
     host, _, process_id = process.rpartition(".")
     return host == socket.gethostname() and process_id.isdecimal() and not psutil.pid_exists(int(process_id))

@@ -1,7 +1,7 @@
-"""Output files appear whole or not at all: they are written into a hidden folder beside the target and then renamed.
+"""Atomic output: files and folders are written into a hidden folder beside the target and then renamed.
 
-The hidden folder has a name that nobody can guess and is open to its owner only, so what lies in a shared folder is
-never written to. A link is never replaced nor written through.
+The hidden folder has an unpredictable name and is accessible to its owner only, so nothing that lies in a shared folder
+is ever written to. A link is never replaced nor written through.
 """
 
 import contextlib
@@ -13,26 +13,26 @@ from pathlib import Path
 from ilrm_cli.errors import InputError
 from ilrm_cli.scratch import scratch_folder
 
-# Failures of the disk that the user can mend; any other OSError keeps its traceback.
+# Disk failures that the user can fix; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
-NAME_MAX = 255  # characters of a name on Windows, which tells it in no other way
+NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
 
 
 def refuse_link(path: Path) -> None:
-    """Raise `InputError` where a link is in the place of an output: what it leads to may be somebody's input."""
+    """Raise `InputError` if a link is in the output's place: its target may be somebody's input."""
     if path.is_symlink():
         raise InputError(f"{path} is a link; name the file or folder that it leads to, or remove the link.")
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where the output is there already and may not be replaced."""
+    """Raise `InputError` if the output exists and may not be replaced."""
     refuse_link(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; pass -w to overwrite it.")
 
 
 def check_output(path: Path, overwrite: bool) -> None:
-    """Raise `InputError` where a file cannot be put at `path`; called before the long work begins."""
+    """Raise `InputError` if a file cannot be written to `path`; called before the long work begins."""
     folder = path.parent
     if not folder.is_dir():
         raise InputError(f"the folder {folder} of the output {path.name} does not exist; create it first.")
@@ -54,9 +54,9 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path of the same name on the same disk, to write to; renamed to `path` if the block succeeds.
+    """Yield a path of the same name on the same disk to write to; rename it to `path` if the block succeeds.
 
-    When the block fails, whatever was written is removed and `path` stays as it was.
+    If the block fails, whatever was written is removed and `path` stays unchanged.
     """
     refuse_link(path)
     with _hidden_folder(path, path.parent) as hidden:
@@ -66,10 +66,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def filling(folder: Path) -> Iterator[Path]:
-    """A new hidden folder to write files in; if the block succeeds they are moved into `folder`, one by one.
+    """Yield a new hidden folder to write files in; if the block succeeds, move them into `folder`, one by one.
 
-    `folder` is created where it is missing (its parent must exist); files of the same names are replaced, others stay.
-    When the block fails, nothing is moved.
+    `folder` is created if missing (its parent must exist); files of the same names are replaced, others stay. If the
+    block fails, nothing is moved.
     """
     with _hidden_folder(folder, folder if folder.is_dir() else folder.parent) as hidden:
         yield hidden
@@ -83,9 +83,9 @@ def filling(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """A new hidden folder beside `folder`, which takes its place as a whole if the block succeeds.
+    """Yield a new hidden folder beside `folder`, which replaces it as a whole if the block succeeds.
 
-    A folder that is there already is moved aside first and removed at the end. When the block fails, it stays.
+    An existing folder is moved aside first and removed at the end. If the block fails, it stays.
     """
     folder = folder.absolute()
     refuse_link(folder)
@@ -104,7 +104,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _hidden_folder(output: Path, place: Path) -> Iterator[Path]:
-    """A scratch folder on the disk of the output. A failure of the disk is told with the output's name."""
+    """Yield a scratch folder on the output's disk; disk failures become errors that name the output."""
     if not place.is_dir():
         raise InputError(f"the folder {place} of the output {output.name} does not exist; create it first.")
     try:

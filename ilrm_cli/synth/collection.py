@@ -1,4 +1,4 @@
-"""Many procedural scenes as folders that every other command reads, with a record and a contact sheet."""
+"""Collections of procedural scenes as folders that every other command reads, with a record and a contact sheet."""
 
 import json
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from ilrm_cli.synth.scenes import KINDS
 from ilrm_cli.synth.statistics import SceneStatistics, statistics_of
 
 SHEET_NAME = "contact_sheet.jpg"
-SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures across, scenes down at most
+SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures per row, scenes at most
 
 
 @dataclass(frozen=True)
 class Order:
-    """Which scenes to write, and how."""
+    """The scenes to write, and their options."""
 
     scenes: int
     seed: int = 0
@@ -36,7 +36,7 @@ class Order:
     samples: int = 8  # rays per pixel
     normals: bool = False
     threads: int = 1
-    photometry: Photometry | None = None  # None: photos as the scene has them
+    photometry: Photometry | None = None  # None: no photometric disturbance
     pose_noise: PoseNoise | None = None  # None: exact poses
 
 
@@ -53,7 +53,7 @@ def scene_folder(out: Path, index: int) -> Path:
 
 
 def check_order(out: Path, order: Order, overwrite: bool) -> None:
-    """Raise InputError where the order cannot be carried out, before any work."""
+    """Raise InputError if the order cannot be carried out, before any work."""
     if order.kind is not None and order.kind not in KINDS:
         raise InputError(f"--kind {order.kind} is unknown; use {', '.join(KINDS)}.")
     check_folder(out, overwrite)
@@ -64,9 +64,9 @@ def check_order(out: Path, order: Order, overwrite: bool) -> None:
 
 
 def write_collection(out: Path, order: Order) -> Iterator[Written]:
-    """Write the scenes one after the other, then the contact sheet; a scene's folder appears whole or not at all.
+    """Write the scenes one by one, then the contact sheet; each scene's folder appears whole or not at all.
 
-    Folders of the same scenes are replaced, everything else in `out` stays. See `check_order` for what is refused.
+    Existing folders of these scenes are replaced, everything else in `out` stays. `check_order` lists what is refused.
     """
     try:
         out.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
 
 
 def _fill(folder: Path, scene: TrainingScene, record: dict, seed: int) -> None:
-    """Write images/ and sparse/0; depth/ and perhaps normals/ as .npy per photo; scene.json, into an empty folder."""
+    """Write images/ and sparse/0, depth/ and perhaps normals/ as one .npy per photo, and scene.json."""
     names = fill_scene(folder, scene.views, scene.depth, seed=seed)
     planes = {"depth": scene.depth.numpy()}
     if scene.normals is not None:
@@ -104,7 +104,7 @@ def _fill(folder: Path, scene: TrainingScene, record: dict, seed: int) -> None:
 
 
 def _sheet_row(scene: TrainingScene) -> np.ndarray:
-    """A few pictures of a scene side by side, uint8 [h, w, 3]."""
+    """Return a row of pictures of a scene, uint8 [h, w, 3]."""
     images = scene.views.images
     chosen = images[torch.linspace(0, len(images) - 1, SHEET_VIEWS).round().long()]
     width = round(SHEET_HEIGHT_PX * images.shape[3] / images.shape[2])

@@ -1,4 +1,4 @@
-"""What can be known of a collection before anything heavy is imported: whether its folder and its pictures can be."""
+"""Checks of a collection's folder and picture size that import nothing heavy."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ from ilrm_cli.io.atomic import refuse_link
 
 SMALLEST_PX = 8  # of the shorter side
 RECORD_NAME = "scene.json"
-WRITTEN = frozenset({"images", "sparse", "depth", "normals", RECORD_NAME})  # all that a scene's folder holds
+WRITTEN = frozenset({"images", "sparse", "depth", "normals", RECORD_NAME})  # all entries of a scene's folder
 
 
 def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
-    """(width, height) in px from an aspect such as "4:3"; raises InputError where it is none."""
+    """Return (width, height) in px for an aspect such as "4:3"; raise InputError if it is invalid."""
     parts = aspect.split(":")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
         raise InputError(f"--aspect {aspect} is not width:height; use 4:3, 1:1, 16:9 or the like.")
@@ -25,7 +25,7 @@ def picture_size(aspect: str, long_side_px: int) -> tuple[int, int]:
 
 
 def check_folder(out: Path, overwrite: bool) -> None:
-    """Raise InputError where scenes cannot be put into the folder."""
+    """Raise InputError if scenes cannot be written into the folder."""
     refuse_link(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the scenes.")
@@ -40,7 +40,7 @@ def check_folder(out: Path, overwrite: bool) -> None:
 
 
 def check_scene_folder(folder: Path) -> None:
-    """Raise InputError where a scene's folder is there already and holds what no scene of ours does."""
+    """Raise InputError if a scene's folder exists and holds anything that no scene of ours does."""
     refuse_link(folder)
     if not folder.exists():
         return
