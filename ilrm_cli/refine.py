@@ -14,7 +14,6 @@ from torch import Tensor
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.metrics import psnr
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.render.names import Renderer
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.views import Views
 
@@ -48,7 +47,6 @@ def refine(
     iterations: int,
     *,
     start: Gaussians | None = None,
-    renderer: Renderer = "auto",
     report: Report = ignore,
 ) -> Refinement:
     """Fit to `inputs` by Adam on all of them at once, keep what renders `judges` best, be it `gaussians` unrefined.
@@ -56,7 +54,7 @@ def refine(
     The fit begins at `start` where that is given, else at `gaussians`. Everything is in the normalised frame of the
     inputs. The judges decide only what to keep and when to stop. Masked pixels neither teach nor judge.
     """
-    before = score(gaussians, judges, renderer)
+    before = score(gaussians, judges)
     best, best_score, best_at = gaussians, before, 0
     scene = _Raw(gaussians if start is None else start)
     optimizer = torch.optim.Adam(scene.groups(), eps=ADAM_EPS)
@@ -67,7 +65,7 @@ def refine(
         shown = scene.gaussians()
         drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
         for view in range(len(inputs)):  # one graph at a time: memory stays that of one view
-            _photo_error(drawn, inputs[[view]], renderer).div(len(inputs)).backward()
+            _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
         # What all views ask of the Gaussians goes back to the numbers once.
         torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
         optimizer.step()
@@ -76,7 +74,7 @@ def refine(
         if done % JUDGE_EVERY and done != iterations:
             continue
         now = scene.snapshot()
-        now_score = score(now, judges, renderer)
+        now_score = score(now, judges)
         if now_score > best_score:
             best, best_score, best_at = now, now_score, done
         if now_score > top:
@@ -93,15 +91,15 @@ def _rate(progress: float) -> float:
 
 
 @torch.no_grad()
-def score(gaussians: Gaussians, views: Views, renderer: Renderer = "auto") -> float:
+def score(gaussians: Gaussians, views: Views) -> float:
     """Mean PSNR in dB over the views, masked pixels apart."""
     one_by_one = [views[[i]] for i in range(len(views))]
-    scores = [psnr(render(gaussians, v.cameras, renderer=renderer).color, v.images, v.masks) for v in one_by_one]
+    scores = [psnr(render(gaussians, v.cameras).color, v.images, v.masks) for v in one_by_one]
     return float(torch.cat(scores).mean())
 
 
-def _photo_error(gaussians: Gaussians, view: Views, renderer: Renderer) -> Float[Tensor, ""]:
-    difference = render(gaussians, view.cameras, renderer=renderer).color - view.images
+def _photo_error(gaussians: Gaussians, view: Views) -> Float[Tensor, ""]:
+    difference = render(gaussians, view.cameras).color - view.images
     if view.masks is not None:
         difference = difference * view.masks[:, None]
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()

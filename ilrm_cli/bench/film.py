@@ -45,7 +45,7 @@ def film_row(gaussians: Gaussians, lens: Cameras, case: FilmCase, report: Report
 
     def drawn(pose: Float[Tensor, "4 4"]) -> Float[Tensor, "3 height width"]:
         nonlocal done
-        color = render(gaussians, replace(lens, world_from_cam=pose[None]), renderer="cpu").color[0]
+        color = render(gaussians, replace(lens, world_from_cam=pose[None])).color[0]
         done += 1
         report(Step("film", done, total))
         return color

@@ -104,7 +104,7 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
 def agreement(case: RasterCase, device: torch.device, rounds: int) -> tuple[BenchRow, float]:
     """Return the mean difference of both rasterisers' images in multiples of AGREEMENT, and the largest difference."""
     gaussians, camera = raster_scene(case)
-    ours = render(gaussians, camera, renderer="cpu").color
+    ours = render(gaussians, camera).color
     there = gaussians.to(device)
     theirs = render(there, camera.to(device)).color.cpu()
     (drawn,) = measure({"": Job(lambda: render(there, camera.to(device)))}, rounds=rounds, device=device)

@@ -64,10 +64,10 @@ def raster_jobs(case: RasterCase) -> dict[str, Job]:
     name = f"{case.gaussians:,} Gaussians at {case.width}x{case.height}"
 
     def forward() -> object:
-        return render(gaussians, camera, renderer="cpu")
+        return render(gaussians, camera)
 
     def both() -> object:
-        return torch.autograd.grad(render(parameters, camera, renderer="cpu").color.sum(), leaves)
+        return torch.autograd.grad(render(parameters, camera).color.sum(), leaves)
 
     return {
         f"{name}, forward": Job(forward, case.forward_limit),
@@ -91,7 +91,7 @@ def plain_jobs(case: RasterCase) -> dict[str, Job]:
 
     unit = Unit("projecting alone by gsplat's reference functions", project)
     name = f"{case.gaussians:,} Gaussians at {case.width}x{case.height}, forward, against plain PyTorch"
-    return {name: Job(lambda: render(gaussians, camera, renderer="cpu"), unit=unit)}
+    return {name: Job(lambda: render(gaussians, camera), unit=unit)}
 
 
 def raster_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:

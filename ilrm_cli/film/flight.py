@@ -53,7 +53,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     setting = paths.setting_of(cameras, gaussians, up, photo)
     size = default_size(shown.cameras)
     if settings.path == "auto" and not settings.full and shown.names:
-        route, name = auto.choose(setting, gaussians, shown.near, settings.renderer)
+        route, name = auto.choose(setting, gaussians, shown.near)
         return Flight(route.frames(count, loop=True), name, True, fps, size)
     # Without photos it is unknown from where a scene looks good: show it from all around.
     name = "orbit" if settings.full or settings.path == "auto" else settings.path
@@ -106,9 +106,7 @@ def _flight_from_file(settings: FilmSettings) -> Flight:
 def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings: FilmSettings) -> tuple[str, ...]:
     """Return warnings if many frames are not supported by the photos; a chosen path is flown nevertheless."""
     judged = frames[:: -(-len(frames) // JUDGED_FRAMES)]
-    views, photos = (
-        glance(cameras, shown.file.gaussians, shown.near, settings.renderer) for cameras in (judged, photographed)
-    )
+    views, photos = (glance(cameras, shown.file.gaussians, shown.near) for cameras in (judged, photographed))
     share = float((~supported(views, photos)).double().mean())
     if share <= MAX_UNSUPPORTED:
         return ()

@@ -60,7 +60,7 @@ def fly(
     check_against_scene(settings, shown, scene)
     for place in filter(None, (shown.photos, settings.photos)):
         refuse_inputs(place, existing_outputs(output))
-    drawn_by = renderer_for(settings.device, settings.renderer)
+    drawn_by = renderer_for(settings.device)
     prepare(drawn_by, report=report)
     shown = replace(shown, file=shown.file.to(settings.device))
     report(Step("camera path", 0, 1))
@@ -136,8 +136,7 @@ def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:
         background=torch.tensor(shown.background),
         near=shown.near,
         channels=settings.channels,
-        depth_range=depth_range(cameras, gaussians, shown.near, settings.renderer) if needs_range else None,
-        renderer=settings.renderer,
+        depth_range=depth_range(cameras, gaussians, shown.near) if needs_range else None,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.render.names import CHANNELS, FROM_ONE_PHOTO, PATHS, Renderer
+from ilrm_cli.render.names import CHANNELS, FROM_ONE_PHOTO, PATHS
 
 MAX_SIDE_PX = 8192  # limit of h264 players
 
@@ -24,7 +24,6 @@ class FilmSettings:
     channels: tuple[str, ...] = ("rgb",)  # of CHANNELS, side by side
     side_by_side: bool = False  # with the nearest photo on the left
     photos: Path | None = None  # folder of the photos; None: as recorded
-    renderer: Renderer = "auto"
     device: str = "cpu"  # in torch's notation
 
     @property
@@ -61,8 +60,6 @@ def check_settings(settings: FilmSettings) -> None:
         )
     if settings.photos is not None and not settings.side_by_side:
         raise InputError("--photos goes with --side-by-side.")
-    if settings.renderer == "gsplat" and not settings.device.startswith("cuda"):
-        raise InputError("--renderer gsplat needs a CUDA device; use --renderer auto or cpu.")
 
 
 def check_size(what: str, size: tuple[int, int], panels: int) -> None:

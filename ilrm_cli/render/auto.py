@@ -11,7 +11,6 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render import paths
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.level import azimuths
-from ilrm_cli.render.names import Renderer
 from ilrm_cli.render.paths import Setting
 from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import facing_alike
@@ -47,15 +46,15 @@ def candidates(setting: Setting) -> tuple[str, ...]:
     return ("interpolate",)
 
 
-def choose(setting: Setting, gaussians: Gaussians, near: float, renderer: Renderer = "auto") -> tuple[Route, str]:
+def choose(setting: Setting, gaussians: Gaussians, near: float) -> tuple[Route, str]:
     """The first of the candidates that the photos support, or its longest supported stretch, and its name.
 
     Where they support none for MIN_PART of its length, a wobble around the most central photo. `near` as in `render`.
     """
-    photos = glance(setting.cameras, gaussians, near, renderer)
+    photos = glance(setting.cameras, gaussians, near)
 
     def good(route: Route) -> Bool[Tensor, " sample"]:
-        return supported(glance(route.frames(SAMPLES), gaussians, near, renderer), photos)
+        return supported(glance(route.frames(SAMPLES), gaussians, near), photos)
 
     for name in candidates(setting):
         route = supported_stretch(paths.route(name, setting, loop=True), good)

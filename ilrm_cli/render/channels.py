@@ -13,7 +13,6 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.harmonic_depth import harmonic_depth
-from ilrm_cli.render.names import Renderer
 from ilrm_cli.render.rasterize import render
 
 RANGE_SAMPLES = 32  # frames that the range of depth is taken from
@@ -40,7 +39,6 @@ class Film:
     near: float  # world units, as in `render`
     channels: tuple[str, ...]  # of `names.CHANNELS`, from left to right
     depth_range: tuple[float, float] | None = None  # world units, yellow and dark blue, even in 1 / depth between
-    renderer: Renderer = "auto"
 
     @torch.inference_mode()
     def frame(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
@@ -55,18 +53,18 @@ class Film:
         return self._colors(camera)
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        drawn = render(self.gaussians, camera, background=self.background, near=self.near, renderer=self.renderer)
+        drawn = render(self.gaussians, camera, background=self.background, near=self.near)
         return pixels_of(drawn.color[0])
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """From yellow (near) to dark blue (far)."""
         assert self.depth_range is not None, "the channel depth without a range"
         near, far = self.depth_range
-        depth, alpha = harmonic_depth(self.gaussians, camera, self.near, self.renderer)
+        depth, alpha = harmonic_depth(self.gaussians, camera, self.near)
         return colored((1 / depth - 1 / far) / (1 / near - 1 / far), alpha)
 
     def _alpha(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        drawn = render(self.gaussians, camera, near=self.near, renderer=self.renderer)
+        drawn = render(self.gaussians, camera, near=self.near)
         return np.repeat(_bytes(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
@@ -74,16 +72,14 @@ class Film:
         assert self.confidence is not None, "the channel confidence without any"
         harmonics = ((self.confidence - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous()
         splats = replace(self.gaussians, harmonics=harmonics)
-        drawn = render(splats, camera, background=torch.zeros(3), near=self.near, renderer=self.renderer)
+        drawn = render(splats, camera, background=torch.zeros(3), near=self.near)
         return colored(drawn.color[0, 0] / drawn.alpha[0].clamp_min(1e-6), drawn.alpha[0])
 
 
-def depth_range(
-    cameras: Cameras, gaussians: Gaussians, near: float, renderer: Renderer = "auto"
-) -> tuple[float, float]:
+def depth_range(cameras: Cameras, gaussians: Gaussians, near: float) -> tuple[float, float]:
     """World units between which nearly all of what the frames show lies, from an even choice of them; for all alike."""
     chosen = cameras[:: -(-len(cameras) // RANGE_SAMPLES)]
-    depths = glance(chosen, gaussians, near, renderer).depth
+    depths = glance(chosen, gaussians, near).depth
     shown = depths[depths.isfinite()]
     if len(shown) == 0:
         return near, 2 * near

@@ -9,7 +9,6 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render.harmonic_depth import harmonic_depth
-from ilrm_cli.render.names import Renderer
 
 LONG_SIDE_PX = 48
 SOLID = 0.5  # alpha from which a pixel shows something
@@ -32,14 +31,14 @@ class Glance:
 
 
 @torch.inference_mode()
-def glance(cameras: Cameras, gaussians: Gaussians, near: float, renderer: Renderer = "auto") -> Glance:
+def glance(cameras: Cameras, gaussians: Gaussians, near: float) -> Glance:
     """Draw the scene, small, in every camera; `near` as in `render`."""
     factor = LONG_SIDE_PX / max(cameras.width, cameras.height)
     small = cameras.resized(max(1, round(cameras.width * factor)), max(1, round(cameras.height * factor)))
     small = small.to(torch.float32).to("cpu")
     depths, alphas = [], []
     for i in range(len(small)):
-        depth, alpha = harmonic_depth(gaussians, small[[i]], near, renderer)
+        depth, alpha = harmonic_depth(gaussians, small[[i]], near)
         depths.append(torch.where(alpha > SOLID, depth, torch.inf).cpu())
         alphas.append(alpha.mean().cpu())
     return Glance(small, torch.stack(depths), torch.stack(alphas))

@@ -9,12 +9,11 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.harmonics import SH_C0
-from ilrm_cli.render.names import Renderer
 from ilrm_cli.render.rasterize import render
 
 
 def harmonic_depth(
-    gaussians: Gaussians, camera: Cameras, near: float, renderer: Renderer = "auto"
+    gaussians: Gaussians, camera: Cameras, near: float
 ) -> tuple[Float[Tensor, "height width"], Float[Tensor, "height width"]]:
     """Depth of one camera's pixels in world units, infinite where nothing is drawn, and alpha.
 
@@ -26,6 +25,6 @@ def harmonic_depth(
     z = gaussians.means @ pose[2, :3] + pose[2, 3]
     values = near / z.clamp_min(near)  # in [0, 1] in any units
     splats = replace(gaussians, harmonics=((values - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous())
-    drawn = render(splats, camera, background=torch.zeros(3), near=near, renderer=renderer)
+    drawn = render(splats, camera, background=torch.zeros(3), near=near)
     shown, alpha = drawn.color[0, 0], drawn.alpha[0]
     return torch.where(shown > 0, near * alpha / shown, torch.inf), alpha

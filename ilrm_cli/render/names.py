@@ -1,8 +1,5 @@
 """What users can name of rendering; nothing heavy is imported."""
 
-from typing import Literal
-
-Renderer = Literal["auto", "cpu", "gsplat"]
 PATHS = ("orbit", "ellipse", "spiral", "interpolate", "wobble", "dolly", "dolly-zoom", "inputs")  # see `paths`
 FROM_ONE_PHOTO = ("wobble", "dolly", "dolly-zoom")  # of PATHS
 CHANNELS = ("rgb", "depth", "alpha", "confidence")  # of a film, see `channels`

@@ -16,7 +16,6 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore, in_one_step
-from ilrm_cli.render.names import Renderer
 
 NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
 
@@ -30,10 +29,8 @@ class Rendering:
     depth: Float[Tensor, "camera height width"]  # expected z in the camera frame, world units; 0 where alpha is 0
 
 
-def renderer_for(device: torch.device | str, choice: Renderer = "auto") -> Literal["cpu", "gsplat"]:
-    """Which backend draws Gaussians on `device`: gsplat on CUDA, ours elsewhere, unless one is chosen."""
-    if choice != "auto":
-        return choice
+def renderer_for(device: torch.device | str) -> Literal["cpu", "gsplat"]:
+    """Which backend draws Gaussians on `device`: gsplat on CUDA, ours elsewhere."""
     return "gsplat" if torch.device(device).type == "cuda" else "cpu"
 
 
@@ -55,7 +52,6 @@ def render(
     *,
     background: Float[Tensor, "3"] | None = None,
     near: float = NEAR,
-    renderer: Renderer = "auto",
 ) -> Rendering:
     """Draw the scene in every camera, in float32, on the device of the Gaussians.
 
@@ -65,12 +61,10 @@ def render(
     """
     device = gaussians.means.device
     background = torch.ones(3, device=device) if background is None else background.to(device)
-    if renderer_for(device, renderer) == "gsplat":
-        assert device.type == "cuda", "gsplat draws Gaussians on a CUDA device"
+    if renderer_for(device) == "gsplat":
         from ilrm_cli.render import gsplat_backend
 
         return Rendering(*gsplat_backend.rasterize(gaussians, cameras.to(device), background, near))
-    assert device.type == "cpu", "our renderer draws Gaussians on the CPU"
     from ilrm_cli.render import cpu  # compiles at first use
 
     return Rendering(*cpu.rasterize(gaussians, cameras.to(device), background, near))

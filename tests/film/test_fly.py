@@ -265,7 +265,6 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
         ({"seconds": 1e300, "fps": 1e300}, "is inf frames"),
         ({"fps": math.nan}, "--fps is nan"),
         ({"size": (0, 10)}, "--size is 0x10"),
-        ({"renderer": "gsplat"}, "needs a CUDA device"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be(scene: Path, tmp_path: Path, options: dict, message: str) -> None:
