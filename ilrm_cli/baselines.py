@@ -103,13 +103,8 @@ def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> G
 
 def _colors_at(points: Float[Tensor, "point 3"], inputs: Views) -> tuple[Float[Tensor, "point 3"], Tensor]:
     """Mean colour of each point over the inputs that have it in their image, and whether any has."""
-    cameras = inputs.cameras
-    pose = cameras.cam_from_world
-    local = torch.einsum("vij,pj->vpi", pose[:, :3, :3], points) + pose[:, None, :3, 3]
-    z = local[..., 2:]
-    pixel = local[..., :2] / z.clamp_min(1e-6) * cameras.focal_px[:, None] + cameras.center_px[:, None]
-    uv = 2 * pixel / torch.tensor([cameras.width, cameras.height]).to(pixel) - 1  # [V, P, 2]
-    inside = (z[..., 0] > 0) & (uv.abs() <= 1).all(-1)
+    seen = inputs.cameras.project(points)
+    uv = 2 * seen.pixels / torch.tensor([seen.width, seen.height]).to(seen.pixels) - 1  # [V, P, 2]
     sampled = grid_sample(inputs.images, uv[:, None], align_corners=False)[:, :, 0].transpose(1, 2)  # [V, P, 3]
-    count = inside.sum(0)
-    return (sampled * inside[..., None]).sum(0) / count.clamp_min(1)[:, None], count > 0
+    count = seen.inside.sum(0)
+    return (sampled * seen.inside[..., None]).sum(0) / count.clamp_min(1)[:, None], count > 0

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+NEAREST = 1e-6  # depth in any units: what is nearer, or behind the camera, has no pixel that means anything
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,22 @@ class Lens:
     params: tuple[float, ...]  # focal length(s) and principal point in px of the size below, then distortion
     width: int  # px
     height: int  # px
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Points as cameras see them."""
+
+    depth: Float[Tensor, "camera point"]  # z along the camera's axis, in the points' unit
+    pixels: Float[Tensor, "camera point 2"]  # (x, y); without meaning where `inside` is False
+    inside: Bool[Tensor, "camera point"]  # before the camera, and in its image
+    width: int  # px
+    height: int  # px
+
+    def cells(self) -> tuple[Int[Tensor, "camera point"], Int[Tensor, "camera point"]]:
+        """Return row and column of the pixel that holds each point; for those outside, of some pixel of the image."""
+        column, row = self.pixels.floor().nan_to_num().unbind(-1)
+        return row.clamp(0, self.height - 1).long(), column.clamp(0, self.width - 1).long()
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,17 @@ class Cameras:
         k[:, 0, 2], k[:, 1, 2] = self.center_px.unbind(-1)
         k[:, 2, 2] = 1
         return k
+
+    def project(self, points: Float[Tensor, "point 3"] | Float[Tensor, "camera point 3"]) -> Projected:
+        """Project points in world coordinates, the same for all cameras or others for each."""
+        pose = self.cam_from_world
+        local = points @ pose[:, :3, :3].transpose(1, 2) + pose[:, None, :3, 3]
+        depth = local[..., 2]
+        over = 1 / depth.clamp_min(NEAREST)
+        pixels = local[..., :2] * over[..., None] * self.focal_px[:, None] + self.center_px[:, None]
+        size = torch.tensor([self.width, self.height], device=pixels.device)
+        inside = (depth > 0) & ((pixels >= 0) & (pixels < size)).all(-1)
+        return Projected(depth, pixels, inside, self.width, self.height)
 
     def resized(self, width: int, height: int) -> "Cameras":
         """The same cameras with their images resampled to another size."""

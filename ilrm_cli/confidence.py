@@ -66,14 +66,10 @@ def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Supp
 def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussian"], Float[Tensor, " gaussian"]]:
     """How much one view agrees with each Gaussian and how much it contradicts it, both in [0, 1]."""
     camera = view.cameras
-    pose = camera.cam_from_world[0]
-    local = gaussians.means @ pose[:3, :3].T + pose[:3, 3]
-    z = local[:, 2]
-    column, row = (
-        (local[:, :2] / z[:, None].clamp_min(NEAR) * camera.focal_px[0] + camera.center_px[0]).floor().unbind(1)
-    )
-    inside = (z >= NEAR) & (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
-    pixel = torch.where(inside, row * camera.width + column, 0).long()
+    seen = camera.project(gaussians.means)
+    z, (row, column) = seen.depth[0], seen.cells()
+    inside = seen.inside[0] & (z >= NEAR)
+    pixel = (row * camera.width + column)[0]
 
     surface = harmonic_depth(gaussians, camera, NEAR)[0].flatten()[pixel]
     speaks = inside & surface.isfinite()

@@ -12,9 +12,7 @@ def one_camera() -> Cameras:
 
 
 def project(cameras: Cameras, point: torch.Tensor) -> torch.Tensor:
-    cam = (cameras.cam_from_world @ torch.cat([point, torch.ones(1).to(point)]))[:, :3]
-    pixel = (cameras.intrinsics_px @ cam[..., None]).squeeze(-1)
-    return pixel[:, :2] / pixel[:, 2:]
+    return cameras.project(point[None]).pixels[:, 0]
 
 
 def test_point_on_the_axis_lands_on_the_principal_point():
@@ -39,3 +37,30 @@ def test_stack_and_pick():
     both = stack([one_camera(), one_camera()])
     assert len(both) == 2
     assert len(both[[1]]) == 1
+
+
+def test_projections_are_what_the_intrinsics_and_poses_say():
+    cameras = stack([one_camera(), one_camera().moved(torch.eye(4, dtype=torch.float64)[None])])
+    points = torch.rand(50, 3, dtype=torch.float64) * 8 - 4
+    seen = cameras.project(points)
+    homogeneous = torch.cat([points, torch.ones(50, 1, dtype=torch.float64)], 1)
+    local = torch.einsum("cij,pj->cpi", cameras.cam_from_world, homogeneous)[..., :3]
+    rays = torch.einsum("cij,cpj->cpi", cameras.intrinsics_px, local)
+    torch.testing.assert_close(seen.depth, local[..., 2])
+    ahead = seen.depth > 0
+    torch.testing.assert_close(seen.pixels[ahead], (rays[..., :2] / rays[..., 2:])[ahead])
+    each = cameras.project(points.expand(2, 50, 3))
+    torch.testing.assert_close(each.pixels, seen.pixels)
+
+
+def test_what_is_behind_or_beside_the_image_is_not_inside_and_has_some_cell():
+    cameras = one_camera().moved(torch.eye(4, dtype=torch.float64)[None])
+    right, below = (640 - 320) / 500, (480 - 200) / 510  # of the last pixels' far edges, at depth 1
+    points = [[0, 0, 1], [0, 0, -1], [0, 0, 0], [right, 0, 1], [0, below, 1], [right - 1e-9, 0, 1]]
+    seen = cameras.project(torch.tensor(points, dtype=torch.float64))
+    assert seen.inside[0].tolist() == [True, False, False, False, False, True]
+    row, column = seen.cells()
+    assert (row[0, 0], column[0, 0]) == (200, 320)
+    assert column[0, -1] == 639
+    assert 0 <= row.min()
+    assert row.max() < 480

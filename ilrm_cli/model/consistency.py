@@ -17,7 +17,6 @@ IN_FRONT = 0.85  # of the other view's depth: nearer than this, a Gaussian stand
 AGREES = 0.1  # relative difference of depth within which the other view confirms it
 # Floating: more views looked through than twice the confirming ones and one to spare, since depths are noisy.
 SEEN_THROUGH_PER_CONFIRMED, SEEN_THROUGH_SPARE = 2, 1
-MIN_Z = 1e-6  # where a Gaussian stands in the camera or behind it, and is not looked at
 PRIOR = 0.25  # witnesses each way that everything has from the start: what nobody looks at has support 1/2
 LEAST_SUPPORT = 0.05  # so that no Gaussian is lost to refinement for good
 
@@ -50,15 +49,12 @@ def witnesses(
     height, width = cameras.height, cameras.width
     seeing_through = torch.zeros(len(means), device=means.device)
     confirming = torch.zeros(len(means), device=means.device)
-    for view, cam_from_world in enumerate(cameras.cam_from_world):
+    for view in range(len(cameras)):
         own = slice(view * height * width, (view + 1) * height * width)
-        x, y, z = (means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]).unbind(-1)
-        over = 1 / z.clamp_min(MIN_Z)
-        (focal_x, focal_y), (center_x, center_y) = cameras.focal_px[view], cameras.center_px[view]
-        column, row = (x * over * focal_x + center_x).floor_(), (y * over * focal_y + center_y).floor_()
-        looks = (z > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        seen = cameras[[view]].project(means)
+        z, looks, (row, column) = seen.depth[0], seen.inside[0], seen.cells()
         looks[own] = False
-        place = (row.clamp_(0, height - 1) * width + column.clamp_(0, width - 1)).long()
+        place = (row * width + column)[0]
         if known is not None:
             looks &= known[own][place]
         surface = z[own][place]

@@ -31,12 +31,8 @@ def in_empty_space(
     window = 2 * CLEARANCE_PX + 1
     clear = avg_pool2d(empty[:, None], window, stride=1, padding=CLEARANCE_PX, count_include_pad=False)[:, 0] == 1
     hollow = torch.zeros(len(means), dtype=torch.bool, device=means.device)
-    for view, cam_from_world in enumerate(cameras.cam_from_world):
-        local = means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]  # [N, 3]
-        z = local[:, 2]
-        pixel = local[:, :2] / z[:, None].clamp_min(1e-6) * cameras.focal_px[view] + cameras.center_px[view]
-        column, row = pixel.floor().unbind(-1)
-        inside = (z > 0) & (column >= 0) & (column < cameras.width) & (row >= 0) & (row < cameras.height)
-        place = row.clamp(0, cameras.height - 1).long(), column.clamp(0, cameras.width - 1).long()
-        hollow |= inside & clear[view][place]
+    for view in range(len(cameras)):
+        seen = cameras[[view]].project(means)
+        row, column = seen.cells()
+        hollow |= seen.inside[0] & clear[view, row[0], column[0]]
     return hollow

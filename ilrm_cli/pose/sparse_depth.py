@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Float, Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -22,9 +22,9 @@ def sparse_depth_of(
     sparse = torch.zeros(len(found), cameras.height, cameras.width)
     for view, points in enumerate(found):
         if points is not None and len(points):
-            z, pixel, inside = project(torch.from_numpy(points), cameras[[view]])
-            column, row = pixel[inside].long().unbind(-1)
-            sparse[view, row, column] = z[inside].float()
+            seen = cameras[[view]].to(torch.float64).project(torch.from_numpy(points))
+            row, column = (cell[seen.inside] for cell in seen.cells())
+            sparse[view, row, column] = seen.depth[seen.inside].float()
     return sparse
 
 
@@ -32,22 +32,8 @@ def visible_depths(
     points: Float64[Tensor, "point 3"], cameras: Cameras, masks: Float[Tensor, "view height width"] | None = None
 ) -> Float64[Tensor, " sample"]:
     """z-depths of every point in every camera whose image it falls into, on a pixel that no mask ignores."""
-    z, pixel, inside = project(points, cameras)
+    seen = cameras.to(points.dtype).project(points)
     if masks is None:
-        return z[inside]
-    view = inside.nonzero()[:, 0]
-    column, row = pixel[inside].long().unbind(-1)
-    return z[inside][masks[view, row, column] > 0]
-
-
-def project(
-    points: Float64[Tensor, "point 3"], cameras: Cameras
-) -> tuple[Float64[Tensor, "view point"], Float64[Tensor, "view point 2"], Bool[Tensor, "view point"]]:
-    """z-depth and pixel (x, y) of every point in every camera, and whether it falls into the image."""
-    cameras = cameras.to(points.dtype)
-    cam_from_world = cameras.cam_from_world
-    local = torch.einsum("vij,pj->vpi", cam_from_world[:, :3, :3], points) + cam_from_world[:, None, :3, 3]
-    z = local[..., 2]
-    pixel = local[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
-    inside = (pixel >= 0) & (pixel < torch.tensor([cameras.width, cameras.height]))
-    return z, pixel, (z > 0) & inside.all(-1)
+        return seen.depth[seen.inside]
+    row, column = (cell[seen.inside] for cell in seen.cells())
+    return seen.depth[seen.inside][masks[seen.inside.nonzero()[:, 0], row, column] > 0]

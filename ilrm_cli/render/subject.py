@@ -82,11 +82,10 @@ def visible_depth(cameras: Cameras, gaussians: Gaussians, *, share: float = 0.5,
     size = torch.tensor([cameras.width, cameras.height]).to(means)
     low, high = (1 - window) / 2 * size, (1 + window) / 2 * size
     depths, weights = [], []
-    for world_to_cam, focal, center in zip(cameras.cam_from_world, cameras.focal_px, cameras.center_px, strict=True):
-        seen = means @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
-        pixels = seen[:, :2] / seen[:, 2:] * focal + center
-        inside = (seen[:, 2] > 0) & (pixels > low).all(1) & (pixels < high).all(1)
-        depths.append(seen[inside, 2])
+    for view in range(len(cameras)):
+        seen = cameras[[view]].project(means)
+        inside = (seen.inside & (seen.pixels > low).all(-1) & (seen.pixels < high).all(-1))[0]
+        depths.append(seen.depth[0, inside])
         weights.append(opacities[inside])
     if sum(len(d) for d in depths) == 0:
         middle = weighted_quantiles(means, opacities, (0.5,))[0]

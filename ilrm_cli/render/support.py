@@ -50,13 +50,10 @@ def _seen_by(
     eyes: Float[Tensor, "point 3"],
 ) -> Bool[Tensor, " point"]:
     """Whether one photo saw each point, about as one sees it from its eye."""
-    in_camera = points @ photo.cam_from_world[0, :3, :3].T + photo.cam_from_world[0, :3, 3]
-    z = in_camera[:, 2]
-    column, row = (in_camera[:, :2] / z[:, None] * photo.focal_px[0] + photo.center_px[0]).floor().unbind(1)
-    inside = (z > 0) & (column >= 0) & (column < photo.width) & (row >= 0) & (row < photo.height)
-    row, column = row.clamp(0, photo.height - 1), column.clamp(0, photo.width - 1)
-    in_sight = z <= (1 + DEPTH_TOLERANCE) * depth[row.nan_to_num().long(), column.nan_to_num().long()]
+    seen = photo.project(points)
+    row, column = seen.cells()
+    in_sight = seen.depth[0] <= (1 + DEPTH_TOLERANCE) * depth[row[0], column[0]]
     mine, theirs = points - eyes, points - photo.positions[0]
     alike = torch.nn.functional.cosine_similarity(mine, theirs, dim=1) >= MAX_TURN_COS
     near_enough = theirs.norm(dim=1) <= MAX_APPROACH * mine.norm(dim=1)
-    return inside & in_sight & alike & near_enough
+    return seen.inside[0] & in_sight & alike & near_enough

@@ -38,23 +38,16 @@ def surface_points(
     ray = torch.cat([(pixel - cameras.center_px[view]) / cameras.focal_px[view], torch.ones(len(z), 1)], -1)
     pose = cameras.world_from_cam[view]
     world = (pose[:, :3, :3] @ (ray * z[:, None])[:, :, None]).squeeze(-1) + pose[:, :3, 3]
-    pixels, depth_there = _project(world, cameras)  # [point, view, 2], [point, view]
+    there = cameras.project(world)
+    pixels, depth_there = there.pixels.transpose(0, 1), there.depth.T  # [point, view, 2], [point, view]
     inside = ((pixels > 1) & (pixels < torch.tensor([width - 1, height - 1]))).all(-1) & (depth_there > 0)
-    at = pixels.clamp(min=0).long()
-    columns, rows = at[..., 0].clamp(max=width - 1), at[..., 1].clamp(max=height - 1)
+    rows, columns = (cell.T for cell in there.cells())
     stored = depth[torch.arange(total), rows, columns]
     seen = inside & ((stored - depth_there).abs() < SAME_SURFACE * depth_there)
     keep = (seen.sum(1) >= 2) & (z < FAR_TIMES_MEDIAN * depth.median())
     chosen = torch.nonzero(keep).squeeze(1)[:count]
     colours = (views.images[view, :, row, column][chosen] * 255).round().byte().numpy()
     return world[chosen].double().numpy(), pixels[chosen].double().numpy(), seen[chosen].numpy(), colours
-
-
-def _project(world: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
-    pose = cameras.cam_from_world
-    local = torch.einsum("vij,pj->pvi", pose[:, :3, :3], world) + pose[:, :3, 3]
-    z = local[..., 2]
-    return local[..., :2] / z.clamp(min=1e-6)[..., None] * cameras.focal_px + cameras.center_px, z
 
 
 def colmap_model(

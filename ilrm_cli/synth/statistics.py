@@ -61,12 +61,9 @@ def _overlap(scene: TrainingScene) -> float:
     local = torch.cat([ray, torch.ones(views, len(pixel), 1)], -1) * distance[..., None]
     pose = cameras.world_from_cam
     world = torch.einsum("vij,vpj->vpi", pose[:, :3, :3], local) + pose[:, None, :3, 3]
-    back = cameras.cam_from_world
-    there = torch.einsum("wij,vpj->vwpi", back[:, :3, :3], world) + back[:, None, :3, 3]  # [from, to, P, 3]
-    z = there[..., 2].clamp(min=1e-6)
-    at = there[..., :2] / z[..., None] * cameras.focal_px[:, None] + cameras.center_px[:, None]
-    inside = (at >= 0).all(-1) & (at[..., 0] < width) & (at[..., 1] < height) & (there[..., 2] > 0)
-    x, y = at[..., 0].long().clamp(0, width - 1), at[..., 1].long().clamp(0, height - 1)
-    found = depth[torch.arange(views)[None, :, None], y, x]
-    seen = (inside & ((found - z).abs() < SAME_SURFACE * z)).float().mean(-1)  # [from, to]
+    there = cameras.project(world.flatten(0, 1))  # [to, from * P]
+    y, x = there.cells()
+    found = depth[torch.arange(views)[:, None], y, x]
+    same = there.inside & ((found - there.depth).abs() < SAME_SURFACE * there.depth)
+    seen = same.float().unflatten(1, (views, -1)).mean(-1)  # [to, from]
     return float((seen.sum() - seen.diagonal().sum()) / (views * (views - 1)))
