@@ -16,7 +16,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 fine, 1 failed, 2 wrong usage.",
+    epilog=(
+        "Topics: `ilrm help` lists them, `ilrm help inputs` explains one.\n\n"
+        "Exit status: 0 fine, 1 failed, 2 usage error."
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from ilrm_cli.termination import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
+PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 
 class Face:
@@ -55,6 +56,15 @@ class Face:
 
     def say(self, text: str) -> None:
         self.out.print(text, soft_wrap=True, markup=False)
+
+    def page(self, markdown: str) -> None:
+        """Print Markdown: laid out on a terminal, elsewhere as it is."""
+        if not self.out.is_terminal:
+            sys.stdout.write(markdown)
+            return
+        from rich.markdown import Markdown
+
+        self.out.print(Markdown(markdown), width=min(self.out.width, PAGE_WIDTH))
 
     def detail(self, text: str) -> None:
         """Print with --verbose only."""

@@ -1,5 +1,7 @@
 """The commands of `ilrm`, each imported when it runs: `ilrm --help` needs only their names and summaries."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -23,6 +25,7 @@ SENTENCES = {
     ),
     "synth": "Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read.",
     "models": "The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+    "help": "Explain a topic, such as inputs or formats, or a command; without a name, list the topics.",
 }
 
 
@@ -43,16 +46,27 @@ class CommandsOnDemand(TyperGroup):
     def __init__(self, **settings: Any):
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, short_help=sentence) for name, sentence in SENTENCES.items()}
-        self._outlined = False
+        self._stubs_wanted = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if self._outlined or cmd_name not in SENTENCES:
+        if self._stubs_wanted or cmd_name not in SENTENCES:
             return self.commands.get(cmd_name)
         return command(cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        self._outlined = True
-        try:
+        with self._stubs_only():
             super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a command, or an option of the group itself."""
+        with self._stubs_only():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _stubs_only(self) -> Iterator[None]:
+        """Let `get_command` return stubs, which import nothing."""
+        self._stubs_wanted = True
+        try:
+            yield
         finally:
-            self._outlined = False
+            self._stubs_wanted = False

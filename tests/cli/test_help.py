@@ -27,6 +27,7 @@ COMMANDS = (
     "models info",
     "models pull",
     "models verify",
+    "help",
 )
 
 

@@ -1,0 +1,118 @@
+"""`ilrm help`: what it lists and prints, and that its topics name every key that programs get."""
+
+import dataclasses
+import json
+import re
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.catalog import Details, Row, Verified
+from ilrm_cli.cli import on_demand
+from ilrm_cli.cli.console import Face
+from ilrm_cli.cli.help import TOPICS, topic_text
+from ilrm_cli.conversion import Converted
+from ilrm_cli.film.fly import FlythroughResult
+from ilrm_cli.io.record_place import record_path
+from ilrm_cli.io.scene import SceneRecord
+from ilrm_cli.model.store import Origin
+from ilrm_cli.pose.card import PoseCard
+from ilrm_cli.replay.distance import Distance
+from ilrm_cli.replay.run import Replay
+from ilrm_cli.scoreboard import Summary
+from ilrm_cli.sharing import Shared
+from ilrm_cli.synth.statistics import SceneStatistics
+from ilrm_cli.trace import Reading, TracedLayer
+from tests.cli.run import ilrm
+
+# Objects whose keys another topic names, or that depend on the run.
+ELSEWHERE = {"pose_card", "settings", "versions", "tried_db"}
+
+
+def keys_of(value: Any) -> set[str]:
+    """Return all keys within a JSON value, but those of ELSEWHERE."""
+    if isinstance(value, dict):
+        return {*value, *(key for name, inner in value.items() if name not in ELSEWHERE for key in keys_of(inner))}
+    return {key for inner in value for key in keys_of(inner)} if isinstance(value, list) else set()
+
+
+def named_in(topic: str) -> set[str]:
+    """Return the words within back quotes."""
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", topic_text(topic)))))
+
+
+def fields_of(*kinds: type) -> set[str]:
+    return {field.name for kind in kinds for field in dataclasses.fields(kind)}
+
+
+def test_the_list_has_every_topic_that_there_is() -> None:
+    shipped = {entry.name for entry in (files("ilrm_cli.cli") / "topics").iterdir()}
+    assert shipped == {f"{name}.md" for name in TOPICS}
+    listed = ilrm("help")
+    assert listed.status == 0
+    names = re.findall(r"^    ([\w-]+)  ", listed.out, re.MULTILINE)
+    assert tuple(names) == TOPICS
+    assert max(map(len, listed.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_topic_is_printed_as_it_is(name: str) -> None:
+    text = topic_text(name)
+    assert re.match(rf"# {name}: .+\n\n", text)
+    shown = ilrm("help", name)
+    assert (shown.status, shown.out, shown.err) == (0, text, "")
+
+
+def test_a_topic_is_laid_out_on_a_terminal() -> None:
+    shown = Face("help", as_json=False, quiet=False, verbose=False)
+    shown.out = Console(file=StringIO(), force_terminal=True, width=120, highlight=False)
+    shown.page(topic_text("formats"))
+    assert isinstance(shown.out.file, StringIO)
+    text = shown.out.file.getvalue()
+    assert "KHR_gaussian_splatting" in text
+    assert "|---|" not in text
+
+
+@pytest.mark.parametrize("words", [["reconstruct"], ["models"], ["models", "pull"], ["help"]])
+def test_the_name_of_a_command_shows_its_options(words: list[str]) -> None:
+    assert ilrm("help", *words) == ilrm(*words, "--help")
+
+
+def test_no_topic_is_hidden_by_a_command() -> None:
+    assert not set(TOPICS) & set(on_demand.SENTENCES)
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json")])
+def test_an_unknown_topic_is_one_sentence_with_the_closest_first(wrong: str, meant: str) -> None:
+    refused = ilrm("help", wrong)
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.sentence.startswith(f"error: no topic is named {wrong}; there are {meant}, ")
+    assert all(name in refused.sentence for name in TOPICS)
+
+
+def test_the_help_mentions_the_topics() -> None:
+    assert "`ilrm help` lists them" in ilrm("--help").out
+
+
+def test_every_key_of_reconstruct_is_named(made: tuple[Path, dict[str, Any]]) -> None:
+    scene, result = made
+    assert keys_of(result) <= named_in("json")
+    assert keys_of(json.loads(record_path(scene).read_text())) <= named_in("record") | named_in("json")
+    report = json.loads(scene.with_name("report.json").read_text())
+    assert keys_of(report) <= named_in("reports") | named_in("json") | named_in("record")
+    assert set(report) - set(result) <= named_in("reports")
+
+
+def test_every_key_of_the_record_and_the_pose_card_is_named() -> None:
+    assert fields_of(SceneRecord) <= named_in("record")
+    assert fields_of(PoseCard) <= named_in("poses")
+
+
+def test_every_key_of_the_other_commands_is_named() -> None:
+    kinds = (FlythroughResult, Converted, Shared, Replay, Distance, BenchRow, SceneStatistics, Row, Details, Verified)
+    assert fields_of(*kinds, Origin, Summary, TracedLayer, Reading) <= named_in("json")
