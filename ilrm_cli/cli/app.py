@@ -14,7 +14,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Topics: `ilrm help` lists them, `ilrm help inputs` explains one.\n\n"
