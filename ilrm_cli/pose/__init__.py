@@ -1,1 +1,1 @@
-"""Photos to cameras: reading pose files, structure from motion, choosing and normalising views."""
+"""Cameras of photos: reading pose files, structure from motion, choosing and normalising views."""

@@ -1,4 +1,4 @@
-"""The pose card: how good the camera poses of a capture are, how far from what the model knows, and what would help."""
+"""The pose card: quality of a capture's camera poses, deviation from the training data, and advice."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,46 +18,46 @@ from ilrm_cli.pose.overlap import overlap_matrix
 from ilrm_cli.views import Capture
 
 TIED_POINTS = 15  # points in common from which two posed photos overlap
-FLAT = 0.015  # relief over distance below which a scene is as good as a plane; the least of a building was 0.018
-FLAT_SHARE = 0.75  # of the points that lie within the relief of the plane; the rest may be anything
+FLAT = 0.015  # relief over distance below which a scene counts as planar; the least of a building was 0.018
+FLAT_SHARE = 0.75  # of the points that lie within the relief; the rest is ignored
 STILL = 0.035  # baseline over distance below which depth is guesswork: 2 degrees seen from the scene
-WIDE_STEP_DEG = 30.0  # between a photo and its nearest one, as seen from the scene: beyond it, much is seen only once
-FIT_ROUNDS = 5  # of fitting a plane to the half of the points that is nearest to it
-SHAPE_SIDE_PX = 1024  # long side of the common shape; only its proportions matter
+WIDE_STEP_DEG = 30.0  # between a photo and its nearest one, as seen from the scene; beyond, much is seen only once
+FIT_ROUNDS = 5  # of fitting a plane to the nearer half of the points
+SHAPE_SIDE_PX = 1024  # long side of the common shape; only the aspect ratio matters
 
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a model has seen; the defaults are the training scenes of the shipped weights."""
+    """The training range of a model; the defaults describe the shipped weights."""
 
     views: tuple[int, int] = (2, 12)
     fov_deg: tuple[float, float] = (35.0, 95.0)  # of the longer side
-    baseline_to_depth: tuple[float, float] = (0.04, 2.2)  # from a second of film to a round around the scene
+    baseline_to_depth: tuple[float, float] = (0.04, 2.2)  # from a second of video to a circle around the scene
 
 
 @dataclass(frozen=True)
 class PoseCard:
-    """Figures about the poses of one capture. `None` where the source of the poses does not tell."""
+    """Figures about the poses of one capture; None if the source of the poses does not provide them."""
 
     origin: str  # "colmap", "transforms" or "sfm"
-    found: int  # photos that were offered
+    found: int  # photos offered
     registered: int  # photos with a pose
     error_px: float | None  # mean reprojection error
     points: int  # sparse points
-    points_per_photo: float | None  # mean number found in a photo
+    points_per_photo: float | None  # mean number of points per photo
     names: tuple[str, ...]  # the registered photos: rows and columns of `overlap`
-    overlap: tuple[tuple[int, ...], ...] | None  # sparse points that two photos share; 0 on the diagonal
+    overlap: tuple[tuple[int, ...], ...] | None  # sparse points shared by two photos; 0 on the diagonal
     baseline_to_depth: float | None  # distance of the two farthest cameras over the median distance of the scene
     step_deg: float | None  # median angle between a photo and its nearest one, as seen from the scene
-    relief: float | None  # how far three quarters of the points stand out of one plane, over their distance
+    relief: float | None  # distance from the best plane containing three quarters of the points, over their distance
     fov_deg: tuple[float, float]  # smallest and largest angle of view of the longer side, as photographed
-    fov_kept_deg: tuple[float, float]  # the same once undistorted and cut to the common shape
-    unlike_training: tuple[str, ...]  # one clause for each way in which this differs from what the model was trained on
-    advice: tuple[str, ...]  # one sentence each, most useful first; empty where nothing is amiss
+    fov_kept_deg: tuple[float, float]  # smallest and largest after undistortion and cropping to the common shape
+    unlike_training: tuple[str, ...]  # one clause for each difference from the model's training data
+    advice: tuple[str, ...]  # one sentence each, most useful first; empty if all is well
 
 
 def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard:
-    """The card of a capture; `trained_on` describes the model that is to be used (default: the shipped one)."""
+    """Compute the card of a capture; `trained_on` describes the model to be used (default: the shipped one)."""
     trained_on = trained_on or TrainedOn()
     names = tuple(photo.name for photo in capture.photos)
     positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
@@ -91,7 +91,7 @@ def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard
 
 
 def _overlap_advice(capture: Capture, names: tuple[str, ...], overlap: ndarray | None) -> tuple[str, ...]:
-    """From structure from motion, which saw the unplaced photos as well; else from the points of the posed ones."""
+    """Return advice from structure from motion, which saw unplaced photos too; else from the posed photos' points."""
     if capture.origin == "sfm" or overlap is None:
         return capture.advice
     return advice_on_overlap(MatchGraph(names, None, overlap), TIED_POINTS)
@@ -133,7 +133,7 @@ def _differences(
 
 
 def angle_of_view_deg(lens: Lens) -> float:
-    """Angle between the rays through the ends of the middle line along the longer side, whatever the distortion."""
+    """Return the angle between the rays through the ends of the middle line along the longer side, with distortion."""
     across = np.array([[0.0, lens.height / 2], [lens.width, lens.height / 2]])
     along = np.array([[lens.width / 2, 0.0], [lens.width / 2, lens.height]])
     on_plane = colmap_camera(lens).cam_from_img(across if lens.width >= lens.height else along)  # [2, 2]
@@ -143,7 +143,7 @@ def angle_of_view_deg(lens: Lens) -> float:
 
 
 def _kept_deg(lenses: Sequence[Lens]) -> list[float]:
-    """Angle of view of the longer side of each photo once undistorted and cut to the most frequent shape."""
+    """Return each photo's angle of view (longer side), undistorted and cropped to the most frequent shape."""
     width, height = common_size_of([(lens.width, lens.height) for lens in lenses], SHAPE_SIDE_PX)
     kept = []
     for lens in set(lenses):
@@ -157,16 +157,16 @@ def _kept_deg(lenses: Sequence[Lens]) -> list[float]:
 
 
 def _step_deg(positions: Float64[ndarray, "photo 3"], distance: float) -> float:
-    """Median angle between a photo and its nearest one, as seen from the scene that far away."""
+    """Return the median angle between a photo and its nearest one, as seen from the scene at `distance`."""
     apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
     nearest = np.where(np.eye(len(positions), dtype=bool), np.inf, apart).min(1)
     return float(np.degrees(2 * np.arctan(np.median(nearest) / distance / 2)))
 
 
 def relief_of(points: Float64[ndarray, "point 3"]) -> float:
-    """Distance from the plane that fits half of the points best, within which FLAT_SHARE of them lie.
+    """Return the distance from the best-fitting plane within which FLAT_SHARE of the points lie.
 
-    The plane is fitted to the nearer half again and again (least trimmed squares), so that stray points do not count.
+    The plane is fitted repeatedly to the nearer half (least trimmed squares), so that outliers do not count.
     """
     distance = np.linalg.norm(points - np.median(points, axis=0), axis=1)
     near = points[distance <= np.median(distance)]

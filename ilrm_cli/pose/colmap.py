@@ -1,4 +1,4 @@
-"""COLMAP models, binary and text, with every camera model COLMAP has."""
+"""Reading of COLMAP models, binary and text, with all of COLMAP's camera models."""
 
 import struct
 from pathlib import Path
@@ -10,11 +10,11 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens, lens_of
 from ilrm_cli.pose.posed import Pose, PoseSet
 
-MESSAGES_FROM = 3  # glog level from which COLMAP's own messages pass: 3 is FATAL
+MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
 
 
 def read_model(folder: Path) -> PoseSet:
-    """Poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or holds no pose."""
+    """Read poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or has no pose."""
     model = load_reconstruction(folder)
     for image_id, name in _text_names(folder).items():
         if image_id in model.images:
@@ -23,7 +23,7 @@ def read_model(folder: Path) -> PoseSet:
 
 
 def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
-    """pycolmap's own object. Raises InputError if the files are damaged."""
+    """Load a pycolmap.Reconstruction. Raises InputError if the files are damaged."""
     pycolmap.logging.minloglevel = MESSAGES_FROM
     try:
         _check_lengths(folder)
@@ -33,7 +33,7 @@ def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
 
 
 def _check_lengths(folder: Path) -> None:
-    """Raise ValueError if a binary file ends too early; pycolmap would read on into nothing for minutes."""
+    """Raise ValueError if a binary file is truncated; pycolmap would keep reading nothing for minutes."""
     for part, end in (("images.bin", _after_image), ("points3D.bin", _after_point)):
         if not (folder / part).is_file():
             continue
@@ -46,20 +46,20 @@ def _check_lengths(folder: Path) -> None:
 
 
 def _after_image(content: bytes, start: int) -> int:
-    """Where the record of an image ends: id, 7 doubles, camera id; name and zero; number of points, 24 bytes each."""
+    """Return the end of an image record: id, 7 doubles, camera id; name and zero; number of points, 24 bytes each."""
     name_end = content.index(0, start + 4 + 7 * 8 + 4)
     (points,) = struct.unpack_from("<Q", content, name_end + 1)
     return name_end + 9 + 24 * points
 
 
 def _after_point(content: bytes, start: int) -> int:
-    """Where the record of a point ends: id, position, colour, error; number of observations, 8 bytes each."""
+    """Return the end of a point record: id, position, colour, error; number of observations, 8 bytes each."""
     (observations,) = struct.unpack_from("<Q", content, start + 43)
     return start + 51 + 8 * observations
 
 
 def _text_names(folder: Path) -> dict[int, str]:
-    """Image names of a text model, whole; pycolmap's reader ends a name at its first space."""
+    """Return the complete image names of a text model; pycolmap's reader cuts a name at its first space."""
     if (folder / "images.bin").is_file():
         return {}
     lines = iter((folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
@@ -68,12 +68,12 @@ def _text_names(folder: Path) -> dict[int, str]:
         fields = line.strip().split(maxsplit=9)
         if fields and not fields[0].startswith("#"):
             names[int(fields[0])] = fields[9]
-            next(lines, None)  # the points of the image, if only an empty line
+            next(lines, None)  # the points of the image, even if only an empty line
     return names
 
 
 def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:
-    """Poses, lenses and points of a reconstruction; `where` names it in messages."""
+    """Return poses, lenses and points of a reconstruction; `where` names it in messages."""
     lenses = {key: checked_lens(lens_of(camera), where) for key, camera in model.cameras.items()}
     poses = []
     for image in model.images.values():

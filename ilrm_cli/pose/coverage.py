@@ -1,4 +1,4 @@
-"""How far photos stand from each other, as the scene sees it."""
+"""Distances between photos as seen from the scene."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from torch import Tensor
 def gap_deg(
     world_from_cam: Float[Tensor, "camera 4 4"], inputs: Float[Tensor, "input 4 4"], depth: float
 ) -> Float[Tensor, " camera"]:
-    """The angle in degrees from each camera to the nearest of the inputs.
+    """Return the angle in degrees from each camera to the nearest input.
 
-    The angle between two views is the larger of how far they turn and of how far apart they stand, as seen from the
+    The angle between two views is the larger of their difference in direction and their parallax, as seen from the
     scene `depth` world units away.
     """
     cosine = (world_from_cam[:, :3, 2] @ inputs[:, :3, 2].T).clamp(-1, 1)
@@ -27,7 +27,7 @@ def gap_deg(
 def distance_to_scene(
     positions: Float64[ndarray, "photo 3"], found_points: Sequence[Float64[ndarray, "_ 3"] | None]
 ) -> float:
-    """Median over photos of the median distance to the points found in each; infinite where no photo tells."""
+    """Return the median over photos of the median distance to each photo's points; infinite without any points."""
     distances = [
         float(np.median(np.linalg.norm(points - position, axis=1)))
         for position, points in zip(positions, found_points, strict=True)
@@ -37,5 +37,5 @@ def distance_to_scene(
 
 
 def farthest_apart(positions: Float64[ndarray, "photo 3"]) -> float:
-    """Distance of the two photos that stand farthest from each other."""
+    """Return the distance between the two photos that are farthest apart."""
     return float(np.linalg.norm(positions[:, None] - positions, axis=-1).max())

@@ -1,4 +1,4 @@
-"""Bringing pinhole images to one common size, the camera following exactly."""
+"""Fitting of pinhole images to one common size, with cameras that follow exactly."""
 
 import math
 from collections import Counter
@@ -12,12 +12,12 @@ from PIL import Image
 from ilrm_cli.cameras import Lens
 from ilrm_cli.pose.lenses import pinhole, turned_pose
 
-SAME_SHAPE = 0.02  # aspect ratios closer than this are counted as one
-MIN_SIDE_PX = 16  # what the metrics' windows and the tiles of the renderer need
+SAME_SHAPE = 0.02  # relative difference of aspect ratios that count as equal
+MIN_SIDE_PX = 16  # required by the metrics' windows and the renderer's tiles
 
 
 def common_size_of(sizes: Sequence[tuple[int, int]], long_side_px: int, multiple: int = 1) -> tuple[int, int]:
-    """(width, height) in px in the most frequent aspect ratio of `sizes`, both sides multiples of `multiple`.
+    """Return (width, height) in px of the most frequent aspect ratio of `sizes`, both multiples of `multiple`.
 
     The longer side is `long_side_px` up to that rounding, the shorter at least MIN_SIDE_PX. Ties go to the wider shape.
     """
@@ -33,11 +33,11 @@ def common_size_of(sizes: Sequence[tuple[int, int]], long_side_px: int, multiple
 def quarter_turns_to_fit(
     lenses: Sequence[Lens], world_from_cam: Float64[ndarray, "photo 4 4"], width: int, height: int
 ) -> list[int]:
-    """For each photo 0, or 1 or 3 counterclockwise quarter turns if it is portrait and (width, height) landscape or
-    the reverse.
+    """Return counterclockwise quarter turns per photo: 1 or 3 if its orientation differs from the target's, else 0.
 
-    Of the two ways to turn the one is taken that brings the camera's y axis closer to the mean y axis of the photos
-    that fit as they are, so that a photo stored sideways comes upright.
+    Orientation is portrait or landscape; the target is (width, height). Of the two turns, the one is chosen that brings
+    the camera's y axis closer to the mean y axis of the photos that fit as they are, so that a photo stored sideways
+    becomes upright.
     """
     fitting = [(lens.width - lens.height) * (width - height) >= 0 for lens in lenses]
     down = world_from_cam[fitting, :3, 1].sum(0)
@@ -50,7 +50,7 @@ def quarter_turns_to_fit(
 def fit_image(
     image: UInt8[ndarray, "h w 3"], lens: Lens, width: int, height: int
 ) -> tuple[UInt8[ndarray, "height width 3"], Lens]:
-    """The image scaled evenly to cover (width, height) and cut to it about its centre, with its "PINHOLE" lens.
+    """Scale the image evenly to cover (width, height) and crop it about its centre; return it with its "PINHOLE" lens.
 
     One Lanczos resampling from a window with fractional borders, so focal length and principal point follow exactly.
     """

@@ -1,4 +1,4 @@
-"""What a user knows about the lens: "PINHOLE 1200,1200,960,540", or a file cameras.txt of COLMAP."""
+"""Lenses given by the user: "PINHOLE 1200,1200,960,540", or a COLMAP cameras.txt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ FORM = '--camera "MODEL PARAMETERS" with COLMAP\'s models, such as "PINHOLE 1200
 
 @dataclass(frozen=True)
 class Given:
-    """Lenses as stated; those without a size (0 x 0) belong to photos of whatever size."""
+    """Lenses as given; those without a size (0 x 0) apply to photos of any size."""
 
     lenses: tuple[Lens, ...]
 
 
 def parse_given(text: str) -> Given:
-    """The option's value. Raises InputError if it is neither a model with numbers nor a file with cameras."""
+    """Parse the option's value. Raises InputError if it is neither a model with numbers nor a file with cameras."""
     path = Path(text)
     if path.suffix == ".txt":
         return Given(_read_cameras(path))
@@ -55,10 +55,10 @@ def _numbers(fields: list[str], where: str) -> tuple[float, ...]:
 
 
 def lenses_for(given: Given, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Lens]:
-    """The lens of each photo, for its (width, height) in px, upright.
+    """Return the lens of each photo, given its upright (width, height) in px.
 
-    Parameters without a size are meant for the photos as they are, which must then all have one size; with a size they
-    are scaled to each photo of the same shape. Raises InputError if a photo has none or more than one.
+    Parameters without a size apply to the photos as they are, which must then all have one size; with a size they are
+    scaled to each photo of the same aspect ratio. Raises InputError if a photo has none or several.
     """
     stated = [lens for lens in given.lenses if lens.width]
     if not stated:

@@ -1,4 +1,4 @@
-"""A lens after the image was scaled or turned. The parameter layouts are COLMAP's (colmap/sensor/models.h)."""
+"""Lenses under scaling and rotation of the image. The parameter layouts are COLMAP's (colmap/sensor/models.h)."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 
-# Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and turn with it.
+# Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and rotate with it.
 IN_PLANE = {
     "OPENCV": ((7, 6),),  # p2 belongs to x, p1 to y
     "FULL_OPENCV": ((7, 6),),
@@ -18,16 +18,16 @@ IN_PLANE = {
     "RAD_TAN_THIN_PRISM_FISHEYE": ((10, 11), (12, 14), (13, 15)),
 }
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE")
-SAME_ASPECT = 0.01  # relative difference of width / height that rounding of small images can explain
+SAME_ASPECT = 0.01  # relative difference of width / height explained by rounding of small images
 
 
 def pinhole(focal_px: tuple[float, float], center_px: tuple[float, float], width: int, height: int) -> Lens:
-    """A lens without distortion."""
+    """Return a lens without distortion."""
     return Lens("PINHOLE", (*focal_px, *center_px), width, height)
 
 
 def checked_lens(lens: Lens, where: str) -> Lens:
-    """The lens itself, if one can take photos with it; else InputError. `where` names the file for the message."""
+    """Return the lens if a camera can have it; raise InputError otherwise. `where` names the file for the message."""
     no_camera = InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
     if lens.width < 1 or lens.height < 1 or not np.isfinite(lens.params).all():
         raise no_camera
@@ -43,7 +43,7 @@ def checked_lens(lens: Lens, where: str) -> Lens:
 
 
 def colmap_camera(lens: Lens) -> pycolmap.Camera:
-    """The same lens as pycolmap's object. Raises ValueError for an unknown model or a wrong number of parameters."""
+    """Convert to a pycolmap.Camera. Raises ValueError for an unknown model or a wrong number of parameters."""
     if lens.model not in pycolmap.CameraModelId.__members__ or lens.model == "INVALID":
         raise ValueError(f"{lens.model} is not a camera model of COLMAP")
     camera = pycolmap.Camera(model=lens.model, width=lens.width, height=lens.height, params=lens.params)
@@ -55,19 +55,19 @@ def colmap_camera(lens: Lens) -> pycolmap.Camera:
 
 
 def lens_of(camera: pycolmap.Camera) -> Lens:
-    """pycolmap's camera as our lens."""
+    """Convert a pycolmap.Camera to a Lens."""
     return Lens(camera.model_name, tuple(float(p) for p in camera.params), camera.width, camera.height)
 
 
 def fits(lens: Lens, width: int, height: int) -> bool:
-    """Whether an image of this size can be a uniformly scaled copy of the one the lens belongs to."""
-    # a side that was rounded may be off by a pixel; on a thumbnail that is more than the tolerance
+    """Return whether an image of this size can be a uniformly scaled copy of the lens's image."""
+    # a rounded side may be off by a pixel; on a thumbnail that exceeds the tolerance
     slack = max(SAME_ASPECT, 1 / min(width, height))
     return abs(lens.width / lens.height * height / width - 1) <= slack
 
 
 def scaled_lens(lens: Lens, width: int, height: int) -> Lens:
-    """The lens of the same image resampled to another size."""
+    """Return the lens of the image resampled to another size."""
     if (lens.width, lens.height) == (width, height):
         return lens
     camera = colmap_camera(lens)
@@ -76,9 +76,9 @@ def scaled_lens(lens: Lens, width: int, height: int) -> Lens:
 
 
 def turned_lens(lens: Lens, quarter_turns: int) -> Lens:
-    """The lens of the image turned counterclockwise by quarter turns, as `numpy.rot90(image, quarter_turns)` does.
+    """Return the lens of the image rotated counterclockwise, as by `numpy.rot90(image, quarter_turns)`.
 
-    One turn takes pixel (x, y) to (y, width - x), and the vectors among the distortion parameters with it.
+    One turn maps pixel (x, y) to (y, width - x), and the vectors among the distortion parameters with it.
     """
     for _ in range(quarter_turns % 4):
         camera = colmap_camera(lens)
@@ -94,7 +94,7 @@ def turned_lens(lens: Lens, quarter_turns: int) -> Lens:
 
 
 def turned_pose(world_from_cam: Float64[ndarray, "4 4"], quarter_turns: int) -> Float64[ndarray, "4 4"]:
-    """The pose that goes with `turned_lens`: the camera rolled about its own z axis."""
+    """Return the pose that belongs to `turned_lens`: the camera rolled about its z axis."""
     upright_from_turned = np.eye(4)
     upright_from_turned[:2, :2] = np.linalg.matrix_power(np.array([[0.0, -1.0], [1.0, 0.0]]), quarter_turns % 4)
     return world_from_cam @ upright_from_turned

@@ -1,4 +1,4 @@
-"""Which photos show the same things, and in plain words what to do where they do not."""
+"""The match graph of photos, and plain-language advice if it falls apart."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
@@ -8,35 +8,35 @@ from jaxtyping import Int64
 from numpy import ndarray
 from scipy.sparse.csgraph import connected_components
 
-TIED = 30  # confirmed matches from which two photos overlap; pairs of unrelated photos reach about 25
-FEW_FEATURES = 200  # in a photo; what is blurred, blank or dark has fewer
-IN_SEQUENCE = 1.5  # times as many matches with the next photo as with any other: the names are in order of taking
-MIN_GROUP = 3  # photos; smaller groups are single photos that failed, not another place
-MAX_SENTENCES = 3  # of advice; more are not read
+TIED = 30  # confirmed matches from which two photos overlap; unrelated pairs reach about 25
+FEW_FEATURES = 200  # in a photo; blurred, blank or dark ones have fewer
+IN_SEQUENCE = 1.5  # times as many matches with the next photo as on average: the names are in shooting order
+MIN_GROUP = 3  # photos; smaller groups are failed single photos, not another place
+MAX_SENTENCES = 3  # of advice; more would not be read
 
 
 @dataclass(frozen=True)
 class MatchGraph:
-    """What was found in and between photos, before or after their poses."""
+    """Features and matches of photos, before or after pose estimation."""
 
-    names: tuple[str, ...]  # in the order in which they were taken, as far as known
-    features: tuple[int | None, ...] | None  # found in each photo, None: it was passed over; None: unknown
-    matches: Int64[ndarray, "photo photo"]  # confirmed for each pair; symmetric, 0 on the diagonal
+    names: tuple[str, ...]  # in shooting order, if known
+    features: tuple[int | None, ...] | None  # per photo, None: skipped; None as a whole: unknown
+    matches: Int64[ndarray, "photo photo"]  # confirmed per pair; symmetric, 0 on the diagonal
 
     def groups(self, tied: int = TIED) -> list[list[int]]:
-        """Photos that hang together, by index; the largest group first."""
+        """Return the connected components of photos, by index, largest first."""
         _, labels = connected_components(self.matches >= tied, directed=False)
         groups = [np.flatnonzero(labels == label).tolist() for label in range(labels.max() + 1)]
         return sorted(groups, key=lambda group: (-len(group), group))
 
     def joined(self, placed: Set[str], tied: int = TIED) -> "MatchGraph":
-        """The same graph where photos that were placed in one model count as tied to each other."""
+        """Return the graph with photos placed in one model counted as tied to each other."""
         member = np.array([name in placed for name in self.names])
         both = np.outer(member, member) & ~np.eye(len(member), dtype=bool)
         return replace(self, matches=np.where(both, np.maximum(self.matches, tied), self.matches))
 
     def in_sequence(self) -> bool:
-        """Whether the names are in the order of taking: the next photo overlaps more than the others do."""
+        """Return whether names are in shooting order: the next photo overlaps more than others do."""
         count = len(self.names)
         if count < MIN_GROUP:
             return False
@@ -46,7 +46,7 @@ class MatchGraph:
 
 
 def advice_on_overlap(graph: MatchGraph, tied: int = TIED) -> tuple[str, ...]:
-    """Which photos to take so that all hang together, most useful first; empty where they do."""
+    """Return which photos to take so that all are connected, most useful first; empty if they are."""
     names, groups = graph.names, graph.groups(tied)
     blank = [count for count in graph.features or () if (count or 0) < FEW_FEATURES]
     sentences = []
@@ -81,7 +81,7 @@ def _two_places(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> str:
 
 
 def _gaps(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
-    """For photos in order of taking: small runs that stand apart, and between which photos to take more."""
+    """Return, for photos in shooting order, advice on isolated runs: between which photos to take more."""
     names = graph.names
     label = {index: number for number, group in enumerate(groups) for index in group}
     starts = [i for i in range(len(names)) if i == 0 or label[i] != label[i - 1]]
@@ -98,7 +98,7 @@ def _gaps(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
 
 
 def _nearest(graph: MatchGraph, groups: Sequence[Sequence[int]]) -> list[str]:
-    """For photos in no known order: the few that stand apart, and the photo of the rest that comes closest to them."""
+    """Return, for unordered photos, advice on isolated ones: each with the photo of the rest closest to it."""
     main, sentences = groups[0], []
     for group in groups[1:]:
         if len(group) >= MIN_GROUP:

@@ -1,4 +1,4 @@
-"""How much of what one photo shows is seen by others, by the sparse points found in them."""
+"""Overlap of photos, by the sparse points found in them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,25 +7,25 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from scipy.sparse import csr_matrix
 
-# A point is the same in two photos if its coordinates are: they come from one list. This sum, unlike a single
+# Points in two photos are the same if their coordinates are equal: they come from one list. This sum, unlike a single
 # coordinate, differs between points of one wall.
 KEY_WEIGHTS = (1.0, 0.7548776662466927, 0.5698402909980532)
 
 
 def point_keys(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, " key"]:
-    """One number per point, equal for equal coordinates, each once."""
+    """Return one number per distinct point, equal for equal coordinates."""
     x, y, z = (weight * column for weight, column in zip(KEY_WEIGHTS, points.T, strict=True))
     return np.unique(x + y + z)
 
 
 def shared_points(keys: Float64[ndarray, " key"], others: Iterable[Float64[ndarray, " _"]]) -> int:
-    """How many of a photo's points (by their keys) were found in at least one of the other photos."""
+    """Count a photo's points (by their keys) that were found in at least one other photo."""
     elsewhere = np.concatenate([np.zeros(0), *others])
     return int(np.isin(keys, elsewhere).sum())
 
 
 def overlap_matrix(found: Sequence[Float64[ndarray, "_ 3"]]) -> Int64[ndarray, "photo photo"]:
-    """How many points each two photos share, from the points found in each; 0 on the diagonal."""
+    """Return the number of points that each two photos share, from the points found in each; 0 on the diagonal."""
     keys = [point_keys(points) for points in found]
     photo = np.repeat(np.arange(len(keys)), [len(own) for own in keys])
     distinct, point = np.unique(np.concatenate([np.zeros(0), *keys]), return_inverse=True)

@@ -1,4 +1,4 @@
-"""Posed pinhole photos and their sparse points as a COLMAP model and as a transforms.json."""
+"""Export of posed pinhole photos and sparse points as a COLMAP model and a transforms.json."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from ilrm_cli.pose.transforms import OPENCV_FROM_OPENGL
 
 @dataclass(frozen=True)
 class Seen:
-    """The sparse points that lie inside one photo."""
+    """The sparse points visible in one photo."""
 
     points: Float64[ndarray, "point 3"]  # world
-    pixels: Float64[ndarray, "point 2"]  # (x, y) where the pinhole camera shows them
+    pixels: Float64[ndarray, "point 2"]  # (x, y) projected by the pinhole camera
     colors: UInt8[ndarray, "point 3"]
 
 
@@ -39,7 +39,7 @@ def points_inside(
     world_from_cam: Float64[ndarray, "4 4"],
     image: UInt8[ndarray, "height width 3"],
 ) -> Seen:
-    """Those of the points that a pinhole camera shows, with their pixels and colours."""
+    """Return the points that a pinhole camera sees, with their pixels and colours."""
     assert lens.model == "PINHOLE", lens.model
     local = (points - world_from_cam[:3, 3]) @ world_from_cam[:3, :3]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -50,10 +50,10 @@ def points_inside(
 
 
 def reconstruction_of(photos: Sequence[PinholePhoto]) -> pycolmap.Reconstruction:
-    """A COLMAP model: one camera for each distinct lens, points where two photos or more show them.
+    """Return a COLMAP model: one camera per distinct lens, and the points seen by two photos or more.
 
-    Observations lie where the camera shows the point, as where it was found is not known for every source; the points
-    carry no error.
+    Observations are projections of the points, since not every source gives the detected positions; the points carry no
+    error.
     """
     model = pycolmap.Reconstruction()
     camera_ids: dict[Lens, int] = {}
@@ -89,13 +89,14 @@ def _add_points(model: pycolmap.Reconstruction, photos: Sequence[PinholePhoto]) 
 
 
 def mask_name(photo: PinholePhoto) -> str:
-    """Of the photo's mask in a folder of masks, as COLMAP has it."""
+    """Return the file name of a photo's mask, as COLMAP expects it."""
     return f"{photo.name}.png"
 
 
 def transforms_of(photos: Sequence[PinholePhoto], folder: str, masks: str | None = None) -> dict[str, Any]:
-    """The content of a transforms.json (nerfstudio) that lies beside `folder` with the images, and beside the folder
-    `masks` with a mask for each of them, if there is one.
+    """Return the content of a transforms.json (nerfstudio) beside the image folder `folder`.
+
+    If `masks` is given, it is the folder with a mask for each image.
     """
     frames = []
     for photo in photos:

@@ -1,19 +1,19 @@
-"""Where projects keep poses, told by the names of files alone; nothing is opened, and nothing heavy is imported."""
+"""Locations of poses in projects, by file names alone; opens nothing and imports nothing heavy."""
 
 from pathlib import Path
 
 MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
 SUFFIXES = (".bin", ".txt")
-FILE_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; Blender scenes of NeRF
-MIN_PHOTOS = 3  # of structure from motion: two photos agree by chance too easily
+FILE_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; NeRF's Blender scenes
+MIN_PHOTOS = 3  # for structure from motion: two photos agree by chance too easily
 
 
 def find_model(folder: Path) -> Path | None:
-    """The folder of the COLMAP model that belongs to a project folder, or None.
+    """Return the folder of a project's COLMAP model, or None.
 
-    Looked for in `sparse/0`, `sparse`, the folder itself and where common tools put it; among the numbered models
-    of one place the one with the largest image list is taken. A folder named `images` or `input` is looked at
-    from its parent.
+    Searched in `sparse/0`, `sparse`, the folder itself and where common tools put it; among the numbered models of one
+    place the one with the largest image list is chosen. For a folder named `images` or `input` its parent is searched
+    too.
     """
     roots = [folder, folder.parent] if folder.name in ("images", "input") else [folder]
     for root in roots:
@@ -28,7 +28,7 @@ def find_model(folder: Path) -> Path | None:
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder holds the files of a COLMAP model."""
+    """Return whether a folder holds the files of a COLMAP model."""
     return any(all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")) for suffix in SUFFIXES)
 
 
@@ -39,5 +39,5 @@ def _images_file_size(model: Path) -> int:
 
 
 def find_transforms(folder: Path) -> Path | None:
-    """The file with poses in a project folder, or None."""
+    """Return the transforms file of a project folder, or None."""
     return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)

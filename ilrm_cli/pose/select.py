@@ -1,4 +1,4 @@
-"""Which photos become inputs: spread over the places and directions from which the scene was seen, sharp, connected."""
+"""Selection of input photos: spread over positions and directions, sharp, and connected."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from scipy.spatial.distance import cdist
 from ilrm_cli.errors import InputError
 from ilrm_cli.pose.overlap import point_keys, shared_points
 
-RESTARTS = 8  # k-means runs from different beginnings; the tightest is kept
-MAX_ROUNDS = 50  # Lloyd iterations; a few hundred photos settle in about ten
+RESTARTS = 8  # k-means runs from different starts; the tightest is kept
+MAX_ROUNDS = 50  # Lloyd iterations; a few hundred photos converge in about ten
 
-FEW_SHARED = 15  # sparse points in common with the other inputs below which an input is as good as alone
+FEW_SHARED = 15  # sparse points in common with the other inputs below which an input counts as isolated
 BESIDE = 0.3  # of the distance to the next input, in pose features: nearer photos show about the same
-RIVALS = 6  # photos beside an input, the nearest ones, that are compared with it
-# Times the variance of the Laplacian, at the size of which the model sees photos. Measured there on 20 captures: the
-# sharpest photo beside an input has 1.9 times its variance at most; a Gaussian blur of 1 px takes 9 tenths of it.
+RIVALS = 6  # nearest photos that each input is compared with
+# Ratio of the variance of the Laplacian, at the size at which the model sees photos. Measured there on 20 captures: the
+# sharpest photo beside an input has at most 1.9 times its variance; a Gaussian blur of 1 px removes 9 tenths of it.
 SHARPER = 3.0
 
 Sharpness = Callable[[Sequence[int]], Sequence[float]]  # variance of the Laplacian of photos, by index
@@ -28,7 +28,7 @@ Sharpness = Callable[[Sequence[int]], Sequence[float]]  # variance of the Laplac
 
 @dataclass(frozen=True)
 class Swap:
-    """A photo that k-means chose and that another one replaced."""
+    """A photo chosen by k-means and the one that replaced it."""
 
     dropped: int
     taken: int
@@ -37,7 +37,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Choice:
-    """The inputs, by index, and what had to be exchanged on the way."""
+    """The inputs, by index, and the replacements made."""
 
     inputs: tuple[int, ...]  # ascending
     swaps: tuple[Swap, ...] = ()
@@ -51,11 +51,11 @@ def choose_views(
     *,
     seed: int = 0,
 ) -> Choice:
-    """The photos of `select_views`, less those that see nothing of what the others see and those that are blurred.
+    """Choose photos by `select_views`, then replace those that are isolated or blurred.
 
-    An input that shares hardly any sparse point (`found_points`, in each photo) with the other inputs gives way to the
-    nearest photo that does; one beside which a clearly sharper photo stands, to the sharpest. `sharpness` is asked
-    only for inputs and photos beside them.
+    An input that shares hardly any sparse point (`found_points`, per photo) with the other inputs is replaced by the
+    nearest photo that does; one beside a clearly sharper photo, by the sharpest. `sharpness` is evaluated only for
+    inputs and photos beside them.
     """
     inputs = list(select_views(world_from_cam, count, seed=seed))
     if len(inputs) < 2 or len(inputs) == len(world_from_cam):
@@ -69,7 +69,7 @@ def choose_views(
 def _replace_lonely(
     inputs: list[int], distance: Float64[ndarray, "photo photo"], found_points: Sequence[Float64[ndarray, "_ 3"] | None]
 ) -> list[Swap]:
-    """Exchanges inputs without overlap in place; photos of which no points are known are left alone."""
+    """Replace inputs without overlap in place; does nothing if the points of an input are unknown."""
     keys = [None if points is None else point_keys(points) for points in found_points]
     if any(keys[index] is None for index in inputs):
         return []
@@ -94,7 +94,7 @@ def _replace_lonely(
 def _replace_blurred(
     inputs: list[int], dropped: set[int], distance: Float64[ndarray, "photo photo"], sharpness: Sharpness
 ) -> list[Swap]:
-    """Exchanges inputs beside which sharper photos stand in place; those `dropped` before do not come back."""
+    """Replace inputs that have a sharper photo beside them in place, but not by one `dropped` before."""
     unused = [i for i in range(len(distance)) if i not in inputs and i not in dropped]
     rivals = []
     for slot, index in enumerate(inputs):
@@ -116,11 +116,11 @@ def _replace_blurred(
 
 
 def select_views(world_from_cam: Float64[ndarray, "photo 4 4"], count: int, *, seed: int = 0) -> tuple[int, ...]:
-    """Indices, ascending, of exactly `count` distinct photos that stand for all of them.
+    """Return the ascending indices of exactly `count` distinct photos that represent all of them.
 
     k-means on [camera position, forward direction] as in iLRM (arXiv 2507.23277); the photo nearest to each centre is
-    taken. Positions are divided by their root-mean-square distance from their mean, so that both halves weigh alike
-    whatever the unit. The same seed gives the same choice. Raises InputError if there are fewer photos than `count`.
+    chosen. Positions are divided by their root-mean-square distance from their mean, so that both halves have equal
+    weight in any unit. The same seed gives the same choice. Raises InputError if there are fewer photos than `count`.
     """
     assert count >= 1, "at least one view"
     found = len(world_from_cam)
@@ -135,7 +135,7 @@ def select_views(world_from_cam: Float64[ndarray, "photo 4 4"], count: int, *, s
 
 
 def pose_features(world_from_cam: Float64[ndarray, "photo 4 4"]) -> Float64[ndarray, "photo 6"]:
-    """[position, forward direction] of each photo; positions from their mean, over their root-mean-square distance."""
+    """Return [position, forward] of each photo; positions relative to their mean, over their RMS distance from it."""
     positions = world_from_cam[:, :3, 3] - world_from_cam[:, :3, 3].mean(0)
     spread = np.sqrt((positions**2).sum(1).mean())
     return np.concatenate([positions / (spread or 1.0), world_from_cam[:, :3, 2]], axis=1)
@@ -144,7 +144,7 @@ def pose_features(world_from_cam: Float64[ndarray, "photo 4 4"]) -> Float64[ndar
 def _kmeans(
     features: Float64[ndarray, "photo 6"], count: int, rng: np.random.Generator
 ) -> Float64[ndarray, "center 6"]:
-    """Lloyd's algorithm from several k-means++ beginnings (Arthur and Vassilvitskii 2007)."""
+    """Run Lloyd's algorithm from several k-means++ starts (Arthur and Vassilvitskii 2007); return the best centres."""
     best, lowest = features[:count], np.inf
     for _ in range(RESTARTS):
         centers = _spread_out(features, count, rng)
@@ -165,7 +165,7 @@ def _kmeans(
 def _spread_out(
     features: Float64[ndarray, "photo 6"], count: int, rng: np.random.Generator
 ) -> Float64[ndarray, "center 6"]:
-    """k-means++: each further centre is drawn with a chance that grows with its squared distance from the others."""
+    """Choose starts by k-means++: the probability grows with the squared distance from the previous centres."""
     chosen = [int(rng.integers(len(features)))]
     while len(chosen) < count:
         distance = cdist(features[chosen], features, "sqeuclidean").min(0)

@@ -18,21 +18,21 @@ from ilrm_cli.pose.sfm_map import global_, incremental
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.views import LeftOut
 
-ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, where that takes minutes
-# Kept of poses, points and lenses, in a model of some ten units and some thousand pixels. Threads add numbers in any
-# order: the last bits differ from run to run, and choices made from them later would too.
+ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, if that takes minutes
+# Decimals kept of poses, points and lenses, in a model of some ten units and some thousand pixels. Threads add numbers
+# in any order: the last bits differ from run to run, and so would choices based on them.
 DECIMALS = 8
 GOOD_ERROR_PX = 1.0  # mean reprojection error up to which no second method is tried
 
 
 @dataclass(frozen=True)
 class SfmResult:
-    """A model whose images bear the names that `solve` was given."""
+    """A model whose images have the names given to `solve`."""
 
     model: pycolmap.Reconstruction
     warnings: tuple[str, ...]  # one sentence each: photos left out, other models, weak geometry
     left_out: tuple[LeftOut, ...] = ()  # every photo that the model lacks
-    advice: tuple[str, ...] = ()  # which photos to take so that all hang together
+    advice: tuple[str, ...] = ()  # which photos to take so that all are connected
 
 
 def solve(
@@ -45,17 +45,16 @@ def solve(
     seed: int = 0,
     report: Report = ignore,
 ) -> SfmResult:
-    """Poses of photos by SIFT, matching and mapping, everything seeded.
+    """Estimate poses of photos by SIFT, matching and mapping, everything seeded.
 
-    `files` = file below `folder` -> name of the photo, in the order in which they were taken as far as known; photos
-    in one subfolder share a camera. `work` is an empty folder for the database. `masks`, if given, holds a picture
-    `<file>.png` of the same size for every file (COLMAP skips those without): no feature is taken where it is black.
-    `lenses` = file -> what is known of its lens, for the file's size or a scaled one; it stays as it is.
-    Up to 60 photos every pair is matched; beyond, each with its next 10, those at distances 16, 32, ... and the 8 that
-    look most like it, and 40 evenly spaced ones each with each: in place of loop detection, whose vocabulary tree would
-    be a download.
-    Incremental mapping first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global
-    mapping too, and the model with more photos is kept. Raises InputError if neither finds a believable one.
+    `files` = file below `folder` -> name of the photo, in shooting order if known; photos in one subfolder share a
+    camera. `work` is an empty folder for the database. `masks`, if given, holds a picture `<file>.png` of the same size
+    for every file (COLMAP skips files without): no feature is extracted where it is black. `lenses` = file -> known
+    lens, for the file's size or a scaled one; it is kept fixed. Up to 60 photos every pair is matched; beyond, each
+    with its next 10, those at distances 16, 32, ... and the 8 that look most similar, and 40 evenly spaced ones
+    pairwise: a replacement for loop detection, whose vocabulary tree would be a download. Incremental mapping comes
+    first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global mapping follows, and the
+    model with more photos is kept. Raises InputError if neither finds a plausible one.
     """
     assert len(files) >= MIN_PHOTOS, f"{len(files)} photos"
     pycolmap.logging.minloglevel = MESSAGES_FROM
@@ -76,7 +75,7 @@ def solve(
 def _map(
     database: Path, folder: Path, work: Path, graph: MatchGraph, fixed: set[int], seed: int, report: Report
 ) -> list[pycolmap.Reconstruction]:
-    """The believable models of the better method, the one with most photos first.
+    """Return the plausible models of the better method, the one with most photos first.
 
     Photos of several places end in several models without a common photo, and no method would join those.
     """
@@ -96,7 +95,7 @@ def _map(
 
 
 def _rounded(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
-    """The model without the bits that are not the same in every run."""
+    """Round away the bits that differ between runs."""
     for image in model.images.values():
         if image.has_pose:
             pose = image.cam_from_world()

@@ -1,4 +1,4 @@
-"""Structure from motion is not done twice: models are kept by the content of the photos."""
+"""Cache of structure-from-motion models, by the content of the photos."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from ilrm_cli.pose.sfm import SfmResult
 from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import LeftOut
 
-VERSION = 6  # raise it when the same photos would give another model than before
+VERSION = 6  # raise it if the same photos would give a different model than before
 CHUNK = 1 << 20  # bytes read at a time
 
 
 def content_key(photos: Sequence[tuple[str, Path]], options: Mapping[str, object]) -> str:
-    """sha256 over names and bytes of all photos, the options and the version of pycolmap."""
+    """Return the sha256 over names and bytes of all photos, the options and the version of pycolmap."""
     digest = hashlib.sha256(json.dumps([VERSION, pycolmap.__version__, options], sort_keys=True).encode())
     for name, path in photos:
         digest.update(f"\0{name}\0{path.stat().st_size}\0".encode())
@@ -30,7 +30,7 @@ def content_key(photos: Sequence[tuple[str, Path]], options: Mapping[str, object
 
 
 def load(cache: Path, key: str) -> SfmResult | None:
-    """The model kept under this key; None if there is none or if it is damaged."""
+    """Load the model stored under this key; None if there is none or it is damaged."""
     entry = cache / "sfm" / key
     try:
         notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
@@ -41,7 +41,7 @@ def load(cache: Path, key: str) -> SfmResult | None:
 
 
 def store(cache: Path, key: str, result: SfmResult) -> None:
-    """Keep a model; it appears whole or not at all. Raises OSError if the cache folder cannot be written."""
+    """Store a model; it appears whole or not at all. Raises OSError if the cache folder cannot be written."""
     shelf = cache / "sfm"
     shelf.mkdir(parents=True, exist_ok=True)
     with scratch_folder(shelf) as new:

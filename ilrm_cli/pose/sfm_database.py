@@ -1,4 +1,4 @@
-"""Features and matches of photos in a COLMAP database, everything seeded and in one order."""
+"""Features and matches of photos in a COLMAP database, everything seeded and in a fixed order."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import combinations
@@ -18,20 +18,20 @@ from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
 from ilrm_cli.threads import in_threads
 
-EXHAUSTIVE_UP_TO = 60  # photos; beyond, every pair would take tens of minutes on a laptop
+EXHAUSTIVE_UP_TO = 60  # photos; beyond, matching every pair would take tens of minutes on a laptop
 NEIGHBOURS = 10  # photos after each one that are matched in a sequence
-# Photos that look most like each one: of 200 photos from two rounds through a room 78 % of them stand within 5 places
-# of it, in one round or the other, where chance would give 11 %.
+# Photos that look most similar to each one: of 200 photos from two rounds through a room 78 % of them are within 5
+# places of it, in one round or the other, where chance would give 11 %.
 ALIKE = 8
-SMALL_PX = (160, 160)  # at least, at which JPEGs are decoded to be compared by their looks
-LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched each with each, to close loops
+SMALL_PX = (160, 160)  # minimum size at which JPEGs are decoded for visual comparison
+LOOP_PHOTOS = 40  # evenly spaced photos of a long sequence that are matched pairwise, to close loops
 
 
 def register(database: Path, folder: Path, names: list[str], lenses: Mapping[str, Lens]) -> None:
-    """Enter photos and cameras before any feature: photo i gets id i + 1, whatever thread reads it first.
+    """Register photos and cameras before any feature: photo i gets id i + 1, whichever thread reads it first.
 
     Every photo has a camera of its own, the one in `lenses` or a guess from EXIF: for photos that share an unknown lens
-    COLMAP verifies pairs at twice the time, and finds fewer matches. `share_cameras` joins them later.
+    COLMAP takes twice as long to verify pairs and finds fewer matches. `share_cameras` joins them later.
     """
     with pycolmap.Database.open(database) as writer:
         for image_id, name in enumerate(names, 1):
@@ -46,9 +46,9 @@ def register(database: Path, folder: Path, names: list[str], lenses: Mapping[str
 
 
 def share_cameras(database: Path, target: Path, lenses: Mapping[str, Lens]) -> set[int]:
-    """What mapping needs of a matched database, in a new one where the photos of one subfolder share a camera.
+    """Copy a matched database's mapping input into a new one where the photos of one subfolder share a camera.
 
-    Returns the ids of the cameras that are known.
+    Returns the ids of the cameras with known lenses.
     """
     known = set()
     cameras: dict[str, tuple[int, int]] = {}  # subfolder -> ids of camera and rig
@@ -84,7 +84,7 @@ def _frame(image: pycolmap.Image, rig_id: int) -> pycolmap.Frame:
 
 
 def extract(database: Path, folder: Path, names: list[str], masks: Path | None, report: Report) -> None:
-    """SIFT features of photos that are registered."""
+    """Extract SIFT features of the registered photos."""
     options = pycolmap.ImageReaderOptions()
     if masks is not None:
         options.mask_path = masks
@@ -99,7 +99,7 @@ def extract(database: Path, folder: Path, names: list[str], masks: Path | None, 
 
 
 def match(database: Path, folder: Path, pair_list: Path, names: list[str], seed: int, report: Report) -> None:
-    """Matches that a common geometry of two photos confirms."""
+    """Match photo pairs and verify the matches by two-view geometry."""
     alike = alike_pairs([folder / name for name in names]) if len(names) > EXHAUSTIVE_UP_TO else set()
     pairs = matched_pairs(len(names), alike)
     pair_list.write_text("".join(f"{names[i]} {names[j]}\n" for i, j in pairs))
@@ -113,13 +113,13 @@ def match(database: Path, folder: Path, pair_list: Path, names: list[str], seed:
         )
 
     def done(reader: pycolmap.Database) -> int:
-        return reader.num_verified_image_pairs()  # counts pairs that failed, too
+        return reader.num_verified_image_pairs()  # includes failed pairs
 
     _watched(run, done, database, Step("matching", 0, len(pairs)), report)
 
 
 def alike_pairs(paths: Sequence[Path]) -> set[tuple[int, int]]:
-    """Each photo with the ALIKE that look most like it: its neighbours, wherever they stand in the sequence."""
+    """Return pairs of each photo with the ALIKE most similar ones, wherever they are in the sequence."""
 
     def signature(path: Path) -> Float32[ndarray, " cell"]:
         with Image.open(path) as image:
@@ -130,7 +130,7 @@ def alike_pairs(paths: Sequence[Path]) -> set[tuple[int, int]]:
 
 
 def matched_pairs(count: int, alike: Set[tuple[int, int]] = frozenset()) -> list[tuple[int, int]]:
-    """Which photos (by their place in the sequence) are compared; see `sfm.solve`."""
+    """Return the pairs of photos to match, by their place in the sequence; see `sfm.solve`."""
     if count <= EXHAUSTIVE_UP_TO:
         return list(combinations(range(count), 2))
     steps = [*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))]
@@ -140,9 +140,9 @@ def matched_pairs(count: int, alike: Set[tuple[int, int]] = frozenset()) -> list
 
 
 def read_graph(database: Path, names: list[str]) -> MatchGraph:
-    """What was found; `names` = names of the photos in the order in which they were registered.
+    """Read features and matches; `names` are the photos in the order in which they were registered.
 
-    A photo that pycolmap passed over without a word has no entry among the features: None.
+    A photo that pycolmap skipped silently has no entry among the features: None.
     """
     count = len(names)
     matches = np.zeros((count, count), dtype=np.int64)
@@ -163,10 +163,10 @@ def _watched(
     start: Step,
     report: Report,
 ) -> None:
-    """Watch the database grow, as pycolmap has no callback here.
+    """Poll the database for progress, as pycolmap has no callback here.
 
-    The watching connection is pycolmap's own and opened first. A second SQLite library in the process, as Python's
-    sqlite3 is, would drop the file locks of the first one when it closes the file, and crash it.
+    The polling connection is pycolmap's own and opened first. A second SQLite library in the process, such as Python's
+    sqlite3, would drop the file locks of the first one when it closes the file, and crash it.
     """
     with pycolmap.Database.open(database) as reader:
         watched(run, lambda: done(reader), start, report)

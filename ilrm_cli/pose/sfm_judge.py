@@ -1,4 +1,4 @@
-"""What of structure from motion is believed, and what the user should know about it."""
+"""Plausibility checks of structure-from-motion models, and warnings for the user."""
 
 import copy
 from collections.abc import Sequence
@@ -12,28 +12,28 @@ from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
 
-MIN_OWN_POINTS = 15  # of one photo; with fewer, global mapping put photos anywhere, one 80 times too far away
-MIN_OBSERVATIONS = 30  # points seen per photo; fewer were junk in all photo sets that we looked at
+MIN_OWN_POINTS = 15  # per photo; with fewer, global mapping placed photos anywhere, one 80 times too far away
+MIN_OBSERVATIONS = 30  # points seen per photo; models with fewer were junk in all photo sets we examined
 WEAK_OBSERVATIONS = 100  # below, models held together but looked doubtful
 MAX_ERROR_PX = 2.0  # mean reprojection error; COLMAP drops points beyond 4, sound models stay below 1
-MIN_TRACK = 2.1  # photos per point, mean; where hardly a point is seen by a third photo nothing checks the pairs
-MIN_ANGLE_DEG = 1.0  # median angle at which the rays of a point meet; below, depth is noise
+MIN_TRACK = 2.1  # mean photos per point; if hardly any point is seen by a third photo, nothing verifies the pairs
+MIN_ANGLE_DEG = 1.0  # median angle between a point's rays; below, depth is noise
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
 MAX_DISTORTION = 1.0  # first radial coefficient
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
-ENOUGH_MATCHES = 60  # with placed photos; a photo that has them and is not placed fails for another reason
+ENOUGH_MATCHES = 60  # with placed photos; an unplaced photo with this many fails for another reason
 SAMPLED_POINTS = 2000  # of a model for its angles: the median of more is the same
-NAMED = 12  # photos that a warning spells out
+NAMED = 12  # photos that a warning lists
 
 
 def believable(models: Sequence[pycolmap.Reconstruction]) -> list[pycolmap.Reconstruction]:
-    """Models in which no fault is found, less photos that hang by too few points; the one with most photos first."""
+    """Return the models without fault, less weakly connected photos; the one with most photos first."""
     held = [without_loose_photos(model) for model in models]
     return sorted((model for model in held if fault(model) is None), key=rank, reverse=True)
 
 
 def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
-    """The model, or a copy in which every photo sees enough points; as one goes, others may come loose."""
+    """Return the model, or a copy in which every photo sees enough points; removing one may loosen others."""
     held = model
     while loose := [image for image in _posed(held) if image.num_points3D < MIN_OWN_POINTS]:
         held = copy.deepcopy(model) if held is model else held
@@ -42,7 +42,7 @@ def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruct
 
 
 def fault(model: pycolmap.Reconstruction) -> str | None:
-    """Why a model cannot be right, as a clause; None if nothing speaks against it."""
+    """Return why a model is implausible, as a clause; None if it is plausible."""
     if model.num_reg_images() < MIN_PHOTOS:
         return "hardly any photos could be joined"
     if model.compute_mean_observations_per_reg_image() < MIN_OBSERVATIONS:
@@ -73,12 +73,12 @@ def _names(model: pycolmap.Reconstruction) -> set[str]:
 
 
 def rank(model: pycolmap.Reconstruction) -> tuple[int, float]:
-    """Sorting key: more photos are better, then a smaller reprojection error."""
+    """Return a sort key: more photos are better, then a smaller reprojection error."""
     return model.num_reg_images(), -model.compute_mean_reprojection_error()
 
 
 def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]) -> list[str]:
-    """What the user should know about the model that is used, the first, and the rest."""
+    """Return warnings about the first model, which is used, and about the others."""
     used, *others = [_names(model) for model in models]
     warnings = []
     if others:
@@ -106,7 +106,7 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]
 
 
 def left_out(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> tuple[LeftOut, ...]:
-    """Every photo that the first model lacks, with the reason that its features and matches give."""
+    """Return every photo that the first model lacks, with the reason suggested by its features and matches."""
     used, *others = [_names(model) for model in models]
     return tuple(LeftOut(name, _reason(name, used, others, graph)) for name in graph.names if name not in used)
 
@@ -135,7 +135,7 @@ def _reason(name: str, used: set[str], others: Sequence[set[str]], graph: MatchG
 
 
 def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str:
-    """Why none of the `models`, all at fault, is used and which photos would help, as one sentence."""
+    """Return one sentence on why none of the faulty `models` is used and which photos would help."""
     count = len(graph.names)
     advice = advice_on_overlap(graph)
     if advice:
@@ -149,7 +149,7 @@ def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str
 
 
 def travel_deg(model: pycolmap.Reconstruction) -> float:
-    """Angle between the two most distant cameras as seen from the scene."""
+    """Return the angle between the two most distant cameras as seen from the scene."""
     positions = np.array([image.projection_center() for image in _posed(model)])
     found = [
         np.array([model.points3D[point.point3D_id].xyz for point in image.points2D if point.has_point3D()])
@@ -159,7 +159,7 @@ def travel_deg(model: pycolmap.Reconstruction) -> float:
 
 
 def triangulation_deg(model: pycolmap.Reconstruction) -> float:
-    """Median over points of the widest angle between two rays that meet there, degrees."""
+    """Return the median over points of the widest angle between two of their rays, in degrees."""
     center = {image.image_id: image.projection_center() for image in _posed(model)}
     points = list(model.points3D.values())
     widest = []

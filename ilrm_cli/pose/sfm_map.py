@@ -1,4 +1,4 @@
-"""Features and matches to COLMAP models, by two methods."""
+"""Mapping of matched features to COLMAP models, by two methods."""
 
 from collections.abc import Set
 from pathlib import Path
@@ -8,13 +8,13 @@ from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.watching import watched
 from ilrm_cli.progress import Report, Step
 
-EXACT_UP_TO = 60  # photos; sums of one thread come out the same to the last bit, and for few photos are as fast
+EXACT_UP_TO = 60  # photos; single-threaded sums are reproducible to the last bit, and as fast for few photos
 
 
 def incremental(
     database: Path, folder: Path, output: Path, count: int, fixed: Set[int], seed: int, report: Report
 ) -> list[pycolmap.Reconstruction]:
-    """COLMAP's mapper: a pair, then photo by photo. Cameras whose ids are in `fixed` keep their parameters."""
+    """Run COLMAP's incremental mapper: a pair, then photo by photo. Cameras with ids in `fixed` stay constant."""
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = seed
     options.min_model_size = MIN_PHOTOS
@@ -45,7 +45,7 @@ def incremental(
 def global_(
     database: Path, folder: Path, output: Path, count: int, fixed: Set[int], seed: int, report: Report
 ) -> list[pycolmap.Reconstruction]:
-    """GLOMAP: all rotations, then all positions. It fixes all cameras or none, and cannot be watched or stopped."""
+    """Run GLOMAP: all rotations, then all positions. It fixes all cameras or none, and cannot be polled or stopped."""
     options = pycolmap.GlobalPipelineOptions()
     options.random_seed = options.mapper.random_seed = seed
     options.min_model_size = MIN_PHOTOS

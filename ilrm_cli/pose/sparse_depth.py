@@ -1,4 +1,4 @@
-"""Sparse points of structure from motion as depths at the pixels where they were found."""
+"""Depths of SfM points at the pixels where they were found."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from ilrm_cli.cameras import Cameras
 def sparse_depth_of(
     found: Sequence[Float64[ndarray, "_ 3"] | None], cameras: Cameras
 ) -> Float[Tensor, "view height width"] | None:
-    """z-depth of the points found in each view at their pixels, 0 elsewhere; None if no view knows of any.
+    """Return z-depth of each view's points at their pixels, 0 elsewhere; None if no view has any points.
 
-    Points and cameras are in one frame, whose unit the depths have.
+    Points and cameras are in one frame, and depths in its unit.
     """
     if not any(points is not None and len(points) for points in found):
         return None
@@ -31,7 +31,7 @@ def sparse_depth_of(
 def visible_depths(
     points: Float64[Tensor, "point 3"], cameras: Cameras, masks: Float[Tensor, "view height width"] | None = None
 ) -> Float64[Tensor, " sample"]:
-    """z-depths of every point in every camera whose image it falls into, on a pixel that no mask ignores."""
+    """Return the z-depths of every point in every camera that sees it in its image on an unmasked pixel."""
     seen = cameras.to(points.dtype).project(points)
     if masks is None:
         return seen.depth[seen.inside]

@@ -1,7 +1,7 @@
-"""nerfstudio and instant-ngp `transforms.json`.
+"""Reader of `transforms.json` files (nerfstudio and instant-ngp).
 
-Their cameras look along -z with y up (OpenGL); ours along +z with y down. The world frame of the file is kept as it
-is: what `applied_transform` or `scale` say was done to some earlier frame is not undone.
+Their cameras look along -z with y up (OpenGL); ours along +z with y down. The world frame of the file is kept as is:
+transforms of an earlier frame that `applied_transform` or `scale` record are not undone.
 """
 
 import json
@@ -17,19 +17,19 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens
 from ilrm_cli.pose.posed import Pose, PoseSet, rigid
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried on paths without one
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
-LARGEST = 1e12  # nothing that a camera file states is larger
+LARGEST = 1e12  # no value in a camera file is larger
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
-    """Poses, lenses and masks of a transforms.json; names are relative to its folder.
+    """Read poses, lenses and masks of a transforms.json; names are relative to its folder.
 
-    `size_of` measures photos of files that do not state their size. Intrinsics of a frame come before
-    those of the whole file. Raises InputError naming the file and the key that is missing or makes no sense.
+    `size_of` measures the photos if the file does not state their size. A frame's intrinsics take precedence over those
+    of the whole file. Raises InputError naming the file and the missing or invalid key.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float
     world_from_cam = rigid(matrix)
     if world_from_cam is None:
         raise InputError(f'{where}: "transform_matrix" is not a 4x4 rotation and translation.')
-    mask = frame.get("mask_path")  # of nerfstudio: black is ignored, as everywhere here
+    mask = frame.get("mask_path")  # as in nerfstudio: black is ignored
     if mask is not None and not (isinstance(mask, str) and mask):
         raise InputError(f'{where}: "mask_path" is no path; export the file again.')
     mask = None if mask is None else _relative(mask, file.parent).as_posix()
@@ -72,7 +72,7 @@ def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float
 
 
 def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
-    """Path of the photo relative to the folder, its missing suffix found."""
+    """Return the photo's path relative to the folder, with its missing suffix completed."""
     path = frame.get("file_path")
     if not isinstance(path, str) or not path:
         raise InputError(f'{where} has no "file_path"; export the file again.')
@@ -86,7 +86,7 @@ def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
 
 
 def _relative(path: str, folder: Path) -> Path:
-    """A path of the file, which may be one of Windows or absolute, relative to the folder if it lies in it."""
+    """Return a path from the file, possibly a Windows or absolute one, relative to the folder if it lies in it."""
     relative = Path(path.replace("\\", "/"))
     if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
         return relative.relative_to(folder.absolute())
@@ -103,14 +103,14 @@ def _number(frame: dict[str, Any], key: str, where: str, otherwise: float | None
 
 
 def _stated_size(frame: dict[str, Any], where: str) -> tuple[float, float] | None:
-    """(width, height) in px."""
+    """Return the stated (width, height) in px, or None."""
     if "w" in frame and "h" in frame:
         return _number(frame, "w", where), _number(frame, "h", where)
     return None
 
 
 def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
-    """COLMAP's camera model with the same meaning. FULL_OPENCV only where k3 to k6 are given."""
+    """Return the equivalent COLMAP lens, FULL_OPENCV only if k3 to k6 are given."""
 
     def number(key: str, otherwise: float | None = None) -> float:
         return _number(frame, key, where, otherwise)
@@ -138,7 +138,7 @@ def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
 def _focal(
     frame: dict[str, Any], number: Callable[..., float], width: float, height: float, where: str
 ) -> tuple[float, float]:
-    """Focal lengths in px, stated or from the angles of view in radians; one direction serves for both."""
+    """Return focal lengths in px, as stated or from angles of view in radians; one axis serves for both if needed."""
     by_axis: list[float | None] = []
     for key, angle_key, side in (("fl_x", "camera_angle_x", width), ("fl_y", "camera_angle_y", height)):
         if key in frame:

@@ -1,4 +1,4 @@
-"""Long calls of pycolmap, with progress and an end at Ctrl-C."""
+"""Long calls of pycolmap, with progress and cancellation by Ctrl-C."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -8,7 +8,7 @@ from typing import TypeVar
 from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.progress import Report, Step
 
-POLL_S = 0.2  # between looks at how far it is
+POLL_S = 0.2  # interval between progress polls
 
 Result = TypeVar("Result")
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 def watched(
     run: Callable[[pycolmap.CancellationToken], Result], done: Callable[[], int], start: Step, report: Report
 ) -> Result:
-    """What `run` returns, called in a thread (pycolmap releases the GIL); meanwhile `done` says how far it is."""
+    """Call `run` in a thread (pycolmap releases the GIL) and return its result; meanwhile poll `done` for progress."""
     assert start.total is not None
     report(start)
     token = pycolmap.CancellationToken()
@@ -27,6 +27,6 @@ def watched(
                 report(replace(start, done=min(done(), start.total)))
             result = running.result()
         finally:
-            token.cancel()  # the user's Ctrl-C ends the thread as well
+            token.cancel()  # so that Ctrl-C ends the thread as well
     report(replace(start, done=start.total))
     return result
