@@ -1,4 +1,4 @@
-"""`auto`: the path that suits how the photos were taken, kept where they support it."""
+"""The path `auto`: chosen by how the photos were taken, and limited to views that they support."""
 
 import math
 from collections.abc import Callable
@@ -16,23 +16,23 @@ from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import facing_alike
 from ilrm_cli.render.support import supported
 
-# Cameras that look at their subject over less than this are a forward-facing capture.
+# Cameras that see their subject over a smaller angle are a forward-facing capture.
 MIN_ORBIT_DEG = 45.0
 
-# Cameras that all face one way are a cluster where none is farther from their middle than this share of the scene's
-# depth; others have walked through the scene.
+# Cameras with one viewing direction form a cluster if none is farther from their centre than this share of the scene's
+# depth; otherwise they have moved through the scene.
 MAX_CLUSTER = 0.5
 
-SAMPLES = 96  # views judged along a route: as many as a film of four seconds has
-ROUNDS = 3  # of judging a stretch of a route again, as densely, which is nearer to what is filmed
-MIN_PART = 0.3  # of a route; a shorter stretch is no film of it
+SAMPLES = 96  # views judged along a route: as many as in a film of four seconds
+ROUNDS = 3  # of judging a stretch again with as many samples, closer to the film's frames
+MIN_PART = 0.3  # of a route; a shorter stretch does not represent it
 
 
 def candidates(setting: Setting) -> tuple[str, ...]:
-    """The paths that suit a capture, the best first.
+    """Return the paths that suit a capture, best first.
 
-    Around a subject seen from several sides; before it, for a cluster of photos that face one way; else along the way
-    of the photos.
+    Around a subject seen from several sides; in front of it, for a cluster of photos with one viewing direction; else
+    along the photos' own path.
     """
     cameras, subject = setting.cameras, setting.subject
     if len(cameras) == 1:
@@ -47,9 +47,10 @@ def candidates(setting: Setting) -> tuple[str, ...]:
 
 
 def choose(setting: Setting, gaussians: Gaussians, near: float) -> tuple[Route, str]:
-    """The first of the candidates that the photos support, or its longest supported stretch, and its name.
+    """Return the first candidate that the photos support, or its longest supported stretch, and its name.
 
-    Where they support none for MIN_PART of its length, a wobble around the most central photo. `near` as in `render`.
+    If they support none over MIN_PART of its length, return a wobble around the most central photo. `near` as in
+    `render`.
     """
     photos = glance(setting.cameras, gaussians, near)
 
@@ -64,7 +65,7 @@ def choose(setting: Setting, gaussians: Gaussians, near: float) -> tuple[Route, 
 
 
 def supported_stretch(route: Route, good: Callable[[Route], Bool[Tensor, " sample"]]) -> Route | None:
-    """The route, or its longest stretch of which all samples are good; None if that is shorter than MIN_PART of it."""
+    """Return the route or its longest stretch of good samples only; None if shorter than MIN_PART of it."""
     share = 1.0
     for _ in range(ROUNDS):
         samples = good(route)
@@ -80,7 +81,7 @@ def supported_stretch(route: Route, good: Callable[[Route], Bool[Tensor, " sampl
 
 
 def longest_run(good: Bool[Tensor, " sample"], closed: bool) -> tuple[int, int]:
-    """Start and length of the longest run of good samples; on a closed route it may go past the end."""
+    """Return start and length of the longest run of good samples; on a closed route it may wrap around."""
     doubled = torch.cat([good, good]) if closed else good
     best, start, length = 0, 0, 0
     for i, fine in enumerate(doubled.tolist()):

@@ -1,4 +1,4 @@
-"""What a frame of a film can show of a scene: its colours, its depth, how solid it is, how well photos support it."""
+"""Channels of a film's frames: colour, depth, alpha, and confidence."""
 
 from dataclasses import dataclass, replace
 
@@ -15,13 +15,13 @@ from ilrm_cli.render.glance import glance
 from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import render
 
-RANGE_SAMPLES = 32  # frames that the range of depth is taken from
-RANGE_SHARES = (0.02, 0.98)  # of what they show; what is nearer or farther has the colour of the end
+RANGE_SAMPLES = 32  # frames used to determine the depth range
+RANGE_SHARES = (0.02, 0.98)  # quantiles of the depths shown; nearer or farther ones get the end's colour
 
-MIN_RANGE = 1e-3  # of the nearer end, where all is at one depth
+MIN_RANGE = 1e-3  # relative to the near end, if everything is at one depth
 
-# Viridis (Smith and van der Walt 2015, public domain): even to the eye and readable in grey. Every 15th of its 256
-# colours; between them lines.
+# Viridis (Smith and van der Walt 2015, public domain): perceptually uniform and readable in grey. Every 15th of its 256
+# colours, linearly interpolated.
 VIRIDIS = (
     (68, 1, 84), (72, 23, 105), (71, 42, 122), (67, 61, 132), (61, 78, 138), (53, 94, 141), (46, 109, 142),
     (41, 123, 142), (35, 137, 142), (31, 151, 139), (33, 165, 133), (46, 179, 124), (70, 192, 111), (101, 203, 94),
@@ -31,25 +31,25 @@ VIRIDIS = (
 
 @dataclass(frozen=True)
 class Film:
-    """A scene and how it is shown, the same in every frame."""
+    """A scene and its presentation, the same in every frame."""
 
     gaussians: Gaussians
     confidence: Float[Tensor, " gaussian"] | None  # in [0, 1]; needed by the channel of that name
-    background: Float[Tensor, "3"]  # behind the colours, in [0, 1]; the other channels stand before black
+    background: Float[Tensor, "3"]  # for the colours, in [0, 1]; other channels have a black background
     near: float  # world units, as in `render`
     channels: tuple[str, ...]  # of `names.CHANNELS`, from left to right
-    depth_range: tuple[float, float] | None = None  # world units, yellow and dark blue, even in 1 / depth between
+    depth_range: tuple[float, float] | None = None  # world units, of yellow and dark blue; linear in 1 / depth
 
     @torch.inference_mode()
     def frame(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        """All channels of one camera side by side."""
+        """Render all channels of one camera side by side."""
         panels = {"rgb": self._colors, "depth": self._depth, "alpha": self._alpha, "confidence": self._confidence}
         shown = [panels[channel](camera) for channel in self.channels]
         return shown[0] if len(shown) == 1 else np.concatenate(shown, axis=1)
 
     @torch.inference_mode()
     def colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        """The colours alone, whatever the channels."""
+        """Render the colours alone, whatever the channels."""
         return self._colors(camera)
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
@@ -57,7 +57,7 @@ class Film:
         return pixels_of(drawn.color[0])
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        """From yellow (near) to dark blue (far)."""
+        """Render depth from yellow (near) to dark blue (far)."""
         assert self.depth_range is not None, "the channel depth without a range"
         near, far = self.depth_range
         depth, alpha = harmonic_depth(self.gaussians, camera, self.near)
@@ -68,7 +68,7 @@ class Film:
         return np.repeat(_bytes(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        """The mean confidence of what each pixel shows, from dark blue (0) to yellow (1)."""
+        """Render the mean confidence of each pixel's content, from dark blue (0) to yellow (1)."""
         assert self.confidence is not None, "the channel confidence without any"
         harmonics = ((self.confidence - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous()
         splats = replace(self.gaussians, harmonics=harmonics)
@@ -77,7 +77,7 @@ class Film:
 
 
 def depth_range(cameras: Cameras, gaussians: Gaussians, near: float) -> tuple[float, float]:
-    """World units between which nearly all of what the frames show lies, from an even choice of them; for all alike."""
+    """Return the depth range, in world units, of nearly all content of evenly chosen frames, to be used for all."""
     chosen = cameras[:: -(-len(cameras) // RANGE_SAMPLES)]
     depths = glance(chosen, gaussians, near).depth
     shown = depths[depths.isfinite()]
@@ -90,7 +90,7 @@ def depth_range(cameras: Cameras, gaussians: Gaussians, near: float) -> tuple[fl
 def colored(
     values: Float[Tensor, "height width"], alpha: Float[Tensor, "height width"]
 ) -> UInt8[ndarray, "height width 3"]:
-    """Values in [0, 1] (others count as the nearer end) in the colours of VIRIDIS, before black."""
+    """Map values in [0, 1] (others are clamped) to the colours of VIRIDIS, on black."""
     levels = np.linspace(0, len(VIRIDIS) - 1, 256)
     table = np.stack([np.interp(levels, np.arange(len(VIRIDIS)), column) for column in np.array(VIRIDIS).T], axis=1)
     colors = torch.from_numpy(table).to(values.device, torch.float32)[(values.clamp(0, 1) * 255).round().int()]
@@ -98,14 +98,14 @@ def colored(
 
 
 def pixels_of(color: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
-    """A rendered image as a picture."""
+    """Convert a rendered image to 8-bit pixels."""
     planes = _bytes(color)
     pixels = np.empty((*planes.shape[1:], 3), np.uint8)
-    for channel in range(3):  # a third of the time of one transposed copy
+    for channel in range(3):  # takes a third of the time of one transposed copy
         pixels[..., channel] = planes[channel]
     return pixels
 
 
 def _bytes(values: Tensor) -> UInt8[ndarray, "..."]:
-    """[0, 1] to 0...255, rounded."""
+    """Quantise [0, 1] to 0...255, rounding."""
     return values.clamp(0, 1).mul_(255).round_().to(torch.uint8).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Closed camera routes that keep the subject in the middle of a level picture: orbit, ellipse, spiral, wobble."""
+"""Closed camera routes with the subject in the middle of a level picture: orbit, ellipse, spiral, wobble."""
 
 import math
 
@@ -12,39 +12,39 @@ from ilrm_cli.render.level import azimuths, ground_axes, look_at, seers, upright
 from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import Subject, facing_alike
 
-# Cameras whose azimuths leave no gap larger than this have seen the subject from all around.
+# Cameras whose azimuths leave no larger gap have seen the subject from all around.
 RING_GAP_DEG = 60.0
 
-# An orbit stays this far from the poles, where the level horizon would spin.
+# An orbit keeps away from the poles, where the level horizon would spin.
 MAX_ELEVATION_DEG = 80.0
 
 # Local Light Field Fusion (Mildenhall et al. 2019): two turns, radii at the 90th percentile of the cameras' offsets.
 SPIRAL_TURNS = 2
 SPIRAL_QUANTILE = 0.9
 
-# No spiral reaches farther right, down and forward than these shares of the scene's depth: beyond them holes show.
+# Limits of a spiral to the right, down and forward, as shares of the scene's depth: beyond them holes appear.
 SPIRAL_REACH = (0.25, 0.25, 0.1)
 
 # Mip-NeRF 360's code (Barron et al. 2022): half axes at the 90th percentile, height between the 10th and the 90th.
 ELLIPSE_QUANTILE = 0.9
 ELLIPSE_HEIGHTS = (0.1, 0.9)
-ELLIPSE_SAMPLES = 1024  # of the curve, for an even pace
-BESIDE = 0.1  # of the depth: a middle nearer to the target, seen from above, is not before it
+ELLIPSE_SAMPLES = 1024  # of the curve, for an even speed
+BESIDE = 0.1  # of the depth: a centre nearer to the target, seen from above, is not in front of it
 
-# Around one photo: half the way between two eyes that see the scene at two metres as people do, and a little lower.
+# Around one photo: half the distance of two eyes that see the scene at two metres as people do, and slightly lower.
 WOBBLE_REACH = (0.04, 0.02)  # shares of the depth, right and down
 
 
 def surrounds(cameras: Cameras, subject: Subject) -> bool:
-    """Whether the cameras stand all around the subject."""
+    """Return whether the cameras are all around the subject."""
     return 2 * math.pi - azimuths(cameras, subject)[1] <= math.radians(RING_GAP_DEG)
 
 
 def orbit(cameras: Cameras, subject: Subject, *, full: bool = False) -> Route:
-    """On a circle around the target at the cameras' median distance and elevation.
+    """Return a circle around the target at the cameras' median distance and elevation.
 
-    Swings with ease from end to end of the arc that the cameras cover, starting in its middle; turns all the way round
-    if they stand all around, or if `full` is set.
+    Swings smoothly between the ends of the arc that the cameras cover, starting in its middle; goes all the way round
+    if they are all around, or if `full` is set.
     """
     offsets = seers(cameras, subject).positions - subject.target
     radius = float(offsets.norm(dim=1).median())
@@ -65,10 +65,10 @@ def orbit(cameras: Cameras, subject: Subject, *, full: bool = False) -> Route:
 
 
 def ellipse(cameras: Cameras, subject: Subject) -> Route:
-    """On a level ellipse as long and as wide as the cameras' places, rising and sinking once, at an even pace.
+    """Return a level ellipse as long and wide as the cameras' positions, rising and sinking once, at an even speed.
 
-    It looks at the target, and goes around it where the photos were taken from all around. Elsewhere its middle is that
-    of the cameras, and it comes no nearer to the target than they. Cameras that do not see the target do not count.
+    It looks at the target, and goes around it if the photos were taken from all around. Otherwise its centre is that of
+    the cameras, and it comes no nearer to the target than they do. Cameras that do not see the target are ignored.
     """
     places = seers(cameras, subject).positions
     heights = places @ subject.up
@@ -76,7 +76,7 @@ def ellipse(cameras: Cameras, subject: Subject) -> Route:
     target = subject.target - (subject.target @ subject.up) * subject.up
     middle = target if surrounds(cameras, subject) else ground.mean(0)
     away = middle - target
-    before = float(away.norm()) > BESIDE * subject.depth  # else around it, or above it
+    before = float(away.norm()) > BESIDE * subject.depth  # otherwise around it, or above it
     wide = torch.nn.functional.normalize(away, dim=0) if before else torch.linalg.svd(ground - ground.mean(0)).Vh[1]
     long = torch.linalg.cross(subject.up, wide)
     reach_long, reach_wide = (
@@ -103,9 +103,9 @@ def ellipse(cameras: Cameras, subject: Subject) -> Route:
 
 
 def spiral(cameras: Cameras, subject: Subject) -> Route:
-    """Two turns on an ellipse as wide as the cameras' spread, once forward and back, looking at the scene's depth.
+    """Return two turns on an ellipse as wide as the cameras' spread, once forward and back, aimed at the scene's depth.
 
-    Cameras that face elsewhere than most do not count.
+    Cameras that face elsewhere than most are ignored.
     """
     leading = facing_alike(cameras)
     center = leading.positions.mean(0)
@@ -125,7 +125,7 @@ def spiral(cameras: Cameras, subject: Subject) -> Route:
 
 
 def wobble(camera: Cameras, depth: float) -> Route:
-    """A small loop around one photo's camera, which keeps the point at `depth` (world units) ahead where it is."""
+    """Return a small loop around one photo's camera, which keeps the point at `depth` (world units) ahead in place."""
     assert len(camera) == 1, "a wobble is around one camera"
     pose = camera.world_from_cam[0]
     target = pose[:3, 3] + depth * pose[:3, 2]

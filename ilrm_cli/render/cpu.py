@@ -30,9 +30,9 @@ from ilrm_cli.render.cpu_layout import RECORD_COLUMNS, SUM_COLUMNS
 from ilrm_cli.render.cpu_project import project
 from ilrm_cli.render.cpu_project_backward import project_backward
 
-GAUSSIAN_SHARE = 8192  # Gaussians a thread takes at a time
-TILE_SHARE = 8  # tiles a thread takes at a time
-CLAMP = 0.3  # of half the field of view: how far outside the image the Jacobian is still followed (gsplat 1.5.3)
+GAUSSIAN_SHARE = 8192  # Gaussians per work item of a thread
+TILE_SHARE = 8  # tiles per work item of a thread
+CLAMP = 0.3  # of half the field of view: how far outside the image the Jacobian is followed (gsplat 1.5.3)
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Projection:
     """The visible Gaussians of one camera, in slots; each share of slots is filled from its start."""
 
     records: Float32[ndarray, "gaussian columns"]  # see cpu_layout
-    ids: Int32[ndarray, " gaussian"]  # which Gaussian a slot holds
+    ids: Int32[ndarray, " gaussian"]  # index of a slot's Gaussian
     tiles: Int16[ndarray, "gaussian 4"]  # tiles reached: first column, first row, end column, end row
     visible: Int64[ndarray, " share"]  # slots filled in each share
 
 
 @dataclass(frozen=True)
 class Frame:
-    """All that the backward pass needs of one rendered camera."""
+    """The data of one rendered camera that the backward pass needs."""
 
     camera: Float32[ndarray, " columns"]  # see cpu_layout
     projection: Projection
@@ -58,7 +58,7 @@ class Frame:
 
 
 def camera_rows(cameras: Cameras, near: float) -> Float32[ndarray, "camera columns"]:
-    """Cameras in the layout of the kernels."""
+    """Return the cameras in the layout of the kernels."""
     cam_from_world = cameras.cam_from_world.detach()
     focal, center = cameras.focal_px.detach(), cameras.center_px.detach()
     size = torch.tensor([cameras.width, cameras.height]).to(focal)
@@ -116,7 +116,7 @@ def add_gradients(
 
 
 class Rasterize(torch.autograd.Function):
-    """Gaussians and background to images of all cameras; no gradients to cameras."""
+    """Autograd function from Gaussians and background to images of all cameras; no gradients for cameras."""
 
     @staticmethod
     def forward(ctx: Any, cameras: Cameras, near: float, background: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
@@ -149,7 +149,7 @@ def rasterize(
 ) -> tuple[
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
-    """Colour, alpha and expected depth in float32; the contract is `rasterize.render`'s."""
+    """Render colour, alpha and expected depth in float32; see `rasterize.render` for the contract."""
     parameters = (gaussians.means, gaussians.quaternions, gaussians.scales, gaussians.opacities, gaussians.harmonics)
     color, alpha, depth = Rasterize.apply(
         cameras, near, background.float().contiguous(), *(p.float().contiguous() for p in parameters)
@@ -158,13 +158,13 @@ def rasterize(
 
 
 def is_compiled(*, gradients: bool = False) -> bool:
-    """Whether compiled kernels lie in the cache; if not, the first render waits some seconds for the compiler."""
+    """Return whether compiled kernels are cached; if not, the first render waits some seconds for the compiler."""
     needed = [project, blend_tiles, *([project_backward, blend_tiles_backward] if gradients else [])]
     return all(is_cached(kernel) for kernel in needed)
 
 
 def warm_up(*, gradients: bool = False) -> None:
-    """Compile the kernels now, or read them from the cache, by rendering one Gaussian."""
+    """Compile the kernels now, or load them from the cache, by rendering one Gaussian."""
     scene = Gaussians(
         means=torch.tensor([[0.0, 0.0, 1.0]]),
         quaternions=torch.tensor([[1.0, 0.0, 0.0, 0.0]]),

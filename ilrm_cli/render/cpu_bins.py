@@ -1,6 +1,6 @@
-"""Which Gaussians each tile sees, nearest first.
+"""Assignment of Gaussians to tiles, nearest first.
 
-Visible Gaussians are sorted once by depth, then dealt into the tiles in that order, so no tile needs a sort of its own.
+Visible Gaussians are sorted once by depth, then distributed to the tiles in that order, so no tile needs its own sort.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Bins:
     """The Gaussians of each tile, tiles in row-major order."""
 
     columns: int  # tiles per row of tiles
-    starts: Int64[ndarray, " ends"]  # tile t owns slots[starts[t]:starts[t + 1]]
+    starts: Int64[ndarray, " ends"]  # tile t has slots[starts[t]:starts[t + 1]]
     slots: Int32[ndarray, " entry"]  # rows of the projection's records, nearest first within a tile
 
 
 @kernel
 def gather_visible(visible, share, depths, slots, keys):
-    """Slots of all visible Gaussians and their depths; positive floats sort like their bits."""
+    """Gather the slots of all visible Gaussians and their depths; positive floats sort like their bits."""
     n = 0
     for chunk in range(visible.shape[0]):
         for slot in range(chunk * share, chunk * share + visible[chunk]):
@@ -39,7 +39,7 @@ def gather_visible(visible, share, depths, slots, keys):
 
 @kernel
 def radix_sort(keys, values, keys_spare, values_spare):
-    """Stable sort of `values` by `keys`, least significant digit first; the result lies in the spare arrays."""
+    """Sort `values` by `keys`, stably, least significant digit first; the result is in the spare arrays."""
     counts = np.zeros((3, DIGITS), np.int64)
     mask = np.uint32(DIGITS - 1)
     for i in range(keys.shape[0]):
@@ -64,9 +64,9 @@ def radix_sort(keys, values, keys_spare, values_spare):
 
 @kernel
 def count_entries(start, stop, share, order, tiles, columns, sorted_tiles, counts):
-    """Put rows of `tiles` into order[start:stop] and count how many of these reach each tile."""
+    """Copy rows of `tiles` in the order of order[start:stop] and count how many of these reach each tile."""
     part = start // share
-    for n in range(start, stop):  # a loop of its own, so that fetches from all over memory overlap
+    for n in range(start, stop):  # a separate loop, so that scattered memory accesses overlap
         for side in range(4):
             sorted_tiles[n, side] = tiles[order[n], side]
     for n in range(start, stop):
@@ -77,7 +77,7 @@ def count_entries(start, stop, share, order, tiles, columns, sorted_tiles, count
 
 @kernel
 def deal_entries(start, stop, share, order, sorted_tiles, columns, positions, slots):
-    """Write order[start:stop] to the tiles they reach, from `positions` of their share on."""
+    """Write order[start:stop] to the tiles they reach, starting at their share's `positions`."""
     part = start // share
     for n in range(start, stop):
         for row in range(sorted_tiles[n, 1], sorted_tiles[n, 3]):
@@ -89,7 +89,7 @@ def deal_entries(start, stop, share, order, sorted_tiles, columns, positions, sl
 
 @kernel
 def number_entries(visible, share, tiles, first_entry):
-    """Number the (Gaussian, tile) pairs slot by slot; returns how many there are."""
+    """Assign numbers to the (Gaussian, tile) pairs, slot by slot; return their count."""
     n = 0
     for chunk in range(visible.shape[0]):
         for slot in range(chunk * share, chunk * share + visible[chunk]):
@@ -101,7 +101,7 @@ def number_entries(visible, share, tiles, first_entry):
 def depth_order(
     records: Float32[ndarray, "gaussian columns"], visible: Int64[ndarray, " share"], share: int
 ) -> Int32[ndarray, " visible"]:
-    """Slots of the visible Gaussians from near to far; equal depths keep their order."""
+    """Return the slots of the visible Gaussians from near to far; equal depths keep their order."""
     total = int(visible.sum())
     slots, order = np.empty(total, np.int32), np.empty(total, np.int32)
     keys = np.empty(total, np.uint32)
@@ -113,7 +113,7 @@ def depth_order(
 def bin_by_tile(
     order: Int32[ndarray, " visible"], tiles: Int16[ndarray, "gaussian 4"], width: int, height: int
 ) -> Bins:
-    """Deal the Gaussians, in the given order, to every tile they reach."""
+    """Assign the Gaussians, in the given order, to every tile they reach."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     share = max(1, -(-len(order) // thread_count()))
     counts = np.zeros((-(-len(order) // share), rows * columns), np.int64)

@@ -1,4 +1,4 @@
-"""Compositing of one tile after another, front to back.
+"""Compositing of the tiles, front to back.
 
 Gaussians of a tile are taken nearest first; each is added to the 4x4 blocks of pixels that it reaches, 16 pixels at a
 time without a branch, so that LLVM turns the inner loop into vector instructions. A finished pixel is marked by the
@@ -31,7 +31,7 @@ from ilrm_cli.render.cpu_tile import (
     unfinished_blocks,
 )
 
-# Planes of a block after LIGHT: colours and depth, times weight, so far.
+# Planes of a block after LIGHT: accumulated colours and depth, times weight.
 R, G, B, Z = (LIGHT + LANES * i for i in range(1, 5))
 STRIDE = 5 * LANES
 

@@ -1,8 +1,8 @@
 """Gradients of `cpu_blend`, by compositing again front to back.
 
-Per pixel, u = dL/dcolour · colour + dL/d(accumulated depth) · depth + dL/dalpha is what a unit of weight is worth. Then
-dL/dalpha_i = T_i u_i - rest_i / (1 - alpha_i), where rest_i is the worth of everything behind i: it starts as the worth
-of the finished pixel and loses w_i u_i at each step, so nothing but the images needs to be kept from the forward pass.
+Per pixel, u = dL/dcolour · colour + dL/d(accumulated depth) · depth + dL/dalpha is the value of a unit of weight. Then
+dL/dalpha_i = T_i u_i - rest_i / (1 - alpha_i), where rest_i is the value of everything behind i: it starts as the value
+of the finished pixel and decreases by w_i u_i at each step, so only the images need to be kept from the forward pass.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ from ilrm_cli.render.cpu_tile import (
 D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST = (LIGHT + LANES * i for i in range(1, 7))
 STRIDE = 7 * LANES
 
-# After the blocks: dL/dsigma and weight of the block at hand, and the sums of one Gaussian, each in half as many lanes.
+# After the blocks: dL/dsigma and weight of the current block, and the sums of one Gaussian, each in half as many lanes.
 V, WEIGHT, SUMS = (HEADER + BLOCKS * STRIDE + LANES * i for i in range(3))
 FOLD = LANES // 2
 WORK_SIZE = SUMS + SUM_COLUMNS * FOLD
@@ -43,7 +43,7 @@ WORK_SIZE = SUMS + SUM_COLUMNS * FOLD
 
 @inlined
 def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_depth):
-    """Set the upstream gradients and the worth of the finished pixels of one tile."""
+    """Set the upstream gradients and the values of the finished pixels of one tile."""
     height, width = alpha.shape
     for row in range(min(TILE, height - top)):
         for column in range(min(TILE, width - left)):
@@ -62,7 +62,7 @@ def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_dept
 
 @inlined
 def replay_block(work, batch, n, block, x, y):
-    """Blend Gaussian n of the batch again with one block, (x, y) from its mean; sets planes V and WEIGHT."""
+    """Blend Gaussian n of the batch again with one block, (x, y) from its mean; set planes V and WEIGHT."""
     a, b, c = batch[at.XX * BATCH + n], batch[at.XY * BATCH + n], batch[at.YY * BATCH + n]
     peak = batch[at.LOG2_OPACITY * BATCH + n]
     red, green = batch[at.RED * BATCH + n], batch[at.GREEN * BATCH + n]
@@ -94,7 +94,7 @@ def replay_block(work, batch, n, block, x, y):
 
 @inlined
 def add_block(work, block, x, y):
-    """Add what `replay_block` found to the Gaussian's sums; two pixels share a lane: half the memory is touched."""
+    """Add the results of `replay_block` to the Gaussian's sums; two pixels share a lane, halving the memory touched."""
     base = block * STRIDE
     for lane in range(FOLD):
         dx0, dy0 = work[LANE_X + lane] + x, work[LANE_Y + lane] + y
@@ -116,7 +116,7 @@ def add_block(work, block, x, y):
 
 @inlined
 def blend_batch_backward(work, batch, reached, listed, ends, count, found):
-    """Replay a batch; row n of `found` becomes the sums of Gaussian n, if it reaches any block."""
+    """Replay a batch; row n of `found` becomes the sums of Gaussian n if it reaches any block."""
     i = 0
     for n in range(count):
         if reached[n] == 0:
@@ -139,7 +139,7 @@ def blend_batch_backward(work, batch, reached, listed, ends, count, found):
 
 @inlined
 def find_entries(slots, first, count, tiles, first_entry, column, row, entries):
-    """Rows of `sums` for entries first:first + count of one tile; a loop of its own for what `fetch` has one for."""
+    """Find the rows of `sums` for entries first:first + count of a tile, in a separate loop as in `fetch`."""
     for n in range(count):
         slot = slots[first + n]
         nth = (row - tiles[slot, 1]) * (tiles[slot, 2] - tiles[slot, 0]) + column - tiles[slot, 0]
@@ -151,9 +151,9 @@ def blend_tiles_backward(
     start, stop, columns, starts, slots, records, tiles, first_entry,
     color, alpha, depth, d_color, d_alpha, d_depth, sums,
 ):  # fmt: skip
-    """Write the sums of every (Gaussian, tile) of tiles start:stop, a Gaussian's tiles side by side in `sums`.
+    """Write the sums of every (Gaussian, tile) of tiles start:stop, with a Gaussian's tiles side by side in `sums`.
 
-    Rows of Gaussians that reach no unfinished pixel stay as they are.
+    Rows of Gaussians that reach no unfinished pixel are not written.
     """
     height, width = alpha.shape
     work = np.empty(WORK_SIZE, np.float32)

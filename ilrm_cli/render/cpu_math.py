@@ -6,7 +6,7 @@ from ilrm_cli import harmonics
 from ilrm_cli.jit import inlined
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
-TINY = np.float32(1e-12)  # as torch.nn.functional.normalize
+TINY = np.float32(1e-12)  # as in torch.nn.functional.normalize
 
 # 2^f on (-1, 0]: 1 + f (E1 + f (E2 + ...)), minimax in relative error (8e-8), exact at 0.
 EXP2 = tuple(np.float32(c) for c in (0.69314372113, 0.24018014275, 0.055297357837, 0.0092057976512, 0.00094490342648))
@@ -25,9 +25,10 @@ def dot(a, b):
 
 @inlined
 def exp2_of_negative(power, e1, e2, e3, e4, e5):
-    """2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest.
+    """Return 2^power for -126 < power <= 0: the whole part goes into the exponent bits, a polynomial does the rest.
 
-    The factors are EXP2, from wherever they are at hand. Below -126 it is any number, infinity and NaN among them.
+    The coefficients are EXP2, passed from wherever they are cheap. Below -126 the result is arbitrary, including
+    infinity and NaN.
     """
     whole = np.int32(power)
     f = power - np.float32(whole)
@@ -37,7 +38,7 @@ def exp2_of_negative(power, e1, e2, e3, e4, e5):
 
 @inlined
 def rotation_columns(w, x, y, z):
-    """Columns of the rotation matrix of a unit quaternion."""
+    """Return the columns of the rotation matrix of a unit quaternion."""
     return (
         (ONE - TWO * (y * y + z * z), TWO * (x * y + w * z), TWO * (x * z - w * y)),
         (TWO * (x * y - w * z), ONE - TWO * (x * x + z * z), TWO * (y * z + w * x)),
@@ -47,7 +48,7 @@ def rotation_columns(w, x, y, z):
 
 @inlined
 def harmonic_values(x, y, z, values):
-    """Values of all 16 spherical harmonics in direction (x, y, z), as `harmonics.basis`."""
+    """Fill in the values of all 16 spherical harmonics in direction (x, y, z), as in `harmonics.basis`."""
     xx, yy, zz = x * x, y * y, z * z
     values[0], values[1], values[2], values[3] = C0, -C1 * y, C1 * z, -C1 * x
     values[4], values[5] = C20 * x * y, C21 * y * z
@@ -64,7 +65,7 @@ def harmonic_values(x, y, z, values):
 
 @inlined
 def harmonic_slope(x, y, z, g):
-    """Gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z) over all 16."""
+    """Return the gradient with respect to (x, y, z) of Σ g_k · basis_k(x, y, z) over all 16."""
     xx, yy, zz = x * x, y * y, z * z
     a, b, c, d, e = C20 * g[4], C21 * g[5], C22 * g[6], C23 * g[7], C24 * g[8]
     dx = -C1 * g[3] + a * y - TWO * c * x + d * z + TWO * e * x

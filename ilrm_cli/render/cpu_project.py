@@ -1,8 +1,8 @@
-"""Projection of Gaussians into one camera: what each one looks like in the image and which tiles it reaches.
+"""Projection of Gaussians into one camera: their image footprints and the tiles they reach.
 
-EWA splatting (Zwicker et al. 2002) as in 3DGS (Kerbl et al. 2023) with gsplat 1.5.3's clamping of the Jacobian.
-With P = J W (projection's Jacobian J, world to camera rotation W) and T = P R diag(scales), the 2D covariance is
-T Tᵀ + LOW_PASS I. Its determinant is taken as |T₀ x T₁|² + LOW_PASS (|T₀|² + |T₁|²) + LOW_PASS², free of cancellation.
+EWA splatting (Zwicker et al. 2002) as in 3DGS (Kerbl et al. 2023) with gsplat 1.5.3's clamping of the Jacobian. With P
+= J W (projection's Jacobian J, world to camera rotation W) and T = P R diag(scales), the 2D covariance is T Tᵀ +
+LOW_PASS I. Its determinant is taken as |T₀ x T₁|² + LOW_PASS (|T₀|² + |T₁|²) + LOW_PASS², free of cancellation.
 """
 
 import math
@@ -15,8 +15,8 @@ from ilrm_cli.render.cpu_layout import FAR, LOG2_E, LOG2_MIN_ALPHA, LOW_PASS, MI
 from ilrm_cli.render.cpu_math import C0, HALF, ONE, TINY, TWO, dot, harmonic_values, rotation_columns
 
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint
-MAX_SIGMAS = np.float32(3.5)  # a little over sqrt(2 ln 255), where even opacity 1 has fallen under 1/255
-HUGE = np.float32(1e12)  # px², variances beyond it (also infinity and NaN) are no picture of anything
+MAX_SIGMAS = np.float32(3.5)  # slightly above sqrt(2 ln 255), where even opacity 1 falls below 1/255
+HUGE = np.float32(1e12)  # px², larger variances (also infinity and NaN) are meaningless
 
 
 @inlined
@@ -33,7 +33,7 @@ def unit_quaternion(quaternions, i):
 
 @inlined
 def jacobian_rows(camera, x, y, z):
-    """Rows of P = J W at a point of the camera frame, and x/z and y/z after clamping."""
+    """Return the rows of P = J W at a point in the camera frame, and x/z and y/z after clamping."""
     slope_x = min(max(x / z, camera[at.LIMITS]), camera[at.LIMITS + 1])
     slope_y = min(max(y / z, camera[at.LIMITS + 2]), camera[at.LIMITS + 3])
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
@@ -45,7 +45,7 @@ def jacobian_rows(camera, x, y, z):
 
 @inlined
 def covariance(t0, t1):
-    """Entries xx, xy, yy of the low-passed 2D covariance, and its determinant."""
+    """Return the entries xx, xy, yy of the low-passed 2D covariance, and its determinant."""
     cross_x, cross_y = t0[1] * t1[2] - t0[2] * t1[1], t0[2] * t1[0] - t0[0] * t1[2]
     cross_z = t0[0] * t1[1] - t0[1] * t1[0]
     xx, xy, yy = dot(t0, t0), dot(t0, t1), dot(t1, t1)
@@ -55,7 +55,7 @@ def covariance(t0, t1):
 
 @inlined
 def viewing_direction(mean, camera):
-    """Unit vector from the camera to the Gaussian, and the inverse of their distance."""
+    """Return the unit vector from the camera to the Gaussian, and the inverse of their distance."""
     x, y, z = mean[0] - camera[at.POSITION], mean[1] - camera[at.POSITION + 1], mean[2] - camera[at.POSITION + 2]
     inverse = ONE / max(np.float32(math.sqrt(x * x + y * y + z * z)), TINY)
     return x * inverse, y * inverse, z * inverse, inverse
@@ -63,7 +63,7 @@ def viewing_direction(mean, camera):
 
 @inlined
 def first_to_last(center, reach, size):
-    """Tiles [first, last) with pixel centres within center ± reach along an axis of `size` px; maybe none."""
+    """Return the tiles [first, last) with pixel centres within center ± reach along an axis of `size` px, if any."""
     low, high = max(center - reach - HALF, np.float32(0)), min(center + reach - HALF, np.float32(size - 1))
     if not low <= high:
         return 0, 0
@@ -74,7 +74,7 @@ def first_to_last(center, reach, size):
 
 @inlined
 def is_far_outside(camera, z, mean_x, mean_y, scale, width, height):
-    """Whether a Gaussian with largest scale `scale` misses the image however it turns: |P| <= focal (1 + slope) / z."""
+    """Return whether a Gaussian of largest scale `scale` misses the image in any pose: |P| <= focal (1 + slope) / z."""
     slope_x = max(-camera[at.LIMITS], camera[at.LIMITS + 1])
     slope_y = max(-camera[at.LIMITS + 2], camera[at.LIMITS + 3])
     reach_x = MAX_SIGMAS * (camera[at.FOCAL] * (ONE + slope_x) * scale / z + ONE)
@@ -90,8 +90,8 @@ def project(
 ):  # fmt: skip
     """Fill rows start, start + 1, ... of `records`, `ids` and `tiles` with the visible Gaussians of start:stop.
 
-    `tiles` rows are the reached tiles (first column, first row, end column, end row); `visible[start // share]` is
-    the number of rows filled. A Gaussian with any number that is not finite is not visible.
+    `tiles` rows are the reached tiles (first column, first row, end column, end row); `visible[start // share]` is the
+    number of rows filled. A Gaussian with a non-finite number is not visible.
     """
     basis, bases = np.full(16, C0), harmonics.shape[1]
     slot = start
@@ -117,7 +117,7 @@ def project(
         if not (xx < HUGE and yy < HUGE):
             continue
         log2_opacity = np.float32(math.log2(opacity))
-        reach = TWO * (log2_opacity - LOG2_MIN_ALPHA) / LOG2_E  # of dᵀ cov⁻¹ d where alpha falls to MIN_ALPHA
+        reach = TWO * (log2_opacity - LOG2_MIN_ALPHA) / LOG2_E  # of dᵀ cov⁻¹ d at which alpha falls to MIN_ALPHA
         reach_x = np.float32(math.sqrt(reach * xx)) + MARGIN
         reach_y = np.float32(math.sqrt(reach * yy)) + MARGIN
         left, right = first_to_last(mean_x, reach_x, width)

@@ -15,13 +15,13 @@ ZERO = np.float32(0)
 
 @inlined
 def mix(a, u, b, v):
-    """a u + b v for numbers a, b and vectors u, v."""
+    """Return a u + b v for numbers a, b and vectors u, v."""
     return a * u[0] + b * v[0], a * u[1] + b * v[1], a * u[2] + b * v[2]
 
 
 @inlined
 def footprint_backward(sums, t0, t1):
-    """dL/d(projected mean) and dL/dT, from the moments of dL/dsigma with sigma = ½ dᵀ conic d, d = pixel - mean."""
+    """Return dL/d(projected mean) and dL/dT from moments of dL/dsigma, sigma = ½ dᵀ conic d, d = pixel - mean."""
     xx, xy, yy, determinant = covariance(t0, t1)
     a, b, c = yy / determinant, -xy / determinant, xx / determinant
     d_mean_x = -(a * sums[at.SUM_VX] + b * sums[at.SUM_VY])
@@ -36,10 +36,10 @@ def footprint_backward(sums, t0, t1):
 
 @inlined
 def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p0, d_p1):
-    """dL/d(camera coordinates) through the projected mean and through the Jacobian's rows."""
+    """Return dL/d(camera coordinates) through the projected mean and through the Jacobian's rows."""
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
     fx, fy = camera[at.FOCAL] / z, camera[at.FOCAL + 1] / z
-    # Rows are P0 = fx (W0 - slope_x W2); where the slope is clamped it no longer depends on x.
+    # Rows are P0 = fx (W0 - slope_x W2); a clamped slope no longer depends on x.
     free_x = (camera[at.LIMITS] <= x / z) & (x / z <= camera[at.LIMITS + 1])
     free_y = (camera[at.LIMITS + 2] <= y / z) & (y / z <= camera[at.LIMITS + 3])
     d_slope_x = -fx * dot(d_p0, w2) * np.float32(free_x)
@@ -56,7 +56,7 @@ def position_backward(camera, x, y, z, slope_x, slope_y, d_mean_x, d_mean_y, d_p
 
 @inlined
 def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
-    """dL/d(quaternion as given) from dL/d(columns of its rotation matrix)."""
+    """Return dL/d(quaternion as given) from dL/d(columns of its rotation matrix)."""
     d_w = TWO * (x * (d1[2] - d2[1]) + y * (d2[0] - d0[2]) + z * (d0[1] - d1[0]))
     d_x = TWO * (y * (d1[0] + d0[1]) + z * (d2[0] + d0[2]) + w * (d1[2] - d2[1]) - TWO * x * (d1[1] + d2[2]))
     d_y = TWO * (x * (d1[0] + d0[1]) + z * (d2[1] + d1[2]) + w * (d2[0] - d0[2]) - TWO * y * (d0[0] + d2[2]))
@@ -72,7 +72,7 @@ def quaternion_backward(w, x, y, z, inverse_norm, d0, d1, d2):
 
 @inlined
 def direction_backward(mean, camera, slopes):
-    """dL/dmean through the viewing direction, of Σ slopes_k · basis_k."""
+    """Return dL/dmean through the viewing direction, of Σ slopes_k · basis_k."""
     x, y, z, inverse = viewing_direction(mean, camera)
     d_x, d_y, d_z = harmonic_slope(x, y, z, slopes)
     along = d_x * x + d_y * y + d_z * z
@@ -81,9 +81,9 @@ def direction_backward(mean, camera, slopes):
 
 @inlined
 def shape_backward(i, sums, means, quaternions, scales, camera, d_means, d_quaternions, d_scales):
-    """Add the gradients of one visible Gaussian through its place, depth and shape in the image.
+    """Add the gradients of one visible Gaussian through its position, depth and shape in the image.
 
-    Like all helpers here it has no branch or loop: numba would count references to its arrays around them.
+    Like all helpers here it has no branch or loop: numba would count array references around them.
     """
     mean = (means[i, 0], means[i, 1], means[i, 2])
     w0, w1, w2 = row3(camera, at.ROTATION), row3(camera, at.ROTATION + 3), row3(camera, at.ROTATION + 6)
@@ -125,7 +125,7 @@ def project_backward(
     means, quaternions, scales, opacities, harmonics, camera,
     d_means, d_quaternions, d_scales, d_opacities, d_harmonics,
 ):  # fmt: skip
-    """Add up each visible Gaussian's sums over its tiles, in a fixed order, and take them back to its parameters."""
+    """Add up each visible Gaussian's sums over its tiles, in a fixed order, and backpropagate to its parameters."""
     bases = harmonics.shape[1]
     basis, slopes, sums = np.full(16, C0), np.zeros(16, np.float32), np.empty(at.SUM_COLUMNS, np.float32)
     for slot in range(start, start + visible[start // share]):
@@ -146,7 +146,7 @@ def project_backward(
             red += harmonics[i, k, 0] * basis[k]
             green += harmonics[i, k, 1] * basis[k]
             blue += harmonics[i, k, 2] * basis[k]
-        # A channel that was cut off at 0 passes nothing on.
+        # A channel that was clamped at 0 passes no gradient.
         d_red = sums[at.SUM_RED] * np.float32(red >= ZERO)
         d_green = sums[at.SUM_GREEN] * np.float32(green >= ZERO)
         d_blue = sums[at.SUM_BLUE] * np.float32(blue >= ZERO)

@@ -1,8 +1,8 @@
-"""Which 4x4 blocks of a tile each Gaussian of a batch reaches, and the list of work that makes.
+"""The 4x4 blocks of a tile that each Gaussian of a batch reaches, and the resulting work list.
 
-Where alpha >= 1/255 is an ellipse, q(dx, dy) = XX dx² + XY dx dy + YY dy² <= K with K = log2(opacity) - log2(1/255). Of
-each row of blocks its exact extent along x is taken. Blocks in which every pixel is finished are left out. The work
-then is one flat list of (Gaussian, block), so that the loop over it has no branch for the processor to guess wrong.
+The region with alpha >= 1/255 is an ellipse, q(dx, dy) = XX dx² + XY dx dy + YY dy² <= K with K = log2(opacity) -
+log2(1/255). Its exact x extent is computed for each row of blocks. Blocks whose pixels are all finished are skipped.
+The work then is one flat list of (Gaussian, block), so that its loop has no branch to mispredict.
 """
 
 import math
@@ -17,13 +17,13 @@ from ilrm_cli.render.cpu_tile import ZERO
 
 BATCH = 64  # Gaussians fetched at once
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint
-# 4 XX YY - XY² is found with an error of 2^-24 of its first term; taken too small by more, needles stay whole.
+# 4 XX YY - XY² has an error of 2^-24 of its first term; underestimating it by more keeps needles whole.
 SLACK = np.float32(1 - 2.0**-22)
 LAST_IN_BLOCK = BLOCK - 1
 
 HALF_TILE = BLOCKS // 2  # blocks looked up at once
 SETS = 1 << HALF_TILE
-MEMBERS = np.zeros((SETS, HALF_TILE), np.int32)  # MEMBERS[set] begins with the numbers of the bits of `set`, ascending
+MEMBERS = np.zeros((SETS, HALF_TILE), np.int32)  # MEMBERS[set] begins with the bit numbers of `set`, ascending
 SIZES = np.zeros(SETS, np.uint64)
 for _set in range(SETS):
     _bits = [bit for bit in range(HALF_TILE) if _set >> bit & 1]
@@ -36,7 +36,8 @@ WORK_LENGTH = BATCH * BLOCKS + HALF_TILE  # the last look-up writes past its mem
 def fetch(records, slots, first, last, batch):
     """Copy the records of entries first:last, column by column.
 
-    Records come from all over memory: the short loop asks for both ends of all of them at once, so that it waits once.
+    Records are scattered in memory: the short loop requests both ends of all of them at once, so that it waits only
+    once.
     """
     for n in range(first, last):
         batch[n - first] = records[slots[n], 0]
@@ -49,10 +50,10 @@ def fetch(records, slots, first, last, batch):
 
 @inlined
 def blocks_in_row(row, mean_x, mean_y, reach_y, spread, narrow, xy, half, turn):
-    """Bits of the blocks that an ellipse reaches in row `row` of blocks; means are relative to pixel (0, 0)."""
+    """Return the bits of the blocks that an ellipse reaches in block row `row`; means are relative to pixel (0, 0)."""
     low = max(np.float32(BLOCK * row) - mean_y, -reach_y)
     high = min(np.float32(BLOCK * row + LAST_IN_BLOCK) - mean_y, reach_y)
-    # The ellipse is widest at dy = -turn to the right and dy = turn to the left; elsewhere at the nearer edge.
+    # The ellipse is widest at dy = -turn to the right and at dy = turn to the left; otherwise at the nearer edge.
     at_right, at_left = min(max(-turn, low), high), min(max(turn, low), high)
     right = mean_x + (np.float32(math.sqrt(max(spread - narrow * at_right * at_right, ZERO))) - xy * at_right) * half
     left = mean_x - (np.float32(math.sqrt(max(spread - narrow * at_left * at_left, ZERO))) + xy * at_left) * half
@@ -67,7 +68,7 @@ def blocks_in_row(row, mean_x, mean_y, reach_y, spread, narrow, xy, half, turn):
 
 @inlined
 def reached_blocks(batch, count, left, top, alive, reached):
-    """Set reached[n] to the bits of the blocks of `alive` that Gaussian n of the batch reaches."""
+    """Set reached[n] to the bits of the blocks in `alive` that Gaussian n of the batch reaches."""
     for n in range(count):
         mean_x = batch[at.MEAN_X * BATCH + n] - (np.float32(left) + HALF)
         mean_y = batch[at.MEAN_Y * BATCH + n] - (np.float32(top) + HALF)
@@ -86,7 +87,7 @@ def reached_blocks(batch, count, left, top, alive, reached):
 @inlined
 def list_work(reached, count, work, ends):
     """Write BLOCKS * n + block for each block that n reaches; those of n end before work[ends[n]]."""
-    end = np.uint64(0)  # unsigned, as all indices here: numba need not look whether they count from the end
+    end = np.uint64(0)  # unsigned, as all indices here, so that numba skips the check for negative ones
     for n in range(np.uint64(count)):
         for part in range(2):
             members = np.uint64((reached[n] >> (part * HALF_TILE)) & (SETS - 1))

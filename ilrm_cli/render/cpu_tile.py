@@ -1,6 +1,6 @@
-"""Working memory of one tile: a header, then block after block, the planes of a block's 16 pixels side by side.
+"""Working memory of one tile: a header, then the blocks, each with the planes of its 16 pixels side by side.
 
-numba reaches constants through 64-bit addresses, an instruction each; in the header they cost the vector loops none.
+numba loads constants through 64-bit addresses, an instruction each; in the header they cost the vector loops nothing.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ ALL_BLOCKS = (1 << BLOCKS) - 1
 # The header: offsets of lanes within a block, the first pixel centres of blocks in the image (px), and constants.
 LANE_X, LANE_Y, BLOCK_X, BLOCK_Y, NUMBERS, HEADER = (LANES * i for i in range(6))
 MAX, MIN, OPEN = (NUMBERS + len(EXP2) + i for i in range(3))
-LIGHT = HEADER  # of the first block: transmittance, in the first plane; negative where the pixel is finished
+LIGHT = HEADER  # of the first block: transmittance, in the first plane; negative if the pixel is finished
 
 
 @inlined
 def start_kernel(work):
-    """Fill in what is the same for all tiles."""
+    """Fill in the values shared by all tiles."""
     for i in range(LANES):
         work[LANE_X + i], work[LANE_Y + i] = np.float32(i % BLOCK), np.float32(i // BLOCK)
     for i in range(len(EXP2)):
@@ -38,7 +38,7 @@ def start_kernel(work):
 
 @inlined
 def start_tile(work, stride, left, top, width, height):
-    """Transmittance 1 in every pixel of the image, finished outside it; 0 in the other planes."""
+    """Set transmittance 1 in every pixel of the image, finished outside it; 0 in the other planes."""
     work[HEADER:] = ZERO
     for block in range(BLOCKS):
         x, y = left + block % BLOCK * BLOCK, top + block // BLOCK * BLOCK
@@ -50,13 +50,13 @@ def start_tile(work, stride, left, top, width, height):
 
 @inlined
 def place_of(row, column, stride):
-    """Where a pixel of the tile lies in the first plane of its block, from the end of the header on."""
+    """Return the offset of a tile's pixel in the first plane of its block, from the end of the header."""
     return (row // BLOCK * (TILE // BLOCK) + column // BLOCK) * stride + row % BLOCK * BLOCK + column % BLOCK
 
 
 @inlined
 def unfinished_blocks(work, stride):
-    """Bits of the blocks that hold an unfinished pixel."""
+    """Return the bits of the blocks with an unfinished pixel."""
     alive = 0
     for block in range(BLOCKS):
         light = ZERO

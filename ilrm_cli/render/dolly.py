@@ -1,4 +1,4 @@
-"""Moving in from one photo's camera, with or without the zoom that keeps the subject's size."""
+"""Dolly moves from one photo's camera, optionally with the zoom that keeps the subject's size."""
 
 from dataclasses import replace
 
@@ -8,17 +8,18 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.render.route import Route
 
-# How far a dolly goes: of the way to the subject, and of the way to the first thing ahead.
+# Limits of a dolly: of the way to the subject, and of the way to the first thing ahead.
 DOLLY_SHARE = 0.4
 DOLLY_CLEARANCE = 0.6
 
 
 def dolly(camera: Cameras, depth: float, clearance: float, *, zoom: bool = False) -> Route:
-    """Straight ahead from one photo's camera, to DOLLY_SHARE of the way to the subject at `depth` (world units).
+    """Return a move straight ahead from one photo's camera, DOLLY_SHARE of the way to the subject at `depth`.
 
-    No nearer than DOLLY_CLEARANCE of the way to the first thing ahead, at `clearance`. With `zoom` the lens widens on
-    the way, so that the subject keeps its size and what is behind it recedes (Irmin Roberts' effect in Vertigo, 1958).
-    It ends at the photo's own focal length, so that no frame shows more than the photo did at the sides.
+    It stops at DOLLY_CLEARANCE of the way to the first thing ahead, at `clearance`; both are in world units. With
+    `zoom` the lens widens on the way, so that the subject keeps its size and the background recedes (Irmin Roberts'
+    effect in Vertigo, 1958). It ends at the photo's own focal length, so that no frame shows more than the photo did at
+    the sides.
     """
     assert len(camera) == 1, "a dolly starts at one camera"
     pose = camera.world_from_cam[0]

@@ -1,4 +1,4 @@
-"""The CUDA rasteriser: gsplat 1.5.3, under the contract of `rasterize.render`. Import it only where CUDA is available.
+"""The CUDA rasteriser: gsplat 1.5.3, under the contract of `rasterize.render`. Import it only if CUDA is available.
 
 gsplat compiles its kernels with nvcc at first use.
 """
@@ -17,7 +17,7 @@ def rasterize(
 ) -> tuple[
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
-    """Colour, alpha and expected depth in float32; Gaussians with a number that is not finite are left out."""
+    """Render colour, alpha and expected depth in float32; Gaussians with a non-finite number are dropped."""
     finite = gaussians.finite()
     if not bool(finite.all()):
         gaussians = gaussians[finite]
@@ -49,7 +49,7 @@ def empty_scene(
 ) -> tuple[
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
-    """Nothing but background: gsplat does not take a scene without Gaussians."""
+    """Return the background alone: gsplat does not accept a scene without Gaussians."""
     nothing = torch.zeros(len(cameras), cameras.height, cameras.width, device=background.device)
     color = background.float()[:, None, None].expand(len(cameras), 3, cameras.height, cameras.width)
     return color.clone(), nothing, nothing.clone()

@@ -1,4 +1,4 @@
-"""Depth that what is far behind hardly changes: surfaces of splats let a few per cent of it through."""
+"""Depth that is robust to far background: splatted surfaces let a few per cent of it through."""
 
 from dataclasses import replace
 
@@ -15,10 +15,10 @@ from ilrm_cli.render.rasterize import render
 def harmonic_depth(
     gaussians: Gaussians, camera: Cameras, near: float
 ) -> tuple[Float[Tensor, "height width"], Float[Tensor, "height width"]]:
-    """Depth of one camera's pixels in world units, infinite where nothing is drawn, and alpha.
+    """Render depth of one camera's pixels in world units, infinite where nothing is drawn, and alpha.
 
-    The depth is 1 / mean of 1/z, weighted as the colours are. `Rendering.depth` is the mean of z, in which 3 % of a
-    backdrop a thousand times farther outweigh a wall. `near` as in `render`.
+    The depth is 1 / mean of 1/z, weighted like colours. `Rendering.depth` is the mean of z, in which 3 % of a backdrop
+    a thousand times farther outweigh a wall. `near` as in `render`.
     """
     assert len(camera) == 1, "the depth of one camera"
     pose = camera.cam_from_world[0].to(gaussians.means)

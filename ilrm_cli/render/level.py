@@ -1,4 +1,4 @@
-"""Geometry that camera paths share: level cameras, and what photos tell about where to stand."""
+"""Shared geometry of camera paths: level cameras, and the photos' positions around a subject."""
 
 import math
 from dataclasses import replace
@@ -10,14 +10,14 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.render.subject import Subject
 
-# A path that looks closer than this to straight up or down has no horizon; the photos' own upright takes its place.
+# A path closer than this to straight up or down has no horizon; the photos' own upright direction is used instead.
 POLE_DEG = 10.0
 
 
 def look_at(
     positions: Float[Tensor, "camera 3"], target: Float[Tensor, "3"], up: Float[Tensor, "3"]
 ) -> Float[Tensor, "camera 4 4"]:
-    """Poses of level cameras at the positions, with the target in the middle of the picture."""
+    """Return poses of level cameras at the positions, with the target in the middle of the picture."""
     forward = torch.nn.functional.normalize(target - positions, dim=1)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, up.expand_as(forward)), dim=1)
     down = torch.linalg.cross(forward, right)
@@ -27,7 +27,7 @@ def look_at(
 
 
 def with_poses(cameras: Cameras, poses: Float[Tensor, "frame 4 4"]) -> Cameras:
-    """Cameras with the median focal length of the photos' and the principal point in the middle."""
+    """Return cameras with the photos' median focal length and the principal point in the middle."""
     focal = cameras.focal_px.median(0).values
     center = torch.tensor([cameras.width / 2, cameras.height / 2]).to(focal)
     return replace(
@@ -36,14 +36,14 @@ def with_poses(cameras: Cameras, poses: Float[Tensor, "frame 4 4"]) -> Cameras:
 
 
 def seers(cameras: Cameras, subject: Subject) -> Cameras:
-    """The cameras that have the target within 60 degrees of their axis (all of them where none has)."""
+    """Return the cameras with the target within 60 degrees of their axis (all of them if none has)."""
     toward = torch.nn.functional.normalize(subject.target - cameras.positions, dim=1)
     seeing = ((toward * cameras.forward).sum(1) > 0.5).nonzero()[:, 0]
     return cameras[seeing] if len(seeing) else cameras
 
 
 def azimuths(cameras: Cameras, subject: Subject) -> tuple[float, float]:
-    """Middle and length (radians) of the arc around the target that the cameras cover: all but the largest gap."""
+    """Return middle and length (radians) of the arc around the target that the cameras cover: all but the main gap."""
     east, north = ground_axes(subject.up)
     offsets = seers(cameras, subject).positions - subject.target
     sorted_rad = torch.atan2(offsets @ north, offsets @ east).sort().values
@@ -55,13 +55,13 @@ def azimuths(cameras: Cameras, subject: Subject) -> tuple[float, float]:
 
 
 def upright_for(cameras: Cameras, forward: Float[Tensor, "direction 3"], up: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
-    """`up`, or the top of the first photo's picture where a path looks nearly along it (drones look straight down)."""
+    """Return `up`, or the first photo's upright if a path looks nearly along it (drones look straight down)."""
     along = float((torch.nn.functional.normalize(forward, dim=1) @ up).abs().max())
     return up if along < math.cos(math.radians(POLE_DEG)) else -cameras.world_from_cam[0, :3, 1]
 
 
 def ground_axes(up: Float[Tensor, "3"]) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
-    """Two unit axes that make a right-handed frame with `up`."""
+    """Return two unit axes that form a right-handed frame with `up`."""
     seed = torch.zeros_like(up)
     seed[int(up.abs().argmin())] = 1
     east = torch.nn.functional.normalize(torch.linalg.cross(seed, up), dim=0)

@@ -1,4 +1,4 @@
-"""What users can name of rendering; nothing heavy is imported."""
+"""Names of renderers, paths and channels for users; imports nothing heavy."""
 
 PATHS = ("orbit", "ellipse", "spiral", "interpolate", "wobble", "dolly", "dolly-zoom", "inputs")  # see `paths`
 FROM_ONE_PHOTO = ("wobble", "dolly", "dolly-zoom")  # of PATHS

@@ -1,6 +1,6 @@
-"""Camera paths by name: from the cameras of the photos to where the camera of a film goes.
+"""Camera paths by name: from the cameras of the photos to the route of a film's camera.
 
-Every path but `interpolate`, `wobble`, `dolly` and `inputs` holds the horizon level; `orbit`, `ellipse` and `spiral`
+Every path but `interpolate`, `wobble`, `dolly` and `inputs` keeps the horizon level; `orbit`, `ellipse` and `spiral`
 keep the subject in the middle of the picture. `orbit`, `ellipse`, `spiral` and `wobble` are closed: the frame after the
 last one is the first.
 """
@@ -18,25 +18,25 @@ from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import Subject, subject_of, visible_depth
 from ilrm_cli.render.tour import central, inputs, interpolate
 
-# A dolly is stopped by what covers this share of the middle third of the picture.
+# A dolly is stopped by anything that covers this share of the middle third of the picture.
 AHEAD_SHARE, AHEAD_WINDOW = 0.05, 1 / 3
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a path is laid through; depths in world units, along the axis of the camera in question."""
+    """The input of a path; depths in world units, along the axis of the camera in question."""
 
-    cameras: Cameras  # of the photos, none lying on its side
+    cameras: Cameras  # of the photos, all upright
     subject: Subject
     photo: Cameras  # the one that wobble and dolly start from
-    photo_depth: float  # of what it shows
+    photo_depth: float  # of its content
     photo_clearance: float  # of the first thing straight ahead
 
 
 def setting_of(
     cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | None = None, photo: int | None = None
 ) -> Setting:
-    """`up` is unit (None: as the cameras tell); `photo` is an index (None: the camera nearest to all others)."""
+    """Build a setting. `up` is unit (None: estimated); `photo` is an index (None: the camera nearest to all others)."""
     subject = subject_of(cameras, gaussians, up)
     one = cameras[[central(cameras, subject.depth) if photo is None else photo]]
     depth = visible_depth(one, gaussians)
@@ -45,7 +45,7 @@ def setting_of(
 
 
 def route(name: str, setting: Setting, *, full: bool = False, loop: bool = False) -> Route:
-    """The route of one of PATHS; `full` turns the orbit all the way round, `loop` closes `interpolate` where it can."""
+    """Return the route of one of PATHS; `full` closes the orbit's circle, `loop` closes `interpolate` if possible."""
     cameras, subject = setting.cameras, setting.subject
     if name == "orbit":
         return orbit(cameras, subject, full=full)

@@ -17,7 +17,7 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore, in_one_step
 
-NEAR = 0.01  # world units: Gaussians whose mean is nearer to the image plane are not drawn
+NEAR = 0.01  # world units: Gaussians with a nearer mean are not drawn
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Rendering:
 
 
 def renderer_for(device: torch.device | str) -> Literal["cpu", "gsplat"]:
-    """Which backend draws Gaussians on `device`: gsplat on CUDA, ours elsewhere."""
+    """Return the backend that draws Gaussians on `device`: gsplat on CUDA, ours elsewhere."""
     return "gsplat" if torch.device(device).type == "cuda" else "cpu"
 
 
 def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, report: Report = ignore) -> bool:
-    """Make the first `render` as fast as the next: compile our kernels if the cache lacks them; whether it did."""
+    """Compile our kernels if the cache lacks them, so that the first `render` is not slower; return whether it did."""
     if renderer == "gsplat":
-        return False  # builds its kernels on first use and says so itself
+        return False  # builds its kernels on first use and reports it itself
     from ilrm_cli.render import cpu
 
     if cpu.is_compiled(gradients=gradients):
@@ -53,11 +53,11 @@ def render(
     background: Float[Tensor, "3"] | None = None,
     near: float = NEAR,
 ) -> Rendering:
-    """Draw the scene in every camera, in float32, on the device of the Gaussians.
+    """Render the scene in every camera, in float32, on the device of the Gaussians.
 
     Differentiable with respect to all fields of `gaussians` and to `background` (RGB, white if None), not to cameras.
-    Quaternions need not have unit length. Gaussians with a number that is not finite are not drawn. The same input
-    gives the same bits on the CPU.
+    Quaternions need not have unit length. Gaussians with a non-finite number are not drawn. On the CPU the same input
+    gives the same bits.
     """
     device = gaussians.means.device
     background = torch.ones(3, device=device) if background is None else background.to(device)

@@ -1,4 +1,4 @@
-"""Cameras for a scene that came without any."""
+"""Default cameras for a scene without any."""
 
 import math
 
@@ -9,21 +9,21 @@ from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.render.level import ground_axes, look_at
 from ilrm_cli.render.subject import weighted_quantiles
 
-# The shares of the opacity that count as the scene's body, and where the ring around it stands.
+# Opacity quantiles that delimit the scene's body, and the shape of the ring around it.
 BODY_SHARES = (0.1, 0.5, 0.9)
 RING_CAMERAS = 8
 RING_ELEVATION_DEG = 15.0
 
 
 def default_cameras(gaussians: Gaussians, width: int, height: int, fov_deg: float) -> Cameras:
-    """A ring of cameras around a scene that came without any, y down as in COLMAP's and Kerbl's scenes; float64.
+    """Return a ring of cameras for a scene without any, y down as in COLMAP's and Kerbl's scenes; float64.
 
     The ring fits the middle 80 % of the scene's opacity along each axis into the picture; `fov_deg` is vertical.
     """
     opacities = gaussians.opacities.double()
     low, middle, high = weighted_quantiles(gaussians.means.double(), opacities, BODY_SHARES)
     blur = weighted_quantiles(gaussians.scales.double(), opacities, (0.5,)).max()
-    body = float((high - low).norm() / 2 + 2 * blur)  # Gaussians reach beyond their means
+    body = float((high - low).norm() / 2 + 2 * blur)  # Gaussians extend beyond their means
     half_fov = math.radians(fov_deg) / 2
     narrowest = min(half_fov, math.atan(math.tan(half_fov) * width / height))
     radius = body / math.sin(narrowest)

@@ -1,4 +1,4 @@
-"""A route: where the camera is at each moment of a film, before the film is cut into frames."""
+"""Routes: the camera at each moment of a film, before it is cut into frames."""
 
 import math
 from collections.abc import Callable
@@ -16,12 +16,12 @@ class Route:
     """A smooth curve of cameras over phases in [0, 1]."""
 
     at: Callable[[Float[Tensor, " frame"]], Cameras]
-    closed: bool  # phase 1 is phase 0 again, and nothing jumps there
+    closed: bool  # phase 1 equals phase 0, without a jump
 
     def frames(self, count: int, *, loop: bool = False) -> Cameras:
-        """`count` frames; of a closed route, or with `loop`, the first follows the last one without a jump.
+        """Return `count` frames; on a closed route, or with `loop`, the first follows the last without a jump.
 
-        An open route is walked from end to end, or, with `loop`, there and back with ease.
+        An open route is followed from end to end, or, with `loop`, there and back smoothly.
         """
         assert count > 0, f"{count} frames"
         steps = torch.arange(count, dtype=torch.float64)
@@ -32,7 +32,7 @@ class Route:
         return self.at(steps / max(1, count - 1))
 
     def part(self, start: float, end: float) -> "Route":
-        """The stretch between two phases, open; a closed route may be followed past 1."""
+        """Return the stretch between two phases, as an open route; on a closed route it may go past 1."""
         return Route(
             lambda phases: self.at(
                 (start + (end - start) * phases) % 1.0 if self.closed else start + (end - start) * phases

@@ -1,4 +1,4 @@
-"""What a set of cameras looks at: the point of interest, the up direction, the depth of the scene."""
+"""The subject of a set of cameras: point of interest, up direction, depth of the scene."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
 from ilrm_cli.up import up_direction
 
-# Viewing axes fix their crossing point where they spread at least this much (RMS angle to their mean axis, 15 degrees);
-# below it noise in the poses moves the point along the axes, and the depth of the scene tells better.
+# Viewing axes determine their crossing point if they spread at least this much (RMS angle to their mean axis, 15
+# degrees); below it pose noise moves the point along the axes, and the scene's depth is more reliable.
 MIN_SPREAD_SIN2 = 0.067
 
-# The axes are said to cross where their RMS distance from the point is within this share of the cameras' distance.
+# The axes cross if their RMS distance from the point is within this share of the cameras' distance.
 MAX_MISS = 0.35
 
-# More Gaussians than this do not change a median; they are thinned evenly.
+# More Gaussians do not change a median; they are thinned evenly.
 MEDIAN_SAMPLES = 50_000
 
 
@@ -28,13 +28,13 @@ class Subject:
     target: Float[Tensor, "3"]  # the point of interest
     up: Float[Tensor, "3"]  # unit
     depth: float  # median distance of the visible scene along the cameras' axes
-    converging: bool  # the cameras look at the target from clearly different sides
+    converging: bool  # the cameras see the target from clearly different sides
 
 
 def subject_of(cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | None = None) -> Subject:
-    """The point nearest to all viewing axes where they cross; else the point ahead of them at the scene's depth.
+    """Find the point nearest to all viewing axes if they cross; else the point ahead of them at the scene's depth.
 
-    `up` is unit; None: as the cameras tell.
+    `up` is unit; None: estimated from the cameras.
     """
     up = up_direction(cameras.world_from_cam) if up is None else up
     depth = visible_depth(cameras, gaussians)
@@ -47,7 +47,7 @@ def subject_of(cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | 
 
 
 def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:
-    """The point with the least sum of squared distances to the viewing axes; None if they do not meet in front.
+    """Return the point with the least sum of squared distances to the viewing axes; None if they do not meet in front.
 
     Solves Σ (I - d dᵀ) p = Σ (I - d dᵀ) o for axes o + t d.
     """
@@ -65,16 +65,16 @@ def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:
 
 
 def facing_alike(cameras: Cameras) -> Cameras:
-    """The cameras within 60 degrees of the one whose viewing direction agrees best with all others."""
+    """Return the cameras within 60 degrees of the one whose viewing direction agrees best with all others."""
     agreement = cameras.forward @ cameras.forward.T
     leader = int(agreement.sum(1).argmax())
     return cameras[(agreement[leader] > 0.5).nonzero()[:, 0]]
 
 
 def visible_depth(cameras: Cameras, gaussians: Gaussians, *, share: float = 0.5, window: float = 1.0) -> float:
-    """Opacity-weighted quantile (the median) of the depths of all Gaussians inside the images, over all cameras.
+    """Return the opacity-weighted quantile (default: median) of the depths of Gaussians in the images of all cameras.
 
-    Of the images only the middle counts, `window` of each side. Where no Gaussian is inside, the distance from the
+    Only the middle of the images counts, `window` of each side. If no Gaussian is inside, return the distance from the
     cameras to the weighted median of all means.
     """
     thinned = gaussians[:: max(1, len(gaussians) // MEDIAN_SAMPLES)]
@@ -96,7 +96,7 @@ def visible_depth(cameras: Cameras, gaussians: Gaussians, *, share: float = 0.5,
 def weighted_quantiles(
     values: Float[Tensor, "sample column"], weights: Float[Tensor, " sample"], shares: tuple[float, ...]
 ) -> Float[Tensor, "share column"]:
-    """For each column the values below which the given shares of the weight lie."""
+    """Return, per column, the values below which the given shares of the weight lie."""
     order = values.argsort(dim=0)
     cumulated = weights[order].cumsum(0)
     rows = []

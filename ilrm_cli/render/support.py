@@ -1,4 +1,4 @@
-"""How well photos support a view: does it show what they saw, from where they saw it, with nothing in the way."""
+"""Support of a view by photos: it shows what they saw, from similar positions, with nothing in the way."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -7,20 +7,20 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.render.glance import Glance
 
-# A photo saw the point of a pixel where it drew nothing clearly nearer there, and looked from no other side.
+# A photo saw a pixel's point if it drew nothing clearly nearer there and looked from a similar side.
 DEPTH_TOLERANCE = 0.15  # share of the photo's depth
 MAX_TURN_COS = 0.7  # 45 degrees between the two lines of sight
 MAX_APPROACH = 4.0  # times nearer than the photo: beyond it every Gaussian is a blob
 
-# A view is supported if it shows nearly as much as the photos do, mostly what they saw, and has nothing before it that
-# is much nearer than anything was to them. Inside a wall, behind one, or before nothing one of the three is missing.
-MIN_ALPHA = 0.9  # of the photos' median
-MIN_SEEN = 0.75  # of the picture
-MIN_NEAR = 0.5  # of the photos' smallest
+# A view is supported if it shows nearly as much as the photos do, mostly what they saw, with nothing much nearer than
+# anything was to them. Inside a wall, behind one, or facing nothing, one of the three fails.
+MIN_ALPHA = 0.9  # relative to the photos' median
+MIN_SEEN = 0.75  # share of the picture
+MIN_NEAR = 0.5  # relative to the photos' smallest
 
 
 def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
-    """Whether the photos support each view."""
+    """Return whether the photos support each view."""
     return (
         (views.alpha >= MIN_ALPHA * photos.alpha.median())
         & (views.nearest >= MIN_NEAR * photos.nearest.min())
@@ -29,7 +29,7 @@ def supported(views: Glance, photos: Glance) -> Bool[Tensor, " view"]:
 
 
 def seen_shares(views: Glance, photos: Glance) -> Float[Tensor, " view"]:
-    """The share of what each view shows that at least one photo saw from a similar side; 0 where it shows nothing."""
+    """Return the share of each view's content that at least one photo saw from a similar side; 0 if it is empty."""
     view, row, column = torch.nonzero(views.depth.isfinite(), as_tuple=True)
     z = views.depth[view, row, column][:, None]
     pixels = torch.stack([column, row], dim=1) + 0.5
@@ -49,7 +49,7 @@ def _seen_by(
     points: Float[Tensor, "point 3"],
     eyes: Float[Tensor, "point 3"],
 ) -> Bool[Tensor, " point"]:
-    """Whether one photo saw each point, about as one sees it from its eye."""
+    """Return whether one photo saw each point from about the same direction and distance as its eye does."""
     seen = photo.project(points)
     row, column = seen.cells()
     in_sight = seen.depth[0] <= (1 + DEPTH_TOLERANCE) * depth[row[0], column[0]]

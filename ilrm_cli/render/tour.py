@@ -1,4 +1,4 @@
-"""Tours: camera paths that visit the cameras of the photos themselves."""
+"""Tours: camera paths that visit the photos' own cameras."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.render.route import Route
 
-MAX_CLOSING = 1.5  # of the longest step of a tour: a longer one is not taken to close it
+MAX_CLOSING = 1.5  # of the longest step of a tour: a longer step is not used to close it
 ROUNDING = 1e-9  # phases are fractions of whole frames: 2.9999999 is the third
 
 
 def inputs(cameras: Cameras) -> Route:
-    """Each camera in turn, held for an equal share of the film: no curve but a slide show, which jumps anyway."""
+    """Return each camera in turn for an equal share of the film: a slide show, which jumps anyway."""
 
     def at(phases: Float[Tensor, " frame"]) -> Cameras:
         return cameras[(phases * len(cameras) + ROUNDING).long() % len(cameras)]
@@ -27,22 +27,22 @@ def inputs(cameras: Cameras) -> Route:
 
 
 def central(cameras: Cameras, depth: float) -> int:
-    """The index of the camera nearest to all others; `depth` as in `interpolate`."""
+    """Return the index of the camera nearest to all others; `depth` as in `interpolate`."""
     return int(_gaps(cameras, depth).sum(1).argmin())
 
 
 def nearest(view: Cameras, cameras: Cameras, depth: float) -> int:
-    """The index of the camera nearest to the one camera of `view`; `depth` as in `interpolate`."""
+    """Return the index of the camera nearest to the one camera of `view`; `depth` as in `interpolate`."""
     assert len(view) == 1, "nearest to one camera"
     turns = (cameras.forward @ view.forward[0]).clamp(-1, 1).acos()
     return int(((cameras.positions - view.positions).norm(dim=1) / depth + turns).argmin())
 
 
 def interpolate(cameras: Cameras, depth: float, *, loop: bool = False) -> Route:
-    """From camera to camera along a short way through all of them, at an even pace.
+    """Return a route from camera to camera along a short way through all of them, at an even speed.
 
     `depth` is that of the scene in world units: moving by it takes as long as turning by one radian. With `loop` the
-    route is closed where the last camera is about as near to the first as neighbours on the way are.
+    route is closed if the last camera is about as near to the first as neighbours on the way are.
     """
     if len(cameras) == 1:
         return Route(lambda phases: cameras[[0] * len(phases)], closed=False)
@@ -55,7 +55,7 @@ def interpolate(cameras: Cameras, depth: float, *, loop: bool = False) -> Route:
         times = np.concatenate([[0.0], steps.cumsum()])
         visited = cameras[way.tolist()]
         return Route(lambda phases: through(visited, times, times[-1] * phases.cpu().numpy()), closed=False)
-    # Once more on either side, so that the curve is as smooth where it closes as elsewhere.
+    # Once more on either side, so that the curve is equally smooth where it closes.
     steps = np.concatenate([steps, [closing]])
     total = steps.sum()
     times = np.concatenate([[0.0], np.tile(steps, 3)[:-1].cumsum()]) - total
@@ -64,13 +64,13 @@ def interpolate(cameras: Cameras, depth: float, *, loop: bool = False) -> Route:
 
 
 def through(cameras: Cameras, knots: Float[ndarray, " camera"], times: Float[ndarray, " frame"]) -> Cameras:
-    """A smooth curve that passes camera i at time knots[i], evaluated at `times`.
+    """Evaluate at `times` a smooth curve that passes camera i at time knots[i].
 
     Positions and intrinsics by Akima's (1970) spline, which does not overshoot; rotations by a C² rotation spline.
     """
     rotations = RotationSpline(knots, Rotation.from_matrix(cameras.world_from_cam[:, :3, :3].cpu().double().numpy()))
     columns = torch.cat([cameras.positions, cameras.focal_px, cameras.center_px], dim=1).cpu().double().numpy()
-    straight = len(knots) == 2  # Akima's spline of two points is a line, which scipy asks to be spelled out
+    straight = len(knots) == 2  # Akima's spline of two points is a line, which scipy requires as a special case
     curve = (
         np.stack([np.interp(times, knots, column) for column in columns.T], axis=1)
         if straight
@@ -86,7 +86,7 @@ def through(cameras: Cameras, knots: Float[ndarray, " camera"], times: Float[nda
 
 
 def short_way(gaps: Float[ndarray, "camera camera"]) -> ndarray:
-    """An order of all cameras with a short total of gaps: nearest neighbour from the best start, then 2-opt."""
+    """Return an order of all cameras with a short total of gaps: nearest neighbour from the best start, then 2-opt."""
     count = len(gaps)
 
     def nearest_neighbours(start: int) -> list[int]:
@@ -115,7 +115,7 @@ def short_way(gaps: Float[ndarray, "camera camera"]) -> ndarray:
 
 
 def there_and_back(cameras: Cameras, depth: float) -> list[int]:
-    """A closed way through all cameras in short steps, as indices; all but its two ends come twice.
+    """Return a closed way through all cameras in short steps, as indices; all but its two ends occur twice.
 
     It starts at the camera nearest to all others, goes to one end, to the other, and back. `depth` as in `interpolate`.
     """
@@ -129,7 +129,7 @@ def there_and_back(cameras: Cameras, depth: float) -> list[int]:
 
 
 def _gaps(cameras: Cameras, depth: float) -> Float[ndarray, "camera camera"]:
-    """How far cameras are apart for the eye."""
+    """Return the perceived distances between cameras: parallax plus turn."""
     positions, forward = cameras.positions.cpu().double(), cameras.forward.cpu().double()
     turns = (forward @ forward.T).clamp(-1, 1).acos()
     return (torch.cdist(positions, positions) / depth + turns).numpy()
