@@ -1,8 +1,8 @@
-"""Softmax attention, by whichever kernel is the fastest on the device.
+"""Softmax attention, by the fastest kernel on the device.
 
-CPUs and training use PyTorch's own choice. On a GPU each kernel there is computes attention of one size, once per
-machine; the fastest is used from then on: FlashAttention 2 and cuDNN come with PyTorch, FlashAttention 3 is tried where
-its package is installed.
+CPUs and training use PyTorch's own choice. On a GPU each available kernel computes attention of one size, once per
+machine, and the fastest is used from then on: FlashAttention 2 and cuDNN come with PyTorch, FlashAttention 3 is tried
+if its package is installed.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from ilrm_cli.scratch import this_process
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-USUAL = "usual"  # what PyTorch chooses
-ELSE = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)  # by turns, to what they can do
-# How much faster than the usual one another kernel must be: more than the noise of the measurement, so that machines
-# with the same GPU choose alike. The choice is kept, so that runs on one machine give the same bits.
+USUAL = "usual"  # PyTorch's choice
+ELSE = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)  # fallbacks, in order
+# Required speed-up over the usual kernel: more than the measurement noise, so that machines with the same GPU make the
+# same choice. The choice is stored, so that runs on one machine give identical bits.
 GAIN = 1.1
 FA3_PACKAGE = "flash_attn_interface"
-TRIAL_TOKENS, TRIAL_HEADS = 8192, 8  # enough for kernels to differ; in two bytes and 64 channels, 8 MB a tensor
+TRIAL_TOKENS, TRIAL_HEADS = 8192, 8  # enough for kernels to differ; in two bytes and 64 channels, 8 MB per tensor
 TRIES = 5  # of each kernel, the first to warm up
 
 
@@ -40,7 +40,7 @@ def attention(
     k: Float[Tensor, "batch key head channel"],
     v: Float[Tensor, "batch key head channel"],
 ) -> Float[Tensor, "batch query head channel"]:
-    """Softmax attention of each head. Heads lie beside each other as projections make them: nothing is moved."""
+    """Compute softmax attention of each head, in the layout that projections produce: heads side by side, no copies."""
     if q.device.type != "cuda" or torch.is_grad_enabled():
         return _sdpa(q, k, v)
     return gpu_kernels()[_chosen(q.device, q.dtype, q.shape[-1])](q, k, v)
@@ -48,13 +48,13 @@ def attention(
 
 @cache
 def _chosen(device: torch.device, precision: torch.dtype, channels: int) -> str:
-    """The kernel for heads of so many channels, whatever the numbers of queries and keys."""
+    """Return the kernel for heads of `channels` channels, for any numbers of queries and keys."""
     kernels = gpu_kernels()
     kind = (torch.cuda.get_device_name(device), torch.__version__, precision, channels, *kernels)
     place = cache_dir() / "attention" / re.sub(r"[^\w.+]+", "-", "_".join(map(str, kind)))
 
     def trial() -> str:
-        random = torch.Generator(device).manual_seed(0)  # not the one of the program, which goes on as without a trial
+        random = torch.Generator(device).manual_seed(0)  # not the program's generator, which a trial must not advance
         shape = (3, 1, TRIAL_TOKENS, TRIAL_HEADS, channels)
         q, k, v = torch.randn(shape, generator=random, device=device, dtype=precision)
         return fastest({name: partial(kernel, q, k, v) for name, kernel in kernels.items()}, _milliseconds)
@@ -63,7 +63,7 @@ def _chosen(device: torch.device, precision: torch.dtype, channels: int) -> str:
 
 
 def kept_choice(place: Path, names: Collection[str], trial: Callable[[], str]) -> str:
-    """The one of these names that the file holds, or what a trial finds, which is then kept in it if it can be."""
+    """Return the name stored in the file if it is one of `names`; else run the trial and try to store its result."""
     with contextlib.suppress(OSError):
         if (kept := place.read_text(errors="replace")) in names:
             return kept
@@ -77,10 +77,10 @@ def kept_choice(place: Path, names: Collection[str], trial: Callable[[], str]) -
 
 
 def fastest(runs: Mapping[str, Callable[[], object]], milliseconds: Callable[[Callable[[], object]], float]) -> str:
-    """The name of the one that takes the least, if it is clearly faster than the usual one; others may fail."""
+    """Return the name of the fastest run if it clearly beats the usual one; other runs may fail."""
     taken = {USUAL: milliseconds(runs[USUAL])}
     for name in (name for name in runs if name != USUAL):
-        with contextlib.suppress(Exception):  # each has its own ways to say that it cannot do this here
+        with contextlib.suppress(Exception):  # each kernel reports in its own way that it is unsupported here
             taken[name] = milliseconds(runs[name])
     best = min(taken, key=lambda name: taken[name])
     return best if taken[best] * GAIN < taken[USUAL] else USUAL
@@ -88,7 +88,7 @@ def fastest(runs: Mapping[str, Callable[[], object]], milliseconds: Callable[[Ca
 
 @cache
 def gpu_kernels() -> dict[str, Kernel]:
-    """All that could be used on a GPU, by name."""
+    """Return all kernels usable on a GPU, by name."""
     kernels: dict[str, Kernel] = {
         USUAL: _sdpa,
         "flash": partial(_sdpa_by, SDPBackend.FLASH_ATTENTION),
@@ -105,19 +105,19 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _sdpa_by(backend: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What this backend cannot do, such as some sizes, is left to PyTorch's other ones."""
+    """Run attention on this backend, or on PyTorch's other ones for sizes it does not support."""
     with sdpa_kernel(list(dict.fromkeys((backend, *ELSE))), set_priority=True):
         return _sdpa(q, k, v)
 
 
 def _flash_3(flash_attn_func: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Takes the layout as it is; some versions also return the logarithms of the sums."""
+    """Run FlashAttention 3, which takes the layout as is; some versions also return the log-sum-exp."""
     mixed = flash_attn_func(q, k, v)
     return mixed[0] if isinstance(mixed, tuple) else mixed
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
-    """The shortest of some runs on the GPU, after one to warm up."""
+    """Return the shortest of several runs on the GPU, after one to warm up."""
     run()
     taken = []
     for _ in range(TRIES - 1):

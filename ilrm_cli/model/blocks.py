@@ -16,7 +16,7 @@ from ilrm_cli.model.timing import AttentionClock
 
 
 class HeadNorm(nn.Module):
-    """RMSNorm of queries or keys over the head's channels, one weight vector for all heads.
+    """RMSNorm of queries or keys over the head's channels, with one weight vector for all heads.
 
     y = x / sqrt(mean(x²) + eps), in float32, cast back, times the weight: the released code's order.
     """
@@ -28,25 +28,25 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(head_width))
 
     def forward(self, x: Float[Tensor, "*batch head_width"]) -> Float[Tensor, "*batch head_width"]:
-        """Where no gradient is recorded `x` is the caller's to lose: it may come back overwritten."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():  # which makes one pass of it
+        """Normalise `x`, which may be overwritten if no gradient is recorded."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():  # which fuses this into one pass
             wide = x.float()
             normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.EPS)
             return normed.to(x.dtype) * self.weight.to(x.dtype)
         if x.device.type == "cuda":
             return rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.EPS)  # one kernel
         wide = x.float()
-        square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()  # three passes over x in all
+        square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()  # three passes over x in total
         wide *= square.div_(x.shape[-1]).add_(self.EPS).rsqrt_()
         return wide.to(x.dtype).mul_(self.weight.to(x.dtype))
 
 
 class CrossAttention(nn.Module):
-    """The viewpoint tokens of each view read the image tokens of the same view (paper section 3.2).
+    """Cross attention in which each view's viewpoint tokens read its image tokens (paper section 3.2).
 
-    With token uplifting every viewpoint token asks `uplifting` questions: query channel (head, i, s), the copy s
-    innermost; the answers are regrouped in the same order and projected back to one token. Here the rows of the weights
-    are put in the order (s, head, i) instead, so that neither questions nor answers need to be moved.
+    With token uplifting every viewpoint token makes `uplifting` queries: query channel (head, i, s), the copy s
+    innermost; the results are regrouped in the same order and projected back to one token. Here the rows of the weights
+    are permuted to the order (s, head, i) instead, so that neither queries nor results need to be moved.
     """
 
     def __init__(self, width: int, head_width: int, uplifting: int):
@@ -69,24 +69,24 @@ class CrossAttention(nn.Module):
         return linear(read, self._copies_first(self.proj.weight.T).T)
 
     def asked(self, tokens: Float[Tensor, "token dim"]) -> Float[Tensor, "token copy head channel"]:
-        """The normed queries of viewpoint tokens."""
+        """Return the normed queries of viewpoint tokens."""
         q = linear(self.norm(tokens), self._copies_first(self.q.weight))
         return self.q_norm(q.unflatten(-1, (self.uplifting, -1, self.head_width)))
 
     def offered(self, image_tokens: Float[Tensor, "token dim"]) -> tuple[Tensor, Tensor]:
-        """The normed keys and the values of image tokens, each [P, heads, c]."""
+        """Return the normed keys and the values of image tokens, each [P, heads, c]."""
         k, v = (part(image_tokens).unflatten(-1, (-1, self.head_width)) for part in (self.k, self.v))
         return self.k_norm(k), v
 
     def _copies_first(self, weight: Float[Tensor, "channel dim"]) -> Float[Tensor, "channel dim"]:
-        """Rows in the order (head, i, s), in the order (s, head, i)."""
+        """Permute rows from the order (head, i, s) to (s, head, i)."""
         if self.uplifting == 1:
             return weight
         return weight.unflatten(0, (-1, self.uplifting)).transpose(0, 1).flatten(0, 1)
 
 
 class SelfAttention(nn.Module):
-    """All viewpoint tokens of all views attend to each other (paper section 3.2)."""
+    """Self attention among all viewpoint tokens of all views (paper section 3.2)."""
 
     def __init__(self, width: int, head_width: int):
         super().__init__()
@@ -99,7 +99,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "scene token dim"], at_once: int | None = None
     ) -> Float[Tensor, "scene token dim"]:
-        """`at_once`: for how many tokens of a scene projections and queries are made at once; None: all."""
+        """Attend; `at_once` is the number of tokens per scene to project and query at a time, None for all."""
         total = tokens.shape[1]
         parts = list(pieces(total, at_once))
         if len(parts) == 1:
@@ -114,7 +114,7 @@ class SelfAttention(nn.Module):
         return out
 
     def _keys_and_values(self, tokens: Tensor, weight: Tensor, parts: list[slice]) -> tuple[Tensor, Tensor]:
-        """Of all tokens, each [B, T, heads, c]."""
+        """Return the keys and values of all tokens, each [B, T, heads, c]."""
         both: list[Tensor] = []
         for part in parts:
             k, v = self._of_each(tokens[:, part], weight, "kv")
@@ -123,18 +123,18 @@ class SelfAttention(nn.Module):
         return both[0], both[1]
 
     def _of_each(self, tokens: Tensor, weight: Tensor, kinds: str) -> Iterator[Tensor]:
-        """As `normed`, of each scene: [B, T, heads, c]."""
+        """Return the result of `normed` per scene: [B, T, heads, c]."""
         found = self.normed(tokens.flatten(0, 1), weight, kinds)
         return (part.unflatten(0, (len(tokens), -1)) for part in found)
 
     def normed(self, tokens: Float[Tensor, "token dim"], weight: Tensor, kinds: str) -> tuple[Tensor, ...]:
-        """Queries, keys and values, or what of them `kinds` names, each [T, heads, c], as attention takes them."""
+        """Return the queries, keys and values, or those that `kinds` names, each [T, heads, c], ready for attention."""
         norms = {"q": self.q_norm, "k": self.k_norm}
         found = self.projected(tokens, weight, len(kinds))
         return tuple(norms[kind](part) if kind in norms else part for kind, part in zip(kinds, found, strict=True))
 
     def projected(self, tokens: Float[Tensor, "*batch token dim"], weight: Tensor, kinds: int) -> tuple[Tensor, ...]:
-        """So many kinds of channels of the normed tokens, each [..., T, heads, c]."""
+        """Project the normed tokens to `kinds` kinds of channels, each [..., T, heads, c]."""
         return linear(self.norm(tokens), weight).unflatten(-1, (kinds, -1, self.head_width)).unbind(-3)
 
 
@@ -155,16 +155,17 @@ class Mlp(nn.Module):
 class MiniBatch:
     """Mini-batch cross attention (paper, "MC"; training only): every k-th viewpoint token reads every k-th image token.
 
-    The other viewpoint tokens keep their value. Layers and steps take turns, so that each subset meets every other.
+    The other viewpoint tokens keep their value. The subsets rotate over layers and steps, so that each meets every
+    other.
     """
 
-    every: int = 1  # k: 1 is the full attention, 2 the paper's half, 4 its quarter
-    first_viewpoint: int = 0  # the subsets are first, first + k, first + 2 k, ...
+    every: int = 1  # k: 1 is full attention, 2 the paper's half, 4 its quarter
+    first_viewpoint: int = 0  # subsets are first, first + k, first + 2 k, ...
     first_image: int = 0
 
     @staticmethod
     def turn(every: int, number: int) -> "MiniBatch":
-        """The subsets of turn `number`: all k² pairs of them in k² turns."""
+        """Return the subsets of turn `number`: all k² pairs of subsets occur in k² turns."""
         return MiniBatch(every, number % every, number // every % every)
 
 
@@ -172,7 +173,7 @@ FULL = MiniBatch()
 
 
 class UpdateLayer(nn.Module):
-    """One refinement of the scene: read the images, think, exchange between views, think (paper section 3.2)."""
+    """One refinement of the scene: read the images, MLP, exchange between views, MLP (paper section 3.2)."""
 
     def __init__(self, width: int, head_width: int, uplifting: int, mlp_ratio: int):
         super().__init__()
@@ -198,7 +199,7 @@ class UpdateLayer(nn.Module):
             parts = pieces(len(tokens), chunks.views)
             read = joined((asking[part] + run(self.cross, asking[part], asked[part]) for part in parts), len(tokens))
             tokens = read if every == 1 else torch.slice_scatter(tokens, read, dim=1, start=first, step=every)
-            del read  # or it would be held through the layer
+            del read  # otherwise it would be held through the layer
         tokens = _thought(tokens, self.cross_mlp, run, chunks)
         tokens = tokens.unflatten(0, (-1, views_per_scene)).flatten(1, 2)  # [B, V*T, d]
         with clock.measure("self"):
@@ -210,7 +211,7 @@ class UpdateLayer(nn.Module):
 def _thought(
     tokens: Float[Tensor, "batch token dim"], mlp: nn.Module, run: Callable[..., Tensor], chunks: Chunks
 ) -> Float[Tensor, "batch token dim"]:
-    """The tokens and what the MLP adds to them."""
+    """Return the tokens plus the output of the MLP."""
     if chunks.tokens is None:
         return tokens + run(mlp, tokens)
     flat = tokens.flatten(0, 1)
@@ -223,5 +224,5 @@ def _direct(block: nn.Module, *inputs: Any) -> Tensor:
 
 
 def _recomputed(block: nn.Module, *inputs: Any) -> Tensor:
-    """Keeps only the inputs and runs the block again in the backward pass."""
+    """Run the block, keeping only its inputs, and recompute it in the backward pass."""
     return checkpoint(block, *inputs, use_reentrant=False)

@@ -1,4 +1,4 @@
-"""Weights on disk: our safetensors with a JSON sidecar, and the two formats that the authors published."""
+"""Weights on disk: our safetensors with a JSON sidecar, and the two published formats."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ RENAMES = (
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
-    """A model ready for inference and where it came from."""
+    """A model ready for inference, and its origin."""
 
     model: Ilrm
     name: str  # as in `registry.KNOWN`, or the file's name
@@ -45,17 +45,17 @@ class LoadedModel:
 
 
 def load_model(name_or_path: str) -> LoadedModel:
-    """A model by its name, or a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
+    """Load a model by its name, or from a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
 
-    Published weights must have been pulled, and must be the ones recorded then. Nothing is downloaded.
-    Raises InputError for a missing file, an unknown name, or a checkpoint that is not an iLRM.
+    Published weights must have been pulled, and must match those recorded then. Nothing is downloaded. Raises
+    InputError for a missing file, an unknown name, or a checkpoint that is not an iLRM.
     """
     known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
     sha256 = sha256_of(path)
     if known:
         require_recorded(known, sha256)
     config, state = _load_own(path) if path.suffix == ".safetensors" else load_published(path)
-    if known and known.published:  # the file does not tell how many views it was trained for
+    if known and known.published:  # the file does not state the number of views it was trained for
         trained = known.published.config
         config = dataclasses.replace(config, min_views=trained.min_views, max_views=trained.max_views)
     try:
@@ -69,14 +69,14 @@ def load_model(name_or_path: str) -> LoadedModel:
 
 
 def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
-    """The weights as safetensors and the configuration as JSON, to be written side by side."""
+    """Encode the weights as safetensors and the configuration as JSON, to be written side by side."""
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
     config = json.dumps(dataclasses.asdict(model.config), indent=2) + "\n"
     return save(state), config.encode()
 
 
 def config_from_json(text: str) -> IlrmConfig:
-    """The inverse of the JSON that `encode_model` gives; raises TypeError, KeyError or ValueError for anything else."""
+    """Parse the JSON of `encode_model`; raise TypeError, KeyError or ValueError for anything else."""
     fields = json.loads(text)
     for name, value in fields["head"].items():
         choices = get_args(get_type_hints(HeadConfig)[name])
@@ -90,7 +90,7 @@ def config_from_json(text: str) -> IlrmConfig:
 
 
 def config_beside(name_or_path: str) -> IlrmConfig | None:
-    """The configuration of a model without its weights; None where only the weights' own file could tell.
+    """Return a model's configuration without loading its weights; None if only the weights file contains it.
 
     Raises InputError as `load_model` does.
     """
@@ -101,9 +101,9 @@ def config_beside(name_or_path: str) -> IlrmConfig | None:
 
 
 def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
-    """Configuration and tensors, under our names, of `re10k_2view.ckpt` or `ilrm_undistort_dl3dv*.pt`.
+    """Load configuration and tensors, under our names, of `re10k_2view.ckpt` or `ilrm_undistort_dl3dv*.pt`.
 
-    The configuration is read off the tensors' shapes, so that models of other sizes in these formats load too.
+    The configuration is inferred from the tensors' shapes, so that models of other sizes in these formats load too.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""How much of a scene the model holds in its hands at once."""
+"""Chunk sizes of a forward pass."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Chunks:
-    """Sizes of the pieces in which a forward pass is done: smaller ones need less memory. None: all at once.
+    """Sizes of the chunks in which a forward pass is computed: smaller ones need less memory. None: all at once.
 
-    Whatever they are, these stay whole: the image tokens and the viewpoint tokens of all views, in self attention the
-    keys and values of all viewpoint tokens, and the Gaussians. Where gradients are recorded there are no pieces.
+    These are never split: the image tokens and the viewpoint tokens of all views, in self attention the keys and values
+    of all viewpoint tokens, and the Gaussians. With gradients nothing is split.
     """
 
-    # Matching, ray channels, tokenizers, cross attention (queries, keys and values) and the head. Pieces end at scenes.
+    # Views in matching, ray channels, tokenizers, cross attention (queries, keys, values) and head. Chunks end at
+    # scenes.
     views: int | None = None
     # Viewpoint tokens: hidden channels of MLPs, and in self attention the norm, projections and queries.
     tokens: int | None = None
@@ -26,15 +27,15 @@ WHOLE = Chunks()
 
 
 def pieces(total: int, size: int | None) -> Iterator[slice]:
-    """The slices of a range of `total`, each of `size` but for the last; one slice for None or no less than all."""
+    """Return slices that cover a range of `total`, each of `size` but for the last; a single one if `size` is None."""
     step = min(size or total, total) or 1
     return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
 
 def joined(parts: Iterable[Tensor], total: int) -> Float[Tensor, "item ..."]:
-    """The parts as one tensor of length `total`; without gradients only one part is held beside it.
+    """Concatenate the parts to a tensor of length `total`; without gradients only one part is held beside it.
 
-    A single part is returned as it is.
+    A single part is returned as is.
     """
     if torch.is_grad_enabled():
         kept = list(parts)

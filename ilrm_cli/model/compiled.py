@@ -1,14 +1,14 @@
-"""The update layers, as PyTorch's compiler makes them: on request, for inference.
+"""The update layers compiled by PyTorch, on request, for inference.
 
-Compiled is what lies between the attentions and the sums: norms, projections, MLPs. Attention keeps its own kernels,
-which the device has chosen, the clock stays outside, and so do chunks: each region takes any number of tokens, so that
-it is compiled once for all layers, chunks and scenes. Neither CUDA graphs (mode "reduce-overhead") nor matrix products
-chosen by trial ("max-autotune") are used: graphs keep memory that the planner knows nothing of and copy what goes into
-them; another choice gives other bits, and a scene could not be made again.
+The regions between attentions and residual sums are compiled: norms, projections, MLPs. Attention keeps its own
+kernels, chosen for the device; the clock and chunking stay outside: each region takes any number of tokens, so that it
+is compiled once for all layers, chunks and scenes. Neither CUDA graphs (mode "reduce-overhead") nor autotuned matrix
+products ("max-autotune") are used: graphs hold memory unknown to the planner and copy their inputs; autotuning may
+choose other kernels with other bits, and a scene could not be reproduced.
 
 Measured (`ilrm bench compiled`, 2 quiet cores with AVX2, float32, 8 views of 256 px): a pass of the default model takes
-0.96 of its time, one of the full-size model 1.02. Compiling takes 20 to 35 s once and, with kept code, about ten
-seconds in every process after: on such a CPU it hardly pays. Not measured on GPUs.
+0.96 of its time, one of the full-size model 1.02. Compiling takes 20 to 35 s once and, with cached code, about ten
+seconds in every later process: on such a CPU it hardly pays. Not measured on GPUs.
 """
 
 import torch
@@ -28,16 +28,16 @@ REGIONS: dict[type[nn.Module], tuple[str, ...]] = {
     Mlp: ("forward",),
 }
 STAGE = "compiling layers"
-# Of the scene that is compiled on: the compiler takes sizes of 0 and 1, and none else, for constants.
+# Of the scene used for compiling: the compiler specialises on sizes 0 and 1 only.
 VIEWS, TOKENS = 2, 4
 
 
 def compile_layers(model: Ilrm, report: Report = ignore) -> None:
-    """Compile the update layers in place, for the model's precision and device; code is kept between processes.
+    """Compile the update layers in place, for the model's precision and device; code is cached between processes.
 
-    Passes under `torch.inference_mode` then compile nothing more. Their results agree with those of the plain layers to
-    rounding, and with each other to the last bit. Copies of the model would share its weights. Raises `InputError`
-    where PyTorch's compiler does not work.
+    Passes under `torch.inference_mode` then compile nothing more. Their results agree with those of the plain layers up
+    to rounding, and with each other bit by bit. Copies of the model would share its weights. Raises `InputError` if
+    PyTorch's compiler does not work.
     """
     report(Step(STAGE, 0, 1))
     keep_compiled_layers()
@@ -48,7 +48,7 @@ def compile_layers(model: Ilrm, report: Report = ignore) -> None:
         _try(model)
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, OSError) as error:  # all of the compiler's own, unknown Pythons, folders it cannot write
+    except (RuntimeError, OSError) as error:  # all of the compiler's own, unknown Pythons, unwritable folders
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0].removesuffix(".")
         needed = "Triton" if _device(model).type == "cuda" else "a C++ compiler and Python's headers"
         raise InputError(
@@ -60,7 +60,7 @@ def compile_layers(model: Ilrm, report: Report = ignore) -> None:
 
 @torch.inference_mode()
 def _try(model: Ilrm) -> None:
-    """One layer on a small scene, in one piece and in two: that calls every region in every way."""
+    """Run one layer on a small scene, in one chunk and in two, which calls every region in every way."""
     device, width = _device(model), model.config.width
     tokens = torch.zeros(VIEWS, TOKENS, width, device=device)
     image_tokens = torch.zeros(VIEWS, TOKENS, width, device=device, dtype=model.precision)

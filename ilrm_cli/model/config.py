@@ -1,4 +1,4 @@
-"""The sizes and choices that make one iLRM out of the family; the two published ones are presets."""
+"""Sizes and options of an iLRM model; the two published ones are presets."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,20 +9,20 @@ RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """How the raw numbers of the head become Gaussians (one head, many mappings)."""
+    """The mapping from the head's raw numbers to Gaussians (one head, many mappings)."""
 
-    # "sigmoid": distance along the ray is 500 * sigmoid(logit), as published.
-    # "matched": log-depth is the plane sweep's plus a correction; needs `IlrmConfig.matching`. Ours.
+    # "sigmoid": distance along the ray is 500 * sigmoid(logit), as published. "matched": log-depth is the plane sweep's
+    # plus a correction; needs `IlrmConfig.matching`. Ours.
     depth: Literal["sigmoid", "matched"] = "sigmoid"
-    # Whether the ray may leave the centre of its pixel, by up to half a pixel each way.
+    # Whether the ray may leave its pixel's centre, by up to half a pixel each way.
     offset: bool = True
-    # "absolute": exp(min(raw - 6.9, -1.2)) in normalised world units, as published.
-    # "footprint": the pixel's size at that depth times 0.6 exp(raw). Ours.
+    # "absolute": exp(min(raw - 6.9, -1.2)) in normalised world units, as published. "footprint": the pixel's size at
+    # that depth times 0.6 exp(raw). Ours.
     scale: Literal["absolute", "footprint"] = "absolute"
     # Added to the opacity logit before the sigmoid: -2 as published.
     opacity_shift: float = -2.0
-    # "world": the raw quaternion, as published.
-    # "camera": an identity plus raw quaternion in camera axes, turned into the world. Ours.
+    # "world": the raw quaternion, as published. "camera": identity plus raw quaternion in camera axes, rotated into the
+    # world. Ours.
     rotation: Literal["world", "camera"] = "world"
     # "absolute": the raw harmonics, as published. "pixel": raw harmonics plus the input pixel's colour. Ours.
     color: Literal["absolute", "pixel"] = "absolute"
@@ -32,18 +32,18 @@ class HeadConfig:
 class MatchingConfig:
     """Plane-sweep matching cue (our addition, not in the paper; see `matching.py`)."""
 
-    planes: int = 32  # depths tried, log-spaced between near and far
-    neighbors: int = 7  # nearest other views each view is compared with: the cost stays linear in views
-    best: int = 2  # the first statistic averages this many best-agreeing neighbours; the second averages all
+    planes: int = 32  # depth hypotheses, log-spaced between near and far
+    neighbors: int = 7  # nearest other views that each view is compared with: the cost stays linear in views
+    best: int = 2  # the first statistic averages this many best-agreeing neighbours; the second all of them
     coarse_window: float = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
-    cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement given to the network is 1/e
+    cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement fed to the network is 1/e
     temperature: float = 0.003  # of the soft-argmin over planes, in the same units
-    background: int = 0  # of the planes, how many lie beyond the far end, for sky and whatever is seen at the horizon
-    points: int = 0  # sparse points of structure from motion used per view, at most; 0 does without them
+    background: int = 0  # number of planes beyond the far end, for sky and the horizon
+    points: int = 0  # maximum number of SfM points used per view; 0: none
 
     @property
     def estimates(self) -> int:
-        """Depths per pixel that the sweep offers: best matches, mean of all, and where they are used, sparse points."""
+        """Depth estimates per pixel: best matches, mean of all, and, if used, sparse points."""
         return 3 if self.points else 2
 
 
@@ -52,30 +52,30 @@ class IlrmConfig:
     """One iLRM. The defaults are the paper's wide model (`dl3dv`)."""
 
     layers: int = 12  # update layers: cross attention, MLP, self attention, MLP
-    width: int = 768  # channels of a token
+    width: int = 768  # cross attention, MLP, self attention, MLP
     head_width: int = 64  # channels of an attention head
     mlp_ratio: int = 4  # hidden channels of an MLP, in widths
     patch: int = 8  # px per side of a token, on both grids
     viewpoint_factor: int = 2  # image side over viewpoint-grid side; one Gaussian per viewpoint pixel
-    uplifting: int = 2  # queries made of each viewpoint token in cross attention
-    viewpoint_channels: tuple[Channel, ...] = RAY_CHANNELS  # what a viewpoint token embeds, in this order
-    image_channels: tuple[Channel, ...] = (*RAY_CHANNELS, "color")  # what an image token embeds, in this order
+    uplifting: int = 2  # queries per viewpoint token in cross attention
+    viewpoint_channels: tuple[Channel, ...] = RAY_CHANNELS  # embedded by viewpoint tokens, in this order
+    image_channels: tuple[Channel, ...] = (*RAY_CHANNELS, "color")  # embedded by image tokens, in this order
     head: HeadConfig = field(default_factory=HeadConfig)
-    matching: MatchingConfig | None = None  # None is the paper's model
-    backdrop: bool = False  # whether a sphere of mean colours lies behind the Gaussians (ours, see `backdrop.py`)
+    matching: MatchingConfig | None = None  # None: the paper's model
+    backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians (ours, see `backdrop.py`)
     min_views: int = 2  # views the weights were trained for
     max_views: int = 32
     long_side_px: int = 960  # image size the weights were trained for
 
     @property
     def size_multiple(self) -> int:
-        """Both image sides must be multiples of this many px."""
+        """Number of px of which both image sides must be multiples."""
         return self.patch * self.viewpoint_factor
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A published configuration with the score its authors report for it."""
+    """A published configuration, with the score its authors report for it."""
 
     config: IlrmConfig
     parameters: int

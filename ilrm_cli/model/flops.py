@@ -1,8 +1,8 @@
-"""How much one forward pass has to compute and to move, stage by stage, from the configuration alone.
+"""Operations and memory traffic of one forward pass, stage by stage, from the configuration alone.
 
-Counted are matrix products and attention, two operations for a multiplication and an addition, as PyTorch's counter
-does; norms, GELU, softmax, rays and plane sweep are left out. The paper (arXiv 2507.23277) counts a multiplication and
-an addition as one: its 3.83 GFLOPs are those of one view's cross attention and the MLP behind it in one layer.
+Matrix products and attention are counted, a multiply-add as two operations like in PyTorch's counter; norms, GELU,
+softmax, rays and plane sweep are not. The paper (arXiv 2507.23277) counts a multiply-add as one: its 3.83 GFLOPs are
+those of one view's cross attention and the MLP behind it in one layer.
 """
 
 from collections.abc import Iterable
@@ -34,19 +34,19 @@ class Stage:
 
     name: StageName
     flops: float  # floating-point operations
-    moved: float  # numbers read and written where each operand and result passes through memory once
+    moved: float  # numbers read and written if each operand and result passes through memory once
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """How long the two sequences of one view are."""
+    """Lengths of the two token sequences of one view."""
 
     viewpoint: int
     image: int
 
     @staticmethod
     def per_view(config: IlrmConfig, height: int, width: int) -> "Tokens":
-        """For images of so many px, both multiples of `config.size_multiple`."""
+        """Return the lengths for images of this size in px, both sides multiples of `config.size_multiple`."""
         image = (height // config.patch) * (width // config.patch)
         return Tokens(image // config.viewpoint_factor**2, image)
 
@@ -54,7 +54,7 @@ class Tokens:
 def forward_stages(
     config: IlrmConfig, views: int, height: int, width: int, group: int | None = None
 ) -> tuple[Stage, ...]:
-    """Every stage of one scene's pass, in order. `group`: self attention only among so many views at a time."""
+    """Return every stage of one scene's pass, in order. `group`: self attention in groups of this many views."""
     per_view, d, layers = Tokens.per_view(config, height, width), config.width, config.layers
     own, image = views * per_view.viewpoint, views * per_view.image
     asked = d * config.uplifting
@@ -79,9 +79,9 @@ def forward_stages(
 
 
 def full_attention_stages(config: IlrmConfig, views: int, height: int, width: int) -> tuple[Stage, ...]:
-    """The variant that the model saves: image and viewpoint tokens of all views in one joint self attention.
+    """Return the stages of a variant with joint self attention over image and viewpoint tokens of all views.
 
-    It has the same width, MLPs and tokenizers, and as many blocks of attention and MLP: two for each update layer.
+    It has the same width, MLPs and tokenizers, and as many blocks of attention and MLP: two per update layer.
     """
     per_view, d, blocks = Tokens.per_view(config, height, width), config.width, 2 * config.layers
     tokens = views * (per_view.viewpoint + per_view.image)
@@ -100,24 +100,24 @@ _ENDS = ("viewpoint tokenizer", "image tokenizer", "head")
 
 
 def total_flops(stages: Iterable[Stage]) -> float:
-    """Floating-point operations of them all."""
+    """Return the total of floating-point operations."""
     return sum(stage.flops for stage in stages)
 
 
 def embedded_channels(config: IlrmConfig) -> tuple[int, int]:
-    """Numbers per pixel that a viewpoint token and an image token are made of."""
+    """Return the numbers per pixel embedded by a viewpoint token and by an image token."""
     evidence = config.matching.estimates * config.matching.planes if config.matching else 0
     return 3 * len(config.viewpoint_channels) + evidence, 3 * len(config.image_channels)
 
 
 def _product(name: StageName, rows: int, inner: int, columns: int, times: int = 1) -> Stage:
-    """Rows times a weight matrix, so many times."""
+    """Count the product of rows with a weight matrix, done `times` times."""
     moved = rows * inner + inner * columns + rows * columns
     return Stage(name, 2.0 * rows * inner * columns * times, float(moved * times))
 
 
 def _mlp(name: StageName, rows: int, config: IlrmConfig) -> Stage:
-    """Two products; what lies between them is written and read."""
+    """Count two products; their intermediate result is written and read."""
     hidden = config.width * config.mlp_ratio
     wide, narrow = (
         _product(name, rows, *sides, config.layers) for sides in ((config.width, hidden), (hidden, config.width))
@@ -126,5 +126,5 @@ def _mlp(name: StageName, rows: int, config: IlrmConfig) -> Stage:
 
 
 def _attention(name: StageName, queries: int, keys: int, width: int, times: int, *, all_keys: int) -> Stage:
-    """Each of all queries with so many keys, in two products; the table of weights never leaves the cache."""
+    """Count attention of queries to `keys` keys each, as two products; the attention weights never leave the cache."""
     return Stage(name, 4.0 * queries * keys * width * times, 2.0 * (queries + all_keys) * width * times)

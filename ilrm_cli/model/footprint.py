@@ -1,8 +1,8 @@
-"""How much memory one forward pass holds at most, from the configuration alone.
+"""Peak memory of one forward pass, from the configuration alone.
 
-The pass is gone through stage by stage as `ilrm.Ilrm` does it without gradients: what stays (tokens, Gaussians) and
-what each stage holds besides, in bytes. Meant to be an upper bound, but not far above. What does not depend on the
-views and is small beside the rest is left to the caller's margin.
+Follows the pass stage by stage as `ilrm.Ilrm` does it without gradients: what persists (tokens, Gaussians) and what
+each stage holds besides, in bytes. Meant as a tight upper bound. Small parts that do not depend on the views are left
+to the caller's margin.
 """
 
 from dataclasses import dataclass
@@ -14,42 +14,42 @@ from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.flops import Tokens, embedded_channels
 from ilrm_cli.model.head import channels_of
 
-FLOAT = 4  # bytes of what stays in float32: rays, residual stream, Gaussians
+FLOAT = 4  # bytes of float32 data: rays, residual stream, Gaussians
 GAUSSIAN_FLOATS = 14  # mean, quaternion, scale, opacity, harmonics of degree 0
-RAY_FLOATS = 4  # of a pixel, besides its channels twice (joined, and in order as patches) while they are made
-CAMERA_BYTES = 128  # of a view: its camera on the viewpoint grid
-# Floats of a Gaussian's raw numbers on their way: offset, ray and its forerunners, distances, quaternions.
+RAY_FLOATS = 4  # per pixel while making its channels, besides two copies of these (joined, and in patch order)
+CAMERA_BYTES = 128  # per view: its camera on the viewpoint grid
+# Floats per Gaussian while decoding: offset, ray and its predecessor, distances, quaternions.
 DECODED_FLOATS = 24
-# Matching, in floats. Of a pixel of all views: colour and local contrast, how they are made, and filled up for the CPU.
+# Matching, in floats. Per pixel of all views: colour, local contrast, their making, and padding for the CPU.
 FEATURE_FLOATS = 4 * 3 + 8
-# Of a pixel of one view and a plane: two statistics, in another order, and the estimates made of them and of points.
+# Per pixel of one view and plane: two statistics, once more reordered, and the estimates from them and from points.
 COST_FLOATS = 4 * 2 + 2
-# Of a pixel of one view, a plane and a neighbour in `matching.warp_costs`, which CPUs do without: its place in the
-# neighbour (3 and 2) and six channels warped, subtracted and made positive, and where they are defined.
+# Per pixel of one view, plane and neighbour in `matching.warp_costs` (not on CPUs): its position in the neighbour (3
+# and 2), six channels warped, subtracted and made positive, and a mask.
 WARP_FLOATS = 3 + 2 + 3 * 6 + 1
-WITNESS_BYTES = 96  # of a Gaussian while other views are asked about it (`consistency.witnesses`)
+WITNESS_BYTES = 96  # per Gaussian while other views are consulted (`consistency.witnesses`)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a pass is asked for."""
+    """The size of a pass."""
 
     config: IlrmConfig
     views: int
     height: int  # px
     width: int  # px
     precision: torch.dtype = torch.float32  # of the matrix products
-    device: str = "cpu"  # its type: matching is done in another way on CPUs
+    device: str = "cpu"  # device type: matching works differently on CPUs
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes held at the moment when the most is held."""
+    """Bytes held at the moment of peak memory."""
 
     weights: int
     inputs: int  # the images
     work: int  # everything else
-    stage: str  # where that moment is
+    stage: str  # of the peak
 
     @property
     def total(self) -> int:
@@ -57,7 +57,7 @@ class Footprint:
 
 
 def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
-    """The most that a pass in these pieces holds at a time."""
+    """Return the peak memory of a pass in these chunks."""
     sizes = _Sizes.of(load, chunks)
     held = {stage: sum(parts) for stage, parts in _stages(sizes).items()}
     stage = max(held, key=held.__getitem__)
@@ -66,7 +66,7 @@ def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
 
 
 def parameters(config: IlrmConfig) -> int:
-    """How many numbers the weights are."""
+    """Return the number of parameters."""
     d, patch = config.width, config.patch**2
     raw = patch * channels_of(config.head, config.matching.estimates if config.matching else 0)
     tokenizers = sum(patch * channels * d + d for channels in embedded_channels(config))
@@ -78,17 +78,17 @@ def parameters(config: IlrmConfig) -> int:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Counts of the whole scene and of one piece of it."""
+    """Counts of the whole scene and of one chunk."""
 
     config: IlrmConfig
-    b: int  # bytes of a number in matrix products
+    b: int  # bytes per number in matrix products
     d: int  # channels of a token
     pixels: int  # of all images
-    cells: int  # of all viewpoint grids: also Gaussians
+    cells: int  # of all viewpoint grids, one Gaussian each
     asking: int  # viewpoint tokens of all views
     asked: int  # image tokens of all views
-    share: float  # of the views that are in one piece
-    tokens: int  # viewpoint tokens in one piece
+    share: float  # share of the views in one chunk
+    tokens: int  # viewpoint tokens in one chunk
     views: int
     gpu: bool
 
@@ -113,22 +113,22 @@ class _Sizes:
 
     @property
     def stream(self) -> int:
-        """The viewpoint tokens."""
+        """Bytes of the viewpoint tokens."""
         return FLOAT * self.asking * self.d
 
     @property
     def cast(self) -> int:
-        """Of a float32 number that enters a matrix product in another precision."""
+        """Extra bytes per float32 number that enters a matrix product in another precision."""
         return 0 if self.b == FLOAT else self.b
 
     @property
     def norming(self) -> int:
-        """Of a number while `blocks.HeadNorm` works on it, besides itself: CPUs do it in place, in float32."""
+        """Extra bytes per number in `blocks.HeadNorm`, which works in place on CPUs, in float32."""
         return self.b if self.gpu else self.cast and FLOAT + self.b
 
 
 def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
-    """What is held in each stage, part by part. A layer's input is held, by its caller, until the layer is done."""
+    """Return what each stage holds, part by part. A layer's input is held by its caller until the layer is done."""
     colors = 3 * FLOAT * s.cells + CAMERA_BYTES * s.views
     image_tokens = s.b * s.asked * s.d
     depths = FLOAT * s.cells * s.config.matching.estimates if s.config.matching else 0
@@ -146,12 +146,12 @@ def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
 
 
 def _joining(share: float, whole: float) -> float:
-    """Besides a piece of this share of the whole that is being made: the whole, and the piece before."""
+    """Return the extra bytes while a chunk with this share is made: the whole, and the previous chunk."""
     return 0.0 if share == 1 else (1 + share) * whole
 
 
 def _tokenizing(s: _Sizes, kind: int) -> float:
-    """By turns channels of the pixels, these in order as patches and embedded, and the tokens before and after norm."""
+    """Return the peak of: pixel channels, these in patch order and embedded, and tokens before and after the norm."""
     channels = embedded_channels(s.config)[kind]
     all_pixels, all_tokens = ((s.cells, s.asking), (s.pixels, s.asked))[kind]
     whole = (FLOAT, s.b)[kind] * all_tokens * s.d
@@ -164,7 +164,7 @@ def _tokenizing(s: _Sizes, kind: int) -> float:
 
 
 def _sweep(s: _Sizes) -> float:
-    """Matching one view, and the evidence of the piece."""
+    """Return the bytes of matching one view, plus the chunk's evidence."""
     matching = s.config.matching
     if matching is None:
         return 0.0
@@ -176,9 +176,9 @@ def _sweep(s: _Sizes) -> float:
 
 
 def _cross(s: _Sizes) -> float:
-    """By turns: queries, keys and their norms, answers, the sum; weights are put in order for queries and answers.
+    """Return the peak of: queries, keys and their norms, results, the sum; weights permuted for queries and results.
 
-    On GPUs another set of queries and keys is allowed for, which kernels may want to themselves.
+    On GPUs another set of queries and keys is added, which kernels may copy.
     """
     asking, asked = s.share * s.asking * s.d, s.share * s.asked * s.d
     questions, per_head = asking * s.config.uplifting, 2 * FLOAT / s.config.head_width
@@ -191,19 +191,19 @@ def _cross(s: _Sizes) -> float:
 
 
 def _mlp(s: _Sizes) -> float:
-    """By turns: normed tokens and hidden ones, these before and after GELU, the result and the sum."""
+    """Return the peak of: normed and hidden tokens, hidden ones before and after GELU, the result and the sum."""
     ratio = s.config.mlp_ratio
     turns = (FLOAT + s.cast + ratio * s.b, 2 * ratio * s.b, ratio * s.b + s.b, s.b + FLOAT)
     return s.tokens * s.d * max(turns) + s.cast * s.d**2 * ratio
 
 
 def _self(s: _Sizes) -> float:
-    """All at once, or keys and values of all and then what is made of them piece by piece; at last the sum.
+    """Return the peak of self attention, in one go or with keys and values first and then chunk by chunk.
 
-    By turns the normed tokens, the norms of queries and keys, and the answers. The pieces before are still held.
+    The peak is over normed tokens, norms of queries and keys, results, and the sum. Previous chunks are still held.
     """
     tokens, whole, per_head = s.tokens * s.d, s.asking * s.d, 2 * FLOAT / s.config.head_width
-    apart = s.b if s.gpu or s.cast else 0  # normed queries or keys, unless they are where they were
+    apart = s.b if s.gpu or s.cast else 0  # normed queries or keys, unless done in place
     first, norms = FLOAT + s.cast, s.norming + per_head
     if s.tokens == s.asking:
         turns = (3 * s.b + first, 3 * s.b + apart + norms, 3 * s.b + 2 * apart + 2 * s.b + per_head, s.b + FLOAT)
@@ -214,9 +214,9 @@ def _self(s: _Sizes) -> float:
 
 
 def _head(s: _Sizes, raw: int) -> float:
-    """By turns: normed tokens, raw numbers in and out of patches, these in float32 and decoded; Gaussians, joined.
+    """Return the peak of: normed tokens, raw numbers in and out of patches, in float32, decoded; Gaussians, joined.
 
-    The Gaussians of a piece hold its raw numbers, which may be their colours.
+    A chunk's Gaussians keep its raw numbers alive, which may be their colours.
     """
     gaussians = FLOAT * GAUSSIAN_FLOATS * s.cells
     normed = s.asking * (s.d * (FLOAT + s.cast) + s.b * raw) + s.cast * s.d * raw / s.share

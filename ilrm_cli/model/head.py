@@ -1,4 +1,4 @@
-"""The pixel-aligned Gaussian head: raw numbers per viewpoint pixel become Gaussians.
+"""The pixel-aligned Gaussian head: maps raw numbers per viewpoint pixel to Gaussians.
 
 Shared by every backbone that predicts Gaussians along the rays of a pixel grid; `HeadConfig` names the mapping.
 """
@@ -17,24 +17,24 @@ from ilrm_cli.model.rays import directions_through, pixel_centers
 from ilrm_cli.model.tokens import unpatchify
 from ilrm_cli.rotations import multiply, quaternion_from_matrix
 
-FAR_DISTANCE = 500.0  # the published models' largest distance along a ray, in normalised world units
-LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # the published scale range: starts near 1e-3, never above 0.3
+FAR_DISTANCE = 500.0  # largest distance along a ray in the published models, in normalised world units
+LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # published scale range: starts near 1e-3, at most 0.3
 FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
-DEPTH_GAIN = 2.0  # log-depth moved by one unit of raw output: large, so that early training can move surfaces
-# Logits of a fresh head's choice: best matches, mean of all (hardly ever), sparse points (as often as the best).
+DEPTH_GAIN = 2.0  # log-depth change per unit of raw output: large, so that early training can move surfaces
+# Initial logits of the choice: best matches, mean of all (rarely chosen), sparse points (as likely as the best).
 CHOICE_SHIFTS = (0.0, -2.0, 0.0)
 DEPTH_SPAN = 0.7  # how far (in log-depth) a Gaussian may leave the swept range: a factor of two
 
 
 def channels_of(config: HeadConfig, estimates: int = 2) -> int:
-    """Raw numbers per Gaussian, in the order in which the head splits them."""
+    """Return the number of raw channels per Gaussian."""
     return sum(channel_split(config, estimates))
 
 
 def channel_split(config: HeadConfig, estimates: int = 2) -> list[int]:
-    """Offset, depth, sh, scale, quaternion, opacity.
+    """Return the channel counts of offset, depth, sh, scale, quaternion, opacity, in the order of the head's output.
 
-    Depth: published, three logits; matched, a correction and the choice between so many `estimates` of the sweep.
+    Depth has three logits if published; if matched, a correction and logits to choose among `estimates` of the sweep.
     """
     return [2 * config.offset, 3 if config.depth == "sigmoid" else estimates, 3, 3, 4, 1]
 
@@ -49,7 +49,7 @@ class GaussianHead(nn.Module):
         self.linear = nn.Linear(width, patch * patch * channels_of(config, estimates), bias=False)
 
     def forward(self, tokens: Float[Tensor, "view token dim"], columns: int) -> Float[Tensor, "view height width raw"]:
-        """Raw numbers of every viewpoint pixel, for a grid of so many patch columns."""
+        """Return the raw numbers of every viewpoint pixel, for a grid with `columns` patches per row."""
         return unpatchify(self.linear(self.norm(tokens)), self.patch, columns)
 
     def gaussians(
@@ -59,7 +59,7 @@ class GaussianHead(nn.Module):
         colors: Float[Tensor, "view 3 height width"],
         matches: Matches | None,
     ) -> Gaussians:
-        """Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
+        """Return Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
         offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
         ray = self._rays(cameras, offset)
         distance = self._distances(depth, ray, matches)
@@ -73,14 +73,14 @@ class GaussianHead(nn.Module):
         )
 
     def _rays(self, cameras: Cameras, offset: Tensor) -> Float[Tensor, "view height width 3"]:
-        """Unit rays (published) or rays of unit depth (matched), through pixel centres moved by the offset."""
+        """Return unit rays (published) or rays of unit depth (matched) through pixel centres shifted by the offset."""
         pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px)
         moved = pixels + torch.sigmoid(offset) - 0.5 if self.config.offset else pixels.expand(len(cameras), -1, -1, -1)
         rays = directions_through(cameras, moved)
         return normalize(rays, dim=-1) if self.config.depth == "sigmoid" else rays
 
     def _distances(self, raw: Tensor, ray: Tensor, matches: Matches | None) -> Float[Tensor, "view height width 1"]:
-        """Along the unit ray, or z-depth where it is matched: in both cases the factor of `ray`."""
+        """Return the factor of `ray`: the distance along a unit ray, or the z-depth if matched."""
         if self.config.depth == "sigmoid":
             return torch.sigmoid(raw.mean(-1, keepdim=True)) * FAR_DISTANCE
         assert matches is not None, "a matched head needs the plane sweep"

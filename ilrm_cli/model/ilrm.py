@@ -1,4 +1,4 @@
-"""iLRM itself: viewpoint tokens, refined by reading images and by exchange between views, become Gaussians."""
+"""The iLRM network: viewpoint tokens, refined by reading images and exchange between views, become Gaussians."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ from ilrm_cli.views import Views
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
 
-Decode = Callable[[Tensor], list[Gaussians]]  # viewpoint tokens of this call, or others like them, become Gaussians
+Decode = Callable[[Tensor], list[Gaussians]]  # decodes viewpoint tokens of this call, or variants, to Gaussians
 Tap = Callable[[Tensor, Decode], None]  # called with the viewpoint tokens before the first layer and after each
 
 
@@ -53,11 +53,11 @@ class Ilrm(nn.Module):
         self.head = GaussianHead(config.head, config.width, config.patch, estimates)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
-        self.chunks = WHOLE  # how much is worked on at once where no gradient is recorded: less memory, same numbers
+        self.chunks = WHOLE  # chunk sizes if no gradient is recorded: less memory, same numbers
         self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
-        self.read_turn = 0  # its turn of the first layer: the caller counts it on, step by step
+        self.read_turn = 0  # turn of the first layer: the caller advances it, step by step
         self.apply(_initialize)
-        if config.matching:  # start as the plain splat of the matched depths
+        if config.matching:  # start as a plain splat of the matched depths
             nn.init.zeros_(self.head.linear.weight)
 
     def forward(
@@ -68,12 +68,11 @@ class Ilrm(nn.Module):
         report: Report = ignore,
         tap: Tap | None = None,
     ) -> list[Gaussians]:
-        """Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
+        """Predict the Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
 
         Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
-        `depth_ranges` (near, far; z in the same units) are needed by models with matching only. `tap` sees the tokens
-        change, from the plain ones to those that are decoded in the end.
-        Raises no InputError: callers prepare the views.
+        `depth_ranges` (near, far; z in the same units) are needed only by models with matching. `tap` receives the
+        tokens before the first layer and after each. Raises no InputError: callers prepare the views.
         """
         clock = clock or AttentionClock(scenes[0].images.device)
         images = torch.cat([s.images for s in scenes]) if len(scenes) > 1 else scenes[0].images  # [B*V, 3, H, W]
@@ -93,14 +92,14 @@ class Ilrm(nn.Module):
             return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
 
         updates = self._updates(plain, image_tokens, len(scenes), chunks, clock, report)
-        del plain  # the layers let go of what they have changed
+        del plain  # the layers release the tokens they have updated
         for tokens in updates:
             if tap:
                 tap(tokens, decoded)
         return decoded(tokens)
 
     def products(self, device: torch.device) -> AbstractContextManager:
-        """Inside it matrix products have the chosen precision."""
+        """Return a context in which matrix products have the chosen precision."""
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
     def _viewpoint_tokens(
@@ -111,7 +110,7 @@ class Ilrm(nn.Module):
         depth_ranges: Sequence[tuple[float, float]] | None,
         chunks: Chunks,
     ) -> tuple[Float[Tensor, "view token dim"], Matches | None]:
-        """The plain viewpoint tokens of all views; of the matches the evidence is in the tokens, the depths remain."""
+        """Return the initial viewpoint tokens of all views, which hold the evidence, and the depths of the matches."""
         depths: list[Matches] = []
 
         def parts() -> Iterator[Tensor]:
@@ -140,7 +139,7 @@ class Ilrm(nn.Module):
     def _image_tokens(
         self, cameras: Cameras, images: Float[Tensor, "view 3 height width"]
     ) -> Float[Tensor, "view token dim"]:
-        """In the precision of the products, which is all that they are used in; with gradients, in float32."""
+        """Return image tokens in the precision of the products, their only use; with gradients, in float32."""
         pixels = pixel_channels(cameras, self.config.image_channels, images)
         with self.products(images.device):
             tokens = self.image_tokenizer(pixels)
@@ -154,7 +153,7 @@ class Ilrm(nn.Module):
     def _updates(
         self, tokens: Tensor, image_tokens: Tensor, scenes: int, chunks: Chunks, clock: AttentionClock, report: Report
     ) -> Iterator[Float[Tensor, "view token dim"]]:
-        """The viewpoint tokens before the first layer and after each; the residual stream stays in float32."""
+        """Yield the viewpoint tokens before the first layer and after each; the residual stream stays in float32."""
         tokens = tokens.float()
         yield tokens
         views = len(tokens) // scenes
@@ -172,7 +171,7 @@ class Ilrm(nn.Module):
 
 def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
-        if not module.weight.is_meta:  # where drawing numbers has no effect and imports PyTorch's compiler: seconds
+        if not module.weight.is_meta:  # on meta tensors this has no effect, yet imports PyTorch's compiler: seconds
             nn.init.normal_(module.weight, std=INIT_STD)
     elif isinstance(module, (nn.LayerNorm, HeadNorm)):
         nn.init.ones_(module.weight)

@@ -1,10 +1,10 @@
-"""The tuned lens: tokens of any layer, translated into the form that the final head reads.
+"""The tuned lens: maps tokens of any layer into the form that the final head reads.
 
-The head was trained on the tokens of the last layer. Read with it alone, earlier tokens look worse than what they hold,
-as far as a layer merely brings them into that form. One affine map per layer, fitted by least squares from its tokens
-to those of the last layer over many scenes, takes this part away (Belrose et al. 2023, Eliciting Latent Predictions
-from Transformers with the Tuned Lens). A map is fitted to the model's own last tokens: it knows their mean and what
-follows linearly from the tokens at hand, and nothing of photos. `train.lens` fits it.
+The head was trained on the tokens of the last layer. Read with it alone, earlier tokens look worse than their content,
+insofar as a layer merely brings them into that form. One affine map per layer, fitted by least squares from its tokens
+to those of the last layer over many scenes, removes this effect (Belrose et al. 2023, Eliciting Latent Predictions from
+Transformers with the Tuned Lens). A map is fitted to the model's own last tokens: it knows their mean and what follows
+linearly from the given tokens, and nothing about photos. `train.lens` fits it.
 """
 
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ class TokenLens:
 
     weight: Float[Tensor, "layer dim dim"]  # translated = tokens @ weight + bias
     bias: Float[Tensor, "layer dim"]
-    model_sha256: str  # of the weights whose tokens it translates
+    model_sha256: str  # of the weights whose tokens it maps
 
     def translated(self, tokens: Float[Tensor, "*batch dim"], layer: int) -> Float[Tensor, "*batch dim"]:
-        """The tokens after so many layers as the last layer's; those of the last layer are that already."""
+        """Map the tokens after `layer` layers to those of the last layer, which themselves are returned unchanged."""
         if layer == len(self.weight):
             return tokens
         return tokens @ self.weight[layer].to(tokens) + self.bias[layer].to(tokens)
 
 
 def shipped_lens(model_sha256: str) -> TokenLens | None:
-    """The lens that comes with the tool, if it was fitted to exactly these weights."""
+    """Return the lens that comes with the tool if it was fitted to exactly these weights, else None."""
     with safe_open(SHIPPED, "pt") as file:
         if file.metadata()[MODEL_KEY] != model_sha256:
             return None
@@ -43,6 +43,6 @@ def shipped_lens(model_sha256: str) -> TokenLens | None:
 
 
 def encode_lens(lens: TokenLens) -> bytes:
-    """As safetensors, in half precision."""
+    """Encode as safetensors, in half precision."""
     parts = {"weight": lens.weight.half().contiguous(), "bias": lens.bias.half().contiguous()}
     return save(parts, {MODEL_KEY: lens.model_sha256})

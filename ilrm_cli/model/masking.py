@@ -1,4 +1,4 @@
-"""Which predicted Gaussians come from pixels that are to be ignored, and which lie where photos show nothing."""
+"""Masks of predicted Gaussians: from ignored pixels, or in space that photos show as empty."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -7,15 +7,15 @@ from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.cameras import Cameras
 
-HALF = 0.5  # of a Gaussian's pixels must count, or it is left out
-CLEARANCE_PX = 2  # pixels between a place that is known to be empty and the outline: poses and cut-outs are not exact
+HALF = 0.5  # minimum share of valid pixels of a Gaussian that is kept
+CLEARANCE_PX = 2  # margin in px between known empty space and the outline: poses and cut-outs are inexact
 
 
 @torch.no_grad()
 def masked(masks: Float[Tensor, "view height width"], factor: int) -> Bool[Tensor, " gaussian"]:
-    """Whether each Gaussian of a prediction is ignored: one per `factor` x `factor` px, in (view, row, column) order.
+    """Return whether each Gaussian is ignored: one per `factor` x `factor` px, in (view, row, column) order.
 
-    `masks` are 1 where pixels count, 0 where they are ignored, as `Views.content`.
+    `masks` are 1 where pixels are valid and 0 where they are ignored, as in `Views.content`.
     """
     return (avg_pool2d(masks[:, None], factor) < HALF).flatten()
 
@@ -24,9 +24,9 @@ def masked(masks: Float[Tensor, "view height width"], factor: int) -> Bool[Tenso
 def in_empty_space(
     means: Float[Tensor, "gaussian 3"], cameras: Cameras, empty: Float[Tensor, "view height width"]
 ) -> Bool[Tensor, " gaussian"]:
-    """Whether some view looks through the place and sees nothing: what is left is in the visual hull (Laurentini 1994).
+    """Return whether a view sees empty space at each mean; the others are in the visual hull (Laurentini 1994).
 
-    `empty` is that of `Views`, in the size of the cameras.
+    `empty` is that of `Views`, at the size of the cameras.
     """
     window = 2 * CLEARANCE_PX + 1
     clear = avg_pool2d(empty[:, None], window, stride=1, padding=CLEARANCE_PX, count_include_pad=False)[:, 0] == 1

@@ -1,7 +1,7 @@
-"""Plane-sweep matching: how well the views agree at each depth of each pixel.
+"""Plane-sweep matching: agreement of the views at each depth of each pixel.
 
-Our addition to iLRM (not in the paper): without it a small model spends most of its training on learning to match.
-For every viewpoint pixel, log-spaced fronto-parallel planes are swept (Collins 1996; Yao et al., MVSNet, 2018); the
+Our addition to iLRM (not in the paper): without it a small model spends most of its training on learning to match. For
+every viewpoint pixel, log-spaced fronto-parallel planes are swept (Collins 1996; Yao et al., MVSNet, 2018); the
 difference to the neighbouring views, in colour and local contrast, is kept as two statistics: the mean of the few that
 agree best (right where others are occluded or look elsewhere) and the mean of all. No gradient flows through it.
 """
@@ -21,41 +21,41 @@ from ilrm_cli.model.sparse_depth import spread_points
 from ilrm_cli.progress import Report, ignore, in_one_step
 from ilrm_cli.views import Views
 
-BACKGROUND_STEP = 0.9  # in log-depth, of planes beyond the far end: parallax changes little there
-FINE_WINDOW = 3  # px of the grid: the smallest patch that is compared
-MIN_Z = 1e-6  # nearer to a neighbour's image plane than this, a point is behind it
-OUTSIDE = 3.0  # where images reach from -1 to 1: the place of a point that overflows, which no neighbour sees
+BACKGROUND_STEP = 0.9  # in log-depth, between planes beyond the far end: parallax changes little there
+FINE_WINDOW = 3  # px of the grid: the smallest compared patch
+MIN_Z = 1e-6  # points with smaller z are behind a neighbour's camera
+OUTSIDE = 3.0  # position of an overflowing point, which no neighbour sees; images reach from -1 to 1
 UNSEEN_COST = 1.0  # where no neighbour sees a point: as bad as a full colour difference
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The outcome of a sweep, on the viewpoint grid."""
+    """The result of a sweep, on the viewpoint grid."""
 
     # In [0, 1], the planes of each estimate in turn: exp(-cost / scale) of best and mean, share of the sparse points.
     agreement: Float[Tensor, "view height width evidence"]
-    # Log of z-depth: soft-argmin of best and mean; with sparse points, theirs (without any in a view, the best again).
+    # Log of z-depth: soft-argmin of best and mean; with sparse points, theirs (if a view has none, the best again).
     log_depth: Float[Tensor, "view height width estimate"]
     log_range: Float[Tensor, "view 2"]  # logarithms of the nearest and farthest plane of the view's scene
 
     @staticmethod
     def concatenated(parts: Sequence["Matches"]) -> "Matches":
-        """The views of several sweeps as one batch."""
+        """Concatenate the views of several sweeps into one batch."""
         return Matches(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
 
     def __getitem__(self, views: slice) -> "Matches":
         return Matches(*(getattr(self, f.name)[views] for f in fields(Matches)))
 
     def without_evidence(self) -> "Matches":
-        """The depths alone: what a head needs once the evidence is in the tokens."""
+        """Return the depths alone: all a head needs once the evidence is in the tokens."""
         return replace(self, agreement=self.agreement[..., :0].clone())
 
 
 def prepare_sweep(device: torch.device, report: Report = ignore) -> bool:
-    """Make the first sweep as fast as the next: compile the CPU's kernel if the cache lacks it; whether it did."""
+    """Compile the CPU kernel if the cache lacks it, so that the first sweep is not slower; return whether it did."""
     if device.type != "cpu":
         return False
-    from ilrm_cli.model import sweep_cpu  # brings numba along
+    from ilrm_cli.model import sweep_cpu  # imports numba
 
     if sweep_cpu.is_compiled():
         return False
@@ -66,7 +66,7 @@ def prepare_sweep(device: torch.device, report: Report = ignore) -> bool:
 def log_planes(
     depth_range: tuple[float, float], count: int, like: Tensor, background: int = 0
 ) -> Float[Tensor, " plane"]:
-    """Logarithms of the depths that are swept, near to far and, of the `count`, `background` ones beyond."""
+    """Return the log-depths to sweep, near to far; the last `background` of the `count` planes are beyond far."""
     near, far = torch.tensor(depth_range, dtype=torch.float64).log().tolist()
     inside = torch.linspace(near, far, count - background, device=like.device, dtype=like.dtype)
     beyond = torch.arange(1, background + 1, device=like.device, dtype=like.dtype) * BACKGROUND_STEP
@@ -74,7 +74,7 @@ def log_planes(
 
 
 def neighbors_of(cameras: Cameras, count: int) -> Int[Tensor, "view neighbor"]:
-    """Indices of the other views nearest to each, by position and viewing direction together."""
+    """Return the indices of the other views nearest to each, by position and viewing direction together."""
     position = cameras.positions / cameras.positions.std(0).norm().clamp_min(1e-6)
     feature = torch.cat([position, cameras.forward], dim=-1)
     distance = torch.cdist(feature, feature)
@@ -83,7 +83,7 @@ def neighbors_of(cameras: Cameras, count: int) -> Int[Tensor, "view neighbor"]:
 
 
 def warps_between(cameras: Cameras, view: int, others: Int[Tensor, " neighbor"]) -> Float[Tensor, "neighbor 3 4"]:
-    """From a pixel of `view` to each other: (turn, shift) of other_px ~ depth * turn @ (column, row, 1) + shift."""
+    """Return (rotation, shift) with other_px ~ depth * rotation @ (column, row, 1) + shift for each neighbour."""
     k = cameras.intrinsics_px
     other_from_view = cameras.cam_from_world[others] @ cameras.world_from_cam[view]
     turn = k[others] @ other_from_view[:, :3, :3] @ torch.linalg.inv(k[view])  # [K, 3, 3]
@@ -97,7 +97,7 @@ def warp_costs(
     warps: Float[Tensor, "neighbor 3 4"],
     depths: Float[Tensor, " plane"],
 ) -> tuple[Float[Tensor, "neighbor plane height width"], Bool[Tensor, "neighbor plane height width"]]:
-    """Mean absolute difference between `view` and each other view warped onto its planes, and where it is defined."""
+    """Return the mean absolute difference of `view` to each other view warped onto its planes, and its validity."""
     height, width = features.shape[-2:]
     pixels = pixel_centers(width, height, features)
     pixels = torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
@@ -120,13 +120,13 @@ def plane_costs(
     windows: tuple[int, ...],
     best: int,
 ) -> Float[Tensor, "2 plane height width"]:
-    """The two statistics of a view's costs on each plane: mean of the best-agreeing neighbours, and of all.
+    """Return two statistics of a view's costs per plane: mean of the best-agreeing neighbours, and mean of all.
 
-    Costs are means over square windows (odd sides, px), and the mean of these over all `windows`. On CPUs the work is
-    done in compiled code, see `sweep_cpu`.
+    Costs are means over square windows (odd sides, px), averaged over all `windows`. On CPUs compiled code does the
+    work, see `sweep_cpu`.
     """
     if features.device.type == "cpu" and features.dtype == torch.float32 and len(others) > 0:
-        from ilrm_cli.model import sweep_cpu  # brings numba along
+        from ilrm_cli.model import sweep_cpu  # imports numba
 
         return sweep_cpu.plane_costs(features, view, others, warps, depths, windows, best)
     return plane_costs_in_torch(features, view, others, warps, depths, windows, best)
@@ -135,7 +135,7 @@ def plane_costs(
 def plane_costs_in_torch(
     features: Tensor, view: int, others: Tensor, warps: Tensor, depths: Tensor, windows: tuple[int, ...], best: int
 ) -> Float[Tensor, "2 plane height width"]:
-    """`plane_costs` on any device."""
+    """Compute `plane_costs` on any device."""
     cost, seen = warp_costs(features, view, others, warps, depths)
     cost = torch.stack([_smooth(cost, window) for window in windows]).mean(0)  # [K, D, h, w]
     return torch.stack([_best_cost(cost, seen, best), _mean_cost(cost, seen)])
@@ -143,7 +143,7 @@ def plane_costs_in_torch(
 
 @dataclass(frozen=True)
 class PlaneSweep:
-    """A scene made ready: what the sweep of each view needs of all the views."""
+    """A scene prepared for sweeping: the data of all views that each view's sweep needs."""
 
     features: Float[Tensor, "view 6 height width"]  # colour, and its local contrast, on the viewpoint grid
     cameras: Cameras  # on the viewpoint grid
@@ -162,7 +162,7 @@ class PlaneSweep:
         config: MatchingConfig,
         sparse_depth: Float[Tensor, "view rows columns"] | None = None,
     ) -> "PlaneSweep":
-        """Images and cameras are on the viewpoint grid; `depth_range` is (near, far), z-depths in world units."""
+        """Prepare a sweep. Images and cameras are on the viewpoint grid; `depth_range` = (near, far), world units."""
         coarse = max(FINE_WINDOW, 2 * int(max(cameras.width, cameras.height) * config.coarse_window / 2) + 1)
         windows = (FINE_WINDOW, coarse) if coarse > FINE_WINDOW else (FINE_WINDOW,)
         features = torch.cat([images, images - _smooth(images, coarse)], dim=1)
@@ -172,7 +172,7 @@ class PlaneSweep:
 
     @torch.no_grad()
     def matches(self, part: slice = slice(None)) -> Matches:
-        """The views of `part` (all, if it is not given), each swept against its neighbours among all."""
+        """Sweep the views of `part` (default: all), each against its neighbours among all views."""
         config, planes = self.config, self.planes
         views = list(enumerate(self.neighbors))[part]
         shape = (len(views), self.cameras.height, self.cameras.width)
@@ -185,7 +185,7 @@ class PlaneSweep:
             evidence = agreement[row].unflatten(-1, (config.estimates, config.planes))
             evidence[..., :2, :] = (costs / -config.cost_scale).exp_()
             log_depth[row, ..., :2] = (costs / -config.temperature).softmax(-1) @ planes
-            if config.points:  # one more estimate; without any point in the view, the best matches again
+            if config.points:  # one more estimate; if the view has no point, the best matches again
                 points = None
                 if self.sparse_depth is not None:
                     colors, camera = self.features[view, :3], self.cameras[[view]]
@@ -195,44 +195,44 @@ class PlaneSweep:
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:
-    """Mean over a square window (odd side, px), shrunk at the borders; rows first, then columns. [*, *, h, w]"""
+    """Average over a square window (odd side, px) shrunk at borders, rows then columns. [*, *, h, w]"""
     half = window // 2
     rows = avg_pool2d(grid, (window, 1), stride=1, padding=(half, 0), count_include_pad=False)
     return avg_pool2d(rows, (1, window), stride=1, padding=(0, half), count_include_pad=False)
 
 
 def _best_cost(cost: Tensor, seen: Tensor, count: int) -> Tensor:
-    """Mean of the best-agreeing neighbours: sharp where others are occluded. [K, D, h, w] -> [D, h, w]"""
+    """Average the best-agreeing neighbours: sharp where others are occluded. [K, D, h, w] -> [D, h, w]"""
     masked = torch.where(seen, cost, UNSEEN_COST)
     return masked.topk(min(count, len(masked)), dim=0, largest=False).values.mean(0)
 
 
 def _mean_cost(cost: Tensor, seen: Tensor) -> Tensor:
-    """Mean over the neighbours that see the point. [K, D, h, w] -> [D, h, w]"""
+    """Average the neighbours that see the point. [K, D, h, w] -> [D, h, w]"""
     count = seen.sum(0)
     return torch.where(count > 0, (cost * seen).sum(0) / count.clamp_min(1), UNSEEN_COST)
 
 
-# What of a scene the sweep should reach: nearly all sparse points, and a margin, since the nearest surfaces have few.
+# Range of a scene to sweep: nearly all sparse points, and a margin, since the nearest surfaces have few points.
 NEAR_QUANTILE, FAR_QUANTILE = 0.01, 0.98
 NEAR_MARGIN, FAR_MARGIN = 0.8, 1.5
 
 
 def depth_range_of(depths: Float[Tensor, " sample"]) -> tuple[float, float]:
-    """The (near, far) to sweep for a scene with surfaces at these z-depths (> 0), in their units."""
+    """Return the (near, far) to sweep for a scene with surfaces at these z-depths (> 0), in their units."""
     near, far = torch.quantile(depths.double(), torch.tensor([NEAR_QUANTILE, FAR_QUANTILE]).to(depths.device).double())
     return NEAR_MARGIN * float(near), FAR_MARGIN * float(far)
 
 
-# For photos with poses but no sparse points: a wide sweep on small images, in normalised units (cameras within 1).
+# For posed photos without sparse points: a wide sweep on small images, in normalised units (cameras within 1).
 WIDE_RANGE, WIDE_PLANES, WIDE_LONG_SIDE_PX, WIDE_NEIGHBORS = (0.05, 100.0), 96, 64, 2
-DISTINCT = 0.35  # a match counts where its cost is below this share of the pixel's mean cost over all planes
-MIN_DISTINCT = 50  # matches below which nothing is known
+DISTINCT = 0.35  # a match is distinct if its cost is below this share of the pixel's mean cost over all planes
+MIN_DISTINCT = 50  # minimum number of matches for an estimate
 FALLBACK_RANGE = (0.5, 20.0)  # near enough for an orbit of radius 1, far enough for a street
 
 
 def estimate_depth_range(views: Views) -> tuple[float, float]:
-    """(near, far) of a scene from its photos alone, by the depths at which pixels match distinctly."""
+    """Estimate (near, far) of a scene from its photos alone, by the depths at which pixels match distinctly."""
     shrink = max(1, max(views.cameras.width, views.cameras.height) // WIDE_LONG_SIDE_PX)
     images = avg_pool2d(views.images, shrink)
     cameras = views.cameras.resized(images.shape[-1], images.shape[-2])

@@ -1,4 +1,4 @@
-"""The sparse points of structure from motion as Gaussians of their own, one for each pixel that shows one."""
+"""Sparse SfM points as Gaussians of their own, one per pixel that shows a point."""
 
 import torch
 
@@ -7,13 +7,13 @@ from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.rays import directions_through, pixel_centers
 from ilrm_cli.views import Views
 
-FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3 an orbit refined 0.3 dB worse, fox 0.2 dB better
+FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3, refined orbit 0.3 dB worse, fox 0.2 dB better
 OPACITY = 0.5  # free to become solid or to vanish
 
 
 @torch.no_grad()
 def point_splats(inputs: Views) -> Gaussians:
-    """Round Gaussians at the points of `Views.sparse_depth`, in the colour of their pixel; none where it is None."""
+    """Return round Gaussians at the points of `Views.sparse_depth`, in their pixel's colour; none if it is None."""
     cameras = inputs.cameras
     known = torch.zeros_like(inputs.images[:, 0]) if inputs.sparse_depth is None else inputs.sparse_depth
     view, row, column = known.nonzero().unbind(-1)

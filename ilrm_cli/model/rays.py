@@ -11,7 +11,7 @@ from ilrm_cli.model.config import Channel
 
 
 def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "height width 2"]:
-    """(column + 0.5, row + 0.5) of every pixel."""
+    """Return (column + 0.5, row + 0.5) of every pixel."""
     x = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
     y = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
@@ -20,7 +20,7 @@ def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "heigh
 def directions_through(
     cameras: Cameras, pixels: Float[Tensor, "camera height width 2"]
 ) -> Float[Tensor, "camera height width 3"]:
-    """World-space vectors from each camera through pixel positions, with unit length along the camera's z axis."""
+    """Return world-space vectors from each camera through pixel positions, of unit length along the camera's z axis."""
     in_camera = (pixels - cameras.center_px[:, None, None]) / cameras.focal_px[:, None, None]
     in_camera = torch.cat([in_camera, torch.ones_like(in_camera[..., :1])], dim=-1)
     return torch.einsum("vij,vhwj->vhwi", cameras.world_from_cam[:, :3, :3], in_camera)
@@ -29,7 +29,7 @@ def directions_through(
 def unit_rays(
     cameras: Cameras,
 ) -> tuple[Float[Tensor, "camera height width 3"], Float[Tensor, "camera height width 3"]]:
-    """Origin and unit direction, in world space, of the ray through every pixel centre."""
+    """Return the origin and unit direction, in world space, of the ray through every pixel centre."""
     pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
     direction = torch.nn.functional.normalize(directions_through(cameras, pixels), dim=-1)
     return cameras.positions[:, None, None].expand_as(direction), direction
@@ -38,7 +38,7 @@ def unit_rays(
 def pixel_channels(
     cameras: Cameras, names: Sequence[Channel], images: Float[Tensor, "camera 3 height width"] | None = None
 ) -> Float[Tensor, "camera height width channels"]:
-    """The named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
+    """Return the named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
 
     "color" maps [0, 1] to [-1, 1] and needs `images`.
     """

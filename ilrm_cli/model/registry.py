@@ -1,4 +1,4 @@
-"""The models that have a name: the one that ships with the tool and those that the authors of iLRM published."""
+"""Models with a name: the one shipped with the tool and those published by the authors of iLRM."""
 
 import dataclasses
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from ilrm_cli.model.config import PRESETS, IlrmConfig
 
 PUBLISHED_REPOSITORY = "Gynjn/iLRM"  # on the Hugging Face hub
-UNSTATED = "none stated that we know of"  # the licence of the published weights
+UNSTATED = "none stated that we know of"  # licence of the published weights
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """Where the authors' weights are found and what they hold."""
+    """Location and content of published weights."""
 
     repository: str  # of the Hugging Face hub
     file: str  # its name there
@@ -25,7 +25,7 @@ class KnownModel:
 
     name: str
     psnr: float  # dB, feed-forward, mean over the scenes of `protocol`
-    protocol: str  # data, number of views, size, and where the figure stands
+    protocol: str  # data, number of views, size, and source of the figure
     basis: Literal["measured", "published"]  # by us, or by the authors
     licence: str  # of the weights
     published: Published | None = None  # None: ships with the tool

@@ -1,8 +1,8 @@
 """Depth from the sparse points of structure from motion, spread over all pixels.
 
-Our addition to iLRM (not in the paper): poses from photos come with a few hundred triangulated points per view, which
-know the depth where wide baselines defeat matching. Every viewpoint pixel attends to the points of its view with fixed
-weights that fall with distance in the image and in colour (joint bilateral upsampling, Kopf et al. 2007), so that
+Our addition to iLRM (not in the paper): poses from photos come with a few hundred triangulated points per view, whose
+depth is reliable where wide baselines defeat matching. Every viewpoint pixel attends to the points of its view with
+fixed weights that fall with distance in the image and in colour (joint bilateral upsampling, Kopf et al. 2007), so that
 depth spreads over a surface and stops where the colour changes. No gradient flows through it.
 """
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.model.rays import pixel_centers
 
-REACH = 0.03  # of the grid's long side: distance at which a point's weight has fallen to exp(-1/2)
-PIXELS_AT_ONCE = 1024  # whose distances to all points are held at once: so many stay in a CPU's cache
+REACH = 0.03  # of the grid's long side: distance at which a point's weight falls to exp(-1/2)
+PIXELS_AT_ONCE = 1024  # pixels processed at once, with their distances to all points: fits into a CPU's cache
 COLOR_REACH = 0.15  # colour difference (L2 of RGB in [0, 1]) with the same effect
 
 
@@ -26,10 +26,10 @@ def spread_points(
     planes: Float[Tensor, " plane"],
     limit: int,
 ) -> tuple[Float[Tensor, "height width plane"], Float[Tensor, "height width"]] | None:
-    """For every pixel of one view: the share of its points near each log-depth plane, and their mean log-depth.
+    """Return, for every pixel of a view, its points' share near each log-depth plane, and their mean log-depth.
 
     The shares of a pixel sum to its confidence, 1 beside a point and 0 far from all. `sparse_depth` is at image
-    resolution, 0 where nothing is known; at most `limit` points, evenly chosen, are used. None without any point.
+    resolution, 0 where unknown; at most `limit` points, evenly chosen, are used. Returns None without any point.
     """
     row, column = sparse_depth.nonzero().unbind(-1)
     if len(row) == 0:
@@ -56,10 +56,10 @@ def spread_points(
 def _attended(
     queries: Float[Tensor, "pixel channel"], keys: Float[Tensor, "point channel"], kinds: Float[Tensor, "point kind"]
 ) -> Float[Tensor, "pixel kind"]:
-    """Means over the points with weights exp(-distance² / 2); all but the last times the nearest point's."""
+    """Average over points with weights exp(-distance² / 2); all kinds but the last are scaled by the top weight."""
     middle = keys.mean(0)  # numbers near 0 lose least when squares are subtracted
     queries, keys = queries - middle, keys - middle
-    closeness = torch.addmm(-keys.square().sum(1) / 2, queries, keys.T)  # [P, N], plus the query's own square
+    closeness = torch.addmm(-keys.square().sum(1) / 2, queries, keys.T)  # [P, N], up to the query's own square
     nearest = closeness.amax(1, keepdim=True) - queries.square().sum(1, keepdim=True) / 2
     share = closeness.softmax(1) @ kinds
     share[:, :-1] *= nearest.clamp_max(0).exp()
@@ -67,7 +67,7 @@ def _attended(
 
 
 def _near_planes(log_depth: Float[Tensor, " point"], planes: Float[Tensor, " plane"]) -> Float[Tensor, "point plane"]:
-    """Each depth as shares of the two planes it lies between; beyond the ends, all of the end plane."""
+    """Return each depth as shares of the two planes it lies between; beyond the ends, all of the end plane."""
     above = torch.searchsorted(planes, log_depth).clamp(1, len(planes) - 1)
     low, high = planes[above - 1], planes[above]
     share = ((log_depth - low) / (high - low)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Where the weights of named models lie on this computer, and the hashes they are held to."""
+"""Local weights of named models, and their recorded hashes."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.model.registry import KNOWN, KnownModel
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-SUMS_FILE = "SHA256SUMS"  # beside weights, as `sha256sum` writes it; `make hashes` renews that of the shipped ones
+SUMS_FILE = "SHA256SUMS"  # beside weights, in the format of `sha256sum`; `make hashes` renews that of the shipped ones
 ORIGIN_FILE = "origin.json"  # beside pulled weights
 
 Place = Literal["shipped", "pulled", "available"]
@@ -18,36 +18,36 @@ Place = Literal["shipped", "pulled", "available"]
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What was downloaded, recorded at the first pull; from then on nothing else is accepted under that name."""
+    """The origin of a download, recorded at the first pull; from then on nothing else is accepted under that name."""
 
     repository: str  # of the Hugging Face hub
     file: str
     revision: str  # commit of the repository, 40 hexadecimal digits
     sha256: str
     size_bytes: int
-    licence: str | None  # as the repository's card stated it then; None if it did not
+    licence: str | None  # as stated by the repository's card then; None if not stated
 
 
 def folder_of(known: KnownModel) -> Path:
-    """The folder of a published model: its weights and the record of their origin."""
+    """Return the folder of a published model: its weights and the record of their origin."""
     return cache_dir() / "models" / known.name
 
 
 def file_of(known: KnownModel) -> Path:
-    """Where the weights are, or will be once they are pulled."""
+    """Return the path of the weights, present or to be pulled."""
     published = known.published
     return folder_of(known) / published.file if published else SHIPPED / f"{known.name}.safetensors"
 
 
 def place_of(known: KnownModel) -> Place:
-    """Whether the weights ship with the tool, were pulled, or would have to be."""
+    """Return whether the weights are shipped with the tool, pulled, or still available for pulling."""
     if known.published is None:
         return "shipped"
     return "pulled" if origin_of(known) and file_of(known).is_file() else "available"
 
 
 def origin_of(known: KnownModel) -> Origin | None:
-    """The record of the first pull; None before it. Raises InputError for a record that cannot be read."""
+    """Return the record of the first pull; None before it. Raises InputError for an unreadable record."""
     path = folder_of(known) / ORIGIN_FILE
     if known.published is None or not path.is_file():
         return None
@@ -61,14 +61,14 @@ def origin_of(known: KnownModel) -> Origin | None:
 
 
 def encode_origin(origin: Origin) -> bytes:
-    """The inverse of what `origin_of` reads."""
+    """Encode a record for `origin_of`."""
     return (json.dumps(dataclasses.asdict(origin), indent=2) + "\n").encode()
 
 
 def weights_file(name_or_path: str) -> Path:
-    """The weights that a name or a path means.
+    """Return the weights file for a name or a path.
 
-    Raises InputError if there is no such name or file, or if they are published weights that were not pulled.
+    Raises InputError if there is no such name or file, or if published weights have not been pulled.
     """
     known = KNOWN.get(name_or_path)
     if known and place_of(known) == "available":
@@ -85,7 +85,7 @@ def weights_file(name_or_path: str) -> Path:
 
 
 def recorded_sha256(path: Path, known: KnownModel | None) -> str | None:
-    """The hash that a file is held to: of the first pull, else of a `SHA256SUMS` beside it; None without either."""
+    """Return a file's recorded hash: of the first pull, else from `SHA256SUMS` beside it; None without either."""
     if known and (origin := origin_of(known)):
         return origin.sha256
     sums = path.parent / SUMS_FILE
@@ -97,7 +97,7 @@ def recorded_sha256(path: Path, known: KnownModel | None) -> str | None:
 
 
 def require_recorded(known: KnownModel, sha256: str) -> None:
-    """Raise InputError if pulled weights are not what was recorded at their first pull."""
+    """Raise InputError if pulled weights do not match the record of their first pull."""
     origin = origin_of(known)
     if origin and origin.sha256 != sha256:
         raise InputError(

@@ -1,6 +1,6 @@
-"""The plane sweep's costs on the CPU: the same numbers as `matching.plane_costs`, plane by plane in compiled code.
+"""Compiled CPU kernel of the plane sweep, with the same results as `matching.plane_costs`.
 
-A pixel's colours lie side by side and images have a border of zeros, so that a warped sample is a few vector operations
+A pixel's channels are adjacent and images have a border of zeros, so that a warped sample takes a few vector operations
 without a branch; a plane's costs stay in the cache until they are smoothed and reduced over the neighbours.
 """
 
@@ -12,9 +12,9 @@ from torch.nn.functional import pad
 
 from ilrm_cli.jit import in_parallel, inlined, is_cached, kernel
 
-MIN_Z = np.float32(1e-6)  # nearer to a neighbour's image plane than this, a point is behind it
+MIN_Z = np.float32(1e-6)  # points with smaller z are behind a neighbour's camera
 UNSEEN_COST = np.float32(1.0)  # where no neighbour sees a point: as bad as a full colour difference
-LANES = 8  # channels of a pixel, filled up with zeros: what a vector register holds
+LANES = 8  # channels per pixel, padded with zeros to the width of a vector register
 HALF, ONE, ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
 
 
@@ -27,7 +27,7 @@ def plane_costs(
     windows: tuple[int, ...],
     best: int,
 ) -> Float[Tensor, "2 plane height width"]:
-    """See `matching.plane_costs`."""
+    """Compute `matching.plane_costs` with the compiled kernel."""
     height, width = features.shape[-2:]
     costs = torch.empty(2, len(depths), height, width)
     assert features.shape[1] <= LANES
@@ -43,24 +43,24 @@ def plane_costs(
 
 
 def _shares(length: int, half: int) -> np.ndarray:
-    """1 / how many of a row's pixels a window around each of them holds, as float32."""
+    """Return 1 / (number of the row's pixels in a window around each pixel), as float32."""
     at = np.arange(length)
     return (1 / (np.minimum(at + half, length - 1) - np.maximum(at - half, 0) + 1)).astype(np.float32)
 
 
 def is_compiled() -> bool:
-    """Whether the compiled kernel lies in the cache; if not, the first sweep waits some seconds for the compiler."""
+    """Return whether the compiled kernel is cached; if not, the first sweep waits some seconds for the compiler."""
     return is_cached(_plane_costs)
 
 
 def warm_up() -> None:
-    """Compile the kernel now, or read it from the cache, by sweeping one pixel."""
+    """Compile the kernel now, or load it from the cache, by sweeping one pixel."""
     warp = torch.eye(3, 4)[None]
     plane_costs(torch.zeros(2, 1, 1, 1), 0, torch.tensor([1]), warp, torch.ones(1), windows=(1,), best=1)
 
 
 def bordered(features: Float[Tensor, "view channel height width"]) -> Float[Tensor, "view rows columns lane"]:
-    """Channels last and filled up; one pixel of zeros before, two after, for samples at and beyond the edges."""
+    """Convert to padded channels-last with a border of zeros, one pixel before and two after, for edge samples."""
     return pad(features.permute(0, 2, 3, 1), (0, LANES - features.shape[1], 1, 2, 1, 2)).contiguous()
 
 
@@ -86,9 +86,9 @@ def _plane_costs(
 
 @inlined
 def _warp(images, channels, view, other, warp, depth, cost, seen, places, shares):
-    """Mean absolute difference to the other view where the plane's points lie in it, and whether they do (1 or 0)."""
+    """Compute the mean absolute difference to the warped other view, and whether each point lies in it (1 or 0)."""
     height, width = cost.shape
-    columns = width + 3  # with the border
+    columns = width + 3  # including the border
     scale = ONE / np.float32(channels)
     source, target = images[other].reshape(-1), images[view].reshape(-1)
     below_it = np.uintp(columns * LANES)
@@ -111,7 +111,7 @@ def _warp(images, channels, view, other, warp, depth, cost, seen, places, shares
 
 @inlined
 def _places(y, height, width, warp, depth, places, shares, seen):
-    """For a row of pixels: where in the other image the four nearest begin, their shares, and whether that is in it."""
+    """For a row of pixels, find the offset of the 4 nearest samples in the other image, their weights, and validity."""
     right, below, columns = np.float32(width), np.float32(height), np.int32(width + 3)
     u_row, v_row = warp[0, 1] * y + warp[0, 2], warp[1, 1] * y + warp[1, 2]
     z_row = warp[2, 1] * y + warp[2, 2]
@@ -123,7 +123,7 @@ def _places(y, height, width, warp, depth, places, shares, seen):
         v = (depth * (warp[1, 0] * x + v_row) + warp[1, 3]) * over
         inside = (z > MIN_Z) & (u >= ZERO) & (u <= right) & (v >= ZERO) & (v <= below)
         seen[column] = ONE if inside else ZERO
-        # Of the border; 0 comes first, since the first is what stays where the other is not a number.
+        # Within the border; 0 comes first, since the first argument is returned if the other is NaN.
         u, v = min(max(ZERO, u + HALF), right + ONE), min(max(ZERO, v + HALF), below + ONE)
         i, j = np.int32(u), np.int32(v)
         du, dv = u - np.float32(i), v - np.float32(j)
@@ -134,7 +134,7 @@ def _places(y, height, width, warp, depth, places, shares, seen):
 
 @inlined
 def _smooth(grid, halves, row_shares, column_shares, out):
-    """Mean of the means over square windows, shrunk at the borders; `shares` are 1 / count of each row and column."""
+    """Average over square windows, shrunk at the borders, then over windows; `shares` are 1 / row and column counts."""
     height, width = grid.shape
     out[:] = ZERO
     along = np.empty(width, np.float32)
@@ -160,7 +160,7 @@ def _smooth(grid, halves, row_shares, column_shares, out):
 
 @inlined
 def _gather(cost, seen, lowest, total, count):
-    """One neighbour more: among the lowest, in increasing order, and in the sums."""
+    """Add one neighbour: insert its cost into the sorted lowest ones, and into the sums."""
     height, width = cost.shape
     for row in range(height):
         for column in range(width):
@@ -176,7 +176,7 @@ def _gather(cost, seen, lowest, total, count):
 
 @inlined
 def _reduce(lowest, count, best, mean):
-    """The mean of the lowest, and the sum over all that see the point becomes a mean."""
+    """Reduce to the mean of the lowest costs, and turn the sum over all that see the point into a mean."""
     height, width = best.shape
     share = ONE / np.float32(len(lowest))
     for row in range(height):

@@ -1,4 +1,4 @@
-"""What each attention stage costs, measured without making the pass wait."""
+"""Times of the attention stages, measured without stalling the pass."""
 
 import time
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ import torch
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Milliseconds of one update layer's two attentions."""
+    """Milliseconds of the two attentions of one update layer."""
 
     cross_ms: float
     self_ms: float
 
 
 class AttentionClock:
-    """Marks the start and end of attention stages; reads the marks only when asked.
+    """A clock that marks start and end of attention stages, and reads the marks only on request.
 
     On CUDA the marks are events in the stream, so nothing waits while the pass is being queued.
     """
@@ -28,13 +28,13 @@ class AttentionClock:
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
-        """Measures what runs inside as one more layer of `stage` ("cross" or "self")."""
+        """Measure the block as one more layer of `stage` ("cross" or "self")."""
         start = self._mark()
         yield
         self._spans[stage].append((start, self._mark()))
 
     def layers(self) -> tuple[LayerTime, ...]:
-        """The time of every layer that has finished; waits for the device."""
+        """Return the times of all finished layers; waits for the device."""
         if self._cuda:
             torch.cuda.synchronize()
         return tuple(
@@ -43,7 +43,7 @@ class AttentionClock:
         )
 
     def running_ms(self, stage: str) -> float:
-        """Milliseconds of the stage so far, counting only what the device has finished; never waits."""
+        """Return the stage's milliseconds so far, counting only what the device has finished; never waits."""
         done = [span for span in self._spans[stage] if not self._cuda or span[1].query()]
         return sum(self._milliseconds(*span) for span in done)
 

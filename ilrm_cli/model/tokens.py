@@ -1,11 +1,11 @@
-"""Between pixel grids and token sequences. Shared by every backbone that works on patches."""
+"""Conversion between pixel grids and token sequences. Shared by every patch-based backbone."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 def patchify(grid: Float[Tensor, "view height width channel"], patch: int) -> Float[Tensor, "view token patch_channel"]:
-    """Tokens in (patch row, patch column) order, each flattened as (row, column, channel)."""
+    """Return tokens in (patch row, patch column) order, each flattened as (row, column, channel)."""
     rows, columns = grid.shape[1] // patch, grid.shape[2] // patch
     cells = grid.unflatten(2, (columns, patch)).unflatten(1, (rows, patch))  # [V, rows, p, columns, p, C]
     return cells.transpose(2, 3).flatten(3).flatten(1, 2)
@@ -14,7 +14,7 @@ def patchify(grid: Float[Tensor, "view height width channel"], patch: int) -> Fl
 def unpatchify(
     tokens: Float[Tensor, "view token patch_channel"], patch: int, columns: int
 ) -> Float[Tensor, "view height width channel"]:
-    """The inverse of `patchify`, for a grid of so many patch columns."""
+    """Invert `patchify`, for a grid with `columns` patches per row."""
     cells = tokens.unflatten(2, (patch, patch, -1)).unflatten(1, (-1, columns))  # [V, rows, columns, p, p, C]
     return cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
