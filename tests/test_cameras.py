@@ -62,5 +62,5 @@ def test_what_is_behind_or_beside_the_image_is_not_inside_and_has_some_cell():
     row, column = seen.cells()
     assert (row[0, 0], column[0, 0]) == (200, 320)
     assert column[0, -1] == 639
-    assert 0 <= row.min()
+    assert row.min() >= 0
     assert row.max() < 480

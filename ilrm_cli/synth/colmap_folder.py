@@ -11,7 +11,6 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
 from ilrm_cli.views import Views
