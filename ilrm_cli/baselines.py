@@ -12,7 +12,6 @@ from torch.nn.functional import avg_pool2d, grid_sample
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.config import HeadConfig, MatchingConfig
 from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.model.head import GaussianHead, channels_of
@@ -91,14 +90,7 @@ def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> G
     place = means.double().cpu().numpy()
     distance = cKDTree(place).query(place, NEAREST_POINTS + 1)[0][:, 1:]  # [N, 3], without the point itself
     scale = torch.from_numpy(np.sqrt((distance**2).mean(1))).to(means).clamp_min(1e-6)
-    identity = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(means)
-    return Gaussians(
-        means=means,
-        quaternions=identity.repeat(len(means), 1),
-        scales=scale[:, None].repeat(1, 3),
-        opacities=torch.full((len(means),), POINT_OPACITY).to(means),
-        harmonics=((colors - 0.5) / SH_C0)[:, None],
-    )
+    return Gaussians.isotropic(means, scale, colors, POINT_OPACITY)
 
 
 def _colors_at(points: Float[Tensor, "point 3"], inputs: Views) -> tuple[Float[Tensor, "point 3"], Tensor]:

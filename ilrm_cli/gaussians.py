@@ -26,6 +26,22 @@ class Gaussians:
     harmonics: Float[Tensor, "gaussian bases 3"]  # spherical harmonics, (degree + 1)² bases, in `harmonics.py`'s order
 
     @staticmethod
+    def isotropic(
+        means: Float[Tensor, "gaussian 3"],
+        scales: Float[Tensor, " gaussian"],
+        colors: Float[Tensor, "gaussian 3"],
+        opacity: float,
+    ) -> "Gaussians":
+        """Return round Gaussians of one opacity whose colours are the same from all sides."""
+        return Gaussians(
+            means=means,
+            quaternions=torch.tensor([1.0, 0.0, 0.0, 0.0]).to(means).repeat(len(means), 1),
+            scales=scales[:, None].repeat(1, 3),
+            opacities=torch.full_like(scales, opacity),
+            harmonics=harmonics.from_color(colors),
+        )
+
+    @staticmethod
     def concatenated(*parts: "Gaussians") -> "Gaussians":
         """All Gaussians of several sets with harmonics of one degree, in this order."""
         return Gaussians(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Gaussians)))

@@ -3,9 +3,14 @@
 Coefficients are the ones of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023).
 """
 
+from typing import TypeVar
+
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
+
+Values = TypeVar("Values", Tensor, ndarray)
 
 SH_C0 = 0.28209479177387814  # sqrt(1 / 4π): the constant basis function
 SH_C1 = 0.4886025119029199
@@ -45,12 +50,19 @@ def basis(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "
     return torch.stack(values, dim=-1)
 
 
-def colors_from_harmonics(
-    harmonics: Float[Tensor, "gaussian bases 3"], directions: Float[Tensor, "gaussian 3"]
-) -> Float[Tensor, "gaussian 3"]:
-    """Colour seen in unit directions (camera to Gaussian): max(0, 0.5 + Σ harmonics · Y)."""
-    degree = int(harmonics.shape[1] ** 0.5) - 1
-    return ((basis(directions, degree)[..., None] * harmonics).sum(-2) + 0.5).clamp_min(0)
+def from_color(colors: Values) -> Values:
+    """Return the coefficients of degree 0, [..., 1, 3], of colours [..., 3] that are the same from all sides."""
+    return ((colors - 0.5) / SH_C0)[..., None, :]
+
+
+def from_grey(values: Float[Tensor, " gaussian"]) -> Float[Tensor, "gaussian 1 3"]:
+    """Return the coefficients of degree 0 of greys, such as quantities that are drawn as colours."""
+    return from_color(values[:, None].expand(-1, 3)).contiguous()
+
+
+def to_color(harmonics: Values) -> Values:
+    """Return the mean colour over all sides of coefficients [..., bases, 3], of PyTorch or NumPy: 0.5 + Y00 · first."""
+    return 0.5 + SH_C0 * harmonics[..., 0, :]
 
 
 def rotated(

@@ -1,6 +1,7 @@
 import torch
 
 from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.harmonics import to_color
 from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.similarity import Similarity
 
@@ -54,3 +55,11 @@ def test_finite_names_the_broken_ones():
 def test_subset_by_mask():
     g = some_gaussians(5)
     assert len(g[torch.tensor([True, False, True, False, False])]) == 2
+
+
+def test_isotropic_gaussians_are_round_and_of_one_colour_from_all_sides():
+    colors = torch.rand(4, 3)
+    made = Gaussians.isotropic(torch.rand(4, 3), torch.tensor([1.0, 2.0, 3.0, 4.0]), colors, 0.5)
+    torch.testing.assert_close(covariances(made), torch.tensor([1.0, 4.0, 9.0, 16.0])[:, None, None] * torch.eye(3))
+    torch.testing.assert_close(to_color(made.harmonics), colors)
+    assert made.opacities.tolist() == [0.5] * 4

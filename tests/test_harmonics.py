@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.harmonics import basis, colors_from_harmonics, rotated
+from ilrm_cli.harmonics import basis, from_color, from_grey, rotated, to_color
 from ilrm_cli.rotations import matrix_from_quaternion
 
 
@@ -11,8 +11,11 @@ def directions(n: int) -> torch.Tensor:
 
 def test_constant_term_is_the_colour():
     dc = torch.tensor([[[0.0, 1.0, -9.0]]])
-    color = colors_from_harmonics(dc, torch.tensor([[0.0, 0.0, 1.0]]))
-    torch.testing.assert_close(color, torch.tensor([[0.5, 0.5 + 0.28209479, 0.0]]))
+    torch.testing.assert_close(to_color(dc), torch.tensor([[0.5, 0.5 + 0.28209479, 0.5 - 9 * 0.28209479]]))
+    colors = torch.rand(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(to_color(from_color(colors)), colors)
+    torch.testing.assert_close(to_color(from_color(colors.numpy())), colors.numpy())
+    torch.testing.assert_close(to_color(from_grey(colors[:, 0])), colors[:, :1].expand(5, 3))
 
 
 def test_basis_is_orthonormal_on_the_sphere():

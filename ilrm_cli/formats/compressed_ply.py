@@ -18,7 +18,7 @@ from plyfile import PlyData, PlyElement
 from ilrm_cli.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
 from ilrm_cli.formats.ply import REST_COUNTS, header_line, parsed, rest_names
 from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import from_color, to_color
 
 CHUNK = 256  # Gaussians that share a range
 POSITION_RANGE = ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z")
@@ -34,7 +34,7 @@ SH_LIMIT = 4.0
 def encode_compressed_ply(file: SceneFile) -> bytes:
     """Encode the scene, with one header line per comment."""
     scene = along_a_curve(ready_to_write(file.gaussians))
-    colors = 0.5 + SH_C0 * scene.harmonics[:, 0].double().numpy()
+    colors = to_color(scene.harmonics.double().numpy())
     opacities = scene.opacities.double().numpy()[:, None]
     log_scales = scene.scales.double().clamp_min(LEAST_SCALE).log().clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT).numpy()
     positions, position_range = _within_chunks(scene.means.double().numpy())
@@ -79,7 +79,7 @@ def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
     rgba = _unpacked(words["packed_color"], COLOR_BITS)
     colors = inside(rgba[:, :3], 12) if has_colors else rgba[:, :3]
-    harmonics = ((colors - 0.5) / SH_C0)[:, None]
+    harmonics = from_color(colors)
     if "sh" in ply:
         rest = len(ply["sh"].data.dtype.names)
         coded = np.stack([ply["sh"][name] for name in rest_names(rest)], 1)

@@ -20,7 +20,7 @@ from ilrm_cli.formats.gltf import Gltf, glb_bytes, read_glb
 from ilrm_cli.formats.packing import turned
 from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import to_color
 
 EXTENSION = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"
@@ -38,7 +38,7 @@ MAX_DEGREE = 3
 def encode_glb(file: SceneFile) -> bytes:
     """Encode the scene as a .glb file."""
     scene = turned(ready_to_write(file.gaussians), about="z")
-    base = 0.5 + SH_C0 * scene.harmonics[:, 0].numpy()
+    base = to_color(scene.harmonics.numpy())
     rgba = np.clip(np.column_stack([base, scene.opacities.numpy()]), 0, 1)
     columns = {
         "POSITION": scene.means,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import from_color, to_color
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quaternion", "u1", 4)])
 
@@ -20,7 +20,7 @@ def encode_splat(file: SceneFile) -> bytes:
     scene = ready_to_write(file.gaussians)
     order = (scene.scales.double().log().sum(1) + scene.opacities.double().log()).argsort(descending=True, stable=True)
     scene = scene[order]
-    colors = 0.5 + SH_C0 * scene.harmonics[:, 0].numpy()
+    colors = to_color(scene.harmonics.numpy())
     rows = np.empty(len(scene), dtype=ROW)
     rows["mean"], rows["scale"] = scene.means.numpy(), scene.scales.numpy()
     rows["rgba"] = np.rint(np.clip(np.column_stack([colors, scene.opacities.numpy()]), 0, 1) * 255)
@@ -43,6 +43,6 @@ def decode_splat(path: Path) -> SceneFile:
         quaternions=(rows["quaternion"].astype(np.float64) - 128) / 128,
         scales=rows["scale"],
         opacities=rgba[:, 3],
-        harmonics=((rgba[:, :3] - 0.5) / SH_C0)[:, None],
+        harmonics=from_color(rgba[:, :3]),
     )
     return usable(path, read)

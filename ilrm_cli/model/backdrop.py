@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0, basis
+from ilrm_cli.harmonics import basis
 from ilrm_cli.model.rays import unit_rays
 from ilrm_cli.views import Views
 
@@ -41,14 +41,8 @@ def backdrop(inputs: Views, far: float) -> Gaussians:
     center = cameras.positions.mean(0)
     radius = BEYOND * far + float((cameras.positions - center).norm(dim=1).max())
     spacing = radius * math.sqrt(4 * math.pi / COUNT)
-    upright = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(directions)
-    return Gaussians(
-        means=center + radius * directions,
-        quaternions=upright.repeat(COUNT, 1),
-        scales=torch.full_like(directions, OVERLAP * spacing),
-        opacities=torch.full_like(directions[:, 0], OPACITY),
-        harmonics=((colors - 0.5) / SH_C0)[:, None],
-    )
+    scales = torch.full_like(directions[:, 0], OVERLAP * spacing)
+    return Gaussians.isotropic(center + radius * directions, scales, colors, OPACITY)
 
 
 def fitted_colors(inputs: Views, directions: Float[Tensor, "direction 3"]) -> Float[Tensor, "direction 3"]:

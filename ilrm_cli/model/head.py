@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import from_color
 from ilrm_cli.model.config import HeadConfig
 from ilrm_cli.model.matching import Matches
 from ilrm_cli.model.rays import directions_through, pixel_centers
@@ -107,4 +107,4 @@ class GaussianHead(nn.Module):
     def _harmonics(self, raw: Tensor, colors: Tensor) -> Float[Tensor, "view height width 3"]:
         if self.config.color == "absolute":
             return raw
-        return raw + (colors.permute(0, 2, 3, 1) - 0.5) / SH_C0
+        return raw + from_color(colors.permute(0, 2, 3, 1)).squeeze(-2)

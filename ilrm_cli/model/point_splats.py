@@ -3,7 +3,6 @@
 import torch
 
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
 from ilrm_cli.model.rays import directions_through, pixel_centers
 from ilrm_cli.views import Views
 
@@ -21,10 +20,5 @@ def point_splats(inputs: Views) -> Gaussians:
     pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
     directions = directions_through(cameras, pixels)[view, row, column]
     scales = FOOTPRINT_PX * depth / cameras.focal_px[view].mean(1)
-    return Gaussians(
-        means=cameras.positions[view] + depth[:, None] * directions,
-        quaternions=torch.tensor([1.0, 0.0, 0.0, 0.0]).to(known).repeat(len(depth), 1),
-        scales=scales[:, None].repeat(1, 3),
-        opacities=torch.full_like(depth, OPACITY),
-        harmonics=((inputs.images[view, :, row, column] - 0.5) / SH_C0)[:, None],
-    )
+    means = cameras.positions[view] + depth[:, None] * directions
+    return Gaussians.isotropic(means, scales, inputs.images[view, :, row, column], OPACITY)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import from_grey
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import render
@@ -70,8 +70,7 @@ class Film:
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render the mean confidence of each pixel's content, from dark blue (0) to yellow (1)."""
         assert self.confidence is not None, "the channel confidence without any"
-        harmonics = ((self.confidence - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous()
-        splats = replace(self.gaussians, harmonics=harmonics)
+        splats = replace(self.gaussians, harmonics=from_grey(self.confidence))
         drawn = render(splats, camera, background=torch.zeros(3), near=self.near)
         return colored(drawn.color[0, 0] / drawn.alpha[0].clamp_min(1e-6), drawn.alpha[0])
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import from_grey
 from ilrm_cli.render.rasterize import render
 
 
@@ -24,7 +24,7 @@ def harmonic_depth(
     pose = camera.cam_from_world[0].to(gaussians.means)
     z = gaussians.means @ pose[2, :3] + pose[2, 3]
     values = near / z.clamp_min(near)  # in [0, 1] in any units
-    splats = replace(gaussians, harmonics=((values - 0.5) / SH_C0)[:, None, None].expand(-1, 1, 3).contiguous())
+    splats = replace(gaussians, harmonics=from_grey(values))
     drawn = render(splats, camera, background=torch.zeros(3), near=near)
     shown, alpha = drawn.color[0, 0], drawn.alpha[0]
     return torch.where(shown > 0, near * alpha / shown, torch.inf), alpha

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.frames import frame_from_input
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.harmonics import to_color
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.report.photo_list import PhotoEntry, Role
 
@@ -56,7 +56,7 @@ def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
     return Layout(
         cameras=tuple(cameras),
         points=level.points(gaussians.means.double()).numpy(),
-        colors=((0.5 + SH_C0 * gaussians.harmonics[:, 0]).clamp(0, 1) * 255).round().byte().numpy(),
+        colors=(to_color(gaussians.harmonics).clamp(0, 1) * 255).round().byte().numpy(),
     )
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import colors_from_harmonics
+from ilrm_cli.harmonics import basis
 from ilrm_cli.rotations import matrix_from_quaternion
 
 
@@ -55,8 +55,16 @@ def dense_render(
     before = torch.cat([torch.ones_like(after[:1]), after[:-1]])
     weight = torch.where(after > 1e-4, alpha * before, 0)  # [N, H, W]
     directions = torch.nn.functional.normalize(gaussians.means - cameras.positions[0], dim=-1)
-    colors = colors_from_harmonics(gaussians.harmonics, directions)
+    colors = colors_seen(gaussians.harmonics, directions)
     covered = weight.sum(0)
     color = torch.einsum("nhw,nc->chw", weight, colors) + (1 - covered) * background[:, None, None]
     expected = (weight * depth[:, None, None]).sum(0) / covered.clamp_min(1e-10)
     return color, covered, expected
+
+
+def colors_seen(
+    harmonics: Float[Tensor, "gaussian bases 3"], directions: Float[Tensor, "gaussian 3"]
+) -> Float[Tensor, "gaussian 3"]:
+    """Colour seen in unit directions (camera to Gaussian): max(0, 0.5 + Σ harmonics · Y)."""
+    degree = int(harmonics.shape[1] ** 0.5) - 1
+    return ((basis(directions, degree)[..., None] * harmonics).sum(-2) + 0.5).clamp_min(0)
