@@ -1,1 +1,1 @@
-"""A scene made again from its record, and whether it is the same."""
+"""Reproduction of a scene from its record, and comparison with the original."""

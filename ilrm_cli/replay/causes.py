@@ -1,4 +1,4 @@
-"""Why a scene that is made again may not be the same: what differs between two records."""
+"""Possible causes if a reproduced scene is not identical: differences between two records."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,13 @@ UNEXPLAINED = (
 )
 
 COMPILED = "its layers were compiled (--compile), and another C++ compiler may change the last bits."
-ROUNDING = 1e-5  # of poses, in radians and over their extent: recorded ones went through the frame of the inputs
+ROUNDING = 1e-5  # of poses, in radians and over their extent: recording transforms them to the input frame
 
 
 def causes(recorded: SceneRecord, made: SceneRecord) -> tuple[str, ...]:
-    """One clause for each difference, what comes first in the work first; then what no record tells.
+    """Return one clause per difference, in processing order, then causes that no record tells.
 
-    That is the C++ compiler of COMPILED layers and, where nothing differs, UNEXPLAINED.
+    The latter are the C++ compiler of COMPILED layers and, if nothing differs, UNEXPLAINED.
     """
     parts = (_photos, _poses, _parts_played, _software, _machine)
     known = tuple(clause for part in parts for clause in part(recorded, made))
@@ -53,16 +53,16 @@ def _poses(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
         return
     poses = np.array([[views[name].world_from_cam for name in both] for views in (before, now)])
     change = poses[1] - poses[0]
-    extent = max(float(np.linalg.norm(np.ptp(poses[0, :, :3, 3], axis=0))), 1e-12)  # cameras may share one place
+    extent = max(float(np.linalg.norm(np.ptp(poses[0, :, :3, 3], axis=0))), 1e-12)  # cameras may share one position
     moved = float(np.linalg.norm(change[:, :3, 3], axis=1).max()) / extent
-    turned = float(np.linalg.norm(change[:, :3, :3], axis=(1, 2)).max()) / math.sqrt(2)  # radians, where it is small
+    turned = float(np.linalg.norm(change[:, :3, :3], axis=(1, 2)).max()) / math.sqrt(2)  # radians, for small angles
     how_far = f"turned by up to {math.degrees(turned):.2g} degrees, moved by up to {moved:.2g} of the distance"
     how_far += " between the farthest of them"
     yield f"{source}, by {'the last bits' if max(turned, moved) < ROUNDING else how_far}; other inputs may be chosen."
 
 
 def _parts_played(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
-    """Of photos that are there: input, held out, or none."""
+    """Report photos that are present but changed their role: input, held out, or none."""
     before, now = _by_name(recorded), _by_name(made)
     offered = {*now, *(photo.name for photo in made.left_out)}
     other = [name for name in {**before, **now} if name in offered and _role(before, name) != _role(now, name)]
@@ -79,13 +79,13 @@ def _software(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
 
 
 def _machine(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
-    """The last bits of sums depend on it."""
+    """Report differences of the machine, which affect the last bits of sums."""
     if changes := list(_changes(recorded.machine, made.machine)):
         yield f"it was computed on another machine: {', '.join(changes)}."
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """ "torch 2.12 then, 2.13 now" for each value that both have and that differs."""
+    """Yield "torch 2.12 then, 2.13 now" for each value that both have and that differs."""
     for name, value in before.items():
         if name in now and now[name] != value:
             yield f"{name} {value} then, {now[name]} now"

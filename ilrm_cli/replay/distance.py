@@ -1,4 +1,4 @@
-"""How far two versions of one scene are apart, in numbers and in pictures."""
+"""Distance between two versions of a scene, in numbers and in pictures."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from ilrm_cli.io.scene import SceneRecord
 
 @dataclass(frozen=True)
 class Distance:
-    """From the recorded scene to the one made again."""
+    """The distance from the recorded scene to the reproduced one."""
 
     gaussians: tuple[int, int]  # recorded, made again
-    farthest_mean: float | None  # largest distance between two centres of one index, in the scene's units
-    psnr: float | None  # dB between the two as the inputs' cameras see them, mean; None: no camera is recorded
+    farthest_mean: float | None  # largest distance between two means of the same index, in the scene's units
+    psnr: float | None  # dB between the two from the input cameras, mean; None: no camera is recorded
 
 
 def distance(recorded: Gaussians, again: Gaussians, record: SceneRecord) -> Distance:
-    """Both on the CPU, in the frame of the record. `farthest_mean` is None where their numbers differ."""
+    """Compare both on the CPU, in the frame of the record. `farthest_mean` is None if their counts differ."""
     seen = any(view.role == "input" for view in record.views)
     quality = compared(recorded, again, sight_of(record)) if seen else None
     same = len(recorded) == len(again)

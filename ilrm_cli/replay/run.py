@@ -1,4 +1,4 @@
-"""`ilrm replay`: the work that a record tells of, done again."""
+"""The work of `ilrm replay`: a recorded reconstruction, repeated."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ from ilrm_cli.wording import listed
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of it."""
+    """The result of a replay."""
 
-    identical: bool  # the scene files are the same to the last bit
-    sha256: str  # of the scene file made again
+    identical: bool  # the scene files are bit-identical
+    sha256: str  # of the reproduced scene file
     recorded_sha256: str
-    causes: tuple[str, ...]  # why it may not be identical, one clause each; empty if it is
-    distance: Distance | None  # None where identical, or where the recorded scene is gone or was changed
-    photos: Path  # what it was made from
+    causes: tuple[str, ...]  # possible reasons if not identical, one clause each; else empty
+    distance: Distance | None  # None if identical, or if the recorded scene is missing or changed
+    photos: Path  # the input used
     output: Path | None
     warnings: tuple[str, ...]  # one sentence each
 
@@ -45,10 +45,10 @@ def replay(
     overwrite: bool = False,
     report: Report = ignore,
 ) -> Replay:
-    """Reconstruct again what the record `scene` (or the record beside that scene file) tells of, and compare.
+    """Repeat the reconstruction recorded in `scene` (or in the record beside that scene file), and compare.
 
-    `photos` takes the place of the recorded folder or video. The new scene is written, with a record of its own, only
-    where `output` says so. Raises InputError for a record that cannot be followed here.
+    `photos` replaces the recorded folder or video. The new scene is written, with its own record, only if `output` is
+    given. Raises InputError for a record that cannot be followed here.
     """
     record_file = existing_record(scene)
     record = read_record(record_file)
@@ -86,7 +86,7 @@ def replay(
 
 
 def settings_of(record: SceneRecord, record_file: Path) -> Settings:
-    """The settings that the scene was made with; what older versions did not know is at its default.
+    """Return the settings of the recorded scene; settings unknown to older versions have their default.
 
     Raises InputError for settings of another version that are unknown here, and for damaged ones.
     """
@@ -103,7 +103,7 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
 
 
 def as_computed(settings: Settings, record: SceneRecord) -> Settings:
-    """The settings with the precision that "auto" came to when the scene was made."""
+    """Replace the precision "auto" by the one chosen when the scene was made."""
     if settings.precision != "auto":
         return settings
     return replace(settings, precision=precision_named(record.machine.get("precision", "")))
@@ -122,7 +122,7 @@ def _check_output(output: Path, record: SceneRecord, overwrite: bool) -> None:
 
 
 def _distance(file: Path, made: EncodedScene, record: SceneRecord) -> Distance:
-    """From the recorded file to the new bytes, both as readers of the format see them."""
+    """Compare the recorded file and the new bytes, both as decoded."""
     with tempfile.TemporaryDirectory(prefix="ilrm-") as folder:
         again = Path(folder, f"scene{record.scene_suffix}")
         again.write_bytes(made.content)

@@ -1,1 +1,1 @@
-"""What a reconstruction was made of, how long each part took and how good it is: for people and for programs."""
+"""Reports of a reconstruction: its input, timings and quality, for people and for programs."""

@@ -1,4 +1,4 @@
-"""Numbers as bars: lengths in percent of the chart, so that a page can be of any width."""
+"""Bar charts with lengths in percent of the chart, so that a page can have any width."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from ilrm_cli.report.comparisons import Comparison
 from ilrm_cli.report.summary import ATTENTIONS, STAGES
 from ilrm_cli.verdict import GRADES
 
-SHOWN_SECONDS = 0.005  # what took less was not done
-SCALE_DB = (10.0, 35.0)  # ends of the scale of scores; what lies beyond is drawn at its end
+SHOWN_SECONDS = 0.005  # shorter stages did not really run
+SCALE_DB = (10.0, 35.0)  # ends of the score scale; values beyond are drawn at its ends
 STAGE_NAMES = {
     "poses": "Photos and poses",
     "load": "Loading",
@@ -28,7 +28,7 @@ STAGE_NAMES = {
 class Part:
     """A piece of a bar."""
 
-    kind: str  # what it stands for, as styles name it: "cross", "self", "rest"
+    kind: str  # as in the style sheet: "cross", "self", "rest"
     start: float  # percent of the chart
     width: float  # percent of the chart
 
@@ -43,7 +43,7 @@ class Bar:
 
 
 def stage_bars(timings_s: Mapping[str, float]) -> tuple[Bar, ...]:
-    """Seconds of each stage that was run; prediction is split into its attentions and the rest."""
+    """Chart the seconds of each stage that ran; prediction is split into its attentions and the rest."""
     seconds = {STAGE_NAMES[stage]: [("rest", timings_s[stage])] for stage in STAGES}
     attention = {kind: timings_s[kind] for kind in ATTENTIONS}
     around = max(timings_s["inference"] - sum(attention.values()), 0.0)
@@ -56,7 +56,7 @@ def stage_bars(timings_s: Mapping[str, float]) -> tuple[Bar, ...]:
 
 
 def layer_bars(layers: Sequence[Mapping[str, float]]) -> tuple[Bar, ...]:
-    """Milliseconds of cross and self attention in each update layer."""
+    """Chart the milliseconds of cross and self attention in each update layer."""
     rows = {
         f"Layer {number}": [("cross", layer["cross_ms"]), ("self", layer["self_ms"])]
         for number, layer in enumerate(layers, 1)
@@ -65,7 +65,7 @@ def layer_bars(layers: Sequence[Mapping[str, float]]) -> tuple[Bar, ...]:
 
 
 def _bars(rows: Mapping[str, Sequence[tuple[str, float]]], words: Callable[[float], str]) -> tuple[Bar, ...]:
-    """Bars from the left; the longest fills the chart."""
+    """Build bars that start at the left; the longest fills the chart."""
     totals = {label: sum(value for _, value in parts) for label, parts in rows.items()}
     longest = max([*totals.values(), 1e-9])
     bars = []
@@ -80,7 +80,7 @@ def _bars(rows: Mapping[str, Sequence[tuple[str, float]]], words: Callable[[floa
 
 
 def trace_bars(layers: Sequence[Mapping[str, Any]]) -> tuple[Bar, ...]:
-    """How far each update layer moved the tokens, as a share of their length."""
+    """Chart how far each update layer moved the tokens, as a share of their norm."""
     rows = {
         f"Layer {row['layer']}": [("cross", row["token_change"])] for row in layers if row["token_change"] is not None
     }
@@ -89,16 +89,16 @@ def trace_bars(layers: Sequence[Mapping[str, Any]]) -> tuple[Bar, ...]:
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """The words of the verdict along a scale in dB, and the photos on it. Places are in percent."""
+    """The words of the verdict along a scale in dB, with the photos' scores. Positions are in percent."""
 
     words: tuple[tuple[str, Part], ...]  # from the worst to the best
-    bounds: tuple[tuple[str, float], ...]  # dB at which a word ends and the next begins
+    bounds: tuple[tuple[str, float], ...]  # dB at which one word ends and the next begins
     photos: tuple[tuple[str, float], ...]  # "name: 21.3 dB"
     mean: float | None  # None: not scored
 
 
 def score_scale(psnr: float | None, photos: Sequence[Comparison]) -> ScoreScale:
-    """The scale for a mean score over some photos."""
+    """Build the scale for a mean score over some photos."""
     starts = [max(_place(least), 0.0) for least, _ in reversed(GRADES)]
     ends = [*starts[1:], 100.0]
     words = [word for _, word in reversed(GRADES)]

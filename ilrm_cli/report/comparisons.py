@@ -1,4 +1,4 @@
-"""Held-out photos beside what the scene shows from their places."""
+"""Held-out photos beside renders from their cameras."""
 
 from dataclasses import dataclass
 
@@ -14,26 +14,26 @@ from ilrm_cli.progress import Step, ignore
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.render.rasterize import render
 
-FULL_ERROR = 1 / 3  # mean difference of the channels that is drawn in the last colour of the ramp
-# Dark is right, bright is wrong: anchors of matplotlib's "inferno", evenly spaced.
+FULL_ERROR = 1 / 3  # mean difference over channels that gets the last colour of the ramp
+# Dark is right, bright is wrong: evenly spaced anchors of matplotlib's "inferno".
 ERROR_RAMP = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One held-out photo, as photographed way up. Pictures have one size, that of what the model sees."""
+    """A held-out photo, upright as photographed, with its render. Pictures have the model's image size."""
 
     name: str
     psnr: float  # dB
     ssim: float
     photo: UInt8[ndarray, "height width 3"]
     render: UInt8[ndarray, "height width 3"]
-    error: UInt8[ndarray, "height width 3"]  # in colours of ERROR_RAMP
+    error: UInt8[ndarray, "height width 3"]  # in the colours of ERROR_RAMP
 
 
 @torch.no_grad()
 def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Comparison, ...]:
-    """For every photo that the result was scored on, in the order of `result.scored`. Masked pixels show no error."""
+    """Compare every photo the result was scored on, in the order of `result.scored`. Masked pixels show no error."""
     if result.targets is None:
         return ()
     made = []
@@ -63,14 +63,14 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
 def quarter_turns(
     world_from_photo: Float[ndarray, "4 4"], to_normal: Float[Tensor, "3 3"], normal_from_view: Float[Tensor, "4 4"]
 ) -> int:
-    """How many counterclockwise quarter turns took the photo to the view, see `pose.lenses.turned_pose`."""
+    """Return the counterclockwise quarter turns from photo to view, see `pose.lenses.turned_pose`."""
     photo_from_view = world_from_photo[:3, :3].T @ to_normal.double().numpy().T @ normal_from_view.cpu().numpy()[:3, :3]
     angle = np.arctan2(photo_from_view[1, 0], photo_from_view[0, 0])
     return round(float(angle) / (np.pi / 2)) % 4
 
 
 def in_ramp(values: Float[Tensor, "height width"]) -> UInt8[ndarray, "height width 3"]:
-    """Colours of ERROR_RAMP for values in [0, 1], larger ones in the last."""
+    """Map values in [0, 1] to the colours of ERROR_RAMP; larger ones get the last."""
     anchors = np.array(ERROR_RAMP, dtype=float)
     places = np.linspace(0, 1, len(anchors))
     channels = [np.interp(values.cpu().numpy(), places, anchors[:, channel]) for channel in range(3)]

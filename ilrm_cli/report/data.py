@@ -1,4 +1,4 @@
-"""All that a report tells, gathered from a finished reconstruction; how it looks is decided elsewhere."""
+"""The content of a report, collected from a finished reconstruction; independent of its format."""
 
 import shlex
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ from ilrm_cli.report.layout import Layout, layout_of
 from ilrm_cli.report.photo_list import PhotoEntry, photo_list
 from ilrm_cli.trace import Trace
 
-OPTIONS = {"long_side_px": "--size"}  # of settings that are not called as their option is
+OPTIONS = {"long_side_px": "--size"}  # settings whose option has another name
 
 
 @dataclass(frozen=True)
 class Report:
-    """One reconstruction, told."""
+    """The report of one reconstruction."""
 
-    title: str  # the name of the folder of photos
-    summary: Mapping[str, Any]  # what `--json` prints, see `report.summary`
-    photos: tuple[PhotoEntry, ...]  # all that were offered
-    comparisons: tuple[Comparison, ...]  # of every photo that was scored
+    title: str  # name of the photo folder
+    summary: Mapping[str, Any]  # as printed by `--json`, see `report.summary`
+    photos: tuple[PhotoEntry, ...]  # all photos offered
+    comparisons: tuple[Comparison, ...]  # one per scored photo
     layout: Layout
-    trace: Trace | None  # how the scene formed; None where that was not asked for
+    trace: Trace | None  # how the scene formed; None if not requested
     card: PoseCard
     record: SceneRecord  # as written beside the scene
-    settings: Mapping[str, Any]  # of the command, as JSON values
-    command: str  # for a shell: makes the scene again
+    settings: Mapping[str, Any]  # as JSON values
+    command: str  # shell command that makes the scene again
 
 
 def report_of(
@@ -43,7 +43,7 @@ def report_of(
     photos: Path,
     progress: Progress = ignore,
 ) -> Report:
-    """The report of a reconstruction of `photos` that was exported with this record."""
+    """Collect the report of a reconstruction of `photos` that was exported with this record."""
     listed = photo_list(result, progress)
     return Report(
         title=photos.resolve().stem if photos.is_file() else photos.resolve().name,
@@ -60,7 +60,7 @@ def report_of(
 
 
 def command_of(photos: Path, output: Path, settings: Settings) -> str:
-    """The command line of these settings: options that differ from the defaults are spelled out."""
+    """Return the command line for these settings; options at their defaults are omitted."""
     words = ["ilrm", "reconstruct", str(photos), "-o", str(output)]
     usual = asdict(Settings())
     for name, value in asdict(settings).items():

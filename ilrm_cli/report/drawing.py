@@ -1,4 +1,4 @@
-"""A layout on paper: seen from any side in parallel projection."""
+"""Drawings of a layout in parallel projection, from any direction."""
 
 import math
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ from numpy import ndarray
 from ilrm_cli.report.layout import Layout
 from ilrm_cli.report.photo_list import Role
 
-CLOUD_DENSITY = 2  # pixels of the cloud for each px of the drawing, for dense screens
-COVERED = 0.3  # of the drawing by the points, if none hid another: few points are drawn as larger dots
-DOT = (2, 8)  # side of a dot, in pixels of the cloud
+CLOUD_DENSITY = 2  # pixels of the cloud per px of the drawing, for dense screens
+COVERED = 0.3  # share of the drawing that points would cover if none hid another: few points get larger dots
+DOT = (2, 8)  # minimum and maximum side of a dot, in pixels of the cloud
 MARGIN_PX = 26  # room for the labels
-FRUSTUM = (0.03, 0.085)  # depth of a frustum over the drawing's diagonal: where cameras crowd, where they do not
-CROWDED = 0.8  # depth of a frustum over the median distance to the nearest camera, between those two
-BOX_SHARE = 0.96  # of the points that the drawing makes room for, in each direction
+FRUSTUM = (0.03, 0.085)  # depth of a frustum over the drawing's diagonal: if cameras are crowded, and if not
+CROWDED = 0.8  # depth of a frustum over the median distance to the nearest camera, within those limits
+BOX_SHARE = 0.96  # of the points that the drawing must fit, in each direction
 
 
 @dataclass(frozen=True)
 class DrawnCamera:
-    """A frustum on paper, in px of the drawing."""
+    """A camera frustum in px of the drawing."""
 
     name: str
     role: Role
     number: int | None
     eye: tuple[float, float]
-    corners: tuple[tuple[float, float], ...]  # from the image's top left clockwise
+    corners: tuple[tuple[float, float], ...]  # from the image's top left, clockwise
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A view of the layout: the nearest camera last."""
+    """A view of the layout, with the nearest camera last."""
 
     width: int  # px
     height: int  # px
     cameras: tuple[DrawnCamera, ...]
-    cloud: UInt8[ndarray, "rows columns 4"]  # the points, CLOUD_DENSITY times as dense; transparent between them
+    cloud: UInt8[ndarray, "rows columns 4"]  # the points, CLOUD_DENSITY times as dense; transparent background
 
 
 def draw(layout: Layout, width: int, height: int, azimuth_deg: float, elevation_deg: float) -> Drawing:
-    """Seen from behind the cameras, turned to their right by `azimuth_deg`, and from `elevation_deg` above."""
+    """Draw the layout from behind the cameras, `azimuth_deg` to their right and `elevation_deg` above."""
     axes = _axes(azimuth_deg, elevation_deg)
     eyes = np.stack([camera.position for camera in layout.cameras])
     points = layout.points @ axes.T
@@ -67,7 +67,7 @@ def draw(layout: Layout, width: int, height: int, azimuth_deg: float, elevation_
 
 
 def _axes(azimuth_deg: float, elevation_deg: float) -> Float64[ndarray, "3 3"]:
-    """Rows: right and down on the paper, and away from who looks at it."""
+    """Return rows: right and down in the drawing, and away from the viewer."""
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
     level = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
@@ -76,7 +76,7 @@ def _axes(azimuth_deg: float, elevation_deg: float) -> Float64[ndarray, "3 3"]:
 
 
 def _boxed(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, "_ 3"]:
-    """Two corners of the box that holds BOX_SHARE of the points in each direction; none where there is no point."""
+    """Return two corners of the box with BOX_SHARE of the points in each direction; nothing if there are no points."""
     if not len(points):
         return points
     return np.quantile(points, [(1 - BOX_SHARE) / 2, (1 + BOX_SHARE) / 2], axis=0)
@@ -95,7 +95,7 @@ def _cloud(
     width: int,
     height: int,
 ) -> UInt8[ndarray, "rows columns 4"]:
-    """Each point as a square dot, nearer ones over farther ones."""
+    """Draw each point as a square dot, nearer ones over farther ones."""
     picture = np.zeros((height * CLOUD_DENSITY, width * CLOUD_DENSITY, 4), dtype=np.uint8)
     order = np.argsort(-away)
     columns, rows = np.floor(places[order] * CLOUD_DENSITY).astype(int).T

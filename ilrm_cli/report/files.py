@@ -1,4 +1,4 @@
-"""Reports on disk, of the kinds that their suffixes name."""
+"""Report files, in the formats named by their suffixes."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ assert tuple(_ENCODERS) == SUFFIXES
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:
-    """Write the report to each path, in the kind that its suffix says. All are encoded before the first is written."""
+    """Write the report to each path in the format of its suffix. All are encoded before the first is written."""
     encoded = [(path, _ENCODERS[path.suffix.lower()](report)) for path in paths]
     for path, content in encoded:
         atomic_write(path, content)

@@ -1,4 +1,4 @@
-"""`report.html`: one file that needs no network and can be read and printed without scripts."""
+"""`report.html`: one file that works offline and can be read and printed without scripts."""
 
 import base64
 import io
@@ -21,17 +21,17 @@ from ilrm_cli.report.pose_rows import pose_rows
 from ilrm_cli.trace import Picture, Trace
 from ilrm_cli.verdict import grade_of
 
-JPEG_QUALITY = 88  # beyond which the eye gains nothing at the size of these pictures
-WEBP_QUALITY = 70  # of the points behind the cameras
-MAX_COMPARED = 6  # held-out photos shown beside their renders, from the best to the worst; scores are given for all
-# Views of the cameras: width and height in px, degrees to the right of the cameras and above them.
+JPEG_QUALITY = 88  # higher values show no visible gain at the size of these pictures
+WEBP_QUALITY = 70  # for the points behind the cameras
+MAX_COMPARED = 6  # held-out photos shown beside their renders, from best to worst; all scores are listed
+# Views of the cameras: width and height in px, degrees to their right and above them.
 ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
 
-_OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # with its number, if it has one
+_OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # including its number, if any
 
 
 class FormingPicture(NamedTuple):
-    """The scene after one layer, as the page shows it."""
+    """The scene after one layer, as shown on the page."""
 
     caption: str
     picture: Picture
@@ -39,7 +39,7 @@ class FormingPicture(NamedTuple):
 
 
 def encode_html(report: Report) -> bytes:
-    """The page. Names of files and all else that comes from outside are escaped."""
+    """Encode the report as a page. File names and all other external text are escaped."""
     pages = Environment(
         loader=PackageLoader("ilrm_cli.report", "page"),
         autoescape=True,
@@ -61,7 +61,7 @@ def _content(report: Report) -> dict[str, Any]:
         "summary": report.summary,
         "record": report.record,
         "grade": grade,
-        "verdict": report.summary["verdict"].removeprefix(f"{grade}: "),  # the word stands above
+        "verdict": report.summary["verdict"].removeprefix(f"{grade}: "),  # the word is shown above
         "scale": score_scale(psnr, report.comparisons),
         "scores": {compared.name: compared.psnr for compared in report.comparisons},
         "shown": most_telling(report.comparisons),
@@ -76,7 +76,7 @@ def _content(report: Report) -> dict[str, Any]:
 
 
 def forming(trace: Trace) -> list[tuple[str, list[FormingPicture]]]:
-    """A row of pictures for each way of reading the tokens: before the first layer, and after each."""
+    """Return a row of pictures per reading of the tokens: before the first layer, and after each."""
     layers = list(zip(trace.layers, trace.pictures, strict=True))
     read = {"Read by the final head": [(row.head, shown.head) for row, shown in layers]}
     tuned = [(row.tuned, shown.tuned) for row, shown in layers if row.tuned is not None and shown.tuned is not None]
@@ -90,19 +90,19 @@ def forming(trace: Trace) -> list[tuple[str, list[FormingPicture]]]:
 
 
 def most_telling(compared: Sequence[Comparison]) -> list[Comparison]:
-    """MAX_COMPARED of them at most: the best and the worst, and evenly between; the best first."""
+    """Return at most MAX_COMPARED of them: the best, the worst, and evenly spaced ones between; best first."""
     ranked = sorted(compared, key=lambda comparison: -comparison.psnr)
     picked = np.linspace(0, len(ranked) - 1, min(len(ranked), MAX_COMPARED)).round().astype(int)
     return [ranked[i] for i in picked]
 
 
 def sentence(text: str) -> Markup:
-    """The text as HTML, its first letter large and each option of the command line in one piece."""
+    """Return the text as HTML, capitalised, with each command-line option kept in one piece."""
     return Markup(_OPTION.sub(r"<code>\1</code>", str(escape(text[:1].upper() + text[1:]))))
 
 
 def picture(pixels: UInt8[ndarray, "height width channels"]) -> str:
-    """A data URI: JPEG, or WebP where pixels are transparent."""
+    """Return a data URI: JPEG, or WebP for pictures with transparency."""
     buffer = io.BytesIO()
     kind, options = ("webp", {"quality": WEBP_QUALITY}) if pixels.shape[2] == 4 else ("jpeg", {"quality": JPEG_QUALITY})
     Image.fromarray(pixels).save(buffer, kind, **options)

@@ -1,4 +1,4 @@
-"""`report.json`: the report as data, for programs. Pictures are left out; names tell which photo is meant."""
+"""`report.json`: the report as data, for programs. Pictures are omitted; photos are identified by name."""
 
 import json
 from dataclasses import asdict
@@ -7,17 +7,17 @@ from typing import Any
 from ilrm_cli.io.scene import finite_json
 from ilrm_cli.report.data import Report
 
-FORMAT = 1  # raised when a key changes its meaning or goes away; new ones may be added at any time
+FORMAT = 1  # raised when a key is removed or changes its meaning; new ones may be added at any time
 
 
 def encode_json(report: Report) -> bytes:
-    """The summary's keys, then those of `details`; a number that is not finite becomes null."""
+    """Encode the summary's keys, then those of `details`; non-finite numbers become null."""
     content = {"report": FORMAT, **report.summary, **details(report)}
     return (json.dumps(finite_json(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def details(report: Report) -> dict[str, Any]:
-    """What a report holds beyond what `--json` prints.
+    """Return what a report holds in addition to `--json`.
 
     title, photos[{name, role (input, held_out, left_out), reason, number}], comparisons[{name, psnr, ssim}] of every
     scored photo, cameras[{name, role, sha256, world_from_cam, focal_px, center_px, width, height}] in the frame of the

@@ -1,4 +1,4 @@
-"""Which kinds of reports there are, told apart by their suffix; nothing heavy is imported."""
+"""Kinds of reports, by file suffix; imports nothing heavy."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ SUFFIXES = (".html", ".json")
 
 
 def check_reports(reports: Sequence[Path], scene: Path, overwrite: bool) -> None:
-    """Refuse, before the long work begins, reports of an unknown kind or that cannot be written."""
+    """Raise InputError, before the long work begins, for reports of an unknown kind or that cannot be written."""
     taken = {_place(scene): "the scene", _place(record_path(scene)): "the scene's record"}
     for report in reports:
         if report.suffix.lower() not in SUFFIXES:

@@ -1,4 +1,4 @@
-"""Where the cameras stand in the scene: level, in three dimensions."""
+"""Cameras in the scene: a level three-dimensional layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.report.photo_list import PhotoEntry, Role
 
 SOLID = 0.3  # opacity from which a Gaussian is drawn as a point
-MAX_POINTS = 40_000  # evenly chosen; more only fill the picture
-FAR = 2.5  # times the scene's distance from the nearest camera, beyond which points are not drawn: the backdrop
+MAX_POINTS = 40_000  # evenly chosen; more would only fill the picture
+FAR = 2.5  # times the scene's distance from the nearest camera; points beyond are the backdrop and not drawn
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A photo's camera in the drawing's frame."""
+    """A photo's camera in the frame of the drawing."""
 
     name: str
     role: Role
@@ -34,13 +34,13 @@ class Standing:
 class Layout:
     """Cameras and points in a level frame: x right, y ahead, z up, in the units of the normalised scene."""
 
-    cameras: tuple[Standing, ...]  # inputs and photos that are scored
-    points: Float64[ndarray, "point 3"]  # centres of Gaussians
+    cameras: tuple[Standing, ...]  # inputs and scored photos
+    points: Float64[ndarray, "point 3"]  # means of Gaussians
     colors: UInt8[ndarray, "point 3"]
 
 
 def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
-    """The cameras of inputs and scored photos, and the centres of solid Gaussians near them."""
+    """Return the cameras of inputs and scored photos, and the means of solid Gaussians near them."""
     poses = torch.from_numpy(np.stack([photo.world_from_cam for photo in result.capture.photos]))
     level = frame_from_input("up", result.normalized_from_world.poses(poses))
     numbers = {photo.name: photo.number for photo in photos}

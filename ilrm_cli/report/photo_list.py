@@ -1,4 +1,4 @@
-"""Every photo that was offered, what became of it and why, with a small picture of it."""
+"""List of all photos offered, with their roles, reasons and thumbnails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from ilrm_cli.progress import ignore
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.threads import in_threads
 
-THUMBNAIL_PX = 240  # long side: sharp at the width of a column on screens of twice the density
-MAX_THUMBNAILS = 240  # pictures of photos that are no inputs: some 10 kB each; more would make the file heavy
+THUMBNAIL_PX = 240  # long side: sharp at column width on screens of double density
+MAX_THUMBNAILS = 240  # thumbnails of all photos in total; at about 10 kB each, more would make the file heavy
 
 Role = Literal["input", "held_out", "left_out"]
 
@@ -29,14 +29,14 @@ class PhotoEntry:
     """One photo of the list."""
 
     name: str  # path relative to the photo folder
-    role: Role  # given to the model; kept aside to judge the result; no part
-    reason: str  # why it is no input, as a clause; empty for inputs
-    number: int | None  # of an input, as drawings label it; None: no input
-    thumbnail: UInt8[ndarray, "height width 3"] | None = None  # upright; None where it cannot be read
+    role: Role  # given to the model; held out for scoring; unused
+    reason: str  # why it is not an input, as a clause; empty for inputs
+    number: int | None  # of an input, as in drawings; None: not an input
+    thumbnail: UInt8[ndarray, "height width 3"] | None = None  # upright; None if unreadable
 
 
 def photo_list(result: Reconstruction, progress: Progress = ignore) -> tuple[PhotoEntry, ...]:
-    """Inputs, then what was held out, then what was left out, each in natural order of names."""
+    """List inputs, then held-out photos, then left-out ones, each in natural order of names."""
     entries = _entries(result)
     files = photo_files(result)
     shown = [entry for entry in entries if entry.name in files][:MAX_THUMBNAILS]
@@ -57,7 +57,7 @@ def _entries(result: Reconstruction) -> list[PhotoEntry]:
 
 
 def photo_files(result: Reconstruction) -> Mapping[str, Path]:
-    """Files by name: of the photos with a pose, and of those without that lie beneath the same folder."""
+    """Map names to files: of posed photos, and of others found below the same folder."""
     files = {photo.name: photo.path for photo in result.capture.photos}
     first = result.capture.photos[0]
     root = Path(str(first.path)[: -len(first.name)]) if first.path.as_posix().endswith(f"/{first.name}") else None
@@ -70,7 +70,7 @@ def photo_files(result: Reconstruction) -> Mapping[str, Path]:
 def _thumbnail(path: Path) -> UInt8[ndarray, "height width 3"] | None:
     try:
         image = Image.fromarray(read_photo(path, at_least=(THUMBNAIL_PX, THUMBNAIL_PX)))
-    except InputError:  # damaged: which is why it was left out
+    except InputError:  # damaged: that is why it was left out
         return None
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
     return np.asarray(image)

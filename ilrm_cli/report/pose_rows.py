@@ -8,7 +8,7 @@ ORIGINS = {"colmap": "a COLMAP model", "transforms": "transforms.json", "sfm": "
 
 
 def pose_rows(card: PoseCard) -> tuple[tuple[str, str], ...]:
-    """What a figure is called, and the figure with its unit; figures that are not known are absent."""
+    """Return (label, figure with unit) rows; unknown figures are omitted."""
     return tuple(_rows(card))
 
 

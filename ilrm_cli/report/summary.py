@@ -1,4 +1,4 @@
-"""The result of `ilrm reconstruct` as JSON values: what `--json` prints and every report holds."""
+"""The result of `ilrm reconstruct` as JSON values, as printed by `--json` and stored in every report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,13 +9,13 @@ from ilrm_cli.export import Exported
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.verdict import verdict
 
-BEFORE = ("start", "imports")  # until the command runs, and until it has imported what it needs
-# In order; the rest is what lies around them.
+BEFORE = ("start", "imports")  # until the command runs, and until its imports are done
+# In order; the remaining time is between and around them.
 STAGES = (
     "poses", "load", "compile", "scale", "inference", "trace", "refine", "confidence", "score", "export",
 )  # fmt: skip
 AFTER_INFERENCE = STAGES.index("inference") + 1
-LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that does not
+LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that contradicts
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 
 
@@ -27,9 +27,9 @@ def summarize(
     before: Mapping[str, float] | None = None,
     foretold: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The result as JSON values. `total_s` is the time since the process or call began, `before` its first parts.
+    """Return the result as JSON values. `total_s` is the time since process or call start, `before` its first parts.
 
-    `foretold` are warnings that were given before there was a result; they come first.
+    `foretold` are warnings that were issued before there was a result; they come first.
     """
     timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
     timings |= {
@@ -78,7 +78,7 @@ def summarize(
 
 
 def _confidence(result: Reconstruction) -> dict[str, float] | None:
-    """Mean over all Gaussians, and the share of those that no photo supports or more contradict than support."""
+    """Return the mean over all Gaussians, and the share with low confidence: unsupported, or mostly contradicted."""
     if result.confidence is None:
         return None
     low = (result.confidence < LOW_CONFIDENCE).float().mean()

@@ -1,1 +1,1 @@
-"""Training iLRM on endless procedural scenes."""
+"""Training of iLRM on endless procedural scenes."""

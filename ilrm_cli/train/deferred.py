@@ -1,8 +1,8 @@
 """Deferred back-propagation through rendering (Zhang et al. 2022, "ARF", section 3.3; used by LongLRM).
 
-All images are rendered without a graph; the gradient of the loss with respect to their pixels then comes back to this
-node, which renders view by view again, now with a graph, and adds up the gradients of the Gaussians. The result is that
-of the direct way; the memory that a graph takes is that of one view, whatever their number.
+All images are rendered without a graph; the gradient of the loss with respect to their pixels then reaches this node,
+which renders each view again, now with a graph, and accumulates the gradients of the Gaussians. The result equals that
+of direct back-propagation; the graph takes the memory of one view, for any number of views.
 """
 
 from dataclasses import fields
@@ -36,5 +36,5 @@ class _RenderTwice(torch.autograd.Function):
 
 
 def render_deferred(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "camera 3 height width"]:
-    """The colours of `render` on white, differentiable with respect to the Gaussians."""
+    """Return the colours of `render` on white, differentiable with respect to the Gaussians."""
     return _RenderTwice.apply(cameras, *(getattr(gaussians, f.name) for f in fields(gaussians)))

@@ -1,4 +1,4 @@
-"""One process or many (`torchrun --nproc-per-node N ...`): who does which part, and what they tell each other."""
+"""Training in one process or several (`torchrun --nproc-per-node N ...`): shares and communication."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from ilrm_cli.train.stream import ALL, Share
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a run, seen from one of them."""
+    """The processes of a run, as seen from one of them."""
 
     share: Share
     device: torch.device
@@ -27,11 +27,11 @@ class Group:
         return self.share.rank == 0
 
     def wrapped(self, model: nn.Module) -> nn.Module:
-        """The model with gradients averaged over the processes in every backward pass."""
+        """Return the model with gradients averaged over the processes in every backward pass."""
         return model if self.share.processes == 1 else DistributedDataParallel(model)
 
     def mean(self, values: tuple[float, ...]) -> tuple[float, ...]:
-        """Each number averaged over the processes; all must call it."""
+        """Average each number over the processes; all must call it."""
         if self.share.processes == 1:
             return values
         numbers = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -39,18 +39,18 @@ class Group:
         return tuple((numbers / self.share.processes).tolist())
 
     def any(self, flag: bool) -> bool:
-        """Whether it holds in any process; all must call it."""
+        """Return whether the flag is set in any process; all must call it."""
         return self.mean((float(flag),))[0] > 0
 
 
 def cores_of_process() -> int:
-    """CPU cores for each process of this machine's share of the run; `torchrun` leaves torch itself but one thread."""
+    """Return the CPU cores per process of the run on this machine; `torchrun` limits torch itself to one thread."""
     return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Group]:
-    """This process's place in the group that `torchrun` started (it sets the environment), or alone."""
+    """Join the group that `torchrun` started (it sets the environment), or run alone; yield this process's place."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes == 1:
         yield Group(ALL, device)

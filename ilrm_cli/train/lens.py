@@ -1,4 +1,4 @@
-"""Fits the tuned lens of a model: python -m ilrm_cli.train.lens [MODEL] writes the one that is shipped anew."""
+"""Fitting of a model's tuned lens; `python -m ilrm_cli.train.lens [MODEL]` writes the shipped one anew."""
 
 import sys
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ from ilrm_cli.model.lens import SHIPPED, TokenLens, encode_lens
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request
 
-SEED = 4_000_037  # of the scenes: neither those of evaluation nor those of a training run
+SEED = 4_000_037  # of the scenes: used neither by evaluation nor by training
 SCENES = 32
-VIEWS = (2, 4, 6, 8, 10)  # inputs, in turn
+VIEWS = (2, 4, 6, 8, 10)  # inputs, cycled
 WIDTH, HEIGHT = 192, 128  # px
-RIDGE = 1e-6  # of the mean square of the tokens: keeps the equations solvable where channels are never used
+RIDGE = 1e-6  # relative to the mean square of the tokens: keeps the equations solvable if channels are never used
 
 
 def scenes(count: int) -> Iterable[Sample]:
-    """Procedural scenes as training draws them."""
+    """Yield procedural scenes as drawn in training."""
     for index in range(count):
         views = VIEWS[index % len(VIEWS)]
         yield Procedural().draw(Request(SEED, index, 0, views, 1, WIDTH, HEIGHT))
 
 
 def tokens_of(model: Ilrm, sample: Sample) -> list[Float[Tensor, "token dim"]]:
-    """All viewpoint tokens before the first layer and after each."""
+    """Return all viewpoint tokens before the first layer and after each."""
     seen: list[Tensor] = []
     model([sample.inputs], [sample.depth_range], tap=lambda tokens, _: seen.append(tokens.flatten(0, 1).double()))
     return seen
@@ -37,7 +37,7 @@ def tokens_of(model: Ilrm, sample: Sample) -> list[Float[Tensor, "token dim"]]:
 
 @torch.no_grad()
 def fit_lens(loaded: LoadedModel, samples: Iterable[Sample]) -> TokenLens:
-    """Least squares over all tokens of all samples, from each layer to the last."""
+    """Fit, by least squares over all tokens of all samples, a map from each layer to the last."""
     model = loaded.model
     layers, width = len(model.layers), model.config.width
     products = torch.zeros(layers, width + 1, width + 1, dtype=torch.float64)  # of tokens and 1 with themselves

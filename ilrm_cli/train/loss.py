@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The training loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ def scene_loss(
     perceptual: Perceptual | None = None,
     behind: Gaussians | None = None,
 ) -> Loss:
-    """MSE, structure and appearance of rendered targets and some inputs, and a depth term that fades.
+    """Compute MSE, structure and appearance losses of targets and some inputs, and a depth term that fades.
 
-    `gaussians` are those of the inputs' pixels, `behind` what is drawn with them (see `model.backdrop`); `progress` is
-    the share of the run that is done, in [0, 1].
+    `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `model.backdrop`); `progress` is
+    the completed share of the run, in [0, 1].
     """
     drawn = gaussians if behind is None else Gaussians.concatenated(gaussians, behind)
     shown = slice(0, config.inputs_rendered)
@@ -57,7 +57,7 @@ def scene_loss(
 
 
 def appearance(image: Tensor, truth: Tensor, config: TrainConfig, perceptual: Perceptual | None) -> Tensor:
-    """The perceptual term of the paper where its weights are at hand, and structural similarity."""
+    """Compute the paper's perceptual term if its weights are available, and structural similarity."""
     total = image.new_zeros(())
     if config.ssim_weight > 0:
         total = total + config.ssim_weight * (1 - ssim(image, truth).mean())
@@ -67,9 +67,9 @@ def appearance(image: Tensor, truth: Tensor, config: TrainConfig, perceptual: Pe
 
 
 def depth_error(gaussians: Gaussians, depth: Float[Tensor, "view height width"], sample: Sample) -> Tensor:
-    """Opacity-weighted Huber error of log z-depth at the input pixels that own the Gaussians.
+    """Compute the opacity-weighted Huber error of log z-depth at the input pixels of the Gaussians.
 
-    Transparent Gaussians pay nothing, so that surfaces no input sees can still be filled.
+    Transparent Gaussians have no cost, so that surfaces unseen by the inputs can still be filled.
     """
     factor = round((depth.numel() / len(gaussians)) ** 0.5)
     truth = depth[:, factor // 2 :: factor, factor // 2 :: factor].flatten(1)  # [V, hw]

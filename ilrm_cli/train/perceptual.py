@@ -1,4 +1,4 @@
-"""A perceptual distance by VGG features, where its weights lie on this machine; nothing is downloaded.
+"""A perceptual distance by VGG features, if the weights are on this machine; nothing is downloaded.
 
 Zhang et al. 2018, equation 1, without their learned channel weights: features of VGG-16 after the last ReLU of each of
 its five resolutions, scaled to unit length over channels, squared difference, mean over pixels, sum over resolutions.
@@ -14,17 +14,17 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.lpips_metric import VGG_WEIGHTS
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # channels of the convolutions
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, which the weights expect
-MIN_LENGTH = 1e-10  # keeps features that are all zero from dividing by zero
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's images, which the weights expect
+MIN_LENGTH = 1e-10  # avoids division by zero for all-zero features
 
 
 class VggDistance(nn.Module):
-    """The convolutions of VGG-16 (Simonyan and Zisserman 2015) and the distance of two sets of images."""
+    """The convolutions of VGG-16 (Simonyan and Zisserman 2015), and the distance between two sets of images."""
 
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        self.ends: list[int] = []  # layers whose output is compared
+        self.ends: list[int] = []  # layers whose outputs are compared
         channels = 3
         for stage in STAGES:
             for wider in stage:
@@ -38,7 +38,7 @@ class VggDistance(nn.Module):
     def forward(
         self, images: Float[Tensor, "view 3 height width"], truth: Float[Tensor, "view 3 height width"]
     ) -> Float[Tensor, ""]:
-        """Mean distance over the views; images in [0, 1], sides at least 16 px."""
+        """Return the mean distance over the views; images in [0, 1], sides at least 16 px."""
         mean, std = (torch.tensor(numbers).to(images)[:, None, None] for numbers in (MEAN, STD))
         x = (torch.cat([images.clamp(0, 1), truth]) - mean) / std
         total = images.new_zeros(())
@@ -52,7 +52,7 @@ class VggDistance(nn.Module):
 
 
 def find_perceptual(device: torch.device | str, folder: Path | None = None) -> VggDistance | None:
-    """The distance with the weights in `folder` (default: torch's hub cache), or None if they are not there.
+    """Load the distance with the weights in `folder` (default: torch's hub cache); return None if they are missing.
 
     Raises InputError if the file is damaged.
     """

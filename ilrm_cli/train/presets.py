@@ -1,4 +1,4 @@
-"""Named recipes: which model, from which weights, and how it is trained."""
+"""Named training recipes: model, initial weights and training settings."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,19 +10,19 @@ from ilrm_cli.train.config import DEFAULT_MODEL, FrameGap, Spread, TrainConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """One preset of `ilrm train`."""
+    """A preset of `ilrm train`."""
 
     summary: str  # one line for people
     train: TrainConfig
-    model: IlrmConfig  # of a run that starts from nothing
-    start: str | None = None  # model whose weights a new run starts from; None: fresh ones
+    model: IlrmConfig  # of a run from random weights
+    start: str | None = None  # model whose weights a new run starts from; None: random ones
 
 
 # The paper's training of its wide models (arXiv 2507.23277): 8 views of RE10K first, DL3DV from there.
 PAPER = TrainConfig(
     steps=50_000,
     batch=256,
-    data=(),  # the data sets are the user's: --data
+    data=(),  # the user's own data: --data
     long_sides_px=(256,),
     aspects=((1, 1),),
     min_views=8,
@@ -105,10 +105,10 @@ PRESETS: dict[str, Recipe] = {
 
 
 def chosen_recipe(preset: str, **overrides: Any) -> Recipe:
-    """The preset with some fields of `TrainConfig` replaced; those given as None keep the preset's value.
+    """Return the preset with some fields of `TrainConfig` replaced; fields given as None keep the preset's value.
 
-    A fresh model notes the sizes and numbers of views it is trained for. Raises InputError for an unknown preset and
-    for settings that make no run.
+    A fresh model records the sizes and numbers of views it is trained for. Raises InputError for an unknown preset and
+    for invalid settings.
     """
     if preset not in PRESETS:
         raise InputError(f"--preset {preset}: no such preset; there are {', '.join(PRESETS)}.")
@@ -130,7 +130,7 @@ def chosen_recipe(preset: str, **overrides: Any) -> Recipe:
 
 
 def view_range(text: str | None) -> dict[str, int | None]:
-    """ "2-12" or "8" as the fields of `TrainConfig`. Raises InputError for anything else."""
+    """Parse "2-12" or "8" into fields of `TrainConfig`. Raises InputError for anything else."""
     if text is None:
         return {"min_views": None, "max_views": None}
     parts = text.split("-")

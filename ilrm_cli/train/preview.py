@@ -1,4 +1,4 @@
-"""A picture of how far a run is."""
+"""Preview pictures of a training run."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ GAP_PX = 2  # white, between pictures
 
 @torch.no_grad()
 def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
-    """One row per target: ground truth | ours."""
+    """Render one row per target: ground truth | ours."""
     gaussians = model([sample.inputs], [sample.depth_range])[0]
     if model.config.backdrop:
         gaussians = before_backdrop(gaussians, sample.inputs, sample.depth_range)
@@ -32,7 +32,7 @@ def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
 
 
 def write_preview(model: Ilrm, sample: Sample, folder: Path) -> None:
-    """Write it into the folder of the run, in place of the one before."""
+    """Write the preview into the run's folder, replacing the previous one."""
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(preview(model, sample))).save(encoded, format="PNG")
     atomic_write(folder / PREVIEW_FILE, encoded.getvalue())

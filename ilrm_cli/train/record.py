@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines always, TensorBoard where it is installed."""
+"""The log of a run: JSON lines always, TensorBoard if installed."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 
 class Record:
-    """Appends to the log of the run in `folder`; lines of steps that a resumed run does again are dropped first."""
+    """The log of the run in `folder`, for appending; lines of steps that a resumed run repeats are dropped first."""
 
     def __init__(self, folder: Path, step: int, *, active: bool = True):
         self._file = self._board = None
@@ -35,7 +35,7 @@ class Record:
             self._board.close()
 
     def add(self, step: TrainStep) -> None:
-        """One line, on disk at once."""
+        """Append one line, flushed at once."""
         if self._file:
             self._file.write(json.dumps(asdict(step)) + "\n")
             self._file.flush()
@@ -47,12 +47,12 @@ class Record:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The steps of a run so far, in order."""
+    """Return the steps of a run so far, in order."""
     return [json.loads(line) for line in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()]
 
 
 def _lines_until(path: Path, step: int) -> list[str]:
-    """The whole lines of steps up to `step`; a kill may have cut the last one."""
+    """Return the complete lines of steps up to `step`; the last line may be cut by a kill."""
     if not path.is_file():
         return []
     whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]

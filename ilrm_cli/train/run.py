@@ -1,4 +1,4 @@
-"""The training loop: yields what happened, saves, logs, and stops where it is told to."""
+"""The training loop: yields each step, saves, logs, and stops on request."""
 
 import math
 import time
@@ -35,10 +35,10 @@ def train(
     save_seconds: float = SAVE_SECONDS,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainStep]:
-    """Run to the last step, until the time is over or until `stop()`; the state is saved at the end of each.
+    """Train until the last step, until time is up or until `stop()`; the state is saved in each case.
 
-    `threads` make the samples. A caller that closes the iterator leaves the run at its last checkpoint, as a kill
-    would. Raises InputError for data that cannot be used, on the first step.
+    `threads` make the samples. Closing the iterator leaves the run at its last checkpoint, like a kill. Raises
+    InputError for unusable data, on the first step.
     """
     config, processes = trainer.config, group.share.processes
     if not config.data:

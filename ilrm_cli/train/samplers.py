@@ -1,4 +1,4 @@
-"""Which frames of a capture become inputs and targets of a sample (paper section 4.1)."""
+"""Sampling of a capture's frames as inputs and targets (paper section 4.1)."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,7 +15,7 @@ def pick_frames(
     step: int,
     rng: np.random.Generator,
 ) -> tuple[list[int], list[int]]:
-    """Distinct frames as inputs and as targets; there must be at least inputs + targets."""
+    """Choose distinct frames as inputs and as targets; there must be at least inputs + targets."""
     assert len(world_from_cam) >= inputs + targets, "too few frames for a sample"
     if isinstance(rule, FrameGap):
         return _between(rule, len(world_from_cam), inputs, targets, step, rng)
@@ -23,7 +23,7 @@ def pick_frames(
 
 
 def gap_range(rule: FrameGap, step: int) -> tuple[int, int]:
-    """Least and most frames between the outer inputs at this step."""
+    """Return the min and max number of frames between the outer inputs at this step."""
     done = min(1.0, step / max(1, rule.steps))
     low, high = (round(a + done * (b - a)) for a, b in zip(rule.first, rule.last, strict=True))
     return low, high
@@ -32,7 +32,7 @@ def gap_range(rule: FrameGap, step: int) -> tuple[int, int]:
 def _between(
     rule: FrameGap, frames: int, inputs: int, targets: int, step: int, rng: np.random.Generator
 ) -> tuple[list[int], list[int]]:
-    """Inputs evenly over an interval whose ends are inputs, targets anywhere else in it."""
+    """Choose inputs evenly over an interval, including its ends, and targets from the rest of it."""
     low, high = gap_range(rule, step)
     gap = int(np.clip(rng.integers(low, high + 1), inputs + targets - 1, frames - 1))
     start = int(rng.integers(frames - gap))
@@ -53,12 +53,12 @@ def _spread_out(
 
 
 def farthest_points(world_from_cam: Float64[ndarray, "frame 4 4"], count: int, rng: np.random.Generator) -> list[int]:
-    """Farthest point sampling (Eldar et al. 1997) of camera positions: each next one is farthest from all before."""
+    """Sample camera positions by farthest point sampling (Eldar et al. 1997): each is farthest from all previous."""
     positions = world_from_cam[:, :3, 3]
     chosen = [int(rng.integers(len(positions)))]
     distance = np.full(len(positions), np.inf)
     while len(chosen) < count:
         distance = np.minimum(distance, np.linalg.norm(positions - positions[chosen[-1]], axis=1))
-        distance[chosen] = -1.0  # cameras at one place: none twice
+        distance[chosen] = -1.0  # cameras at one position: none twice
         chosen.append(int(distance.argmax()))
     return chosen

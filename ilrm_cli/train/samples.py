@@ -1,4 +1,4 @@
-"""What training consumes: inputs and targets of one scene in the normalised frame, as at inference."""
+"""Training samples: inputs and targets of a scene in the normalised frame, as at inference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ class Sample:
 
     inputs: Views
     targets: Views
-    depth: Float[Tensor, "view height width"] | None  # z-depth of the inputs; None where it is not known
+    depth: Float[Tensor, "view height width"] | None  # z-depth of the inputs; None if unknown
     depth_range: tuple[float, float]  # near, far
 
     def to(self, device: torch.device | str) -> "Sample":
-        """Copies start without waiting where the memory is pinned."""
+        """Copy to the device, asynchronously if the memory is pinned."""
         return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "Sample":
-        """The same in page-locked memory, from which a GPU copies while others compute."""
+        """Return the sample in page-locked memory, from which GPU copies are asynchronous."""
         return self._mapped(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Sample":
@@ -40,7 +40,7 @@ def _mapped(views: Views, change: Callable[[Tensor], Tensor]) -> Views:
 
 
 def mirrored(sample: Sample) -> Sample:
-    """Left and right exchanged: images flip, the world is reflected at x = 0, and so is every camera's own x axis."""
+    """Mirror left and right: images flip, the world is reflected at x = 0, and so is every camera's own x axis."""
     depth = None if sample.depth is None else sample.depth.flip(-1)
     return Sample(_mirrored(sample.inputs), _mirrored(sample.targets), depth, sample.depth_range)
 

@@ -1,4 +1,4 @@
-"""Where samples come from: the endless procedural scenes, or captures in folders. Content depends on numbers only."""
+"""Sources of samples: endless procedural scenes, or captures in folders. Content depends on numbers only."""
 
 import math
 from dataclasses import dataclass, replace
@@ -25,20 +25,20 @@ from ilrm_cli.train.samplers import pick_frames
 from ilrm_cli.train.samples import Sample, mirrored
 from ilrm_cli.views import Views
 
-WITHOUT_POINTS = 0.15  # share of samples whose sparse points the model does not see, as with poses from transforms.json
-MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers, at least and at most per input view
-RAYS_PER_PIXEL = 4  # of the training images: fewer leave aliasing as strong as faint textures
+WITHOUT_POINTS = 0.15  # share of samples without sparse points, as with poses from transforms.json
+MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers: minimum, and maximum per input view
+RAYS_PER_PIXEL = 4  # of the training images: fewer would alias as strongly as faint textures
 PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
-MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are left out (paper)
-MAX_DRAWS = 100  # sequences looked at for one with enough frames
+MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are skipped (paper)
+MAX_DRAWS = 100  # sequences tried until one has enough frames
 
 
 @dataclass(frozen=True)
 class Request:
-    """One sample that a step asks for."""
+    """A sample requested by a training step."""
 
     seed: int
-    index: int  # of the sample within the run: never the same twice
+    index: int  # of the sample within the run: never repeated
     step: int
     views: int
     targets: int
@@ -53,7 +53,7 @@ class Procedural:
     device: torch.device = CPU  # where rays are cast
 
     def draw(self, request: Request) -> Sample:
-        """Scene `index` of the endless set `seed`; its views are shuffled before they are split."""
+        """Draw scene `index` of the endless set `seed`; its views are shuffled before they are split."""
         rng = np.random.default_rng([request.seed, request.index, 1])
         total = request.views + request.targets
         span = rng.uniform(MIN_SPAN, min(1.0, max(2, request.views - 1) * SPAN_PER_VIEW + MIN_SPAN))
@@ -80,7 +80,7 @@ class Captured:
     config: TrainConfig
 
     def draw(self, request: Request) -> Sample:
-        """A place, a sequence there and its frames by chance; InputError if hardly any sequence has enough of them."""
+        """Draw a place, a sequence and frames at random; raise InputError if hardly any sequence has enough frames."""
         rng = np.random.default_rng([request.seed, request.index, 3])
         total = request.views + request.targets
         for _ in range(MAX_DRAWS):
@@ -110,19 +110,19 @@ Source = Procedural | Captured  # gives the same sample for the same request, fr
 
 @lru_cache(maxsize=256)
 def sequences_at(place: Path) -> list[FrameSequence]:
-    """The clips of a chunk (their images stay on disk) or the one capture of a folder."""
+    """Return the clips of a chunk (their images stay on disk) or the one capture of a folder."""
     return list(re10k.read_chunk(place)) if place.suffix == CHUNK_SUFFIX else [read_folder(place)]
 
 
 def field_of_view_deg(lens: Lens) -> float:
-    """Of the wider side, without distortion; the first parameter of every COLMAP model is a focal length."""
+    """Return the field of view of the wider side, without distortion; COLMAP's first parameter is a focal length."""
     return math.degrees(2 * math.atan(max(lens.width, lens.height) / (2 * lens.params[0])))
 
 
 def open_source(name: str, config: TrainConfig, device: torch.device = CPU) -> Source:
-    """ "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError.
+    """Open "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError.
 
-    Procedural scenes are made on `device`; for CUDA that needs the extra `ilrm[cuda]`.
+    Procedural scenes are made on `device`; CUDA needs the extra `ilrm[cuda]`.
     """
     if name == SYNTHETIC:
         return Procedural(device)

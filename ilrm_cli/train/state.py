@@ -1,4 +1,4 @@
-"""The moving parts of a run, on disk and off."""
+"""The state of a run, in memory and on disk."""
 
 import copy
 from dataclasses import asdict, dataclass
@@ -16,16 +16,16 @@ from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.synth.dataset import HOLDOUT_SEED
 from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
 
-WEIGHTS_FILE = "weights.safetensors"  # what a run gives, readable by --model
+WEIGHTS_FILE = "weights.safetensors"  # result of a run, readable by --model
 
 
 @dataclass
 class Trainer:
-    """The moving parts of a run."""
+    """The mutable state of a run."""
 
     config: TrainConfig
     model: Ilrm
-    averaged: Ilrm  # exponential moving average of the weights: what is evaluated and shipped
+    averaged: Ilrm  # exponential moving average of the weights, evaluated and shipped
     optimizer: torch.optim.AdamW
     forward: nn.Module  # the model, or its wrapper that averages gradients over processes
     step: int = 0
@@ -33,7 +33,7 @@ class Trainer:
 
 
 def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
-    """A run at its first step, from whatever weights the model has, on the model's device."""
+    """Create a run at its first step, from the model's current weights, on the model's device."""
     model.precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
     model.checkpointing, model.read_every = config.checkpointing, config.read_every
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -52,10 +52,10 @@ def resume_or_start(
     model: IlrmConfig = DEFAULT_MODEL,
     device: torch.device | str = "cpu",
 ) -> Trainer:
-    """The run that `folder` holds, or a new one: from the weights that `start` names, or a fresh model.
+    """Resume the run in `folder`, or start a new one: from the weights that `start` names, or a fresh model.
 
-    Raises InputError if the folder holds a run of another configuration or a damaged one, and for the seed of the
-    scenes that evaluation keeps to itself.
+    Raises InputError if the folder holds a run of another configuration or a damaged one, and for the seed reserved for
+    evaluation scenes.
     """
     if config.seed == HOLDOUT_SEED:
         raise InputError(f"--seed {HOLDOUT_SEED}: its scenes are kept for evaluation; train with any other seed.")
@@ -101,7 +101,7 @@ def _read_state(file: Path) -> dict[str, Any]:
 
 
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Names of the settings that are not the same."""
+    """Return the names of the settings that differ."""
     return [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
 
 
@@ -121,7 +121,7 @@ def save(trainer: Trainer, folder: Path) -> None:
 
 
 def write_weights(trainer: Trainer, folder: Path) -> Path:
-    """Write the averaged weights in half precision, with their configuration, as `--model` takes them."""
+    """Write the averaged weights in half precision, with their configuration, in the format of `--model`."""
     weights, config = encode_model(trainer.averaged, torch.float16)
     path = folder / WEIGHTS_FILE
     atomic_write(path, weights)

@@ -1,4 +1,4 @@
-"""One optimizer step, and where its time goes."""
+"""One optimizer step, with timings of its parts."""
 
 import math
 import time
@@ -18,7 +18,7 @@ from ilrm_cli.train.state import Trainer
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall-clock of the parts of a step."""
+    """Wall-clock seconds of the parts of a step."""
 
     data: float = 0.0  # waiting for the batch
     model: float = 0.0  # views to Gaussians, forward and backward
@@ -30,24 +30,24 @@ class Seconds:
         return self.data + self.model + self.rendering + self.optimizer
 
     def shares(self) -> dict[str, float]:
-        """Each part's share of the step."""
+        """Return each part's share of the step."""
         return {f.name: getattr(self, f.name) / max(self.total, 1e-9) for f in fields(self)}
 
 
 @dataclass(frozen=True)
 class Advance:
-    """What one step did in this process."""
+    """The result of a step in this process."""
 
     loss: float
     psnr: float  # dB, mean over the targets of the batch
-    gradient_norm: float  # before clipping; not finite where the step was left out
+    gradient_norm: float  # before clipping; not finite if the step was skipped
     learning_rate: float
     seconds: Seconds
 
 
 @dataclass(frozen=True)
 class TrainStep:
-    """What one optimizer step did, in all processes together."""
+    """The result of an optimizer step over all processes."""
 
     step: int  # finished steps
     scenes: int  # seen so far
@@ -59,7 +59,7 @@ class TrainStep:
 
 
 class _Stopwatch:
-    """Seconds since the last look, when the device has finished what was queued."""
+    """Seconds since the last call, including queued work of the device."""
 
     def __init__(self, device: torch.device):
         self._device = device
@@ -74,11 +74,11 @@ class _Stopwatch:
 
 
 def advance(trainer: Trainer, samples: Sequence[Sample], perceptual: Perceptual | None = None) -> Advance:
-    """One optimizer step on a batch.
+    """Do one optimizer step on a batch.
 
-    The graph is cut at the Gaussians: each scene is rendered and its gradient taken at once, so that only one scene's
-    images are held; then all go back through the model together. The result is the same. A step whose gradient is not
-    finite changes no weight.
+    The graph is cut at the Gaussians: each scene is rendered and differentiated at once, so that only one scene's
+    images are held; then all go back through the model together. The result is the same. A step with a non-finite
+    gradient changes no weight.
     """
     config = trainer.config
     watch = _Stopwatch(samples[0].inputs.images.device)
@@ -113,7 +113,7 @@ def advance(trainer: Trainer, samples: Sequence[Sample], perceptual: Perceptual 
 def _rendered(
     leaf: Gaussians, sample: Sample, trainer: Trainer, scenes: int, perceptual: Perceptual | None
 ) -> tuple[Tensor, Tensor]:
-    """Loss and PSNR of one scene; the gradient of its part in the mean loss is left in the leaf."""
+    """Return loss and PSNR of one scene; the gradient of its part in the mean loss is left in the leaf."""
     behind = backdrop(sample.inputs, sample.depth_range[1]) if trainer.model.config.backdrop else None
     done = trainer.step / trainer.config.steps
     loss: Loss = scene_loss(leaf, sample, trainer.config, done, perceptual, behind)
@@ -130,7 +130,7 @@ def _tensors(gaussians: Gaussians) -> list[Tensor]:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to a small share of the peak."""
+    """Return the rate of a linear warm-up, then a cosine down to a small share of the peak."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
@@ -140,7 +140,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 @torch.no_grad()
 def _average(trainer: Trainer) -> None:
-    """Exponential moving average; young runs forget faster, so that the first weights do not linger."""
+    """Update the exponential moving average; young runs forget faster, so that the first weights do not linger."""
     decay = min(trainer.config.ema, (1 + trainer.step) / (10 + trainer.step))
     for mean, new in zip(trainer.averaged.parameters(), trainer.model.parameters(), strict=True):
         mean.lerp_(new, 1 - decay)

@@ -1,4 +1,4 @@
-"""The batches of a run: planned from (seed, step), made ahead of time by threads, always the same."""
+"""Batches of a run: planned from (seed, step), made ahead of time by threads, reproducible."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Request, Source
 
-STEPS_AHEAD = 2  # batches in the making while one is used
+STEPS_AHEAD = 2  # batches in preparation while one is used
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of every batch a process makes and sees."""
+    """The part of every batch that a process makes and sees."""
 
     rank: int = 0
     processes: int = 1
@@ -28,12 +28,12 @@ ALL = Share()
 
 
 def size_for(aspect: tuple[int, int], long_side_px: int, multiple: int) -> tuple[int, int]:
-    """(width, height) of the given aspect, sides rounded to the multiple."""
+    """Return (width, height) of the given aspect ratio, sides rounded to the multiple."""
     return common_size_of([aspect], long_side_px, multiple)
 
 
 def plan(config: TrainConfig, multiple: int, step: int, share: Share = ALL) -> list[Request]:
-    """The samples of a step that fall to one process; all have one size and number of views."""
+    """Return the samples of a step for one process; all have one size and number of views."""
     rng = np.random.default_rng([config.seed, step, 2])
     long_side_px = int(rng.choice(config.long_sides_px))
     if config.sizes == "staged":
@@ -47,9 +47,9 @@ def plan(config: TrainConfig, multiple: int, step: int, share: Share = ALL) -> l
 
 
 class Batches:
-    """Iterates over the batches of a process from step `start` on; threads make the next while one is used.
+    """An iterator over a process's batches from step `start` on; threads prepare the next while one is used.
 
-    The ray caster and the photo decoders release Python's lock, so threads are enough. Close it, or use `with`.
+    The ray caster and the photo decoders release the GIL, so threads suffice. Close it, or use `with`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Batches:
         self.close()
 
     def close(self) -> None:
-        """Drop what is not begun; what is in the making ends."""
+        """Cancel samples not yet begun; those in progress finish."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _make(self, request: Request) -> Sample:

@@ -1,7 +1,7 @@
-"""One HTML file that shows a scene in any browser, offline: the vendored viewer with everything put inside.
+"""One HTML file that shows a scene in any browser, offline: the vendored viewer with everything embedded.
 
-`supersplat/` holds the viewer (PlayCanvas, MIT) as npm delivers it. Its own `renderViewerHtml` fills the same seams of
-the same document; here it is done without Node. It cuts Gaussians off at 2.8 standard deviations, where ours go on
+`supersplat/` holds the viewer (PlayCanvas, MIT) as published on npm. Its own `renderViewerHtml` fills the same slots of
+the same document; here it is done without Node. It cuts Gaussians off at 2.8 standard deviations, where ours continue
 until they are invisible: against our renders its pictures had 24 to 41 dB PSNR.
 """
 
@@ -18,13 +18,13 @@ from ilrm_cli.viewer.poses import Pose
 
 VIEWER = "supersplat"
 
-# Whatever a scene's name or a link to the page may contain, the browser fetches nothing.
+# Whatever a scene's name or a link to the page contains, the browser fetches nothing.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; style-src 'unsafe-inline'; "
     "img-src data: blob:; connect-src data: blob:; worker-src data: blob:; font-src data:"
 )
 
-# What ends a script element early, or hides its end, wherever it stands in the script.
+# Ends a script element early, or hides its end, anywhere in the script.
 MARKUP = ("</script", "<script", "<!--")
 
 LEG_S = 2.0  # of the tour, from one camera to the next
@@ -32,7 +32,7 @@ LEG_S = 2.0  # of the tour, from one camera to the next
 
 @dataclass(frozen=True)
 class Stop:
-    """A view that can be chosen from the page."""
+    """A view selectable on the page."""
 
     name: str
     pose: Pose
@@ -48,10 +48,10 @@ def encode_html(
     tour: Sequence[int] = (),
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> bytes:
-    """The page around a scene file of the format that `suffix` names (.ply, .compressed.ply or .sog), y down.
+    """Build the page around a scene file in the format of `suffix` (.ply, .compressed.ply or .sog), y down.
 
-    It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops, is a closed way that the
-    play button follows; without one, the viewer circles what `start` looks at. Title and names may be any text.
+    It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops, is a closed path for the
+    play button; without one, the viewer circles the target of `start`. Title and names may be any text.
     """
     url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
     bootstrap = {
@@ -63,13 +63,13 @@ def encode_html(
     head = f"<title>{html.escape(title)}</title>\n<style>body {{ background-color: rgb({color}); }}</style>"
     until_head, until_bootstrap, rest = _shell()
     page = "".join([until_head, head, until_bootstrap, _for_script(bootstrap), rest])
-    return page.encode(errors="replace")  # names of files need not be Unicode
+    return page.encode(errors="replace")  # file names need not be Unicode
 
 
 def _settings(
     start: Pose, stops: Sequence[Stop], tour: Sequence[int], background: tuple[float, float, float]
 ) -> dict[str, Any]:
-    """The viewer's settings, version 2, with nothing done to the colours. `extent` is for our `fit.js`."""
+    """Return the viewer's settings, version 2, without colour changes. `extent` is for our `fit.js`."""
     return {
         "version": 2,
         "tonemapping": "none",
@@ -102,7 +102,7 @@ def _camera(pose: Pose) -> dict[str, Any]:
 
 
 def _track(poses: Sequence[Pose]) -> dict[str, Any]:
-    """A closed tour; key times are in frames, of which one passes in a second."""
+    """Return a closed tour; key times are in frames, one per second."""
     return {
         "name": "photos",
         "duration": LEG_S * len(poses),
@@ -124,9 +124,9 @@ def _track(poses: Sequence[Pose]) -> dict[str, Any]:
 
 @cache
 def _shell() -> tuple[str, str, str]:
-    """The viewer's document with its style and scripts inside, in three parts: between them go the head and the data.
+    """Return the viewer's document with style and scripts embedded, in three parts around the head and the data.
 
-    Every seam must be there exactly once: a new version of the viewer that moves one is not to fail in the browser.
+    Every slot must occur exactly once: a new viewer version that moves one must fail here, not in the browser.
     """
     script = _part(f"{VIEWER}/index.js").replace("//# sourceMappingURL=index.js.map", "")
     for part in (script, _part("fit.js")):
@@ -142,7 +142,7 @@ def _shell() -> tuple[str, str, str]:
     until_head, rest = _parted(_put(page, '<meta charset="UTF-8" />', policy), "<title>SuperSplat Viewer</title>")
     block = '<script type="application/json" id="sse-bootstrap">'
     until_bootstrap, rest = _parted(rest, block)
-    until_head = _put(until_head, "<head>", '<head>\n<meta charset="UTF-8" />')  # before what the user wrote
+    until_head = _put(until_head, "<head>", '<head>\n<meta charset="UTF-8" />')  # before anything user-provided
     return until_head, until_bootstrap + block, rest[rest.index("</script>") :]
 
 
@@ -162,5 +162,5 @@ def _parted(page: str, seam: str) -> tuple[str, str]:
 
 
 def _for_script(value: Any) -> str:
-    """JSON that may stand in a script element, whatever texts are in it."""
+    """Return JSON that is safe in a script element, for any texts."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

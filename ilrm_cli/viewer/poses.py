@@ -1,6 +1,6 @@
-"""Cameras as the vendored viewer takes them.
+"""Cameras in the format of the vendored viewer.
 
-The viewer is y up and turns what it loads by 180 degrees about z: what was y down comes to stand upright. A pose is a
+The viewer is y up and rotates what it loads by 180 degrees about z: y-down content appears upright. A pose is a
 position, a target to look at and a field of view in degrees, which is that of the longer side of the window; there is
 no roll and no principal point.
 """
@@ -15,29 +15,29 @@ from torch import Tensor
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.similarity import Similarity
 
-# A camera that rolls by more than 45 degrees was held on its side: seen level, its picture is as high as it was wide.
+# A camera that rolls by more than 45 degrees was held on its side: levelled, its picture is as high as it was wide.
 ON_SIDE_SIN = math.sqrt(0.5)
 
-# Up directions nearer than this to each other or to opposites (as sine) leave the turning axis to chance.
+# Up directions closer than this to each other or to opposites (as sine) leave the rotation axis undetermined.
 PARALLEL_SIN = 1e-9
 
 
 @dataclass(frozen=True)
 class Pose:
-    """One view of the viewer's, in its own axes (x right, y up, of the content turned by 180 degrees about z)."""
+    """A view of the viewer, in its own axes (x right, y up, of the content rotated by 180 degrees about z)."""
 
     position: tuple[float, ...]  # 3 world units
-    target: tuple[float, ...]  # 3 world units; the point that is orbited
-    extent: tuple[float, float]  # (right, up) tangents of half the angles that the photo saw
+    target: tuple[float, ...]  # 3 world units; the orbit centre
+    extent: tuple[float, float]  # (right, up) tangents of half the photo's angles of view
 
     @property
     def fov_deg(self) -> float:
-        """Of the longer side, in a window of the photo's shape."""
+        """Field of view of the longer side, in a window of the photo's aspect ratio."""
         return 2 * math.degrees(math.atan(max(self.extent)))
 
 
 def level(up: Float[Tensor, "3"]) -> Similarity:
-    """The smallest rotation after which `up` (unit, float64) is -y, as the viewer's horizon wants it."""
+    """Return the smallest rotation that maps `up` (unit, float64) to -y, as the viewer's horizon requires."""
     goal = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)
     axis, cosine = torch.linalg.cross(up.double(), goal), float(up.double() @ goal)
     sine = float(axis.norm())
@@ -51,7 +51,7 @@ def level(up: Float[Tensor, "3"]) -> Similarity:
 
 
 def poses_of(cameras: Cameras, depths: Float[Tensor, " camera"]) -> list[Pose]:
-    """The viewer's poses of cameras in a world with y down, each looking at what is `depths` world units ahead."""
+    """Return the viewer's poses of cameras in a y-down world, each looking at a point `depths` world units ahead."""
     turned = torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64)
     positions = cameras.positions.double()
     targets = positions + depths.double()[:, None] * cameras.forward.double()

@@ -1,4 +1,4 @@
-"""One page on this machine's own loopback address, for its own browser."""
+"""Local web server for one page, on this machine's loopback address."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,19 +11,19 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def page_server(page: bytes, port: int = 0) -> Iterator[ThreadingHTTPServer]:
-    """A server of `page` at `/` and of nothing else; the caller runs `serve_forever`. Port 0 takes a free one.
+    """Serve `page` at `/` and nothing else; the caller runs `serve_forever`. Port 0 picks a free one.
 
-    Raises `InputError` where the port is taken or not allowed.
+    Raises `InputError` if the port is taken or not allowed.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def handle(self) -> None:
-            with suppress(ConnectionError):  # a browser that turns away before it has the whole page is no failure
+            with suppress(ConnectionError):  # a browser that disconnects before it has the whole page is no error
                 super().handle()
 
         def do_GET(self) -> None:
-            # Another name leads here where a foreign site has its own point at this machine.
-            named = self.headers.get("Host", "").partition(":")[0]  # without the port, which may be left out
+            # Another host name leads here if a foreign site has its own name point at this machine.
+            named = self.headers.get("Host", "").partition(":")[0]  # without the port, which may be missing
             if named not in (HOST, "localhost") or self.path.partition("?")[0] != "/":
                 self.send_error(404)
                 return
