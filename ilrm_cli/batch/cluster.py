@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.batch.crew import WorkerDied
 from ilrm_cli.errors import InputError
 from ilrm_cli.machine_memory import SHARERS
 from ilrm_cli.termination import sigterm_kept
@@ -20,13 +20,13 @@ ANSWER_S = 10.0  # how long to wait for the head of a cluster
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that workers inherit
 
 
-class RayCrew:
+class RayPool:
     """Workers on a Ray cluster, each model on a GPU of its own if the cluster has any."""
 
-    def __init__(self, lanes: int | None, threads: int, on_gpu: bool):
-        """Connect to the cluster or start one; raise InputError if Ray is missing or has too few devices for `lanes`.
+    def __init__(self, slots: int | None, threads: int, on_gpu: bool):
+        """Connect to the cluster or start one; raise InputError if Ray is missing or has too few devices for `slots`.
 
-        `lanes`: None means one per GPU, or per machine without GPUs. `threads` is torch's thread count in every worker.
+        `slots`: None means one per GPU, or per machine without GPUs. `threads` is torch's thread count in every worker.
         """
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # send no usage statistics
         try:
@@ -36,34 +36,34 @@ class RayCrew:
         _check_address(os.environ.get("RAY_ADDRESS", ""))
         with sigterm_kept():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        self._ray, self._hands = ray, list[RayHand]()
+        self._ray, self._workers = ray, list[RayWorker]()
         resources = ray.cluster_resources()
         gpus, cpus = int(resources.get("GPU", 0)) if on_gpu else 0, int(resources.get("CPU", 0))
         machines = sum(node["Alive"] for node in ray.nodes())
-        self.lanes = lanes or gpus or machines
+        self.slots = slots or gpus or machines
         most, kind = (gpus, "GPUs") if gpus else (cpus, "CPU cores")
-        if self.lanes > most:
+        if self.slots > most:
             ray.shutdown()
-            raise InputError(f"--jobs {self.lanes} is more than the {most} {kind} of the Ray cluster; ask for fewer.")
+            raise InputError(f"--jobs {self.slots} is more than the {most} {kind} of the Ray cluster; ask for fewer.")
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables["OMP_NUM_THREADS"] = str(threads)  # otherwise Ray sets it to its own count of cores
-        variables[SHARERS] = "1" if gpus else str(-(-self.lanes // machines))
+        variables[SHARERS] = "1" if gpus else str(-(-self.slots // machines))
         self._options = {"runtime_env": {"env_vars": variables}, "scheduling_strategy": "SPREAD"}
         self._model_options = self._options | {"num_cpus": 0, "num_gpus": 1 if gpus else 0}
 
-    def poser(self, lane: int) -> "RayHand":
-        return self._hand(self._options | {"num_cpus": 1})
+    def pose_worker(self, slot: int) -> "RayWorker":
+        return self._worker(self._options | {"num_cpus": 1})
 
-    def modeller(self, lane: int) -> "RayHand":
-        return self._hand(self._model_options)
+    def model_worker(self, slot: int) -> "RayWorker":
+        return self._worker(self._model_options)
 
-    def _hand(self, options: dict[str, Any]) -> "RayHand":
-        self._hands.append(RayHand(self._ray, options))
-        return self._hands[-1]
+    def _worker(self, options: dict[str, Any]) -> "RayWorker":
+        self._workers.append(RayWorker(self._ray, options))
+        return self._workers[-1]
 
     def close(self) -> None:
-        for hand in self._hands:
-            hand.close()
+        for worker in self._workers:
+            worker.close()
         self._ray.shutdown()
 
 
@@ -78,7 +78,7 @@ def _check_address(address: str) -> None:
         raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error}); correct it.") from error
 
 
-class RayHand:
+class RayWorker:
     """An actor that calls functions for this process, one at a time."""
 
     def __init__(self, ray: Any, options: dict[str, Any]):
@@ -94,7 +94,7 @@ class RayHand:
     def _pass_on(self, done: Future[Any], answer: Future[Any]) -> None:
         error = done.exception()
         if isinstance(error, self._ray.exceptions.RayActorError):
-            answer.set_exception(HandLost(f"its process was lost ({str(error).splitlines()[0]})"))
+            answer.set_exception(WorkerDied(f"its process was lost ({str(error).splitlines()[0]})"))
         elif error is not None:
             answer.set_exception(error)
         else:
@@ -105,7 +105,7 @@ class RayHand:
 
 
 class _Actor:
-    """The actor's side of a RayHand, run on the cluster."""
+    """The actor's side of a RayWorker, run on the cluster."""
 
     def __init__(self, folder: str):
         os.chdir(folder)  # relative paths mean the same there as here

@@ -5,31 +5,31 @@ from concurrent.futures import Future
 from typing import Any, Protocol, runtime_checkable
 
 
-class HandLost(Exception):
+class WorkerDied(Exception):
     """Raised when a worker process ends before it returns its result; the message is a clause that says how."""
 
 
 @runtime_checkable
-class Hand(Protocol):
+class Worker(Protocol):
     """A worker process that runs one function at a time and keeps what it has loaded."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Call a module's function in the worker; the result may be HandLost, after which the worker is unusable."""
+        """Call a module's function in the worker; the result may be WorkerDied, after which the worker is unusable."""
 
     def close(self) -> None:
         """Kill the process, whatever it is doing."""
 
 
 @runtime_checkable
-class Crew(Protocol):
-    """A worker pool of `lanes` lanes, each with one worker for poses and one for the model."""
+class WorkerPool(Protocol):
+    """A worker pool of `slots` slots, each with one worker for poses and one for the model."""
 
-    lanes: int
+    slots: int
 
-    def poser(self, lane: int) -> Hand:
+    def pose_worker(self, slot: int) -> Worker:
         """Start a new worker that computes poses."""
 
-    def modeller(self, lane: int) -> Hand:
+    def model_worker(self, slot: int) -> Worker:
         """Start a new worker that holds the model."""
 
     def close(self) -> None:

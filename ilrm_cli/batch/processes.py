@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.batch.crew import WorkerDied
 from ilrm_cli.machine_memory import SHARERS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -22,31 +22,31 @@ HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads in their current state
 
 
-class LocalCrew:
-    """Worker processes on this machine, with one GPU per lane if there are any."""
+class LocalPool:
+    """Worker processes on this machine, with one GPU per slot if there are any."""
 
-    def __init__(self, lanes: int, gpus: list[str]):
-        self.lanes, self._gpus, self._hands = lanes, gpus, list[LocalHand]()
+    def __init__(self, slots: int, gpus: list[str]):
+        self.slots, self._gpus, self._workers = slots, gpus, list[LocalWorker]()
 
-    def environment(self, lane: int) -> dict[str, str]:
-        """Return the environment variables that the processes of a lane get in addition to ours."""
+    def environment(self, slot: int) -> dict[str, str]:
+        """Return the environment variables that the processes of a slot get in addition to ours."""
         if not self._gpus:
-            return {SHARERS: str(self.lanes)}
-        gpu = lane % len(self._gpus)
-        return {"CUDA_VISIBLE_DEVICES": self._gpus[gpu], SHARERS: str(len(range(gpu, self.lanes, len(self._gpus))))}
+            return {SHARERS: str(self.slots)}
+        gpu = slot % len(self._gpus)
+        return {"CUDA_VISIBLE_DEVICES": self._gpus[gpu], SHARERS: str(len(range(gpu, self.slots, len(self._gpus))))}
 
-    def poser(self, lane: int) -> "LocalHand":
-        self._hands.append(LocalHand(self.environment(lane)))
-        return self._hands[-1]
+    def pose_worker(self, slot: int) -> "LocalWorker":
+        self._workers.append(LocalWorker(self.environment(slot)))
+        return self._workers[-1]
 
-    modeller = poser
+    model_worker = pose_worker
 
     def close(self) -> None:
-        for hand in self._hands:
-            hand.close()
+        for worker in self._workers:
+            worker.close()
 
 
-class LocalHand:
+class LocalWorker:
     """A process that calls functions for this one, one at a time; a thread of ours waits for it."""
 
     def __init__(self, environment: dict[str, str]):
@@ -55,7 +55,7 @@ class LocalHand:
         with _signals_held():  # also in the new process: while it imports, a signal would end it with a traceback
             self._process.start()
         theirs.close()  # so that reading ends when the process does
-        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="hand")
+        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="worker")
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         return self._waiter.submit(self._call, function, arguments)
@@ -66,7 +66,7 @@ class LocalHand:
             return self._connection.recv()
         except (EOFError, OSError) as error:
             self._process.join()
-            raise HandLost(f"its process {_ending(self._process.exitcode)}") from error
+            raise WorkerDied(f"its process {_ending(self._process.exitcode)}") from error
 
     def close(self) -> None:
         self._process.kill()

@@ -7,12 +7,12 @@ from typing import Literal
 
 import torch
 
-from ilrm_cli.batch.cluster import RayCrew
-from ilrm_cli.batch.crew import Crew
+from ilrm_cli.batch.cluster import RayPool
+from ilrm_cli.batch.crew import WorkerPool
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.processes import LocalCrew
-from ilrm_cli.batch.schedule import carry_out
+from ilrm_cli.batch.processes import LocalPool
+from ilrm_cli.batch.schedule import run_jobs
 from ilrm_cli.batch.work import Order
 from ilrm_cli.devices import resolve_device
 from ilrm_cli.hashing import sha256_of
@@ -33,33 +33,33 @@ class Batch:
     settings: Settings  # for every folder, as for a single one
     overwrite: bool = False  # make all scenes anew
     engine: Engine = "local"
-    lanes: int | None = None  # None: one per GPU, or one; with Ray one per GPU, or per machine of the cluster
+    slots: int | None = None  # None: one per GPU, or one; with Ray one per GPU, or per machine of the cluster
 
 
 def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
     """Yield the outcome of each folder as it ends; a folder that fails does not stop the others.
 
-    The scenes do not depend on the engine or the number of lanes. Closing the iterator ends all processes. Raises
+    The scenes do not depend on the engine or the number of slots. Closing the iterator ends all processes. Raises
     InputError for settings that suit no folder.
     """
     check_views(batch.settings.views)
     order = Order(batch.settings, sha256_of(weights_file(batch.settings.model)), batch.overwrite)
     _sweep(batch.jobs)
-    crew = _crew(batch)
+    pool = _pool(batch)
     try:
-        yield from carry_out(batch.jobs, order, crew, report)
+        yield from run_jobs(batch.jobs, order, pool, report)
     finally:
-        crew.close()
+        pool.close()
         _sweep(batch.jobs)
 
 
-def _crew(batch: Batch) -> Crew:
+def _pool(batch: Batch) -> WorkerPool:
     # All workers use as many threads as a single one would: sums over threads differ in the last bits with the number
     # of threads, and so would the files.
     if batch.engine == "ray":
-        return RayCrew(batch.lanes, torch.get_num_threads(), on_gpu=batch.settings.device != "cpu")
+        return RayPool(batch.slots, torch.get_num_threads(), on_gpu=batch.settings.device != "cpu")
     gpus = _gpus() if resolve_device(batch.settings.device).type == "cuda" else []
-    return LocalCrew(batch.lanes or len(gpus) or 1, gpus)
+    return LocalPool(batch.slots or len(gpus) or 1, gpus)
 
 
 def _gpus() -> list[str]:

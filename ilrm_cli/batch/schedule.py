@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilrm_cli.batch import work
-from ilrm_cli.batch.crew import Crew, Hand, HandLost
+from ilrm_cli.batch.crew import Worker, WorkerDied, WorkerPool
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.batch.work import Order, Ready
@@ -19,36 +19,36 @@ from ilrm_cli.progress import Report, Step
 class Task:
     """The task that a worker is doing."""
 
-    lane: int
-    hand: Hand
+    slot: int
+    worker: Worker
     job: Job | None  # None: loading the model
 
 
-def carry_out(jobs: Sequence[Job], order: Order, crew: Crew, report: Report) -> Iterator[Outcome]:
+def run_jobs(jobs: Sequence[Job], order: Order, pool: WorkerPool, report: Report) -> Iterator[Outcome]:
     """Yield the outcome of every job as it ends. Raises InputError if the model cannot be loaded."""
-    floor = _Floor(crew, order)
+    scheduler = _Scheduler(pool, order)
     todo, done = deque(jobs), 0
     if any(not job.output.exists() for job in jobs):
-        floor.call_modellers()  # otherwise all scenes may exist already and no model is needed
-    while todo or floor.busy:
-        while todo and floor.wants_poses:
-            floor.start_poses(todo.popleft())
-        floor.start_models()
-        report(Step("folders", done, len(jobs), floor.said()))
-        for outcome in floor.wait():
+        scheduler.start_model_workers()  # otherwise all scenes may exist already and no model is needed
+    while todo or scheduler.busy:
+        while todo and scheduler.wants_poses:
+            scheduler.start_poses(todo.popleft())
+        scheduler.start_scenes()
+        report(Step("folders", done, len(jobs), scheduler.said()))
+        for outcome in scheduler.wait():
             done += 1
-            report(Step("folders", done, len(jobs), floor.said()))
+            report(Step("folders", done, len(jobs), scheduler.said()))
             yield outcome
 
 
-class _Floor:
+class _Scheduler:
     """The scheduler's state: the workers, their tasks, and the jobs that wait for the model."""
 
-    def __init__(self, crew: Crew, order: Order):
-        self._crew, self._order = crew, order
-        self._posers: deque[tuple[int, Hand]] = deque()  # idle
-        self._modellers: deque[tuple[int, Hand]] = deque()  # idle, model loaded
-        self._uncalled_posers, self._uncalled_modellers = deque(range(crew.lanes)), deque(range(crew.lanes))
+    def __init__(self, pool: WorkerPool, order: Order):
+        self._pool, self._order = pool, order
+        self._pose_workers: deque[tuple[int, Worker]] = deque()  # idle
+        self._model_workers: deque[tuple[int, Worker]] = deque()  # idle, model loaded
+        self._unstarted_pose_workers, self._unstarted_model_workers = deque(range(pool.slots)), deque(range(pool.slots))
         self._posing: dict[Future[Any], Task] = {}
         self._modelling: dict[Future[Any], Task] = {}
         self._ready: deque[tuple[Job, Ready]] = deque()
@@ -59,29 +59,29 @@ class _Floor:
 
     @property
     def wants_poses(self) -> bool:
-        """True while a worker is free and less than one job per lane is waiting for the model."""
-        return len(self._posing) + len(self._ready) < 2 * self._crew.lanes and len(self._posing) < self._crew.lanes
+        """True while a worker is free and less than one job per slot is waiting for the model."""
+        return len(self._posing) + len(self._ready) < 2 * self._pool.slots and len(self._posing) < self._pool.slots
 
     def start_poses(self, job: Job) -> None:
-        if not self._posers:
-            lane = self._uncalled_posers.popleft()
-            self._posers.append((lane, self._crew.poser(lane)))
-        lane, hand = self._posers.popleft()
-        self._posing[hand.submit(work.pose, job, self._order)] = Task(lane, hand, job)
+        if not self._pose_workers:
+            slot = self._unstarted_pose_workers.popleft()
+            self._pose_workers.append((slot, self._pool.pose_worker(slot)))
+        slot, worker = self._pose_workers.popleft()
+        self._posing[worker.submit(work.pose, job, self._order)] = Task(slot, worker, job)
 
-    def call_modellers(self) -> None:
-        """Start loading the model in every lane that has not done so."""
-        while self._uncalled_modellers:
-            lane = self._uncalled_modellers.popleft()
-            hand = self._crew.modeller(lane)
-            self._modelling[hand.submit(work.load_model_once, self._order.settings)] = Task(lane, hand, None)
+    def start_model_workers(self) -> None:
+        """Start loading the model in every slot that has not done so."""
+        while self._unstarted_model_workers:
+            slot = self._unstarted_model_workers.popleft()
+            worker = self._pool.model_worker(slot)
+            self._modelling[worker.submit(work.load_model_once, self._order.settings)] = Task(slot, worker, None)
 
-    def start_models(self) -> None:
+    def start_scenes(self) -> None:
         if self._ready:
-            self.call_modellers()
-        while self._ready and self._modellers:
-            (job, ready), (lane, hand) = self._ready.popleft(), self._modellers.popleft()
-            self._modelling[hand.submit(work.reconstruct, job, ready, self._order)] = Task(lane, hand, job)
+            self.start_model_workers()
+        while self._ready and self._model_workers:
+            (job, ready), (slot, worker) = self._ready.popleft(), self._model_workers.popleft()
+            self._modelling[worker.submit(work.reconstruct, job, ready, self._order)] = Task(slot, worker, job)
 
     def wait(self) -> Iterator[Outcome]:
         """Wait until a task ends, then yield the outcomes of the jobs that ended with it."""
@@ -93,15 +93,15 @@ class _Floor:
                 yield from self._modelled(self._modelling.pop(future), future)
 
     def _posed(self, task: Task, future: Future[Any]) -> Iterator[Outcome]:
-        assert task.job is not None, "posers load nothing"
+        assert task.job is not None, "pose workers load nothing"
         try:
             result = future.result()
-        except HandLost as lost:
-            task.hand.close()
-            self._uncalled_posers.append(task.lane)
+        except WorkerDied as lost:
+            task.worker.close()
+            self._unstarted_pose_workers.append(task.slot)
             yield _lost(task.job, "camera poses", lost)
             return
-        self._posers.append((task.lane, task.hand))
+        self._pose_workers.append((task.slot, task.worker))
         if isinstance(result, Ready):
             self._ready.append((task.job, result))
         else:
@@ -110,17 +110,17 @@ class _Floor:
     def _modelled(self, task: Task, future: Future[Any]) -> Iterator[Outcome]:
         try:
             result = future.result()
-        except HandLost as lost:
+        except WorkerDied as lost:
             if task.job is None:
                 raise InputError(f"the model could not be loaded: {lost}.") from lost
             result = _lost(task.job, "the model", lost)
         if task.job is None and result is not None:
             raise InputError(result)
         if isinstance(result, Outcome) and result.status == "crashed":
-            task.hand.close()  # a process, or a GPU's context, cannot be trusted after a bug
-            self._uncalled_modellers.append(task.lane)
+            task.worker.close()  # a process, or a GPU's context, cannot be trusted after a bug
+            self._unstarted_model_workers.append(task.slot)
         else:
-            self._modellers.append((task.lane, task.hand))
+            self._model_workers.append((task.slot, task.worker))
         if isinstance(result, Outcome):
             yield result
 
@@ -133,5 +133,5 @@ class _Floor:
         return "; ".join(part for part in (*parts, "loading the model" if loading and not poses else "") if part)
 
 
-def _lost(job: Job, doing: str, lost: HandLost) -> Outcome:
+def _lost(job: Job, doing: str, lost: WorkerDied) -> Outcome:
     return Outcome(job, "crashed", f"While it worked on {doing}, {lost}; run the same command again to try once more.")

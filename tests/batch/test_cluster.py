@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ilrm_cli.batch.cluster import RayCrew
+from ilrm_cli.batch.cluster import RayPool
 from ilrm_cli.errors import InputError
 from tests.batch.folders import SMALL, content, make_folders
 from tests.cli.run import ilrm_process
@@ -24,7 +24,7 @@ def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch, addres
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers there"):
-        RayCrew(None, 1, on_gpu=False)
+        RayPool(None, 1, on_gpu=False)
 
 
 def test_sigterm_stays_ours(monkeypatch):
@@ -39,7 +39,7 @@ def test_sigterm_stays_ours(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     before = signal.getsignal(signal.SIGTERM)
-    RayCrew(None, 1, on_gpu=False)
+    RayPool(None, 1, on_gpu=False)
     assert signal.getsignal(signal.SIGTERM) == before
 
 

@@ -9,18 +9,18 @@ import time
 
 import pytest
 
-from ilrm_cli.batch.crew import HandLost
-from ilrm_cli.batch.processes import HOLDS_SIGNALS, SIGNALS, LocalCrew
+from ilrm_cli.batch.crew import WorkerDied
+from ilrm_cli.batch.processes import HOLDS_SIGNALS, SIGNALS, LocalPool
 from ilrm_cli.pose.lenses import pinhole
 
 PARENT = """
 import time
-from ilrm_cli.batch.processes import LocalCrew
+from ilrm_cli.batch.processes import LocalPool
 if __name__ == "__main__":
-    hand = LocalCrew(1, []).poser(0)
+    worker = LocalPool(1, []).pose_worker(0)
     import os
-    print(hand.submit(os.getpid).result(), flush=True)
-    hand.submit(time.sleep, 60)
+    print(worker.submit(os.getpid).result(), flush=True)
+    worker.submit(time.sleep, 60)
     time.sleep(60)
 """
 HANDLERS = """import signal
@@ -29,54 +29,54 @@ for number in (signal.SIGINT, signal.SIGTERM): print(getattr(signal.getsignal(nu
 
 
 @pytest.fixture
-def crew():
-    crew = LocalCrew(2, ["3", "GPU-5"])
-    yield crew
-    crew.close()
+def pool():
+    pool = LocalPool(2, ["3", "GPU-5"])
+    yield pool
+    pool.close()
 
 
-def test_a_hand_is_another_process_with_its_gpu(crew):
-    hands = [crew.poser(0), crew.poser(1)]
-    assert [hand.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() for hand in hands] == ["3", "GPU-5"]
-    assert len({os.getpid(), *(hand.submit(os.getpid).result() for hand in hands)}) == 3
+def test_a_worker_is_another_process_with_its_gpu(pool):
+    workers = [pool.pose_worker(0), pool.pose_worker(1)]
+    assert [worker.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() for worker in workers] == ["3", "GPU-5"]
+    assert len({os.getpid(), *(worker.submit(os.getpid).result() for worker in workers)}) == 3
 
 
-def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(crew):
-    hand = crew.poser(0)
-    process = hand.submit(os.getpid).result()
-    hand.submit(pinhole, (9.0, 9.0), (4.0, 3.0), 8, 6).result()  # loads pycolmap
+def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(pool):
+    worker = pool.pose_worker(0)
+    process = worker.submit(os.getpid).result()
+    worker.submit(pinhole, (9.0, 9.0), (4.0, 3.0), 8, 6).result()  # loads pycolmap
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(process, number)
-    assert hand.submit(os.getpid).result() == process
+    assert worker.submit(os.getpid).result() == process
 
 
 @pytest.mark.skipif(not HOLDS_SIGNALS, reason="this system cannot hold signals")
-def test_signals_to_a_hand_that_is_still_starting_do_not_end_it(crew):
-    hand = crew.poser(0)
+def test_signals_to_a_worker_that_is_still_starting_do_not_end_it(pool):
+    worker = pool.pose_worker(0)
     starting = multiprocessing.active_children()
     for process in starting:
         for number in SIGNALS:
             os.kill(process.pid, number)
-    assert hand.submit(os.getpid).result() in [process.pid for process in starting]
+    assert worker.submit(os.getpid).result() in [process.pid for process in starting]
 
 
-def test_programs_that_a_hand_starts_can_be_ended(crew):
-    said = crew.poser(0).submit(subprocess.check_output, [sys.executable, "-S", "-c", HANDLERS]).result()
+def test_programs_that_a_worker_starts_can_be_ended(pool):
+    said = pool.pose_worker(0).submit(subprocess.check_output, [sys.executable, "-S", "-c", HANDLERS]).result()
     assert said.split() == [b"default_int_handler", b"SIG_DFL"]
 
 
-def test_a_process_that_dies_is_lost_with_the_reason(crew):
+def test_a_process_that_dies_is_lost_with_the_reason(pool):
     for function, argument, reason in ((os._exit, 7, "status 7"), (os.abort, None, "SIGABRT")):
-        lost = crew.poser(0).submit(function, *([argument] if argument else []))
-        with pytest.raises(HandLost, match=reason):
+        lost = pool.pose_worker(0).submit(function, *([argument] if argument else []))
+        with pytest.raises(WorkerDied, match=reason):
             lost.result()
 
 
-def test_closing_ends_what_is_under_way(crew):
-    hand = crew.poser(0)
-    start, under_way = time.monotonic(), hand.submit(time.sleep, 60)
-    hand.close()
-    with pytest.raises(HandLost, match="SIGKILL"):
+def test_closing_ends_what_is_under_way(pool):
+    worker = pool.pose_worker(0)
+    start, under_way = time.monotonic(), worker.submit(time.sleep, 60)
+    worker.close()
+    with pytest.raises(WorkerDied, match="SIGKILL"):
         under_way.result()
     assert time.monotonic() - start < 30
 

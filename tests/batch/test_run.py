@@ -23,14 +23,14 @@ def two_gpus(monkeypatch):
 
 
 def gpus_of(batch: Batch) -> list[str | None]:
-    """What each lane's hands are told to see."""
-    crew = run._crew(batch)
-    return [crew.environment(lane).get("CUDA_VISIBLE_DEVICES") for lane in range(crew.lanes)]
+    """What each slot's workers are told to see."""
+    pool = run._pool(batch)
+    return [pool.environment(slot).get("CUDA_VISIBLE_DEVICES") for slot in range(pool.slots)]
 
 
 def test_each_gpu_has_a_worker(two_gpus, monkeypatch):
     assert gpus_of(Batch(JOBS, Settings())) == ["0", "1"]
-    assert gpus_of(Batch(JOBS, Settings(), lanes=3)) == ["0", "1", "0"]
+    assert gpus_of(Batch(JOBS, Settings(), slots=3)) == ["0", "1", "0"]
     assert gpus_of(Batch(JOBS, Settings(device="cpu"))) == [None]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-7")
     assert gpus_of(Batch(JOBS, Settings())) == ["5", "GPU-7"]
@@ -38,13 +38,13 @@ def test_each_gpu_has_a_worker(two_gpus, monkeypatch):
 
 def test_without_a_gpu_there_is_one_worker_unless_more_are_asked_for():
     assert gpus_of(Batch(JOBS, Settings(device="cpu"))) == [None]
-    assert gpus_of(Batch(JOBS, Settings(device="cpu"), lanes=3)) == [None] * 3
+    assert gpus_of(Batch(JOBS, Settings(device="cpu"), slots=3)) == [None] * 3
 
 
-def test_lanes_share_the_memory_of_their_device(two_gpus):
+def test_slots_share_the_memory_of_their_device(two_gpus):
     for settings, shares in ((Settings(), ["2", "1", "2"]), (Settings(device="cpu"), ["3", "3", "3"])):
-        crew = run._crew(Batch(JOBS, settings, lanes=3))
-        assert [crew.environment(lane)[SHARERS] for lane in range(3)] == shares
+        pool = run._pool(Batch(JOBS, settings, slots=3))
+        assert [pool.environment(slot)[SHARERS] for slot in range(3)] == shares
 
 
 def test_settings_that_suit_no_folder_are_refused():

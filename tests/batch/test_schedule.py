@@ -1,4 +1,4 @@
-"""The order of work and what becomes of failures, with hands that only pretend."""
+"""The order of work and what becomes of failures, with workers that only pretend."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ilrm_cli.batch import work
-from ilrm_cli.batch.crew import HandLost
+from ilrm_cli.batch.crew import WorkerDied
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.schedule import carry_out
+from ilrm_cli.batch.schedule import run_jobs
 from ilrm_cli.batch.work import Order, Ready
 from ilrm_cli.errors import InputError
 from ilrm_cli.progress import Step, ignore
@@ -24,7 +24,7 @@ ORDER = Order(Settings(), "weights", overwrite=False)
 JOBS = tuple(Job(name, Path(name), Path("none") / f"{name}.ply") for name in "abcde")
 
 
-class ThreadHand:
+class ThreadWorker:
     def __init__(self) -> None:
         self._thread, self.closed = ThreadPoolExecutor(1), False
 
@@ -36,17 +36,17 @@ class ThreadHand:
         self.closed = True
 
 
-class ThreadCrew:
-    def __init__(self, lanes: int):
-        self.lanes, self.posers, self.modellers = lanes, list[ThreadHand](), list[ThreadHand]()
+class ThreadPool:
+    def __init__(self, slots: int):
+        self.slots, self.pose_workers, self.model_workers = slots, list[ThreadWorker](), list[ThreadWorker]()
 
-    def poser(self, lane: int) -> ThreadHand:
-        self.posers.append(ThreadHand())
-        return self.posers[-1]
+    def pose_worker(self, slot: int) -> ThreadWorker:
+        self.pose_workers.append(ThreadWorker())
+        return self.pose_workers[-1]
 
-    def modeller(self, lane: int) -> ThreadHand:
-        self.modellers.append(ThreadHand())
-        return self.modellers[-1]
+    def model_worker(self, slot: int) -> ThreadWorker:
+        self.model_workers.append(ThreadWorker())
+        return self.model_workers[-1]
 
     def close(self) -> None:
         pass
@@ -74,16 +74,16 @@ def made(job: Job, ready: Ready, order: Order) -> Outcome:
     return Outcome(job, "ok", "made")
 
 
-def statuses(crew: ThreadCrew) -> dict[str, str]:
-    return {outcome.job.name: outcome.status for outcome in carry_out(JOBS, ORDER, crew, ignore)}
+def statuses(pool: ThreadPool) -> dict[str, str]:
+    return {outcome.job.name: outcome.status for outcome in run_jobs(JOBS, ORDER, pool, ignore)}
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 7])
-def test_every_job_has_one_outcome(pretend, lanes):
-    crew = ThreadCrew(lanes)
-    assert [o.job for o in sorted(carry_out(JOBS, ORDER, crew, ignore), key=lambda o: o.job.name)] == list(JOBS)
-    assert len(crew.posers) <= lanes
-    assert len(crew.modellers) == lanes
+@pytest.mark.parametrize("slots", [1, 2, 7])
+def test_every_job_has_one_outcome(pretend, slots):
+    pool = ThreadPool(slots)
+    assert [o.job for o in sorted(run_jobs(JOBS, ORDER, pool, ignore), key=lambda o: o.job.name)] == list(JOBS)
+    assert len(pool.pose_workers) <= slots
+    assert len(pool.model_workers) == slots
 
 
 def test_poses_of_the_next_are_found_while_the_model_works_on_this_one(pretend):
@@ -99,7 +99,7 @@ def test_poses_of_the_next_are_found_while_the_model_works_on_this_one(pretend):
         return made(job, ready, order)
 
     pretend(pose=pose, model=model)
-    assert set(statuses(ThreadCrew(1)).values()) == {"ok"}
+    assert set(statuses(ThreadPool(1)).values()) == {"ok"}
 
 
 def test_poses_run_at_most_two_folders_ahead(pretend):
@@ -115,7 +115,7 @@ def test_poses_run_at_most_two_folders_ahead(pretend):
         return made(job, ready, order)
 
     pretend(pose=pose, model=model)
-    assert set(statuses(ThreadCrew(1)).values()) == {"ok"}
+    assert set(statuses(ThreadPool(1)).values()) == {"ok"}
 
 
 def test_failures_in_either_half_do_not_stop_the_rest(pretend):
@@ -126,31 +126,31 @@ def test_failures_in_either_half_do_not_stop_the_rest(pretend):
         return Outcome(job, "failed", "too few") if job.name == "c" else made(job, ready, order)
 
     pretend(pose=pose, model=model)
-    assert statuses(ThreadCrew(1)) == {"a": "failed", "b": "ok", "c": "failed", "d": "ok", "e": "ok"}
+    assert statuses(ThreadPool(1)) == {"a": "failed", "b": "ok", "c": "failed", "d": "ok", "e": "ok"}
 
 
 def test_a_lost_process_costs_its_folder_and_is_replaced(pretend):
     def pose(job: Job, order: Order) -> Ready:
         if job.name == "b":
-            raise HandLost("its process was ended by SIGKILL")
+            raise WorkerDied("its process was ended by SIGKILL")
         return posed(job, order)
 
     def model(job: Job, ready: Ready, order: Order) -> Outcome:
         if job.name == "d":
-            raise HandLost("its process was ended by SIGSEGV")
+            raise WorkerDied("its process was ended by SIGSEGV")
         return made(job, ready, order)
 
     pretend(pose=pose, model=model)
-    crew = ThreadCrew(1)
-    assert statuses(crew) == {"a": "ok", "b": "crashed", "c": "ok", "d": "crashed", "e": "ok"}
-    assert [hand.closed for hand in crew.posers] == [True, False]
-    assert [hand.closed for hand in crew.modellers] == [True, False]
+    pool = ThreadPool(1)
+    assert statuses(pool) == {"a": "ok", "b": "crashed", "c": "ok", "d": "crashed", "e": "ok"}
+    assert [worker.closed for worker in pool.pose_workers] == [True, False]
+    assert [worker.closed for worker in pool.model_workers] == [True, False]
 
 
 def test_a_model_that_cannot_be_loaded_stops_all(pretend):
     pretend(load=lambda settings: "--device cuda: no CUDA device.")
     with pytest.raises(InputError, match="--device cuda: no CUDA device"):
-        statuses(ThreadCrew(1))
+        statuses(ThreadPool(1))
 
 
 def test_no_model_is_loaded_where_all_is_there(pretend, tmp_path):
@@ -158,13 +158,13 @@ def test_no_model_is_loaded_where_all_is_there(pretend, tmp_path):
     there = tuple(Job(job.name, job.photos, tmp_path / f"{job.name}.ply") for job in JOBS)
     for job in there:
         job.output.touch()
-    crew = ThreadCrew(2)
-    assert {o.status for o in carry_out(there, ORDER, crew, ignore)} == {"skipped"}
-    assert crew.modellers == []
+    pool = ThreadPool(2)
+    assert {o.status for o in run_jobs(there, ORDER, pool, ignore)} == {"skipped"}
+    assert pool.model_workers == []
 
 
 def test_progress_counts_folders(pretend):
     steps: list[Step] = []
-    list(carry_out(JOBS, ORDER, ThreadCrew(1), steps.append))
+    list(run_jobs(JOBS, ORDER, ThreadPool(1), steps.append))
     assert (steps[-1].stage, steps[-1].done, steps[-1].total) == ("folders", 5, 5)
     assert any("poses of a" in step.note for step in steps)
