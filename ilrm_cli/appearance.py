@@ -1,9 +1,8 @@
-"""What pictures look like in numbers: how sharp each is, how alike two are, and which of many to keep.
+"""4; a shift by half a percent of the width 0.05 to 0.24.
 
-A picture's signature is a grey copy of 64 x 64 cells, less its mean and divided by its norm, so that brightness and
+A picture's signature is a grey copy of 64 x 64 cells, minus its mean and divided by its norm, so that brightness and
 contrast do not matter. The distance of two signatures is sqrt(2 - 2 c), c their correlation, from 0 to 2. Measured on
-40 captures: copies saved again in another size or quality 0.01 to 0.14; neighbouring photos of captures as people
-take them 0.2 to 1.4; a shift by half a percent of the width 0.05 to 0.24.
+40 captures: copies saved again in another size or quality 0.01 to 0.14; neighbouring photos of typical captures 0.2 to
 """
 
 import numpy as np
@@ -11,17 +10,17 @@ from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray
 from PIL import Image
 
-CELLS = 64  # of a signature, along each side
-FLAT = 1.0  # standard deviation in grey levels below which a picture has no contrast to speak of
-SAME_PICTURE = 0.03  # distance below which no camera motion shows: the picture is the same
+CELLS = 64  # along each side of a signature
+FLAT = 1.0  # standard deviation in grey levels below which a picture has practically no contrast
+SAME_PICTURE = 0.03  # distance below which no camera motion is visible: the picture is the same
 NEAR_DUPLICATE = 0.12  # distance below which the camera has hardly moved
-BLOCK = 512  # signatures that are compared with all others at a time
+BLOCK = 512  # signatures compared with all others at a time
 
 
 def sharpness_of(grey: UInt8[ndarray, "height width"]) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000).
+    """Return the variance of the Laplacian, comparable only between pictures of one size and similar content.
 
-    Comparable only between pictures of one size that show about the same.
+    Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000.
     """
     values = grey.astype(np.float32)
     inner = values[1:-1, 1:-1]
@@ -30,7 +29,7 @@ def sharpness_of(grey: UInt8[ndarray, "height width"]) -> float:
 
 
 def signature_of(grey: UInt8[ndarray, "height width"]) -> Float32[ndarray, " cell"]:
-    """See the module; zero for a picture without contrast."""
+    """Return the signature of a picture, zero for one without contrast; see the module's docstring."""
     cells = Image.fromarray(grey).resize((CELLS, CELLS), Image.Resampling.BOX)
     values = np.asarray(cells, dtype=np.float32).ravel()
     values = values - values.mean()
@@ -39,34 +38,34 @@ def signature_of(grey: UInt8[ndarray, "height width"]) -> Float32[ndarray, " cel
 
 
 def distance(first: Float32[ndarray, " cell"], second: Float32[ndarray, " cell"]) -> float:
-    """Of signatures; two pictures without contrast are the same, one is nothing like any other."""
+    """Return the distance of two signatures, 0 to 2; pictures without contrast count as equal."""
     return float(np.linalg.norm(first - second))
 
 
 def sharpest_of_each(bins: Int64[ndarray, " picture"], sharpness: Float32[ndarray, " picture"]) -> list[int]:
-    """The index of the sharpest picture of every bin, ascending in the number of the bin; the first of equals."""
+    """Return the index of the sharpest picture of every bin, in order of the bins; the first of equals."""
     order = np.lexsort((-sharpness, bins))
     _, first = np.unique(bins[order], return_index=True)
     return [int(index) for index in order[first]]
 
 
 def even_bins(count: int, limit: int) -> Int64[ndarray, " picture"]:
-    """The bin of each of `count` pictures in a row, when the row is cut into `limit` stretches of equal length."""
+    """Return the bin of each of `count` consecutive pictures, divided into `limit` stretches of equal length."""
     return np.arange(count) * limit // count
 
 
 def duplicates(
     signatures: Float32[ndarray, "picture cell"], sharpness: Float32[ndarray, " picture"], enough: int
 ) -> dict[int, int]:
-    """Pictures to leave out -> the kept picture each is a duplicate of.
+    """Map pictures to leave out to the kept picture that each duplicates.
 
-    The sharpest pictures are kept first, and no two that are kept are closer than NEAR_DUPLICATE. Where fewer than
-    `enough` would remain, the least alike come back until there are `enough`, as a slow video and a camera that hardly
-    moves need all they have; pictures closer than SAME_PICTURE to a kept one show nothing new and never come back.
+    The sharpest pictures are kept first, and no two kept ones are closer than NEAR_DUPLICATE. If fewer than `enough`
+    remain, the least similar ones are restored until there are `enough`, since a slow video and a camera that hardly
+    moves need all they have; pictures closer than SAME_PICTURE to a kept one show nothing new and are never restored.
     """
     near = _near_pairs(signatures)
     kept = np.zeros(len(signatures), dtype=bool)
-    rival: dict[int, tuple[float, int]] = {}  # of a picture left out: the closest that is kept, distance first
+    rival: dict[int, tuple[float, int]] = {}  # per picture left out: the closest kept one, distance first
     for index in np.argsort(-sharpness, kind="stable").tolist():
         rivals = near[index][kept[near[index]]]
         if len(rivals):
@@ -85,7 +84,7 @@ def duplicates(
 
 
 def most_alike(signatures: Float32[ndarray, "picture cell"], each: int) -> set[tuple[int, int]]:
-    """Pairs (first index smaller) of every picture with the `each` pictures that look most like it."""
+    """Return pairs (first index smaller) of every picture with the `each` pictures most similar to it."""
     pairs = set()
     for start in range(0, len(signatures), BLOCK):
         likeness = signatures[start : start + BLOCK] @ signatures.T
@@ -97,7 +96,7 @@ def most_alike(signatures: Float32[ndarray, "picture cell"], each: int) -> set[t
 
 
 def _near_pairs(signatures: Float32[ndarray, "picture cell"]) -> list[Int64[ndarray, " near"]]:
-    """For every picture those closer than NEAR_DUPLICATE, ascending, itself among them."""
+    """Return, for every picture, those closer than NEAR_DUPLICATE, ascending, including itself."""
     near = []
     squares = (signatures**2).sum(1)
     for start in range(0, len(signatures), BLOCK):

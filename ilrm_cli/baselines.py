@@ -1,4 +1,4 @@
-"""What a model must beat: pictures that need no 3D, and Gaussians that need no training."""
+"""Baselines of a model: pictures without 3D, and Gaussians without training."""
 
 import math
 
@@ -23,19 +23,19 @@ FACTOR = 2  # image side over the side of the grid of Gaussians, as in the defau
 HEAD = HeadConfig(
     depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"
 )  # the default model's; its raw numbers are zero before training
-ESTIMATES = 2  # depths per pixel that a plain sweep offers: of the best matches and of all
+ESTIMATES = 2  # depths per pixel from a plain sweep: best matches and mean of all
 NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
-POINT_OPACITY = 0.5  # as the other starts; 3DGS begins at 0.1 and has 30,000 iterations to raise it
-MIN_POINTS = 50  # in view; below it there is no sparse start
+POINT_OPACITY = 0.5  # as in the other starts; 3DGS begins at 0.1 and has 30,000 iterations to raise it
+MIN_POINTS = 50  # in view; below, there is no sparse start
 
 
 def mean_color(inputs: Views) -> Float[Tensor, "3"]:
-    """RGB over all pixels of the inputs."""
+    """Return the mean RGB over all pixels of the inputs."""
     return inputs.images.mean(dim=(0, 2, 3))
 
 
 def nearest_photos(inputs: Views, targets: Cameras) -> Float[Tensor, "target 3 height width"]:
-    """For each target the input whose camera is nearest in [position, forward], the metric of `select_views`."""
+    """Return, for each target, the input with the nearest camera in [position, forward], as in `select_views`."""
     both = torch.cat([inputs.cameras.world_from_cam, targets.world_from_cam]).double().cpu().numpy()
     features = torch.from_numpy(pose_features(both))
     distance = torch.cdist(features[len(inputs) :], features[: len(inputs)])
@@ -44,9 +44,9 @@ def nearest_photos(inputs: Views, targets: Cameras) -> Float[Tensor, "target 3 h
 
 @torch.no_grad()
 def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
-    """One Gaussian for each pixel of the half-size grid, at its best matching depth; what floats is left out.
+    """Return one Gaussian per pixel of the half-size grid at its best matching depth, without floaters.
 
-    What a model of `HEAD` with the default matching gives before its first training step.
+    This is the output of a model of `HEAD` with the default matching before its first training step.
     """
     grid, colors = _grid(inputs)
     gaussians = _splat(inputs, PlaneSweep.of(colors, grid, depth_range, MatchingConfig()).matches())
@@ -55,7 +55,7 @@ def plane_sweep_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussi
 
 @torch.no_grad()
 def constant_depth_splat(inputs: Views, depth_range: tuple[float, float]) -> Gaussians:
-    """The same with every pixel at the middle (geometric mean) of the depth range."""
+    """Return one Gaussian per pixel of the half-size grid, all at the middle (geometric mean) of the depth range."""
     grid, colors = _grid(inputs)
     shape = (len(inputs), grid.height, grid.width)
     near, far = math.log(depth_range[0]), math.log(depth_range[1])
@@ -77,9 +77,9 @@ def _splat(inputs: Views, matches: Matches) -> Gaussians:
 
 @torch.no_grad()
 def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> Gaussians | None:
-    """Round Gaussians at the sparse points (normalised) that inputs see, as 3D Gaussian splatting begins.
+    """Return round Gaussians at the sparse points (normalised) in view, the initialisation of 3D Gaussian splatting.
 
-    Colour: mean over the inputs into whose image a point falls. Scale: root mean square distance to the 3 nearest
+    Colour: mean over the inputs whose image contains the point. Scale: root mean square distance to the 3 nearest
     points. None if fewer than MIN_POINTS are in view.
     """
     means = torch.from_numpy(points).to(inputs.images)
@@ -94,7 +94,7 @@ def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> G
 
 
 def _colors_at(points: Float[Tensor, "point 3"], inputs: Views) -> tuple[Float[Tensor, "point 3"], Tensor]:
-    """Mean colour of each point over the inputs that have it in their image, and whether any has."""
+    """Return each point's mean colour over the inputs whose image contains it, and whether any does."""
     seen = inputs.cameras.project(points)
     uv = 2 * seen.pixels / torch.tensor([seen.width, seen.height]).to(seen.pixels) - 1  # [V, P, 2]
     sampled = grid_sample(inputs.images, uv[:, None], align_corners=False)[:, :, 0].transpose(1, 2)  # [V, P, 3]

@@ -1,4 +1,4 @@
-"""Where results that can be made again are kept between runs."""
+"""The cache folder."""
 
 import contextlib
 import hashlib
@@ -13,20 +13,20 @@ KERNEL_FILES = (
     "model/*_cpu.py",
     "render/cpu*.py",
     "synth/*.py",
-)  # of this package: what numba compiles or compiles in
+)  # of this package: files that numba compiles, in part or whole
 
 
 def cache_dir() -> Path:
-    """The cache folder of this user; the environment variable ILRM_CACHE names another one."""
+    """Return the cache folder of this user, or the one named by the environment variable ILRM_CACHE."""
     named = os.environ.get("ILRM_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("ilrm")
 
 
 def keep_numba_kernels() -> None:
-    """Let numba keep its compiled kernels in our cache folder; to be called before numba is first imported.
+    """Let numba store its compiled kernels in our cache folder; to be called before numba is first imported.
 
-    Numba only notices changes of the file a kernel stands in, not of kernels it calls from other files, so the folder
-    is named after the content of all files that hold kernels. A NUMBA_CACHE_DIR that the user has set stays.
+    Numba only notices changes of the file that contains a kernel, not of kernels it calls from other files, so the
+    folder is named after the content of all files with kernels. A NUMBA_CACHE_DIR set by the user is kept.
     """
     package = Path(__file__).parent
     sources = [path for pattern in KERNEL_FILES for path in sorted(package.glob(pattern))]
@@ -35,15 +35,14 @@ def keep_numba_kernels() -> None:
 
 
 def keep_compiled_layers() -> None:
-    """Let PyTorch keep what it compiles in our cache folder, if that can be written; to be called before it compiles.
+    """Let PyTorch store what it compiles in our cache folder, if writable; to be called before it compiles.
 
-    It notices by itself when sources, versions or instructions change. A TORCHINDUCTOR_CACHE_DIR that the user has set
-    stays.
+    It notices changes of sources, versions and instructions itself. A TORCHINDUCTOR_CACHE_DIR set by the user is kept.
     """
     if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
         return
     folder = cache_dir() / "inductor"
-    with contextlib.suppress(OSError):  # then it uses a temporary folder
+    with contextlib.suppress(OSError):  # it then uses a temporary folder
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)

@@ -1,8 +1,8 @@
-"""Cameras. The conventions of the whole package are stated here, once.
+"""Cameras, and the camera conventions of the whole package.
 
-Camera axes are OpenCV's: x right, y down, z forward. `world_from_cam` is a rigid 4x4 pose: its columns are the
-camera's axes and position in world coordinates. Pixel (column i, row j) covers [i, i+1) x [j, j+1) and has its centre
-at (i + 0.5, j + 0.5); focal lengths and principal points are in pixels of the stated image size.
+Camera axes are OpenCV's: x right, y down, z forward. `world_from_cam` is a rigid 4x4 pose: its columns are the camera's
+axes and position in world coordinates. Pixel (column i, row j) covers [i, i+1) x [j, j+1) and has its centre at (i +
+0.5, j + 0.5); focal lengths and principal points are in pixels of the stated image size.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-NEAREST = 1e-6  # depth in any units: what is nearer, or behind the camera, has no pixel that means anything
+NEAREST = 1e-6  # depth in any unit: pixels of nearer points, or of points behind the camera, are meaningless
 
 
 @dataclass(frozen=True)
 class Lens:
-    """What a camera does to rays before any undistortion: one of COLMAP's camera models, parameters in its order."""
+    """A lens before any undistortion: one of COLMAP's camera models, with parameters in its order."""
 
     model: str  # COLMAP's name: "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "OPENCV", "OPENCV_FISHEYE", ...
     params: tuple[float, ...]  # focal length(s) and principal point in px of the size below, then distortion
@@ -27,11 +27,11 @@ class Lens:
 
 @dataclass(frozen=True)
 class Projected:
-    """Points as cameras see them."""
+    """Points projected into cameras."""
 
     depth: Float[Tensor, "camera point"]  # z along the camera's axis, in the points' unit
-    pixels: Float[Tensor, "camera point 2"]  # (x, y); without meaning where `inside` is False
-    inside: Bool[Tensor, "camera point"]  # before the camera, and in its image
+    pixels: Float[Tensor, "camera point 2"]  # (x, y); meaningless where `inside` is False
+    inside: Bool[Tensor, "camera point"]  # in front of the camera, and in its image
     width: int  # px
     height: int  # px
 
@@ -55,7 +55,7 @@ class Cameras:
         return self.world_from_cam.shape[0]
 
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Cameras":
-        """A smaller batch: `cameras[2:5]`, `cameras[[0, 3]]`."""
+        """Return a smaller batch: `cameras[2:5]`, `cameras[[0, 3]]`."""
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.world_from_cam.device)
         return replace(
@@ -67,7 +67,7 @@ class Cameras:
 
     @property
     def cam_from_world(self) -> Float[Tensor, "camera 4 4"]:
-        """World to camera, by transposing the rotation."""
+        """World-to-camera poses, by transposing the rotation."""
         rotation = self.world_from_cam[:, :3, :3].transpose(1, 2)
         inverse = self.world_from_cam.clone()
         inverse[:, :3, :3] = rotation
@@ -86,7 +86,7 @@ class Cameras:
 
     @property
     def intrinsics_px(self) -> Float[Tensor, "camera 3 3"]:
-        """The matrix K that takes camera coordinates to homogeneous pixels."""
+        """The matrix K from camera coordinates to homogeneous pixels."""
         k = torch.zeros(len(self), 3, 3).to(self.focal_px)
         k[:, 0, 0], k[:, 1, 1] = self.focal_px.unbind(-1)
         k[:, 0, 2], k[:, 1, 2] = self.center_px.unbind(-1)
@@ -94,7 +94,7 @@ class Cameras:
         return k
 
     def project(self, points: Float[Tensor, "point 3"] | Float[Tensor, "camera point 3"]) -> Projected:
-        """Project points in world coordinates, the same for all cameras or others for each."""
+        """Project points in world coordinates, shared by all cameras or one set per camera."""
         pose = self.cam_from_world
         local = points @ pose[:, :3, :3].transpose(1, 2) + pose[:, None, :3, 3]
         depth = local[..., 2]
@@ -105,14 +105,14 @@ class Cameras:
         return Projected(depth, pixels, inside, self.width, self.height)
 
     def resized(self, width: int, height: int) -> "Cameras":
-        """The same cameras with their images resampled to another size."""
+        """Return the cameras with their images resampled to another size."""
         factor = torch.tensor([width / self.width, height / self.height]).to(self.focal_px)
         return replace(
             self, focal_px=self.focal_px * factor, center_px=self.center_px * factor, width=width, height=height
         )
 
     def moved(self, world_from_cam: Float[Tensor, "camera 4 4"]) -> "Cameras":
-        """The same lenses at other poses."""
+        """Return the same lenses at other poses."""
         return replace(self, world_from_cam=world_from_cam)
 
     def to(self, target: torch.device | torch.dtype | str) -> "Cameras":
@@ -125,7 +125,7 @@ class Cameras:
 
 
 def stack(cameras: Sequence[Cameras]) -> Cameras:
-    """One batch of several; all must have the same image size."""
+    """Concatenate several batches; all must have the same image size."""
     sizes = {(c.width, c.height) for c in cameras}
     assert len(sizes) == 1, f"cameras of different sizes cannot be stacked: {sizes}"
     return replace(

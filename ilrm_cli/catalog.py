@@ -1,4 +1,4 @@
-"""What is known of models: one row for each name, details of one, and whether files are what they were."""
+"""The catalogue of models: one row per name, details of one, and verification of files."""
 
 import dataclasses
 import math
@@ -34,7 +34,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """Everything about one model. What is not known is None."""
+    """All details of one model; None if unknown."""
 
     name: str
     place: str  # shipped, pulled, available or file
@@ -67,12 +67,12 @@ class Verified:
 
 
 def rows() -> list[Row]:
-    """All named models."""
+    """Return a row for each named model."""
     return [_row(known) for known in KNOWN.values()]
 
 
 def details(name_or_path: str) -> Details:
-    """What is known of a named model, pulled or not, or of a weights file. Raises InputError for anything else."""
+    """Return the details of a named model, pulled or not, or of a weights file. Raises InputError for anything else."""
     known = KNOWN.get(name_or_path)
     if known and place_of(known) == "available":
         config, parameters = _config_of(known)
@@ -101,7 +101,7 @@ def details(name_or_path: str) -> Details:
 
 
 def verify(name_or_path: str | None = None) -> list[Verified]:
-    """Hashes against the recorded ones, of one model or file, or of all named models on this computer."""
+    """Return the hashes and recorded hashes of one model or file, or of all named models on this computer."""
     here = [name for name, known in KNOWN.items() if place_of(known) != "available"]
     return [
         Verified(path.name, str(path), sha256_of(path), recorded_sha256(path, KNOWN.get(name)))
@@ -111,7 +111,7 @@ def verify(name_or_path: str | None = None) -> list[Verified]:
 
 
 def _files(weights: Path) -> list[Path]:
-    """The weights and, in our own format, the configuration beside them."""
+    """Return the weights and, for our own format, the configuration beside them."""
     sidecar = weights.with_suffix(".json")
     return [weights, sidecar] if weights.suffix == ".safetensors" and sidecar.is_file() else [weights]
 
@@ -133,7 +133,7 @@ def _row(known: KnownModel) -> Row:
 
 
 def _config_of(known: KnownModel) -> tuple[IlrmConfig, int]:
-    """Configuration and number of parameters, without loading the weights."""
+    """Return configuration and number of parameters, without loading the weights."""
     if known.published:
         return known.published.config, known.published.parameters
     path = file_of(known)

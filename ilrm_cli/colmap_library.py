@@ -1,4 +1,4 @@
-"""pycolmap without the handler that it brings for SIGTERM, which prints a stack trace instead of cleaning up."""
+"""pycolmap without the SIGTERM handler it installs, which prints a stack trace instead of cleaning up."""
 
 from ilrm_cli.termination import sigterm_kept
 

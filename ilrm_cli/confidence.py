@@ -1,14 +1,14 @@
-"""How well photos support each Gaussian of a scene, whatever made it: do the views agree on its depth and its colour?
+"""Confidence in each Gaussian of any scene: agreement of the photos on its depth and colour.
 
-Every view is drawn. A Gaussian in its picture, z from the camera, is compared with the depth that the whole scene shows
-at its pixel: at that depth it is a part of the visible surface, and the view agrees with it as far as the picture has
-the photo's colours there; in front of it, it is a veil that the rest of the scene outweighs, and the view contradicts
-it; behind it, it is hidden, and the view says nothing. `model.consistency` knows the depth map that each view
-predicted; this knows no origin of Gaussians, and works after refinement, too.
+Every view is rendered. A Gaussian in its picture, z from the camera, is compared with the depth that the whole scene
+shows at its pixel: at that depth it is part of the visible surface, and the view agrees with it as far as the picture
+has the photo's colours there; in front of it, it is a veil that the rest of the scene outweighs, and the view
+contradicts it; behind it, it is hidden, and the view has no evidence. `model.consistency` uses the depth map that each
+view predicted; this module does not depend on the origin of Gaussians, and works after refinement, too.
 
-What it cannot see well: a solid patch that hides the surface and has its colours is itself the depth that is shown.
-Judging each quarter of the Gaussians by the other three finds lone ones, but told wrong depths of predictions apart
-less well (mean AUC 0.65 instead of 0.71 on three scenes), since surfaces that few views cover become holes.
+Its blind spot: a solid patch that hides the surface and has its colours is itself the visible depth. Judging each
+quarter of the Gaussians by the other three finds isolated ones, but separated wrong depths of predictions less well
+(mean AUC 0.65 instead of 0.71 on three scenes), since surfaces that few views cover become holes.
 """
 
 from dataclasses import dataclass
@@ -24,35 +24,35 @@ from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.views import Views
 
-# Chosen on predictions of five procedural scenes by how well they tell right depths from wrong ones; between 0.15 and
-# 0.3 for depths and 0.1 and 0.2 for colours this hardly changes.
-DEPTH_TOLERANCE = 0.2  # of the logarithm of depth: agreement is 1/e there
+# Chosen on predictions of five procedural scenes by how well they separate right depths from wrong ones; this hardly
+# changes between 0.15 and 0.3 for depths and 0.1 and 0.2 for colours.
+DEPTH_TOLERANCE = 0.2  # of log-depth: agreement is 1/e there
 COLOR_TOLERANCE = 0.1  # mean difference over channels, colours in [0, 1]: agreement is 1/e there
-BLUR_PX = 9  # window in which colours are compared: what is merely soft is not wrong
-DOUBT = 1.0  # views' worth of doubt that everything has from the start: what one view alone confirms has 1/2 at most
+BLUR_PX = 9  # window for comparing colours: mere softness is not an error
+DOUBT = 1.0  # prior doubt in units of views: what a single view confirms has at most 1/2
 
 
 @dataclass(frozen=True)
 class Support:
-    """How many views say what about each Gaussian, in fractions of views."""
+    """Votes of the views on each Gaussian, in fractions of views."""
 
     agreeing: Float[Tensor, " gaussian"]
     contradicting: Float[Tensor, " gaussian"]
 
     def confidence(self) -> Float[Tensor, " gaussian"]:
-        """In [0, 1): grows with every view that agrees; 0 where none does, be it that no view shows the Gaussian."""
+        """Return the confidence in [0, 1): grows with every agreeing view; 0 without any, even if no view shows it."""
         return self.agreeing / (self.agreeing + self.contradicting + DOUBT)
 
     def contradiction(self) -> Float[Tensor, " gaussian"]:
-        """In [0, 1): the same for the views that contradict; 0 for what no view shows, which may well be right."""
+        """Return the contradiction in [0, 1), from contradicting views; 0 for Gaussians that no view shows."""
         return self.contradicting / (self.agreeing + self.contradicting + DOUBT)
 
 
 @torch.no_grad()
 def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Support:
-    """What the views say. Masked pixels say nothing. Everything is in the normalised frame of the inputs.
+    """Collect the votes of the views, in the normalised frame of the inputs. Masked pixels do not vote.
 
-    Two pictures are drawn per view: 0.7 to 1.8 s of CPU for 7 to 12 views of 256 px and 70,000 to 160,000 Gaussians.
+    Two pictures are rendered per view: 0.7 to 1.8 s of CPU for 7 to 12 views of 256 px and 70,000 to 160,000 Gaussians.
     """
     agreeing, contradicting = torch.zeros_like(gaussians.opacities), torch.zeros_like(gaussians.opacities)
     for i in range(len(views)):
@@ -64,7 +64,7 @@ def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Supp
 
 
 def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussian"], Float[Tensor, " gaussian"]]:
-    """How much one view agrees with each Gaussian and how much it contradicts it, both in [0, 1]."""
+    """Return how much one view agrees with and contradicts each Gaussian, both in [0, 1]."""
     camera = view.cameras
     seen = camera.project(gaussians.means)
     z, (row, column) = seen.depth[0], seen.cells()
@@ -75,7 +75,7 @@ def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussia
     speaks = inside & surface.isfinite()
     if view.masks is not None:
         speaks &= view.masks.flatten()[pixel] > 0
-    apart = (z.clamp_min(NEAR) / surface).log()  # 0 at the surface, less in front of it
+    apart = (z.clamp_min(NEAR) / surface).log()  # 0 at the surface, negative in front of it
     at_surface = torch.exp(-(apart / DEPTH_TOLERANCE).square())
     in_front = torch.where(apart < 0, 1 - at_surface, 0)
     alike = torch.exp(-(_color_error(view, gaussians).flatten()[pixel] / COLOR_TOLERANCE).square())
@@ -83,12 +83,12 @@ def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussia
     agrees, contradicts = torch.where(speaks, agrees, 0), torch.where(speaks, contradicts, 0)
     if view.empty is None:
         return agrees, contradicts
-    hollow = inside & (view.empty.flatten()[pixel] > 0)  # the photo shows that nothing is there
+    hollow = inside & (view.empty.flatten()[pixel] > 0)  # the photo shows empty space there
     return torch.where(hollow, 0, agrees), torch.where(hollow, 1, contradicts)
 
 
 def _color_error(view: Views, gaussians: Gaussians) -> Float[Tensor, "height width"]:
-    """How far the drawn colours are from the photo's around each pixel, mean over channels, in [0, 1]."""
+    """Return the blurred colour difference of render and photo around each pixel, mean over channels, in [0, 1]."""
     difference = render(gaussians, view.cameras).color.clamp(0, 1) - view.images
     if view.masks is not None:
         difference = difference * view.masks[:, None]

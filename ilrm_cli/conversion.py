@@ -1,4 +1,4 @@
-"""Scenes from one format into another, with proof: what was written is read back and drawn beside the original."""
+"""Conversion of scenes between formats, verified: the file is read back and rendered beside the original."""
 
 import json
 import time
@@ -31,12 +31,12 @@ from ilrm_cli.scene_place import check_conversion
 from ilrm_cli.shown_scene import near_of, read_shown_scene
 from ilrm_cli.wording import listed
 
-MIN_PSNR_DB = 30.0  # below it, the difference from the original is seen without looking for it
+MIN_PSNR_DB = 30.0  # below, the difference from the original is obvious
 
 
 @dataclass(frozen=True)
 class Sight:
-    """From where two versions of a scene are compared."""
+    """Viewpoints and settings for comparing two versions of a scene."""
 
     cameras: Cameras
     background: tuple[float, float, float]  # in [0, 1]
@@ -45,17 +45,17 @@ class Sight:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """A file as it was written, against the scene in memory."""
+    """A written file, compared with the scene in memory."""
 
     bytes: int
-    psnr_db: float  # of its pictures against the scene's, over all cameras; `metrics.PSNR_CAP` where they are the same
+    psnr_db: float  # of its pictures against the scene's, over all cameras; `metrics.PSNR_CAP` if identical
     views: int  # pictures compared
     warnings: tuple[str, ...]  # one sentence each
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What was made of a scene."""
+    """The result of a conversion."""
 
     output: Path
     gaussians: int
@@ -75,10 +75,10 @@ def convert(
     device: torch.device | str = "cpu",
     report: Report = ignore,
 ) -> Converted:
-    """Write the scene in the format that the suffix of `output` names, and compare what was written with it.
+    """Write the scene in the format of the suffix of `output`, and compare the file with the scene.
 
-    The pictures are those of the input cameras where a record lies beside the scene, else of a ring around it. The
-    record goes along to the output, unless it serves both already. Raises `InputError`.
+    The pictures are from the input cameras if a record lies beside the scene, else from a ring around it. The record is
+    copied to the output, unless it serves both already. Raises `InputError`.
     """
     start = time.perf_counter()
     suffix = suffix_of(output)
@@ -93,7 +93,7 @@ def convert(
         part.write_bytes(encode_scene(file, suffix))
         trip = read_back(part, suffix, file, sight, device, report)
         if copied is not None:
-            output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
+            output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
             write_record(record_path(output), copied)
     dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and were left out.",)
     return Converted(
@@ -121,7 +121,7 @@ def read_back(
     device: torch.device | str = "cpu",
     report: Report = ignore,
 ) -> RoundTrip:
-    """Read what was written of a scene to `path` in the format of `suffix`, and compare the pictures of both."""
+    """Read back the scene written to `path` in the format of `suffix`, and compare the pictures of both."""
     read = decode_scene(path, suffix)
     assert len(read.gaussians) == len(file.gaussians), f"{len(read.gaussians)} of {len(file.gaussians)} were read back"
     psnr_db = compared(file.gaussians.to(device), read.gaussians.to(device), sight, report)
@@ -136,7 +136,7 @@ def read_back(
 
 @torch.inference_mode()
 def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = ignore) -> float:
-    """PSNR in dB over the pictures of both scenes in all cameras."""
+    """Return the mean PSNR in dB over pictures of both scenes from all cameras."""
     background = torch.tensor(sight.background)
     values = []
     for i in range(len(sight.cameras)):
@@ -148,7 +148,7 @@ def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = 
 
 
 def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
-    """A sentence where viewers of this format would show the scene lying down or upside down."""
+    """Return a warning if viewers of this format would show the scene lying down or upside down."""
     if record.frame == "input" or suffix not in Y_UP:
         return ()
     return (
@@ -158,7 +158,7 @@ def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
 
 
 def losing_their_record(output: Path) -> tuple[str, ...]:
-    """A sentence about other scenes whose record a new one of `output` replaces; call it before."""
+    """Return a warning about other scenes whose record a new one of `output` replaces; call it before writing."""
     record = record_path(output)
     others = [record.with_suffix(suffix) for suffix in SUFFIXES]
     left = [str(path) for path in others if path.name != output.name and path.is_file()]
@@ -168,14 +168,14 @@ def losing_their_record(output: Path) -> tuple[str, ...]:
 
 
 def sight_of(record: SceneRecord) -> Sight:
-    """The input cameras of a scene with its record."""
+    """Return the input cameras of a recorded scene, with its background and near plane."""
     cameras = cameras_of(record, "input")
     assert cameras is not None, "a scene is made from inputs"
     return Sight(cameras, record.background, near_of(record))
 
 
 def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:
-    """What is to be written beside the output; None where there is no record or the right one lies there already."""
+    """Return the record to write beside the output; None if there is none or the right one is already there."""
     source, target = record_path(scene), record_path(output)
     if target.absolute() == source.absolute():
         return None
@@ -193,6 +193,6 @@ def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overw
 
 
 def _same(one: SceneRecord, other: SceneRecord) -> bool:
-    """Whether both tell of one scene, from wherever they point to its photos."""
+    """Return whether both records describe one scene, regardless of the location of its photos."""
     contents = [json.loads(encode_record(replace(record, photos=None))) for record in (one, other)]
     return bool(contents[0] == contents[1])

@@ -1,4 +1,4 @@
-"""Where to compute, and in which precision."""
+"""Choice of compute device and precision."""
 
 import time
 from functools import cache
@@ -12,21 +12,21 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-# CPUs with instructions for bfloat16 gain 1.7 (AVX-512) to 10 (matrix tiles), if they gain: so far from this that noise
-# of the measurement does not decide, and runs on one machine agree.
+# CPUs with bfloat16 instructions gain 1.7 (AVX-512) to 10 (matrix tiles), if at all: far enough from this threshold
+# that measurement noise does not decide, and runs on one machine agree.
 BF16_GAIN = 1.3
-SIDE, TRIES = 1024, 5  # of the square matrices that are multiplied to see, and how often
+SIDE, TRIES = 1024, 5  # of the square matrices multiplied in the trial, and how often
 
 
 def resolve_device(choice: Device) -> torch.device:
-    """CUDA if it is there, unless the CPU is chosen; InputError where CUDA is asked for and absent."""
+    """Return CUDA if available, unless the CPU is chosen; raise InputError if CUDA is requested but absent."""
     if choice == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: no CUDA device is available here; use --device auto or cpu.")
     return torch.device("cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
-    """ "auto" is what this device multiplies matrices faster in: bfloat16 if that clearly is, else float32."""
+    """Resolve "auto" to bfloat16 if this device multiplies matrices clearly faster in it, else to float32."""
     if choice != "auto":
         return PRECISIONS[choice]
     if device.type == "cuda":
@@ -36,10 +36,10 @@ def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
 
 @cache
 def bf16_gain(threads: int) -> float:
-    """How many times faster than in float32 this CPU multiplies matrices in bfloat16, tried once per process.
+    """Return how many times faster than float32 this CPU multiplies matrices in bfloat16, measured once per process.
 
-    0 for CPUs without instructions for it, which take a hundred times longer. `threads` is how many torch uses now. The
-    best of a few tries by turns counts, since other work can only slow them down.
+    0 for CPUs without instructions for it, which take a hundred times longer. `threads` is torch's current number. The
+    best of a few alternating tries counts, since other work can only slow them down.
     """
     if not any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name):
         return 0.0
@@ -55,14 +55,14 @@ def _product_s(factor: torch.Tensor) -> float:
 
 
 def precision_named(dtype: str) -> Precision:
-    """The choice that leads to a precision as `machine` has it."""
+    """Return the choice that leads to a precision in the notation of `machine`."""
     return next((choice for choice, one in PRECISIONS.items() if dtype == _words(one)), "auto")
 
 
 def machine(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
-    """What of a machine can change the last bits of a result, as JSON values.
+    """Return the properties of a machine that can change the last bits of a result, as JSON values.
 
-    Matrix products are summed in another order by other instructions, numbers of threads and graphics cards.
+    Other instructions, numbers of threads and graphics cards sum matrix products in another order.
     """
     return {
         "device": device.type,

@@ -1,4 +1,4 @@
-"""How good a model is: scenes with held-out views, feed-forward and refined, beside what needs no model."""
+"""Evaluation of a model on scenes with held-out views, predicted and refined, beside baselines."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,25 +42,25 @@ from ilrm_cli.views import Views
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose, beside the `Plan`."""
+    """The user's settings, beside the `Plan`."""
 
     model: str = "default"
     refine: int = 0  # iterations; 0 scores the prediction alone
     baselines: bool = True
     device: Device = "auto"
     precision: Precision = "auto"
-    compile: bool = False  # whether the update layers are compiled, see `model.compiled`
+    compile: bool = False  # whether to compile the update layers, see `model.compiled`
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run that has been prepared: the model is loaded, no scene is read."""
+    """A prepared evaluation: the model is loaded, no scene has been read."""
 
     loaded: LoadedModel
     device: torch.device
     renderer: str
     lpips: Lpips | None
-    lpips_missing: str | None  # why there is no LPIPS
+    lpips_missing: str | None  # why LPIPS is not available
 
 
 def start(settings: Settings, report: Report = ignore) -> Evaluation:
@@ -81,7 +81,7 @@ def start(settings: Settings, report: Report = ignore) -> Evaluation:
 def evaluate(
     run: Evaluation, scenes: Sequence[SceneRef], plan: Plan, settings: Settings, report: Report = ignore
 ) -> Iterator[SceneResult | SceneFailure]:
-    """One result per scene, in order; a scene that cannot be used becomes a failure and the others go on."""
+    """Yield one result per scene, in order; a scene that cannot be used becomes a failure and the others go on."""
     for number, ref in enumerate(scenes):
         report(Step("scenes", number, len(scenes), ref.name))
         try:
@@ -92,7 +92,7 @@ def evaluate(
 
 
 def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings) -> SceneResult:
-    """All methods with every number of inputs. Raises InputError if the scene cannot be used."""
+    """Evaluate all methods with every number of inputs. Raises InputError if the scene cannot be used."""
     began = time.perf_counter()
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.device)
@@ -128,21 +128,21 @@ def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Setting
 
 
 def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Views) -> Prepared:
-    """The scene in the frame of one set of inputs, which is a part of the largest set."""
+    """Prepare the scene in the frame of one set of inputs, a subset of the largest one."""
     inputs = largest[[split.inputs[-1].index(i) for i in chosen]]
     poses = split.frames.world_from_cam[list(chosen)]
     return normalize(poses, inputs, targets, split.frames.points, split.scale_from)
 
 
 class _Judge:
-    """Scores pictures of the targets of one scene."""
+    """A scorer for pictures of one scene's targets."""
 
     def __init__(self, prepared: Prepared, names: tuple[str, ...], lpips: Lpips | None):
         assert prepared.targets is not None, "an evaluation has targets"
         self.targets, self.names, self.lpips = prepared.targets, names, lpips
 
     def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
-        """Each target's camera, drawn. [1, 3, H, W]"""
+        """Yield a render from each target's camera, [1, 3, H, W]."""
         for i in range(len(self.targets)):
             yield render(gaussians, self.targets.cameras[[i]], background=background).color
 
@@ -171,7 +171,7 @@ def _ours(run: Evaluation, prepared: Prepared, judge: _Judge, settings: Settings
 
 
 def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
-    """The baselines that are pictures."""
+    """Evaluate the baselines that are pictures."""
     inputs, views = prepared.inputs, len(prepared.inputs)
     began = time.perf_counter()
     nearest = baselines.nearest_photos(inputs, judge.targets.cameras)
@@ -186,9 +186,9 @@ def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
 def _splats(
     prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Judge, iterations: int, backdrop: bool
 ) -> list[Trial]:
-    """The baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best.
+    """Evaluate the baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best.
 
-    Those that are refined stand before the same backdrop as the model's Gaussians, if these do: it is not learned.
+    Refined baselines get the same backdrop as the model's Gaussians, if these have one: it is not learned.
     """
     inputs, views = prepared.inputs, len(prepared.inputs)
     began = time.perf_counter()
@@ -221,7 +221,7 @@ def _refined(
 
 
 def _shown(gaussians: Gaussians, judge: _Judge, scores: tuple[ViewScore, ...]) -> Shown:
-    """The worst, the middle and the best target."""
+    """Return the worst, the middle and the best target."""
     order = sorted(range(len(scores)), key=lambda i: scores[i].psnr)
     picked = sorted({order[0], order[len(order) // 2], order[-1]}, key=order.index)
     with torch.no_grad():
@@ -230,6 +230,6 @@ def _shown(gaussians: Gaussians, judge: _Judge, scores: tuple[ViewScore, ...]) -
 
 
 def _wait(device: torch.device) -> None:
-    """Until the GPU has done what was asked of it, so that seconds are those of the work."""
+    """Wait for the GPU, so that timings include its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""What is to be evaluated, and what of it cannot be; nothing heavy is imported."""
+"""The plan of an evaluation, and checks of it; imports nothing heavy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ ProtocolName = Literal["folder", "re10k", "dl3dv", "synthetic"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the user chose."""
+    """The user's choices."""
 
     protocol: ProtocolName = "folder"
     views: tuple[int, ...] = ()  # numbers of inputs; empty: the protocol's own
-    index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, if any
-    poses: Origin = "auto"  # folder: where poses come from
-    long_side_px: int | None = None  # None: the protocol's, or what the model was trained for
-    limit: int | None = None  # scenes at most
+    index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, or None
+    poses: Origin = "auto"  # folder: source of the poses
+    long_side_px: int | None = None  # None: the protocol's, or the model's training size
+    limit: int | None = None  # maximum number of scenes
     seed: int = 0
 
 
 def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
-    """Raise InputError for choices that do not go together, whatever the scenes hold."""
+    """Raise InputError for inconsistent choices, regardless of the scenes' content."""
     check_views(min(plan.views, default=None))
     if plan.index is not None and plan.protocol not in ("re10k", "dl3dv"):
         raise InputError("--index belongs to --protocol re10k or dl3dv; name that protocol, or leave --index out.")

@@ -1,4 +1,4 @@
-"""A reconstruction on disk: the scene file that viewers read and the `scene.json` that tells how it was made."""
+"""Export of a reconstruction: the scene file for viewers and the record `scene.json`."""
 
 import dataclasses
 import hashlib
@@ -36,24 +36,24 @@ RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 
 @dataclasses.dataclass(frozen=True)
 class EncodedScene:
-    """What is to be written."""
+    """An encoded scene and its record, ready to be written."""
 
     file: SceneFile
-    content: bytes  # of it, in the format of the output
+    content: bytes  # of the file, in the format of the output
     record: SceneRecord
-    gaussians: int  # in it
-    dropped: int  # Gaussians with numbers that are not finite: left out of the file
+    gaussians: int  # in the file
+    dropped: int  # Gaussians with non-finite numbers, not in the file
 
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """A written scene and its record."""
 
     record: SceneRecord
     gaussians: int
-    dropped: int  # Gaussians with numbers that are not finite: left out of the file
-    trip: RoundTrip  # the file as it was written, against the scene in memory
-    bereft: tuple[str, ...]  # a sentence about other scenes whose record it replaced
+    dropped: int  # Gaussians with non-finite numbers, not in the file
+    trip: RoundTrip  # comparison of the written file with the scene in memory
+    bereft: tuple[str, ...]  # a warning about other scenes whose record was replaced
     seconds: float
 
     @property
@@ -72,9 +72,9 @@ def export(
     photos: Path | None = None,
     inputs_sha256: str | None = None,
 ) -> Exported:
-    """Write `output`, in the frame that was asked for, and its record beside it; see `encode` for the arguments.
+    """Write `output` in the requested frame, and its record beside it; see `encode` for the arguments.
 
-    Whenever this is killed, the scene is whole or absent, and a record beside it is its own.
+    If this is killed at any time, the scene is complete or absent, and a record beside it is its own.
     """
     start = time.perf_counter()
     encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
@@ -92,10 +92,9 @@ def encode(
     photos: Path | None = None,
     inputs_sha256: str | None = None,
 ) -> EncodedScene:
-    """The scene as the bytes of a file named `output`, with the record that belongs beside it.
+    """Encode the scene as a file named `output`, with its record.
 
-    `photos` is the folder or video that was reconstructed; `inputs_sha256` is what `fingerprint` said of it before it
-    was read.
+    `photos` is the input folder or video; `inputs_sha256` is its `fingerprint` from before it was read.
     """
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
@@ -117,17 +116,17 @@ def encode(
 
 
 def write_scene(encoded: EncodedScene, output: Path, device: str = "cpu") -> RoundTrip:
-    """The scene, read back and compared, and its record, put in place as `export` promises."""
+    """Write the scene and its record in the order that `export` promises; read the scene back and compare."""
     with replacing(output) as part:
         part.write_bytes(encoded.content)
         trip = read_back(part, encoded.record.scene_suffix, encoded.file, sight_of(encoded.record), device)
-        output.unlink(missing_ok=True)  # an older scene must not stand beside the new record
-        write_record(record_path(output), encoded.record)  # before the scene, which never stands without it
+        output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
+        write_record(record_path(output), encoded.record)  # before the scene, which never exists without it
     return trip
 
 
 def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
-    """The header lines of the .ply: enough to know where it comes from if it is separated from its record."""
+    """Return the header lines of the .ply: its origin, should it be separated from its record."""
     return (
         f"made by ilrm {__version__}",
         f"model {result.model_name} sha256 {result.model_sha256}",
@@ -136,7 +135,7 @@ def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
 
 
 def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
-    """Everything that is needed to understand the scene, or to make it again."""
+    """Return everything needed to understand the scene, or to make it again."""
     world_from_normalized = frame_from_input.after(result.normalized_from_world.inverse())
     device = torch.device(result.device)
     scores: dict[str, float | None] = {}
@@ -174,7 +173,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
 
 
 def poses_of(result: Reconstruction) -> Float64[Tensor, "photo 4 4"]:
-    """World_from_cam of every photo that has a pose: all together know best where up is."""
+    """Return world_from_cam of every posed photo: together they give the best estimate of up."""
     return torch.from_numpy(np.stack([photo.world_from_cam for photo in result.capture.photos]))
 
 

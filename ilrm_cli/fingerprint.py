@@ -1,4 +1,4 @@
-"""What identifies the input of a scene: the content of its photos, masks and pose files."""
+"""Identity of a scene's input: hashes of its photos, masks and pose files."""
 
 import hashlib
 import os
@@ -14,10 +14,10 @@ from ilrm_cli.views import Capture
 
 
 def inputs_sha256(place: Path, camera: str | None = None) -> str:
-    """SHA-256 over the names and bytes of all `input_files`.
+    """Return the SHA-256 over the names and bytes of all `input_files`.
 
-    Anything else may come and go, such as a scene that is written beside the photos. `camera` is what is known of the
-    lens; it counts if it is a file. Raises InputError if a file cannot be read.
+    Other files do not matter, such as a scene written beside the photos. `camera` is the known lens; it counts if it is
+    a file. Raises InputError if a file cannot be read.
     """
     try:
         files = [*input_files(place), *([Path(camera)] if camera is not None and Path(camera).is_file() else [])]
@@ -31,7 +31,7 @@ def inputs_sha256(place: Path, camera: str | None = None) -> str:
 
 
 def poses_sha256(capture: Capture) -> str:
-    """SHA-256 over the names, poses and lenses of all photos of a capture and its sparse points, to the last bit."""
+    """Return the SHA-256 over names, poses and lenses of all photos of a capture and its sparse points, bit by bit."""
     digest = hashlib.sha256()
     for photo in capture.photos:
         digest.update(f"{photo.name}\0{photo.lens!r}\0".encode())
@@ -41,7 +41,7 @@ def poses_sha256(capture: Capture) -> str:
 
 
 def _name(file: Path, place: Path) -> str:
-    """The same wherever the project lies; a model may lie beside the folder of photos."""
+    """Return a name independent of the project's location; a model may lie beside the folder of photos."""
     for root, prefix in ((place, ""), (place.parent, "../")):
         if file.is_relative_to(root):
             return prefix + file.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""What can be said of a pass before the long work begins: from the settings, and the headers of photos."""
+"""Cost estimate of a pass before the long work begins, from settings and photo headers."""
 
 import math
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from ilrm_cli.preparation import DEFAULT_VIEWS, default_views
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.selection import most_auto_views
 
-USUAL_SHAPE = (4, 3)  # width to height, where no photo tells it
-LONG_FLOPS = 5e12  # of a pass: the better part of a minute for two cores of a CPU, at some 0.1 TFLOP/s
+USUAL_SHAPE = (4, 3)  # width to height, if no photo is known
+LONG_FLOPS = 5e12  # of a pass: most of a minute for two CPU cores, at some 0.1 TFLOP/s
 
 
 def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
-    """A sentence if the pass will be long for a CPU, beside what usual ones take.
+    """Return a warning if the pass will be long for a CPU, compared with a usual one.
 
-    The commonest shape of the photos is taken for that of the views and, where their number is left to us, the fewest
-    that are taken once poses are found for all, so that short passes are never called long.
+    The most frequent photo shape is assumed for the views and, if their number is left to us, the minimum that is
+    chosen if poses are found for all, so that short passes are never called long.
 
-    Raises InputError if `settings.views` cannot fit into memory, whatever is found of poses: not even in the shape with
-    the fewest pixels, for the views get the commonest shape among those that are chosen. Nothing is known beforehand of
-    checkpoints that do not tell their configuration.
+    Raises InputError if `settings.views` cannot fit into memory, whichever poses are found: not even in the shape with
+    the fewest pixels, since the views get the most frequent shape among the chosen photos. Nothing is known beforehand
+    about checkpoints without a separate configuration.
     """
     config = config_beside(settings.model)
     if config is None:
@@ -57,14 +57,14 @@ def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
 
 
 def _least_workload(config: IlrmConfig, settings: Settings, views: int, sizes: Sequence[tuple[int, int]]) -> Workload:
-    """Of so many views in the shape with the fewest pixels that any of the photos has."""
+    """Return the workload of `views` views in the photo shape with the fewest pixels."""
     place = resolve_device(settings.device)
     width, height = min({_model_size(config, settings, [size]) for size in set(sizes)}, key=math.prod)
     return Workload(config, views, height, width, resolve_precision(settings.precision, place), place.type)
 
 
 def _model_size(config: IlrmConfig, settings: Settings, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """(width, height) in px of views of such photos, as the model sees them."""
+    """Return (width, height) in px of views of such photos, as the model sees them."""
     return common_size_of(sizes, settings.long_side_px or config.long_side_px, config.size_multiple)
 
 
@@ -73,11 +73,11 @@ def _flops(config: IlrmConfig, views: int, width: int, height: int) -> float:
 
 
 def _sizes(place: Path) -> Sequence[tuple[int, int]]:
-    """(width, height) of all photos in a folder whose headers tell it; nothing of videos."""
+    """Return (width, height) of a folder's photos with readable headers; nothing for videos."""
     sizes = []
     for path in find_photos(photo_folder(place)) if place.is_dir() else ():
         try:
             sizes.append(photo_size(path))
-        except InputError:  # left out, with its reason, by those who read it
+        except InputError:  # left out, with its reason, by later stages
             continue
     return sizes

@@ -26,11 +26,11 @@ AXES: dict[Frame, str] = {
     "opencv": "y down, z ahead, x right",
 }
 
-FLAT = 1e-3  # a level part of a unit vector shorter than this has no direction worth following
+FLAT = 1e-3  # a shorter level part of a unit vector has no reliable direction
 
 
 def frame_from_input(frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"]) -> Similarity:
-    """The rotation from the frame of the given camera poses to the named one, as up is estimated from them."""
+    """Return the rotation from the frame of the given camera poses to the named one; up is estimated from the poses."""
     if frame == "input":
         rotation = torch.eye(3, dtype=torch.float64)
     else:
@@ -43,7 +43,7 @@ def frame_from_input(frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"]
 
 
 def _ahead(world_from_cam: Float64[Tensor, "camera 4 4"], up: Float64[Tensor, "3"]) -> Float64[Tensor, "3"]:
-    """The mean viewing direction, made level; the first camera's, or for one that looks down its y axis, without."""
+    """Return the levelled mean viewing direction, or else the first camera's, or its -y if that looks straight down."""
     forward, first = world_from_cam[:, :3, 2].mean(0), world_from_cam[0, :3]
     for candidate in (forward, first[:, 2], -first[:, 1]):
         level = candidate - (candidate @ up) * up

@@ -1,4 +1,4 @@
-"""The first stage: a folder of photos, or a video, becomes a `Capture`: posed photos, and what takes no part."""
+"""The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from ilrm_cli.progress import Report, ignore
 from ilrm_cli.scratch import scratch_folder
 from ilrm_cli.views import Capture, PosedPhoto
 
-SFM_SIDE = 1280  # px, longer side of what structure from motion sees; larger photos cost time and add little
+SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 
 
 def gather(
@@ -35,13 +35,12 @@ def gather(
     cache: Path | None = None,
     report: Report = ignore,
 ) -> Capture:
-    """All photos of a folder, or frames of a video, with their poses.
+    """Return all photos of a folder, or frames of a video, with their poses.
 
-    `poses` says where poses come from; "auto" takes a COLMAP model if the folder holds one, else a transforms.json,
-    else runs structure from motion, whose result is kept under `cache` (default: the user's cache folder), as are the
-    frames that `video` chooses of a video. `camera` is what is known of the lens (see `pose.given_lens`) and is used
-    by structure from motion. What takes no part is named in `left_out`, each with its reason.
-    Raises InputError if there is nothing to work with.
+    `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else runs
+    structure from motion, whose result is cached under `cache` (default: the user's cache folder), as are the frames
+    that `video` chooses of a video. `camera` is the known lens (see `pose.given_lens`), used by structure from motion.
+    Unused photos are listed in `left_out`, each with its reason. Raises InputError if there is nothing to work with.
     """
     check_place(place, poses, camera)
     model, transforms = find_poses(place, poses)
@@ -68,7 +67,7 @@ def _from_transforms(file: Path, report: Report) -> Capture:
 
 
 def _size_or_none(path: Path) -> tuple[int, int] | None:
-    """(width, height) of the upright photo, or of what it was converted to; None if it is not there or broken."""
+    """Return (width, height) of the upright photo, or of its converted version; None if missing or broken."""
     stored = converted_photos(path.parent, [path.name]).get(path.name, path.name)
     try:
         return photo_size(path.with_name(stored))
@@ -77,7 +76,7 @@ def _size_or_none(path: Path) -> tuple[int, int] | None:
 
 
 def _names_as_stored(poses: PoseSet, root: Path) -> PoseSet:
-    """The poses, naming `images_4/x` where the file says `images/x` and only such reduced copies are there (DL3DV)."""
+    """Rename `images/x` to `images_4/x` in the poses if only such reduced copies exist (DL3DV)."""
     if any((root / pose.name).is_file() for pose in poses.poses):
         return poses
     for reduced in sorted(root.glob("images_*")):
@@ -125,7 +124,7 @@ def _from_sfm(place: Path, video: VideoChoice, camera: str | None, seed: int, ca
 
 
 def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:
-    """The folder under which most of the names are files."""
+    """Return the folder under which most of the names are files."""
     project = folder.parent if model.is_relative_to(folder.parent) and not model.is_relative_to(folder) else folder
     reduced = sorted(path for path in project.glob("images_*") if path.is_dir())
     places = [project / "images", project / "input", folder, model.parent / "images", model.parent.parent / "images"]

@@ -1,4 +1,4 @@
-"""3D Gaussians: the scene. Everything here is activated; log and logit exist only inside `formats`."""
+"""3D Gaussians: the scene. All values are activated; log and logit exist only inside `formats`."""
 
 from dataclasses import dataclass, fields
 
@@ -43,14 +43,14 @@ class Gaussians:
 
     @staticmethod
     def concatenated(*parts: "Gaussians") -> "Gaussians":
-        """All Gaussians of several sets with harmonics of one degree, in this order."""
+        """Concatenate several sets with harmonics of one degree, in this order."""
         return Gaussians(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Gaussians)))
 
     def __len__(self) -> int:
         return self.means.shape[0]
 
     def __getitem__(self, index: slice | Tensor) -> "Gaussians":
-        """A subset, by slice, index tensor or boolean mask."""
+        """Return a subset, by slice, index tensor or boolean mask."""
         return Gaussians(*(getattr(self, f.name)[index] for f in fields(self)))
 
     @property
@@ -58,12 +58,12 @@ class Gaussians:
         return int(self.harmonics.shape[1] ** 0.5) - 1
 
     def finite(self) -> Bool[Tensor, " gaussian"]:
-        """Whether every number of each Gaussian is finite."""
+        """Return whether every number of each Gaussian is finite."""
         parts = [getattr(self, f.name).unsqueeze(-1).flatten(1) for f in fields(self)]
         return torch.cat(parts, dim=1).isfinite().all(1)
 
     def transformed(self, to_from_from: Similarity) -> "Gaussians":
-        """The same scene in another world frame: means, rotations, scales and harmonics follow."""
+        """Return the scene in another world frame: means, rotations, scales and harmonics follow."""
         turn = quaternion_from_matrix(to_from_from.rotation).to(self.quaternions)
         return Gaussians(
             means=to_from_from.points(self.means),

@@ -1,6 +1,6 @@
 """Real spherical harmonics up to degree 3, in the order and with the signs of 3D Gaussian splatting.
 
-Coefficients are the ones of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023).
+Coefficients are those of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023).
 """
 
 from typing import TypeVar
@@ -22,7 +22,7 @@ SH_C3 = (
 
 
 def basis(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch bases"]:
-    """Values of the (degree + 1)² basis functions in the given unit directions, degree 0 to 3."""
+    """Return the values of the (degree + 1)² basis functions in the given unit directions, degree 0 to 3."""
     assert 0 <= degree <= 3, f"spherical harmonics of degree {degree}"
     x, y, z = directions.unbind(-1)
     values = [torch.full_like(x, SH_C0)]
@@ -68,9 +68,9 @@ def to_color(harmonics: Values) -> Values:
 def rotated(
     harmonics: Float[Tensor, "gaussian bases 3"], rotation: Float[Tensor, "3 3"]
 ) -> Float[Tensor, "gaussian bases 3"]:
-    """Coefficients of the same functions after the world is turned by `rotation`: f'(R d) = f(d).
+    """Return the coefficients of the functions after the world is rotated by `rotation`: f'(R d) = f(d).
 
-    Each degree turns within itself; its matrix is solved for from enough sample directions, in float64.
+    Each degree rotates within itself; its matrix is solved from enough sample directions, in float64.
     """
     degree = int(harmonics.shape[1] ** 0.5) - 1
     directions = torch.randn(64, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -1,8 +1,7 @@
-"""Published weights come from the Hugging Face hub, when asked for and never otherwise.
+"""Download of published weights from the Hugging Face hub, only on request.
 
-The first pull records the commit and the sha256 (see `model/store.py`); later pulls take that commit and accept
-nothing else. huggingface_hub does the transfer: HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables mean what they
-mean to it.
+The first pull records the commit and the sha256 (see `model/store.py`); later pulls take that commit and accept nothing
+else. huggingface_hub does the transfer: it honours HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables.
 """
 
 import contextlib
@@ -20,31 +19,31 @@ from ilrm_cli.model.registry import KnownModel, Published
 from ilrm_cli.model.store import ORIGIN_FILE, Origin, encode_origin, file_of, folder_of, origin_of
 from ilrm_cli.progress import Report, Step, ignore
 
-MEGABYTE = 1_000_000  # what progress counts in
-LOGIN_STATUSES = (401, 403)  # of HTTP: who are you, and not for you
+MEGABYTE = 1_000_000  # unit of progress
+LOGIN_STATUSES = (401, 403)  # HTTP: unauthorised and forbidden
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """Weights that are on this computer now."""
+    """Weights now present on this computer."""
 
     path: Path
     origin: Origin
-    downloaded: bool  # False: they were here already
+    downloaded: bool  # False: they were already here
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """What the hub says of a file before it is downloaded."""
+    """The hub's information on a file before its download."""
 
     revision: str
     size_bytes: int
-    sha256: str | None  # None for a file outside of the hub's large-file storage
+    sha256: str | None  # None for a file outside the hub's large-file storage
     licence: str | None
 
 
 def licence_note(known: KnownModel) -> str:
-    """What the user should know before the download."""
+    """Return the note on the licence that the user should read before the download."""
     assert known.published
     return (
         f"no licence is stated for {known.name} (https://huggingface.co/{known.published.repository}) that we know of, "
@@ -53,11 +52,11 @@ def licence_note(known: KnownModel) -> str:
 
 
 def pull(known: KnownModel, *, offline: bool = False, report: Report = ignore, endpoint: str | None = None) -> Pulled:
-    """Download the weights of a published model, unless they are here and unharmed.
+    """Download the weights of a published model, unless they are already here and intact.
 
-    `endpoint` is the hub's address; None: what HF_ENDPOINT says, else huggingface.co. Nothing is left behind by a pull
-    that fails. Raises InputError for a model that ships with the tool, a hub that cannot be reached or has no such
-    file, content of another hash than recorded, and a full disk.
+    `endpoint` is the hub's address; None: HF_ENDPOINT, else huggingface.co. A failed pull leaves nothing behind. Raises
+    InputError for a model that ships with the tool, a hub that cannot be reached or lacks the file, content with
+    another hash than recorded, and a full disk.
     """
     if known.published is None:
         raise InputError(f"{known.name} ships with ilrm; there is nothing to pull.")
@@ -88,7 +87,7 @@ def _require_online(known: KnownModel, offline: bool) -> None:
 
 
 def _look_up(known: KnownModel, revision: str | None, endpoint: str | None) -> _Listed:
-    """The newest commit (or the given one) and what it says of the file."""
+    """Return the file's information in the newest commit, or in the given one."""
     from huggingface_hub import HfApi
 
     assert known.published
@@ -112,17 +111,17 @@ def _require_space(folder: Path, size_bytes: int) -> None:
 
 
 def _download(published: Published, listed: _Listed, folder: Path, report: Report, endpoint: str | None) -> Origin:
-    """Put the file into `folder`."""
+    """Download the file into `folder`."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # what it warns of we say in our own words, or it mended itself
+    logging.set_verbosity_error()  # we report its warnings in our own words, or it recovers itself
     with _hub_errors_named(published):
         hf_hub_download(
             published.repository, published.file, revision=listed.revision, local_dir=folder,
             tqdm_class=_bar_that_reports(report), endpoint=endpoint, library_name="ilrm",
         )  # fmt: skip
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # its own notes, which the record of origin replaces
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # its own bookkeeping, replaced by the record of origin
     path = folder / published.file
     size_bytes, digest = path.stat().st_size, sha256_of(path)
     return Origin(published.repository, published.file, listed.revision, digest, size_bytes, listed.licence)
@@ -138,7 +137,7 @@ def _require_same(known: KnownModel, fresh: Origin, sha256: str | None) -> None:
 
 @contextlib.contextmanager
 def _hub_errors_named(published: Published) -> Iterator[None]:
-    """Every way in which the hub fails becomes one sentence."""
+    """Turn every failure of the hub into one sentence."""
     import httpx2
     from huggingface_hub import errors
 
@@ -163,13 +162,13 @@ def _hub_errors_named(published: Published) -> Iterator[None]:
     except errors.XetDownloadError as error:
         raise InputError(f"the download of {file} broke off; try again.") from error
     except OSError as error:
-        if error.errno is not None:  # of the disk: named by who writes
+        if error.errno is not None:  # of the disk: reported by the writer
             raise
         raise InputError(f"the download of {file} broke off; try again.") from error
 
 
 def _bar_that_reports(report: Report) -> type[Any]:
-    """A progress bar for huggingface_hub that draws nothing and reports instead."""
+    """Return a progress-bar class for huggingface_hub that draws nothing and reports instead."""
     from tqdm import tqdm
 
     class Bar(tqdm):  # type: ignore[type-arg]
@@ -185,9 +184,9 @@ def _bar_that_reports(report: Report) -> type[Any]:
             return drawn
 
         def update_transfer(self, n: float) -> None:
-            """Bytes over the wire, which huggingface_hub counts apart from bytes of the file."""
+            """Ignore bytes over the wire, which huggingface_hub counts separately from bytes of the file."""
 
         def set_transfer_postfix_str(self, *args: Any, **options: Any) -> None:
-            """Their rate."""
+            """Ignore the transfer rate."""
 
     return Bar

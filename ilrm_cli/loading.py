@@ -1,4 +1,4 @@
-"""A model made ready for any number of scenes: loaded, on its device, and with all that they need compiled."""
+"""Loading of a model ready for use: on its device, with all kernels compiled."""
 
 import time
 
@@ -22,11 +22,11 @@ def ready_model(
     report: Report = ignore,
     watch: Stopwatch | None = None,
 ) -> LoadedModel:
-    """The model of that name or file, whose layers are `compiled` on request, and the kernels of the work around it.
+    """Load the model of that name or file, with layers `compiled` on request, and compile the kernels it needs.
 
-    These are the renderer's, with `gradients` where scenes are refined, and the plane sweep's, where the model or, by
-    `sweeps`, something beside it sweeps. `watch` is told how long it took to "load" and, where anything was not
-    compiled yet, to "compile". Raises InputError for a model or device that cannot be used.
+    These are the renderer's, with `gradients` if scenes are refined, and the plane sweep's, if the model has matching
+    or if `sweeps` is set. `watch` receives the time to "load" and, if anything was not yet compiled, to "compile".
+    Raises InputError for a model or device that cannot be used.
     """
     start, place = time.perf_counter(), resolve_device(device)
     loaded = load_model(model)

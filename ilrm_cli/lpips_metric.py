@@ -1,4 +1,4 @@
-"""LPIPS (Zhang et al. 2018, VGG), where its package and weights are on this machine. Nothing is ever downloaded."""
+"""LPIPS (Zhang et al. 2018, VGG), if its package and weights are on this machine. Nothing is ever downloaded."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ Lpips = Callable[[Float[Tensor, "view 3 height width"], Float[Tensor, "view 3 he
 
 
 def why_no_lpips() -> str | None:
-    """What is missing, in a few words; None if LPIPS can be computed here."""
+    """Return what is missing, in a few words; None if LPIPS can be computed here."""
     if find_spec("lpips") is None:
         return "the package lpips is not installed: pip install 'ilrm[lpips]'"
     if not Path(torch.hub.get_dir(), "checkpoints", VGG_WEIGHTS).is_file():
@@ -23,7 +23,7 @@ def why_no_lpips() -> str | None:
 
 
 def load_lpips(device: torch.device | str) -> Lpips:
-    """The metric for images in [0, 1]: one number per view, lower is better. Ask `why_no_lpips` first."""
+    """Load the metric for images in [0, 1]: one number per view, lower is better. Check `why_no_lpips` first."""
     assert why_no_lpips() is None, "LPIPS is not available here"
     import lpips
 

@@ -1,4 +1,4 @@
-"""What this machine's memory holds: what is free, and the most that this process has held."""
+"""Memory of this machine: free bytes, and the peak of this process."""
 
 import ctypes
 import os
@@ -17,17 +17,17 @@ except ImportError:  # Windows
     resource = None
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
-SHARERS = "ILRM_SHARERS"  # environment variable: how many processes of a batch work on the same device at once
-# Files that are kept in memory only as long as nobody needs the room, by the version of control groups.
+SHARERS = "ILRM_SHARERS"  # environment variable: number of processes of a batch that share a device
+# Cached files that the kernel frees on demand, by version of control groups.
 RECLAIMABLE_V1 = ("total_inactive_file", "total_active_file")
 RECLAIMABLE_V2 = ("inactive_file", "active_file", "slab_reclaimable")
-RESET_PEAK = "5"  # what makes Linux forget the peak of a process (proc(5), clear_refs)
+RESET_PEAK = "5"  # makes Linux reset the peak of a process (proc(5), clear_refs)
 
 
 def free_bytes(device: torch.device) -> int:
-    """What can still be taken: on a GPU, or of RAM within the limits of this process and of the groups it is in.
+    """Return the available memory: of a GPU, or of RAM within the limits of this process and its control groups.
 
-    Of several processes of a batch each gets its share.
+    Processes of a batch get equal shares.
     """
     sharers = int(os.environ.get(SHARERS, "1"))
     if device.type == "cuda":
@@ -38,7 +38,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _below_address_limit() -> int | None:
-    """What `ulimit -v` leaves."""
+    """Return what `ulimit -v` leaves."""
     if resource is None:
         return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -46,7 +46,7 @@ def _below_address_limit() -> int | None:
 
 
 def _below_group_limits() -> Iterator[int]:
-    """What control groups of containers and services leave, of either version and on every level."""
+    """Yield what control groups of containers and services leave, of either version and on every level."""
     membership = PROC / "self" / "cgroup"
     for line in membership.read_text().splitlines() if membership.is_file() else ():
         _, controllers, path = line.split(":", 2)
@@ -58,7 +58,7 @@ def _below_group_limits() -> Iterator[int]:
 
 
 def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: Collection[str]) -> Iterator[int]:
-    """Limit less usage of a group and those above it; cached files give way."""
+    """Yield limit minus usage of a group and its ancestors; cached files count as free."""
     group = root / path.lstrip("/")
     for level in (group, *group.parents):
         if not level.is_relative_to(root):
@@ -66,21 +66,21 @@ def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: 
         try:
             limit, usage = (level / limit_name).read_text().strip(), int((level / usage_name).read_text())
             stat = dict(line.split() for line in (level / "memory.stat").read_text().splitlines())
-        except OSError:  # no limit on this level, or the container does not show it
+        except OSError:  # no limit on this level, or hidden by the container
             continue
         if limit != "max":
             yield int(limit) - usage + sum(int(stat.get(name, 0)) for name in reclaimable)
 
 
 def peak_memory_gb() -> float:
-    """The most memory this process has held so far, in 10⁹ bytes."""
+    """Return the peak memory of this process so far, in 10⁹ bytes."""
     if resource is None:
         return float(psutil.Process().memory_info().peak_wset / 1e9)
     return _resident_gb(resource.RUSAGE_SELF)
 
 
 def peak_of_children_gb() -> float | None:
-    """The most memory that one of the processes started from here has held; None where the system does not tell."""
+    """Return the largest peak memory of a child process; None if the system does not provide it."""
     return None if resource is None else _resident_gb(resource.RUSAGE_CHILDREN)
 
 
@@ -90,7 +90,7 @@ def _resident_gb(whose: int) -> float:
 
 
 class PeakWatch:
-    """The most memory held from its creation on: by this process, or by PyTorch on a GPU."""
+    """The peak memory from its creation on: of this process, or of PyTorch on a GPU."""
 
     def __init__(self, device: torch.device):
         self._device = device
@@ -102,28 +102,28 @@ class PeakWatch:
         self._known = device.type == "cuda" or _forget_peak()
 
     def peak_bytes(self) -> int | None:
-        """The peak so far; None where the system does not tell it for a part of a run."""
+        """Return the peak so far; None if the system cannot measure it for a part of a run."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         return table_bytes(PROC / "self" / "status").get("VmHWM") if self._known else None
 
 
 def held_bytes(device: torch.device) -> int:
-    """What this process holds now, or PyTorch on a GPU."""
+    """Return the memory held now by this process, or by PyTorch on a GPU."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return int(psutil.Process().memory_info().rss)
 
 
 def _give_back() -> None:
-    """Have the allocator of GNU systems return what it keeps of freed blocks, which would hide new ones."""
+    """Make the allocator of GNU systems return freed blocks, which would hide new ones."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
 
 def _forget_peak() -> bool:
-    """Whether Linux started to watch for the peak anew; elsewhere, and in some containers, it cannot."""
+    """Reset Linux's peak and return whether it worked; other systems and some containers do not allow it."""
     try:
         (PROC / "self" / "clear_refs").write_text(RESET_PEAK)
     except OSError:
@@ -132,6 +132,6 @@ def _forget_peak() -> bool:
 
 
 def table_bytes(path: Path) -> dict[str, int]:
-    """The lines "name: number kB" of a file, in bytes."""
+    """Parse the lines "name: number kB" of a file; return bytes."""
     lines = (line.split() for line in path.read_text().splitlines())
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3 and words[2] == "kB"}

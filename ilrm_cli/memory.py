@@ -1,4 +1,4 @@
-"""Plans a forward pass for the memory that is free: in which pieces it is done, or what would fit instead."""
+"""Planning of a forward pass for the free memory: chunk sizes, or what would fit instead."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,35 +14,35 @@ from ilrm_cli.model.footprint import Footprint, Workload, footprint
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.views import Views
 
-PLENTY = sys.maxsize  # bytes: where so many are free, pieces are the usual ones
-USABLE = 0.95  # of the free memory: other programs breathe too
-# What is held beyond the tensors: gaps that allocators leave, on CPUs as measured in processes that made several passes
-# of other sizes before, and took up to 0.93 of what is planned, on GPUs as supposed; packed matrices, threads' buffers.
+PLENTY = sys.maxsize  # bytes of free memory with which chunks have their usual sizes
+USABLE = 0.95  # of the free memory: leaves room for other programs
+# Memory held beyond the tensors: allocator gaps (CPU: measured in processes that had made several passes of other sizes
+# and used up to 0.93 of the plan; GPU: assumed), packed matrices, threads' buffers.
 GAPS, OVERHEAD_BYTES = {"cpu": 1.75, "cuda": 1.4}, 32 << 20
-PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual piece: more make no device faster
-LEAST_TOKENS = 1 << 8  # of a piece: products of smaller matrices are slow
+PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual chunk: more are not faster on any device
+LEAST_TOKENS = 1 << 8  # minimum of a chunk: products of smaller matrices are slow
 NOTHING_FITS = "no number of views or size fits; end other programs"
-SMALLEST_LONG_SIDE_PX = 64  # nothing below is advised
+SMALLEST_LONG_SIDE_PX = 64  # smallest size that is advised
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a pass will be done."""
+    """The plan of a pass."""
 
     chunks: Chunks
     footprint: Footprint
-    device: str  # its type
+    device: str  # device type
 
     @property
     def needed_bytes(self) -> int:
-        """What must be free once the weights and the images are loaded."""
+        """Bytes that must be free once the weights and the images are loaded."""
         return _needed(self.footprint, self.device)
 
 
 def plan(load: Workload, free: int) -> Plan:
-    """The largest pieces that fit into so many free bytes, weights and images being loaded already.
+    """Return the largest chunks that fit into `free` bytes, with weights and images already loaded.
 
-    Raises `InputError` with what would fit where the smallest pieces do not.
+    Raises `InputError` with what would fit if even the smallest chunks do not.
     """
     for chunks in _pieces(load):
         held = footprint(load, chunks)
@@ -52,9 +52,9 @@ def plan(load: Workload, free: int) -> Plan:
 
 
 def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
-    """Set the pieces in which the model works on these views, by what is free now where it is.
+    """Set the model's chunk sizes for these views, by the memory free on their device now.
 
-    Raises `InputError` with what would fit where it does not.
+    Raises `InputError` with what would fit if they do not.
     """
     device, cameras = inputs.images.device, inputs.cameras
     load = Workload(model.config, len(inputs), cameras.height, cameras.width, model.precision, device.type)
@@ -64,16 +64,16 @@ def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
 
 
 def check_fits(load: Workload) -> None:
-    """Raise `InputError`, with what would fit, for a pass that will not fit in what is free before anything is loaded.
+    """Raise `InputError`, with what would fit, if a pass cannot fit into the memory free before loading.
 
-    What is loaded until then takes more, so a pass that this lets by may still be refused by `fit_to_memory`.
+    Loading takes more, so a pass accepted here may still be refused by `fit_to_memory`.
     """
     free, held = free_bytes(torch.device(load.device)), footprint(load)
     plan(load, max(0, free - held.weights - held.inputs))
 
 
 def fits(load: Workload, free: int) -> bool:
-    """Whether a pass in the smallest pieces needs no more than so many bytes besides weights and images."""
+    """Return whether a pass in the smallest chunks fits into `free` bytes besides weights and images."""
     *_, smallest = _pieces(load)
     return _needed(footprint(load, smallest), load.device) <= USABLE * free
 
@@ -83,8 +83,10 @@ def _needed(held: Footprint, device: str) -> int:
 
 
 def _pieces(load: Workload) -> Iterator[Chunks]:
-    """From the usual pieces, which are taken wherever they fit, so that results do not hang on what else runs, to the
-    smallest. Sizes are powers of two, with which matrix products mostly give the same numbers to the last bit.
+    """Yield chunk sizes from the usual ones to the smallest, powers of two.
+
+    The usual ones are taken whenever they fit, so that results do not depend on other programs; with powers of two,
+    matrix products mostly give the same numbers bit by bit.
     """
     per_view = Tokens.per_view(load.config, load.height, load.width)
     tokens = PIECE_TOKENS[load.device]
@@ -96,7 +98,7 @@ def _pieces(load: Workload) -> Iterator[Chunks]:
 
 
 def _refusal(load: Workload, needed: int, free: int) -> str:
-    """One sentence: how much is missing, and the most views, or the largest size, that would fit."""
+    """Return one sentence: how much is missing, and the most views, or the largest size, that would fit."""
     views = _largest(load, free, (replace(load, views=n) for n in range(load.views - 1, load.config.min_views - 1, -1)))
     smaller = _largest(load, free, _smaller(load))
     ways = []
@@ -112,7 +114,7 @@ def _refusal(load: Workload, needed: int, free: int) -> str:
 
 
 def _smaller(load: Workload) -> Iterator[Workload]:
-    """The same views in ever smaller sizes of about the same shape, that the model takes."""
+    """Yield the same views in decreasing sizes of about the same aspect ratio that the model accepts."""
     step, long_side = load.config.size_multiple, max(load.width, load.height)
     for side in range((long_side - 1) // step * step, SMALLEST_LONG_SIDE_PX - 1, -step):
         width, height = (max(step, round(px * side / long_side / step) * step) for px in (load.width, load.height))

@@ -1,4 +1,4 @@
-"""Image quality, the way the paper states it."""
+"""Image quality metrics, as used in the paper."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
 _EDGE = SSIM_WINDOW // 2  # px that a window needs on each side
-PSNR_CAP = 100.0  # dB: what identical images are given
+PSNR_CAP = 100.0  # dB: the value for identical images
 
 
 def psnr(
@@ -16,7 +16,7 @@ def psnr(
     targets: Float[Tensor, "view 3 height width"],
     masks: Float[Tensor, "view height width"] | None = None,
 ) -> Float[Tensor, " view"]:
-    """Peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1] first. `masks` as in `Views`."""
+    """Return the peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1]. `masks` as in `Views`."""
     squared = (images.clamp(0, 1) - targets.clamp(0, 1)).square()
     return (-10 * _mean(squared, masks).log10()).clamp_max(PSNR_CAP)
 
@@ -26,10 +26,10 @@ def ssim(
     targets: Float[Tensor, "view 3 height width"],
     masks: Float[Tensor, "view height width"] | None = None,
 ) -> Float[Tensor, " view"]:
-    """Structural similarity of each view: 11 x 11 Gaussian window (sigma 1.5 px), valid region, data range 1.
+    """Return the structural similarity of each view: 11 x 11 Gaussian window (sigma 1.5 px), valid region, range 1.
 
-    Differentiable. Sides must be at least 11 px. Where `masks` (as in `Views`) ignore pixels, both images are taken to
-    be the target's, and windows about such pixels do not count.
+    Differentiable. Sides must be at least 11 px. Pixels ignored by `masks` (as in `Views`) are replaced by the target's
+    in both images, and windows centred on them do not count.
     """
     x, y = images.clamp(0, 1), targets.clamp(0, 1)
     if masks is not None:
@@ -45,7 +45,7 @@ def ssim(
 def _mean(
     values: Float[Tensor, "view 3 height width"], masks: Float[Tensor, "view height width"] | None
 ) -> Float[Tensor, " view"]:
-    """Of each view, over the pixels that count."""
+    """Return the mean of each view over its valid pixels."""
     if masks is None:
         return values.mean(dim=(1, 2, 3))
     return (values.mean(1) * masks).sum(dim=(1, 2)) / masks.sum(dim=(1, 2)).clamp_min(1)

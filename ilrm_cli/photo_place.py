@@ -1,4 +1,4 @@
-"""Whether a place can be reconstructed, as far as names of files tell: known before anything heavy is imported."""
+"""Checks of an input by file names alone, before anything heavy is imported."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,9 +22,7 @@ MIN_VIEWS = 2  # one photo has no parallax
 
 
 def check_place(place: Path, poses: Origin = "auto", camera: str | None = None) -> None:
-    """Refuse, by the names of its files alone, a place that `gather` cannot use, or a --camera where the poses bring
-    their own.
-    """
+    """Raise InputError if `gather` cannot use a place, or if --camera conflicts with poses; uses file names alone."""
     if not place.is_dir() and not is_video(place):
         what = "is not a folder" if place.exists() else "does not exist"
         raise InputError(f"{place} {what}; give the folder that holds the photos, or a video.")
@@ -40,7 +38,7 @@ def check_place(place: Path, poses: Origin = "auto", camera: str | None = None) 
 
 
 def find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
-    """The folder of a COLMAP model or else the transforms.json, of those that may be used."""
+    """Return the folder of a COLMAP model or else the transforms.json, if allowed by `poses`."""
     if not place.is_dir():
         return None, None
     model = find_model(place) if poses in ("auto", "colmap") else None
@@ -48,7 +46,7 @@ def find_poses(place: Path, poses: Origin) -> tuple[Path | None, Path | None]:
 
 
 def check_photos(place: Path) -> None:
-    """Refuse, by names alone, a folder without photos or videos, or with too few photos for `find_photo_set`."""
+    """Raise InputError if a folder has no photos or videos, or too few photos for `find_photo_set`, by names alone."""
     if is_video(place):
         return
     root = photo_folder(place)
@@ -63,13 +61,13 @@ def check_photos(place: Path) -> None:
 
 
 def too_few(place: Path, count: int, why: str) -> InputError:
-    """What is said of fewer photos than MIN_PHOTOS."""
+    """Return the error for fewer photos than MIN_PHOTOS."""
     photos = ("no photo", "only one photo", "only two photos")[count]
     return InputError(f"{place} holds {photos} that can be used; three that overlap are the least without poses{why}")
 
 
 def check_views(views: int | None, place: Path | None = None) -> None:
-    """Refuse a number of inputs of which no scene can be made, or that are more than the photos of the place."""
+    """Raise InputError if the number of inputs is too small for a scene, or exceeds the photos of the place."""
     if views is None:
         return
     if views < MIN_VIEWS:

@@ -1,4 +1,4 @@
-"""Which photos of a folder, or frames of a video, go into structure from motion, and why the others do not."""
+"""Selection of a folder's photos or a video's frames for structure from motion, with reasons for the others."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -23,21 +23,21 @@ from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
-ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than these remain
+ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than this remain
 
 
 @dataclass(frozen=True)
 class PhotoSet:
     """The photos of one place as offered to structure from motion."""
 
-    paths: Mapping[str, Path]  # name, unique and relative to where was looked -> file; in the order of taking if known
-    masks: Mapping[str, Path]  # name -> mask, of those that have one
-    found: int  # photos there were: as many as `paths` and `left_out` together
+    paths: Mapping[str, Path]  # name, unique and relative to the folder searched -> file; in shooting order if known
+    masks: Mapping[str, Path]  # name -> mask, for those that have one
+    found: int  # number of photos: `paths` and `left_out` together
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()  # one sentence each
 
     def without(self, reasons: Mapping[str, str], warning: str) -> "PhotoSet":
-        """Less the photos that have a reason; `warning` is added if there are any."""
+        """Return the set without the photos that have a reason, adding `warning` if there are any."""
         if not reasons:
             return self
         return replace(
@@ -50,12 +50,12 @@ class PhotoSet:
 
 
 def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report = ignore) -> PhotoSet:
-    """The photos of a folder, or the frames of a video or of the videos in a folder without photos.
+    """Return the photos of a folder, or the frames of a video or of the videos in a folder without photos.
 
-    Left out are, in this order: camera RAW files of which another file shows the same shot; what cannot be read, or
-    whose mask cannot; copies of the same file; near duplicates, of which the sharpest stays, as long as ENOUGH_PHOTOS
-    remain (see `appearance.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of that many even
-    stretches. Raises InputError if fewer than MIN_PHOTOS are left.
+    Left out, in this order: camera RAW files with another file of the same shot; unreadable photos, or with unreadable
+    masks; copies of the same file; near duplicates, of which the sharpest stays, as long as ENOUGH_PHOTOS remain (see
+    `appearance.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of as many even stretches. Raises
+    InputError if fewer than MIN_PHOTOS are left.
     """
     check_photos(place)
     offered = offered_photos(place, choice, cache, report)
@@ -71,7 +71,7 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
 
 
 def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
-    """All photos of a folder, or all frames that `choice` takes of a video or a folder of videos."""
+    """Return all photos of a folder, or all frames that `choice` takes from a video or a folder of videos."""
     root = place if is_video(place) else photo_folder(place)
     videos = [place] if is_video(place) else find_videos(root)
     found = [] if is_video(place) else find_photos(root)
@@ -95,7 +95,7 @@ def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report
 
 
 def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
-    """Frames of videos, name -> file, that share what `choice` allows."""
+    """Return the frames of several videos, name -> file, which share the limit of `choice`."""
     if choice.max_frames < len(videos):
         raise InputError(
             f"--max-frames {choice.max_frames} is less than one for each of {len(videos)} videos; ask for more."
@@ -111,7 +111,7 @@ def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report
 
 
 def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> list[str]:
-    """The sentence about masks beside photos of these names that belong to none of them; or nothing."""
+    """Return a warning about masks that match none of these photos; empty if there are none."""
     unused = [mask for mask in masks_without_photo(root, names) if mask not in used]
     stray = [f"{mask.parent.name}/{mask.name}" for mask in unused]
     verb = "masks match no photo and are" if len(stray) > 1 else "mask matches no photo and is"
@@ -123,7 +123,7 @@ def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> li
 
 
 def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> PhotoSet:
-    """Less those with a reason; one warning for each reason."""
+    """Return the set without unreadable photos, with one warning per reason."""
     for reason in dict.fromkeys(unreadable.values()):
         these = {name: why for name, why in unreadable.items() if why == reason}
         count = "" if len(these) == 1 else f"{len(these)} photos, "
@@ -132,7 +132,7 @@ def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> Pho
 
 
 def _without_twins_of_raw(photos: PhotoSet) -> PhotoSet:
-    """Cameras that keep a JPEG beside the RAW file show the same shot twice."""
+    """Drop RAW files with a JPEG beside them: cameras that save both show the same shot twice."""
     shots = {Path(name).with_suffix(""): name for name in photos.paths if Path(name).suffix.lower() not in RAW_SUFFIXES}
     reasons = {
         name: f"{Path(shots[shot]).name} is the same shot"
@@ -143,7 +143,7 @@ def _without_twins_of_raw(photos: PhotoSet) -> PhotoSet:
 
 
 def _without_copies(photos: PhotoSet) -> PhotoSet:
-    """Less files that have the very bytes of an earlier one."""
+    """Drop files with the same bytes as an earlier one."""
     sizes = {name: path.stat().st_size for name, path in photos.paths.items()}
     shared = {size for size, count in Counter(sizes.values()).items() if count > 1}
     first: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Posed photos become `Views`: read, undistorted, turned and cut to one size, with cameras and masks that follow."""
+"""Conversion of posed photos to `Views`: read, undistorted, rotated and cropped to one size, with cameras and masks."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,16 @@ from ilrm_cli.pose.undistort import ALL_COUNTS, grey_mask, undistort
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import PosedPhoto, Views
 
-OVERSAMPLING = 2  # photos are reduced to this many times the wanted size before they are undistorted
+OVERSAMPLING = 2  # photos are reduced to this multiple of the target size before undistortion
 
 
 def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
-    """The photos as float32 images in [0, 1] of one size (px), with pinhole cameras in the capture's frame, float64.
+    """Load photos as float32 images in [0, 1] of one size (px), with pinhole cameras in the capture's frame, float64.
 
-    Each photo is read upright, undistorted, turned by 90 degrees together with its camera if it is portrait and the
-    size landscape or the reverse, scaled evenly to cover the size, and cut about its centre; its mask and transparency
-    go the same way. Masked and transparent pixels are white. `masks` and `empty` are None where no photo has any.
+    Each photo is read upright, undistorted, rotated by 90 degrees together with its camera if it is portrait and the
+    size landscape or vice versa, scaled evenly to cover the size, and cropped about its centre; its mask and
+    transparency are transformed likewise. Masked and transparent pixels are white. `masks` and `empty` are None if no
+    photo has any.
     """
     world_from_cam = np.stack([photo.world_from_cam for photo in photos])
     turns = quarter_turns_to_fit([photo.lens for photo in photos], world_from_cam, width, height)
@@ -59,14 +60,14 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
 
 
 def common_size(photos: Sequence[PosedPhoto], *, long_side: int, multiple: int = 1) -> tuple[int, int]:
-    """(width, height) in px for `load_views`: most frequent aspect ratio, longer side `long_side`, both rounded."""
+    """Return (width, height) in px for `load_views`: most frequent aspect ratio, longer side `long_side`, rounded."""
     return common_size_of([(photo.lens.width, photo.lens.height) for photo in photos], long_side, multiple)
 
 
 def _read_reduced(photo: PosedPhoto, width: int, height: int) -> MaskedPhoto:
-    """The photo, no larger than undistortion needs it."""
+    """Read the photo, no larger than undistortion needs."""
     full = read_masked_photo(photo.path, photo.mask, at_least=(OVERSAMPLING * width, OVERSAMPLING * height))
-    factor = OVERSAMPLING * max(width, height) / min(full.colors.shape[:2])  # covers, turned or not
+    factor = OVERSAMPLING * max(width, height) / min(full.colors.shape[:2])  # covers it in either orientation
     if photo.lens.model in PINHOLES or factor >= 1:
         return full
     size = (round(full.colors.shape[1] * factor), round(full.colors.shape[0] * factor))
@@ -86,7 +87,7 @@ def _fitted(
 
 
 def _in_errors(photo: MaskedPhoto) -> Bool[ndarray, "height width"] | None:
-    """Pixels that count in errors: a render must show the scene there, or nothing; edges of cut-outs count nowhere."""
+    """Return the pixels that count in errors, where a render must match the photo or be empty; no cut-out edges."""
     return photo.counts if photo.counts is None or photo.empty is None else photo.counts | photo.empty
 
 

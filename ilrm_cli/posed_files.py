@@ -1,4 +1,4 @@
-"""Poses that a tool wrote, joined with the photos and masks that they belong to."""
+"""Poses written by another tool, joined with their photos and masks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from ilrm_cli.wording import listed
 
 @dataclass(frozen=True)
 class PosedFiles:
-    """What lies on the disk of that which a source of poses names."""
+    """The files on disk that belong to a source of poses."""
 
-    poses: Mapping[str, Pose]  # by the name of the photo as it is stored
-    paths: Mapping[str, Path]  # name -> photo, of those that are there, with a pose or too broken for one
-    unposed: Mapping[str, Path]  # name -> photo that lies beside them and has no pose
-    absent: tuple[str, ...]  # photos that are not there
-    converted: Mapping[str, str]  # name in the source -> photo that lies there instead; see `converted_photos`
-    masks: Mapping[str, Path]  # name -> mask, of photos that have one
-    absent_masks: tuple[str, ...]  # masks that the source names and that are not there
+    poses: Mapping[str, Pose]  # by the stored name of the photo
+    paths: Mapping[str, Path]  # name -> photo, of existing ones, with a pose or too broken for one
+    unposed: Mapping[str, Path]  # name -> photo beside them without a pose
+    absent: tuple[str, ...]  # missing photos
+    converted: Mapping[str, str]  # name in the source -> photo found in its place; see `converted_photos`
+    masks: Mapping[str, Path]  # name -> mask, for photos that have one
+    absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
 
 def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
-    """All photos below `root` that have a pose, upright; `source` names what the poses come from in sentences.
+    """Return the capture of all posed photos below `root`, upright; `source` names the poses' source in messages.
 
-    What is absent, broken or of another shape than the source states is left out. Raises InputError if nothing remains.
+    Photos that are missing, broken or of another shape than stated are left out. Raises InputError if nothing remains.
     """
     files = _find_files(poses, root)
     if not files.paths:
@@ -62,13 +62,13 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Rep
 
 
 def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
-    named = {pose.name: pose for pose in reversed(poses.poses)}  # the first of several for one photo
+    named = {pose.name: pose for pose in reversed(poses.poses)}  # the first if a photo has several
     converted = converted_photos(root, [*named, *poses.unmeasured])
     converted = {name: stored for name, stored in converted.items() if stored not in named}
     posed = {converted.get(name, name): pose for name, pose in named.items()}
     names = sorted({*posed, *(converted.get(name, name) for name in poses.unmeasured)})
     paths = {name: root / name for name in names if (root / name).is_file()}
-    # Photos beside the named ones; their reduced copies, masks and depths lie in folders of their own.
+    # Photos beside the named ones; their reduced copies, masks and depths are in other folders.
     beside = {path for place in {path.parent for path in paths.values()} for path in find_photos(place)}
     stated = {
         name: root / inside for name, pose in posed.items() if name in paths and (inside := pose.mask) is not None
@@ -87,7 +87,7 @@ def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
 
 
 def _mask_of(root: Path, name: str, stated: Mapping[str, Path]) -> Path | None:
-    """What the source of the poses states, else what lies beside the photo."""
+    """Return the mask stated by the source of the poses, else the one beside the photo."""
     return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name)
 
 
@@ -107,10 +107,10 @@ def _warnings(files: PosedFiles, root: Path, source: str) -> Iterator[str]:
 
 
 def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:
-    """The posed photo as `read_photo` shows it, or None if its shape is not the lens's.
+    """Return the posed photo as `read_photo` shows it, or None if its shape does not match the lens.
 
-    Tools that make poses work on the pixels as stored, whatever the EXIF orientation says, unless the photos were
-    turned before: the stored shape is tried first, then the upright one.
+    Tools that make poses work on the pixels as stored, regardless of the EXIF orientation, unless the photos were
+    rotated before: the stored shape is tried first, then the upright one.
     """
     header = photo_header(path)
     if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:

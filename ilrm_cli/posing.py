@@ -38,18 +38,18 @@ from ilrm_cli.views import Capture, PosedPhoto
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose."""
+    """The user's settings."""
 
-    poses: Origin = "auto"  # where poses come from
-    camera: str | None = None  # what is known of the lens; see `pose.given_lens`
-    fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
-    max_frames: int = VideoChoice.max_frames  # taken from videos, at most
+    poses: Origin = "auto"  # source of the poses
+    camera: str | None = None  # the known lens; see `pose.given_lens`
+    fps: float | None = None  # frames per second of video; None: as many as the motion requires
+    max_frames: int = VideoChoice.max_frames  # limit over all videos
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Posed:
-    """What was found and written."""
+    """The capture and the card of the written poses."""
 
     capture: Capture
     card: PoseCard
@@ -59,7 +59,7 @@ def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False
     """Find or read the poses of a folder of photos and write them with undistorted photos into `output`.
 
     The folder appears whole or not at all. Raises InputError for photos or poses that cannot be used, and for an
-    `output` that exists, unless `overwrite` is given and it is a folder that this stage wrote.
+    existing `output`, unless `overwrite` is given and it is a folder written by this stage.
     """
     check_output_folder(output, photos, overwrite)
     video = VideoChoice(settings.fps, settings.max_frames)
@@ -72,7 +72,7 @@ def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False
 
 
 def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report = ignore) -> None:
-    """Fill an empty folder; see the head of this module."""
+    """Fill an empty folder with the files listed in the module's docstring."""
     files = jpeg_names([photo.name for photo in capture.photos])
 
     def write(index: int) -> tuple[PinholePhoto, bool]:
@@ -91,7 +91,7 @@ def write_posed(capture: Capture, card: PoseCard, folder: Path, report: Report =
 
 
 def _write_photo(photo: PosedPhoto, file: str, folder: Path) -> tuple[PinholePhoto, bool]:
-    """The photo without distortion, and its mask if it has one, as COLMAP and nerfstudio want it; whether it has."""
+    """Write the undistorted photo, and its mask if any, as COLMAP and nerfstudio expect; return whether it has one."""
     said = read_masked_photo(photo.path, photo.mask)
     colors, lens = undistort(said.colors if said.counts is None else read_photo(photo.path), photo.lens)
     name = file if said.empty is None else PurePosixPath(file).with_suffix(".png").as_posix()
@@ -117,9 +117,9 @@ def _write_mask(folder: Path, photo: PinholePhoto, counts: Bool[ndarray, "height
 
 
 def jpeg_names(names: Sequence[str]) -> list[str]:
-    """Return the names below the folder of images: as `output_names` makes them safe, with the suffix .jpg.
+    """Return the names below the image folder: as made safe by `output_names`, with the suffix .jpg.
 
-    Where two would be the same, the old suffix stays before the new one. No two differ in the suffix alone.
+    If two would be equal, the old suffix is kept before the new one. No two differ in the suffix alone.
     """
     safe = output_names(names)
     renamed = [PurePosixPath(name).with_suffix(".jpg").as_posix() for name in safe]

@@ -1,4 +1,4 @@
-"""What the model makes of a prepared scene: the prediction, cleaned; refined if that is wanted; scored."""
+"""Prediction of a prepared scene: forward pass, cleaning, optional refinement, score."""
 
 from dataclasses import dataclass, replace
 
@@ -26,7 +26,7 @@ from ilrm_cli.views import Views
 
 @dataclass(frozen=True)
 class Score:
-    """Means over the held-out photos."""
+    """Mean scores over the held-out photos."""
 
     psnr: float  # dB
     ssim: float
@@ -34,21 +34,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one forward pass gives, ready to be drawn."""
+    """The result of one forward pass, ready to render."""
 
     gaussians: Gaussians  # normalised
     support: Float[Tensor, " gaussian"] | None = None  # by other views, in (0, 1]; None: unknown
-    floating: int = 0  # predicted Gaussians left out because other views see through them
+    floating: int = 0  # number of Gaussians dropped because other views see through them
     layers: tuple[LayerTime, ...] = ()
 
 
 @torch.inference_mode()
 def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
-    """One forward pass, less what floats in space, before a backdrop; the published models stay as published.
+    """Run one forward pass, remove floaters and add a backdrop; published models are left unchanged.
 
-    See `model.consistency` for what is left out and `model.backdrop` for what is added. Where photos have masks or are
-    transparent, what comes from such pixels is left out, so is what lies where a photo is transparent, and no backdrop
-    is added: the photos are white there, and so is the scene.
+    See `model.consistency` for what is removed and `model.backdrop` for what is added. If photos have masks or
+    transparency, Gaussians from such pixels or in space seen as empty are removed, and no backdrop is added: the photos
+    are white there, and so is the scene.
     """
     fit_to_memory(model, prepared.inputs)
     clock = AttentionClock(prepared.inputs.images.device)
@@ -58,7 +58,7 @@ def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Predict
 
 @torch.no_grad()
 def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Prediction:
-    """What `predict` leaves of the Gaussians that a model of this configuration gives, and what it adds."""
+    """Clean the output of a model of this configuration as described in `predict`."""
     cameras, content, factor = prepared.inputs.cameras, prepared.inputs.content, config.viewpoint_factor
     kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if content is None else ~masked(content, factor)
     if config.matching is None:
@@ -77,7 +77,7 @@ def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Pre
 
 
 def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
-    """Fitted to the inputs; the targets say when to stop, or the last input where there are none."""
+    """Fit to the inputs; the targets decide when to stop, or the last input if there are none."""
     inputs, targets = prepared.inputs, prepared.targets
     fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
     start = None if predicted.support is None else refine_start(predicted.gaussians, predicted.support, fitted)
@@ -86,7 +86,7 @@ def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: 
 
 @torch.no_grad()
 def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
-    """Mean PSNR and SSIM over the targets, masked pixels apart."""
+    """Return the mean PSNR and SSIM over the targets, without masked pixels."""
     quality, structure = [], []
     for i in range(len(targets)):
         target = targets[[i]]

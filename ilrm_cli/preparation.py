@@ -1,4 +1,4 @@
-"""Between posed photos and the model: which photos are inputs, their frame, and the depths at which to look."""
+"""Preparation of posed photos for the model: inputs and targets, normalised frame, depth range."""
 
 import math
 from dataclasses import dataclass, replace
@@ -19,29 +19,29 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Capture, PosedPhoto, Views
 
-DEFAULT_VIEWS = 8  # inputs when the user does not say, if the model takes as many and there are as many
-ENOUGH_TO_SPARE = 5  # photos from which one less as input costs little
+DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos
+ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
 
 
 def default_views(config: IlrmConfig, photos: int) -> int:
-    """How many inputs when the user does not say: what the model knows, and where there are enough photos, not all."""
-    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be measured
+    """Return the default number of inputs: within the model's range, and not all if there are enough photos."""
+    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be scored
     return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scene as the model wants it: everything in the normalised frame of its inputs."""
+    """A scene as the model expects it: everything in the normalised frame of its inputs."""
 
     inputs: Views
-    targets: Views | None  # what the result is scored on; None where nothing is held out
+    targets: Views | None  # for scoring; None if nothing is held out
     depth_range: tuple[float, float]  # near, far: z-depths
     normalized_from_world: Similarity
 
     @property
     def distance(self) -> float:
-        """Geometric mean of the nearest and farthest surface: how far the scene is, normalised."""
+        """Geometric mean of the nearest and farthest surface: the scene's distance, normalised."""
         return math.sqrt(self.depth_range[0] * self.depth_range[1])
 
     def to(self, device: torch.device | str) -> "Prepared":
@@ -56,7 +56,7 @@ def prepare_photos(
     config: IlrmConfig,
     report: Report = ignore,
 ) -> Prepared:
-    """Photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
+    """Load photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
     width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
 
     def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
@@ -75,9 +75,9 @@ def normalize(
     points: Float64[ndarray, "point 3"],
     scale_from: Literal["recentred", "raw"] = "recentred",
 ) -> Prepared:
-    """Views and sparse points of a capture, in the normalised frame of the inputs.
+    """Transform views and sparse points of a capture into the normalised frame of the inputs.
 
-    `upright_poses` are world_from_cam of the inputs as photographed: `inputs` may have been turned to fit.
+    `upright_poses` are world_from_cam of the inputs as photographed: `inputs` may have been rotated to fit.
     """
     to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
 
@@ -93,11 +93,11 @@ def normalize(
 
 
 def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
-    """Cameras of the capture's frame in the normalised one, in float32."""
+    """Transform cameras from the capture's frame to the normalised one, in float32."""
     return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
 
 
 def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal: Similarity) -> tuple[float, float]:
-    """(near, far) z-depths of the scene: from sparse points that inputs see, else estimated from the photos."""
+    """Return (near, far) z-depths of the scene: from sparse points seen by inputs, else estimated from the photos."""
     depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras, inputs.content)
     return depth_range_of(depths) if len(depths) >= MIN_RANGE_POINTS else estimate_depth_range(inputs)

@@ -1,20 +1,20 @@
-"""When this process was started."""
+"""Start time of this process."""
 
 import os
 import time
 from contextvars import ContextVar
 from pathlib import Path
 
-# `process_start`, where the process was started for one command: it then counts from there where the time went.
+# `process_start`, if the process was started for one command, whose timings then count from there.
 LAUNCHED: ContextVar[float | None] = ContextVar("LAUNCHED", default=None)
 STAT = Path("/proc/self/stat")
-START_FIELD = 19  # of those after the name in parentheses: `starttime` of proc_pid_stat(5), in ticks after the boot
+START_FIELD = 19  # index after the name in parentheses: `starttime` of proc_pid_stat(5), in ticks since boot
 
 
 def process_start() -> float:
-    """The reading of `time.perf_counter` at which this process was started, to a hundredth of a second.
+    """Return the value of `time.perf_counter` at which this process started, to a hundredth of a second.
 
-    Only Linux tells; elsewhere it is the present one.
+    Only Linux provides it; elsewhere the current time is returned.
     """
     now = time.perf_counter()
     try:

@@ -1,4 +1,4 @@
-"""Evaluation protocols: which frames of which scene are inputs, which are targets, and at what size."""
+"""Evaluation protocols: the scenes, their input and target frames, and the image size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,13 +31,13 @@ from ilrm_cli.progress import Report, ignore
 
 RE10K_SIDE_PX = 256  # of the published protocol's square images
 DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol
-DL3DV_VIEWS = (16,)  # inputs where the user does not say; published for 16 and 32
+DL3DV_VIEWS = (16,)  # default inputs; published for 16 and 32
 HOLDOUT_VIEWS = (2, 4, 8, 12)
 
 
 @dataclass(frozen=True)
 class SceneRef:
-    """Where a scene is; nothing of it is read yet."""
+    """The location of a scene that has not been read yet."""
 
     name: str  # for tables and files, unique within a run
     path: Path | None = None  # folder, or root of RE10K
@@ -50,8 +50,8 @@ class Split:
     """A scene, ready to be evaluated."""
 
     frames: FrameSequence
-    inputs: tuple[tuple[int, ...], ...]  # one set for each number of inputs, each a part of the next
-    targets: tuple[int, ...]  # the same for all of them
+    inputs: tuple[tuple[int, ...], ...]  # one set per number of inputs, each a subset of the next
+    targets: tuple[int, ...]  # shared by all sets
     width: int  # px
     height: int  # px
     scale_from: Literal["recentred", "raw"] = "recentred"  # see `normalized_from_world`
@@ -59,7 +59,7 @@ class Split:
 
 
 def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[list[SceneRef], tuple[str, ...]]:
-    """The scenes of a run, and one sentence on each part of the protocol that is not there.
+    """Return the scenes of a run, and a warning for each missing part of the protocol.
 
     Raises InputError for paths and settings that cannot be used at all.
     """
@@ -81,7 +81,7 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
 
 
 def _named(refs: list[SceneRef]) -> list[SceneRef]:
-    """With names: the folder's or the clip's, and where two are alike, the whole path's; files are called by them."""
+    """Name the scenes by folder or clip, or by the whole path if names coincide; files are named after them."""
     names = [ref.key or scene_name(ref.path or Path()) for ref in refs]
     paths = ["_".join((ref.path or Path()).resolve().parts[1:]) for ref in refs]
     unlike = [name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)]
@@ -105,12 +105,12 @@ def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tu
 
 
 def open_scene(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report = ignore) -> Split:
-    """The scene's frames and how they are split for a model of that configuration. Raises InputError if it cannot be.
+    """Open a scene and split its frames for a model of that configuration. Raises InputError if that is impossible.
 
-    folder: inputs by k-means over all photos, every other photo is a target.
-    re10k: the index's frames at 256x256. Published models get the scale from the raw translations, as they did.
-    dl3dv: every 8th frame is a target; inputs are the list's, or by k-means over the others; 544x960, scaled to cover.
-    synthetic: 4 targets, inputs by k-means over 12 other frames.
+    folder: inputs by k-means over all photos, every other photo is a target. re10k: the index's frames at 256x256.
+    Published models get the scale from the raw translations, as in their evaluation. dl3dv: every 8th frame is a
+    target; inputs are the list's, or by k-means over the others; 544x960, scaled to cover. synthetic: 4 targets, inputs
+    by k-means over 12 other frames.
     """
     if plan.protocol == "re10k":
         return _open_re10k(ref, plan, config)
@@ -174,7 +174,7 @@ def _open_synthetic(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
 def nested_inputs(
     world_from_cam: Float64[ndarray, "frame 4 4"], candidates: Sequence[int], counts: Sequence[int], seed: int
 ) -> tuple[tuple[int, ...], ...]:
-    """A set of frames for each count, smallest first, each chosen by k-means from the next larger one."""
+    """Return a set of frames per count, smallest first, each chosen by k-means from the next larger one."""
     pool, sets = np.asarray(candidates), []
     for count in sorted(set(counts), reverse=True):
         pool = pool[list(select_views(world_from_cam[pool], count, seed=seed))]

@@ -1,7 +1,7 @@
-"""Floaters go: Gaussians that views contradict are left out, as far as photos look better without them.
+"""Pruning of floaters: Gaussians that views contradict are dropped if photos look better without them.
 
 Photos decide how many: several thresholds are tried, and the whole scene stays if every one of them lowers the score.
-Only what views contradict is a candidate; what no view shows has no confidence either, but may well be right.
+Only contradicted Gaussians are candidates; those that no view shows have no confidence either, but may well be right.
 """
 
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import score
 from ilrm_cli.views import Views
 
-THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Support.contradiction`: at 0.5, views against it outweigh those for it by DOUBT
+THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Support.contradiction`: at 0.5, views against outweigh views for by DOUBT
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was left out. Scores are means over the judging photos, in dB."""
+    """The result of pruning. Scores are means over the judging photos, in dB."""
 
-    dropped: int  # Gaussians; 0 where every threshold lowered the score
-    threshold: float | None  # of the contradiction above which they were dropped; None where none was
+    dropped: int  # Gaussians; 0 if every threshold lowered the score
+    threshold: float | None  # of the contradiction above which they were dropped; None if none were
     psnr_before: float
     psnr_after: float  # never lower
     judges: int  # photos that decided
@@ -33,10 +33,10 @@ class Pruning:
 def prune(
     gaussians: Gaussians, support: Support, judges: Views, report: Report = ignore
 ) -> tuple[Bool[Tensor, " gaussian"], Pruning]:
-    """Which Gaussians to keep, and what was done.
+    """Return a mask of the Gaussians to keep, and a summary.
 
-    Of the whole scene and those without what is contradicted, the one that shows the judges best; of equally good ones
-    the smallest.
+    Of the whole scene and those without contradicted Gaussians, the one that shows the judges best is chosen; of
+    equally good ones the smallest.
     """
     before = score(gaussians, judges)
     kept, threshold, best = torch.ones_like(gaussians.opacities, dtype=torch.bool), None, before

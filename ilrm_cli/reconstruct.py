@@ -1,4 +1,4 @@
-"""The main job: a folder of photos becomes 3D Gaussians, with what is known about how good they are."""
+"""The main job: reconstruction of 3D Gaussians from a folder of photos, with quality measures."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -36,60 +36,60 @@ from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose."""
+    """The user's settings."""
 
     views: int | None = None  # inputs; None: see `selection.auto_views`
-    poses: Origin = "auto"  # where poses come from
+    poses: Origin = "auto"  # source of the poses
     model: str = "default"  # name or path of the weights
-    long_side_px: int | None = None  # of the images the model sees; None: what the model was trained for
+    long_side_px: int | None = None  # of the model's images; None: the model's training size
     refine: int = 0  # iterations of post-prediction optimisation
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
-    compile: bool = False  # whether the update layers are compiled, see `model.compiled`
+    compile: bool = False  # whether to compile the update layers, see `model.compiled`
     seed: int = 0
-    frame: Frame = "input"  # in which the scene is written
-    fps: float | None = None  # frames taken from each second of a video; None: as its motion asks for
-    max_frames: int = VideoChoice.max_frames  # taken from videos, at most
-    camera: str | None = None  # what is known of the lens; see `pose.given_lens`
-    auto_scale: bool = True  # whether the model's scale is searched for, see `scale_search`
-    confidence: bool = False  # whether the scene file says how well the inputs support each Gaussian
-    prune: bool = False  # whether what the inputs contradict is left out, see `prune`
+    frame: Frame = "input"  # of the written scene
+    fps: float | None = None  # frames per second of video; None: as many as the motion requires
+    max_frames: int = VideoChoice.max_frames  # limit over all videos
+    camera: str | None = None  # the known lens; see `pose.given_lens`
+    auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
+    confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
+    prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The scene and everything that is known about it. Gaussians, inputs and held-out views are normalised."""
+    """The scene and its data. Gaussians, inputs and held-out views are normalised."""
 
     gaussians: Gaussians
-    floating: int  # predicted Gaussians left out because other views see through them; published models keep all
+    floating: int  # dropped because other views see through them; published models keep all
     capture: Capture
     used: tuple[PosedPhoto, ...]
     held_out: tuple[PosedPhoto, ...]
-    scored: tuple[PosedPhoto, ...]  # the photos of `targets`: all that are held out, or an even selection of many
-    left_out: tuple[LeftOut, ...]  # every photo that is no input, and why
-    scale: ScaleChoice | None  # what the search for the best scale found; None: it did not run
+    scored: tuple[PosedPhoto, ...]  # photos of `targets`: all held-out ones, or an even selection of many
+    left_out: tuple[LeftOut, ...]  # every photo that is not an input, and why
+    scale: ScaleChoice | None  # result of the scale search; None: it did not run
     inputs: Views
-    targets: Views | None  # None where no photo is held out
+    targets: Views | None  # None if no photo is held out
     depth: float  # geometric mean of the nearest and farthest surface: the scene's distance, normalised
     normalized_from_world: Similarity
     model_name: str
     model_sha256: str
-    max_views: int  # inputs that the model was trained for, at most
+    max_views: int  # maximum number of inputs that the model was trained for
     device: str
     renderer: str
-    score: Score | None  # None where no photo is held out
+    score: Score | None  # None if no photo is held out
     refinement: Refinement | None
-    # How well the inputs support each Gaussian, see `confidence`; before pruning. None: not asked for.
+    # Support of each Gaussian by the inputs, see `confidence`; before pruning. None: not requested.
     confidence: Float[Tensor, " gaussian"] | None
-    pruning: Pruning | None  # None: not asked for
+    pruning: Pruning | None  # None: not requested
     layers: tuple[LayerTime, ...]
-    trace: Trace | None = None  # how the scene formed, layer by layer; None: not asked for
+    trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
     def traced(self) -> dict[str, Any] | None:
-        """The numbers of the trace as JSON values, with the name of the photo that its pictures show."""
+        """The numbers of the trace as JSON values, with the name of the photo in its pictures."""
         if self.trace is None:
             return None
         photo = (self.scored or self.used)[self.trace.shown]
@@ -99,10 +99,10 @@ class Reconstruction:
 def reconstruct(
     photos: Path, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
 ) -> Reconstruction:
-    """A folder of photos (or what else `gather` takes) becomes a scene: model, poses, and `reconstruct_capture`.
+    """Reconstruct a folder of photos (or other input of `gather`): model, poses, and `reconstruct_capture`.
 
-    With `trace_pictures` the model runs once more to be traced, with so many pictures per layer; the scene is the same.
-    Raises InputError for photos, poses, weights or settings that cannot be used.
+    With `trace_pictures` the model runs once more to be traced, with that many pictures per layer; the scene is the
+    same. Raises InputError for photos, poses, weights or settings that cannot be used.
     """
     check_place(photos, settings.poses, settings.camera)
     check_views(settings.views, photos)
@@ -115,13 +115,13 @@ def reconstruct(
 
 
 def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> Capture:
-    """What `gather` finds, by these settings."""
+    """Run `gather` with these settings."""
     video = VideoChoice(settings.fps, settings.max_frames)
     return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
 
 
 def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = None) -> LoadedModel:
-    """The model, ready for any number of scenes; see `ready_model`, also for what `watch` is told."""
+    """Load the model, ready for any number of scenes; see `ready_model`, also for `watch`."""
     return ready_model(
         settings.model,
         settings.device,
@@ -134,7 +134,7 @@ def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = 
 
 
 def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstruction:
-    """The result with the seconds of stages that ran before it added to its timings."""
+    """Add the seconds of stages that ran earlier to the result's timings."""
     total = {stage: value + result.timings_s.get(stage, 0.0) for stage, value in seconds.items()}
     return replace(result, timings_s=result.timings_s | total)
 
@@ -142,11 +142,11 @@ def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstru
 def reconstruct_capture(
     capture: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
 ) -> Reconstruction:
-    """View selection, normalisation, one forward pass, optional refinement, score on held-out photos.
+    """Run view selection, normalisation, one forward pass, optional refinement, and scoring on held-out photos.
 
-    `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on what the
-    process made before. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot
-    be used.
+    `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on earlier work of
+    the process. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot be
+    used.
     """
     watch, model = Stopwatch(), loaded.model
     with watch.stage("poses"):
@@ -199,7 +199,7 @@ def reconstruct_capture(
 
 
 def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tuple[Prepared, ScaleChoice | None]:
-    """The scene at the scale that suits the model best, as far as held-out photos can tell."""
+    """Return the scene at the scale that suits the model best, judged by held-out photos."""
     if not prepared.targets:
         return prepared, None
     model = loaded.model
@@ -209,7 +209,7 @@ def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tupl
 def _trusted(
     gaussians: Gaussians, prepared: Prepared, settings: Settings, report: Report
 ) -> tuple[Gaussians, Tensor | None, Pruning | None]:
-    """The scene without what the inputs contradict, and the confidence in the rest, as far as they are asked for."""
+    """Return the scene without contradicted Gaussians, the confidence in the rest, and a summary, if requested."""
     if not (settings.confidence or settings.prune):
         return gaussians, None, None
     found = support(gaussians, prepared.inputs, report)
@@ -220,7 +220,7 @@ def _trusted(
 
 
 def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:
-    """Seconds of all layers by kind of attention: parts of the inference."""
+    """Return the seconds of all layers by kind of attention: parts of the inference."""
     return {
         "cross_attention": sum(layer.cross_ms for layer in layers) / 1e3,
         "self_attention": sum(layer.self_ms for layer in layers) / 1e3,

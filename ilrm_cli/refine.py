@@ -1,7 +1,7 @@
 """Post-prediction optimisation: the predicted Gaussians are fitted to the input photos for a few iterations.
 
-The paper's "iLRM 10 / 20 / 50", with what helps when photos are few: larger steps that shrink, a mostly absolute error,
-and other photos as judges of when to stop, since the fit overfits its inputs after 20 to 50 iterations.
+The paper's "iLRM 10 / 20 / 50", improved for few photos: larger steps that shrink, a mostly absolute error, and other
+photos as judges of when to stop, since the fit overfits its inputs after 20 to 50 iterations.
 """
 
 import math
@@ -17,25 +17,25 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.views import Views
 
-ADAM_EPS = 1e-15  # as 3D Gaussian splatting: gradients of single Gaussians are tiny
+ADAM_EPS = 1e-15  # as in 3D Gaussian splatting: gradients of single Gaussians are tiny
 # Adam's first step sizes on log-scales, logits and normalised world units (inputs within [-1, 1]): twenty times the
 # paper's, and sixty times for opacities, since what must go is a surface seen at the wrong depth.
 RATE_MEANS, RATE_OPACITIES, RATE_OTHERS = 1.2e-2, 6e-2, 2e-2
-FINAL_RATE = 0.2  # share of the first step size that a cosine leaves at the end: later steps jitter less
+FINAL_RATE = 0.2  # share of the first step size left at the end of a cosine: later steps jitter less
 L1_WEIGHT, MSE_WEIGHT = 0.8, 0.2
-JUDGE_EVERY = 5  # iterations between two looks at the judges
-PATIENCE = 4  # looks without a better score before it stops
+JUDGE_EVERY = 5  # iterations between two evaluations of the judges
+PATIENCE = 4  # evaluations without a better score before stopping
 OPACITY_MARGIN = 1e-4  # keeps the logit of a fully transparent or opaque Gaussian finite
 SCALE_FLOOR = 1e-9  # keeps the logarithm of a vanished scale finite
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """What the optimisation did; scores are means over the judging views, in dB."""
+    """The result of the optimisation; scores are means over the judging views, in dB."""
 
-    gaussians: Gaussians  # the best of all that were judged, the unrefined ones included
-    iterations: int  # that led to them; 0 if nothing was better than the start
-    ran: int  # iterations that were run before patience ended or N was reached
+    gaussians: Gaussians  # the best of all judged states, including the unrefined one
+    iterations: int  # of that state; 0 if nothing was better than the start
+    ran: int  # iterations run until patience ended or N was reached
     psnr_before: float
     psnr_after: float
 
@@ -49,10 +49,10 @@ def refine(
     start: Gaussians | None = None,
     report: Report = ignore,
 ) -> Refinement:
-    """Fit to `inputs` by Adam on all of them at once, keep what renders `judges` best, be it `gaussians` unrefined.
+    """Fit to all `inputs` at once by Adam; return the best of all judged states, including the unrefined one.
 
-    The fit begins at `start` where that is given, else at `gaussians`. Everything is in the normalised frame of the
-    inputs. The judges decide only what to keep and when to stop. Masked pixels neither teach nor judge.
+    The fit begins at `start` if given, else at `gaussians`. Everything is in the normalised frame of the inputs. The
+    judges decide only what to keep and when to stop. Masked pixels are used neither for fitting nor for judging.
     """
     before = score(gaussians, judges)
     best, best_score, best_at = gaussians, before, 0
@@ -64,9 +64,9 @@ def refine(
         optimizer.zero_grad(set_to_none=True)
         shown = scene.gaussians()
         drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
-        for view in range(len(inputs)):  # one graph at a time: memory stays that of one view
+        for view in range(len(inputs)):  # one graph at a time: memory for a single view
             _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
-        # What all views ask of the Gaussians goes back to the numbers once.
+        # Backpropagate the accumulated gradients of all views to the raw parameters once.
         torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
         optimizer.step()
         rates.step()
@@ -86,13 +86,13 @@ def refine(
 
 
 def _rate(progress: float) -> float:
-    """Share of the first step size after so much of the iterations, in [0, 1]."""
+    """Return the share of the first step size at a progress in [0, 1]."""
     return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
 
 
 @torch.no_grad()
 def score(gaussians: Gaussians, views: Views) -> float:
-    """Mean PSNR in dB over the views, masked pixels apart."""
+    """Return the mean PSNR in dB over the views, without masked pixels."""
     one_by_one = [views[[i]] for i in range(len(views))]
     scores = [psnr(render(gaussians, v.cameras).color, v.images, v.masks) for v in one_by_one]
     return float(torch.cat(scores).mean())
@@ -110,7 +110,7 @@ def _values(gaussians: Gaussians) -> list[Tensor]:
 
 
 class _Raw:
-    """The numbers Adam works on: log-scales, opacity logits, un-normalised quaternions (paper)."""
+    """The raw parameters for Adam: log-scales, opacity logits, un-normalised quaternions (paper)."""
 
     def __init__(self, gaussians: Gaussians):
         opacity = gaussians.opacities.clamp(OPACITY_MARGIN, 1 - OPACITY_MARGIN)
@@ -128,7 +128,7 @@ class _Raw:
         ]
 
     def snapshot(self) -> Gaussians:
-        """Copies: the optimizer changes its own numbers in place."""
+        """Return copies: the optimizer changes its own numbers in place."""
         return Gaussians(*(value.detach().clone() for value in _values(self.gaussians())))
 
     def gaussians(self) -> Gaussians:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def matrix_from_quaternion(quaternions: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotation matrix of each quaternion (w first; normalised here, so any length > 0 will do)."""
+    """Return the rotation matrix of each quaternion (w first; normalised here, so any length > 0 is valid)."""
     w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
@@ -17,9 +17,9 @@ def matrix_from_quaternion(quaternions: Float[Tensor, "*batch 4"]) -> Float[Tens
 
 
 def quaternion_from_matrix(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    """Unit quaternion with w >= 0 of each rotation matrix.
+    """Return the unit quaternion with w >= 0 of each rotation matrix.
 
-    Of the four ways to divide (Shepperd 1978) the one with the largest divisor is taken.
+    Of the four possible divisors (Shepperd 1978) the largest is used.
     """
     m = rotation
     trace = m.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -41,7 +41,7 @@ def quaternion_from_matrix(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tenso
 
 
 def multiply(a: Float[Tensor, "*batch 4"], b: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
-    """Hamilton product: the rotation that does `b` first and then `a`."""
+    """Return the Hamilton product: the rotation by `b` first and then by `a`."""
     aw, ax, ay, az = a.unbind(-1)
     bw, bx, by, bz = b.unbind(-1)
     return torch.stack(

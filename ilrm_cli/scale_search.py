@@ -1,12 +1,12 @@
-"""The scale at which the model sees a scene, tried out: each candidate is one forward pass, judged by held-out photos.
+"""Search for the scale that suits the model best: each candidate is one forward pass, judged by held-out photos.
 
-A network meets a scene through numbers that have a unit (camera positions, moments of rays), and training knew some
-scales better than others. Which one suits a scene is seen only afterwards. Candidates are tried on images of half the
-size, where a pass costs a quarter and they rank alike.
+A network sees a scene through numbers that have a unit (camera positions, moments of rays), and training covered some
+scales better than others. Which one suits a scene is known only afterwards. Candidates are tried on images of half the
+size, where a pass costs a quarter and the ranking is the same.
 
-Measured on twenty real captures with the default model, whose depths come from matching and need no unit: eighteen
-keep the usual scale, the others gain 0.15 and 0.13 dB on the photos that judge; the search takes about half as long as
-the prediction that follows. Models that place Gaussians at distances they know by heart have more to gain.
+Measured on twenty real captures with the default model, whose depths come from matching and need no unit: eighteen keep
+the usual scale, the others gain 0.15 and 0.13 dB on the judging photos; the search takes about half as long as the
+prediction that follows. Models that place Gaussians at learned distances have more to gain.
 """
 
 import math
@@ -26,26 +26,26 @@ from ilrm_cli.similarity import Similarity
 from ilrm_cli.views import Views
 
 MAX_JUDGES = 4  # held-out photos that decide, evenly chosen
-MIN_GAIN_DB = 0.1  # below which the usual scale stays: so little is chance
-TRIAL_SHRINK, TRIAL_LEAST_PX = 2, 96  # images of the trials: smaller by so much, unless their long side falls below
-FACTORS = (0.5, 3.0)  # of the usual scale: candidates
-FARTHEST_RAW = 8.0  # a raw scale this many times away is that of maps and satellites, which no model was trained on
+MIN_GAIN_DB = 0.1  # below, the usual scale is kept: so small a gain is chance
+TRIAL_SHRINK, TRIAL_LEAST_PX = 2, 96  # reduction of the trials' images, unless their long side falls below
+FACTORS = (0.5, 3.0)  # candidates, relative to the usual scale
+FARTHEST_RAW = 8.0  # a raw scale farther away is that of maps and satellites, which no model was trained on
 TINY = 1e-12
-SAME_SCALE = 1.15  # candidates closer than this factor to another one are not worth a pass
+SAME_SCALE = 1.15  # candidates closer than this factor to another one are skipped
 
 
 @dataclass(frozen=True)
 class ScaleChoice:
-    """What the search found."""
+    """The result of the search."""
 
-    factor: float  # from the usual scale, largest camera coordinate 1, to the one that is used
-    gain_db: float  # what it gains in the trials: mean PSNR of the judges less that at the usual scale, >= 0
-    tried_db: dict[str, float]  # mean PSNR of the judges in the trial of each candidate, by name; the usual one first
+    factor: float  # from the usual scale, largest camera coordinate 1, to the chosen one
+    gain_db: float  # gain in the trials: mean PSNR of the judges minus that at the usual scale, >= 0
+    tried_db: dict[str, float]  # mean PSNR of the judges in each candidate's trial, by name; the usual one first
     judges: int  # held-out photos that decided
 
 
 def scaled(prepared: Prepared, factor: float) -> Prepared:
-    """The same scene in a unit that is `factor` times smaller: coordinates and depths grow by it."""
+    """Return the scene in a unit that is `factor` times smaller: coordinates and depths grow by it."""
     grow = Similarity(factor, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
     def moved(views: Views) -> Views:
@@ -63,14 +63,14 @@ def scaled(prepared: Prepared, factor: float) -> Prepared:
 
 
 def candidates(prepared: Prepared) -> dict[str, float]:
-    """Factors of the usual scale worth a forward pass, by name, the usual one first.
+    """Return factors of the usual scale worth a forward pass, by name, the usual one first.
 
     FACTORS, and the "raw" scale of the `re10k` model's evaluation: largest coordinate 1 before recentring. A scale by
-    the scene's depth is not among them: what is best for a scene goes neither with its median nor its nearest depth.
+    the scene's depth is not included: the best one correlates neither with the median nor with the nearest depth.
     """
     found = {"usual": 1.0}
     world = prepared.normalized_from_world.inverse().points(prepared.inputs.cameras.positions.double())
-    extent = max(float(world.abs().max()), TINY)  # cameras all at the origin have none
+    extent = max(float(world.abs().max()), TINY)  # zero if all cameras are at the origin
     raw = 1 / (extent * prepared.normalized_from_world.scale)
     for name, factor in (*((f"x{factor:g}", factor) for factor in FACTORS), ("raw", raw)):
         apart = all(abs(math.log(factor / other)) > math.log(SAME_SCALE) for other in found.values())
@@ -80,7 +80,7 @@ def candidates(prepared: Prepared) -> dict[str, float]:
 
 
 def reduced(prepared: Prepared, multiple: int) -> Prepared:
-    """The scene with smaller images for trials, sides multiples of `multiple` px; unchanged where it is small."""
+    """Return the scene with smaller images for trials, sides multiples of `multiple` px; unchanged if it is small."""
     width, height = prepared.inputs.cameras.width, prepared.inputs.cameras.height
     if max(width, height) < TRIAL_SHRINK * TRIAL_LEAST_PX:
         return prepared
@@ -102,10 +102,10 @@ def reduced(prepared: Prepared, multiple: int) -> Prepared:
 def best_scale(
     prepared: Prepared, predict: Callable[[Prepared], Gaussians], multiple: int = 1, report: Report = ignore
 ) -> tuple[Prepared, ScaleChoice]:
-    """The scene at the scale whose prediction shows held-out photos best; the usual one unless another clearly gains.
+    """Return the scene at the scale whose prediction shows held-out photos best, and the choice.
 
-    `prepared` is at the usual scale and has at least one target; `predict` wants image sides that are multiples of
-    `multiple` px.
+    The usual scale is kept unless another clearly gains. `prepared` is at the usual scale and has at least one target;
+    `predict` requires image sides that are multiples of `multiple` px.
     """
     assert prepared.targets is not None, "only held-out photos can judge"
     step = -(-len(prepared.targets) // MAX_JUDGES)
@@ -126,7 +126,7 @@ def best_scale(
 
 
 def _smaller_sparse(depth: Float[Tensor, "view rows columns"], width: int, height: int) -> Float[Tensor, "view h w"]:
-    """Known depths at the pixels of a smaller image that they fall into."""
+    """Move known depths to the pixels of a smaller image that they fall into."""
     view, row, column = depth.nonzero().unbind(-1)
     small = torch.zeros(len(depth), height, width).to(depth)
     small[view, row * height // depth.shape[1], column * width // depth.shape[2]] = depth[view, row, column]

@@ -1,4 +1,4 @@
-"""Whether a scene can be read from a place or put there, as far as names of files tell; nothing heavy is imported."""
+"""Checks of scene inputs and outputs by file names alone; imports nothing heavy."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ilrm_cli.io.record_place import is_record, record_path
 
 
 def check_scene_output(output: Path, overwrite: bool) -> None:
-    """Refuse, before the long work begins, an output that cannot be written."""
+    """Raise InputError, before the long work begins, for an output that cannot be written."""
     suffix_of(output)
     check_output(output, overwrite)
     record = record_path(output)
@@ -19,7 +19,7 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
 
 
 def existing_record(scene: Path) -> Path:
-    """The record that is meant, or that lies beside the scene that is meant; InputError where there is none."""
+    """Return the given record, or the one beside the given scene; raise InputError if there is none."""
     record = scene if scene.suffix.lower() == ".json" else record_path(scene)
     if not record.is_file():
         raise InputError(f"the record {record} does not exist; a scene without it cannot be made again.")
@@ -27,7 +27,7 @@ def existing_record(scene: Path) -> Path:
 
 
 def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:
-    """Refuse a scene that is not there, and an output that cannot be written or is that scene."""
+    """Raise InputError if the scene is missing, or the output cannot be written or is the scene itself."""
     suffix_of_file(scene)
     check_output(output, overwrite)
     if output.exists() and output.samefile(scene):

@@ -1,4 +1,4 @@
-"""What an evaluation comes to: means over scenes, and the same as JSON, CSV and pictures."""
+"""Summary of an evaluation: means over scenes, as JSON, CSV and pictures."""
 
 import csv
 import io
@@ -26,12 +26,12 @@ SCORES_JSON, SCORES_CSV = "scores.json", "scores.csv"
 
 @dataclass(frozen=True)
 class MethodMean:
-    """One method with so many inputs: means over the scenes of each scene's mean."""
+    """Means of one method with a number of inputs, over the scenes' means."""
 
     method: str
-    views: str  # inputs: "8", or "7 to 8" where a scene has too few photos for more
+    views: str  # inputs: "8", or "7 to 8" if a scene has too few photos
     refined: bool
-    scenes: int  # that have it
+    scenes: int  # number of scenes with this method
     psnr: float  # dB
     ssim: float
     lpips: float | None
@@ -40,19 +40,19 @@ class MethodMean:
 
 @dataclass(frozen=True)
 class Margins:
-    """Ours against the baselines, with so many inputs."""
+    """Our margins over the baselines, with a number of inputs."""
 
     views: str
     gain_db: float | None  # mean over scenes of ours, as predicted, minus the nearest photo; None without baselines
-    gain_refined_db: float | None  # the same of ours refined
-    refinement_never_hurts: bool | None  # refined is never below predicted, on any scene
-    ahead_of_refined_starts: float | None  # share of scenes where ours refined beats every baseline start refined
-    compared: int  # scenes that this share is of
+    gain_refined_db: float | None  # the same with ours refined
+    refinement_never_hurts: bool | None  # refined is never below predicted, in any scene
+    ahead_of_refined_starts: float | None  # share of scenes in which ours refined beats every refined baseline start
+    compared: int  # number of scenes for that share
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole evaluation."""
+    """The summary of a whole evaluation."""
 
     scenes: int
     failed: int
@@ -61,7 +61,7 @@ class Summary:
 
 
 def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
-    """Means and margins over the scenes that could be evaluated."""
+    """Compute means and margins over the scenes that could be evaluated."""
     good = [result for result in results if isinstance(result, SceneResult)]
     sets = range(max((len(result.inputs) for result in good), default=0))
     means = tuple(mean for k in sets for mean in _means(good, k))
@@ -69,13 +69,13 @@ def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
 
 
 def _views(results: Sequence[SceneResult], k: int) -> str:
-    """How many inputs the scenes have in their k-th set."""
+    """Describe the numbers of inputs in the scenes' k-th set."""
     counts = sorted({len(result.inputs[k]) for result in results})
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _means(results: Sequence[SceneResult], k: int) -> list[MethodMean]:
-    """Of every method with the k-th set of inputs."""
+    """Compute the means of every method with the k-th set of inputs."""
     by_kind: dict[tuple[str, bool], list[Trial]] = {}
     for result in results:
         for trial in result.trials:
@@ -124,7 +124,7 @@ def _margins(results: Sequence[SceneResult], k: int) -> Margins:
 
 
 def as_json(results: Sequence[SceneResult | SceneFailure]) -> dict[str, Any]:
-    """Summary and scenes as JSON values."""
+    """Return summary and scenes as JSON values."""
     return {
         "summary": asdict(summarize(results)),
         "scenes": [_scene(result) for result in results if isinstance(result, SceneResult)],
@@ -152,7 +152,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 
 def encode_csv(results: Sequence[SceneResult | SceneFailure]) -> bytes:
-    """One row per scene, method and target, and a row "mean" for each."""
+    """Write one row per scene, method and target, and a row "mean" for each."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(CSV_COLUMNS)
@@ -171,7 +171,7 @@ def _figures(psnr: float, ssim: float, lpips: float | None) -> tuple[str, str, s
 
 
 def encode_picture(result: SceneResult) -> bytes:
-    """PNG: a row for the worst, the middle and the best target: ground truth, ours, and three times the error."""
+    """Draw a PNG with rows for the worst, the middle and the best target: ground truth, ours, three times the error."""
     shown = result.shown
     error = (ERROR_GAIN * (shown.ours - shown.truth).abs()).clamp(0, 1)
     rows = torch.cat([shown.truth, shown.ours, error], dim=3)  # [T, 3, H, 3W]
@@ -182,7 +182,7 @@ def encode_picture(result: SceneResult) -> bytes:
 
 
 def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[Path]:
-    """Make the output folder and return where the pictures of the scenes go; called before the long work.
+    """Make the output folder and return the picture paths of the scenes; called before the long work.
 
     Raises InputError where they or the scores cannot be put there.
     """
@@ -197,7 +197,7 @@ def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[P
 
 
 def picture_path(folder: Path, scene: str) -> Path:
-    """Return where the picture of a scene lies."""
+    """Return the path of a scene's picture."""
     return place_below(folder, f"{scene}.png")
 
 
@@ -207,6 +207,6 @@ def write_picture(folder: Path, result: SceneResult) -> None:
 
 
 def write_scores(folder: Path, content: dict[str, Any], results: Sequence[SceneResult | SceneFailure]) -> None:
-    """`scores.json` (of `content`) and `scores.csv`, each replaced in one step."""
+    """Write `scores.json` (with `content`) and `scores.csv`, each replaced in one step."""
     atomic_write(folder / SCORES_JSON, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     atomic_write(folder / SCORES_CSV, encode_csv(results))

@@ -1,4 +1,4 @@
-"""Which photos of a capture the model is given, how many, and why each of the others is not an input."""
+"""Selection of a capture's input photos, and the reason why each other photo is not an input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
 from ilrm_cli.views import Capture, LeftOut, PosedPhoto
 
-CLOSE_DEG = 5.0  # from the middle photo to its nearest input: where it is less, more inputs show little that is new
-MOST_AUTO = 16  # inputs that are used without being asked for: time and memory grow with them
-SPARE_SHARE = 0.25  # of the photos that stay held out when more than the usual number are taken
-MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and change the mean little
+CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
+MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them
+SPARE_SHARE = 0.25  # of the photos, kept held out if more than the usual number are inputs
+MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and hardly change the mean
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The photos of a capture by what they are for."""
+    """The photos of a capture by role."""
 
     used: tuple[PosedPhoto, ...]  # the inputs
-    held_out: tuple[PosedPhoto, ...]  # all others but those that inputs replaced
-    scored: tuple[PosedPhoto, ...]  # of those that are held out: all, or an even selection of many
-    left_out: tuple[LeftOut, ...]  # every photo found that is no input, sorted by name
+    held_out: tuple[PosedPhoto, ...]  # all others but those replaced by inputs
+    scored: tuple[PosedPhoto, ...]  # held-out photos: all, or an even selection of many
+    left_out: tuple[LeftOut, ...]  # every photo that is not an input, sorted by name
 
 
 def select_photos(
@@ -44,9 +44,9 @@ def select_photos(
     seed: int = 0,
     report: Report = ignore,
 ) -> Selection:
-    """Inputs for a model of that configuration: `views` of them, or as many as `auto_views` says.
+    """Choose inputs for a model of that configuration: `views` of them, or as many as `auto_views` says.
 
-    They are spread over places and directions, connected by sparse points and, at `long_side_px` (the size at which
+    They are spread over positions and directions, connected by sparse points and, at `long_side_px` (the size at which
     the model sees them), no blurrier than their neighbours. Raises InputError if there are fewer photos than `views`.
     """
     photos = capture.photos
@@ -62,10 +62,10 @@ def select_photos(
 
 
 def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
-    """How many inputs when the user does not say.
+    """Return the automatic number of inputs.
 
-    `default_views`, and one more at a time as long as the middle photo is more than CLOSE_DEG away from its nearest
-    input, up to `most_auto_views`.
+    `default_views`, plus one at a time as long as the middle photo is more than CLOSE_DEG away from its nearest input,
+    up to `most_auto_views`.
     """
     poses = np.stack([photo.world_from_cam for photo in capture.photos])
     distance = distance_to_scene(poses[:, :3, 3], [photo.points for photo in capture.photos])
@@ -76,7 +76,7 @@ def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
 
 
 def most_auto_views(config: IlrmConfig, photos: int) -> int:
-    """What the model was trained for, up to MOST_AUTO, while SPARE_SHARE of the photos stay held out."""
+    """Return the model's maximum, up to MOST_AUTO, while SPARE_SHARE of the photos stay held out."""
     return min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * photos))
 
 
@@ -87,14 +87,14 @@ def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int],
 
 
 def _sharpness(photo: PosedPhoto, long_side_px: int) -> float:
-    """Of the photo in grey at the size at which the model sees it."""
+    """Return the sharpness of the photo in grey at the size at which the model sees it."""
     image = Image.fromarray(read_photo(photo.path, at_least=(long_side_px, long_side_px))).convert("L")
     image.thumbnail((long_side_px, long_side_px), Image.Resampling.LANCZOS)
     return sharpness_of(np.asarray(image))
 
 
 def _last(swap: Swap, swaps: Sequence[Swap]) -> int:
-    """What stands in the place of the dropped photo in the end, where what was taken for it was replaced as well."""
+    """Return the final replacement of the dropped photo, if its replacement was replaced as well."""
     following = {later.dropped: later for later in swaps}
     while swap.taken in following:
         swap = following[swap.taken]

@@ -1,4 +1,4 @@
-"""A scene as a page: one HTML file with a viewer, the scene and the input cameras, for whoever has a browser."""
+"""A scene as a page: one HTML file with a viewer, the scene and the input cameras, for any browser."""
 
 import tempfile
 import time
@@ -26,25 +26,25 @@ from ilrm_cli.up import up_direction
 from ilrm_cli.viewer.page import Stop, encode_html
 from ilrm_cli.viewer.poses import level, poses_of
 
-CONTENT = ".sog"  # the format of the scene inside the page
+CONTENT = ".sog"  # format of the scene inside the page
 MB = 1_000_000  # bytes
-SMALLER = 0.99  # times as many Gaussians, at most, are tried next where a page came out too large
+SMALLER = 0.99  # maximum ratio of Gaussians in the next try if a page is too large
 
 
 @dataclass(frozen=True)
 class Shared(Converted):
-    """What was made of a scene. The PSNR is that of the input views in the page against the whole scene."""
+    """The result of sharing. The PSNR is that of the page's input views against the whole scene."""
 
-    left_out: int  # Gaussians that add least to the input views, for the size that was asked for
+    left_out: int  # Gaussians that contribute least to the input views, dropped for the requested size
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page and what it was made of."""
+    """A page and its source."""
 
     html: bytes
-    content: bytes  # the scene inside it, as a file of the format CONTENT
-    shown: ShownScene  # the whole scene, turned as it is inside the page
+    content: bytes  # the scene inside it, as a file of format CONTENT
+    shown: ShownScene  # the whole scene, rotated as inside the page
 
 
 def share(
@@ -56,7 +56,7 @@ def share(
     device: torch.device | str = "cpu",
     report: Report = ignore,
 ) -> Shared:
-    """Write the page that `page_of` makes and compare what it holds with the whole scene. Raises `InputError`."""
+    """Write the page made by `page_of` and compare its content with the whole scene. Raises `InputError`."""
     start = time.perf_counter()
     check_conversion(scene, output, overwrite)
     page = page_of(scene, max_mb=max_mb, device=device, report=report)
@@ -86,10 +86,10 @@ def share(
 def page_of(
     scene: Path, *, max_mb: float | None = None, device: torch.device | str = "cpu", report: Report = ignore
 ) -> Page:
-    """The page of a scene file, of at most `max_mb` million bytes.
+    """Make the page of a scene file, of at most `max_mb` million bytes.
 
-    Where the scene is too large for it, the Gaussians that add least to the input views are left out; `device` draws
-    these. Raises `InputError`.
+    If the scene is too large, the Gaussians that contribute least to the input views are dropped; `device` renders
+    these views. Raises `InputError`.
     """
     shown = _leveled(read_shown_scene(scene))
     write = _writer(shown, scene.stem)
@@ -105,7 +105,7 @@ def page_of(
 
 
 def _leveled(shown: ShownScene) -> ShownScene:
-    """The same scene turned so that up is -y, as the page wants it; of the file the Gaussians only."""
+    """Rotate the scene so that up is -y, as the page requires; of the file only the Gaussians are kept."""
     up = up_direction(shown.cameras.world_from_cam) if shown.up is None else shown.up
     turn = level(up)
     file = SceneFile(shown.file.gaussians.transformed(turn))
@@ -114,7 +114,7 @@ def _leveled(shown: ShownScene) -> ShownScene:
 
 
 def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
-    """From an encoded scene to its page."""
+    """Return a function that turns an encoded scene into its page."""
     gaussians, cameras = shown.file.gaussians, shown.cameras
     depths = torch.tensor([visible_depth(cameras[[i]], gaussians) for i in range(len(cameras))])
     poses = poses_of(cameras, depths)
@@ -138,7 +138,7 @@ def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
 def _fitted(
     file: SceneFile, weights: Float[Tensor, " gaussian"], write: Callable[[bytes], bytes], budget: int, whole: int
 ) -> tuple[bytes, bytes]:
-    """The content and the page, of at most `budget` bytes, with the Gaussians of most weight; `whole` has too many."""
+    """Return content and page of at most `budget` bytes, with the most contributing Gaussians; `whole` is too large."""
     ranked = weights.argsort(descending=True, stable=True)
     least = len(write(encode_scene(file[ranked[:1]], CONTENT)))
     if least > budget:

@@ -1,4 +1,4 @@
-"""A scene file together with what it takes to show it: cameras, background, near plane, up."""
+"""A scene file with everything needed to show it: cameras, background, near plane, up."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,26 +15,26 @@ from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.render.ring import default_cameras
 
-# For scenes that came without cameras: a common photo's shape and a normal lens.
+# For scenes without cameras: a common photo shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)
 FOREIGN_FOV_DEG = 45.0  # vertical
 
-WHITE = (1.0, 1.0, 1.0)  # behind scenes that do not say what they were made against; the paper's background
+WHITE = (1.0, 1.0, 1.0)  # background of scenes that do not state theirs; the paper's
 
 
 @dataclass(frozen=True)
 class ShownScene:
-    """A scene, ready to be filmed or looked at."""
+    """A scene, ready to be filmed or viewed."""
 
     file: SceneFile
-    cameras: Cameras  # of the input photos, float64, or a ring around a scene that came without them
+    cameras: Cameras  # of the input photos, float64, or a ring around a scene without any
     names: tuple[str, ...]  # of those photos; empty for the ring
     background: tuple[float, float, float]  # in [0, 1]
     near: float  # world units
-    up: Tensor | None  # [3] unit, as the record says; None: it does not
+    up: Tensor | None  # [3] unit, as recorded; None: not recorded
     warnings: tuple[str, ...]  # one sentence each
-    photos: Path | None = None  # the folder or video of the input photos; None: not known, or no longer there
-    video: VideoChoice | None = None  # which frames of a video they are; None: not known
+    photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
+    video: VideoChoice | None = None  # how frames of a video were chosen; None: unknown
 
 
 def read_shown_scene(scene: Path) -> ShownScene:
@@ -66,5 +66,5 @@ def _video_choice(record: SceneRecord) -> VideoChoice | None:
 
 
 def near_of(record: SceneRecord) -> float:
-    """The near plane of the model, in the scene's units."""
+    """Return the near plane of the model, in the scene's units."""
     return NEAR / record.model_from_world.scale

@@ -1,4 +1,4 @@
-"""Similarity transforms: a scale, a rotation and a translation that carry one world frame into another."""
+"""Similarity transforms between world frames: scale, rotation and translation."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Similarity:
-    """x_to = scale * rotation @ x_from + translation, named by its variable as `to_from_from`, in float64."""
+    """x_to = scale * rotation @ x_from + translation, in float64; variables are named `to_from_from`."""
 
     scale: float  # length in the target frame of one unit of the source frame
     rotation: Float[Tensor, "3 3"]
@@ -19,17 +19,17 @@ class Similarity:
         return Similarity(1 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
 
     def after(self, first: "Similarity") -> "Similarity":
-        """This one applied to what the first gives: c_from_a = c_from_b.after(b_from_a)."""
+        """Compose with the transform applied first: c_from_a = c_from_b.after(b_from_a)."""
         rotation = self.rotation @ first.rotation
         return Similarity(self.scale * first.scale, rotation, self.points(first.translation))
 
     def points(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-        """Points of the source frame, expressed in the target frame."""
+        """Transform points from the source frame to the target frame."""
         rotation, translation = self.rotation.to(points), self.translation.to(points)
         return self.scale * points @ rotation.T + translation
 
     def poses(self, world_from_cam: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
-        """Rigid camera poses carried along: axes are rotated only, positions are moved and scaled."""
+        """Transform rigid camera poses: axes are rotated only, positions are moved and scaled."""
         rotation = self.rotation.to(world_from_cam) @ world_from_cam[..., :3, :3]
         position = self.points(world_from_cam[..., :3, 3])
         moved = world_from_cam.clone()

@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""Timing of a run's stages."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up wall-clock seconds per stage."""
+    """Accumulated wall-clock seconds per stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

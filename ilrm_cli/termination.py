@@ -1,4 +1,4 @@
-"""SIGTERM, by which systems and clusters end a process, does what Ctrl-C does, whatever is imported."""
+"""SIGTERM, with which systems and clusters end a process, handled like Ctrl-C, whatever is imported."""
 
 import math
 import signal
@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PEACE_S = 5.0  # after a signal: schedulers send several, and what cleans up is left in peace
+PEACE_S = 5.0  # after a signal: schedulers send several, and cleanup must not be interrupted
 
 
 class Sigterm:
-    """The handler: raises KeyboardInterrupt, but not while the one before may still be at work.
+    """A signal handler that raises KeyboardInterrupt, but not while the previous one may still be handled.
 
-    It stays in place, so that a later signal ends a process in which the first was swallowed, as `__del__` and
-    callbacks of libraries do.
+    It stays installed, so that a later signal ends a process in which the first was swallowed, as happens in `__del__`
+    and in callbacks of libraries.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Sigterm:
 
 @contextmanager
 def sigterm_raised() -> Iterator[Sigterm]:
-    """Within, SIGTERM raises KeyboardInterrupt. Only the main thread can see to it, as Python has it."""
+    """Raise KeyboardInterrupt on SIGTERM within the context; Python allows this in the main thread only."""
     handler = Sigterm()
     with sigterm_kept():
         if threading.current_thread() is threading.main_thread():
@@ -43,9 +43,9 @@ def sigterm_raised() -> Iterator[Sigterm]:
 
 @contextmanager
 def sigterm_kept() -> Iterator[None]:
-    """Whatever sets a handler for SIGTERM within, the former one is back afterwards.
+    """Restore the handler of SIGTERM at the end of the context, whatever replaced it within.
 
-    Only the main thread can see to it, as Python has it: elsewhere the library's stays.
+    Python allows this in the main thread only: elsewhere the library's handler stays.
     """
     before = signal.getsignal(signal.SIGTERM)
     try:

@@ -1,6 +1,6 @@
-"""One function over many items in a few threads; image libraries release the GIL, so threads are enough.
+"""Parallel work over many items in a few threads, and the number of usable cores.
 
-Also how many cores there are for work that uses them all.
+Image libraries release the GIL, so threads suffice.
 """
 
 import os
@@ -10,21 +10,21 @@ from typing import TypeVar
 
 from ilrm_cli.progress import Report, Step, ignore
 
-MAX_THREADS = 8  # each may hold one decoded photo: what bounds the memory of everything that reads photos
+MAX_THREADS = 8  # each may hold one decoded photo: this bounds the memory of everything that reads photos
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may run on, as far as the system tells."""
+    """Return the number of CPU cores that this process may run on, as far as the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_threads(
     function: Callable[[In], Out], items: Sequence[In], stage: str = "", report: Report = ignore
 ) -> list[Out]:
-    """The function's results in the order of the items."""
+    """Return the function's results in the order of the items."""
     results = []
     report(Step(stage, 0, len(items)))
     with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:

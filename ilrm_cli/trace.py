@@ -1,15 +1,15 @@
-"""The refinement trace: what the model has of the scene before its first update layer and after each.
+"""The refinement trace: the model's scene before its first update layer and after each.
 
-The viewpoint tokens of every layer are decoded, cleaned, given their backdrop, scored and drawn as those of the last
-layer are. They are read in two ways:
+The viewpoint tokens of every layer are decoded, cleaned, given their backdrop, scored and rendered like those of the
+last layer. They are read in two ways:
 
 * by the final head, as they are. It was trained to read the last layer only, and at the last layer this is exactly the
-  predicted scene. Earlier, a part of what a layer seems to gain is that its tokens come closer to the form that the
-  head reads, so its curve makes the layers look better than they are.
-* through the tuned lens where there is one for the weights, see `model.lens`: what follows from the tokens by one
-  affine map, which knows the mean of all last tokens. What a layer gains here is more than a change of form.
+  predicted scene. Earlier, part of a layer's apparent gain is that its tokens come closer to the form that the head
+  reads, so its curve makes the layers look better than they are.
+* through the tuned lens if there is one for the weights, see `model.lens`: what follows from the tokens by one affine
+  map, which knows the mean of all last tokens. A layer's gain here is more than a change of form.
 
-README.md says what both find for the default model.
+README.md states the results of both for the default model.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from ilrm_cli.refine import score
 from ilrm_cli.render.circuits import wobble
 from ilrm_cli.render.rasterize import render
 
-LONG_SIDE_PX = 480  # of the pictures: more than most models see, so that single Gaussians can be told apart
+LONG_SIDE_PX = 480  # of the pictures: larger than most models' images, so that single Gaussians can be told apart
 NEAREST = 1e-6  # normalised units: keeps the logarithm of a depth finite
 
 Picture = UInt8[ndarray, "height width 3"]
@@ -41,12 +41,12 @@ Picture = UInt8[ndarray, "height width 3"]
 
 @dataclass(frozen=True)
 class Reading:
-    """The scene as one way of reading finds it after one layer. Changes are since the row before; None in the first."""
+    """One reading of the scene after one layer. Changes are relative to the previous row; None in the first."""
 
-    psnr: float | None  # dB, mean over the held-out photos; None where there are none
+    psnr: float | None  # dB, mean over the held-out photos; None without any
     depth_change: float | None  # mean of |log(z / z before)| over all predicted Gaussians, z in their own photo
-    means_change: float | None  # mean distance that they moved, in units of the scene's distance
-    gaussians: int  # drawn: those that float in front of what other photos see are left out, as in the scene
+    means_change: float | None  # mean displacement, relative to the scene's distance
+    gaussians: int  # rendered ones, without floaters, as in the scene
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class TracedLayer:
     """The scene after one update layer."""
 
     layer: int  # 0: before the first
-    token_change: float | None  # of all viewpoint tokens: norm of the change over that before; None in the first row
+    token_change: float | None  # of all viewpoint tokens: norm of the change over that before; None at first
     head: Reading
-    tuned: Reading | None  # None where there is no lens for the weights
+    tuned: Reading | None  # None if there is no lens for the weights
 
 
 @dataclass(frozen=True)
 class LayerPictures:
-    """What one row looks like: the same cameras for all rows and readings, sRGB."""
+    """The pictures of one row: the same cameras for all rows and readings, sRGB."""
 
     head: tuple[Picture, ...]
     tuned: tuple[Picture, ...] | None
@@ -69,23 +69,23 @@ class LayerPictures:
 
 @dataclass(frozen=True)
 class Trace:
-    """How the scene forms."""
+    """The trace of a whole forward pass."""
 
     layers: tuple[TracedLayer, ...]  # one more than the model has update layers
-    pictures: tuple[LayerPictures, ...]  # of each row
-    shown: int  # the photo they are drawn from: an index of the held-out photos, or of the inputs where there are none
-    photo: Picture  # that photo, of the same size
+    pictures: tuple[LayerPictures, ...]  # one per row
+    shown: int  # index of the photo whose camera is used: among the held-out photos, or the inputs if there are none
+    photo: Picture  # that photo, at the same size
 
 
 @torch.inference_mode()
 def trace(
     model: Ilrm, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
 ) -> Trace:
-    """Run the model once more and look at its tokens before the first layer and after each.
+    """Run the model once more and read its tokens before the first layer and after each.
 
-    With one picture per layer it is drawn from the very camera of a held-out photo (of an input where none is held
-    out): an input would look right at any depth, since Gaussians lie along its own rays. With more, the camera goes
-    once around that place in every layer, and the parallax shows the depths. `lens` is that of the model's weights.
+    A single picture per layer is rendered from the camera of a held-out photo (of an input if none is held out): an
+    input would look right at any depth, since Gaussians lie along its own rays. With more, the camera goes once around
+    that position in every layer, and the parallax shows the depths. `lens` is that of the model's weights.
     """
     views = prepared.targets or prepared.inputs
     shown = len(views) // 2
@@ -113,14 +113,14 @@ def trace(
 
 
 class _Reader:
-    """Measures and draws the scene layer by layer, and remembers the layer before."""
+    """A reader that measures and renders the scene layer by layer, relative to the previous one."""
 
     def __init__(self, model: Ilrm, prepared: Prepared, cameras: Cameras):
         self._config, self._prepared, self._cameras = model.config, prepared, cameras
         self._before: Gaussians | None = None
 
     def read(self, predicted: Gaussians) -> tuple[Reading, tuple[Picture, ...]]:
-        """`predicted` in (view, row, column) order, as the model gives them."""
+        """Read a scene; `predicted` is in (view, row, column) order, as the model returns it."""
         prepared, before = self._prepared, self._before
         scene = cleaned(predicted, prepared, self._config).gaussians
         reading = Reading(
@@ -135,14 +135,14 @@ class _Reader:
 
 
 def _film_cameras(camera: Cameras, depth: float, count: int) -> Cameras:
-    """The camera itself, or a closed loop around it, at the size of the pictures: even sides, as video wants them."""
+    """Return the camera itself, or a closed loop around it, at the pictures' size: even sides, as video requires."""
     factor = LONG_SIDE_PX / max(camera.width, camera.height)
     camera = camera.resized(*(2 * round(side * factor / 2) for side in (camera.width, camera.height)))
     return camera if count == 1 else wobble(camera, depth).frames(count)
 
 
 def _depth_change(before: Gaussians, after: Gaussians, cameras: Cameras) -> float:
-    """Of Gaussians in (view, row, column) order."""
+    """Return the mean change in log-depth of Gaussians in (view, row, column) order."""
     source = torch.arange(len(cameras), device=cameras.positions.device).repeat_interleave(len(after) // len(cameras))
 
     def depths(gaussians: Gaussians) -> Tensor:

@@ -1,8 +1,8 @@
-"""A refinement trace to look at: what each reading finds and the photo, the layer written above.
+"""A refinement trace as a film or picture: each reading and the photo, with the layer written above.
 
 * `name.mp4`, `name.gif`, `name.webp`: the camera goes once around in every layer, twice in the last.
-* `name.png`: one strip, all layers side by side and the photo at the end, a row for each reading.
-* `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one for each layer.
+* `name.png`: one strip, all layers side by side and the photo at the end, a row per reading.
+* `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one per layer.
 """
 
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from ilrm_cli.io.video_output import ENCODED, is_strip
 from ilrm_cli.trace import Picture, Reading, Trace
 
 FPS = 15.0
-FILM_PICTURES = 15  # per layer: a second
-LAST_TURNS = 2  # of the camera after the last layer, before the film ends or begins again
+FILM_PICTURES = 15  # per layer: one second
+LAST_TURNS = 2  # of the camera after the last layer, before the film ends or restarts
 BAND_PX, TEXT_PX, MARGIN_PX = 28, 15, 8  # of the line of text above a picture
 BAND_COLOR, TEXT_COLOR = (24, 24, 24), (235, 235, 235)
 
 
 def pictures_for(path: Path) -> int:
-    """Pictures per layer that an output of this kind shows."""
+    """Return the number of pictures per layer for an output of this kind."""
     return FILM_PICTURES if path.suffix.lower() in ENCODED else 1
 
 
 def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
-    """Write the trace, whole or not at all; see above for the kinds."""
+    """Write the trace, whole or not at all; see the module's docstring for the kinds."""
     if not is_strip(path):
         write_video(path, _frames(trace), FPS, overwrite=overwrite)
         return
@@ -41,7 +41,7 @@ def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
 
 
 def strip(trace: Trace) -> Picture:
-    """The first picture of every layer, one row for each reading, and the photo at the end."""
+    """Return the first picture of every layer, one row per reading, and the photo at the end."""
     photo = _labelled(trace.photo, "photo")
     columns = [next(_panels(trace, row)) for row in range(len(trace.layers))]
     last = [photo, *(np.zeros_like(photo) for _ in columns[0][1:])]
@@ -49,7 +49,7 @@ def strip(trace: Trace) -> Picture:
 
 
 def _frames(trace: Trace) -> Iterator[Picture]:
-    """Beside the photo, all layers in turn."""
+    """Yield frames of all layers in turn, beside the photo."""
     photo, last = _labelled(trace.photo, "photo"), len(trace.layers) - 1
     for i, pictures in enumerate(trace.pictures):
         turns = LAST_TURNS if i == last and len(pictures.head) > 1 else 1
@@ -58,7 +58,7 @@ def _frames(trace: Trace) -> Iterator[Picture]:
 
 
 def _panels(trace: Trace, row: int) -> Iterator[list[Picture]]:
-    """For each picture of a row, the readings of it, labelled."""
+    """Yield, for each picture of a row, its labelled readings."""
     layer, pictures = trace.layers[row], trace.pictures[row]
     place = f"layer {layer.layer} of {len(trace.layers) - 1}"
     for i, picture in enumerate(pictures.head):
@@ -73,7 +73,7 @@ def _decibels(reading: Reading) -> str:
 
 
 def _labelled(picture: Picture, words: str) -> UInt8[ndarray, "taller width 3"]:
-    """The picture below a line of text."""
+    """Return the picture below a line of text."""
     band = Image.new("RGB", (picture.shape[1], BAND_PX), BAND_COLOR)
     font = ImageFont.load_default(TEXT_PX)
     ImageDraw.Draw(band).text((MARGIN_PX, BAND_PX // 2), words, fill=TEXT_COLOR, font=font, anchor="lm")

@@ -1,4 +1,4 @@
-"""What an evaluation finds: methods tried on scenes, scored on held-out views."""
+"""Results of an evaluation: methods tried on scenes, scored on held-out views."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -9,30 +9,30 @@ from torch import Tensor
 OURS = "ours"
 MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
 PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
-STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # of the refined baselines
+STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # starts of the refined baselines
 
 
 @dataclass(frozen=True)
 class ViewScore:
-    """One target."""
+    """The scores of one target."""
 
     view: str
     psnr: float  # dB
     ssim: float
-    lpips: float | None  # None where it cannot be computed
+    lpips: float | None  # None if it cannot be computed
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One method on one scene with so many inputs."""
+    """One method on one scene with a number of inputs."""
 
     method: str  # OURS or the name of a baseline
-    views: int  # inputs
-    refined: bool  # fitted to the inputs afterwards; the targets chose when to stop
+    views: int  # number of inputs
+    refined: bool  # fitted to the inputs afterwards; the targets decided when to stop
     scores: tuple[ViewScore, ...]
-    seconds: float  # of prediction, with refinement where refined
+    seconds: float  # of prediction, plus refinement if refined
     gaussians: int | None  # None for pictures
-    iterations: int | None  # that led to the best; None where not refined
+    iterations: int | None  # of the best state; None if not refined
 
     @property
     def psnr(self) -> float:
@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Shown:
-    """Targets beside what was made of them, to be looked at."""
+    """Targets beside our renders of them, for viewing."""
 
     names: tuple[str, ...]
     truth: Float[Tensor, "target 3 height width"]
@@ -59,15 +59,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class SceneResult:
-    """Everything measured on one scene."""
+    """All measurements on one scene."""
 
     name: str
     width: int
     height: int
-    inputs: tuple[tuple[str, ...], ...]  # names, one set for each number of inputs
+    inputs: tuple[tuple[str, ...], ...]  # names, one set per number of inputs
     targets: tuple[str, ...]
     trials: tuple[Trial, ...]
-    seconds: float  # of all of it
+    seconds: float  # in total
     peak_memory_gb: float  # 10⁹ bytes: of the GPU in this scene, or of this process so far
     warnings: tuple[str, ...]
     shown: Shown = field(repr=False)

@@ -1,4 +1,4 @@
-"""One plain sentence on how good a reconstruction is, and why."""
+"""The verdict on a reconstruction: one plain sentence on its quality, and the reason."""
 
 from ilrm_cli.cameras import Cameras
 from ilrm_cli.photo_place import MIN_VIEWS
@@ -6,13 +6,13 @@ from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.prediction import Score
 from ilrm_cli.reconstruct import Reconstruction
 
-# Held-out PSNR in dB from which each word is deserved.
+# Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
-WIDE_GAP_DEG = 25.0  # from a held-out view to its nearest input: beyond it, much of what it sees no input saw
+WIDE_GAP_DEG = 25.0  # from a held-out view to its nearest input: beyond, no input saw much of what it sees
 
 
 def verdict(result: Reconstruction) -> str:
-    """How the result scores on photos it was not given, and the most likely reason."""
+    """Return a sentence on the score on held-out photos, and the most likely reason."""
     used, registered = len(result.used), len(result.capture.photos)
     if result.score is None or result.targets is None:
         return unmeasured(used)
@@ -24,12 +24,12 @@ def verdict(result: Reconstruction) -> str:
 
 
 def grade_of(psnr: float) -> str:
-    """The word for a held-out score in dB."""
+    """Return the word for a held-out score in dB."""
     return next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
 
 
 def unmeasured(used: int) -> str:
-    """The sentence for a result without held-out photos."""
+    """Return the sentence for a result without held-out photos."""
     remedy = f"hold one out with --views {used - 1}" if used > MIN_VIEWS else "take another one to score it"
     return f"All {used} photos were inputs, so the quality is not measured; {remedy}."
 
@@ -44,9 +44,9 @@ def advise(
     rescaled: bool = False,
     pruned: bool = False,
 ) -> str:
-    """The sentence for a score over so many photos, which see the scene `gap_deg` apart from the nearest input.
+    """Return the sentence for a score over `scored` photos, `gap_deg` from the nearest input as seen from the scene.
 
-    `used` photos were inputs; up to `most` can be. What the photos decided beside scoring is said.
+    `used` photos were inputs; up to `most` can be. Other decisions based on the photos are mentioned.
     """
     psnr = score.psnr
     photos = "photo that was" if scored == 1 else "photos that were"
@@ -66,5 +66,5 @@ def advise(
 
 
 def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:
-    """Median over targets of the angle, in degrees, to the nearest input; see `pose.coverage`."""
+    """Return the median over targets of the angle, in degrees, to the nearest input; see `pose.coverage`."""
     return float(gap_deg(targets.world_from_cam, inputs.world_from_cam, depth).median())

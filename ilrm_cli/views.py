@@ -1,4 +1,4 @@
-"""Photos on their way to the model: as found with a pose (`PosedPhoto`, `Capture`), and as tensors (`Views`)."""
+"""Photos before the model: on disk with poses (`PosedPhoto`, `Capture`), and as tensors (`Views`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class PosedPhoto:
 
     name: str  # path relative to the photo folder, unique within a capture
     path: Path  # the file
-    lens: Lens  # of the upright image `io.photos.read_photo(path)` returns, or of a uniformly scaled copy of it
+    lens: Lens  # of the upright image `io.photos.read_photo(path)` returns, or of a uniformly scaled copy
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, in the frame of the input poses
-    points: Float64[ndarray, "point 3"] | None = None  # sparse points that were found in this photo; None: unknown
-    mask: Path | None = None  # picture whose black pixels are to be ignored, as COLMAP has it; None: all count
+    points: Float64[ndarray, "point 3"] | None = None  # sparse points found in this photo; None: unknown
+    mask: Path | None = None  # picture whose black pixels are ignored, as in COLMAP; None: all are valid
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A photo that takes no part."""
+    """An unused photo."""
 
     name: str  # path relative to the photo folder
     reason: str  # a clause that can follow the name and a colon: "it is cut short"
@@ -34,16 +34,16 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Capture:
-    """All posed photos of one place and what is known about the place."""
+    """All posed photos of one place, with facts about the place."""
 
     photos: tuple[PosedPhoto, ...]  # sorted by name
-    found: int  # photos that were offered, posed or not
-    origin: str  # where the poses come from: "colmap", "transforms" or "sfm"
+    found: int  # photos offered, posed or not
+    origin: str  # source of the poses: "colmap", "transforms" or "sfm"
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
-    warnings: tuple[str, ...] = ()  # one sentence each: what the user should read at once
-    left_out: tuple[LeftOut, ...] = ()  # every photo that was found and has no pose here
+    warnings: tuple[str, ...] = ()  # one sentence each: important for the user
+    left_out: tuple[LeftOut, ...] = ()  # every photo found that has no pose here
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
-    advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all hang together
+    advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all are connected
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Views:
 
     images: Float[Tensor, "view 3 height width"]  # colours in [0, 1]
     cameras: Cameras
-    # z-depth at the pixels where structure from motion triangulated a point, 0 elsewhere; None where it did not run.
+    # z-depth at the pixels with a point triangulated by structure from motion, 0 elsewhere; None if it did not run.
     sparse_depth: Float[Tensor, "view height width"] | None = None
-    masks: Float[Tensor, "view height width"] | None = None  # 1 where pixels count, 0 where they are ignored; None: all
-    # 1 where photos are transparent: white, and known to show nothing. These pixels count. None: nowhere.
+    masks: Float[Tensor, "view height width"] | None = None  # 1 where pixels are valid, 0 where ignored; None: all are
+    # 1 where photos are transparent: white, and known to show nothing. These pixels are valid. None: nowhere.
     empty: Float[Tensor, "view height width"] | None = None
 
     @property
     def content(self) -> Float[Tensor, "view height width"] | None:
-        """1 where pixels count and show something of the scene; None: all do."""
+        """1 where pixels are valid and show something of the scene; None: everywhere."""
         if self.empty is None:
             return self.masks
         return 1 - self.empty if self.masks is None else self.masks - self.empty

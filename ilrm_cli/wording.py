@@ -1,12 +1,12 @@
-"""How sentences name many things."""
+"""Enumerations in sentences."""
 
 from collections.abc import Iterable
 
-NAMED = 3  # spelled out before "and N more"
+NAMED = 3  # names listed before "and N more"
 
 
 def listed(things: Iterable[object], most: int = NAMED) -> str:
-    """The first `most` of them, and how many more there are."""
+    """List the first `most` things, and the number of the others."""
     names = [str(thing) for thing in things]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"

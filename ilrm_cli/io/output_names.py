@@ -1,7 +1,7 @@
-"""Names for output files, made by us: nothing that a file names decides where we write.
+"""Safe names of output files: no name read from a file decides where we write.
 
-Names of photos, clips and scenes come out of files that anybody may have written. `output_names` turns them into
-relative paths that every file system takes, and `place_below` puts such a path below the output folder, or refuses.
+Names of photos, clips and scenes come from files written by anybody. `output_names` turns them into relative paths that
+every file system accepts, and `place_below` resolves such a path below the output folder, or refuses it.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ from pathlib import Path, PurePosixPath
 
 from ilrm_cli.errors import InputError
 
-# What Windows refuses in names, control characters, and halves of surrogate pairs (bytes that are not UTF-8).
+# Characters that Windows forbids, control characters, and halves of surrogate pairs (bytes that are not UTF-8).
 UNSAFE = re.compile(r'[<>:"|?*\x00-\x1f\x7f\ud800-\udfff]')
 ABSOLUTE = re.compile(r"^(/|[A-Za-z]:)")
 RESERVED = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
-MAX_BYTES = 200  # of one name, in UTF-8: file systems take 255, and a suffix or two is added
+MAX_BYTES = 200  # of one name, in UTF-8: file systems allow 255, and a suffix or two is added
 
 
 def output_names(names: Iterable[str], *, flat: bool = False) -> list[str]:
-    """Return a relative path with forward slashes for each name, all different, also where case does not count.
+    """Return a relative path with forward slashes for each name, all different, even ignoring case.
 
-    A safe name comes back as it is. Of absolute paths only the last part is kept, steps upwards are dropped, and what
-    some file system refuses is replaced by an underscore; names that would be equal then are numbered. With `flat` the
-    folders become part of the name.
+    A safe name is returned unchanged. Of absolute paths only the last part is kept, steps upwards are dropped, and
+    characters that a file system refuses become underscores; names that would then be equal are numbered. With `flat`
+    the folders become part of the name.
     """
     files: set[str] = set()
     folders: set[str] = set()
@@ -33,7 +33,7 @@ def output_names(names: Iterable[str], *, flat: bool = False) -> list[str]:
         parts = _safe_parts(name)
         parts = ["_".join(parts)] if flat else parts
         path = PurePosixPath(*map(_shortened, parts))
-        if any(_folded(parent) in files for parent in path.parents):  # another photo is called like its folder
+        if any(_folded(parent) in files for parent in path.parents):  # another photo has the name of its folder
             path = PurePosixPath(_shortened("_".join(parts)))
         number, free = 1, path
         while _folded(free) in files | folders:
@@ -48,7 +48,7 @@ def output_names(names: Iterable[str], *, flat: bool = False) -> list[str]:
 def place_below(folder: Path, name: str) -> Path:
     """Return the path of an output below its folder.
 
-    Raises InputError for a name that leads out of the folder, by itself or through a link.
+    Raises InputError for a name that leads out of the folder, directly or through a link.
     """
     path = folder / name
     if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()) or path == folder:
@@ -57,7 +57,7 @@ def place_below(folder: Path, name: str) -> Path:
 
 
 def _safe_parts(name: str) -> list[str]:
-    """The folders and the file of a name, each a name that every file system takes."""
+    """Split a name into folders and file, each a name that every file system accepts."""
     name = name.replace("\\", "/")
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     if ABSOLUTE.match(name):
@@ -71,7 +71,7 @@ def _safe(part: str) -> str:
 
 
 def _shortened(part: str) -> str:
-    """The name, or where it is too long its beginning, a hash of the whole and its suffix."""
+    """Return the name, or if it is too long its beginning, a hash of the whole and its suffix."""
     if len(part.encode()) <= MAX_BYTES:
         return part
     suffix = PurePosixPath(part).suffix[:16]
@@ -81,5 +81,5 @@ def _shortened(part: str) -> str:
 
 
 def _folded(path: PurePosixPath) -> str:
-    """The same for names that some file system takes to be one."""
+    """Return a key that is equal for names that some file system considers equal."""
     return unicodedata.normalize("NFC", path.as_posix().casefold())

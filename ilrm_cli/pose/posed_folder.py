@@ -1,4 +1,4 @@
-"""The folder that `ilrm pose` writes: what it holds, and whether it can be written; nothing heavy is imported."""
+"""The folder that `ilrm pose` writes: its entries, and checks before writing; imports nothing heavy."""
 
 import os
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ IMAGES = "images"
 MODEL = "sparse/0"
 MASKS = "masks"
 CARD = "pose_card.json"  # which no other tool writes
-WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", CARD})  # all that a folder of ours holds
+WRITTEN = frozenset({IMAGES, MASKS, "sparse", "transforms.json", CARD})  # all entries of such a folder
 
 
 def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
-    """Refuse, before the long work begins, a folder that cannot be written or whose content is not ours."""
+    """Raise InputError, before the long work begins, if the folder cannot be written or has content not ours."""
     if not output.absolute().parent.is_dir():
         raise InputError(f"the folder {output.absolute().parent} of the output does not exist; create it first.")
     if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
@@ -34,7 +34,7 @@ def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
 
 
 def refuse_inputs_inside(output: Path, inputs: Iterable[Path]) -> None:
-    """Raise InputError where something that is read lies in the folder that would be replaced."""
+    """Raise InputError if an input lies in the folder that would be replaced."""
     for path in inputs:
         if path.resolve().is_relative_to(output.resolve()):
             raise InputError(f"{output} holds {path}, which is read; choose another --output.")
