@@ -1,7 +1,8 @@
-import os
+import sys
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from ilrm_cli import process_age
@@ -9,22 +10,31 @@ from ilrm_cli import process_age
 IMPORTED = time.perf_counter()  # well after the interpreter that runs this was started
 
 
-def test_the_age_is_the_time_since_the_tick_that_the_system_tells(monkeypatch, tmp_path):
-    stat = tmp_path / "stat"
-    started = 990 * os.sysconf("SC_CLK_TCK")
-    stat.write_text(f"7 (odd) name) S {' '.join(['0'] * 18)} {started} 0 0")  # the 22nd field of all
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the wall clock is used")
+def test_whole_seconds_of_the_boot_time_cost_no_precision(monkeypatch):
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: 7_000_990.25)
+    monkeypatch.setattr(psutil, "boot_time", lambda: 7_000_000.0)
     clocks = SimpleNamespace(CLOCK_BOOTTIME=7, perf_counter=lambda: 50.0, clock_gettime=lambda _: 1000.0)
-    monkeypatch.setattr(process_age, "STAT", stat)
     monkeypatch.setattr(process_age, "time", clocks)
-    assert process_age.process_start() == 40
+    assert process_age.process_start() == 40.25
 
 
-@pytest.mark.skipif(not process_age.STAT.is_file(), reason="only Linux tells when a process was started")
+def test_elsewhere_the_wall_clock_tells_the_age(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: time.time() - 10)
+    assert process_age.process_start() == pytest.approx(time.perf_counter() - 10, abs=0.1)
+
+
 def test_this_process_was_started_before_it_ran_anything():
-    assert process_age.process_start() < IMPORTED
+    start = process_age.process_start()
+    assert start < IMPORTED
+    assert process_age.process_start() == pytest.approx(start, abs=0.01)
 
 
-def test_a_system_that_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr(process_age, "STAT", tmp_path / "none")
+def test_a_system_that_does_not_tell(monkeypatch):
+    def denied(_):
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "create_time", denied)
     before = time.perf_counter()
     assert before <= process_age.process_start() <= time.perf_counter()

@@ -7,7 +7,7 @@ import typer
 
 from ilrm_cli import __version__
 from ilrm_cli.cli.on_demand import CommandsOnDemand
-from ilrm_cli.process_age import LAUNCHED, process_start
+from ilrm_cli.process_age import LAUNCHED
 
 app = typer.Typer(
     cls=CommandsOnDemand,
@@ -41,7 +41,7 @@ def ilrm(
 def main() -> None:
     # Otherwise torch's OpenMP threads spin while ours work: interleaved calls were 3 to 8 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    LAUNCHED.set(process_start())
+    LAUNCHED.set(True)
     app()
 
 

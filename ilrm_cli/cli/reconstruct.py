@@ -32,7 +32,7 @@ from ilrm_cli.cli.options import (
     WithConfidence,
 )
 from ilrm_cli.cli.pose_card import card_lines
-from ilrm_cli.process_age import LAUNCHED
+from ilrm_cli.process_age import LAUNCHED, process_start
 
 if TYPE_CHECKING:
     from ilrm_cli.photo_place import Origin
@@ -84,7 +84,7 @@ def reconstruct(
 ) -> None:
     """Turn a folder of photos into a 3D Gaussian splat scene."""
     begin = time.perf_counter()
-    process_start = LAUNCHED.get() or begin
+    launch = process_start() if LAUNCHED.get() else begin
     with face("reconstruct", as_json, quiet, verbose) as shown:
         from ilrm_cli.photo_place import refuse_inputs
 
@@ -101,7 +101,7 @@ def reconstruct(
         from ilrm_cli.report.summary import summarize
         from ilrm_cli.trace_film import pictures_for, write_trace
 
-        before = {"start": checked - process_start, "imports": time.perf_counter() - checked}
+        before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         settings = stage.Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
@@ -114,7 +114,7 @@ def reconstruct(
             pictures = pictures_for(trace) if trace else 0
             result = stage.reconstruct(photos, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
-            summary = summarize(result, written, output, time.perf_counter() - process_start, before, foretold)
+            summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
