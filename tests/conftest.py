@@ -1,4 +1,4 @@
-"""Shape annotations are checked in every test; OpenMP threads sleep while numba works."""
+"""Fixtures for all tests; shape annotations are checked in each, and OpenMP threads sleep while numba works."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Reference data kept outside the repository; tests that need it are skipped without it."""
+    """Return the folder of reference data kept outside the repository; skip the test without it."""
     if not SHARED.is_dir():
         pytest.skip("the shared reference data is not here")
     return SHARED

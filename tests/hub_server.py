@@ -1,4 +1,4 @@
-"""A Hugging Face hub of our own on 127.0.0.1: the few endpoints that huggingface_hub asks for one file of one model."""
+"""A local Hugging Face hub on 127.0.0.1: the few endpoints that huggingface_hub asks for one file of one model."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from typing import ClassVar
 
 @dataclass
 class Hub:
-    """What the server holds, to be changed by a test while it runs."""
+    """State of the server; a test may change it while the server runs."""
 
     repository: str
     commits: dict[str, dict[str, bytes]]  # commit -> file -> content; the last one is `main`
     licence: str | None = None
     tampered: bytes | None = None  # sent in place of any file's content, while the listing stays
-    cut_after: list[int] = field(default_factory=list)  # the next transfers break off after so many bytes
-    status: int | None = None  # answers everything with this
+    cut_after: list[int] = field(default_factory=list)  # the next transfers break off after this many bytes
+    status: int | None = None  # if set, the status of every answer
     asked: list[str] = field(default_factory=list)  # method, path and range of each request
     endpoint: str = ""
 
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    """Runs the server; `hub.endpoint` is its address."""
+    """Run the server; `hub.endpoint` is its address."""
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

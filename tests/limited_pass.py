@@ -1,4 +1,4 @@
-"""Run by tests in a process of its own: a pass of one layer of the published model within so many bytes of addresses.
+"""Child process of tests: one layer of the published model within a limited address space.
 
 Arguments: views, side in px, bytes that the pass may take (0: no limit). Prints the bytes planned and those taken.
 """

@@ -1,4 +1,4 @@
-"""Photographs of a textured room corner with known cameras: what feature matching and loaders are tested on."""
+"""Photographs of a textured room corner with known cameras, to test feature matching and loaders on."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 320, 240  # px
 
 
 def cameras_on_an_arc(count: int, *, spread_deg: float = 40.0) -> list[np.ndarray]:
-    """World-from-camera poses, y down, all looking at (0, 0, 4) from an arc of radius 4 around it."""
+    """Return world-from-camera poses, y down, all looking at (0, 0, 4) from an arc of radius 4 around it."""
     poses = []
     for angle in np.radians(np.linspace(-spread_deg / 2, spread_deg / 2, count)):
         forward = np.array([np.sin(angle), 0.1 * np.sin(3 * angle), np.cos(angle)])
@@ -27,7 +27,7 @@ def cameras_on_an_arc(count: int, *, spread_deg: float = 40.0) -> list[np.ndarra
 
 @cache
 def texture(seed: int) -> np.ndarray:
-    """Blobs of several sizes, 1024 x 1024, tiling the plane."""
+    """Return blobs of several sizes, 1024 x 1024, that tile the plane."""
     rng = np.random.default_rng(seed)
     total = np.zeros((1024, 1024, 3))
     for cells in (32, 128, 256):
@@ -37,7 +37,7 @@ def texture(seed: int) -> np.ndarray:
 
 
 def photograph(pose: np.ndarray, seed: int = 0, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A pinhole image of the corner where a floor (y = 1), a left wall (x = -2) and a back wall (z = 5) meet."""
+    """Return a pinhole image of the corner where a floor (y = 1), a left wall (x = -2) and a back wall (z = 5) meet."""
     focal = FOCAL * width / WIDTH
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     local = np.stack([(columns - width / 2) / focal, (rows - height / 2) / focal, np.ones_like(rows)], axis=-1)
@@ -56,7 +56,7 @@ def photograph(pose: np.ndarray, seed: int = 0, width: int = WIDTH, height: int 
 
 
 def save_photos(folder: Path, poses: list[np.ndarray], seed: int = 0, prefix: str = "photo") -> list[Path]:
-    """PNG files named prefix_000.png and so on."""
+    """Write PNG files named prefix_000.png and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{prefix}_{i:03d}.png" for i in range(len(poses))]
     for path, pose in zip(paths, poses, strict=True):

@@ -80,7 +80,7 @@ def test_even_bins_are_all_used_and_of_nearly_one_size():
 
 
 def at(*angles: float) -> np.ndarray:
-    """Signatures whose distances are, for small ones, the differences of the angles."""
+    """Return signatures whose distances are, for small ones, the differences of the angles."""
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
@@ -91,7 +91,7 @@ def test_of_near_duplicates_the_sharpest_stays():
 
 
 def test_no_two_that_are_kept_are_close_but_a_slow_row_is_thinned_only():
-    """Each frame is close to the next, the last far from the first: frames at every NEAR_DUPLICATE stay."""
+    """Each frame is close to the next, the last far from the first: one frame per NEAR_DUPLICATE stays."""
     places = np.arange(0, 1.5, 0.01)
     left_out = duplicates(at(*places), np.ones(len(places), dtype=np.float32), enough=0)
     kept = np.delete(places, list(left_out))

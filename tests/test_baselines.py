@@ -1,4 +1,4 @@
-"""What a model must beat."""
+"""Tests of the baselines that a model must beat."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Where PyTorch keeps what it compiles."""
+"""Tests of where PyTorch keeps compiled code."""
 
 import os
 
@@ -11,7 +11,7 @@ NAME = "TORCHINDUCTOR_CACHE_DIR"
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
-    monkeypatch.setenv(NAME, "")  # remembered, whatever it is after the test
+    monkeypatch.setenv(NAME, "")  # set, so that the original value is restored after the test
     monkeypatch.delenv(NAME)
 
 

@@ -1,4 +1,4 @@
-"""What `ilrm models` knows."""
+"""Tests of the catalogue behind `ilrm models`."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A textured wall, and what is put before, behind and beside it; then procedural scenes whose depths are known."""
+"""A textured wall with things before, behind and beside it; then procedural scenes of known depth."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ VIEWS = [-0.3, -0.1, 0.1, 0.3]
 
 
 def opaque_wall(depth: float, step: float = 0.06) -> Gaussians:
-    """Grey splats close together that fill the pictures of `wall`."""
+    """Return grey splats close together that fill the pictures of `wall`."""
     side = torch.arange(-4.0, 4.0, step)
     x, y = (axis.flatten() for axis in torch.meshgrid(side, side, indexing="xy"))
     count = len(x)
@@ -46,7 +46,7 @@ def single(x: float, y: float, z: float, opacity: float, scale: float = 0.05, gr
 
 @pytest.fixture(scope="module")
 def photos() -> Views:
-    """Pictures of a grey wall at depth 4."""
+    """Return pictures of a grey wall at depth 4."""
     cameras = wall(VIEWS).cameras
     return Views(render(opaque_wall(4.0), cameras).color, cameras)
 
@@ -140,7 +140,7 @@ def test_pruning_leaves_a_scene_that_would_be_worse_without(photos):
 
 
 def area_under_curve(score: torch.Tensor, wrong: torch.Tensor) -> float:
-    """How often a right Gaussian has the higher score of a random pair of a right and a wrong one (Mann-Whitney)."""
+    """Return the probability that a right Gaussian scores higher than a wrong one (Mann-Whitney)."""
     _, inverse, counts = torch.unique(score, return_inverse=True, return_counts=True)
     ranks = (counts.cumsum(0) - (counts - 1) / 2)[inverse].double()
     right, bad = int((~wrong).sum()), int(wrong.sum())
@@ -148,7 +148,7 @@ def area_under_curve(score: torch.Tensor, wrong: torch.Tensor) -> float:
 
 
 def depth_errors(gaussians: Gaussians, cameras, depth: torch.Tensor) -> torch.Tensor:
-    """Smallest relative difference of each Gaussian's depth to the true one, over the views that have it in sight."""
+    """Return the smallest relative depth error of each Gaussian over the views that have it in sight."""
     errors = torch.full((len(gaussians),), torch.inf)
     for view in range(len(cameras)):
         pose = cameras.cam_from_world[view]

@@ -1,4 +1,4 @@
-"""From one format to another, with the pictures compared and the record kept right."""
+"""Tests of conversions: the pictures are compared, and the record is kept right."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, d
 
 
 def before_the_scene() -> Cameras:
-    """Two cameras that look at the origin from 6 units away."""
+    """Return two cameras that look at the origin from 6 units away."""
     poses = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1)
     poses[:, 2, 3] = -6
     poses[1, 0, 3] = 0.5
@@ -34,7 +34,7 @@ def before_the_scene() -> Cameras:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
-    """300 Gaussians with harmonics, and a record that says black is behind them and where their photos lie."""
+    """Write 300 Gaussians with harmonics, and a record of their black background and the place of their photos."""
     folder = tmp_path / "made"
     (folder / "photos").mkdir(parents=True)
     file = folder / "scene.ply"

@@ -1,4 +1,4 @@
-"""What makes the inputs of a scene other inputs, and what does not."""
+"""Tests of what changes the fingerprint of a scene's inputs, and what does not."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is said of a pass before the long work begins."""
+"""Tests of what is said of a pass before the long work begins."""
 
 import re
 

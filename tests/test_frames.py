@@ -9,7 +9,7 @@ AHEAD = torch.tensor([0.0, 0.0, 1.0]).double()
 
 
 def facing(elevation: float = 0.5) -> torch.Tensor:
-    """Three upright cameras that look along +z and down."""
+    """Return three upright cameras that look along +z and down."""
     positions = torch.tensor([[-1.0, -elevation, -2], [0, -elevation, -2], [1, -elevation, -2]]).double()
     return look_at(positions, torch.zeros(3).double(), -DOWN)
 

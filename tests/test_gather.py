@@ -20,7 +20,7 @@ PINHOLE = Lens("PINHOLE", (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
 
 
 def write_colmap(folder: Path, names: list[str], poses: list[np.ndarray], lens: Lens = PINHOLE) -> None:
-    """A text model; one camera, no points."""
+    """Write a text model; one camera, no points."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cameras.txt").write_text(
         f"1 {lens.model} {lens.width} {lens.height} {' '.join(map(str, lens.params))}\n"
@@ -34,7 +34,7 @@ def write_colmap(folder: Path, names: list[str], poses: list[np.ndarray], lens: 
 
 
 def quaternion(pose: np.ndarray) -> str:
-    """w x y z of a rotation that turns by less than 180 degrees."""
+    """Return w x y z of a rotation that turns by less than 180 degrees."""
     r = pose[:3, :3]
     w = np.sqrt(1 + np.trace(r)) / 2
     return " ".join(map(str, [w, *(np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]]) / (4 * w))]))
@@ -51,7 +51,7 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-# Where poses come from
+# Origins of poses
 
 
 def test_a_colmap_project(tmp_path):
@@ -89,7 +89,7 @@ def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):
 
 
 def test_reduced_copies_and_masks_are_not_counted_as_photos(tmp_path):
-    """The folders that nerfstudio makes beside `images`."""
+    """Those are the folders that nerfstudio makes beside `images`."""
     poses = cameras_on_an_arc(3)
     for name in ("images", "images_2", "masks"):
         save_photos(tmp_path / name, poses)
@@ -221,7 +221,7 @@ def test_all_photos_converted(tmp_path):
 
 
 def nerf_project(folder: Path, keys: list[dict]) -> None:
-    """A transforms.json without sizes; `keys` of each frame are added."""
+    """Write a transforms.json without sizes; `keys` of each frame are added."""
     poses = cameras_on_an_arc(len(keys))
     save_photos(folder / "images", poses)
     frames = [
@@ -262,11 +262,11 @@ def test_masks_of_frames(tmp_path):
     assert capture.warnings == (f"1 masks that {tmp_path / 'transforms.json'} names are not there: no.png.",)
 
 
-# What is counted
+# Counts
 
 
 def counted(capture) -> None:
-    """Every photo that was found has a pose or a reason."""
+    """Check that every photo that was found has a pose or a reason."""
     names = [*(photo.name for photo in capture.photos), *(left.name for left in capture.left_out)]
     assert len(names) == len(set(names)) == capture.found
 

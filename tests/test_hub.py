@@ -1,4 +1,4 @@
-"""huggingface_hub itself against a hub of our own: what is pulled is pinned, and a pull that fails leaves nothing."""
+"""Tests of huggingface_hub with a local hub: a pull is pinned, and a pull that fails leaves nothing."""
 
 import errno
 import shutil
@@ -24,7 +24,7 @@ OLD, NEW = "a" * 40, "b" * 40
 
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory) -> list[bytes]:
-    """Two checkpoints in the published format, of the size of a test."""
+    """Return two tiny checkpoints in the published format."""
     path = tmp_path_factory.mktemp("published") / "tiny.ckpt"
     found = []
     for seed in (0, 1):
@@ -43,7 +43,7 @@ def server(contents, tmp_path, monkeypatch):
 
 
 def refusal(server: Hub, **options) -> str:
-    """A pull that must fail: its sentence. Nothing that it made is left."""
+    """Return the sentence of a pull that must fail; check that nothing it made is left."""
     shelf = folder_of(MODEL).parent
     before = {path: path.is_file() and path.read_bytes() for path in shelf.rglob("*")}
     with pytest.raises(InputError) as caught:
@@ -93,7 +93,7 @@ def test_a_later_commit_does_not_replace_the_pinned_one(server, contents):
     assert place_of(MODEL) == "available"
     again = pull(MODEL, endpoint=server.endpoint)
     assert (again.origin.revision, path.read_bytes()) == (OLD, contents[0])
-    shutil.rmtree(folder_of(MODEL))  # only who forgets the pin gets the later one
+    shutil.rmtree(folder_of(MODEL))  # without the pin, the later one is taken
     assert pull(MODEL, endpoint=server.endpoint).origin.revision == NEW
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_not_used_and_is_pulled_again(server, contents):
 
 def test_a_broken_transfer_goes_on_where_it_stopped(server, contents, monkeypatch):
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)  # what is kept of a transfer
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)  # granularity of a partial transfer
     server.cut_after = [5000]
     assert pull(MODEL, endpoint=server.endpoint).path.read_bytes() == contents[0]
     assert any(line.endswith("bytes=5000-") for line in server.asked)

@@ -1,4 +1,4 @@
-"""Kernels are compiled, kept where that is possible, and their shares cover a range exactly."""
+"""Kernels are compiled, cached where possible, and their shares cover a range exactly."""
 
 import threading
 

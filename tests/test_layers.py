@@ -117,7 +117,7 @@ def floor_of(unit: str) -> int:
 
 
 def imported_units(path: Path) -> set[str]:
-    """First-level names of the package that a file imports, wherever in the file."""
+    """Return the first-level names of the package that a file imports, anywhere in the file."""
     units = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "ilrm_cli":
@@ -130,7 +130,7 @@ def imported_units(path: Path) -> set[str]:
 
 
 def imports(path: Path, library: str) -> bool:
-    """Whether a file imports it or a part of it, wherever in the file."""
+    """Return whether a file imports the library or a part of it, anywhere in the file."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
@@ -173,7 +173,7 @@ def test_the_lowest_floors_have_no_cycle():
 
 
 def test_pycolmap_is_imported_in_one_place():
-    """It puts a handler of signals in place, which is undone there."""
+    """Importing it installs a handler of signals, which is undone there."""
     assert {path.name for path in PACKAGE.rglob("*.py") if imports(path, "pycolmap")} == {"colmap_library.py"}
 
 
@@ -185,7 +185,7 @@ def test_the_help_loads_nothing_heavy_and_no_command():
 
 
 def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):
-    """A mistake in a place is told before the seconds that imports take."""
+    """A mistake in a path is reported before the seconds that imports take."""
     (tmp_path / "there.ply").write_bytes(b"")
     runs = [["ilrm", *(word.format(posed=POSED, tmp=tmp_path) for word in line.split())] for line in MISTAKES]
     loaded = loaded_by(RUN_ALL.format(runs))
@@ -194,7 +194,7 @@ def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):
 
 
 def loaded_by(code: str) -> list[str]:
-    """The modules of a process of its own that has run this."""
+    """Return the modules that a fresh process has loaded after running this code."""
     command = [sys.executable, "-c", f"import sys\n{code}\nprint('loaded:', *sys.modules)"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return said.split("loaded:")[1].split()

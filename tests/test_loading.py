@@ -1,4 +1,4 @@
-"""What a model and the kernels around it are made ready for, and what that is called."""
+"""Tests of how a model and its kernels are prepared, and of what that is called."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from tests.model.tiny import published, random_model
 @pytest.mark.parametrize("load", [reconstruct.load, evaluate.start])
 @pytest.mark.parametrize("wanted", [False, True])
 def test_layers_are_compiled_only_on_request(monkeypatch, load, wanted):
-    """In the precision that was asked for, and told of."""
+    """The layers are compiled in the requested precision, and the compilation is reported."""
     compiled = []
     monkeypatch.setattr(loading, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
     settings = reconstruct.Settings if load is reconstruct.load else evaluate.Settings
@@ -32,7 +32,7 @@ def test_compiling_has_a_time_of_its_own_when_it_happens(monkeypatch, rendered, 
 
 @pytest.mark.parametrize(("baselines", "refine"), [(False, 0), (True, 5)])
 def test_baselines_sweep_even_where_the_model_does_not(monkeypatch, baselines, refine):
-    """And refining needs the renderer's gradients, for both commands."""
+    """Refining needs the renderer's gradients, for both commands."""
     asked: list[bool | str] = []
     unmatched = LoadedModel(random_model(published("dl3dv")), "tiny", "")
     monkeypatch.setattr(loading, "load_model", lambda name: unmatched)

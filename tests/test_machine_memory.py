@@ -1,4 +1,4 @@
-"""What is told of this machine's memory is what was asked of it."""
+"""Tests that the memory reported is what this machine's system files say."""
 
 import resource
 import sys
@@ -34,7 +34,7 @@ def test_the_peak_of_the_process_is_at_least_what_it_holds():
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A system that tells what the files under it say."""
+    """Return a system root whose files a test writes."""
     (tmp_path / "proc" / "self").mkdir(parents=True)
     (tmp_path / "proc" / "self" / "cgroup").write_text("")
     monkeypatch.setattr(machine_memory, "PROC", tmp_path / "proc")

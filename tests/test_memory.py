@@ -1,4 +1,4 @@
-"""Pieces are chosen so that a pass fits; what cannot fit is refused with what would."""
+"""Tests of pieces: a pass is cut so that it fits; what cannot fit is refused with a hint at what would."""
 
 import dataclasses
 import re
@@ -96,7 +96,7 @@ def test_before_anything_is_loaded_weights_and_photos_must_fit_too(monkeypatch: 
 
 
 def taken(*arguments: int) -> tuple[int, int, int]:
-    """Bytes planned and taken, and tokens in a piece, of a pass in a process of its own."""
+    """Run a pass in a process of its own; return bytes planned and taken, and tokens per piece."""
     command = [sys.executable, "-m", "tests.limited_pass", *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
     planned, held, tokens = map(int, run.stdout.split())

@@ -26,7 +26,7 @@ def test_colours_outside_the_range_are_clamped():
 
 
 def test_ssim_against_scipy():
-    """The same definition, written with scipy's Gaussian filter (truncated to 11 px) on the valid region."""
+    """The expected value is the same formula with scipy's Gaussian filter (truncated to 11 px) on the valid region."""
     x, y = (t.double().numpy() for t in noisy_pair())
 
     def blur(a: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_ssim_against_scipy():
 
 
 def test_masked_pixels_do_not_count():
-    """Whatever they show; the rest counts as it does in an image that ends there."""
+    """This holds for any content; the rest counts as it does in an image that ends there."""
     clean, noisy = noisy_pair()
     masks = torch.ones(2, 40, 32)
     masks[:, :, 16:] = 0

@@ -1,4 +1,4 @@
-"""What names of files tell of a place."""
+"""Tests of what file names say about a place."""
 
 import pytest
 

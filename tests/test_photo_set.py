@@ -41,7 +41,7 @@ def reasons(photos: PhotoSet) -> dict[str, str]:
     return {left.name: left.reason for left in photos.left_out}
 
 
-# What is left out, and why
+# Photos left out, and why
 
 
 def test_every_kind_of_bad_file_has_its_reason(tmp_path, monkeypatch):
@@ -226,7 +226,7 @@ def test_too_few_photos(tmp_path):
 
 
 def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, monkeypatch):
-    """However many there are: 200 photos must fit where 20 do."""
+    """The number of photos does not matter: 200 photos must fit where 20 do."""
     save_all(tmp_path / "photos", views_along_a_wall(60))
     alive: set[int] = set()
     most = 0

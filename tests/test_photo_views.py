@@ -35,7 +35,7 @@ def test_views_of_a_project(tmp_path):
 
 
 def dot_photo(path: Path, lens: Lens, point: np.ndarray, orientation: int = 1) -> tuple[float, float]:
-    """A grey photo with a white disc where the camera at the origin sees the point."""
+    """Write a grey photo with a white disc where the camera at the origin sees the point; return its position in px."""
     x, y = colmap_camera(lens).img_from_cam(point)
     columns, rows = np.meshgrid(np.arange(lens.width) + 0.5, np.arange(lens.height) + 0.5)
     image = np.where((columns - x) ** 2 + (rows - y) ** 2 < 8**2, 255, 60).astype(np.uint8)
@@ -47,7 +47,7 @@ def dot_photo(path: Path, lens: Lens, point: np.ndarray, orientation: int = 1) -
 
 
 def dot_found(image: torch.Tensor) -> torch.Tensor:
-    """Centre of the disc, px."""
+    """Return the centre of the disc, px."""
     weight = (image.mean(0).double() - 60 / 255).clamp(min=0.1) - 0.1
     rows, columns = torch.meshgrid(*(torch.arange(n) + 0.5 for n in weight.shape), indexing="ij")
     return torch.stack([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()

@@ -1,11 +1,11 @@
-"""What only some systems have is never needed: the main job without the calls and modules that Windows lacks."""
+"""The main job needs nothing that only some systems have, such as calls and modules that Windows lacks."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 SCENE = Path(__file__).parents[1] / "sample_scenes" / "posed"
-# Other packages choose their ways by the system's name when they are imported, so that happens first.
+# Other packages branch on the name of the system when they are imported, so that happens first.
 CODE = """
 import os, signal, sys, time
 import imageio, numba, PIL.Image, platformdirs, plyfile, psutil, pycolmap, scipy.sparse.csgraph, torch

@@ -23,7 +23,7 @@ DISTORTED = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, H
 
 
 def capture_of(folder: Path, lens: Lens = DISTORTED) -> Capture:
-    """Four posed photos in which 200 points of the back wall were found."""
+    """Return four posed photos in which 200 points of the back wall were found."""
     paths, poses = save_photos(folder, cameras_on_an_arc(4)), cameras_on_an_arc(4)
     rng = np.random.default_rng(0)
     points = np.stack([*rng.uniform(-0.8, 0.8, (2, 200)), np.full(200, 5.0)], axis=1)
@@ -46,7 +46,7 @@ def test_names_become_jpeg_and_stay_distinct():
     assert posing.jpeg_names(["1.png", "1.JPG", "2.png"]) == ["1.png.jpg", "1.JPG.jpg", "2.jpg"]
 
 
-# What is written is read again
+# Round trips
 
 
 @pytest.mark.parametrize("origin", ["colmap", "transforms"])

@@ -1,4 +1,4 @@
-"""What the model's prediction becomes before it is a scene."""
+"""Tests of what happens to the model's prediction before it is a scene."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which photos are inputs, their frame, and the depths at which to look."""
+"""Tests of the choice of inputs, of their frame, and of the depths to search."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which frames are inputs and which are targets."""
+"""Tests of which frames are inputs and which are targets."""
 
 import dataclasses
 import json

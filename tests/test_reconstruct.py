@@ -1,4 +1,4 @@
-"""What is refused before the long work begins, and what its beginning is called."""
+"""Tests of what is refused before the long work begins, and of how its start is announced."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def scene(count: int = 300) -> Gaussians:
 
 
 def arc(count: int) -> Cameras:
-    """Cameras 3 units from the origin, 10 degrees apart, looking at it."""
+    """Return cameras 3 units from the origin, 10 degrees apart, looking at it."""
     angle = torch.deg2rad(torch.arange(count) * 10.0)
     turn = matrix_from_quaternion(torch.stack([(angle / 2).cos(), 0 * angle, (angle / 2).sin(), 0 * angle], dim=-1))
     pose = torch.eye(4).repeat(count, 1, 1)
@@ -54,7 +54,7 @@ def test_held_out_quality_rises(views):
 
 
 def test_never_worse_than_the_start(views):
-    """Inputs that tell lies: the judges refuse every step and the start is returned untouched."""
+    """The inputs are wrong: the judges refuse every step and the start is returned untouched."""
     lies = Views(1 - views.images, views.cameras)
     start = scene()
     result = refine(start, lies, views[[1, 3]], 10)

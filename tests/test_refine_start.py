@@ -1,4 +1,4 @@
-"""What is doubted becomes faint, what is known is added."""
+"""Doubtful Gaussians become faint, known points are added."""
 
 from dataclasses import replace
 

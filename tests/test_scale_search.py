@@ -27,7 +27,7 @@ def prepared(targets: int = 5, world: Similarity = WORLD) -> Prepared:
 
 
 def wall(grey: float, scene: Prepared) -> Gaussians:
-    """One large Gaussian that fills every picture, at the scene's scale."""
+    """Return one large Gaussian that fills every picture, at the scene's scale."""
     scale = scene.depth_range[0]
     return Gaussians(
         means=torch.tensor([[0.0, 0.0, 4.0 * scale]]),

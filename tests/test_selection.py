@@ -1,4 +1,4 @@
-"""Which photos are inputs, and why the others are not, on photos of a textured corner."""
+"""Choice of input photos, and reasons against the others, on photos of a textured corner."""
 
 import dataclasses
 

@@ -24,7 +24,7 @@ SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, d
 
 
 def gaussians() -> Gaussians:
-    """Most of them seen by the cameras, the last hundred far behind them."""
+    """Return Gaussians most of which the cameras see; the last hundred are far behind them."""
     seen, far = random_gaussians(400, 1, scale=0.05, dtype=torch.float32), random_gaussians(100, 1, dtype=torch.float32)
     return Gaussians.concatenated(seen, far.transformed(Similarity(1.0, torch.eye(3), torch.tensor([0.0, 90, 0]))))
 
@@ -38,7 +38,7 @@ def cameras() -> Cameras:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Path:
-    """A scene without a record."""
+    """Write a scene without a record."""
     scene = tmp_path / "a <b>.ply"
     scene.write_bytes(encode_scene(SceneFile(gaussians()), ".ply"))
     return scene

@@ -1,4 +1,4 @@
-"""Whose handler SIGTERM finds, and what ours does."""
+"""Tests of which handler SIGTERM finds, and of what ours does."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the trace measures, on a tiny model, and what is shown of it."""
+"""Tests of what the trace of a tiny model measures and shows."""
 
 import dataclasses
 

@@ -12,7 +12,7 @@ ALL_AROUND = [0, 40, 80, 120, 160, 200, 240, 280, 320]
 
 
 def arc(azimuths_deg: list[float], elevation_deg: float = 20.0) -> Tensor:
-    """Inward-facing poses around the origin, above it for elevations > 0. [camera, 4, 4]"""
+    """Return inward-facing poses around the origin, above it for elevations > 0. [camera, 4, 4]"""
     azimuth, elevation = torch.tensor(azimuths_deg).double().deg2rad(), math.radians(elevation_deg)
     level = torch.stack([azimuth.sin(), torch.zeros_like(azimuth), -azimuth.cos()], dim=1)
     positions = 4 * (math.cos(elevation) * level + math.sin(elevation) * UP)

@@ -69,7 +69,7 @@ def check_summary(path: Path | None) -> None:
 
 
 def _is_summary(path: Path) -> bool:
-    """Whether the file is empty or its first line is an outcome."""
+    """Return whether the file is empty or its first line is an outcome."""
     try:
         with path.open("rb") as file:
             first = file.readline(MAX_LINE)

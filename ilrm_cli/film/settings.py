@@ -28,7 +28,7 @@ class FilmSettings:
 
     @property
     def is_file(self) -> bool:
-        """Whether the path is a file of cameras."""
+        """True if the path is a file of cameras."""
         return self.path.lower().endswith(".json")
 
     @property

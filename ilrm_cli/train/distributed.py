@@ -23,7 +23,7 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this process saves and shows."""
+        """True if this process saves and shows progress."""
         return self.share.rank == 0
 
     def wrapped(self, model: nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Small folders of photos for a batch, and what must be the same of two outputs."""
+"""Small folders of photos for a batch, and the contents that two outputs must share."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ SMALL = ("--views", "3", "--size", "64")  # options that make a scene in a fract
 
 
 def make_folders(root: Path, count: int) -> Path:
-    """So many copies of the posed sample, each less one photo, and one folder without any."""
+    """Make `count` copies of the posed sample, each less one photo, and one folder without any."""
     for index in range(count):
         folder = shutil.copytree(SAMPLES / "posed", root / f"scene {index}")
         (folder / "images" / f"{index + 1:03d}.jpg").unlink()
@@ -19,7 +19,7 @@ def make_folders(root: Path, count: int) -> Path:
 
 
 def content(out: Path) -> dict[str, object]:
-    """File name -> bytes, or the record without what differs from run to run and place to place; hidden files too."""
+    """Map file names to bytes, hidden files included, or to records without what differs by run and place."""
     files: dict[str, object] = {}
     for path in sorted(out.iterdir()):
         files[path.name] = path.read_bytes()

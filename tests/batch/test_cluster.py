@@ -1,4 +1,4 @@
-"""The same batch on a local Ray instance."""
+"""Tests of the same batch on a local Ray instance."""
 
 import signal
 import sys
@@ -28,7 +28,7 @@ def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch, addres
 
 
 def test_sigterm_stays_ours(monkeypatch):
-    """Ray puts a handler of its own in place when it starts, which ends the process."""
+    """When Ray starts, it installs a handler of its own, which ends the process."""
 
     def init(**settings: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))

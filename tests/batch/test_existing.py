@@ -1,4 +1,4 @@
-"""When a scene that is there is taken for the one that would be made."""
+"""Tests of when an existing scene is taken for the one that would be made."""
 
 import dataclasses
 import hashlib
@@ -30,7 +30,7 @@ RECORD = SceneRecord(
 
 @pytest.fixture
 def job(tmp_path) -> Job:
-    """A job whose scene is there."""
+    """Return a job whose scene exists."""
     job = Job("a", Path("photos"), tmp_path / "a.ply")
     job.output.write_bytes(SCENE)
     write_record(record_path(job.output), RECORD)

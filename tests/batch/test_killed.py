@@ -1,4 +1,4 @@
-"""kill -9 at random moments: no partial file, and the batch started again ends with the same files."""
+"""Tests with kill -9 at random moments: no partial file, and a batch started again ends with the same files."""
 
 import os
 import random
@@ -19,7 +19,7 @@ FOLDERS = 6
 
 
 def start(root: Path, out: Path) -> "subprocess.Popen[bytes]":
-    """A batch in a process group of its own."""
+    """Start a batch in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "ilrm_cli.cli.app", "batch", f"{root}/*", "-o", f"{out}/{{name}}.ply", *SMALL, "-q"],
         start_new_session=True,
@@ -49,7 +49,7 @@ def test_killed_at_random_moments_and_started_again(tmp_path):
                 process.kill()  # its processes follow
         process.wait()
         check_visible(out, whole)
-        if process.returncode == 1:  # it came to its end: from nothing again
+        if process.returncode == 1:  # it ran to its end: start over
             assert content(out) == whole
             for path in out.iterdir():
                 path.unlink()
@@ -59,6 +59,6 @@ def test_killed_at_random_moments_and_started_again(tmp_path):
 
 
 def check_visible(out: Path, whole: dict[str, object]) -> None:
-    """Every file that is not hidden is as it is at the end."""
+    """Check that every file that is not hidden is as it is at the end."""
     made = content(out) if out.is_dir() else {}
     assert {name: value for name, value in made.items() if not name.startswith(".")}.items() <= whole.items()

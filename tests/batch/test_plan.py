@@ -1,4 +1,4 @@
-"""Which folders a batch is over, and where their scenes go."""
+"""Tests of the folders that a batch covers and of where their scenes go."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Processes that work for a batch, and how they end."""
+"""Tests of the processes that work for a batch and of how they end."""
 
 import multiprocessing
 import os
@@ -95,6 +95,6 @@ def test_processes_end_with_the_batch_however_it_ends(tmp_path):
 
 
 def running(process: int) -> bool:
-    """Whether it runs; where nobody collects the dead, they remain as zombies."""
+    """Return whether a process runs; dead ones that nobody has reaped remain as zombies."""
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
     return done.stdout.strip()[:1] not in ("", "Z")

@@ -1,4 +1,4 @@
-"""Who gets which GPU, and what is refused before any process is started."""
+"""Tests of which GPU each worker gets and of what is refused before any process is started."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def two_gpus(monkeypatch):
 
 
 def gpus_of(batch: Batch) -> list[str | None]:
-    """What each slot's workers are told to see."""
+    """Return what the workers of each slot see as CUDA_VISIBLE_DEVICES."""
     pool = run._pool(batch)
     return [pool.environment(slot).get("CUDA_VISIBLE_DEVICES") for slot in range(pool.slots)]
 

@@ -1,4 +1,4 @@
-"""The order of work and what becomes of failures, with workers that only pretend."""
+"""Tests of the order of work and of the handling of failures, with workers that only pretend."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,7 +54,7 @@ class ThreadPool:
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """Replaces the two halves of the work; by default both succeed at once."""
+    """Replace the two halves of the work; by default both succeed at once."""
 
     def replace(pose=posed, model=made, load=lambda settings: None) -> None:
         monkeypatch.setattr(work, "pose", pose)

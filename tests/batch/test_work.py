@@ -1,4 +1,4 @@
-"""One folder's errors end at its outcome."""
+"""Tests that errors of one folder end at its outcome."""
 
 from pathlib import Path
 

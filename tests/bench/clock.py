@@ -1,4 +1,4 @@
-"""A clock that goes on only when work says so: what is timed by it is known exactly."""
+"""A clock that advances only when work says so, so that timings by it are known exactly."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,14 +9,14 @@ from ilrm_cli.bench import timing
 
 
 class Clock:
-    """In the place of the clock of `bench.timing`."""
+    """Stand-in for the clock of `bench.timing`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.now_s = 0.0
         monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: self.now_s))
 
     def work(self, *taken_s: float) -> Callable[[], None]:
-        """Work that takes so many seconds at each call; the last of them from then on."""
+        """Return work that takes `taken_s` seconds, one value per call; the last one repeats."""
         left = list(taken_s)
 
         def run() -> None:

@@ -24,9 +24,9 @@ def block_and_tokens() -> tuple[SelfAttention, torch.Tensor]:
 
 
 def test_rounding_keeps_what_eight_bits_can_say():
-    x = torch.tensor([448.0, -1.0, 0.0, 1.0625]).view(1, 1, 1, 4)  # 448 is the largest number
+    x = torch.tensor([448.0, -1.0, 0.0, 1.0625]).view(1, 1, 1, 4)  # 448 is the largest number of the format
     torch.testing.assert_close(fp8_rounded(x).flatten(), torch.tensor([448.0, -1.0, 0.0, 1.0]))
-    torch.testing.assert_close(fp8_rounded(x / 1000), fp8_rounded(x) / 1000)  # each head has its scale
+    torch.testing.assert_close(fp8_rounded(x / 1000), fp8_rounded(x) / 1000)  # each head has its own scale
     assert not fp8_rounded(torch.zeros(1, 2, 1, 3)).any()
 
 

@@ -1,4 +1,4 @@
-"""Charts show their figures where they belong."""
+"""Tests that charts draw their figures where they belong."""
 
 import io
 
@@ -18,7 +18,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def rows_of(picture: np.ndarray, color: str, columns: slice) -> np.ndarray:
-    """Which rows have a colour, or one close to it, in some columns."""
+    """Return the rows that have a colour, or one close to it, in some columns."""
     return np.flatnonzero((abs(picture - np.array(ImageColor.getrgb(color))).sum(-1) < 40)[:, columns].any(1))
 
 

@@ -1,4 +1,4 @@
-"""The suite `compiled` with small models, whose compilation is left out."""
+"""The suite `compiled` with small models, without compiling them."""
 
 import torch
 

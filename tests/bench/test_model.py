@@ -1,4 +1,4 @@
-"""The reference is the same network, and the suite says what it measured."""
+"""The reference is the same network, and the suite reports what it measured."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_the_suite_tells_every_comparison(monkeypatch):
     monkeypatch.setattr(suite, "resolve_precision", lambda choice, device: torch.float32)
     found = suite.model_suite(rounds=1)
     assert [row.limit for row in found.rows] == [suite.FLOPS_LIMIT, None, None, None]
-    assert [row.limit_s for row in found.rows] == 4 * [None]  # for CPUs that multiply bfloat16 faster
+    assert [row.limit_s for row in found.rows] == 4 * [None]  # only for CPUs with faster bfloat16 products
     assert all(row.ratio > 0 for row in found.rows)
     assert found.details["precision"] == "float32"
     assert max(found.details["largest_difference_from_reference"].values()) < 1e-4

@@ -1,4 +1,4 @@
-"""How the time of the main job is split."""
+"""Tests of how the time of the main job is split."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What approximations of attention do to a scene, on a wall that a few tiny views see."""
+"""Effects of approximate attention on a scene: a wall seen by a few tiny views."""
 
 import pytest
 import torch

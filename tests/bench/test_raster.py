@@ -1,4 +1,4 @@
-"""The scenes that the rasteriser is timed on."""
+"""Tests of the scenes that the rasteriser is timed on."""
 
 import pytest
 import torch

@@ -87,7 +87,7 @@ def test_what_was_measured_adds_up(study: Study):
 
 
 def test_the_shortest_of_each_counts(study: Study):
-    """Where a product was slow, the pass beside it is no nearer to its rate."""
+    """Where a product was slow, the pass beside it is no closer to its rate."""
     quiet = dataclasses.replace(study.measured[0], seconds=4.0, matmul_seconds=2.0, copy_seconds=1.0)
     slow_product = dataclasses.replace(quiet, seconds=5.0, matmul_seconds=6.0, copy_seconds=0.5)
     found = fastest([slow_product, quiet])

@@ -37,7 +37,7 @@ def test_every_job_is_timed_by_turns_with_its_unit(clock: Clock):
 def test_the_median_counts_and_the_first_run_is_told_apart(clock: Clock):
     unit = Unit("nothing much", clock.work(1.0))
     row = measure({"job": Job(clock.work(50.0, 9.0, 2.0, 7.0, 3.0), unit=unit)}, rounds=3)[0]
-    assert (row.cold_seconds, row.seconds, row.ratio) == (50, 3, 3)  # the second run tells the memory
+    assert (row.cold_seconds, row.seconds, row.ratio) == (50, 3, 3)  # memory is taken from the second run
 
 
 def test_a_ratio_counts_how_often_the_unit_fits_into_the_work(clock: Clock):

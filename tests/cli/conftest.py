@@ -11,7 +11,7 @@ SAMPLES = Path(__file__).parents[2] / "sample_scenes"
 
 @pytest.fixture
 def posed(tmp_path) -> Path:
-    """A copy of the sample scene with a COLMAP model, to be spoilt at will."""
+    """Return a copy of the sample scene with a COLMAP model, for tests to damage at will."""
     folder = tmp_path / "posed"
     shutil.copytree(SAMPLES / "posed", folder)
     return folder
@@ -19,7 +19,7 @@ def posed(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> tuple[Path, dict]:
-    """One real reconstruction, small, with its reports beside it, and what --json said of it."""
+    """Make one small real reconstruction with its reports beside it; return its path and the JSON of --json."""
     from tests.cli.run import ilrm
 
     output = tmp_path_factory.mktemp("made") / "scene.ply"
@@ -32,7 +32,7 @@ def made(tmp_path_factory) -> tuple[Path, dict]:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """What structure from motion keeps goes to a folder of this session; compiled kernels stay where they are."""
+    """Keep the cache of structure from motion in a folder of this session; compiled kernels stay where they are."""
     keep_numba_kernels()
     before = os.environ.get("ILRM_CACHE")
     os.environ["ILRM_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -1,4 +1,4 @@
-"""Runs the command line, within this process or in one of its own."""
+"""Helpers that run the command line within this process or in one of its own."""
 
 import json
 import os
@@ -25,14 +25,14 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """The error as people see it: one line."""
+        """The error as users see it: one line."""
         lines = [line for line in self.err.splitlines() if line.startswith("error:")]
         assert len(lines) == 1, self.err
         return lines[0]
 
 
 def ilrm(*arguments: str | Path) -> Outcome:
-    """In this process; anything but an orderly exit is raised."""
+    """Run the command in this process; raise anything but an orderly exit."""
     result = CliRunner().invoke(
         app, [str(a) for a in arguments], prog_name="ilrm", env={"NO_COLOR": "1", "TERM": "dumb"}
     )
@@ -42,7 +42,7 @@ def ilrm(*arguments: str | Path) -> Outcome:
 
 
 def ilrm_process(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
-    """As a user does: another process, real exit status, both streams."""
+    """Run the command as a user does: another process, real exit status, both streams."""
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
         [sys.executable, "-c", "from ilrm_cli.cli.app import main; main()", *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""What users get wrong: one sentence, exit status 1, and no partial file."""
+"""Tests of mistakes that users make: one sentence, exit status 1, and no partial file."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.cli.run import ilrm
 
 
 def refused(tmp_path: Path, *arguments: str | Path) -> str:
-    """Runs a command that must fail; returns its sentence, which stderr and the JSON object both hold."""
+    """Run a command that must fail; return its sentence, which stderr and the JSON object both hold."""
     before = set(tmp_path.rglob("*"))
     outcome = ilrm(*arguments, "--json")
     assert outcome.status == 1, outcome
@@ -164,7 +164,7 @@ def test_a_ply_of_nothing_but_nan(tmp_path):
 
 
 def write_raw_ply(path: Path, xs: list[float]) -> None:
-    """A scene of small grey Gaussians with these x coordinates, NaN and all."""
+    """Write a scene of small grey Gaussians with these x coordinates, NaN included."""
     import torch
 
     from ilrm_cli.formats.ply import encode_ply

@@ -1,4 +1,4 @@
-"""Many folders through the command line."""
+"""Tests of batches of many folders through the command line."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""`ilrm bench` from the command line: the speeds themselves are for `make bench`."""
+"""Tests of `ilrm bench` from the command line: the speeds themselves are for `make bench`."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ BAD = BenchRow("bad", 0.1, "unit", 2.0, limit=1.0)
 
 @pytest.fixture
 def suites(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Suites that take no time, in the place of the real ones."""
+    """Replace the real suites with ones that take no time."""
 
     def found(*rows: BenchRow):
         return lambda **_: Findings(rows, {"figure": 7}, {"NOTES.md": b"notes"})

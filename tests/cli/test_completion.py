@@ -72,7 +72,7 @@ def test_topics_are_completed() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_asks_the_command(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the shell that `--show-completion` finds above itself."""
+    """The shell is the one that `--show-completion` finds among its parent processes."""
     monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
     script = ilrm("--show-completion")
     assert script.status == 0

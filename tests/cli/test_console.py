@@ -16,7 +16,7 @@ from ilrm_cli.termination import sigterm_kept
 
 
 def shown_time(done: int, total: int | None, seconds: float) -> str:
-    """What stands beside the bar of a stage that reported every second."""
+    """Return the text beside the bar of a stage that reported every second."""
     now = [0.0]
     progress = Progress(get_time=lambda: now[0])
     task = progress.add_task("frames", total=total)
@@ -36,7 +36,7 @@ def test_the_time_taken_at_the_end_or_where_no_end_is_known() -> None:
 
 
 def twice_while_it_cleans_up(cleaned: list[str]) -> None:
-    """Schedulers may send it several times."""
+    """Send SIGTERM several times, as schedulers may."""
     with face("render"):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -46,7 +46,7 @@ def twice_while_it_cleans_up(cleaned: list[str]) -> None:
 
 
 def first_while_a_library_is_imported(cleaned: list[str]) -> None:
-    """After which the handler of before is put back."""
+    """Send SIGTERM while a library is imported, after which the earlier handler is restored, and once more."""
     with face("render"):
         try:
             with sigterm_kept():
@@ -57,7 +57,7 @@ def first_while_a_library_is_imported(cleaned: list[str]) -> None:
 
 
 def taken_for_a_failure(cleaned: list[str]) -> None:
-    """Libraries take what is raised while they start for a failure of their own."""
+    """Fail on the interrupt, as libraries do that are interrupted while they start."""
     with face("render", quiet=True):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -97,7 +97,7 @@ def test_the_last_words_are_whole_whatever_comes(
 
 
 def test_a_command_that_ends_by_itself_at_sigterm_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """As `view` does, which is closed that way."""
+    """The command `view` ends that way."""
     with face("view") as shown:
         try:
             os.kill(os.getpid(), signal.SIGTERM)

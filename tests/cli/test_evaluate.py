@@ -1,4 +1,4 @@
-"""`ilrm evaluate`, as people run it."""
+"""Tests of `ilrm evaluate` as users run it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The help texts are golden: `ILRM_WRITE_GOLDEN=1 pytest tests/cli/test_help.py` writes them anew, for review."""
+"""Golden tests of the help texts; `ILRM_WRITE_GOLDEN=1 pytest tests/cli/test_help.py` rewrites them for review."""
 
 import os
 from pathlib import Path

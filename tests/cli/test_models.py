@@ -1,4 +1,4 @@
-"""`ilrm models` as people and scripts see it."""
+"""Tests of `ilrm models` as users and scripts see it."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def keys(kind: type) -> set[str]:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A hub that HF_ENDPOINT names, for processes of their own."""
+    """Serve a hub at HF_ENDPOINT for subprocesses."""
     publish(random_model(published("re10k")), "re10k", tmp_path / "tiny.ckpt")
     files = {KNOWN[NAME].published.file: (tmp_path / "tiny.ckpt").read_bytes()}
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))

@@ -1,4 +1,4 @@
-"""Nothing that a file names decides where a command writes, and no command writes to what it reads."""
+"""Tests that no name in a file decides where a command writes, and that no command writes to what it reads."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def content(root: Path) -> dict[str, tuple[str, bytes]]:
-    """Every file and link below `root`, with its bytes and where it leads."""
+    """Map every file and link below `root` to its bytes and its target."""
     return {
         path.relative_to(root).as_posix(): (str(path.readlink()) if path.is_symlink() else "", path.read_bytes())
         for path in root.rglob("*")
@@ -29,14 +29,14 @@ def content(root: Path) -> dict[str, tuple[str, bytes]]:
 
 @pytest.fixture
 def outside(tmp_path) -> Path:
-    """All that is the user's: whatever the test does, it must be the same afterwards."""
+    """Return a folder of the user's files, which no test may change."""
     root = tmp_path / "user"
     (root / "project").mkdir(parents=True)
     return root
 
 
 def photos_with_evil_names(root: Path) -> list[str]:
-    """Photos of the room where these names say, seen from the folder `project`; one of them with a mask."""
+    """Write photos of the room under these names, as seen from the folder `project`; one of them has a mask."""
     names = [
         str(root / "phone" / "IMG_1.jpg"),  # absolute, outside
         str(root / "project" / "IMG_1.jpg"),  # absolute, inside
@@ -106,7 +106,7 @@ def test_pose_writes_below_its_output_and_keeps_every_photo(outside, tmp_path, w
 
 
 def test_pose_replaces_no_folder_that_is_read_or_not_its_own(outside, tmp_path):
-    """A project of another tool holds the very names that ours does, but for the pose card."""
+    """A project of another tool has the same names as ours, except for the pose card."""
     project = outside / "project"
     shutil.copytree(SAMPLES / "posed", project, dirs_exist_ok=True)
     (project / "transforms.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Folders of real photos as people have them, spoilt a little further, through `ilrm batch`; slow: minutes."""
+"""Folders of real photos, damaged a little further, through `ilrm batch`; slow: minutes."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ FOLDERS = ("sceaux_castle", "bundler_kermit", "dim_cyprus", "cake", "pi3_house")
 
 @pytest.fixture(scope="module")
 def spoilt(shared, tmp_path_factory) -> Path:
-    """Copies in which one photo is of another size, one is of another shape, one is cut short and one is empty."""
+    """Copy the folders with one photo of another size, one of another shape, one cut short and one empty."""
     root = tmp_path_factory.mktemp("folders")
     for name in FOLDERS:
         folder = root / f"{name} ü"

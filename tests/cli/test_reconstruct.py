@@ -68,7 +68,7 @@ def test_what_it_says_is_consistent(made):
 
 @pytest.fixture(scope="module")
 def memory() -> Reconstruction:
-    """What `test_the_file_renders_like_the_scene_in_memory` writes to files."""
+    """Return the scene that `test_the_file_renders_like_the_scene_in_memory` writes to files."""
     return reconstruct(SAMPLES / "posed", Settings(views=4, long_side_px=96, auto_scale=False))
 
 
@@ -135,7 +135,7 @@ def test_confidence_is_written_and_floaters_go_where_photos_agree(tmp_path):
 
 
 def test_streams_are_kept_apart(tmp_path, capfd, monkeypatch):
-    """A real process that is --quiet is silent; with --json stdout is one object, and progress goes to stderr.
+    """A real process is silent with --quiet; with --json stdout is one object, and progress goes to stderr.
 
     Warnings are in both, once, also those that are given before the work begins.
     """
@@ -144,7 +144,7 @@ def test_streams_are_kept_apart(tmp_path, capfd, monkeypatch):
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     monkeypatch.setattr(foresight, "LONG_FLOPS", 0.0)
     app([*map(str, command), "-w", "--json"], standalone_mode=False)
-    out, err = capfd.readouterr()  # what compiled libraries write too
+    out, err = capfd.readouterr()  # including what compiled libraries write
     result = json.loads(out)
     assert result["status"] == "ok"
     assert "layer 1 of" in err

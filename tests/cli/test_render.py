@@ -1,4 +1,4 @@
-"""`ilrm render` as people run it; what films show is tested in tests/film."""
+"""Tests of `ilrm render` as users run it; the content of films is tested in tests/film."""
 
 import json
 from pathlib import Path

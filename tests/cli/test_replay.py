@@ -1,4 +1,4 @@
-"""Scenes made again through the command line."""
+"""Tests of scenes made again through the command line."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""A command that gets SIGTERM, as systems and clusters send it."""
+"""Tests of a command that gets SIGTERM, as systems and clusters send it."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from tests.cli.conftest import SAMPLES
 
 
 def test_structure_from_motion_ends_quietly_and_leaves_nothing(tmp_path: Path) -> None:
-    """pycolmap is at work then, whose own handler prints a stack trace."""
+    """The signal arrives while pycolmap works, whose own handler prints a stack trace."""
     scratch, out = tmp_path / "scratch", tmp_path / "out"
     scratch.mkdir()
     command = [sys.executable, "-m", "ilrm_cli.cli.app", "pose", SAMPLES / "posed", "--poses", "sfm", "-o", out]

@@ -1,4 +1,4 @@
-"""`ilrm help`: what it lists and prints, and that its topics name every key that programs get."""
+"""Tests of `ilrm help`: its lists and pages, and that its topics name every key that programs get."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ ELSEWHERE = {"pose_card", "settings", "versions", "tried_db"}
 
 
 def keys_of(value: Any) -> set[str]:
-    """Return all keys within a JSON value, but those of ELSEWHERE."""
+    """Return all keys within a JSON value, except those of ELSEWHERE."""
     if isinstance(value, dict):
         return {*value, *(key for name, inner in value.items() if name not in ELSEWHERE for key in keys_of(inner))}
     return {key for inner in value for key in keys_of(inner)} if isinstance(value, list) else set()

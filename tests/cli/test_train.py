@@ -1,4 +1,4 @@
-"""`ilrm train` as people run it."""
+"""Tests of `ilrm train` as users run it."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def test_a_data_folder_without_captures_gets_one_sentence(tmp_path):
 
 
 def test_a_signal_ends_it_in_order(tmp_path: Path):
-    """As Ctrl-C does, which takes the same way; pycolmap's own handler of this one must not win."""
+    """Ctrl-C takes the same way; pycolmap's own handler of this signal must not win."""
     command = [sys.executable, "-m", "ilrm_cli.cli.app", "train", str(tmp_path), *TINY, "--steps", "100000"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TERM": "dumb"})
     log = tmp_path / LOG_FILE

@@ -1,4 +1,4 @@
-"""`ilrm view`, as a person uses it: another process that is stopped by Ctrl-C."""
+"""Tests of `ilrm view` as a user runs it: another process, stopped by Ctrl-C."""
 
 import os
 import re

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
 
-QUALITY = 95  # of the JPEGs
+QUALITY = 95  # JPEG quality
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -31,7 +31,7 @@ def re10k_clip(key: str, poses: list[np.ndarray], width: int = WIDTH, height: in
 
 
 def write_re10k(root: Path, clips: list[dict], stage: str = "test") -> Path:
-    """Two clips per chunk, as `root/stage/000000.torch` and so on."""
+    """Write two clips per chunk, as `root/stage/000000.torch` and so on."""
     (root / stage).mkdir(parents=True)
     index = {}
     for start in range(0, len(clips), 2):
@@ -43,7 +43,7 @@ def write_re10k(root: Path, clips: list[dict], stage: str = "test") -> Path:
 
 
 def write_dl3dv(folder: Path, poses: list[np.ndarray], factor: int = 4) -> Path:
-    """`transforms.json` with the lens of an original `factor` times larger, images in `images_{factor}` only."""
+    """Write `transforms.json` with the lens of an original `factor` times larger; write only `images_{factor}`."""
     (folder / f"images_{factor}").mkdir(parents=True)
     frames = []
     for number, pose in enumerate(poses, start=1):

@@ -1,4 +1,4 @@
-"""The procedural hold-out is the same whenever it is made, and training keeps away from it."""
+"""The procedural hold-out is the same each time it is made, and training keeps away from it."""
 
 import torch
 
@@ -19,4 +19,4 @@ def test_its_points_lie_in_front_of_its_cameras():
     scene = holdout_scene(0, 32, 8)
     depths = visible_depths(torch.from_numpy(scene.points), scene.rendered.cameras)
     assert len(scene.points) > 50
-    assert len(depths) >= 2 * len(scene.points)  # each is seen by two views or more
+    assert len(depths) >= 2 * len(scene.points)  # each is seen by at least two views

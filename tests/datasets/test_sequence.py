@@ -1,4 +1,4 @@
-"""Resampling with cameras that follow."""
+"""Tests of resampling: cameras follow."""
 
 import numpy as np
 import pytest

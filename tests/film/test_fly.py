@@ -56,7 +56,7 @@ def arc_of_cameras() -> Cameras:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
-    """A red ball, filmed by four cameras that stand around it on one side."""
+    """Write a red ball as a scene recorded by four cameras around it on one side."""
     ply = tmp_path / "scene.ply"
     ply.write_bytes(encode_ply(SceneFile(red_ball())))
     views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
@@ -95,7 +95,7 @@ def test_an_orbit_keeps_the_ball_in_the_middle(scene: Path, tmp_path: Path) -> N
 
 
 def test_inputs_are_rendered_as_they_are(scene: Path, tmp_path: Path) -> None:
-    """Against the renderer itself."""
+    """The film is compared with the renderer itself."""
     fly(scene, "inputs", output=tmp_path / "frames", seconds=4.0, fps=1.0, size=(48, 32))
     cameras = arc_of_cameras().to(torch.float32)
     expected = (render(red_ball(), cameras).color.clamp(0, 1) * 255).permute(0, 2, 3, 1).numpy()

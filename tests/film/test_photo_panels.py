@@ -1,4 +1,4 @@
-"""Photos beside the film: against the scene's own pictures, written as photos and found again."""
+"""Photos beside the film, compared with pictures of the scene that were written as photos and found again."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def differences(one: ndarray, other: ndarray) -> float:
 
 
 def square_on(cameras: Cameras) -> Cameras:
-    """As photos are recorded: cut about the middle."""
+    """Crop to the centre, as recorded cameras are."""
     return fitted(cameras, cameras.width, cameras.height)
 
 
@@ -117,7 +117,7 @@ def test_photos_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_video_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the scene was made from them, by name; others than the choice takes are said to be missing."""
+    """Frames that the scene was made from are found by name; a frame that the choice does not take counts as missing."""
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
     clips = tmp_path / "clips"
     clips.mkdir()

@@ -1,4 +1,4 @@
-"""Scenes for the tests of formats, and how far apart two of them are."""
+"""Scenes for the tests of formats, and the distance between two of them."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from ilrm_cli.rotations import matrix_from_quaternion
 
 
 def splats(count: int, degree: int, seed: int = 0) -> Gaussians:
-    """Random Gaussians within the range of every format: colours mostly in [0, 1], scales from 0.01 to 0.1."""
+    """Return random Gaussians within the range of every format: colours mostly in [0, 1], scales from 0.01 to 0.1."""
     draw = torch.Generator().manual_seed(seed)
     harmonics = 0.15 * torch.randn(count, (degree + 1) ** 2, 3, generator=draw)
     harmonics[:, 0] *= 4
@@ -22,7 +22,7 @@ def splats(count: int, degree: int, seed: int = 0) -> Gaussians:
 
 
 def one(**changes: Tensor) -> Gaussians:
-    """A grey Gaussian at (1, 2, 3)."""
+    """Return a grey Gaussian at (1, 2, 3)."""
     parts = {
         "means": torch.tensor([[1.0, 2.0, 3.0]]),
         "quaternions": torch.tensor([[1.0, 0.0, 0.0, 0.0]]),
@@ -34,7 +34,7 @@ def one(**changes: Tensor) -> Gaussians:
 
 
 def apart(ours: Gaussians, theirs: Gaussians) -> dict[str, float]:
-    """The largest difference of each property; Gaussians are matched by their means, whatever their order.
+    """Return the largest difference per property; Gaussians are matched by their means, in any order.
 
     Shapes are compared as covariances over their trace, since several quaternions give the same one.
     """

@@ -1,4 +1,4 @@
-"""What holds for every format: round trips, what is lost, and files that are damaged."""
+"""Tests for every format: round trips, lossy properties, and damaged files."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
 from tests.formats.splats import apart, one, splats
 
 EXACT = {"means": 0.0, "shapes": 1e-6, "log_scales": 1e-5, "opacities": 1e-6, "colors": 0.0, "harmonics": 0.0}
-# Half a step of what the format counts in, for the scenes of `splats`; of .sog's k-means, what it came to and a bit.
+# Half a quantisation step of the format, for the scenes of `splats`; for .sog's k-means, slightly above the error seen.
 PRECISION = {
     ".ply": EXACT,
     ".glb": EXACT,

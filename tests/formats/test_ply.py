@@ -133,7 +133,7 @@ def test_reading_drops_and_counts_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "order"), [(True, "="), (False, ">"), (False, "<")])
 def test_files_of_other_writers(tmp_path: Path, text: bool, order: str) -> None:
-    """Written by plyfile: ascii or either byte order, shuffled properties, doubles, no normals, raw quaternions."""
+    """Files by plyfile: ascii or either byte order, shuffled properties, doubles, no normals, raw quaternions."""
     scene = random_scene(3, 1)
     rest = scene.harmonics[:, 1:].transpose(1, 2).reshape(3, 9).numpy()
     columns = {f"rot_{i}": 3 * scene.quaternions[:, i].numpy() for i in range(4)}

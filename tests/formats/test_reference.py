@@ -1,4 +1,4 @@
-"""Files exchanged with splat-transform, which `make test-formats` installs: what either writes the other reads alike.
+"""Files exchanged with splat-transform, which `make test-formats` installs: each reads the other's alike.
 
 Its .spz goes through Niantic's own library, so the axes of that format are checked as well. It only writes .glb.
 """
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.reference
 
 
 def converted(source: Path, target: Path, *options: str) -> Path:
-    """What the converter makes of a file."""
+    """Convert a file with splat-transform; return the path of the result."""
     if not CONVERTER.is_file():
         pytest.skip("the converter is not here; run make test-formats")
     done = subprocess.run(

@@ -64,7 +64,7 @@ def test_version_1_has_half_floats_and_version_2_three_bytes_per_rotation(tmp_pa
 
 
 def of_version_4(scene: SceneFile) -> bytes:
-    """The sections of our file as zstd streams behind a table of contents."""
+    """Return the sections of our file as zstd streams behind a table of contents."""
     zstandard = pytest.importorskip("zstandard")
     data, count = gzip.decompress(encode_spz(scene)), len(scene.gaussians)
     _, _, _, degree, fraction, _, _ = HEADER.unpack(data[:16])

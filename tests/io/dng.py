@@ -12,7 +12,7 @@ Tag = tuple[int, int, object]  # number, type, values
 
 
 def dng(mosaic: np.ndarray, orientation: int, focal_35mm: int, model: bytes = b"Camera\0") -> bytes:
-    """The file of an RGGB mosaic, uint16 of even height and width."""
+    """Return a DNG file of an RGGB mosaic, uint16 of even height and width."""
     height, width = mosaic.shape
 
     def tags(strip: int, exif: int) -> list[Tag]:
@@ -33,7 +33,7 @@ def dng(mosaic: np.ndarray, orientation: int, focal_35mm: int, model: bytes = b"
 
 
 def _directory(tags: list[Tag], at: int) -> bytes:
-    """A TIFF directory that stands at this offset, with its longer values behind it."""
+    """Encode a TIFF directory at this offset, with its longer values behind it."""
     entries, values, behind = struct.pack("<H", len(tags)), b"", at + 2 + 12 * len(tags) + 4
     for number, kind, content in tags:
         packed = _packed(kind, content)

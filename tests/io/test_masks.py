@@ -9,7 +9,7 @@ from tests.io.test_photos import four_colours, save
 
 
 def left_half(width: int, height: int, value: int = 255) -> np.ndarray:
-    """A mask that ignores the left half."""
+    """Return a mask that ignores the left half."""
     mask = np.zeros((height, width), dtype=np.uint8)
     mask[:, width // 2 :] = value
     return mask
@@ -40,7 +40,7 @@ def test_masks_beside_the_photos_of_each_subfolder(tmp_path):
 
 @pytest.mark.parametrize(("root", "name"), [("images_4", "1.jpg"), (".", "images/1.jpg"), (".", "images_4/1.jpg")])
 def test_masks_of_projects_with_reduced_copies_or_names_from_the_project_folder(tmp_path, root, name):
-    """As COLMAP with `images_4`, and nerfstudio's transforms.json, name their photos."""
+    """COLMAP with `images_4`, and nerfstudio's transforms.json, name their photos this way."""
     (tmp_path / "masks").mkdir()
     (tmp_path / "images_4").mkdir()
     (tmp_path / "masks" / "1.png").write_bytes(b"x")
@@ -74,7 +74,7 @@ def test_a_mask_of_another_size_ignores_pixels_of_which_any_part_is_masked(tmp_p
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_masks_of_turned_photos(tmp_path, orientation):
-    """Stored like the photo, as COLMAP has them, or upright, where the shape tells."""
+    """The mask is stored like the photo, as COLMAP expects, or upright, where the shape tells."""
     photo = save(tmp_path / "a.png", four_colours(), orientation)
     header = photo_header(photo)
     stored = left_half(32, 16) > 0

@@ -79,7 +79,7 @@ def test_transparency_is_laid_on_white(tmp_path):
 
 
 def float_tiff(path: Path) -> None:
-    """A TIFF of three 32-bit floating-point colours, which Pillow neither writes nor knows."""
+    """Write a TIFF of three 32-bit floating-point colours, which Pillow can neither write nor read."""
     entries = [(256, 8), (257, 8), (259, 1), (262, 2), (273, 200), (277, 3), (278, 8), (279, 8 * 8 * 12)]
     shorts = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries]
     three = [struct.pack("<HHII", tag, 3, 3, place) for tag, place in ((258, 180), (339, 186))]

@@ -13,7 +13,7 @@ TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise turns t
 
 
 def raw_file(folder: Path, orientation: int = 1) -> Path:
-    """A dark and a light half, 64 x 48 as stored."""
+    """Write a photo of a dark and a light half, 64 x 48 as stored."""
     mosaic = np.full((48, 64), 3000, dtype=np.uint16)
     mosaic[:, 32:] = 30000
     path = folder / f"{orientation}.DNG"

@@ -1,4 +1,4 @@
-"""Where records lie and how they name the photos."""
+"""Tests of where records lie and how they name the photos."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ WIDE, HIGH = 160, 120  # px
 
 
 def pan(shifts: list[int]) -> list[np.ndarray]:
-    """Frames of a camera that has moved along a wall by so many pixels."""
+    """Return frames of a camera that has moved along a wall by these shifts in pixels."""
     return [np.roll(texture(3), -shift, axis=1)[:HIGH, :WIDE] for shift in shifts]
 
 
@@ -31,7 +31,7 @@ def times(files: list[Path]) -> list[float]:
 
 
 def moved_to(places: np.ndarray) -> np.ndarray:
-    """How far each frame of a camera at these places has come from the one before."""
+    """Return how far each frame of a camera at these places is from the previous one."""
     return np.diff(places, prepend=places[:1]).astype(np.float32)
 
 

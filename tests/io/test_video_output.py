@@ -1,4 +1,4 @@
-"""Where no video and no trace can be put."""
+"""Tests of places where no video and no trace can be written."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Run by tests in a process of its own, without the checks of types: passes of compiled and of plain update layers.
+"""Child process of tests, without checks of types: passes of compiled and of plain update layers.
 
 Argument: the precision. Prints JSON, or the sentence of an `InputError`.
 """

@@ -1,4 +1,4 @@
-"""An oracle for memory: what tensors hold while operations run, without running them."""
+"""Memory oracle: bytes that tensors hold while operations run, without running them."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ from tests.model.tiny import random_model, random_views
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of every storage that an operation makes, until nobody holds it."""
+    """Counter of the bytes of each storage that an operation makes, until nothing holds it."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 def held_by_pass(load: Workload, chunks: Chunks) -> int:
-    """The most bytes that one pass holds at a time besides weights and images, by going through its operations.
+    """Return the peak bytes of one pass besides weights and images, by stepping through its operations.
 
     Two layers show all that any number of them holds. Models with matching, whose operations depend on what is in the
     images, are run; others are not.

@@ -1,4 +1,4 @@
-"""Which kernel is taken; what attention computes is tested with the blocks."""
+"""Tests of the choice of kernel; the results of attention are tested with the blocks."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_a_choice_is_made_once_per_machine(tmp_path):
     place, trials = tmp_path / "attention" / "kind", iter(["flash", USUAL])
     assert [kept_choice(place, ["flash", USUAL], lambda: next(trials)) for _ in range(2)] == ["flash", "flash"]
     assert [path.name for path in place.parent.iterdir()] == ["kind"]
-    assert kept_choice(place, [USUAL], lambda: next(trials)) == USUAL  # what was kept is no longer there
+    assert kept_choice(place, [USUAL], lambda: next(trials)) == USUAL  # the choice kept on disk is no longer available
 
 
 def test_a_choice_that_cannot_be_kept_is_made_again(tmp_path):
@@ -40,7 +40,7 @@ def test_a_choice_that_cannot_be_kept_is_made_again(tmp_path):
 
 
 def test_one_trial_serves_all_sizes(tmp_path, monkeypatch):
-    """And draws no numbers that the program would have drawn."""
+    """Nor does the trial draw random numbers that the program would have drawn."""
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA RTX/6000")
     monkeypatch.setattr(module, "TRIAL_TOKENS", 16)

@@ -14,7 +14,7 @@ BLUE, BROWN = torch.tensor([0.5, 0.7, 1.0]), torch.tensor([0.4, 0.3, 0.2])
 
 
 def looking_around(views: int = 4, size: int = 32) -> Views:
-    """Turned about the y axis (down) in equal steps; the colour goes smoothly from the upper to the lower one."""
+    """Return views turned about the y axis (down) in equal steps, with a smooth gradient from upper to lower colour."""
     half = torch.arange(views) * torch.pi / views
     quaternions = torch.stack([half.cos(), 0 * half, half.sin(), 0 * half], dim=-1)
     pose = torch.eye(4).repeat(views, 1, 1)

@@ -61,7 +61,7 @@ def test_turns_pair_every_subset_with_every_other():
 
 
 def test_mini_batch_leaves_the_other_tokens_alone():
-    """What the layer does before its first MLP: only the subset reads, and only from the subset of the image."""
+    """Before the first MLP of the layer only the subset reads, and only from the subset of the image."""
     layer, tokens, image_tokens, clock = layer_and_tokens()
     layer.cross_mlp = layer.self_attention = layer.self_mlp = Nothing()
     out = layer(tokens, image_tokens, 2, clock, mini_batch=MiniBatch(2, 1, 0))

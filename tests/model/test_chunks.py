@@ -37,7 +37,7 @@ def test_the_same_numbers_in_pieces(name, chunks):
 
 @pytest.mark.parametrize("chunks", [Chunks(2, 128), Chunks(1, 64), Chunks(1, 32)])
 def test_pieces_of_powers_of_two_give_the_same_bits(chunks):
-    """As the planner offers them."""
+    """The planner offers such pieces."""
     model, views = random_model(MATCHED), random_views(4, 128, 128)
     with torch.no_grad():
         whole = model([views], [RANGE])[0]

@@ -53,7 +53,7 @@ def test_without_a_compiler_or_a_folder_it_is_refused_in_one_sentence(tmp_path, 
 
 
 def test_pythons_it_does_not_know_are_told_of_and_memory_that_runs_out_is_left_to_others(monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # remembered, whatever it is after the test
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # set, so that the original value is restored after the test
 
     def failing_with(error: Exception) -> None:
         def compile_nothing(*_, **__):

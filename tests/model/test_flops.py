@@ -23,7 +23,7 @@ MODULES = {  # of the model, and the stages inside
 
 
 def counted(config: IlrmConfig) -> dict[str, int]:
-    """Operations inside each kind of module, by PyTorch's counter."""
+    """Return the operations inside each kind of module, counted by PyTorch."""
     views = random_views()
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         random_model(config)([views], [(1.0, 10.0)])

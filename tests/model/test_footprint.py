@@ -45,7 +45,7 @@ def test_matching_holds_no_more_than_predicted():
 
 
 def test_many_views_cost_what_stays_of_them():
-    """What grows with the views: tokens, raw numbers, and the Gaussians made of them twice, while they are joined."""
+    """Tokens, raw numbers, and the Gaussians made of them (twice, while they are joined) grow with the views."""
     few, many = (footprint(Workload(LARGE, n, 544, 960, TWO_BYTES), Chunks(8, 16384)).work for n in (64, 128))
     raw = channels_of(LARGE.head, 0)
     stays = 64 * (8160 * 768 * 2 + 2040 * 768 * 4 + (3 + 2 * 14 + raw) * 4 * 272 * 480)

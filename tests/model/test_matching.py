@@ -26,7 +26,7 @@ DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
 
 
 def wall(positions: list[float], size: int = SIZE) -> Views:
-    """Cameras at x = positions look along z at a wall at z = DEPTH with a smooth random texture."""
+    """Return a wall at z = DEPTH with a smooth random texture, seen along z by cameras at x = positions."""
     noise = torch.rand(1, 3, 24, 96, generator=torch.Generator().manual_seed(0))
     texture = interpolate(noise, scale_factor=4, mode="bicubic", align_corners=False).clamp(0, 1)
     pose = torch.eye(4).repeat(len(positions), 1, 1)
@@ -115,7 +115,7 @@ def test_compiled_costs_are_those_of_torch(best, windows):
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 def test_a_neighbour_without_finite_warp_sees_nothing(bad):
-    """As if its image were black and nothing of it counted."""
+    """The result is as if its image were black and nothing of it counted."""
     views, others = wall([0.0, 0.5, 1.0], size=12), torch.tensor([1, 2])
     warps = warps_between(views.cameras, 0, others)
     warps[1, :, 2] = bad

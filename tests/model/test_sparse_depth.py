@@ -11,7 +11,7 @@ PLANES = log_planes((1.0, 16.0), 5, torch.zeros(()))  # 1, 2, 4, 8, 16
 
 
 def halves() -> tuple[torch.Tensor, torch.Tensor]:
-    """Left half black at depth 2, right half white at depth 8; the image has twice the grid's resolution."""
+    """Return left half black at depth 2, right half white at depth 8; the image has twice the grid's resolution."""
     colors = torch.zeros(3, 20, 20)
     colors[..., 10:] = 1.0
     sparse = torch.zeros(40, 40)

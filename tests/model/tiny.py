@@ -14,12 +14,12 @@ MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, 
 
 
 def published(name: str) -> IlrmConfig:
-    """The published configuration, narrow and shallow."""
+    """Return the published configuration, narrow and shallow."""
     return dataclasses.replace(PRESETS[name].config, layers=2, width=32, head_width=16)
 
 
 def random_model(config: IlrmConfig, seed: int = 0) -> Ilrm:
-    """Random weights, the head's included, so that every output depends on every input."""
+    """Return a model with random weights, the head's included, so that every output depends on every input."""
     torch.manual_seed(seed)
     model = Ilrm(config).eval()
     torch.nn.init.normal_(model.head.linear.weight, std=0.1)
@@ -27,7 +27,7 @@ def random_model(config: IlrmConfig, seed: int = 0) -> Ilrm:
 
 
 def random_views(count: int = 3, width: int = 48, height: int = 32, seed: int = 0) -> Views:
-    """Noise photos by cameras side by side that look ahead."""
+    """Return noise photos by cameras side by side that look ahead."""
     generator = torch.Generator().manual_seed(seed)
     pose = torch.eye(4).repeat(count, 1, 1)
     pose[:, :3, 3] = torch.rand(count, 3, generator=generator) - 0.5

@@ -1,6 +1,6 @@
 from ilrm_cli.cameras import Lens
 
-# One lens of each of COLMAP's models (but the panorama), with every distortion parameter at work.
+# One lens of each of COLMAP's models (except the panorama), distorted wherever the model allows.
 LENSES = [
     Lens("SIMPLE_PINHOLE", (420.0, 310.0, 250.0), 640, 480),
     Lens("PINHOLE", (420.0, 430.0, 310.0, 250.0), 640, 480),

@@ -1,4 +1,4 @@
-"""pycolmap's default pipeline, as its documentation shows it: what our own is measured against."""
+"""Pycolmap's default pipeline, as its documentation shows it; the reference for ours."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ import pycolmap
 
 @dataclass(frozen=True)
 class Run:
-    """What one pipeline made of one folder."""
+    """Result of one pipeline on one folder."""
 
     placed: frozenset[str]  # names of the photos in the largest model, relative to the folder
     observations: float  # points seen per placed photo, mean
@@ -32,7 +32,7 @@ def timed(work: Callable[[], tuple[frozenset[str], float, float]]) -> Run:
 
 
 def run_default(folder: Path) -> Run:
-    """Features, exhaustive matching, incremental mapping, everything at its default, on the photos as they are."""
+    """Run features, exhaustive matching and incremental mapping with their defaults, on the photos as they are."""
 
     def work() -> tuple[frozenset[str], float, float]:
         with tempfile.TemporaryDirectory() as temporary:

@@ -63,7 +63,7 @@ def test_what_the_common_shape_cuts_off():
     assert card.fov_kept_deg == pytest.approx((np.degrees(2 * np.arctan(0.5)),) * 2)
 
 
-# What is said
+# Warnings and notes
 
 
 def test_a_still_camera_and_a_plane_are_said():

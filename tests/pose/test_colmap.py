@@ -22,7 +22,7 @@ def small_model(cameras: int = 1, images: int = 4) -> pycolmap.Reconstruction:
 
 
 def write_by_hand(folder: Path, cameras: list[str], images: list[str]) -> Path:
-    """The text format as COLMAP up to 3.11 wrote it: no rigs, no frames."""
+    """Write the text format as COLMAP up to 3.11 wrote it: no rigs, no frames."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cameras.txt").write_text("\n".join(cameras) + "\n")
     (folder / "images.txt").write_text("".join(f"{line}\n\n" for line in images))
@@ -98,7 +98,7 @@ def test_images_without_pose_are_passed_over(tmp_path):
     assert len(read_model(tmp_path).poses) == 3
 
 
-# Where models are
+# Places of models
 
 
 @pytest.mark.parametrize("place", ["sparse/0", "sparse", ".", "colmap/sparse/0", "distorted/sparse/0"])

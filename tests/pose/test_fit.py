@@ -6,7 +6,7 @@ from ilrm_cli.pose.lenses import pinhole, turned_pose
 
 
 def ramp(width: int, height: int, slope: float) -> np.ndarray:
-    """Red grows with x and green with y, linearly at pixel centres."""
+    """Return an image whose red grows with x and green with y, linearly at pixel centres."""
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.round(np.stack([columns * slope, rows * slope, 0 * rows], axis=2)).astype(np.uint8)
 

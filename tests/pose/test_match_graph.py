@@ -4,7 +4,7 @@ from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
 
 
 def graph_of(count: int, *links: tuple[int, int], matches: int = 200, features: int = 3000) -> MatchGraph:
-    """Photos p0, p1, ... with matches between the pairs that are named."""
+    """Return photos p0, p1, ... with matches between the given pairs."""
     table = np.zeros((count, count), dtype=np.int64)
     for i, j in links:
         table[i, j] = table[j, i] = matches

@@ -7,7 +7,7 @@ from ilrm_cli.rotations import matrix_from_quaternion
 
 
 def random_poses(count: int = 6, seed: int = 0) -> torch.Tensor:
-    """Cameras that look roughly the same way from different places."""
+    """Return cameras that look roughly the same way from different places."""
     generator = torch.Generator().manual_seed(seed)
     quaternion = torch.tensor([1.0, 0.3, -0.2, 0.1]) + 0.1 * torch.randn(count, 4, generator=generator)
     poses = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
@@ -17,7 +17,7 @@ def random_poses(count: int = 6, seed: int = 0) -> torch.Tensor:
 
 
 def looking_inward(count: int) -> torch.Tensor:
-    """A full circle of upright cameras around the origin, radius 2, y down."""
+    """Return a full circle of upright cameras around the origin, radius 2, y down."""
     poses = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
     for pose, k in zip(poses, range(count), strict=True):
         c, s = math.cos(2 * math.pi * k / count), math.sin(2 * math.pi * k / count)

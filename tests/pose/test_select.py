@@ -16,7 +16,7 @@ def poses(positions: np.ndarray, forward: np.ndarray | None = None) -> np.ndarra
 
 
 def groups() -> np.ndarray:
-    """Three tight groups of five cameras."""
+    """Return three tight groups of five cameras."""
     rng = np.random.default_rng(0)
     centers = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 0]])
     return np.repeat(centers, 5, axis=0) + rng.normal(0, 0.1, (15, 3))

@@ -18,7 +18,7 @@ from tests.pose.synthetic import synthetic_model
 
 
 def same_up_to_similarity(found: np.ndarray, true: np.ndarray) -> float:
-    """Largest distance between two point sets after the best similarity (Umeyama 1991), relative to their spread."""
+    """Return the largest distance of two point sets, in spreads, after the best similarity (Umeyama 1991)."""
     a, b = found - found.mean(0), true - true.mean(0)
     u, s, vh = np.linalg.svd(b.T @ a)
     sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vh))])
@@ -110,11 +110,11 @@ def test_photos_without_overlap(tmp_path):
         solve(tmp_path / "photos", files, tmp_path / "work")
 
 
-# What the user knows, and what the user does
+# Known lenses, repeated runs and Ctrl-C
 
 
 def test_a_known_lens_stays_as_it_is(tmp_path):
-    """Stated for photos of twice the size, and a little wrong, so that mapping would have changed it."""
+    """The lens is given for photos of twice the size, and a little wrong, so that mapping would have changed it."""
     paths = save_photos(tmp_path / "photos" / "0", cameras_on_an_arc(4))
     files = {f"0/{path.name}": path.name for path in paths}
     (tmp_path / "work").mkdir()

@@ -1,4 +1,4 @@
-"""Never fewer photos than pycolmap's default pipeline places, in at most 1.2 times its time, on every real folder."""
+"""On real folders we place no fewer photos than pycolmap's default pipeline, in at most 1.2 times its time."""
 
 import tempfile
 from pathlib import Path
@@ -13,15 +13,15 @@ from tests.pose.default_pipeline import Run, photo_folders, run_default, timed
 
 MOST_TIME = 1.2  # times the default's, in seconds of all threads: other programs on the machine do not change them
 
-# What the default pipeline calls registered and no tool should: folder -> why. Ours must refuse these.
+# Folders where the default pipeline places photos and no tool should, and why. Ours must refuse these.
 JUNK = {"vggt_room": "three photos that share not a single point after the outliers are gone"}
-# What may take longer, and what for: folder -> times the default's.
+# Folders that may take longer: folder -> times the default's.
 DEARER = {"tum_fr_aliked": 1.35}  # global mapping after incremental: 0.77 instead of 1.25 px, 27.9 instead of 23.2 dB
 FOLDERS = photo_folders(SHARED) if SHARED.is_dir() else []
 
 
 def run_ours(folder: Path) -> tuple[Run, str]:
-    """The pose stage with an empty cache, all checks and copies included, and its sentence where it fails."""
+    """Run the pose stage with an empty cache, all checks and copies included; return its error message too."""
     sentence = ""
 
     def work() -> tuple[frozenset[str], float, float]:

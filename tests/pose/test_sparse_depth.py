@@ -7,7 +7,7 @@ from ilrm_cli.pose.sparse_depth import sparse_depth_of, visible_depths
 
 
 def cameras() -> Cameras:
-    """At the origin and one unit behind it, both looking along z; 8 x 6 px."""
+    """Return cameras at the origin and one unit behind it, both looking along z; 8 x 6 px."""
     pose = torch.eye(4).repeat(2, 1, 1)
     pose[1, 2, 3] = -1.0
     return Cameras(pose, torch.full((2, 2), 4.0), torch.tensor([[4.0, 3.0]]).repeat(2, 1), 8, 6)

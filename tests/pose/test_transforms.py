@@ -21,7 +21,7 @@ def write(folder: Path, content: object, name: str = "transforms.json") -> Path:
 
 
 def read_one(folder: Path, shared: dict | None = None, frame: dict | None = None):
-    """The single pose of a file with these keys."""
+    """Return the single pose of a file with these keys."""
     whole = {"file_path": "images/a.jpg", "transform_matrix": IDENTITY} | (frame or {})
     content = (SHARED if shared is None else shared) | {"frames": [whole]}
     (pose,) = read_transforms(write(folder, content), size_of=lambda path: (800, 600)).poses
@@ -103,7 +103,7 @@ def test_a_uniform_scale_of_the_axes_is_taken_out(tmp_path):
 
 
 def test_colmap_and_its_nerfstudio_export_agree(tmp_path):
-    """The export as nerfstudio writes it: axes flipped on the camera's side."""
+    """The export is as nerfstudio writes it: axes flipped on the camera's side."""
     options = pycolmap.SyntheticDatasetOptions()
     options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 3
     for image in pycolmap.synthesize_dataset(options).images.values():
@@ -125,7 +125,7 @@ def test_the_file_is_found(tmp_path):
 
 
 def test_the_mask_of_a_frame(tmp_path):
-    """As nerfstudio has it, whatever the slashes; one that all frames share may stand in the file."""
+    """The key is nerfstudio's, with any slashes; a mask that all frames share may stand in the file."""
     assert read_one(tmp_path, SHARED, {"mask_path": "masks\\m 1.png"}).mask == "masks/m 1.png"
     assert read_one(tmp_path, SHARED | {"mask_path": "rig.png"}).mask == "rig.png"
     assert read_one(tmp_path, SHARED).mask is None

@@ -8,7 +8,7 @@ from tests.pose.all_lenses import LENSES
 
 
 def photograph(lens: Lens, width: int, height: int) -> np.ndarray:
-    """What the lens sees of the direction field: red and green are smooth functions of the viewing direction."""
+    """Render the direction field through the lens: red and green are smooth functions of the viewing direction."""
     camera = colmap_camera(lens)
     camera.rescale(width, height)
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)

@@ -39,7 +39,7 @@ def cameras_at(poses: Tensor) -> Cameras:
 
 
 def arc(azimuths_deg: list[float], elevation_deg: float = 20.0, radius: float = 4.0) -> Cameras:
-    """Inward-facing cameras around TARGET; azimuth 0 looks along +z, 90 along -x."""
+    """Return inward-facing cameras around TARGET; azimuth 0 looks along +z, 90 along -x."""
     azimuth = torch.tensor(azimuths_deg).double().deg2rad()
     level = torch.stack([azimuth.sin(), torch.zeros_like(azimuth), -azimuth.cos()], dim=1)
     elevation = math.radians(elevation_deg)
@@ -48,7 +48,7 @@ def arc(azimuths_deg: list[float], elevation_deg: float = 20.0, radius: float = 
 
 
 def wall_facing(count: int = 9) -> Cameras:
-    """Cameras on a grid of 0.5 x 0.5 at z = 0, all looking along +z."""
+    """Return cameras on a grid of 0.5 x 0.5 at z = 0, all looking along +z."""
     side = round(count**0.5)
     poses = torch.eye(4).double().repeat(count, 1, 1)
     poses[:, 0, 3] = torch.arange(count) % side * 0.5 / (side - 1)
@@ -62,7 +62,7 @@ def azimuths_deg(cameras: Cameras) -> Tensor:
 
 
 def assert_looks_at(cameras: Cameras, point: Tensor) -> None:
-    """The point is in the middle of every picture, and the horizon is level."""
+    """Check that the point is in the middle of every picture and that the horizon is level."""
     seen = (point - cameras.positions)[:, None] @ cameras.world_from_cam[:, :3, :3]
     assert (seen[:, 0, 2] > 0).all()
     assert seen[:, 0, :2].abs().max() < 1e-9
@@ -72,7 +72,7 @@ def assert_looks_at(cameras: Cameras, point: Tensor) -> None:
 
 
 def looking_down(yaws_deg: list[float]) -> Cameras:
-    """Drone cameras 10 above z = 0 that look straight down, each turned by its yaw."""
+    """Return drone cameras 10 above z = 0 that look straight down, each turned by its yaw."""
     yaw = torch.tensor(yaws_deg).double().deg2rad()
     poses = torch.eye(4).double().repeat(len(yaw), 1, 1)
     zero = torch.zeros_like(yaw)

@@ -13,7 +13,7 @@ from ilrm_cli.rotations import matrix_from_quaternion
 def project(
     gaussians: Gaussians, cameras: Cameras
 ) -> tuple[Float[Tensor, "gaussian 2"], Float[Tensor, "gaussian 2 2"], Float[Tensor, " gaussian"]]:
-    """Image position, low-passed 2D covariance and depth in the first camera."""
+    """Return image position, low-passed 2D covariance and depth in the first camera."""
     cam_from_world = cameras.cam_from_world[0]
     points = gaussians.means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]  # [N, 3]
     depth = points[:, 2]
@@ -32,7 +32,7 @@ def project(
 
 
 def alphas(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "gaussian height width"]:
-    """Opacity of each Gaussian at each pixel centre of the first camera, before anything is skipped."""
+    """Return the opacity of each Gaussian at each pixel centre of the first camera, before anything is skipped."""
     means, covariance, _ = project(gaussians, cameras)
     rows, columns = torch.meshgrid(torch.arange(cameras.height), torch.arange(cameras.width), indexing="ij")
     pixels = torch.stack([columns, rows], dim=-1).to(means) + 0.5
@@ -44,7 +44,7 @@ def alphas(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "gaussian he
 def dense_render(
     gaussians: Gaussians, cameras: Cameras, background: Float[Tensor, "3"], near: float = 0.01
 ) -> tuple[Float[Tensor, "3 height width"], Float[Tensor, "height width"], Float[Tensor, "height width"]]:
-    """Colour, alpha, expected depth of the first camera."""
+    """Return colour, alpha and expected depth of the first camera."""
     _, _, depth = project(gaussians, cameras)
     order = depth.argsort(stable=True)
     gaussians = gaussians[order[depth[order] > near]]
@@ -65,6 +65,6 @@ def dense_render(
 def colors_seen(
     harmonics: Float[Tensor, "gaussian bases 3"], directions: Float[Tensor, "gaussian 3"]
 ) -> Float[Tensor, "gaussian 3"]:
-    """Colour seen in unit directions (camera to Gaussian): max(0, 0.5 + Σ harmonics · Y)."""
+    """Return the colour seen in unit directions (camera to Gaussian): max(0, 0.5 + Σ harmonics · Y)."""
     degree = int(harmonics.shape[1] ** 0.5) - 1
     return ((basis(directions, degree)[..., None] * harmonics).sum(-2) + 0.5).clamp_min(0)

@@ -8,7 +8,7 @@ from ilrm_cli.rotations import matrix_from_quaternion
 
 
 def tilted_camera(width: int = 37, height: int = 29, dtype: torch.dtype = torch.float64) -> Cameras:
-    """One camera away from the origin, with an off-centre principal point and unequal focal lengths."""
+    """Return one camera away from the origin, with an off-centre principal point and unequal focal lengths."""
     pose = torch.eye(4, dtype=torch.float64)
     pose[:3, :3] = matrix_from_quaternion(torch.tensor([0.97, 0.1, -0.15, 0.08], dtype=torch.float64))
     pose[:3, 3] = torch.tensor([0.3, -0.2, 0.1])
@@ -22,7 +22,7 @@ def tilted_camera(width: int = 37, height: int = 29, dtype: torch.dtype = torch.
 
 
 def front_camera(width: int, height: int, focal_px: float) -> Cameras:
-    """One camera at the origin that looks along z, with its principal point in the middle."""
+    """Return one camera at the origin that looks along z, with its principal point in the middle."""
     return Cameras(
         world_from_cam=torch.eye(4)[None],
         focal_px=torch.full((1, 2), focal_px),
@@ -35,7 +35,7 @@ def front_camera(width: int, height: int, focal_px: float) -> Cameras:
 def random_gaussians(
     count: int, sh_degree: int, *, seed: int = 0, scale: float = 0.2, dtype: torch.dtype = torch.float64
 ) -> Gaussians:
-    """Gaussians scattered before the cameras above, also beside and behind the image; quaternions of any length."""
+    """Return Gaussians before the cameras above, also beside and behind the image; quaternions of any length."""
     generator = torch.Generator().manual_seed(seed)
     means = torch.randn(count, 3, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 0.8, 0.8])
     means[:, 2] += 3

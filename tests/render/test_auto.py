@@ -1,4 +1,4 @@
-"""`auto` in a made-up place: a ball inside a shell, photographed from an arc, with or without a wall across the arc."""
+"""`auto` in a synthetic place: a ball in a shell, photographed from an arc, with or without a wall across the arc."""
 
 import math
 
@@ -33,7 +33,7 @@ def solid(means: Tensor, scale: float) -> Gaussians:
 
 
 def place() -> Gaussians:
-    """A ball of radius 1 at TARGET inside a shell of radius 9."""
+    """Return a ball of radius 1 at TARGET inside a shell of radius 9."""
     directions = torch.nn.functional.normalize(
         torch.randn(6000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64), dim=1
     )
@@ -41,14 +41,14 @@ def place() -> Gaussians:
 
 
 def wall_axes() -> tuple[Tensor, Tensor]:
-    """Outward from the target along the wall, and across it."""
+    """Return the unit vectors outward from the target along the wall, and across it."""
     azimuth = math.radians(WALL_AZIMUTH_DEG)
     outward = torch.tensor([math.sin(azimuth), 0.0, -math.cos(azimuth)]).double()
     return outward, torch.linalg.cross(UP, outward)
 
 
 def wall() -> Gaussians:
-    """A solid wall that begins 2 from the target, runs through the photographers' arc and reaches the shell."""
+    """Return a solid wall that begins 2 from the target, runs through the arc of photos and reaches the shell."""
     outward, across = wall_axes()
     steps = [torch.arange(2, 9, 0.2), torch.arange(-3, 3, 0.2), torch.arange(-WALL_HALF_DEPTH, WALL_HALF_DEPTH, 0.1)]
     grid = torch.cartesian_prod(*steps).double()
@@ -61,7 +61,7 @@ def photos() -> Cameras:
 
 
 def into_wall(cameras: Cameras) -> Tensor:
-    """How far each camera is from the middle of the wall, where it is beside it."""
+    """Return the distance of each camera from the middle plane of the wall."""
     return ((cameras.positions - TARGET) @ wall_axes()[1]).abs()
 
 

@@ -8,7 +8,7 @@ def test_after_warming_up_kernels_are_cached():
 
 
 def test_gradients_are_compiled_where_only_pictures_were_drawn(monkeypatch):
-    """Their kernels are asked for by themselves: a first `--refine` must not wait without a word."""
+    """Their kernels are requested separately: a first `--refine` must not wait without a word."""
     left_behind = {"project", "blend_tiles"}
     monkeypatch.setattr(cpu, "is_cached", lambda kernel: kernel.py_func.__name__ in left_behind)
     assert cpu.is_compiled()

@@ -38,7 +38,7 @@ def test_projection_and_harmonics_equal_gsplats(sh_degree: int):
 
 
 def assert_relative(ours: torch.Tensor, expected: torch.Tensor) -> None:
-    """Equal to 1e-5 of the largest number of each row."""
+    """Check that values equal to 1e-5 of the largest number of each row."""
     ours, expected = ours.reshape(len(ours), -1), expected.reshape(len(expected), -1)
     error = (ours - expected).abs().amax(1) / expected.abs().amax(1).clamp_min(1e-3)
     assert error.max() < 1e-5, f"relative error {error.max()}"

@@ -1,4 +1,4 @@
-"""Which blocks of a tile an ellipse reaches, against its pixels one by one, and images of needles."""
+"""Blocks of a tile that an ellipse reaches, checked pixel by pixel, and images of needles."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ SAMPLES = 60  # along each side of a block
 
 
 def random_ellipses(count: int):
-    """Mean in px from pixel (0, 0), conic XX, XY, YY in log2 units, and K of q <= K; some are needles."""
+    """Return mean in px from pixel (0, 0), conic XX, XY, YY in log2 units, and K of q <= K; some are needles."""
     draw = np.random.default_rng(2)
     for _ in range(count):
         small, large, turn = draw.uniform(0.5, 2), draw.uniform(0.5, 2) * draw.choice([1, 5, 40]), draw.uniform(0, 3.2)
@@ -43,7 +43,7 @@ def bits_of(mean: np.ndarray, xx: float, xy: float, yy: float, k: float, row: in
 
 
 def reaches(mean: np.ndarray, xx: float, xy: float, yy: float, k: float, row: int, column: int, steps: int) -> bool:
-    """Whether one of steps x steps points, from the first to the last pixel centre of a block, is in the ellipse."""
+    """Return whether the ellipse holds one of steps x steps points between a block's first and last pixel centres."""
     x = np.linspace(0, BLOCK - 1, steps) + BLOCK * column - mean[0]
     y = (np.linspace(0, BLOCK - 1, steps) + BLOCK * row - mean[1])[:, None]
     return bool((xx * x * x + xy * x * y + yy * y * y <= k).any())

@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def images_and_gradients(scene: Gaussians, device: str) -> dict[str, torch.Tensor]:
-    """Colour, alpha, depth and the gradients of a fixed weighted sum of them, on the CPU."""
+    """Return colour, alpha, depth and the gradients of a fixed weighted sum of them, on the CPU."""
     first = tilted_camera(201, 150, torch.float32)
     cameras = stack([first, replace(first, focal_px=first.focal_px * 1.4)])
     parameters = Gaussians(*(getattr(scene, f.name).to(device).requires_grad_() for f in fields(scene)))

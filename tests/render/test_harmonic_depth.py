@@ -11,7 +11,7 @@ MIDDLE = (24, 32)
 
 
 def discs(*depths_and_opacities: tuple[float, float]) -> Gaussians:
-    """One behind the other on the axis, each as wide as the picture."""
+    """Return discs one behind the other on the axis, each as wide as the picture."""
     depths, opacities = torch.tensor(depths_and_opacities).T
     count = len(depths)
     return Gaussians(

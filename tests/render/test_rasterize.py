@@ -20,7 +20,7 @@ RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
 
 def blob(mean: tuple[float, ...], opacity: float, color: tuple[float, ...], scale: float = 0.1) -> Gaussians:
-    """One round Gaussian of constant colour."""
+    """Return one round Gaussian of constant colour."""
     return Gaussians(
         means=torch.tensor([mean], dtype=torch.float32),
         quaternions=torch.tensor([[1.0, 0, 0, 0]]),
@@ -192,7 +192,7 @@ def test_images_equal_the_dense_renderers(size: tuple[int, int], sh_degree: int)
 
 
 def close_share(ours: torch.Tensor, oracle: torch.Tensor) -> float:
-    """Share of pixels that agree to 1e-5 of the largest value."""
+    """Return the share of pixels that agree to 1e-5 of the largest value."""
     return float(((ours.double() - oracle).abs() <= 1e-5 * oracle.abs().max().clamp_min(1)).double().mean())
 
 

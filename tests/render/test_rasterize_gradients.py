@@ -17,7 +17,7 @@ BACKGROUND = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
 
 
 def upstream(camera: Cameras, dtype: torch.dtype) -> list[Tensor]:
-    """Fixed random weights of colour, alpha and depth in the loss."""
+    """Return fixed random weights of colour, alpha and depth in the loss."""
     generator = torch.Generator().manual_seed(5)
     shapes = [(3, camera.height, camera.width), (camera.height, camera.width), (camera.height, camera.width)]
     return [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for shape in shapes]

@@ -6,7 +6,7 @@ from tests.render.captures import cameras_at
 
 
 def line(phases: torch.Tensor) -> Cameras:
-    """Phase 0.3 stands at x = 0.3."""
+    """Return cameras at x = phase."""
     poses = torch.eye(4).double().repeat(len(phases), 1, 1)
     poses[:, 0, 3] = phases
     return cameras_at(poses)

@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 16, 12
 
 
 def looking_ahead(*x: float, z: float = 0.0, depth: float = 4.0) -> Glance:
-    """Cameras at (x, 0, z) that look along +z at a wall, which fills their pictures."""
+    """Return cameras at (x, 0, z) that look along +z at a wall, which fills their pictures."""
     pose = torch.eye(4).repeat(len(x), 1, 1)
     pose[:, 0, 3], pose[:, 2, 3] = torch.tensor(x), z
     lens = torch.full((len(x), 2), 16.0)

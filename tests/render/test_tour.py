@@ -64,7 +64,7 @@ def test_a_line_is_walked_from_end_to_end() -> None:
 
 
 def test_the_way_is_nearly_the_shortest() -> None:
-    """Against all orders of seven points."""
+    """The tour is compared with all orders of seven points."""
     points = np.random.default_rng(3).normal(size=(7, 2))
     gaps = np.linalg.norm(points[:, None] - points, axis=2)
     best = min(gaps[list(way[:-1]), list(way[1:])].sum() for way in itertools.permutations(range(7)))

@@ -1,4 +1,4 @@
-"""What is said of two records that differ."""
+"""Tests of the explanations for two records that differ."""
 
 import math
 from dataclasses import replace

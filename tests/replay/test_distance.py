@@ -1,4 +1,4 @@
-"""How far two versions of a scene are apart."""
+"""Tests of the distance between two versions of a scene."""
 
 from dataclasses import replace
 

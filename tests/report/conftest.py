@@ -10,7 +10,7 @@ SETTINGS = Settings(refine=5, views=2)
 
 
 def reported(folder, *, held_out: bool = True) -> Report:
-    """The report of a small scene whose photos lie in `folder`/shoot."""
+    """Make the report of a small scene whose photos lie in `folder`/shoot."""
     photos = folder / "shoot"
     photos.mkdir()
     result = reconstruction(photos, held_out=held_out)
@@ -27,5 +27,5 @@ def report(tmp_path_factory) -> Report:
 
 @pytest.fixture(scope="session")
 def unscored(tmp_path_factory) -> Report:
-    """Of a scene that took all photos as inputs."""
+    """Return the report of a scene that took all photos as inputs."""
     return reported(tmp_path_factory.mktemp("unscored"), held_out=False)

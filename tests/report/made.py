@@ -24,7 +24,7 @@ NORMAL_FROM_WORLD = Similarity(
 
 
 def gaussians(count: int = 300) -> Gaussians:
-    """A heap of coloured blobs, 3 units ahead of the cameras."""
+    """Return a heap of coloured blobs, 3 units ahead of the cameras."""
     random = torch.Generator().manual_seed(0)
     return Gaussians(
         means=torch.randn(count, 3, generator=random) * 0.5 + torch.tensor([0.0, 0.0, 3.0]),
@@ -36,14 +36,14 @@ def gaussians(count: int = 300) -> Gaussians:
 
 
 def cameras(count: int = 4) -> Cameras:
-    """In a row, x to the right, all looking along z; y down, so up is -y."""
+    """Return cameras in a row, x to the right, all looking along z; y down, so up is -y."""
     poses = torch.eye(4).repeat(count, 1, 1)
     poses[:, 0, 3] = torch.linspace(-0.6, 0.6, count)
     return Cameras(poses, torch.full((count, 2), 60.0), torch.tensor([[WIDTH / 2, HEIGHT / 2]] * count), WIDTH, HEIGHT)
 
 
 def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
-    """Photos of `folder`, which is filled: two inputs, two held out, one cut short, one without a file."""
+    """Fill `folder` with photos and reconstruct them: two inputs, two held out, one cut short, one without a file."""
     scene, views = gaussians(), cameras()
     images = render(scene, views).color.clamp(0, 1)
     for name, image in zip(NAMES, images, strict=True):

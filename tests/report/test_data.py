@@ -1,4 +1,4 @@
-"""What a report tells beside pictures."""
+"""Tests of what a report says besides pictures."""
 
 import shlex
 from dataclasses import fields
@@ -17,7 +17,7 @@ def test_the_command_spells_out_what_is_not_usual(report):
 
 
 def test_every_setting_is_an_option_of_the_command():
-    """So that a new setting is either an option of its name or listed under OPTIONS."""
+    """A new setting is thus either an option of its name or listed under OPTIONS."""
     hints = get_type_hints(Settings)
     changed = Settings(**{f.name: _another(hints[f.name], f.default) for f in fields(Settings)})
     words = shlex.split(command_of(Path("p"), Path("s"), changed))
@@ -29,7 +29,7 @@ def test_every_setting_is_an_option_of_the_command():
 
 
 def _another(hint, default):
-    """A value of the type that is not the default."""
+    """Return a value of the type that is not the default."""
     if get_origin(hint) is Literal:
         return next(value for value in get_args(hint) if value != default)
     if get_args(hint):

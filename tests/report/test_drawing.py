@@ -33,7 +33,7 @@ def test_from_above_ahead_is_up_and_from_behind_the_sky_is(report):
 
 
 def test_turned_to_the_right_the_nearest_camera_is_the_last_of_the_row(report):
-    """Who stands on the right sees the rightmost camera nearest, and it is drawn over the others."""
+    """Seen from the right, the rightmost camera is nearest and is drawn over the others."""
     seen = draw(report.layout, 400, 300, 60.0, 20.0)
     assert [camera.name for camera in seen.cameras] == [camera.name for camera in report.layout.cameras]
     assert [camera.number for camera in seen.cameras][:2] == [1, 2]

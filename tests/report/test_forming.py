@@ -1,4 +1,4 @@
-"""How the scene formed, on the page of one that was traced."""
+"""Stages of a scene, on the page of one that was traced."""
 
 from dataclasses import asdict, replace
 
@@ -10,7 +10,7 @@ from tests.report.test_html_file import Page
 
 
 def test_a_traced_scene_is_seen_forming(report):
-    """Only where a trace was asked for: a picture before the first layer and after each, for both readings."""
+    """These appear only with a trace: a picture before the first layer and after each, for both readings."""
     grey = np.full((6, 8, 3), 128, dtype=np.uint8)
     rows = [Reading(psnr=10.0 + layer, depth_change=None, means_change=None, gaussians=9) for layer in range(3)]
     traced = Trace(

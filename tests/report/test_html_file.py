@@ -1,4 +1,4 @@
-"""The page: whole, offline, readable without scripts, and safe to open whatever files are called."""
+"""Tests of the page: whole, offline, readable without scripts, and safe to open with any file names."""
 
 import base64
 import io

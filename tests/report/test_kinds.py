@@ -1,4 +1,4 @@
-"""Which reports are refused, before any work."""
+"""Tests of reports that are refused before any work."""
 
 from pathlib import Path
 

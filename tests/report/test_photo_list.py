@@ -1,4 +1,4 @@
-"""Every photo is listed once, with what became of it."""
+"""Every photo is listed once, with its role or the reason it is not used."""
 
 import numpy as np
 from PIL import Image

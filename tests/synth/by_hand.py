@@ -18,7 +18,7 @@ STAGE = Stage((0, 0, 0), (1, 2), (-9, -9, -9), (9, 9, 9), ("orbit",), 0.0)
 
 
 def scene_of(*solids: tuple, background_kind: int = VOID, low=(-4, -4, 0), high=(4, 4, 4)) -> Scene:
-    """Solids given as (kind, at, half, param, more) of one material each."""
+    """Return a scene of solids given as (kind, at, half, param, more), with one material each."""
     rng = np.random.default_rng(0)
     kit = Kit(rng, Builder(), Paints(rng))
     for kind, at, half, param, more in solids:
@@ -37,7 +37,7 @@ def camera(position, target=(0.0, 0.0, 0.0), side: int = 33, fov_deg: float = 50
 
 
 def rays(cameras: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """Origin [3] and directions [h, w, 3] with z-depth 1, in world axes, of a single camera in float64."""
+    """Return origin [3] and directions [h, w, 3] with z-depth 1, in world axes, of a single camera in float64."""
     column, row = np.meshgrid(np.arange(cameras.width) + 0.5, np.arange(cameras.height) + 0.5)
     center, focal = cameras.center_px[0].numpy(), cameras.focal_px[0].numpy()
     local = np.stack([(column - center[0]) / focal[0], (row - center[1]) / focal[1], np.ones_like(row)], -1)

@@ -21,13 +21,13 @@ WIDTH, HEIGHT, SAMPLES = 12, 8, 2
 
 
 def named(row: np.void):
-    """A record as an object with its fields; the simulator's own record mistakes `row.clip` for a method of numpy."""
+    """Return a record as an object with its fields; the simulator's own takes `row.clip` for a numpy method."""
     fields = {name: named(row[name]) if row.dtype[name].names else row[name] for name in row.dtype.names}
     return SimpleNamespace(**fields)
 
 
 def render_in_simulator(scenes, samples: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What `render_on_cuda` does, with arrays in place of tensors on a GPU."""
+    """Do the work of `render_on_cuda` with arrays in place of tensors on a GPU."""
     scene_bytes, scene_rows, view_bytes, view_rows = pack(scenes)
     counts = [len(cameras) for _, cameras in scenes]
     image = np.zeros((sum(counts), 3, HEIGHT, WIDTH), np.float32)

@@ -48,14 +48,14 @@ SOLIDS = {
 
 
 def relief_height(param: tuple, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Heights of a tile by a spline of another library, in float64."""
+    """Return heights of a tile by a spline of another library, in float64."""
     heights = relief_bank(0)[0][int(param[3])].astype(float).reshape(RELIEF_SIDE, RELIEF_SIDE)
     at = [0.5 * periods * s * RELIEF_SIDE - 0.5 for periods, s in ((param[2], y), (param[1], x))]
     return map_coordinates(heights, at, order=2, mode="grid-wrap", prefilter=False)
 
 
 def inside_unit(kind: int, param, p: np.ndarray, half) -> np.ndarray:
-    """Which points of unit space [..., 3] are in the plain solid, written independently of the ray tests."""
+    """Return which points of unit space [..., 3] are in the plain solid, written independently of the ray tests."""
     x, y, z = np.moveaxis(p, -1, 0)
     cube = np.abs(p).max(-1) <= 1
     if kind == SUPERQUADRIC:

@@ -69,7 +69,7 @@ def test_cuda_without_numba_cuda_is_refused_in_words(monkeypatch):
 
 
 def compiled_ptx() -> str:
-    """The whole kernel for Hopper, without a GPU."""
+    """Compile the whole kernel for Hopper, without a GPU."""
     import numba
     from numba import cuda, types
 

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "sample_scenes"
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_shipped_photos_are_what_the_generator_makes(name):
-    """When this fails because the generator changed: make sample_scenes again, as its README says."""
+    """If this fails because the generator changed, run make sample_scenes again, as its README says."""
     scene, cameras = sample_cameras(SAMPLES[name])
     image = render_scene(scene, cameras[2:3], SAMPLES_PER_PIXEL)[0][0]
     [file] = FOLDER.glob(f"{name}/**/003.jpg")

@@ -5,7 +5,7 @@ from ilrm_cli.synth.triangulation import MAX_SHARE, Triangulation, draw_triangul
 
 
 def stripes() -> tuple[torch.Tensor, torch.Tensor]:
-    """Two views: left half plain, right half striped, at a depth of 2; the last rows far away."""
+    """Return two views: left half plain, right half striped, at a depth of 2; the last rows far away."""
     images = torch.full((2, 3, 40, 60), 0.5)
     images[..., 30::2] = 1.0
     depth = torch.full((2, 40, 60), 2.0)

@@ -13,19 +13,19 @@ from ilrm_cli.views import Views
 
 
 def procedural_sample(index: int = 0, views: int = 2, targets: int = 1, width: int = 32, height: int = 24) -> Sample:
-    """Scene `index` of seed 0."""
+    """Return scene `index` of seed 0."""
     return Procedural().draw(Request(0, index, 0, views, targets, width, height))
 
 
 def cameras_side_by_side(count: int, size_px: int) -> Cameras:
-    """On a line of length 2 about the origin, looking along z."""
+    """Return cameras on a line of length 2 about the origin, looking along z."""
     pose = torch.eye(4).repeat(count, 1, 1)
     pose[:, 0, 3] = torch.linspace(-1, 1, count)
     return Cameras(pose, torch.full((count, 2), float(size_px)), torch.full((count, 2), size_px / 2), size_px, size_px)
 
 
 def blobs(count: int = 200, seed: int = 0) -> Gaussians:
-    """Coloured, opaque Gaussians on a wavy wall some 4 units ahead."""
+    """Return coloured, opaque Gaussians on a wavy wall some 4 units ahead."""
     generator = torch.Generator().manual_seed(seed)
     across = 8 * torch.rand(count, 2, generator=generator) - 4
     wave = 4 + 0.5 * torch.sin(across.sum(1) * math.pi / 2)
@@ -39,7 +39,7 @@ def blobs(count: int = 200, seed: int = 0) -> Gaussians:
 
 
 def blob_sample(inputs: int = 3, targets: int = 2, size_px: int = 32) -> Sample:
-    """Renderings of a scene that Gaussians can show exactly; inputs and targets alternate. No depth is known."""
+    """Render a scene that Gaussians can show exactly; inputs and targets alternate. No depth is known."""
     cameras = cameras_side_by_side(inputs + targets, size_px)
     views = Views(render(blobs(), cameras).color, cameras)
     held = [2 * i + 1 for i in range(targets)]

@@ -36,7 +36,7 @@ def test_images_and_gradients_are_those_of_the_direct_way():
 
 
 def test_no_more_than_one_view_is_held(monkeypatch):
-    """The renderer's frames hold what the backward pass needs: count those alive."""
+    """The renderer's frames hold what the backward pass needs; this counts those alive."""
     alive, most = 0, 0
 
     class Counted(cpu.Frame):

@@ -11,7 +11,7 @@ from tests.train.requests import procedural_sample
 
 
 def splat_at_depth(sample, factor: int, stretch: float) -> Gaussians:
-    """One Gaussian per viewpoint pixel, at `stretch` times the true depth."""
+    """Return one Gaussian per viewpoint pixel, at `stretch` times the true depth."""
     grid = sample.inputs.cameras.resized(sample.inputs.cameras.width // factor, sample.inputs.cameras.height // factor)
     pixels = pixel_centers(grid.width, grid.height, grid.focal_px).expand(len(grid), -1, -1, -1)
     depth = sample.depth[:, factor // 2 :: factor, factor // 2 :: factor, None] * stretch

@@ -61,7 +61,7 @@ def test_a_stopped_run_goes_on_as_if_unbroken(tmp_path):
 
 
 def test_a_killed_run_goes_on_as_if_unbroken(tmp_path):
-    """Acceptance: kill -9 in the middle; the log of the resumed run is that of a run left alone."""
+    """Acceptance: kill -9 in the middle; the log of the resumed run equals that of an uninterrupted run."""
     unbroken = [step.loss for step in train(start(tmp_path / "a", LONGER), tmp_path / "a")]
     run = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path / "b")])
     log = tmp_path / "b" / LOG_FILE
@@ -108,7 +108,7 @@ def test_what_cannot_be_trained_gets_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("preset", ["paper-re10k", "paper-dl3dv"])
 def test_the_published_recipes_run_on_captures(tmp_path, preset):
-    """Everything of the recipe but its size: bf16, checkpointing, deferred rendering, its frames and mirroring."""
+    """This is the whole recipe but for its size: bf16, checkpointing, deferred rendering, its frames and mirroring."""
     clips = [re10k_clip("clip", arc(14))]
     data = write_re10k(tmp_path / "data", clips, stage="train") if preset == "paper-re10k" else tmp_path / "data"
     if preset == "paper-dl3dv":

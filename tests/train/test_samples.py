@@ -7,7 +7,7 @@ from tests.train.requests import blob_sample, blobs, procedural_sample
 
 
 def surface_points(sample) -> torch.Tensor:
-    """World positions of all input pixels. [V, H, W, 3]"""
+    """Return world positions of all input pixels. [V, H, W, 3]"""
     cameras = sample.inputs.cameras
     pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
     return cameras.positions[:, None, None] + sample.depth[..., None] * directions_through(cameras, pixels)

@@ -28,7 +28,7 @@ PATIENCE_S = 120.0  # for anything: software rendering on busy machines is slow
 
 
 class Tab:
-    """One page. `requests` and `complaints` collect what it asked for and what it said went wrong."""
+    """One page. `requests` and `complaints` collect its network requests and its error messages."""
 
     def __init__(self, ours: int, theirs: int) -> None:
         self._write, self._read = ours, theirs
@@ -54,7 +54,7 @@ class Tab:
         return answer["result"]
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; promises are awaited."""
+        """Return the value of a JavaScript expression; promises are awaited."""
         done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
@@ -70,7 +70,7 @@ class Tab:
         self.call("Page.navigate", url=url)
 
     def picture(self) -> np.ndarray:
-        """What is on the screen, [height, width, 3] uint8."""
+        """Return the pixels on the screen, [height, width, 3] uint8."""
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
@@ -96,7 +96,7 @@ class Tab:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Tab]:
-    """A tab of the browser that ILRM_TEST_BROWSER names, or of one on the PATH; skips where there is none."""
+    """Open a tab of the browser that ILRM_TEST_BROWSER names, or of one on the PATH; skip where there is none."""
     wanted = os.environ.get("ILRM_TEST_BROWSER")
     found = next((path for name in ([wanted] if wanted else NAMES) if (path := shutil.which(name))), None)
     if found is None:

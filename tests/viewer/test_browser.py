@@ -24,7 +24,7 @@ ONLY_THE_SCENE = ".sse-viewer :not(canvas) { visibility: hidden !important; tran
 
 
 def seen_level(shown: ShownScene, i: int) -> torch.Tensor:
-    """Our picture of input camera i without its roll and with its principal point in the middle, [1, 3, h, w]."""
+    """Render input camera i without its roll and with its principal point in the middle, [1, 3, h, w]."""
     cameras = shown.cameras
     up = up_direction(cameras.world_from_cam) if shown.up is None else shown.up
     position, ahead = cameras.positions[i], cameras.forward[i]
@@ -44,7 +44,7 @@ def shown_by(tab: Tab) -> torch.Tensor:
 
 
 def settled(tab: Tab) -> torch.Tensor:
-    """The picture once two in a row are the same: moves take a second or two, more where software renders."""
+    """Return the picture once two in a row are equal: moves take a second or two, more with software rendering."""
     before = shown_by(tab)
     for _ in range(60):
         tab.evaluate("new Promise((done) => setTimeout(done, 500))")
@@ -63,7 +63,7 @@ def opened(tab: Tab, page: Path, width: int, height: int) -> None:
 
 
 def compare(folder: Path, scene: Path) -> list[float]:
-    """PSNR of the first frame and of every input view that is stepped to, against our renders."""
+    """Return the PSNR of the first frame and of every input view that is stepped to, against our renders."""
     page = folder / "page.html"
     assert ilrm("export", scene, "-o", page).status == 0
     shown = read_shown_scene(scene)

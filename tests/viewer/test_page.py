@@ -15,7 +15,7 @@ SUPERSPLAT = files("ilrm_cli.viewer") / "supersplat"
 
 
 class Reader(HTMLParser):
-    """What a browser makes of the page: elements with their attributes and texts."""
+    """Parsed page: elements with their attributes and texts, as a browser sees them."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Reader(HTMLParser):
             self.texts[self.open[-1]] = self.texts.get(self.open[-1], "") + data
 
     def text(self, tag: str, **attributes: str) -> str:
-        """Of the only such element."""
+        """Return the text of the only such element."""
         found = [
             self.texts.get(i, "")
             for i, (name, given) in enumerate(self.elements)

@@ -11,7 +11,7 @@ OPENGL_FROM_OPENCV = torch.diag(torch.tensor([1.0, -1.0, -1.0]).double())
 
 
 def level_cameras(count: int) -> Cameras:
-    """Anywhere, without roll in a world with y down."""
+    """Return cameras anywhere, without roll in a world with y down."""
     draw = torch.Generator().manual_seed(1)
     yaw = 2 * math.pi * torch.rand(count, generator=draw).double()
     pitch = 2.4 * (torch.rand(count, generator=draw).double() - 0.5)
@@ -26,7 +26,7 @@ def level_cameras(count: int) -> Cameras:
 
 
 def as_the_viewer_stands(pose: Pose) -> torch.Tensor:
-    """World_from_cam (OpenGL axes) that the viewer makes of a pose: its `look`, `vecToAngles` and Euler angles."""
+    """Return the viewer's world_from_cam (OpenGL axes) of a pose, by its `look`, `vecToAngles` and Euler angles."""
     position, target = torch.tensor(pose.position).double(), torch.tensor(pose.target).double()
     x, y, z = torch.nn.functional.normalize(target - position, dim=0).tolist()
     pitch, yaw = math.asin(y), math.atan2(-x, -z)
