@@ -117,7 +117,7 @@ def test_photos_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_video_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames that the scene was made from are found by name; a frame that the choice does not take counts as missing."""
+    """Frames that the scene was made from are found by name; frames that the choice does not take are missing."""
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
     clips = tmp_path / "clips"
     clips.mkdir()
