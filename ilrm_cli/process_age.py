@@ -1,6 +1,5 @@
 """Start time of this process."""
 
-import sys
 import time
 from contextvars import ContextVar
 
@@ -18,7 +17,7 @@ def process_start() -> float:
     now = time.perf_counter()
     try:
         created = psutil.Process().create_time()
-        if sys.platform == "linux":  # whose time of boot psutil adds, in whole seconds
+        if hasattr(time, "CLOCK_BOOTTIME"):  # Linux, where psutil adds the time of boot in whole seconds
             age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - (created - psutil.boot_time())
         else:
             age_s = time.time() - created
