@@ -109,7 +109,18 @@ MISTAKES = (
     "models pull nonsense",
     "models verify nonsense",
 )
-HEAVY = ("torch", "pycolmap", "numba", "numpy", "gsplat", "scipy", "PIL", "imageio", "plyfile", "huggingface_hub")
+HEAVY = (
+    "torch",
+    "pycolmap",
+    "numba",
+    "numpy",
+    "gsplat",
+    "scipy",
+    "PIL",
+    "imageio_ffmpeg",
+    "plyfile",
+    "huggingface_hub",
+)
 
 
 def floor_of(unit: str) -> int:

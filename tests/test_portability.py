@@ -8,7 +8,7 @@ SCENE = Path(__file__).parents[1] / "sample_scenes" / "posed"
 # Other packages branch on the name of the system when they are imported, so that happens first.
 CODE = """
 import os, signal, sys, time
-import imageio, numba, PIL.Image, platformdirs, plyfile, psutil, pycolmap, scipy.sparse.csgraph, torch
+import imageio_ffmpeg, numba, PIL.Image, platformdirs, plyfile, psutil, pycolmap, scipy.sparse.csgraph, torch
 import torch._dynamo  # torch imports it with the first decorated call
 for place, names in {
     os: ("pathconf", "sysconf", "sysconf_names", "getuid", "geteuid", "getgid", "sched_getaffinity", "killpg",

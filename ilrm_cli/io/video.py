@@ -105,7 +105,7 @@ def write_behind(
 def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height width 3"]], fps: float) -> int:
     """Let ffmpeg write `part`, which becomes `path`. Raises InputError if it fails, for example on a full disk.
 
-    imageio's own writer ignores ffmpeg's exit status and so accepts a truncated file.
+    imageio-ffmpeg's own writer ignores ffmpeg's exit status and so accepts a truncated file.
     """
     remaining = iter(frames)
     first = next(remaining, None)

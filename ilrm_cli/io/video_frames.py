@@ -1,6 +1,8 @@
 """Videos as input: sharp, well-separated frames, written as photos into the cache.
 
 The video is decoded twice by ffmpeg: small and grey to choose frames, then in full to write the chosen ones.
+The program turns videos upright, counts time from their start and gets over damage; with its libraries alone (PyAV) all
+of this would be ours to do.
 """
 
 import hashlib

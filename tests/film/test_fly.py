@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
@@ -26,6 +25,7 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.similarity import Similarity
+from tests.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()
@@ -84,8 +84,7 @@ def test_an_orbit_keeps_the_ball_in_the_middle(scene: Path, tmp_path: Path) -> N
     assert (result.renderer, result.gaussians, result.warnings) == ("cpu", 1, ())
     assert set(result.timings_s) == {"load", "render", "encode", "total"}
     assert [s for s in steps if s.stage == "frames"] == [Step("frames", i, 5) for i in range(1, 6)]
-    with imageio.get_reader(output, format="FFMPEG") as video:
-        frames = [np.asarray(frame).astype(int) for frame in video]
+    frames = [frame.astype(int) for frame in decoded(output)[1]]
     assert len(frames) == 5
     for frame in frames:
         assert frame.shape == (32, 48, 3)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import imageio.v2 as imageio
 import numpy as np
 import pytest
 from numpy import ndarray
@@ -12,6 +11,7 @@ from PIL import Image
 
 from ilrm_cli.errors import InputError
 from ilrm_cli.io.video import WAITING, write_behind, write_video
+from tests.decoded import decoded
 
 
 def moving_bar(count: int, width: int = 64, height: int = 48) -> Iterator[ndarray]:
@@ -29,9 +29,7 @@ def failing(count: int) -> Iterator[ndarray]:
 def test_mp4_is_what_players_want(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     assert write_video(file, moving_bar(9), fps=12.0) == 9
-    with imageio.get_reader(file, format="FFMPEG") as video:
-        about = video.get_meta_data()
-        frames = [np.asarray(frame) for frame in video]
+    about, frames = decoded(file)
     assert (about["size"], about["fps"], about["codec"]) == ((64, 48), 12, "h264")
     assert about["pix_fmt"].startswith("yuv420p(tv, bt709")
     assert len(frames) == 9
@@ -44,8 +42,7 @@ def test_mp4_is_what_players_want(tmp_path: Path) -> None:
 def test_odd_sizes_lose_their_last_row_and_column(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     write_video(file, moving_bar(3, width=65, height=49), fps=10.0)
-    with imageio.get_reader(file, format="FFMPEG") as video:
-        assert video.get_meta_data()["size"] == (64, 48)
+    assert decoded(file)[0]["size"] == (64, 48)
 
 
 def test_gif_has_every_frame_and_loops(tmp_path: Path) -> None:
