@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 
 KERNEL_FILES = (
-    "harmonics.py",
+    "geometry/harmonics.py",
     "jit.py",
     "model/*_cpu.py",
     "render/cpu*.py",

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import NEAR, render
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.formats.files import SUFFIXES, Y_UP, decode_scene, encode_scene, losses
+from ilrm_cli.formats.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.suffixes import suffix_of
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.io.atomic import refuse_existing, replacing
 from ilrm_cli.io.record_place import is_record, photos_as_recorded, record_path
 from ilrm_cli.io.scene import (

@@ -13,7 +13,8 @@ from ilrm_cli import baselines
 from ilrm_cli.devices import Device, Precision, resolve_device
 from ilrm_cli.errors import InputError
 from ilrm_cli.evaluation_plan import Plan
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.loading import ready_model
 from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.machine_memory import peak_memory_gb
@@ -37,7 +38,6 @@ from ilrm_cli.trials import (
     Trial,
     ViewScore,
 )
-from ilrm_cli.views import Views
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,15 @@ from ilrm_cli.fingerprint import poses_sha256
 from ilrm_cli.formats.files import encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.suffixes import suffix_of
-from ilrm_cli.frames import AXES, frame_from_input
+from ilrm_cli.geometry.frames import AXES, frame_from_input, up_direction
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import PosedPhoto, Views
 from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.atomic import replacing
 from ilrm_cli.io.record_place import photos_as_recorded, record_path
 from ilrm_cli.io.scene import RecordedView, SceneRecord, recorded_views, write_record
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.up import up_direction
-from ilrm_cli.views import PosedPhoto, Views
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ilrm_cli.caches import cache_dir
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.io.copies import write_copies
 from ilrm_cli.io.photo_files import converted_photos
 from ilrm_cli.io.photo_header import photo_size
@@ -20,7 +21,6 @@ from ilrm_cli.pose.transforms import read_transforms
 from ilrm_cli.posed_files import capture_of
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.scratch import scratch_folder
-from ilrm_cli.views import Capture, PosedPhoto
 
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 

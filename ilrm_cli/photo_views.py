@@ -8,14 +8,14 @@ from jaxtyping import Bool, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.cameras import Cameras, Lens
+from ilrm_cli.geometry.cameras import Cameras, Lens
+from ilrm_cli.geometry.views import PosedPhoto, Views
 from ilrm_cli.io.masks import MaskedPhoto, read_masked_photo, resized_mask
 from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, turned_lens, turned_pose
 from ilrm_cli.pose.sparse_depth import sparse_depth_of
 from ilrm_cli.pose.undistort import ALL_COUNTS, grey_mask, undistort
 from ilrm_cli.threads import in_threads
-from ilrm_cli.views import PosedPhoto, Views
 
 OVERSAMPLING = 2  # photos are reduced to this multiple of the target size before undistortion
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.io.glances import find_unusable
 from ilrm_cli.io.masks import find_mask
 from ilrm_cli.io.photo_files import converted_photos, find_photos
@@ -13,7 +14,6 @@ from ilrm_cli.photo_set import PhotoSet, leave_out_unreadable, unused_masks
 from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
 from ilrm_cli.progress import Report
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.wording import listed
 
 

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
@@ -21,7 +22,6 @@ from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.refine_start import refine_start
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.views import Views
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from ilrm_cli.confidence import support
 from ilrm_cli.devices import Device, Precision, resolve_device
-from ilrm_cli.frames import Frame
 from ilrm_cli.gather import gather
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.frames import Frame
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.loading import ready_model
 from ilrm_cli.model.checkpoint import LoadedModel
@@ -28,10 +30,8 @@ from ilrm_cli.refine import Refinement
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.scale_search import ScaleChoice, best_scale
 from ilrm_cli.selection import Selection, select_photos
-from ilrm_cli.similarity import Similarity
 from ilrm_cli.stopwatch import Stopwatch
 from ilrm_cli.trace import Trace, trace
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.point_splats import point_splats
-from ilrm_cli.views import Views
 
 # Exponent of the support that multiplies opacities. 2 beats 1 by 0.6 dB on an orbit and 0.3 dB on a still life, and
 # loses 0.1 dB in a room, where what no other view sees is often right.

@@ -18,12 +18,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import score
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import Views
 
 MAX_JUDGES = 4  # held-out photos that decide, evenly chosen
 MIN_GAIN_DB = 0.1  # below, the usual scale is kept: so small a gain is chance

@@ -10,6 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.appearance import sharpness_of
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.pose.coverage import distance_to_scene, gap_deg
@@ -17,7 +18,6 @@ from ilrm_cli.pose.select import Choice, Swap, choose_views, select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.threads import in_threads
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto
 
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them

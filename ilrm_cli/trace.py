@@ -21,8 +21,8 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.model.ilrm import Decode, Ilrm
 from ilrm_cli.model.lens import TokenLens

@@ -1,6 +1,6 @@
 """The verdict on a reconstruction: one plain sentence on its quality, and the reason."""
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.photo_place import MIN_VIEWS
 from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.prediction import Score

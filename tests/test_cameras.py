@@ -1,7 +1,7 @@
 import torch
 
-from ilrm_cli.cameras import Cameras, stack
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.cameras import Cameras, stack
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def one_camera() -> Cameras:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.fingerprint import inputs_sha256, poses_sha256
-from ilrm_cli.views import Capture, PosedPhoto
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.views import Capture, PosedPhoto
 from tests.cli.conftest import SAMPLES
 
 

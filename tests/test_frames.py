@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ilrm_cli.frames import frame_from_input
+from ilrm_cli.geometry.frames import frame_from_input
 from ilrm_cli.render.level import look_at
 
 DOWN = torch.tensor([0.0, 1.0, 0.0]).double()  # of the frames below: y points down, as in most COLMAP models

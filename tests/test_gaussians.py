@@ -1,9 +1,8 @@
 import torch
 
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import to_color
-from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.similarity import Similarity
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import to_color
+from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 
 
 def some_gaussians(n: int = 6, degree: int = 1) -> Gaussians:

@@ -1,7 +1,7 @@
 import torch
 
-from ilrm_cli.harmonics import basis, from_color, from_grey, rotated, to_color
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.harmonics import basis, from_color, from_grey, rotated, to_color
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def directions(n: int) -> torch.Tensor:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.progress import Step
 from ilrm_cli.refine import JUDGE_EVERY, refine, score
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.views import Views
 
 
 def scene(count: int = 300) -> Gaussians:

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.rotations import matrix_from_quaternion, multiply, quaternion_from_matrix
+from ilrm_cli.geometry.transforms import matrix_from_quaternion, multiply, quaternion_from_matrix
 
 
 def random_quaternions(n: int) -> torch.Tensor:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import SH_C0
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.scale_search import best_scale, candidates, reduced, scaled
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import Views
 
 WORLD = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0.0, 1.0]).double())  # of a capture off its origin
 

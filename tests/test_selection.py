@@ -7,11 +7,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ilrm_cli import selection as selection_stage
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.pose.select import Choice, Swap
 from ilrm_cli.selection import MAX_SCORED, auto_views, select_photos
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
 from ilrm_cli.render.level import look_at
 from ilrm_cli.sharing import MB, page_of, share
-from ilrm_cli.similarity import Similarity
 from tests.render.scenes import random_gaussians
 from tests.viewer.test_page import Reader
 

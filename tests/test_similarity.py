@@ -1,7 +1,6 @@
 import torch
 
-from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.similarity import Similarity
+from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 
 
 def some(scale: float, *quaternion: float) -> Similarity:

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.prediction import Score
-from ilrm_cli.rotations import matrix_from_quaternion
 from ilrm_cli.verdict import advise, median_gap_deg, unmeasured
 
 

@@ -12,8 +12,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.bench.timing import BenchRow, seconds
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.io.video import write_video
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.channels import pixels_of

@@ -14,7 +14,9 @@ from ilrm_cli.bench.reference import FullAttentionLayer, Reference
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.bench.units import Unit, matmul_time_of
 from ilrm_cli.devices import resolve_precision
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.blocks import UpdateLayer
 from ilrm_cli.model.checkpoint import load_model
 from ilrm_cli.model.config import PRESETS, IlrmConfig
@@ -24,8 +26,6 @@ from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.progress import Report, ignore
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import Views
 
 VIEWS, SIDE_PX = 8, 256  # input of both models
 POINTS_PER_VIEW = 500  # sparse depths for the default model: about what structure from motion finds

@@ -2,8 +2,8 @@
 
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.views import Views
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
 
 
 def noise_views(count: int, width: int, height: int, device: torch.device) -> Views:

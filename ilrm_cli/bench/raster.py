@@ -8,8 +8,8 @@ from ilrm_cli.bench.film import FilmCase, film_row
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.bench.units import Unit
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.rasterize import render
 

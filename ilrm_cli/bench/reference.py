@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.blocks import Mlp, SelfAttention
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
-from ilrm_cli.model.rays import pixel_channels
-from ilrm_cli.model.tokens import Tokenizer
-from ilrm_cli.views import Views
+from ilrm_cli.model.tokens import Tokenizer, pixel_channels
 
 EPS = 1e-5  # for both kinds of norm
 

@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.synth.colmap_folder import surface_points
 from ilrm_cli.synth.dataset import HOLDOUT_SEED, training_scene
 from ilrm_cli.synth.triangulation import Triangulation, triangulated
-from ilrm_cli.views import Views
 
 HOLDOUT_INPUTS, HOLDOUT_TARGETS = 12, 4  # frames of every scene, for any number of inputs
 ASPECTS = ((4, 3), (3, 2), (16, 9), (1, 1), (3, 4))  # cycled through the scenes

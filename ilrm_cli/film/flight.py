@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.film.settings import FilmSettings, check_size
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import up_direction, upright
 from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.render import auto, paths
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.support import supported
 from ilrm_cli.shown_scene import ShownScene
-from ilrm_cli.up import up_direction, upright
 
 # Rendered by a laptop without a GPU in well under a minute.
 DEFAULT_SECONDS = 4.0

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_settings
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.video import encoded_size, write_video
 from ilrm_cli.io.video_output import check_video_output, existing_outputs
 from ilrm_cli.photo_place import refuse_inputs

@@ -10,8 +10,8 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.caches import cache_dir
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.photo_files import is_video
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice

@@ -19,8 +19,8 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.formats.gltf import Gltf, glb_bytes, read_glb
 from ilrm_cli.formats.packing import turned
 from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import to_color
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import to_color
 
 EXTENSION = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import basis
-from ilrm_cli.rotations import multiply
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import basis
+from ilrm_cli.geometry.transforms import multiply
 
 HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
 LEAST_SCALE = 1e-30  # world units, far below what any file keeps: log(0) is undefined

@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 
 MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
 

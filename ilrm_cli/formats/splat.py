@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
-from ilrm_cli.harmonics import from_color, to_color
+from ilrm_cli.geometry.harmonics import from_color, to_color
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quaternion", "u1", 4)])
 

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 
 from ilrm_cli import __version__
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
-from ilrm_cli.frames import Frame
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import Frame
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.io.json_types import misfits
 from ilrm_cli.io.record_place import is_record, record_path
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import LeftOut
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
 ROLES = ("input", "held_out")  # given to the model; held out for scoring

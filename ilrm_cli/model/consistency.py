@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 
 IN_FRONT = 0.85  # of the other view's depth: a nearer Gaussian occludes it
 AGREES = 0.1  # relative depth difference within which the other view confirms it

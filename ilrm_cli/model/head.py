@@ -8,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import from_color
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import from_color
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.transforms import multiply, quaternion_from_matrix
 from ilrm_cli.model.config import HeadConfig
 from ilrm_cli.model.matching import Matches
-from ilrm_cli.model.rays import directions_through, pixel_centers
 from ilrm_cli.model.tokens import unpatchify
-from ilrm_cli.rotations import multiply, quaternion_from_matrix
 
 FAR_DISTANCE = 500.0  # largest distance along a ray in the published models, in normalised world units
 LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # published scale range: starts near 1e-3, at most 0.3

@@ -8,19 +8,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from ilrm_cli import cameras as camera_batches
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry import cameras as camera_batches
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
 from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.head import GaussianHead
 from ilrm_cli.model.matching import Matches, PlaneSweep
-from ilrm_cli.model.rays import pixel_channels
 from ilrm_cli.model.timing import AttentionClock
-from ilrm_cli.model.tokens import Tokenizer
+from ilrm_cli.model.tokens import Tokenizer, pixel_channels
 from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.views import Views
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
 
@@ -68,7 +67,7 @@ class Ilrm(nn.Module):
         report: Report = ignore,
         tap: Tap | None = None,
     ) -> list[Gaussians]:
-        """Predict the Gaussians of each scene, in the frame of its cameras (normalised, see `pose.normalize`).
+        """Predict the Gaussians of each scene, in the frame of its cameras (normalised, see `geometry.frames`).
 
         Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
         `depth_ranges` (near, far; z in the same units) are needed only by models with matching. `tap` receives the

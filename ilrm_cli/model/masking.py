@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 
 HALF = 0.5  # minimum share of valid pixels of a Gaussian that is kept
 CLEARANCE_PX = 2  # margin in px between known empty space and the outline: poses and cut-outs are inexact

@@ -2,9 +2,9 @@
 
 import torch
 
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.model.rays import directions_through, pixel_centers
-from ilrm_cli.views import Views
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.views import Views
 
 FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3, refined orbit 0.3 dB worse, fox 0.2 dB better
 OPACITY = 0.5  # free to become solid or to vanish

@@ -1,7 +1,14 @@
 """Conversion between pixel grids and token sequences. Shared by every patch-based backbone."""
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.rays import unit_rays
+from ilrm_cli.model.config import Channel
 
 
 def patchify(grid: Float[Tensor, "view height width channel"], patch: int) -> Float[Tensor, "view token patch_channel"]:
@@ -30,3 +37,17 @@ class Tokenizer(nn.Module):
 
     def forward(self, grid: Float[Tensor, "view height width channel"]) -> Float[Tensor, "view token dim"]:
         return self.norm(self.linear(patchify(grid, self.patch)))
+
+
+def pixel_channels(
+    cameras: Cameras, names: Sequence[Channel], images: Float[Tensor, "camera 3 height width"] | None = None
+) -> Float[Tensor, "camera height width channels"]:
+    """Return the named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
+
+    "color" maps [0, 1] to [-1, 1] and needs `images`.
+    """
+    origin, direction = unit_rays(cameras)
+    channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
+    if images is not None:
+        channels["color"] = 2 * images.permute(0, 2, 3, 1) - 1
+    return torch.cat([channels[name] for name in names], dim=-1)

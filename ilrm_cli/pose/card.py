@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.views import Capture
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.pose.lenses import colmap_camera, lens_of
 from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
 from ilrm_cli.pose.overlap import overlap_matrix
-from ilrm_cli.views import Capture
 
 TIED_POINTS = 15  # points in common from which two posed photos overlap
 FLAT = 0.015  # relief over distance below which a scene counts as planar; the least of a building was 0.018

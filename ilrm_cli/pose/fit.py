@@ -9,7 +9,7 @@ from jaxtyping import Float64, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import pinhole, turned_pose
 
 SAME_SHAPE = 0.02  # relative difference of aspect ratios that count as equal

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Lens
 
 # Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and rotate with it.
 IN_PLANE = {

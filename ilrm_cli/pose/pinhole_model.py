@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera
 from ilrm_cli.pose.transforms import OPENCV_FROM_OPENGL
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
 
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths explained by rounded text files
 

@@ -10,8 +10,8 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.appearance import most_alike, signature_of
-from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
 from ilrm_cli.pose.match_graph import MatchGraph
 from ilrm_cli.pose.watching import watched

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
 from ilrm_cli.pose.pose_files import MIN_PHOTOS
-from ilrm_cli.views import LeftOut
 from ilrm_cli.wording import listed
 
 MIN_OWN_POINTS = 15  # per photo; with fewer, global mapping placed photos anywhere, one 80 times too far away

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import checked_lens
 from ilrm_cli.pose.posed import Pose, PoseSet, rigid
 

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import PINHOLES, colmap_camera, lens_of, pinhole, scaled_lens
 
 ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, up to rounding

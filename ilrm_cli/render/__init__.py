@@ -1,1 +1,1 @@
-"""Rendering of Gaussians: one contract, gsplat on CUDA and our own kernels on the CPU."""
+"""Gaussians and cameras to images: one contract, gsplat on CUDA and our own kernels on the CPU."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render import paths
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.level import azimuths

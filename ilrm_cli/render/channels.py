@@ -8,9 +8,9 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import from_grey
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import from_grey
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import render

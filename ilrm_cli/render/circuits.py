@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.level import azimuths, ground_axes, look_at, seers, upright_for, with_poses
 from ilrm_cli.render.route import Route
 from ilrm_cli.render.subject import Subject, facing_alike

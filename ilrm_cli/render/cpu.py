@@ -20,8 +20,8 @@ from jaxtyping import Float, Float32, Int16, Int32, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.jit import in_parallel, is_cached
 from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu_blend import blend_tiles

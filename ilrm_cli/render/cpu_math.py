@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ilrm_cli import harmonics
+from ilrm_cli.geometry import harmonics
 from ilrm_cli.jit import inlined
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)

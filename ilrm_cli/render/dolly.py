@@ -5,7 +5,7 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.route import Route
 
 # Limits of a dolly: of the way to the subject, and of the way to the first thing ahead.

@@ -8,8 +8,8 @@ from gsplat import rasterization
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 
 
 def rasterize(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.subject import Subject
 
 # A path closer than this to straight up or down has no horizon; the photos' own upright direction is used instead.

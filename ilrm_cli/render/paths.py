@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.circuits import ellipse, orbit, spiral, wobble
 from ilrm_cli.render.dolly import dolly
 from ilrm_cli.render.route import Route

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.progress import Report, ignore, in_one_step
 
 NEAR = 0.01  # world units: Gaussians with a nearer mean are not drawn

@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.level import ground_axes, look_at
 from ilrm_cli.render.subject import weighted_quantiles
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.up import up_direction
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import up_direction
+from ilrm_cli.geometry.gaussians import Gaussians
 
 # Viewing axes determine their crossing point if they spread at least this much (RMS angle to their mean axis, 15
 # degrees); below it pose noise moves the point along the axes, and the scene's depth is more reliable.

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.glance import Glance
 
 # A photo saw a pixel's point if it drew nothing clearly nearer there and looked from a similar side.

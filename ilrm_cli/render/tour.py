@@ -10,7 +10,7 @@ from scipy.interpolate import Akima1DInterpolator
 from scipy.spatial.transform import Rotation, RotationSpline
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.route import Route
 
 MAX_CLOSING = 1.5  # of the longest step of a tour: a longer step is not used to close it

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ilrm_cli.conversion import compared, sight_of
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.io.scene import SceneRecord
 
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from numpy import ndarray
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.frames import frame_from_input
-from ilrm_cli.harmonics import to_color
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import frame_from_input
+from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.report.photo_list import PhotoEntry, Role
 

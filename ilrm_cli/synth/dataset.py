@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.synth.normals import normals_of
 from ilrm_cli.synth.photography import Photometry, PoseNoise, disturb, shaken
 from ilrm_cli.synth.raycast import CPU, render_scene, render_scenes
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
-from ilrm_cli.views import Views
 
 HOLDOUT_SEED = 1_000_003  # scenes of this seed are reserved for evaluation: training refuses it
 PATHS_PER_SCENE = 4  # camera paths tried in a scene before it is replaced by another

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from numpy import float32 as f32
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.casting import BEHIND, DOME, nearest
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.hits import normal_at

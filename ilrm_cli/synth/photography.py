@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 
 
 @dataclass(frozen=True)

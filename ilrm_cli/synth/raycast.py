@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.casting import cast_pixel
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.scene import Scene

@@ -13,7 +13,7 @@ import torch
 from numba import cuda, int32
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.casting import cast_pixel
 from ilrm_cli.synth.compiled import on_cuda
 from ilrm_cli.synth.records import fill_scenes, fill_views, scene_type, view_type

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.synth.colmap_folder import write_scene
 from ilrm_cli.synth.dataset import expose
 from ilrm_cli.synth.raycast import render_scene
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.scenes import make_scene
 from ilrm_cli.synth.trajectories import draw_cameras
-from ilrm_cli.views import Views
 
 WIDTH, HEIGHT = 480, 320  # px
 SAMPLES_PER_PIXEL = 16

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.shapes import FAR, Shapes
 

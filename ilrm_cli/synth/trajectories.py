@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.raycast import depth_of
 from ilrm_cli.synth.scene import Scene, Stage
 

@@ -1,1 +1,1 @@
-"""Training of iLRM on endless procedural scenes."""
+"""Training iLRM on endless procedural scenes and on captures."""

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import stack
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import stack
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import TrainConfig

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.views import Views
+from ilrm_cli.geometry.views import Views
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.datasets import re10k
 from ilrm_cli.datasets.folders import read_folder
 from ilrm_cli.datasets.places import CHUNK_SUFFIX, training_places
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.matching import depth_range_of
-from ilrm_cli.pose.normalize import normalized_from_world
 from ilrm_cli.preparation import normalize, normalized_cameras
-from ilrm_cli.synth.dataset import Photometry, training_scene
+from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.synth.photography import Photometry
 from ilrm_cli.synth.raycast import CPU
 from ilrm_cli.synth.triangulation import draw_triangulation, triangulated
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
 from ilrm_cli.train.samplers import pick_frames
 from ilrm_cli.train.samples import Sample, mirrored
-from ilrm_cli.views import Views
 
 WITHOUT_POINTS = 0.15  # share of samples without sparse points, as with poses from transforms.json
 MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers: minimum, and maximum per input view

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.model.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import Loss, Perceptual, scene_loss

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.similarity import Similarity
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.transforms import Similarity
 
 # A camera that rolls by more than 45 degrees was held on its side: levelled, its picture is as high as it was wide.
 ON_SIDE_SIN = math.sqrt(0.5)

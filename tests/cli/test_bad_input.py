@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.errors import InputError
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from tests.cli.run import ilrm
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ilrm_cli.formats.ply import encode_ply
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from tests.cli.run import ilrm
 
 

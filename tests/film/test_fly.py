@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
 from ilrm_cli.film import fly as stage
 from ilrm_cli.film.flight import default_size, fitted
@@ -18,13 +17,14 @@ from ilrm_cli.film.fly import FlythroughResult
 from ilrm_cli.film.settings import FilmSettings
 from ilrm_cli.formats.ply import encode_ply
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
 from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.similarity import Similarity
 from tests.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def splats(count: int, degree: int, seed: int = 0) -> Gaussians:

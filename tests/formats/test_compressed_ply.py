@@ -9,8 +9,8 @@ from plyfile import PlyData, PlyElement
 from ilrm_cli.errors import InputError
 from ilrm_cli.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import SH_C0
 from tests.formats.splats import one, splats
 
 

@@ -13,7 +13,7 @@ from ilrm_cli.errors import InputError
 from ilrm_cli.formats.glb import CONFIDENCE, EXTENSION, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
 from ilrm_cli.formats.gltf import glb_bytes
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.harmonics import SH_C0
 from tests.formats.splats import apart, one, shapes, splats
 
 SPLATS = {"mode": 0, "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ilrm_cli.formats.packing import morton_order, turned, with_largest, without_largest
-from ilrm_cli.harmonics import basis
+from ilrm_cli.geometry.harmonics import basis
 from tests.formats.splats import one, shapes, splats
 
 

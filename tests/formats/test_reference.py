@@ -10,7 +10,7 @@ import pytest
 
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from tests.formats.splats import apart, splats
 from tests.formats.test_files import PRECISION
 

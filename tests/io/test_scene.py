@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.io.record_place import photos_as_recorded
 from ilrm_cli.io.scene import (
     SceneRecord,
@@ -17,8 +19,6 @@ from ilrm_cli.io.scene import (
     recorded_views,
     write_record,
 )
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import LeftOut
 
 POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
 

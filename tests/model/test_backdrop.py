@@ -2,13 +2,13 @@
 
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.rays import unit_rays
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.backdrop import COUNT, backdrop, before_backdrop, fibonacci_sphere, fitted_colors
-from ilrm_cli.model.rays import unit_rays
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.views import Views
 
 BLUE, BROWN = torch.tensor([0.5, 0.7, 1.0]), torch.tensor([0.4, 0.3, 0.2])
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.model.consistency import LEAST_SUPPORT, PRIOR, witnesses
-from ilrm_cli.model.rays import directions_through, pixel_centers
 from tests.model.test_matching import wall
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.model.config import HeadConfig
 from ilrm_cli.model.head import FOOTPRINT_FRACTION, GaussianHead, channels_of
 from ilrm_cli.model.matching import Matches

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.model.masking import CLEARANCE_PX, in_empty_space, masked
 
 

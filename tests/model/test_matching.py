@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model import sweep_cpu
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.matching import (
@@ -20,7 +21,6 @@ from ilrm_cli.model.matching import (
     warps_between,
 )
 from ilrm_cli.progress import Step
-from ilrm_cli.views import Views
 
 DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.checkpoint import load_model
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.views import Views
 
 TOLERANCE = 1e-5  # of the largest absolute value of the reference tensor
 

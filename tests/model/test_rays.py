@@ -1,7 +1,8 @@
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.model.rays import pixel_centers, pixel_channels, unit_rays
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.rays import pixel_centers, unit_rays
+from ilrm_cli.model.tokens import pixel_channels
 
 CAMERA = Cameras(
     torch.tensor([[[1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]),

@@ -2,7 +2,7 @@
 
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.model.matching import log_planes
 from ilrm_cli.model.sparse_depth import spread_points
 

@@ -4,11 +4,11 @@ import dataclasses
 
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.train.config import DEFAULT_MODEL
-from ilrm_cli.views import Views
 
 MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=8))
 

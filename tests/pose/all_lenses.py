@@ -1,4 +1,4 @@
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
 
 # One lens of each of COLMAP's models (except the panorama), distorted wherever the model allows.
 LENSES = [

@@ -1,7 +1,7 @@
 import pytest
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
 
 

@@ -2,8 +2,8 @@ import math
 
 import torch
 
-from ilrm_cli.pose.normalize import normalized_from_world
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def random_poses(count: int = 6, seed: int = 0) -> torch.Tensor:

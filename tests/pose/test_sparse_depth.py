@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.pose.sparse_depth import sparse_depth_of, visible_depths
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.cameras import Lens
 from ilrm_cli.errors import InputError
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.pose_files import find_transforms
 from ilrm_cli.pose.transforms import read_transforms
 

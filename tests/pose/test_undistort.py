@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ilrm_cli.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera
 from ilrm_cli.pose.undistort import undistort
 from tests.pose.all_lenses import LENSES

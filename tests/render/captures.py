@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.subject import Subject
 

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import basis
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import basis
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def project(

@@ -2,9 +2,9 @@
 
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.rotations import matrix_from_quaternion
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
 def tilted_camera(width: int = 37, height: int = 29, dtype: torch.dtype = torch.float64) -> Cameras:

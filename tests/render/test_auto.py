@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.auto import candidates, choose, longest_run, supported_stretch
 from ilrm_cli.render.glance import Glance, glance
 from ilrm_cli.render.level import look_at

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.channels import VIRIDIS, Film, colored, depth_range
 from ilrm_cli.render.names import CHANNELS
 from ilrm_cli.render.rasterize import NEAR

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scenes import random_gaussians, tilted_camera
 
-from ilrm_cli.cameras import stack
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import stack
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.rasterize import render
 
 pytestmark = [

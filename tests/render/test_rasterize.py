@@ -9,12 +9,11 @@ import torch
 from dense_renderer import dense_render
 from scenes import front_camera, random_gaussians, tilted_camera
 
-from ilrm_cli.cameras import Cameras, stack
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.harmonics import SH_C0
+from ilrm_cli.geometry.cameras import Cameras, stack
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import SH_C0
+from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.render.rasterize import render, renderer_for
-from ilrm_cli.rotations import matrix_from_quaternion
-from ilrm_cli.similarity import Similarity
 
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 

@@ -8,8 +8,8 @@ from dense_renderer import dense_render
 from scenes import random_gaussians, tilted_camera
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras, stack
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras, stack
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.rasterize import render
 
 NAMES = [f.name for f in fields(Gaussians)]

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.route import Route
 from tests.render.captures import cameras_at
 

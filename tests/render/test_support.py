@@ -2,7 +2,7 @@ import dataclasses
 
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.glance import Glance
 from ilrm_cli.render.support import seen_shares, supported
 

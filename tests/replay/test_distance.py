@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.scene import SceneRecord, recorded_views
 from ilrm_cli.replay.distance import distance
-from ilrm_cli.similarity import Similarity
 from tests.report.made import cameras, gaussians
 
 RECORD = SceneRecord(

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.cameras import Cameras, Lens
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras, Lens
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.prediction import Score
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.similarity import Similarity
-from ilrm_cli.views import Capture, LeftOut, PosedPhoto, Views
 
 WIDTH, HEIGHT = 64, 48
 NAMES = ("a2.png", "a10.png", "b.png", 'the "<b>&.png')  # inputs, out of natural order below; the last two held out

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.synth.kit import Kit
 from ilrm_cli.synth.materials import Paints
 from ilrm_cli.synth.scene import Builder, Frame, Scene, Stage, blockers

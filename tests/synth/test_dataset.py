@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.synth.patterns import SIZE
 from ilrm_cli.synth.photography import Photometry, PoseNoise, through_jpeg
 from ilrm_cli.synth.scenes import KINDS, SHARES, make_scene
-from ilrm_cli.synth.textures import FAMILIES, SIZE, fetch, tile_bank
+from ilrm_cli.synth.textures import FAMILIES, fetch, tile_bank
 from ilrm_cli.synth.trajectories import SHOTS, draw_cameras, draw_fov_deg
 
 

@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request
-from ilrm_cli.views import Views
 
 
 def procedural_sample(index: int = 0, views: int = 2, targets: int = 1, width: int = 32, height: int = 24) -> Sample:

@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import torch
 
-from ilrm_cli.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.metrics import ssim
 from ilrm_cli.render import cpu
 from ilrm_cli.render.rasterize import render

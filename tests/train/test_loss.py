@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.gaussians import Gaussians
-from ilrm_cli.model.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import depth_error, scene_loss
 from tests.train.requests import procedural_sample

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.model.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import mirrored
 from tests.train.requests import blob_sample, blobs, procedural_sample

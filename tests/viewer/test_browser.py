@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.metrics import psnr
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
-from ilrm_cli.up import up_direction
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 from tests.viewer.browser import Tab, chromium
@@ -98,7 +98,8 @@ def test_real_photos(tmp_path: Path, shared: Path) -> None:
 
 
 def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
-    from tests.viewer.test_page import START, encode_html  # a page without a scene: the fit needs none
+    from ilrm_cli.viewer.page import encode_html  # a page without a scene: the fit needs none
+    from tests.viewer.test_page import START
 
     page = tmp_path / "page.html"
     page.write_bytes(encode_html(b"", ".ply", title="", start=START))

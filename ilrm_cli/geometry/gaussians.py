@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilrm_cli import harmonics
-from ilrm_cli.rotations import multiply, quaternion_from_matrix
-from ilrm_cli.similarity import Similarity
+from ilrm_cli.geometry import harmonics
+from ilrm_cli.geometry.transforms import Similarity, multiply, quaternion_from_matrix
 
 
 @dataclass(frozen=True)

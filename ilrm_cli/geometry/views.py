@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras, Lens
+from ilrm_cli.geometry.cameras import Cameras, Lens
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,10 @@
 """Camera rays and the per-pixel channels that tokens embed."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.cameras import Cameras
-from ilrm_cli.model.config import Channel
+from ilrm_cli.geometry.cameras import Cameras
 
 
 def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "height width 2"]:
@@ -33,17 +30,3 @@ def unit_rays(
     pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
     direction = torch.nn.functional.normalize(directions_through(cameras, pixels), dim=-1)
     return cameras.positions[:, None, None].expand_as(direction), direction
-
-
-def pixel_channels(
-    cameras: Cameras, names: Sequence[Channel], images: Float[Tensor, "camera 3 height width"] | None = None
-) -> Float[Tensor, "camera height width channels"]:
-    """Return the named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
-
-    "color" maps [0, 1] to [-1, 1] and needs `images`.
-    """
-    origin, direction = unit_rays(cameras)
-    channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
-    if images is not None:
-        channels["color"] = 2 * images.permute(0, 2, 3, 1) - 1
-    return torch.cat([channels[name] for name in names], dim=-1)
