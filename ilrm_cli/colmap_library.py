@@ -1,6 +1,6 @@
 """pycolmap without the SIGTERM handler it installs, which prints a stack trace instead of cleaning up."""
 
-from ilrm_cli.termination import sigterm_kept
+from ilrm_cli.runtime.signals import sigterm_kept
 
 with sigterm_kept():
     import pycolmap as pycolmap

@@ -20,9 +20,9 @@ from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.harmonic_depth import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 # Chosen on predictions of five procedural scenes by how well they separate right depths from wrong ones; this hardly
 # changes between 0.15 and 0.3 for depths and 0.1 and 0.2 for colours.

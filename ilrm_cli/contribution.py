@@ -14,8 +14,8 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import NEAR, render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 
 def contributions(

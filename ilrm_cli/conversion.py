@@ -7,13 +7,11 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.atomic import refuse_existing, replacing
 from ilrm_cli.io.record_place import is_record, photos_as_recorded, record_path
 from ilrm_cli.io.scene import (
     SceneRecord,
@@ -25,11 +23,12 @@ from ilrm_cli.io.scene import (
     write_record,
 )
 from ilrm_cli.metrics import psnr
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.files import refuse_existing, replacing
+from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene_place import check_conversion
 from ilrm_cli.shown_scene import near_of, read_shown_scene
-from ilrm_cli.wording import listed
 
 MIN_PSNR_DB = 30.0  # below, the difference from the original is obvious
 

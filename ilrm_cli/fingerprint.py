@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.hashing import input_sha256
 from ilrm_cli.photo_place import input_files
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.threads import in_threads
 
 
 def inputs_sha256(place: Path, camera: str | None = None) -> str:

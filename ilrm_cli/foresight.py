@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ilrm_cli.devices import resolve_device, resolve_precision
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import find_photos, photo_folder
 from ilrm_cli.io.photo_header import photo_size
 from ilrm_cli.memory import check_fits
@@ -16,6 +14,8 @@ from ilrm_cli.model.footprint import Workload
 from ilrm_cli.pose.fit import common_size_of
 from ilrm_cli.preparation import DEFAULT_VIEWS, default_views
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.runtime.devices import resolve_device, resolve_precision
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.selection import most_auto_views
 
 USUAL_SHAPE = (4, 3)  # width to height, if no photo is known

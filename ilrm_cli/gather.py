@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ilrm_cli.caches import cache_dir
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.io.copies import write_copies
 from ilrm_cli.io.photo_files import converted_photos
@@ -19,8 +17,10 @@ from ilrm_cli.pose.given_lens import lenses_for, parse_given
 from ilrm_cli.pose.posed import PoseSet
 from ilrm_cli.pose.transforms import read_transforms
 from ilrm_cli.posed_files import capture_of
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.scratch import scratch_folder
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.progress import Report, ignore
 
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
-from ilrm_cli.io.atomic import filling
 from ilrm_cli.model.registry import KnownModel, Published
 from ilrm_cli.model.store import ORIGIN_FILE, Origin, encode_origin, file_of, folder_of, origin_of
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import filling
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 MEGABYTE = 1_000_000  # unit of progress
 LOGIN_STATUSES = (401, 403)  # HTTP: unauthorised and forbidden

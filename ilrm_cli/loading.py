@@ -2,13 +2,12 @@
 
 import time
 
-from ilrm_cli.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.model.checkpoint import LoadedModel, load_model
 from ilrm_cli.model.compiled import compile_layers
 from ilrm_cli.model.matching import prepare_sweep
-from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.rasterize import prepare, renderer_for
-from ilrm_cli.stopwatch import Stopwatch
+from ilrm_cli.runtime.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
 
 
 def ready_model(

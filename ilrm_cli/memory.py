@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.machine_memory import free_bytes
 from ilrm_cli.model.chunks import Chunks
 from ilrm_cli.model.flops import Tokens
 from ilrm_cli.model.footprint import Footprint, Workload, footprint
 from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import free_bytes
 
 PLENTY = sys.maxsize  # bytes of free memory with which chunks have their usual sizes
 USABLE = 0.95  # of the free memory: leaves room for other programs

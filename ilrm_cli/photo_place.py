@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import (
     MASK_FOLDERS,
     PHOTO_FOLDERS,
@@ -16,6 +15,7 @@ from ilrm_cli.io.photo_files import (
     photo_folder,
 )
 from ilrm_cli.pose.pose_files import MIN_PHOTOS, find_model, find_transforms
+from ilrm_cli.runtime.errors import InputError
 
 Origin = Literal["auto", "colmap", "transforms", "sfm"]  # of poses
 MIN_VIEWS = 2  # one photo has no parallax

@@ -10,17 +10,16 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ilrm_cli.appearance import duplicates, even_bins, sharpest_of_each
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.hashing import input_sha256
 from ilrm_cli.io.glances import Look, glance_at
 from ilrm_cli.io.masks import find_mask, masks_without_photo
 from ilrm_cli.io.photo_files import RAW_SUFFIXES, find_photos, find_videos, is_video, photo_folder, photos_passed_over
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.photo_place import check_photos, too_few
 from ilrm_cli.pose.pose_files import MIN_PHOTOS
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report, ignore
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
 ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than this remain

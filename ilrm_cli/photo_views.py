@@ -15,7 +15,7 @@ from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
 from ilrm_cli.pose.lenses import PINHOLES, turned_lens, turned_pose
 from ilrm_cli.pose.sparse_depth import sparse_depth_of
 from ilrm_cli.pose.undistort import ALL_COUNTS, grey_mask, undistort
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.threads import in_threads
 
 OVERSAMPLING = 2  # photos are reduced to this multiple of the target size before undistortion
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.io.glances import find_unusable
 from ilrm_cli.io.masks import find_mask
@@ -13,8 +12,8 @@ from ilrm_cli.io.photo_header import photo_header
 from ilrm_cli.photo_set import PhotoSet, leave_out_unreadable, unused_masks
 from ilrm_cli.pose.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.pose.posed import Pose, PoseSet
-from ilrm_cli.progress import Report
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,8 @@ from PIL import Image
 
 from ilrm_cli.gather import gather
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from ilrm_cli.io.atomic import replacing_folder
 from ilrm_cli.io.copies import COPY_QUALITY
 from ilrm_cli.io.masks import read_masked_photo
-from ilrm_cli.io.output_names import output_names, place_below
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_place import Origin
@@ -33,8 +31,10 @@ from ilrm_cli.pose.card import PoseCard, pose_card
 from ilrm_cli.pose.pinhole_model import PinholePhoto, mask_name, points_inside, reconstruction_of, transforms_of
 from ilrm_cli.pose.posed_folder import IMAGES, MASKS, MODEL, check_output_folder, refuse_inputs_inside
 from ilrm_cli.pose.undistort import undistort, undistorted_mask
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.files import replacing_folder
+from ilrm_cli.runtime.output_names import output_names, place_below
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.threads import in_threads
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.masking import in_empty_space, masked
 from ilrm_cli.model.timing import AttentionClock, LayerTime
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.refine_start import refine_start
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
 from ilrm_cli.photo_views import common_size, load_views
 from ilrm_cli.pose.sparse_depth import visible_depths
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos
 ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little

@@ -20,14 +20,14 @@ from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_s
 from ilrm_cli.datasets.places import find_posed_folders
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
-from ilrm_cli.errors import InputError
 from ilrm_cli.evaluation_plan import Plan, check_plan
-from ilrm_cli.io.output_names import output_names
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
-from ilrm_cli.progress import Report, ignore
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.output_names import output_names
+from ilrm_cli.runtime.progress import Report, ignore
 
 RE10K_SIDE_PX = 256  # of the published protocol's square images
 DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol

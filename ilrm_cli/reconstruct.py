@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.confidence import support
-from ilrm_cli.devices import Device, Precision, resolve_device
 from ilrm_cli.gather import gather
 from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -24,13 +23,13 @@ from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.photo_place import Origin, check_place, check_views
 from ilrm_cli.prediction import Score, predict, refined, score_of
 from ilrm_cli.preparation import Prepared, prepare_photos
-from ilrm_cli.progress import Report, ignore
 from ilrm_cli.prune import Pruning, prune
 from ilrm_cli.refine import Refinement
 from ilrm_cli.render.rasterize import renderer_for
+from ilrm_cli.runtime.devices import Device, Precision, resolve_device
+from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
 from ilrm_cli.scale_search import ScaleChoice, best_scale
 from ilrm_cli.selection import Selection, select_photos
-from ilrm_cli.stopwatch import Stopwatch
 from ilrm_cli.trace import Trace, trace
 
 

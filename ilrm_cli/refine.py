@@ -14,8 +14,8 @@ from torch import Tensor
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.metrics import psnr
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 ADAM_EPS = 1e-15  # as in 3D Gaussian splatting: gradients of single Gaussians are tiny
 # Adam's first step sizes on log-scales, logits and normalised world units (inputs within [-1, 1]): twenty times the

@@ -22,8 +22,8 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import score
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 MAX_JUDGES = 4  # held-out photos that decide, evenly chosen
 MIN_GAIN_DB = 0.1  # below, the usual scale is kept: so small a gain is chance

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.suffixes import suffix_of, suffix_of_file
-from ilrm_cli.io.atomic import check_output, refuse_existing
 from ilrm_cli.io.record_place import is_record, record_path
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import check_output, refuse_existing
 
 
 def check_scene_output(output: Path, overwrite: bool) -> None:

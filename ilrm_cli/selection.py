@@ -16,8 +16,8 @@ from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.pose.coverage import distance_to_scene, gap_deg
 from ilrm_cli.pose.select import Choice, Swap, choose_views, select_views
 from ilrm_cli.preparation import default_views
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.threads import in_threads
 
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from ilrm_cli.contribution import contributions
 from ilrm_cli.conversion import Converted, Sight, compared
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.frames import up_direction
-from ilrm_cli.io.atomic import atomic_write
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.subject import visible_depth
 from ilrm_cli.render.tour import there_and_back
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene_place import check_conversion
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
 from ilrm_cli.viewer.page import Stop, encode_html

@@ -28,10 +28,10 @@ from ilrm_cli.model.ilrm import Decode, Ilrm
 from ilrm_cli.model.lens import TokenLens
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.refine import score
 from ilrm_cli.render.circuits import wobble
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LONG_SIDE_PX = 480  # of the pictures: larger than most models' images, so that single Gaussians can be told apart
 NEAREST = 1e-6  # normalised units: keeps the logarithm of a depth finite

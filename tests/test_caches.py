@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ilrm_cli.caches import keep_compiled_layers
+from ilrm_cli.runtime.cache import keep_compiled_layers
 
 NAME = "TORCHINDUCTOR_CACHE_DIR"
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ilrm_cli import catalog
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.checkpoint import encode_model, load_model
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.errors import InputError
 from tests.model.test_checkpoint import publish
 from tests.model.tiny import MATCHED, published, random_model
 

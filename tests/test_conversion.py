@@ -9,7 +9,6 @@ import torch
 
 from ilrm_cli import conversion
 from ilrm_cli.conversion import MIN_PSNR_DB, Sight, compared, convert
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.suffixes import SUFFIXES
@@ -19,6 +18,7 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, read_record, recorded_views, write_record
 from ilrm_cli.metrics import PSNR_CAP
+from ilrm_cli.runtime.errors import InputError
 from tests.formats.splats import splats
 
 SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from ilrm_cli import devices
-from ilrm_cli.devices import bf16_gain, machine, precision_named, resolve_device, resolve_precision
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime import devices
+from ilrm_cli.runtime.devices import bf16_gain, machine, precision_named, resolve_device, resolve_precision
+from ilrm_cli.runtime.errors import InputError
 
 
 def test_the_cpu_is_taken_when_asked_for():

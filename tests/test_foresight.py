@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from ilrm_cli import foresight, memory
-from ilrm_cli.errors import InputError
 from ilrm_cli.foresight import foreseen
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import hashlib
 import os
 
-from ilrm_cli import hashing
-from ilrm_cli.hashing import input_sha256, sha256_of
+from ilrm_cli.runtime import cache
+from ilrm_cli.runtime.cache import input_sha256, sha256_of
 
 
 def test_known_value(tmp_path):
@@ -13,7 +13,7 @@ def test_known_value(tmp_path):
 
 def test_inputs_are_read_once_until_they_change(tmp_path, monkeypatch):
     file, reads = tmp_path / "a", []
-    monkeypatch.setattr(hashing, "sha256_of", lambda path: reads.append(path) or sha256_of(path))
+    monkeypatch.setattr(cache, "sha256_of", lambda path: reads.append(path) or sha256_of(path))
     for content in (b"one", b"other", b"oTher"):  # another size; then only another time
         file.write_bytes(content)
         os.utime(file, ns=(len(reads), len(reads)))

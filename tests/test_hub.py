@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from ilrm_cli import hub
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.hub import pull
 from ilrm_cli.model.checkpoint import load_model
 from ilrm_cli.model.registry import KNOWN, PUBLISHED_REPOSITORY
 from ilrm_cli.model.store import ORIGIN_FILE, folder_of, origin_of, place_of
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.errors import InputError
 from tests.hub_server import Hub, serving
 from tests.model.test_checkpoint import publish
 from tests.model.tiny import published, random_model

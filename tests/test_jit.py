@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from ilrm_cli.jit import in_parallel, is_cached, kernel
+from ilrm_cli.runtime.kernels import in_parallel, is_cached, kernel
 
 
 @pytest.mark.parametrize(("total", "share"), [(0, 4), (1, 4), (4, 4), (103, 4), (103, 1000)])

@@ -5,8 +5,7 @@ import torch
 
 from ilrm_cli import evaluate, loading, reconstruct
 from ilrm_cli.model.checkpoint import LoadedModel
-from ilrm_cli.progress import ignore
-from ilrm_cli.stopwatch import Stopwatch
+from ilrm_cli.runtime.progress import Stopwatch, ignore
 from tests.model.tiny import published, random_model
 
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 import torch
 
-from ilrm_cli import machine_memory
-from ilrm_cli.machine_memory import SHARERS, PeakWatch, free_bytes, peak_memory_gb
+from ilrm_cli.runtime import memory
+from ilrm_cli.runtime.memory import SHARERS, PeakWatch, free_bytes, peak_memory_gb
 
 CPU = torch.device("cpu")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a part of a run")
@@ -37,8 +37,8 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a system root whose files a test writes."""
     (tmp_path / "proc" / "self").mkdir(parents=True)
     (tmp_path / "proc" / "self" / "cgroup").write_text("")
-    monkeypatch.setattr(machine_memory, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(machine_memory, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(memory, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8_000_000 * 1024))
     return tmp_path
 
@@ -85,7 +85,7 @@ def test_a_group_beyond_its_limit_leaves_nothing(told: Path):
 
 def test_systems_without_control_groups_and_limits_tell_what_is_available(told: Path, monkeypatch: pytest.MonkeyPatch):
     (told / "proc" / "self" / "cgroup").unlink()
-    monkeypatch.setattr(machine_memory, "resource", None)
+    monkeypatch.setattr(memory, "resource", None)
     assert free_bytes(CPU) == 8_000_000 * 1024
 
 

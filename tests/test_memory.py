@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from ilrm_cli import memory
-from ilrm_cli.errors import InputError
 from ilrm_cli.memory import PIECE_TOKENS, PLENTY, check_fits, fit_to_memory, fits, plan
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.footprint import Workload
+from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published, random_model, random_views
 
 DL3DV = PRESETS["dl3dv"].config

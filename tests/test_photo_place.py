@@ -2,8 +2,8 @@
 
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.photo_place import check_views
+from ilrm_cli.runtime.errors import InputError
 
 
 def test_views_are_compared_with_the_photos_that_will_be_used(tmp_path):

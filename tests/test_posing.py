@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from ilrm_cli import posing
-from ilrm_cli.errors import InputError
 from ilrm_cli.gather import gather
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
@@ -17,6 +16,7 @@ from ilrm_cli.photo_views import load_views
 from ilrm_cli.pose.card import pose_card
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.pose.posed_folder import WRITTEN
+from ilrm_cli.runtime.errors import InputError
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 DISTORTED = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, HEIGHT)

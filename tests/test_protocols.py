@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
+from ilrm_cli.runtime.errors import InputError
 from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"

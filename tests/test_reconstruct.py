@@ -3,8 +3,8 @@
 import pytest
 
 from ilrm_cli import reconstruct as stage
-from ilrm_cli.errors import InputError
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.mark.parametrize(("photos", "said"), [(0, "holds no photo"), (1, "only one photo"), (2, "only two photos")])

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ilrm_cli.scratch import PREFIX, STALE_S, has_ended, scratch_folder, this_process
+from ilrm_cli.runtime.files import PREFIX, STALE_FOLDER_S, has_ended, scratch_folder, this_process
 from tests.photographed import cameras_on_an_arc, save_photos
 
 
@@ -48,7 +48,7 @@ def test_only_what_is_left_over_is_swept(tmp_path):
     for name in stays:
         (tmp_path / name).mkdir()
         (tmp_path / name / "database.db").write_bytes(b"x")
-    long_ago = time.time() - STALE_S - 60
+    long_ago = time.time() - STALE_FOLDER_S - 60
     os.utime(tmp_path / f"{PREFIX}elsewhere.{ended}.d", (long_ago, long_ago))
     with scratch_folder(tmp_path):
         assert {name: (tmp_path / name).exists() for name in stays} == stays

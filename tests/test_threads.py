@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from ilrm_cli.progress import Step
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.progress import Step
+from ilrm_cli.runtime.threads import in_threads
 
 
 def test_results_keep_their_order_and_every_one_is_reported():

@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from ilrm_cli.batch.crew import WorkerDied
-from ilrm_cli.errors import InputError
-from ilrm_cli.machine_memory import SHARERS
-from ilrm_cli.termination import sigterm_kept
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import SHARERS
+from ilrm_cli.runtime.signals import sigterm_kept
 
 ANSWER_S = 10.0  # how long to wait for the head of a cluster
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that workers inherit

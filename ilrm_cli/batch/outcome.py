@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilrm_cli.batch.plan import Job
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import atomic_write, check_output
 
 Status = Literal["ok", "skipped", "failed", "crashed"]
 MAX_LINE = 1 << 20  # bytes of a line that may be an outcome

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.io.photo_files import is_video, natural_order
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.errors import InputError, listed
 
 PLACEHOLDERS = ("{name}", "{parent}")
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ilrm_cli.batch.crew import WorkerDied
-from ilrm_cli.machine_memory import SHARERS
+from ilrm_cli.runtime.memory import SHARERS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows

@@ -11,8 +11,8 @@ from ilrm_cli.batch.crew import Worker, WorkerDied, WorkerPool
 from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.batch.work import Order, Ready
-from ilrm_cli.errors import InputError
-from ilrm_cli.progress import Report, Step
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, Step
 
 
 @dataclass(frozen=True)

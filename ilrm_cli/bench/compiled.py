@@ -15,15 +15,15 @@ from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
 from ilrm_cli.bench.units import Unit
-from ilrm_cli.devices import resolve_device, resolve_precision
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.model.checkpoint import load_model
 from ilrm_cli.model.compiled import compile_layers
 from ilrm_cli.model.config import PRESETS
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.progress import Report, ignore
+from ilrm_cli.runtime.devices import resolve_device, resolve_precision
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
 
 PLAIN = "the same pass, not compiled"
 CASES = {"cpu": (Case(8, 256, 256),), "cuda": (Case(8, 256, 256), Case(24, 448, 256), Case(32, 960, 544))}

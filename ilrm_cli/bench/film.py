@@ -15,9 +15,9 @@ from ilrm_cli.bench.timing import BenchRow, seconds
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.io.video import write_video
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.channels import pixels_of
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 FPS = 30.0
 SWAY = 0.3  # world units that the camera moves to each side, so that the encoder has something to encode

@@ -16,15 +16,15 @@ from ilrm_cli.bench.raster import RASTER_CASES, RasterCase, raster_scene
 from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure, seconds
 from ilrm_cli.bench.units import matmul_time_of
-from ilrm_cli.devices import resolve_precision
-from ilrm_cli.errors import InputError
-from ilrm_cli.machine_memory import PeakWatch
 from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.model.config import PRESETS, IlrmConfig
 from ilrm_cli.model.flops import forward_stages, total_flops
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.devices import resolve_precision
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import PeakWatch
+from ilrm_cli.runtime.progress import Report, ignore
 
 LIMITED_DEVICE = "H200"  # part of the name of the device that the limit applies to
 LIMIT_S = {Case(32, 960, 544): 0.40}

@@ -13,7 +13,6 @@ from ilrm_cli.bench.noise import noise_views
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference
 from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.bench.units import Unit, matmul_time_of
-from ilrm_cli.devices import resolve_precision
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
@@ -25,7 +24,8 @@ from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.progress import Report, ignore
+from ilrm_cli.runtime.devices import resolve_precision
+from ilrm_cli.runtime.progress import Report, ignore
 
 VIEWS, SIDE_PX = 8, 256  # input of both models
 POINTS_PER_VIEW = 500  # sparse depths for the default model: about what structure from motion finds

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
-from ilrm_cli.errors import InputError
-from ilrm_cli.machine_memory import peak_of_children_gb
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import peak_of_children_gb
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"  # in the repository; an installed package has none
 AROUND_LIMIT = 0.5  # share of the whole for what is neither inference nor imports

@@ -10,8 +10,8 @@ from ilrm_cli.bench.timing import ROUNDS, Job, measure
 from ilrm_cli.bench.units import Unit
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, ignore
 
 
 @dataclass(frozen=True)

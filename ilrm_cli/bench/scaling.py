@@ -18,14 +18,14 @@ from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_
 from ilrm_cli.bench.study import Case, Measured, Predicted, Study, at_one_rate, fastest
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
-from ilrm_cli.devices import resolve_device, resolve_precision
-from ilrm_cli.machine_memory import PeakWatch
 from ilrm_cli.memory import PLENTY, plan
 from ilrm_cli.model.config import PRESETS, IlrmConfig
 from ilrm_cli.model.flops import forward_stages, full_attention_stages, total_flops
 from ilrm_cli.model.footprint import Workload
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.devices import resolve_device, resolve_precision
+from ilrm_cli.runtime.memory import PeakWatch
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 FEW_VIEWS = 2  # at which image sizes are compared
 VIEWS_RUN = (2, 4, 8, 16)  # at the smallest image size

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ilrm_cli.bench.units import Unit, matrix_product
-from ilrm_cli.machine_memory import PeakWatch
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.memory import PeakWatch
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 ROUNDS = 7  # measurements of each job; the median counts
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ import typer
 
 from ilrm_cli import __version__
 from ilrm_cli.cli.on_demand import CommandsOnDemand
-from ilrm_cli.process_age import LAUNCHED
+from ilrm_cli.runtime.progress import LAUNCHED
 
 app = typer.Typer(
     cls=CommandsOnDemand,

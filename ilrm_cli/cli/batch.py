@@ -85,7 +85,7 @@ def batch(
         from ilrm_cli.batch import outcome, plan
         from ilrm_cli.model.store import weights_file
         from ilrm_cli.photo_place import check_views
-        from ilrm_cli.wording import listed
+        from ilrm_cli.runtime.errors import listed
 
         places, others = plan.find_places(photos)
         planned = plan.plan(places, output)

@@ -31,8 +31,8 @@ def bench(
     """Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded."""
     with face("bench", as_json, quiet) as shown:
         from ilrm_cli.bench import ON_REQUEST, SUITES
-        from ilrm_cli.errors import InputError
-        from ilrm_cli.io.atomic import filling
+        from ilrm_cli.runtime.errors import InputError
+        from ilrm_cli.runtime.files import filling
 
         names = suite or [name for name in SUITES if name not in ON_REQUEST]
         if unknown := [name for name in names if name not in SUITES]:
@@ -50,7 +50,7 @@ def bench(
                 shown.kept = f"what was measured before is in {output}"
         if output:
             shown.say(f"Written to {output}.")
-        from ilrm_cli.machine_memory import peak_memory_gb
+        from ilrm_cli.runtime.memory import peak_memory_gb
 
         rows = [row for findings in found.values() for row in findings.rows]
         peak_gb = peak_memory_gb()
@@ -65,8 +65,8 @@ def bench(
 def _write(found: "Mapping[str, Findings]", output: Path) -> None:
     """Write all results so far into a folder."""
     from ilrm_cli.bench.findings import encoded
-    from ilrm_cli.devices import machine, resolve_device, resolve_precision
-    from ilrm_cli.io.atomic import filling
+    from ilrm_cli.runtime.devices import machine, resolve_device, resolve_precision
+    from ilrm_cli.runtime.files import filling
 
     device = resolve_device("auto")
     files = encoded(found, machine(device, resolve_precision("auto", device)))

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column, Table
 from rich.text import Text
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.termination import sigterm_raised
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.signals import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention

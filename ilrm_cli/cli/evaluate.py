@@ -57,10 +57,10 @@ def evaluate(
 ) -> None:
     """Score the model on photos it was not given, beside what needs no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
-        from ilrm_cli.errors import InputError
         from ilrm_cli.evaluation_plan import Plan, check_plan
         from ilrm_cli.model.store import weights_file
         from ilrm_cli.photo_place import refuse_inputs
+        from ilrm_cli.runtime.errors import InputError
 
         if synthetic and (scenes or protocol != "folder"):
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
@@ -103,7 +103,7 @@ def evaluate(
 
 def numbers(text: str | None) -> tuple[int, ...]:
     """Parse "2,4,8" into (2, 4, 8). Raises InputError for anything else."""
-    from ilrm_cli.errors import InputError
+    from ilrm_cli.runtime.errors import InputError
 
     try:
         return tuple(int(part) for part in text.split(",")) if text else ()

@@ -24,8 +24,8 @@ def export(
 ) -> None:
     """Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare."""
     with face("export", as_json, quiet, verbose) as shown:
-        from ilrm_cli.errors import InputError
         from ilrm_cli.formats.suffixes import PAGE, suffix_of
+        from ilrm_cli.runtime.errors import InputError
         from ilrm_cli.scene_place import check_conversion
 
         to_page = output.suffix.lower() == PAGE
@@ -36,7 +36,7 @@ def export(
         check_conversion(scene, output, overwrite)
 
         from ilrm_cli.conversion import Converted, convert
-        from ilrm_cli.devices import resolve_device
+        from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.sharing import MB, share
 
         chosen = resolve_device(device)

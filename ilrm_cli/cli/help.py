@@ -55,7 +55,7 @@ def help(
     with face("help") as shown:
         from ilrm_cli.cli.app import app
         from ilrm_cli.cli.on_demand import SENTENCES
-        from ilrm_cli.errors import InputError
+        from ilrm_cli.runtime.errors import InputError
 
         asked = " ".join(names or ())
         if not asked:

@@ -85,9 +85,9 @@ def pull(
     """Download weights that the authors of iLRM published; the first pull pins their commit and sha256."""
     with face("models pull", as_json, quiet) as shown:
         from ilrm_cli import hub
-        from ilrm_cli.errors import InputError
         from ilrm_cli.model.registry import KNOWN
         from ilrm_cli.model.store import place_of
+        from ilrm_cli.runtime.errors import InputError
 
         known = KNOWN.get(name)
         if known is None:

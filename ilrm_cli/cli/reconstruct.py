@@ -32,7 +32,7 @@ from ilrm_cli.cli.options import (
     WithConfidence,
 )
 from ilrm_cli.cli.pose_card import card_lines
-from ilrm_cli.process_age import LAUNCHED, process_start
+from ilrm_cli.runtime.progress import LAUNCHED, process_start
 
 if TYPE_CHECKING:
     from ilrm_cli.photo_place import Origin

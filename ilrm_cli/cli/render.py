@@ -86,8 +86,8 @@ def render(
         check_settings(settings)
         check_video_output(target, overwrite)
 
-        from ilrm_cli.devices import resolve_device
         from ilrm_cli.film.fly import fly
+        from ilrm_cli.runtime.devices import resolve_device
 
         settings = replace(settings, device=str(resolve_device(device)))
         with shown.progress() as report:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ilrm_cli.datasets.places import INSIDE
 from ilrm_cli.datasets.sequence import PhotoSequence
-from ilrm_cli.errors import InputError
 from ilrm_cli.gather import gather
 from ilrm_cli.photo_place import Origin
-from ilrm_cli.progress import Report, ignore
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
 
 TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
 

@@ -21,12 +21,12 @@ from PIL import Image
 from torch import Tensor
 
 from ilrm_cli.datasets.sequence import resized_and_cropped
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.io.unreadable import UNREADABLE
 from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.pose.posed import rigid
+from ilrm_cli.runtime.errors import InputError
 
 Stage = Literal["train", "test"]
 PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.film.settings import FilmSettings, check_size
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import up_direction, upright
@@ -14,6 +13,7 @@ from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.render import auto, paths
 from ilrm_cli.render.glance import glance
 from ilrm_cli.render.support import supported
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.shown_scene import ShownScene
 
 # Rendered by a laptop without a GPU in well under a minute.

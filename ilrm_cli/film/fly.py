@@ -10,7 +10,6 @@ import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_settings
@@ -18,12 +17,12 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.video import encoded_size, write_video
 from ilrm_cli.io.video_output import check_video_output, existing_outputs
 from ilrm_cli.photo_place import refuse_inputs
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.subject import visible_depth
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
-from ilrm_cli.wording import listed
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,16 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.caches import cache_dir
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.photo_files import is_video
 from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_set import offered_photos
-from ilrm_cli.progress import Report, ignore
 from ilrm_cli.render.channels import Film
 from ilrm_cli.render.tour import nearest
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report, ignore
 
 COMPARED_PX = 32  # side of the small pictures used to detect a photo's rotation
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.runtime.errors import InputError
 
 MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
 

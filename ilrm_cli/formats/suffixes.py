@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")

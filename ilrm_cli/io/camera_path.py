@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.runtime.errors import InputError
 
 DEFAULT_FPS = 24.0  # nerfstudio's own default, for files without `fps`
 

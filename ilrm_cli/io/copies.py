@@ -10,8 +10,8 @@ from PIL import ExifTags, Image
 
 from ilrm_cli.io.masks import read_masked_photo, resized_mask
 from ilrm_cli.io.photo_header import PhotoHeader, photo_header
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.threads import in_threads
 
 COPY_QUALITY = 95  # JPEG quality of working copies: compression noise stays below the noise of the sensor
 

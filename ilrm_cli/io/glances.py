@@ -14,8 +14,8 @@ from ilrm_cli.io.masks import pixels_that_count, read_mask
 from ilrm_cli.io.photo_header import photo_header
 from ilrm_cli.io.photos import on_white, read_upright
 from ilrm_cli.io.unreadable import UnreadablePhoto
-from ilrm_cli.progress import Report, ignore
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.threads import in_threads
 
 LOOK_PX = (480, 320)  # (longer, shorter side) at which photos are examined: fast, and blur is still visible
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.io.raw import raw_header
 from ilrm_cli.io.unreadable import BROKEN_EXIF, UNREADABLE, UnreadablePhoto, needs_extra
+from ilrm_cli.runtime.errors import InputError
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
 UPRIGHT_BY = {

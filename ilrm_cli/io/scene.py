@@ -15,14 +15,14 @@ from typing import Any
 import torch
 
 from ilrm_cli import __version__
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.atomic import atomic_write
-from ilrm_cli.io.json_types import misfits
 from ilrm_cli.io.record_place import is_record, record_path
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.json_values import finite_json, misfits
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
 ROLES = ("input", "held_out")  # given to the model; held out for scoring
@@ -221,12 +221,3 @@ def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:
     if len(values) != count:
         raise ValueError(f"{count} numbers expected, {len(values)} found")
     return tuple(float(value) for value in values)
-
-
-def finite_json(value: Any) -> Any:
-    """Replace infinities and NaN in a JSON value by null."""
-    if isinstance(value, Mapping):
-        return {key: finite_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # raised on bad files
 BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # raised on bad EXIF data

@@ -23,9 +23,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import filling, replacing
 from ilrm_cli.io.video_output import ENCODED, check_video_output, frame_path
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import filling, replacing
 
 WAITING = 2  # frames queued for the encoder: enough to keep it busy, little memory even at 4K
 

@@ -22,10 +22,10 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.appearance import SAME_PICTURE, distance, even_bins, sharpest_of_each, sharpness_of, signature_of
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import input_sha256
-from ilrm_cli.progress import Report, Step, ignore
-from ilrm_cli.scratch import scratch_folder
+from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 VERSION = 2  # raise it if the same video would give different frames than before
 LOOKED_AT_PER_S = 10.0  # frames examined per second

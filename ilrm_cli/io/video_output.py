@@ -6,8 +6,8 @@ See `io.video` and `trace_film` for the kinds.
 import re
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import check_output, refuse_existing
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import check_output, refuse_existing
 
 ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
 SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames

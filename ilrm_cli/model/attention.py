@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from ilrm_cli.caches import cache_dir
-from ilrm_cli.scratch import this_process
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.files import this_process
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 

@@ -11,12 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.registry import KNOWN
 from ilrm_cli.model.store import require_recorded, weights_file
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.errors import InputError
 
 LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
 

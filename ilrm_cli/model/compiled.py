@@ -14,13 +14,13 @@ seconds in every later process: on such a CPU it hardly pays. Not measured on GP
 import torch
 from torch import nn
 
-from ilrm_cli.caches import keep_compiled_layers
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.blocks import CrossAttention, Mlp, SelfAttention
 from ilrm_cli.model.chunks import Chunks
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.timing import AttentionClock
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.cache import keep_compiled_layers
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 REGIONS: dict[type[nn.Module], tuple[str, ...]] = {
     CrossAttention: ("asked", "offered"),

@@ -19,7 +19,7 @@ from ilrm_cli.model.head import GaussianHead
 from ilrm_cli.model.matching import Matches, PlaneSweep
 from ilrm_cli.model.timing import AttentionClock
 from ilrm_cli.model.tokens import Tokenizer, pixel_channels
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
 

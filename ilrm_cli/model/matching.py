@@ -19,7 +19,7 @@ from ilrm_cli.geometry.rays import pixel_centers
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.config import MatchingConfig
 from ilrm_cli.model.sparse_depth import spread_points
-from ilrm_cli.progress import Report, ignore, in_one_step
+from ilrm_cli.runtime.progress import Report, ignore, in_one_step
 
 BACKGROUND_STEP = 0.9  # in log-depth, between planes beyond the far end: parallax changes little there
 FINE_WINDOW = 3  # px of the grid: the smallest compared patch

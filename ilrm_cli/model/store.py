@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from ilrm_cli.caches import cache_dir
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.registry import KNOWN, KnownModel
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.errors import InputError
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 SUMS_FILE = "SHA256SUMS"  # beside weights, in the format of `sha256sum`; `make hashes` renews that of the shipped ones

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ilrm_cli.jit import in_parallel, inlined, is_cached, kernel
+from ilrm_cli.runtime.kernels import in_parallel, inlined, is_cached, kernel
 
 MIN_Z = np.float32(1e-6)  # points with smaller z are behind a neighbour's camera
 UNSEEN_COST = np.float32(1.0)  # where no neighbour sees a point: as bad as a full colour difference

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.errors import InputError
 from ilrm_cli.pose.lenses import checked_lens, lens_of
 from ilrm_cli.pose.posed import Pose, PoseSet
+from ilrm_cli.runtime.errors import InputError
 
 MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import checked_lens, fits, scaled_lens
+from ilrm_cli.runtime.errors import InputError
 
 FORM = '--camera "MODEL PARAMETERS" with COLMAP\'s models, such as "PINHOLE 1200,1200,960,540", or a cameras.txt'
 

@@ -7,8 +7,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
 
 # Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and rotate with it.
 IN_PLANE = {

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import refuse_link
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import refuse_link
 
 IMAGES = "images"
 MODEL = "sparse/0"

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.pose.colmap import MESSAGES_FROM
@@ -16,7 +15,8 @@ from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.sfm_database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register, share_cameras
 from ilrm_cli.pose.sfm_judge import believable, failure, left_out, rank, shortcomings
 from ilrm_cli.pose.sfm_map import global_, incremental
-from ilrm_cli.progress import Report, ignore
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
 
 ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, if that takes minutes
 # Decimals kept of poses, points and lenses, in a model of some ten units and some thousand pixels. Threads add numbers

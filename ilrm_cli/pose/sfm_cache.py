@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.pose.colmap import load_reconstruction
 from ilrm_cli.pose.sfm import SfmResult
-from ilrm_cli.scratch import scratch_folder
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
 
 VERSION = 6  # raise it if the same photos would give a different model than before
 CHUNK = 1 << 20  # bytes read at a time

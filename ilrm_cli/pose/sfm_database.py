@@ -15,8 +15,8 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import colmap_camera, scaled_lens
 from ilrm_cli.pose.match_graph import MatchGraph
 from ilrm_cli.pose.watching import watched
-from ilrm_cli.progress import Report, Step
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.progress import Report, Step
+from ilrm_cli.runtime.threads import in_threads
 
 EXHAUSTIVE_UP_TO = 60  # photos; beyond, matching every pair would take tens of minutes on a laptop
 NEIGHBOURS = 10  # photos after each one that are matched in a sequence

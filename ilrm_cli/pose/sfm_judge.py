@@ -10,7 +10,7 @@ from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart
 from ilrm_cli.pose.match_graph import FEW_FEATURES, MatchGraph, advice_on_overlap
 from ilrm_cli.pose.pose_files import MIN_PHOTOS
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.errors import listed
 
 MIN_OWN_POINTS = 15  # per photo; with fewer, global mapping placed photos anywhere, one 80 times too far away
 MIN_OBSERVATIONS = 30  # points seen per photo; models with fewer were junk in all photo sets we examined

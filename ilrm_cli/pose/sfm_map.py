@@ -6,7 +6,7 @@ from pathlib import Path
 from ilrm_cli.colmap_library import pycolmap
 from ilrm_cli.pose.pose_files import MIN_PHOTOS
 from ilrm_cli.pose.watching import watched
-from ilrm_cli.progress import Report, Step
+from ilrm_cli.runtime.progress import Report, Step
 
 EXACT_UP_TO = 60  # photos; single-threaded sums are reproducible to the last bit, and as fast for few photos
 

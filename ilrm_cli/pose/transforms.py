@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import checked_lens
 from ilrm_cli.pose.posed import Pose, PoseSet, rigid
+from ilrm_cli.runtime.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")

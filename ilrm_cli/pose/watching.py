@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.progress import Report, Step
+from ilrm_cli.runtime.progress import Report, Step
 
 POLL_S = 0.2  # interval between progress polls
 

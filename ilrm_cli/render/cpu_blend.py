@@ -7,7 +7,6 @@ sign of its transmittance: every later weight is 0.
 
 import numpy as np
 
-from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
 from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
@@ -30,6 +29,7 @@ from ilrm_cli.render.cpu_tile import (
     start_tile,
     unfinished_blocks,
 )
+from ilrm_cli.runtime.kernels import inlined, kernel
 
 # Planes of a block after LIGHT: accumulated colours and depth, times weight.
 R, G, B, Z = (LIGHT + LANES * i for i in range(1, 5))

@@ -7,7 +7,6 @@ of the finished pixel and decreases by w_i u_i at each step, so only the images 
 
 import numpy as np
 
-from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
 from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, SUM_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
@@ -30,6 +29,7 @@ from ilrm_cli.render.cpu_tile import (
     start_tile,
     unfinished_blocks,
 )
+from ilrm_cli.runtime.kernels import inlined, kernel
 
 # Planes of a block after LIGHT: upstream gradients and `rest`.
 D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST = (LIGHT + LANES * i for i in range(1, 7))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ilrm_cli.geometry import harmonics
-from ilrm_cli.jit import inlined
+from ilrm_cli.runtime.kernels import inlined
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
 TINY = np.float32(1e-12)  # as in torch.nn.functional.normalize

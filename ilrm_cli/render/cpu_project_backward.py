@@ -5,10 +5,10 @@ Notation as there: P = J W, R = (c0 c1 c2), T = P R diag(scales), covariance = T
 
 import numpy as np
 
-from ilrm_cli.jit import inlined, kernel
 from ilrm_cli.render import cpu_layout as at
 from ilrm_cli.render.cpu_math import C0, HALF, ONE, TWO, dot, harmonic_slope, harmonic_values, rotation_columns
 from ilrm_cli.render.cpu_project import covariance, jacobian_rows, row3, unit_quaternion, viewing_direction
+from ilrm_cli.runtime.kernels import inlined, kernel
 
 ZERO = np.float32(0)
 

@@ -9,11 +9,11 @@ import math
 
 import numpy as np
 
-from ilrm_cli.jit import inlined
 from ilrm_cli.render import cpu_layout as at
 from ilrm_cli.render.cpu_layout import BLOCK, BLOCKS, LOG2_MIN_ALPHA, RECORD_COLUMNS, TILE
 from ilrm_cli.render.cpu_math import FOUR, HALF, TWO
 from ilrm_cli.render.cpu_tile import ZERO
+from ilrm_cli.runtime.kernels import inlined
 
 BATCH = 64  # Gaussians fetched at once
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint

@@ -5,7 +5,6 @@ numba loads constants through 64-bit addresses, an instruction each; in the head
 
 import numpy as np
 
-from ilrm_cli.jit import inlined
 from ilrm_cli.render.cpu_layout import (
     BLOCK,
     BLOCKS,
@@ -16,6 +15,7 @@ from ilrm_cli.render.cpu_layout import (
     TILE,
 )
 from ilrm_cli.render.cpu_math import EXP2, HALF, ONE
+from ilrm_cli.runtime.kernels import inlined
 
 ZERO = np.float32(0)
 ALL_BLOCKS = (1 << BLOCKS) - 1

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.progress import Report, ignore, in_one_step
+from ilrm_cli.runtime.progress import Report, ignore, in_one_step
 
 NEAR = 0.01  # world units: Gaussians with a nearer mean are not drawn
 

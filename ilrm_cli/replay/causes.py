@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ilrm_cli.io.scene import RecordedView, SceneRecord
-from ilrm_cli.wording import listed
+from ilrm_cli.runtime.errors import listed
 
 UNEXPLAINED = (
     "photos, poses, weights, versions and machine are as recorded; the code of ilrm may have changed without its "

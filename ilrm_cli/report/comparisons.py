@@ -9,10 +9,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.metrics import psnr, ssim
-from ilrm_cli.progress import Report as Progress
-from ilrm_cli.progress import Step, ignore
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report as Progress
+from ilrm_cli.runtime.progress import Step, ignore
 
 FULL_ERROR = 1 / 3  # mean difference over channels that gets the last colour of the ramp
 # Dark is right, bright is wrong: evenly spaced anchors of matplotlib's "inferno".

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ilrm_cli.io.atomic import atomic_write
 from ilrm_cli.report.data import Report
 from ilrm_cli.report.html_file import encode_html
 from ilrm_cli.report.json_file import encode_json
 from ilrm_cli.report.kinds import SUFFIXES
+from ilrm_cli.runtime.files import atomic_write
 
 _ENCODERS: dict[str, Callable[[Report], bytes]] = {".html": encode_html, ".json": encode_json}
 

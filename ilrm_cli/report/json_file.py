@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ilrm_cli.io.scene import finite_json
 from ilrm_cli.report.data import Report
+from ilrm_cli.runtime.json_values import finite_json
 
 FORMAT = 1  # raised when a key is removed or changes its meaning; new ones may be added at any time
 

@@ -10,13 +10,13 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import natural_order
 from ilrm_cli.io.photos import read_photo
-from ilrm_cli.progress import Report as Progress
-from ilrm_cli.progress import ignore
 from ilrm_cli.reconstruct import Reconstruction
-from ilrm_cli.threads import in_threads
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report as Progress
+from ilrm_cli.runtime.progress import ignore
+from ilrm_cli.runtime.threads import in_threads
 
 THUMBNAIL_PX = 240  # long side: sharp at column width on screens of double density
 MAX_THUMBNAILS = 240  # thumbnails of all photos in total; at about 10 kB each, more would make the file heavy

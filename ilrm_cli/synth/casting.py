@@ -9,7 +9,7 @@ import math
 
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.hits import face_kind, first_hit, normal_at
 from ilrm_cli.synth.intervals import box_interval
 from ilrm_cli.synth.shading import OPEN, ROOM, lit_colour, sky_colour, to_display
@@ -21,7 +21,7 @@ BEHIND, NOTHING = -1, -2  # "solid" numbers: ground, room and sky; no ray cast y
 DOME = 9  # face number of the sky
 
 
-@kernel
+@shared_kernel
 def behind(surround, ox, oy, oz, dx, dy, dz):
     """Return (t, face) where a world ray hits the ground, room or sky."""
     box = surround.box
@@ -49,7 +49,7 @@ def behind(surround, ox, oy, oz, dx, dy, dz):
     return t, DOME
 
 
-@kernel
+@shared_kernel
 def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
     """Return (z-depth, solid, face) of the first surface hit by the ray through (x, y, 1) in camera axes."""
     best, face = behind(
@@ -76,7 +76,7 @@ def nearest(shapes, surround, pose, matrix, origin, near, chosen, count, x, y):
     return best, solid, face
 
 
-@kernel
+@shared_kernel
 def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle, t, solid, face, x, y):
     """Return the linear colour of the surface hit at depth t by the ray through (x, y, 1)."""
     dx = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2]
@@ -127,7 +127,7 @@ def colour_of(shapes, materials, surround, sun, above, texels, pose, pixel_angle
     return r, g, b
 
 
-@kernel
+@shared_kernel
 def cast_pixel(
     shapes, materials, surround, sun, above, texels, pose, focal, center, matrix, origin, near, chosen, count,
     column, row, samples,

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import check_output, replacing, replacing_folder
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import check_output, replacing, replacing_folder
 from ilrm_cli.synth.collection_folder import RECORD_NAME, check_folder, check_scene_folder
 from ilrm_cli.synth.colmap_folder import fill_scene
 from ilrm_cli.synth.dataset import TrainingScene, training_scene

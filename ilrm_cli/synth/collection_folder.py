@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import refuse_link
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import refuse_link
 
 SMALLEST_PX = 8  # of the shorter side
 RECORD_NAME = "scene.json"

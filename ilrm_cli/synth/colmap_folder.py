@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ilrm_cli.colmap_library import pycolmap
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.runtime.errors import InputError
 
 JPEG_QUALITY = 92
 SAME_SURFACE = 0.01  # relative difference of depths below which two views see the same point

@@ -4,7 +4,7 @@ import math
 
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.intervals import box_interval, closed_interval
 from ilrm_cli.synth.marching import marched, marched_gradient, superquadric
 from ilrm_cli.synth.shapes import (
@@ -22,7 +22,7 @@ from ilrm_cli.synth.shapes import (
 SHADOW_STEPS = 3  # Newton steps to a superquadric that casts a soft shadow
 
 
-@kernel
+@shared_kernel
 def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     """Return the interval inside solid `i` and its half-space; a marched solid's exit is that of its box.
 
@@ -55,7 +55,7 @@ def cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     return t0, f0, t1, f1
 
 
-@kernel
+@shared_kernel
 def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     """Return the interval inside the hollow of solid `i`; only closed-form shapes have one."""
     sx, sy, sz = f32(1) / shapes.carve[i, 3], f32(1) / shapes.carve[i, 4], f32(1) / shapes.carve[i, 5]
@@ -63,7 +63,7 @@ def hollow_interval(shapes, i, ox, oy, oz, dx, dy, dz):
     return closed_interval(shapes.hollow[i], ox, oy, oz, dx * sx, dy * sy, dz * sz, shapes.param[i, 1])
 
 
-@kernel
+@shared_kernel
 def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     """Return (t, face) of the first outer surface of solid `i` with 0 < t < limit; t = FAR if there is none."""
     t0, f0, t1, _ = cut_interval(shapes, i, ox, oy, oz, dx, dy, dz, limit)
@@ -76,7 +76,7 @@ def first_hit(shapes, i, ox, oy, oz, dx, dy, dz, limit):
     return (t0, f0) if t0 > f32(0) else (FAR, 0)
 
 
-@kernel
+@shared_kernel
 def thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz):
     """Return (t of entry, length inside) after a few Newton steps from both sides, which stop short of the surface."""
     p, q = shapes.param[i, 0], shapes.param[i, 1]
@@ -101,7 +101,7 @@ def thick_superquadric(shapes, i, ox, oy, oz, dx, dy, dz):
     return t0, max(t1 - t0, f32(0))
 
 
-@kernel
+@shared_kernel
 def chord(shapes, i, ox, oy, oz, dx, dy, dz):
     """Return (t of entry, length inside) of solid `i` along a ray from t = 0 on; the length is 0 for a miss.
 
@@ -127,7 +127,7 @@ def chord(shapes, i, ox, oy, oz, dx, dy, dz):
     return t0, inside
 
 
-@kernel
+@shared_kernel
 def closed_gradient(kind, x, y, z, taper):
     """Return the gradient in unit space of the curved surface of an ellipsoid or frustum, of any length."""
     if kind == ELLIPSOID:
@@ -136,13 +136,13 @@ def closed_gradient(kind, x, y, z, taper):
     return x, y, -slope * (f32(1) + slope + slope * z)
 
 
-@kernel
+@shared_kernel
 def face_kind(shapes, i, face):
     """Return the kind of shape that a face belongs to: the solid's or its hollow's."""
     return shapes.hollow[i] if face >= CARVED else shapes.kind[i]
 
 
-@kernel
+@shared_kernel
 def unit_normal(shapes, i, face, x, y, z):
     """Return the outward normal in unit space at the point (x, y, z), of any length."""
     if face == CLIPPED:
@@ -168,7 +168,7 @@ def unit_normal(shapes, i, face, x, y, z):
     return f32(0), f32(0), side
 
 
-@kernel
+@shared_kernel
 def normal_at(shapes, i, face, x, y, z):
     """Return the unit outward normal in world axes at the point (x, y, z) of unit space."""
     nx, ny, nz = unit_normal(shapes, i, face, x, y, z)

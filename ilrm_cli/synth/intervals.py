@@ -4,11 +4,11 @@ import math
 
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.shapes import BOX, CURVED, ELLIPSOID, FAR
 
 
-@kernel
+@shared_kernel
 def box_interval(ox, oy, oz, dx, dy, dz):
     """Intersect with the unit box by the slab test; return (enter, its face, leave, its face)."""
     ix, iy, iz = f32(1) / dx, f32(1) / dy, f32(1) / dz
@@ -27,7 +27,7 @@ def box_interval(ox, oy, oz, dx, dy, dz):
     return t0, f0, t1, f1
 
 
-@kernel
+@shared_kernel
 def sphere_interval(ox, oy, oz, dx, dy, dz):
     """Intersect with the unit sphere |o + t d| = 1; return (enter, its face, leave, its face)."""
     a = dx * dx + dy * dy + dz * dz
@@ -41,7 +41,7 @@ def sphere_interval(ox, oy, oz, dx, dy, dz):
     return nearest - root, CURVED, nearest + root, CURVED
 
 
-@kernel
+@shared_kernel
 def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
     """Intersect with x^2 + y^2 <= r(z)^2, r(z) = 1 - taper (1 + z) / 2, -1 <= z <= 1; return enter and leave."""
     slope = f32(-0.5) * taper
@@ -73,7 +73,7 @@ def frustum_interval(ox, oy, oz, dx, dy, dz, taper):
     return t0, f0, t1, f1
 
 
-@kernel
+@shared_kernel
 def closed_interval(kind, ox, oy, oz, dx, dy, dz, taper):
     """Return the interval inside a box, an ellipsoid or a frustum."""
     if kind == BOX:

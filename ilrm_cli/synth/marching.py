@@ -7,7 +7,7 @@ import math
 
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.reliefs import RELIEF_SIDE, relief_at
 from ilrm_cli.synth.shapes import FAR, RELIEF, ROUNDED, SUPERQUADRIC, TERRAIN, TORUS
 
@@ -19,14 +19,14 @@ RIM_SLOPE = f32(3.08)  # largest slope of 2 (1 - r^2)^2, the falloff of terrain 
 TOUCH = f32(1e-4)  # distance that counts as a hit, in units of the solid
 
 
-@kernel
+@shared_kernel
 def torus_distance(x, y, z, tube):
     """Return the signed distance to a ring of radius 1 - tube around z."""
     ring = math.sqrt(x * x + y * y) - (f32(1) - tube)
     return math.sqrt(ring * ring + z * z) - tube
 
 
-@kernel
+@shared_kernel
 def rounded_distance(x, y, z, hx, hy, hz, edge):
     """Return the signed distance to a box with rounded edges, in world units."""
     qx, qy, qz = abs(x) - hx + edge, abs(y) - hy + edge, abs(z) - hz + edge
@@ -34,7 +34,7 @@ def rounded_distance(x, y, z, hx, hy, hz, edge):
     return math.sqrt(mx * mx + my * my + mz * mz) + min(max(qx, max(qy, qz)), f32(0)) - edge
 
 
-@kernel
+@shared_kernel
 def sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     """Return the first t before `end` on a torus or rounded box, by sphere tracing (Hart 1996)."""
     rounded = shapes.kind[i] == ROUNDED
@@ -56,7 +56,7 @@ def sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     return FAR
 
 
-@kernel
+@shared_kernel
 def superquadric(x, y, z, p, q):
     """Return G = ((|x|^q + |y|^q)^(p/q) + |z|^p)^(1/p) (Barr 1981) and its gradient; the solid is G <= 1.
 
@@ -78,7 +78,7 @@ def superquadric(x, y, z, p, q):
     )
 
 
-@kernel
+@shared_kernel
 def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end):
     """Return the first root of G = 1 in [t, end], or FAR if there is none.
 
@@ -97,7 +97,7 @@ def superquadric_root(ox, oy, oz, dx, dy, dz, p, q, t, end):
     return FAR
 
 
-@kernel
+@shared_kernel
 def relief_top(shapes, i, x, y):
     """Return the height of the upper surface of a height field at (x, y), and its slopes along x and y."""
     share, across, along, tile = shapes.param[i, 0], shapes.param[i, 1], shapes.param[i, 2], int(shapes.param[i, 3])
@@ -117,7 +117,7 @@ def relief_top(shapes, i, x, y):
     )
 
 
-@kernel
+@shared_kernel
 def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     """Return the first t before `end` that is below the upper surface of a height field.
 
@@ -156,7 +156,7 @@ def relief_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     return t
 
 
-@kernel
+@shared_kernel
 def marched(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     """Return the first t in [t, end] inside solid `i`, for a ray within its bounding box there; else FAR."""
     kind = shapes.kind[i]
@@ -167,7 +167,7 @@ def marched(shapes, i, ox, oy, oz, dx, dy, dz, t, end):
     return sphere_traced(shapes, i, ox, oy, oz, dx, dy, dz, t, end)
 
 
-@kernel
+@shared_kernel
 def marched_gradient(shapes, i, x, y, z):
     """Return the gradient in unit space of the marched surface through (x, y, z), of any length."""
     kind, param = shapes.kind[i], shapes.param[i, 0]

@@ -7,14 +7,14 @@ from numpy import float32 as f32
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.casting import BEHIND, DOME, nearest
-from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.hits import normal_at
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.tiling import TILE, project, solids_in_tile
 
 
-@kernel
+@shared_kernel
 def normal_pixels(shapes, surround, poses, focal, center, matrix, origin, reach, near, order, chosen, out):
     """Write the world normals of all views into out [V, 3, H, W]."""
     height, width = out.shape[2], out.shape[3]

@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.casting import cast_pixel
-from ilrm_cli.synth.compiled import kernel
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.tiling import TILE, project, solids_in_tile
 
 CPU = torch.device("cpu")
 
 
-@kernel
+@shared_kernel
 def render_band(
     shapes, materials, surround, sun, above, texels, poses, focal, center, matrix, origin, reach, near, order, chosen,
     views, rows, samples, image, depth,

@@ -14,8 +14,8 @@ from numba import cuda, int32
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.runtime.kernels import on_cuda
 from ilrm_cli.synth.casting import cast_pixel
-from ilrm_cli.synth.compiled import on_cuda
 from ilrm_cli.synth.records import fill_scenes, fill_views, scene_type, view_type
 from ilrm_cli.synth.scene import Scene
 from ilrm_cli.synth.textures import Tiles

@@ -6,13 +6,13 @@ from functools import lru_cache
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 
 RELIEF_SIDE = 64  # heights along a side of a tile
 PER_KIND = 3  # tiles of each kind in a bank
 
 
-@kernel
+@shared_kernel
 def relief_at(relief, tile, u, v):
     """Return (height, slope along u, slope along v) at (u, v) in periods: quadratic B-spline over 3 x 3 heights."""
     x, y = u * f32(RELIEF_SIDE), v * f32(RELIEF_SIDE)

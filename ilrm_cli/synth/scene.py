@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.materials import Materials
 from ilrm_cli.synth.reliefs import relief_bank
 from ilrm_cli.synth.shading import GRID, Blockers, Surround
@@ -114,7 +114,7 @@ class Builder:
         )  # fmt: skip
 
 
-@kernel
+@shared_kernel
 def _fill_cells(order, low, high, cursor, start, solids):
     """Write the cells [low, high] (inclusive, [N, 2]) of each solid in CSR layout; only count if `solids` is empty."""
     for i in order:

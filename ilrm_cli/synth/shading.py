@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.hits import chord
 from ilrm_cli.synth.surface import albedo, bumped
 from ilrm_cli.synth.textures import fetch_noise
@@ -49,7 +49,7 @@ class Blockers(NamedTuple):
     solids: np.ndarray  # [entries] int32, by cell, nearest to the light first
 
 
-@kernel
+@shared_kernel
 def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
     """Return the share of a parallel light that reaches a point; each solid dims it by its chord over the penumbra.
 
@@ -83,7 +83,7 @@ def lit_share(shapes, blockers, px, py, pz, softness, blur, fade):
     return share
 
 
-@kernel
+@shared_kernel
 def gradient(surround, up):
     """Return the cloudless sky colour at `up` = sine of the elevation."""
     part = min(max(up, f32(0)), f32(1))
@@ -96,7 +96,7 @@ def gradient(surround, up):
     )
 
 
-@kernel
+@shared_kernel
 def sky_colour(surround, materials, texels, x, y, z, angle):
     """Return the colour of the dome in direction (x, y, z) from its centre; `angle` is the pixel's, in radians."""
     weather = surround.weather
@@ -127,7 +127,7 @@ def sky_colour(surround, materials, texels, x, y, z, angle):
     return r, g, b
 
 
-@kernel
+@shared_kernel
 def corner_shade(surround, px, py, pz):
     """Return the share of ambient light left near the corners of a room, 1 in the middle."""
     share = f32(1)
@@ -139,7 +139,7 @@ def corner_shade(surround, px, py, pz):
     return share
 
 
-@kernel
+@shared_kernel
 def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, to_eye, footprint):
     """Return the linear colour of material `m` at world point `p` with normal `n` (towards the eye)."""
     px, py, pz = p
@@ -183,7 +183,7 @@ def lit_colour(shapes, materials, surround, sun, above, texels, m, u, v, p, n, t
     return r, g, b
 
 
-@kernel
+@shared_kernel
 def to_display(value):
     """Convert linear to sRGB by roots (error below 0.003), with a camera's contrast and highlights rolled off to 1."""
     value = max(value, f32(0))

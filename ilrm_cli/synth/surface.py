@@ -4,14 +4,14 @@ import math
 
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.shapes import CARVED, CLIPPED, CURVED, ELLIPSOID, FRUSTUM, RELIEF, TORUS
 from ilrm_cli.synth.textures import fetch, fetch_noise
 
 BUMP_SLOPE = f32(8)  # slope of a bump of strength 1 per difference of noise between texels
 
 
-@kernel
+@shared_kernel
 def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     """Return texture coordinates in world units of a point in unit space; (nx, ny, nz) is its normal in unit space."""
     if face >= CARVED:
@@ -35,7 +35,7 @@ def surface_uv(kind, face, x, y, z, nx, ny, nz, hx, hy, hz):
     return x * hx, y * hy
 
 
-@kernel
+@shared_kernel
 def albedo(materials, texels, m, u, v, footprint):
     """Return the linear colour of material `m` at (u, v), averaged over `footprint` world units."""
     uv = materials.uv
@@ -55,7 +55,7 @@ def albedo(materials, texels, m, u, v, footprint):
     return min(max(red, low), high), min(max(green, low), high), min(max(blue, low), high)
 
 
-@kernel
+@shared_kernel
 def bumped(materials, texels, m, u, v, footprint, nx, ny, nz):
     """Tilt the normal by the slope of the material's fine noise (Blinn 1978), along an arbitrary pair of tangents."""
     uv = materials.uv

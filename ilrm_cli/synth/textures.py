@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy import float32 as f32
 
-from ilrm_cli.synth.compiled import floor32, kernel
+from ilrm_cli.runtime.kernels import floor32, shared_kernel
 from ilrm_cli.synth.patterns import GRAIN, SIZE, STAMPERS
 
 LEVELS = 9  # 256, 128, ..., 1
@@ -21,7 +21,7 @@ PER_FAMILY = 3  # tiles per family in a bank
 FAMILIES = ("noise", "plain", "veins", "blotches", *STAMPERS)
 
 
-@kernel
+@shared_kernel
 def paint(tile, stamps):
     """Draw rounded, anti-aliased rectangles onto tile [SIZE, SIZE, 3] in order, wrapping around its edges."""
     for s in range(stamps.shape[0]):
@@ -42,7 +42,7 @@ def paint(tile, stamps):
                         tile[iy & (SIZE - 1), ix & (SIZE - 1), k] = old + a * (stamps[s, 6 + k] - old)
 
 
-@kernel
+@shared_kernel
 def fetch(texels, tile, u, v, lod):
     """Look up the mixing channels trilinearly at (u, v), in periods; `lod` is log2 of the footprint in texels."""
     lod = min(max(lod, f32(0)), f32(LEVELS - 1.001))
@@ -72,7 +72,7 @@ def fetch(texels, tile, u, v, lod):
     return r, g, b
 
 
-@kernel
+@shared_kernel
 def fetch_noise(texels, tile, u, v, lod):
     """Look up the fourth channel alone, bilinearly in the nearest mip level."""
     level = int(min(max(lod + f32(0.5), f32(0)), f32(LEVELS - 1)))

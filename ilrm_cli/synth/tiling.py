@@ -6,7 +6,7 @@ import numpy as np
 from numpy import float32 as f32
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.synth.compiled import kernel
+from ilrm_cli.runtime.kernels import shared_kernel
 from ilrm_cli.synth.shapes import FAR, Shapes
 
 TILE = 8  # px; the rays of a tile share a list of candidate solids
@@ -26,7 +26,7 @@ class Projected(NamedTuple):
     order: np.ndarray  # [V, N] int64: solids by nearest depth
 
 
-@kernel
+@shared_kernel
 def in_camera(corners, i, k, pose):
     """Return corner k of the bounding box of solid i in camera axes."""
     dx, dy, dz = corners[i, k, 0] - pose[0, 3], corners[i, k, 1] - pose[1, 3], corners[i, k, 2] - pose[2, 3]
@@ -37,7 +37,7 @@ def in_camera(corners, i, k, pose):
     )
 
 
-@kernel
+@shared_kernel
 def clipped_rectangle(shapes, i, pose, focal, center):
     """Return the pixel rectangle of the part of a bounding box in front of the plane z = NEAR, which cuts the box."""
     x0, y0, x1, y1 = FAR, FAR, -FAR, -FAR
@@ -59,7 +59,7 @@ def clipped_rectangle(shapes, i, pose, focal, center):
     return x0 - f32(1), y0 - f32(1), x1 + f32(1), y1 + f32(1)
 
 
-@kernel
+@shared_kernel
 def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
     """Fill, for one camera, each solid's ray transform (matrix, origin), pixel rectangle (reach) and nearest depth."""
     for i in range(shapes.kind.shape[0]):
@@ -87,7 +87,7 @@ def project_solids(shapes, pose, focal, center, matrix, origin, reach, near):
         reach[i, 0], reach[i, 1], reach[i, 2], reach[i, 3] = x0, y0, x1, y1
 
 
-@kernel
+@shared_kernel
 def project_views(shapes, pose, focal, center, matrix, origin, reach, near):
     for view in range(pose.shape[0]):
         project_solids(
@@ -109,14 +109,14 @@ def project(shapes: Shapes, cameras: Cameras) -> Projected:
     return Projected(*camera, matrix, origin, reach, near, np.argsort(near, axis=1, kind="stable"))
 
 
-@kernel
+@shared_kernel
 def touches_tile(reach, i, left, top):
     """Return whether the pixel rectangle of solid `i` touches a tile."""
     right, bottom = f32(left + TILE), f32(top + TILE)
     return reach[i, 0] <= right and reach[i, 2] >= f32(left) and reach[i, 1] <= bottom and reach[i, 3] >= f32(top)
 
 
-@kernel
+@shared_kernel
 def solids_in_tile(order, reach, left, top, chosen):
     """Fill `chosen` with the solids whose rectangle touches a tile, nearest first; return their number."""
     count = 0
@@ -127,7 +127,7 @@ def solids_in_tile(order, reach, left, top, chosen):
     return count
 
 
-@kernel
+@shared_kernel
 def hash01(a, b, c):
     """Hash three integers to a number in [0, 1) (xxHash's finaliser)."""
     mask = np.uint64(0xFFFFFFFF)

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ilrm_cli.threads import usable_cores
+from ilrm_cli.runtime.threads import usable_cores
 from ilrm_cli.train.stream import ALL, Share
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.config import IlrmConfig, MatchingConfig
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import DEFAULT_MODEL, FrameGap, Spread, TrainConfig
 
 

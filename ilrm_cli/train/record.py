@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ilrm_cli.io.atomic import atomic_write
+from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.train.step import TrainStep
 
 LOG_FILE = "log.jsonl"  # one object per step

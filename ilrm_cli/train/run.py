@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.distributed import Group
 from ilrm_cli.train.loss import Perceptual
 from ilrm_cli.train.preview import write_preview

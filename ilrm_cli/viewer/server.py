@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 HOST = "127.0.0.1"
 

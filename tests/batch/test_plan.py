@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.batch.plan import find_places, plan
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.fixture

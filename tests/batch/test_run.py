@@ -8,9 +8,9 @@ import torch
 from ilrm_cli.batch import run
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.batch.run import Batch
-from ilrm_cli.errors import InputError
-from ilrm_cli.machine_memory import SHARERS
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import SHARERS
 
 JOBS = (Job("a", Path("a"), Path("a.ply")),)
 

@@ -15,10 +15,10 @@ from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.batch.schedule import run_jobs
 from ilrm_cli.batch.work import Order, Ready
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.progress import Step, ignore
 from ilrm_cli.reconstruct import Settings
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Step, ignore
 
 ORDER = Order(Settings(), "weights", overwrite=False)
 JOBS = tuple(Job(name, Path(name), Path("none") / f"{name}.ply") for name in "abcde")

@@ -9,7 +9,7 @@ from ilrm_cli.bench import gpu, units
 from ilrm_cli.bench.gpu import CASES, PaperCase
 from ilrm_cli.bench.raster import RasterCase
 from ilrm_cli.bench.study import Case
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published
 
 CPU = torch.device("cpu")

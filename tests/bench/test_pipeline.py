@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from ilrm_cli.bench import pipeline
-from ilrm_cli.errors import InputError
 from ilrm_cli.report.summary import BEFORE, STAGES
+from ilrm_cli.runtime.errors import InputError
 
 RUN = dict.fromkeys((*BEFORE, *STAGES), 0.0) | {
     "start": 0.5, "imports": 3.0, "poses": 0.5, "load": 1.0, "scale": 2.0, "inference": 2.0, "export": 1.0,

@@ -5,7 +5,7 @@ import torch
 
 from ilrm_cli.bench import raster, units
 from ilrm_cli.bench.film import FilmCase
-from ilrm_cli.progress import Step
+from ilrm_cli.runtime.progress import Step
 
 
 @pytest.mark.parametrize("case", raster.RASTER_CASES)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.caches import keep_numba_kernels
+from ilrm_cli.runtime.cache import keep_numba_kernels
 
 SAMPLES = Path(__file__).parents[2] / "sample_scenes"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.runtime.errors import InputError
 from tests.cli.run import ilrm
 
 

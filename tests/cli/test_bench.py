@@ -9,7 +9,7 @@ import torch
 from ilrm_cli import bench
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from tests.cli.run import ilrm
 
 GOOD = BenchRow("good", 0.1, "unit", 0.5, limit=1.0, cold_seconds=0.2, peak_gb=0.3)

@@ -34,7 +34,7 @@ def test_commands_are_completed_without_importing_them() -> None:
     offered, imported = ask("ilrm ")
     assert offered == list(on_demand.SENTENCES)
     own = {name for name in imported if name.startswith("ilrm_cli.")}
-    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.cli.on_demand", "ilrm_cli.process_age"}
+    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.cli.on_demand", "ilrm_cli.runtime.progress"}
     assert ask("ilrm re")[0] == ["reconstruct", "render", "replay"]
 
 

@@ -10,9 +10,9 @@ import typer
 from rich.progress import Progress
 
 from ilrm_cli.cli.console import _Time, face
-from ilrm_cli.errors import InputError
-from ilrm_cli.progress import Step
-from ilrm_cli.termination import sigterm_kept
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Step
+from ilrm_cli.runtime.signals import sigterm_kept
 
 
 def shown_time(done: int, total: int | None, seconds: float) -> str:

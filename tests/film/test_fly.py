@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.film import fly as stage
 from ilrm_cli.film.flight import default_size, fitted
 from ilrm_cli.film.fly import FlythroughResult
@@ -22,9 +21,10 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
-from ilrm_cli.progress import Report, Step, ignore
 from ilrm_cli.render.level import look_at
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, Step, ignore
 from tests.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()

@@ -9,7 +9,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.film.flight import fitted
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.geometry.cameras import Cameras
@@ -18,6 +17,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.render.channels import Film
+from ilrm_cli.runtime.errors import InputError
 from tests.render.captures import TARGET, UP, arc
 
 WHITE = (1.0, 1.0, 1.0)

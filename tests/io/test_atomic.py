@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.atomic import atomic_write, check_output, filling, replacing, replacing_folder
-from ilrm_cli.scratch import PREFIX
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import PREFIX, atomic_write, check_output, filling, replacing, replacing_folder
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:

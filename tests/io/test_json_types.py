@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from ilrm_cli.io.json_types import misfits
+from ilrm_cli.runtime.json_values import misfits
 
 
 @dataclass(frozen=True)

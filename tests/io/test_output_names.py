@@ -3,8 +3,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.io.output_names import output_names, place_below
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.output_names import output_names, place_below
 
 EVIL = [
     "/etc/passwd.jpg",

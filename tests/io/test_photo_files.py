@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.runtime.errors import InputError
 
 
 def touch(*paths):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
@@ -19,6 +18,7 @@ from ilrm_cli.io.scene import (
     recorded_views,
     write_record,
 )
+from ilrm_cli.runtime.errors import InputError
 
 POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.io.video_output import check_trace_output, check_video_output
+from ilrm_cli.runtime.errors import InputError
 
 
 def test_outputs_that_cannot_be(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import sys
 
 import torch
 
-from ilrm_cli.devices import PRECISIONS
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.chunks import Chunks
 from ilrm_cli.model.compiled import compile_layers
 from ilrm_cli.model.timing import AttentionClock
-from ilrm_cli.progress import Step
+from ilrm_cli.runtime.devices import PRECISIONS
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Step
 from tests.model.tiny import published, random_model, random_views
 
 PIECES = (Chunks(2, 16), Chunks(1, 1000), Chunks(100, 4))

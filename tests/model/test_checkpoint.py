@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.checkpoint import LIGHTNING_PREFIX, encode_model, load_model
+from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import MATCHED, published, random_model, random_views
 
 PUBLISHED_NAMES = {

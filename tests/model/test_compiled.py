@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published, random_model
 
 ROOT = Path(__file__).resolve().parents[2]

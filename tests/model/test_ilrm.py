@@ -3,7 +3,7 @@ import torch
 
 from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.timing import AttentionClock
-from ilrm_cli.progress import Step
+from ilrm_cli.runtime.progress import Step
 from tests.model.tiny import MATCHED, published, random_model, random_views
 
 CONFIGS = {"re10k": published("re10k"), "dl3dv": published("dl3dv"), "matched": MATCHED}

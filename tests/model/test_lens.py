@@ -2,9 +2,9 @@
 
 import torch
 
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.model.lens import TokenLens, encode_lens, shipped_lens
+from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.train.lens import fit_lens, tokens_of
 from ilrm_cli.train.samples import Sample
 from tests.model.tiny import MATCHED, random_model, random_views

@@ -20,7 +20,7 @@ from ilrm_cli.model.matching import (
     prepare_sweep,
     warps_between,
 )
-from ilrm_cli.progress import Step
+from ilrm_cli.runtime.progress import Step
 
 DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
 

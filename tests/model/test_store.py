@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from ilrm_cli.errors import InputError
-from ilrm_cli.hashing import sha256_of
 from ilrm_cli.model.registry import KNOWN
 from ilrm_cli.model.store import SHIPPED, file_of, place_of, recorded_sha256, weights_file
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.fixture(autouse=True)

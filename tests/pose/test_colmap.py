@@ -4,10 +4,10 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.pose.colmap import read_model
 from ilrm_cli.pose.lenses import colmap_camera
 from ilrm_cli.pose.pose_files import find_model
+from ilrm_cli.runtime.errors import InputError
 from tests.pose.all_lenses import LENSES
 
 

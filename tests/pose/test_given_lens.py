@@ -1,8 +1,8 @@
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.given_lens import lenses_for, parse_given
+from ilrm_cli.runtime.errors import InputError
 
 
 def test_parameters_belong_to_the_photos_as_they_are():

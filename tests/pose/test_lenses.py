@@ -2,9 +2,9 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.pose.lenses import checked_lens, colmap_camera, fits, scaled_lens, turned_lens, turned_pose
+from ilrm_cli.runtime.errors import InputError
 from tests.pose.all_lenses import LENSES
 
 by_model = pytest.mark.parametrize("lens", LENSES, ids=lambda lens: lens.model)

@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.pose.select import Swap, choose_views, select_views
+from ilrm_cli.runtime.errors import InputError
 
 
 def poses(positions: np.ndarray, forward: np.ndarray | None = None) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pycolmap
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.gather import gather
+from ilrm_cli.runtime.errors import InputError
 from tests.conftest import SHARED
 from tests.pose.default_pipeline import Run, photo_folders, run_default, timed
 

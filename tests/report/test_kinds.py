@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.report.kinds import check_reports
+from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.mark.parametrize(

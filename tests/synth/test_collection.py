@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.synth import collection
 from ilrm_cli.synth.collection import Order, check_order, write_collection
 from ilrm_cli.synth.collection_folder import picture_size

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.synth.colmap_folder import write_scene
 from ilrm_cli.synth.dataset import training_scene
 

@@ -1,10 +1,10 @@
-from ilrm_cli.synth.compiled import kernel, numba
+from ilrm_cli.runtime.kernels import numba, shared_kernel
 
 
 def test_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
     monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
 
-    @kernel
+    @shared_kernel
     def kept_nowhere(x):
         return x + 1
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.synth import raycast
 from ilrm_cli.synth.dataset import plan_scene, training_scene, training_scenes
 from ilrm_cli.synth.raycast import render_scene, render_scenes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import STATE_FILE
 from ilrm_cli.train.distributed import Group, cores_of_process, join
 from ilrm_cli.train.record import read_log

@@ -1,6 +1,6 @@
 import pytest
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.presets import PRESETS, chosen_recipe, view_range
 
 

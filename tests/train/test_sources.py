@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.errors import InputError
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.synth.colmap_folder import write_scene
 from ilrm_cli.synth.dataset import training_scene
 from ilrm_cli.train.config import FrameGap, TrainConfig

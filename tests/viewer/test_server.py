@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.viewer.server import HOST, page_server, url_of
 
 

@@ -1,5 +1,6 @@
-"""Type checks of values from JSON against the fields of a dataclass."""
+"""Type checks of decoded JSON, and JSON without infinities and NaN."""
 
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -27,3 +28,12 @@ def _fits(value: Any, hint: Any) -> bool:
         return False
     alike = {float: (int, float), tuple: (list, tuple)}
     return isinstance(value, alike.get(origin, origin))
+
+
+def finite_json(value: Any) -> Any:
+    """Replace infinities and NaN in a JSON value by null."""
+    if isinstance(value, Mapping):
+        return {key: finite_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

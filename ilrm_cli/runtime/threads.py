@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ilrm_cli.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 MAX_THREADS = 8  # each may hold one decoded photo: this bounds the memory of everything that reads photos
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ilrm_cli.errors import InputError
+from ilrm_cli.runtime.errors import InputError
 
 # Characters that Windows forbids, control characters, and halves of surrogate pairs (bytes that are not UTF-8).
 UNSAFE = re.compile(r'[<>:"|?*\x00-\x1f\x7f\ud800-\udfff]')

@@ -1,0 +1,1 @@
+"""What every stage runs on: errors, progress, files, caches, devices, memory, threads and kernels."""
