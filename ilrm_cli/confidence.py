@@ -20,7 +20,7 @@ from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.render.harmonic_depth import harmonic_depth
+from ilrm_cli.render.probes import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 

@@ -22,7 +22,7 @@ from ilrm_cli.io.scene import (
     record_beside,
     write_record,
 )
-from ilrm_cli.metrics import psnr
+from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import prepare, render, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing

@@ -14,13 +14,13 @@ from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.loading import ready_model
-from ilrm_cli.lpips_metric import Lpips, load_lpips, why_no_lpips
-from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.protocols import SceneRef, Split, open_scene
+from ilrm_cli.render.metrics import psnr, ssim
+from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import render, renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device
 from ilrm_cli.runtime.errors import InputError

@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
 from ilrm_cli.memory import fit_to_memory
-from ilrm_cli.metrics import psnr, ssim
 from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.consistency import witnesses
@@ -20,16 +18,7 @@ from ilrm_cli.model.timing import AttentionClock, LayerTime
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.refine_start import refine_start
-from ilrm_cli.render.rasterize import render
-from ilrm_cli.runtime.progress import Report, Step, ignore
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean scores over the held-out photos."""
-
-    psnr: float  # dB
-    ssim: float
+from ilrm_cli.runtime.progress import Report, ignore
 
 
 @dataclass(frozen=True)
@@ -82,16 +71,3 @@ def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: 
     fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
     start = None if predicted.support is None else refine_start(predicted.gaussians, predicted.support, fitted)
     return refine(predicted.gaussians, fitted, judges, iterations, start=start, report=report)
-
-
-@torch.no_grad()
-def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
-    """Return the mean PSNR and SSIM over the targets, without masked pixels."""
-    quality, structure = [], []
-    for i in range(len(targets)):
-        target = targets[[i]]
-        image = render(gaussians, target.cameras).color
-        quality.append(psnr(image, target.images, target.masks))
-        structure.append(ssim(image, target.images, target.masks))
-        report(Step("score", i + 1, len(targets)))
-    return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))

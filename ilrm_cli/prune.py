@@ -13,7 +13,7 @@ from torch import Tensor
 from ilrm_cli.confidence import Support
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.refine import score
+from ilrm_cli.render.metrics import score
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Support.contradiction`: at 0.5, views against outweigh views for by DOUBT

@@ -21,10 +21,11 @@ from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.model.lens import shipped_lens
 from ilrm_cli.model.timing import LayerTime
 from ilrm_cli.photo_place import Origin, check_place, check_views
-from ilrm_cli.prediction import Score, predict, refined, score_of
+from ilrm_cli.prediction import predict, refined
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.prune import Pruning, prune
 from ilrm_cli.refine import Refinement
+from ilrm_cli.render.metrics import Score, score_of
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device
 from ilrm_cli.runtime.progress import Report, Stopwatch, ignore

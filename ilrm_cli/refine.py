@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.metrics import psnr
+from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -88,14 +88,6 @@ def refine(
 def _rate(progress: float) -> float:
     """Return the share of the first step size at a progress in [0, 1]."""
     return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
-
-
-@torch.no_grad()
-def score(gaussians: Gaussians, views: Views) -> float:
-    """Return the mean PSNR in dB over the views, without masked pixels."""
-    one_by_one = [views[[i]] for i in range(len(views))]
-    scores = [psnr(render(gaussians, v.cameras).color, v.images, v.masks) for v in one_by_one]
-    return float(torch.cat(scores).mean())
 
 
 def _photo_error(gaussians: Gaussians, view: Views) -> Float[Tensor, ""]:

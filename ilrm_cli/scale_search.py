@@ -22,7 +22,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.refine import score
+from ilrm_cli.render.metrics import score
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 MAX_JUDGES = 4  # held-out photos that decide, evenly chosen

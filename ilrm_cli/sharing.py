@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.contribution import contributions
 from ilrm_cli.conversion import Converted, Sight, compared
 from ilrm_cli.formats.files import decode_scene, encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.frames import up_direction
+from ilrm_cli.render.paths.subject import visible_depth
+from ilrm_cli.render.paths.tours import there_and_back
+from ilrm_cli.render.probes import contributions
 from ilrm_cli.render.rasterize import prepare, renderer_for
-from ilrm_cli.render.subject import visible_depth
-from ilrm_cli.render.tour import there_and_back
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, Step, ignore

@@ -12,8 +12,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside
 from ilrm_cli.io.video_frames import VideoChoice
+from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
-from ilrm_cli.render.ring import default_cameras
 
 # For scenes without cameras: a common photo shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)

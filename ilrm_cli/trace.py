@@ -28,8 +28,8 @@ from ilrm_cli.model.ilrm import Decode, Ilrm
 from ilrm_cli.model.lens import TokenLens
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
-from ilrm_cli.refine import score
-from ilrm_cli.render.circuits import wobble
+from ilrm_cli.render.metrics import score
+from ilrm_cli.render.paths.orbits import wobble
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 

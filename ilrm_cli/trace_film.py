@@ -13,8 +13,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from ilrm_cli.io.video import write_video
-from ilrm_cli.io.video_output import ENCODED, is_strip
+from ilrm_cli.render.checks import ENCODED, is_strip
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.files import check_output, replacing
 from ilrm_cli.trace import Picture, Reading, Trace
 

@@ -3,8 +3,8 @@
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.photo_place import MIN_VIEWS
 from ilrm_cli.pose.coverage import gap_deg
-from ilrm_cli.prediction import Score
 from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.render.metrics import Score
 
 # Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))

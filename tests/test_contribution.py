@@ -1,8 +1,8 @@
 import torch
 
-from ilrm_cli.contribution import contributions
 from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.render.probes import contributions
 from ilrm_cli.render.rasterize import render
 from tests.render.scenes import front_camera, random_gaussians, tilted_camera
 

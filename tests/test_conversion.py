@@ -17,7 +17,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, read_record, recorded_views, write_record
-from ilrm_cli.metrics import PSNR_CAP
+from ilrm_cli.render.metrics import PSNR_CAP
 from ilrm_cli.runtime.errors import InputError
 from tests.formats.splats import splats
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.frames import frame_from_input
-from ilrm_cli.render.level import look_at
+from ilrm_cli.render.paths.routes import look_at
 
 DOWN = torch.tensor([0.0, 1.0, 0.0]).double()  # of the frames below: y points down, as in most COLMAP models
 AHEAD = torch.tensor([0.0, 0.0, 1.0]).double()

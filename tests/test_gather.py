@@ -8,11 +8,11 @@ from PIL import Image
 from ilrm_cli.gather import gather
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_views import load_views
 from ilrm_cli.pose import sfm
 from ilrm_cli.pose.lenses import colmap_camera
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
 

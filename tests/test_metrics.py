@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from ilrm_cli.metrics import PSNR_CAP, psnr, ssim
+from ilrm_cli.render.metrics import PSNR_CAP, psnr, ssim
 
 
 def noisy_pair() -> tuple[torch.Tensor, torch.Tensor]:

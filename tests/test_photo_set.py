@@ -9,9 +9,9 @@ from PIL import Image, ImageFilter
 
 from ilrm_cli import photo_set
 from ilrm_cli.io import glances
-from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_set import ENOUGH_PHOTOS, PhotoSet, find_photo_set
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import MAX_THREADS
 from tests.photographed import texture

@@ -9,8 +9,9 @@ from PIL import Image
 
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.model.lens import TokenLens
-from ilrm_cli.prediction import predict, score_of
+from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
+from ilrm_cli.render.metrics import score_of
 from ilrm_cli.trace import LONG_SIDE_PX, trace
 from ilrm_cli.trace_film import BAND_PX, pictures_for, strip, write_trace
 from tests.model.tiny import MATCHED, random_model, random_views

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ilrm_cli.geometry.frames import up_direction, upright
-from ilrm_cli.render.level import look_at
+from ilrm_cli.render.paths.routes import look_at
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 ALL_AROUND = [0, 40, 80, 120, 160, 200, 240, 280, 320]

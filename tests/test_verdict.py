@@ -5,7 +5,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.prediction import Score
+from ilrm_cli.render.metrics import Score
 from ilrm_cli.verdict import advise, median_gap_deg, unmeasured
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 from ilrm_cli.bench.timing import BenchRow, seconds
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.video import write_video
-from ilrm_cli.render.channels import pixels_of
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import pixels_of, render
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 FPS = 30.0

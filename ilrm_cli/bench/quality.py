@@ -17,9 +17,10 @@ from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.prediction import cleaned, score_of
+from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.reconstruct import Settings, load, posed_photos
+from ilrm_cli.render.metrics import score_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.selection import select_photos

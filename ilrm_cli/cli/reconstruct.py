@@ -130,7 +130,7 @@ def reconstruct(
 
 def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
     """Raise InputError if an output cannot be written, before the slow imports."""
-    from ilrm_cli.io.video_output import check_trace_output
+    from ilrm_cli.render.checks import check_trace_output
     from ilrm_cli.report.kinds import check_reports
     from ilrm_cli.scene_place import check_scene_output
 
@@ -143,7 +143,7 @@ def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, ove
 def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> list[Path]:
     """Return the files that are written, as far as they are there already."""
     from ilrm_cli.io.record_place import record_path
-    from ilrm_cli.io.video_output import existing_outputs
+    from ilrm_cli.render.checks import existing_outputs
 
     return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
 
@@ -160,8 +160,8 @@ def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int |
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """Show the result for people."""
-    from ilrm_cli.metrics import PSNR_CAP
     from ilrm_cli.pose.card import pose_card
+    from ilrm_cli.render.metrics import PSNR_CAP
 
     show_times(shown, summary["timings_s"])
     if traced := summary["trace"]:

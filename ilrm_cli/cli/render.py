@@ -75,7 +75,7 @@ def render(
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.film.settings import FilmSettings, check_settings
         from ilrm_cli.formats.suffixes import suffix_of_file
-        from ilrm_cli.io.video_output import check_video_output
+        from ilrm_cli.render.checks import check_video_output
 
         settings = FilmSettings(
             path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,

@@ -66,9 +66,9 @@ def train(
 
         import torch
 
+        from ilrm_cli.render.perceptual import find_perceptual
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.train import distributed, run
-        from ilrm_cli.train.perceptual import find_perceptual
         from ilrm_cli.train.state import resume_or_start, write_weights
 
         if threads:

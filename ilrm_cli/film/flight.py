@@ -10,9 +10,9 @@ from ilrm_cli.film.settings import FilmSettings, check_size
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import up_direction, upright
 from ilrm_cli.io.camera_path import read_camera_path
-from ilrm_cli.render import auto, paths
-from ilrm_cli.render.glance import glance
-from ilrm_cli.render.support import supported
+from ilrm_cli.render.paths import auto, by_name
+from ilrm_cli.render.paths.auto import supported
+from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.shown_scene import ShownScene
 
@@ -32,7 +32,7 @@ class Flight:
     """The camera path of a film, before its size is settled."""
 
     cameras: Cameras  # one per frame, float64
-    path: str  # one of `names.PATHS`, or the name of the camera path file
+    path: str  # one of `render.checks.PATHS`, or the name of the camera path file
     loops: bool  # the first frame follows the last
     fps: float
     size: tuple[int, int]  # (width, height) in px, unless the user asks for another
@@ -50,14 +50,14 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     count = max(1, round(length))
     gaussians, cameras, up = shown.file.gaussians, upright_cameras(shown), _up(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
-    setting = paths.setting_of(cameras, gaussians, up, photo)
+    setting = by_name.setting_of(cameras, gaussians, up, photo)
     size = default_size(shown.cameras)
     if settings.path == "auto" and not settings.full and shown.names:
         route, name = auto.choose(setting, gaussians, shown.near)
         return Flight(route.frames(count, loop=True), name, True, fps, size)
     # Without photos it is unknown from where a scene looks good: show it from all around.
     name = "orbit" if settings.full or settings.path == "auto" else settings.path
-    route = paths.route(name, setting, full=settings.full, loop=settings.loop)
+    route = by_name.route(name, setting, full=settings.full, loop=settings.loop)
     frames = route.frames(count, loop=settings.loop)
     judged = shown.names and not settings.full and name != "inputs"
     warnings = _doubts(frames, cameras, shown, settings) if judged else ()

@@ -14,12 +14,12 @@ from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_settings
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.io.video import encoded_size, write_video
-from ilrm_cli.io.video_output import check_video_output, existing_outputs
 from ilrm_cli.photo_place import refuse_inputs
 from ilrm_cli.render.channels import Film, depth_range
+from ilrm_cli.render.checks import check_video_output, existing_outputs
+from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
-from ilrm_cli.render.subject import visible_depth
+from ilrm_cli.render.video import encoded_size, write_video
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
@@ -31,7 +31,7 @@ class FlythroughResult:
 
     output: Path
     frames: int
-    path: str  # one of `names.PATHS`, or the name of the camera path file
+    path: str  # one of `render.checks.PATHS`, or the name of the camera path file
     loops: bool  # the first frame follows the last without a jump
     fps: float
     width: int  # px, of whole frames
@@ -47,7 +47,7 @@ class FlythroughResult:
 def fly(
     scene: Path, settings: FilmSettings, *, output: Path, overwrite: bool = False, report: Report = ignore
 ) -> FlythroughResult:
-    """Film a scene along a path and write the video (see `io.video` for the kinds).
+    """Film a scene along a path and write the video (see `render.video` for the kinds).
 
     A size of another aspect ratio crops the photos' view and never shows more than they saw. Frames are rendered one by
     one, so memory does not grow with their number. Raises `InputError`.

@@ -15,7 +15,7 @@ from ilrm_cli.io.photos import read_photo
 from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.photo_set import offered_photos
 from ilrm_cli.render.channels import Film
-from ilrm_cli.render.tour import nearest
+from ilrm_cli.render.paths.tours import nearest
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, ignore

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilrm_cli.render.names import CHANNELS, FROM_ONE_PHOTO, PATHS
+from ilrm_cli.render.checks import CHANNELS, FROM_ONE_PHOTO, PATHS
 from ilrm_cli.runtime.errors import InputError
 
 MAX_SIDE_PX = 8192  # limit of h264 players

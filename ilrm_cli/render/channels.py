@@ -11,9 +11,8 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_grey
-from ilrm_cli.render.glance import glance
-from ilrm_cli.render.harmonic_depth import harmonic_depth
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.probes import glance, harmonic_depth
+from ilrm_cli.render.rasterize import _bytes, pixels_of, render
 
 RANGE_SAMPLES = 32  # frames used to determine the depth range
 RANGE_SHARES = (0.02, 0.98)  # quantiles of the depths shown; nearer or farther ones get the end's colour
@@ -37,7 +36,7 @@ class Film:
     confidence: Float[Tensor, " gaussian"] | None  # in [0, 1]; needed by the channel of that name
     background: Float[Tensor, "3"]  # for the colours, in [0, 1]; other channels have a black background
     near: float  # world units, as in `render`
-    channels: tuple[str, ...]  # of `names.CHANNELS`, from left to right
+    channels: tuple[str, ...]  # of `render.checks.CHANNELS`, from left to right
     depth_range: tuple[float, float] | None = None  # world units, of yellow and dark blue; linear in 1 / depth
 
     @torch.inference_mode()
@@ -94,17 +93,3 @@ def colored(
     table = np.stack([np.interp(levels, np.arange(len(VIRIDIS)), column) for column in np.array(VIRIDIS).T], axis=1)
     colors = torch.from_numpy(table).to(values.device, torch.float32)[(values.clamp(0, 1) * 255).round().int()]
     return _bytes(colors.mul_(alpha[..., None] / 255))
-
-
-def pixels_of(color: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
-    """Convert a rendered image to 8-bit pixels."""
-    planes = _bytes(color)
-    pixels = np.empty((*planes.shape[1:], 3), np.uint8)
-    for channel in range(3):  # takes a third of the time of one transposed copy
-        pixels[..., channel] = planes[channel]
-    return pixels
-
-
-def _bytes(values: Tensor) -> UInt8[ndarray, "..."]:
-    """Quantise [0, 1] to 0...255, rounding."""
-    return values.clamp(0, 1).mul_(255).round_().to(torch.uint8).cpu().numpy()

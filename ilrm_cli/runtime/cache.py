@@ -12,7 +12,7 @@ KERNEL_FILES = (
     "geometry/harmonics.py",
     "runtime/kernels.py",
     "model/*_cpu.py",
-    "render/cpu*.py",
+    "render/cpu/*.py",
     "synth/*.py",
 )  # of this package: files that numba compiles, in part or whole
 

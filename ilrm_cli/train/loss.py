@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.metrics import psnr, ssim
+from ilrm_cli.render.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.deferred import render_deferred

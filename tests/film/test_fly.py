@@ -21,7 +21,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
-from ilrm_cli.render.level import look_at
+from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore

@@ -14,9 +14,9 @@ from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import upright
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.render.channels import Film
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.render.captures import TARGET, UP, arc
 

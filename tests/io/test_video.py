@@ -9,7 +9,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.io.video import WAITING, write_behind, write_video
+from ilrm_cli.render.video import WAITING, write_behind, write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.decoded import decoded
 

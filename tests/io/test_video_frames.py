@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.video import write_video
 from ilrm_cli.io.video_frames import MIN_FRAMES, VideoChoice, choose_frames, frames_of_video
+from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.photographed import texture
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.io.video_output import check_trace_output, check_video_output
+from ilrm_cli.render.checks import check_trace_output, check_video_output
 from ilrm_cli.runtime.errors import InputError
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.level import look_at
-from ilrm_cli.render.subject import Subject
+from ilrm_cli.render.paths.routes import look_at
+from ilrm_cli.render.paths.subject import Subject
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 TARGET = torch.tensor([1.0, -2.0, 3.0]).double()

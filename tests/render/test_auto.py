@@ -8,13 +8,11 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.auto import candidates, choose, longest_run, supported_stretch
-from ilrm_cli.render.glance import Glance, glance
-from ilrm_cli.render.level import look_at
-from ilrm_cli.render.paths import Setting, route, setting_of
+from ilrm_cli.render.paths.auto import candidates, choose, longest_run, supported, supported_stretch
+from ilrm_cli.render.paths.by_name import Setting, route, setting_of
+from ilrm_cli.render.paths.routes import Route, look_at
+from ilrm_cli.render.probes import Glance, glance
 from ilrm_cli.render.rasterize import NEAR
-from ilrm_cli.render.route import Route
-from ilrm_cli.render.support import supported
 from tests.render.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
 
 WALL_AZIMUTH_DEG = 30.0  # between two photos

@@ -4,7 +4,7 @@ import torch
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.channels import VIRIDIS, Film, colored, depth_range
-from ilrm_cli.render.names import CHANNELS
+from ilrm_cli.render.checks import CHANNELS
 from ilrm_cli.render.rasterize import NEAR
 from tests.render.captures import cameras_at
 

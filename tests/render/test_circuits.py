@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from ilrm_cli.render.circuits import ellipse, orbit, spiral, wobble
-from ilrm_cli.render.paths import route, setting_of
-from ilrm_cli.render.subject import subject_of
+from ilrm_cli.render.paths.by_name import route, setting_of
+from ilrm_cli.render.paths.orbits import ellipse, orbit, spiral, wobble
+from ilrm_cli.render.paths.subject import subject_of
 from tests.render.captures import (
     AROUND,
     TARGET,

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scenes import random_gaussians, tilted_camera
 
-from ilrm_cli.render import cpu_layout as layout
-from ilrm_cli.render.cpu import camera_rows
-from ilrm_cli.render.cpu_project import project
+from ilrm_cli.render.cpu import arrays as layout
+from ilrm_cli.render.cpu.project import project
+from ilrm_cli.render.cpu.rasterizer import camera_rows
 
 reference = pytest.importorskip("gsplat.cuda._torch_impl")
 

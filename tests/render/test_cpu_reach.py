@@ -8,8 +8,8 @@ import torch
 from dense_renderer import dense_render
 from scenes import random_gaussians, tilted_camera
 
-from ilrm_cli.render.cpu_layout import BLOCK, TILE
-from ilrm_cli.render.cpu_reach import MARGIN, SLACK, blocks_in_row
+from ilrm_cli.render.cpu.arrays import BLOCK, TILE
+from ilrm_cli.render.cpu.tiles import MARGIN, SLACK, blocks_in_row
 from ilrm_cli.render.rasterize import render
 
 SAMPLES = 60  # along each side of a block

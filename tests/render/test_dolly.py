@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ilrm_cli.render.dolly import DOLLY_CLEARANCE, DOLLY_SHARE, dolly
+from ilrm_cli.render.paths.tours import DOLLY_CLEARANCE, DOLLY_SHARE, dolly
 from tests.render.captures import arc
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.render.glance import LONG_SIDE_PX, glance
+from ilrm_cli.render.probes import LONG_SIDE_PX, glance
 from tests.render.captures import TARGET, arc, ball, wall_facing
 
 

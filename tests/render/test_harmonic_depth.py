@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.harmonic_depth import harmonic_depth
+from ilrm_cli.render.probes import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
 from tests.render.captures import cameras_at
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ilrm_cli.render.level import azimuths, ground_axes, look_at, seers, upright_for, with_poses
+from ilrm_cli.render.paths.routes import azimuths, ground_axes, look_at, seers, upright_for, with_poses
 from tests.render.captures import AROUND, TARGET, UP, arc, cameras_at
 
 

@@ -1,8 +1,8 @@
 import torch
 
-from ilrm_cli.render.auto import candidates
-from ilrm_cli.render.paths import setting_of
-from ilrm_cli.render.ring import default_cameras
+from ilrm_cli.render.paths.auto import candidates
+from ilrm_cli.render.paths.by_name import setting_of
+from ilrm_cli.render.paths.orbits import default_cameras
 from tests.render.captures import TARGET, ball
 
 

@@ -1,7 +1,7 @@
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.render.route import Route
+from ilrm_cli.render.paths.routes import Route
 from tests.render.captures import cameras_at
 
 

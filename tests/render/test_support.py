@@ -3,8 +3,8 @@ import dataclasses
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.render.glance import Glance
-from ilrm_cli.render.support import seen_shares, supported
+from ilrm_cli.render.paths.auto import seen_shares, supported
+from ilrm_cli.render.probes import Glance
 
 WIDTH, HEIGHT = 16, 12
 

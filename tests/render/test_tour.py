@@ -6,7 +6,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.render.tour import central, inputs, interpolate, nearest, short_way, there_and_back, through
+from ilrm_cli.render.paths.tours import central, inputs, interpolate, nearest, short_way, there_and_back, through
 
 
 def random_cameras(count: int, seed: int = 0) -> Cameras:

@@ -3,8 +3,8 @@ from dataclasses import fields
 import torch
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.metrics import ssim
-from ilrm_cli.render import cpu
+from ilrm_cli.render.cpu import rasterizer
+from ilrm_cli.render.metrics import ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.deferred import render_deferred
 from tests.render.scenes import random_gaussians
@@ -39,7 +39,7 @@ def test_no_more_than_one_view_is_held(monkeypatch):
     """The renderer's frames hold what the backward pass needs; this counts those alive."""
     alive, most = 0, 0
 
-    class Counted(cpu.Frame):
+    class Counted(rasterizer.Frame):
         def __init__(self, *arguments):
             nonlocal alive, most
             super().__init__(*arguments)
@@ -50,7 +50,7 @@ def test_no_more_than_one_view_is_held(monkeypatch):
             nonlocal alive
             alive -= 1
 
-    monkeypatch.setattr(cpu, "Frame", Counted)
+    monkeypatch.setattr(rasterizer, "Frame", Counted)
     for way, expected in ((lambda g, c: render(g, c).color, 4), (render_deferred, 1)):
         most = 0
         loss_of(way(leaves(), cameras_side_by_side(4, 32))).backward()

@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from ilrm_cli.lpips_metric import VGG_WEIGHTS
+from ilrm_cli.render.perceptual import VGG_WEIGHTS, VggDistance, find_perceptual
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.perceptual import VggDistance, find_perceptual
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from PIL import Image
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import up_direction
-from ilrm_cli.metrics import psnr
-from ilrm_cli.render.level import look_at
+from ilrm_cli.render.metrics import psnr
+from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.shown_scene import ShownScene, read_shown_scene
 from tests.cli.conftest import SAMPLES

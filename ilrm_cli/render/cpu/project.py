@@ -9,9 +9,23 @@ import math
 
 import numpy as np
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_layout import FAR, LOG2_E, LOG2_MIN_ALPHA, LOW_PASS, MIN_ALPHA, TILE
-from ilrm_cli.render.cpu_math import C0, HALF, ONE, TINY, TWO, dot, harmonic_values, rotation_columns
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import (
+    C0,
+    FAR,
+    HALF,
+    LOG2_E,
+    LOG2_MIN_ALPHA,
+    LOW_PASS,
+    MIN_ALPHA,
+    ONE,
+    TILE,
+    TINY,
+    TWO,
+    dot,
+    harmonic_values,
+    rotation_columns,
+)
 from ilrm_cli.runtime.kernels import inlined, kernel
 
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint

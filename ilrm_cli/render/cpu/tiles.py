@@ -1,19 +1,42 @@
-"""The 4x4 blocks of a tile that each Gaussian of a batch reaches, and the resulting work list.
+"""The working memory of one tile, and which 4x4 blocks of it each Gaussian of a batch reaches.
 
-The region with alpha >= 1/255 is an ellipse, q(dx, dy) = XX dx² + XY dx dy + YY dy² <= K with K = log2(opacity) -
-log2(1/255). Its exact x extent is computed for each row of blocks. Blocks whose pixels are all finished are skipped.
-The work then is one flat list of (Gaussian, block), so that its loop has no branch to mispredict.
+The memory is a header, then block after block, the planes of a block's 16 pixels side by side. numba reaches constants
+through 64-bit addresses, an instruction each; in the header they cost the vector loops none.
+
+Where alpha >= 1/255 is an ellipse, q(dx, dy) = XX dx² + XY dx dy + YY dy² <= K with K = log2(opacity) - log2(1/255). Of
+each row of blocks its exact extent along x is taken. Blocks in which every pixel is finished are left out. The work
+then is one flat list of (Gaussian, block), so that the loop over it has no branch for the processor to guess wrong.
 """
 
 import math
 
 import numpy as np
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_layout import BLOCK, BLOCKS, LOG2_MIN_ALPHA, RECORD_COLUMNS, TILE
-from ilrm_cli.render.cpu_math import FOUR, HALF, TWO
-from ilrm_cli.render.cpu_tile import ZERO
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import (
+    BLOCK,
+    BLOCKS,
+    EXP2,
+    FOUR,
+    HALF,
+    LANES,
+    LOG2_MIN_ALPHA,
+    MAX_ALPHA,
+    MIN_TRANSMITTANCE,
+    ONE,
+    RECORD_COLUMNS,
+    TILE,
+    TWO,
+)
 from ilrm_cli.runtime.kernels import inlined
+
+ZERO = np.float32(0)
+ALL_BLOCKS = (1 << BLOCKS) - 1
+
+# The header: offsets of lanes within a block, the first pixel centres of blocks in the image (px), and constants.
+LANE_X, LANE_Y, BLOCK_X, BLOCK_Y, NUMBERS, HEADER = (LANES * i for i in range(6))
+MAX, MIN, OPEN = (NUMBERS + len(EXP2) + i for i in range(3))
+LIGHT = HEADER  # of the first block: transmittance, in the first plane; negative if the pixel is finished
 
 BATCH = 64  # Gaussians fetched at once
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint
@@ -25,6 +48,48 @@ HALF_TILE = BLOCKS // 2  # blocks looked up at once
 SETS = 1 << HALF_TILE
 MEMBERS = np.zeros((SETS, HALF_TILE), np.int32)  # MEMBERS[set] begins with the bit numbers of `set`, ascending
 SIZES = np.zeros(SETS, np.uint64)
+
+
+@inlined
+def start_kernel(work):
+    """Fill in the values shared by all tiles."""
+    for i in range(LANES):
+        work[LANE_X + i], work[LANE_Y + i] = np.float32(i % BLOCK), np.float32(i // BLOCK)
+    for i in range(len(EXP2)):
+        work[NUMBERS + i] = EXP2[i]
+    work[MAX], work[MIN], work[OPEN] = MAX_ALPHA, LOG2_MIN_ALPHA, MIN_TRANSMITTANCE
+
+
+@inlined
+def start_tile(work, stride, left, top, width, height):
+    """Set transmittance 1 in every pixel of the image, finished outside it; 0 in the other planes."""
+    work[HEADER:] = ZERO
+    for block in range(BLOCKS):
+        x, y = left + block % BLOCK * BLOCK, top + block // BLOCK * BLOCK
+        work[BLOCK_X + block], work[BLOCK_Y + block] = np.float32(x) + HALF, np.float32(y) + HALF
+        for lane in range(LANES):
+            inside = x + lane % BLOCK < width and y + lane // BLOCK < height
+            work[LIGHT + block * stride + lane] = ONE if inside else -ONE
+
+
+@inlined
+def place_of(row, column, stride):
+    """Return the offset of a tile's pixel in the first plane of its block, from the end of the header."""
+    return (row // BLOCK * (TILE // BLOCK) + column // BLOCK) * stride + row % BLOCK * BLOCK + column % BLOCK
+
+
+@inlined
+def unfinished_blocks(work, stride):
+    """Return the bits of the blocks with an unfinished pixel."""
+    alive = 0
+    for block in range(BLOCKS):
+        light = ZERO
+        for lane in range(LANES):
+            light += max(work[LIGHT + block * stride + lane], ZERO)
+        alive |= (1 << block) if light > ZERO else 0
+    return alive
+
+
 for _set in range(SETS):
     _bits = [bit for bit in range(HALF_TILE) if _set >> bit & 1]
     MEMBERS[_set, : len(_bits)] = _bits

@@ -1,4 +1,4 @@
-"""Gradients of `cpu_blend`, by compositing again front to back.
+"""Gradients of `blend`, by compositing again front to back.
 
 Per pixel, u = dL/dcolour · colour + dL/d(accumulated depth) · depth + dL/dalpha is the value of a unit of weight. Then
 dL/dalpha_i = T_i u_i - rest_i / (1 - alpha_i), where rest_i is the value of everything behind i: it starts as the value
@@ -7,12 +7,11 @@ of the finished pixel and decreases by w_i u_i at each step, so only the images 
 
 import numpy as np
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, SUM_COLUMNS, TILE
-from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
-from ilrm_cli.render.cpu_reach import BATCH, WORK_LENGTH, fetch, list_work, reached_blocks
-from ilrm_cli.render.cpu_tile import (
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import BLOCKS, LANES, ONE, RECORD_COLUMNS, SUM_COLUMNS, TILE, exp2_of_negative
+from ilrm_cli.render.cpu.tiles import (
     ALL_BLOCKS,
+    BATCH,
     BLOCK_X,
     BLOCK_Y,
     HEADER,
@@ -23,8 +22,12 @@ from ilrm_cli.render.cpu_tile import (
     MIN,
     NUMBERS,
     OPEN,
+    WORK_LENGTH,
     ZERO,
+    fetch,
+    list_work,
     place_of,
+    reached_blocks,
     start_kernel,
     start_tile,
     unfinished_blocks,

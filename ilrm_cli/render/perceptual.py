@@ -1,21 +1,50 @@
-"""A perceptual distance by VGG features, if the weights are on this machine; nothing is downloaded.
+"""Perceptual distances, where their weights lie on this machine; nothing is ever downloaded.
 
-Zhang et al. 2018, equation 1, without their learned channel weights: features of VGG-16 after the last ReLU of each of
-its five resolutions, scaled to unit length over channels, squared difference, mean over pixels, sum over resolutions.
+LPIPS is Zhang et al. 2018 with VGG, by its own package. The VGG distance is their equation 1 without learned channel
+weights: features of VGG-16 after the last ReLU of each of its five resolutions, scaled to unit length over channels,
+squared difference, mean over pixels, sum over resolutions.
 """
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilrm_cli.lpips_metric import VGG_WEIGHTS
 from ilrm_cli.runtime.errors import InputError
+
+VGG_WEIGHTS = "vgg16-397923af.pth"  # torchvision's file name, in the checkpoints folder of torch.hub
+
+Lpips = Callable[[Float[Tensor, "view 3 height width"], Float[Tensor, "view 3 height width"]], Float[Tensor, " view"]]
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # channels of the convolutions
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's images, which the weights expect
 MIN_LENGTH = 1e-10  # avoids division by zero for all-zero features
+
+
+def why_no_lpips() -> str | None:
+    """Return what is missing, in a few words; None if LPIPS can be computed here."""
+    if find_spec("lpips") is None:
+        return "the package lpips is not installed: pip install 'ilrm[lpips]'"
+    if not Path(torch.hub.get_dir(), "checkpoints", VGG_WEIGHTS).is_file():
+        return f"the VGG weights {VGG_WEIGHTS} are not in {torch.hub.get_dir()}/checkpoints"
+    return None
+
+
+def load_lpips(device: torch.device | str) -> Lpips:
+    """Load the metric for images in [0, 1]: one number per view, lower is better. Check `why_no_lpips` first."""
+    assert why_no_lpips() is None, "LPIPS is not available here"
+    import lpips
+
+    network = lpips.LPIPS(net="vgg", verbose=False).to(device).eval()
+
+    @torch.no_grad()
+    def distance(images: Tensor, targets: Tensor) -> Tensor:
+        return network(2 * images.clamp(0, 1) - 1, 2 * targets.clamp(0, 1) - 1).flatten()
+
+    return distance
 
 
 class VggDistance(nn.Module):

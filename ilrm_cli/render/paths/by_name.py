@@ -12,11 +12,10 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.circuits import ellipse, orbit, spiral, wobble
-from ilrm_cli.render.dolly import dolly
-from ilrm_cli.render.route import Route
-from ilrm_cli.render.subject import Subject, subject_of, visible_depth
-from ilrm_cli.render.tour import central, inputs, interpolate
+from ilrm_cli.render.paths.orbits import ellipse, orbit, spiral, wobble
+from ilrm_cli.render.paths.routes import Route
+from ilrm_cli.render.paths.subject import Subject, subject_of, visible_depth
+from ilrm_cli.render.paths.tours import central, dolly, inputs, interpolate
 
 # A dolly is stopped by anything that covers this share of the middle third of the picture.
 AHEAD_SHARE, AHEAD_WINDOW = 0.05, 1 / 3

@@ -7,12 +7,11 @@ sign of its transmittance: every later weight is 0.
 
 import numpy as np
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_layout import BLOCKS, LANES, RECORD_COLUMNS, TILE
-from ilrm_cli.render.cpu_math import ONE, exp2_of_negative
-from ilrm_cli.render.cpu_reach import BATCH, WORK_LENGTH, fetch, list_work, reached_blocks
-from ilrm_cli.render.cpu_tile import (
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import BLOCKS, LANES, ONE, RECORD_COLUMNS, TILE, exp2_of_negative
+from ilrm_cli.render.cpu.tiles import (
     ALL_BLOCKS,
+    BATCH,
     BLOCK_X,
     BLOCK_Y,
     HEADER,
@@ -23,8 +22,12 @@ from ilrm_cli.render.cpu_tile import (
     MIN,
     NUMBERS,
     OPEN,
+    WORK_LENGTH,
     ZERO,
+    fetch,
+    list_work,
     place_of,
+    reached_blocks,
     start_kernel,
     start_tile,
     unfinished_blocks,

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64
 from numpy import ndarray
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_layout import TILE
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import TILE
 from ilrm_cli.runtime.kernels import in_parallel, kernel, thread_count
 
 DIGIT_BITS = 11  # of the radix sort: three passes cover a float32

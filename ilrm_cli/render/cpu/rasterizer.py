@@ -22,12 +22,12 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.cpu_bins import Bins, bin_by_tile, depth_order, number_entries
-from ilrm_cli.render.cpu_blend import blend_tiles
-from ilrm_cli.render.cpu_blend_backward import blend_tiles_backward
-from ilrm_cli.render.cpu_layout import RECORD_COLUMNS, SUM_COLUMNS
-from ilrm_cli.render.cpu_project import project
-from ilrm_cli.render.cpu_project_backward import project_backward
+from ilrm_cli.render.cpu.arrays import RECORD_COLUMNS, SUM_COLUMNS
+from ilrm_cli.render.cpu.bins import Bins, bin_by_tile, depth_order, number_entries
+from ilrm_cli.render.cpu.blend import blend_tiles
+from ilrm_cli.render.cpu.blend_backward import blend_tiles_backward
+from ilrm_cli.render.cpu.project import project
+from ilrm_cli.render.cpu.project_backward import project_backward
 from ilrm_cli.runtime.kernels import in_parallel, is_cached
 
 GAUSSIAN_SHARE = 8192  # Gaussians per work item of a thread

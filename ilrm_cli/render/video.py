@@ -23,7 +23,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.io.video_output import ENCODED, check_video_output, frame_path
+from ilrm_cli.render.checks import ENCODED, check_video_output, frame_path
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import filling, replacing
 

@@ -1,13 +1,13 @@
-"""Gradients of `cpu_project`: from the sums over pixels back to means, quaternions, scales, opacities and harmonics.
+"""Gradients of `project`: from the sums over pixels back to means, quaternions, scales, opacities and harmonics.
 
 Notation as there: P = J W, R = (c0 c1 c2), T = P R diag(scales), covariance = T Tᵀ + LOW_PASS I. `d_x` is dL/dx.
 """
 
 import numpy as np
 
-from ilrm_cli.render import cpu_layout as at
-from ilrm_cli.render.cpu_math import C0, HALF, ONE, TWO, dot, harmonic_slope, harmonic_values, rotation_columns
-from ilrm_cli.render.cpu_project import covariance, jacobian_rows, row3, unit_quaternion, viewing_direction
+from ilrm_cli.render.cpu import arrays as at
+from ilrm_cli.render.cpu.arrays import C0, HALF, ONE, TWO, dot, harmonic_slope, harmonic_values, rotation_columns
+from ilrm_cli.render.cpu.project import covariance, jacobian_rows, row3, unit_quaternion, viewing_direction
 from ilrm_cli.runtime.kernels import inlined, kernel
 
 ZERO = np.float32(0)

@@ -1,4 +1,7 @@
-"""Tours: camera paths that visit the photos' own cameras."""
+"""Camera paths that visit the cameras of the photos themselves, or move in from one of them.
+
+Moving in may keep the subject's size by a zoom (dolly).
+"""
 
 from dataclasses import replace
 
@@ -11,10 +14,14 @@ from scipy.spatial.transform import Rotation, RotationSpline
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.render.route import Route
+from ilrm_cli.render.paths.routes import Route
 
 MAX_CLOSING = 1.5  # of the longest step of a tour: a longer step is not used to close it
 ROUNDING = 1e-9  # phases are fractions of whole frames: 2.9999999 is the third
+
+# Limits of a dolly: of the way to the subject, and of the way to the first thing ahead.
+DOLLY_SHARE = 0.4
+DOLLY_CLEARANCE = 0.6
 
 
 def inputs(cameras: Cameras) -> Route:
@@ -133,3 +140,28 @@ def _gaps(cameras: Cameras, depth: float) -> Float[ndarray, "camera camera"]:
     positions, forward = cameras.positions.cpu().double(), cameras.forward.cpu().double()
     turns = (forward @ forward.T).clamp(-1, 1).acos()
     return (torch.cdist(positions, positions) / depth + turns).numpy()
+
+
+def dolly(camera: Cameras, depth: float, clearance: float, *, zoom: bool = False) -> Route:
+    """Return a move straight ahead from one photo's camera, DOLLY_SHARE of the way to the subject at `depth`.
+
+    It stops at DOLLY_CLEARANCE of the way to the first thing ahead, at `clearance`; both are in world units. With
+    `zoom` the lens widens on the way, so that the subject keeps its size and the background recedes (Irmin Roberts'
+    effect in Vertigo, 1958). It ends at the photo's own focal length, so that no frame shows more than the photo did at
+    the sides.
+    """
+    assert len(camera) == 1, "a dolly starts at one camera"
+    pose = camera.world_from_cam[0]
+    way = min(DOLLY_SHARE * depth, DOLLY_CLEARANCE * clearance)
+
+    def at(phases: Float[Tensor, " frame"]) -> Cameras:
+        moved = way * phases.to(pose)
+        poses = pose.repeat(len(phases), 1, 1)
+        poses[:, :3, 3] += moved[:, None] * pose[:3, 2]
+        frames = camera[[0] * len(phases)].moved(poses)
+        if not zoom:
+            return frames
+        factor = ((depth - moved) / (depth - way)).to(camera.focal_px)[:, None]
+        return replace(frames, focal_px=frames.focal_px * factor)
+
+    return Route(at, closed=False)

@@ -1,9 +1,16 @@
-"""Image quality metrics, as used in the paper."""
+"""Image quality, the way the paper states it, and the scores of a scene against photos."""
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
+
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
@@ -57,3 +64,32 @@ def _blur(images: Tensor) -> Tensor:
     window = (window / window.sum()).expand(images.shape[1], 1, 1, -1)
     rows = conv2d(images, window, groups=images.shape[1])
     return conv2d(rows, window.transpose(2, 3), groups=images.shape[1])
+
+
+@torch.no_grad()
+def score(gaussians: Gaussians, views: Views) -> float:
+    """Return the mean PSNR in dB over the views, without masked pixels."""
+    one_by_one = [views[[i]] for i in range(len(views))]
+    scores = [psnr(render(gaussians, v.cameras).color, v.images, v.masks) for v in one_by_one]
+    return float(torch.cat(scores).mean())
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean scores over the held-out photos."""
+
+    psnr: float  # dB
+    ssim: float
+
+
+@torch.no_grad()
+def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
+    """Return the mean PSNR and SSIM over the targets, without masked pixels."""
+    quality, structure = [], []
+    for i in range(len(targets)):
+        target = targets[[i]]
+        image = render(gaussians, target.cameras).color
+        quality.append(psnr(image, target.images, target.masks))
+        structure.append(ssim(image, target.images, target.masks))
+        report(Step("score", i + 1, len(targets)))
+    return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))

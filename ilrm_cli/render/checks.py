@@ -1,13 +1,14 @@
-"""Output locations of videos and traces, judged by file names alone; imports nothing heavy.
-
-See `io.video` and `trace_film` for the kinds.
-"""
+"""Names that users can give to paths and channels, and where videos can be written; nothing heavy is imported."""
 
 import re
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output, refuse_existing
+
+PATHS = ("orbit", "ellipse", "spiral", "interpolate", "wobble", "dolly", "dolly-zoom", "inputs")  # see `paths.by_name`
+FROM_ONE_PHOTO = ("wobble", "dolly", "dolly-zoom")  # of PATHS
+CHANNELS = ("rgb", "depth", "alpha", "confidence")  # of a film, see `channels`
 
 ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
 SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames

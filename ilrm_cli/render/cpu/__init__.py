@@ -1,0 +1,1 @@
+"""The CPU rasteriser, differentiable, compiled by numba."""

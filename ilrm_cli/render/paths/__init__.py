@@ -1,0 +1,1 @@
+"""Camera paths through a scene."""
