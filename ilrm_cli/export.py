@@ -12,9 +12,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli import __version__
-from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.capture.input_hash import poses_sha256
+from ilrm_cli.capture.pose_card import pose_card
+from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.conversion import RoundTrip, losing_their_record, read_back, sight_of, standing
-from ilrm_cli.fingerprint import poses_sha256
 from ilrm_cli.formats.files import encode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.formats.suffixes import suffix_of
@@ -23,7 +24,6 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Views
 from ilrm_cli.io.record_place import photos_as_recorded, record_path
 from ilrm_cli.io.scene import RecordedView, SceneRecord, recorded_views, write_record
-from ilrm_cli.pose.card import pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision

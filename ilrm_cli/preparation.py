@@ -9,14 +9,13 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
+from ilrm_cli.capture.load_views import common_size, load_views, visible_depths
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto, Views
 from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
-from ilrm_cli.photo_views import common_size, load_views
-from ilrm_cli.pose.sparse_depth import visible_depths
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos

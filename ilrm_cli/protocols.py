@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from ilrm_cli.capture.load_views import common_size
 from ilrm_cli.datasets.folders import (
     TARGET_EVERY,
     listed_frames,
@@ -22,7 +23,6 @@ from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_i
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.evaluation_plan import Plan, check_plan
 from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.photo_views import common_size
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.runtime.errors import InputError

@@ -9,18 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.capture.checks import Origin, check_place, check_views
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.confidence import support
-from ilrm_cli.gather import gather
 from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
-from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.loading import ready_model
 from ilrm_cli.model.checkpoint import LoadedModel
 from ilrm_cli.model.lens import shipped_lens
 from ilrm_cli.model.timing import LayerTime
-from ilrm_cli.photo_place import Origin, check_place, check_views
 from ilrm_cli.prediction import predict, refined
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.prune import Pruning, prune
@@ -50,7 +50,7 @@ class Settings:
     frame: Frame = "input"  # of the written scene
     fps: float | None = None  # frames per second of video; None: as many as the motion requires
     max_frames: int = VideoChoice.max_frames  # limit over all videos
-    camera: str | None = None  # the known lens; see `pose.given_lens`
+    camera: str | None = None  # the known lens; see `capture.poses.lenses`
     auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`

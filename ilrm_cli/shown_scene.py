@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside
-from ilrm_cli.io.video_frames import VideoChoice
 from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
 

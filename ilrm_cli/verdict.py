@@ -1,8 +1,8 @@
 """The verdict on a reconstruction: one plain sentence on its quality, and the reason."""
 
+from ilrm_cli.capture.checks import MIN_VIEWS
+from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.photo_place import MIN_VIEWS
-from ilrm_cli.pose.coverage import gap_deg
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import Score
 
@@ -66,5 +66,5 @@ def advise(
 
 
 def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:
-    """Return the median over targets of the angle, in degrees, to the nearest input; see `pose.coverage`."""
+    """Return the median over targets of the angle, in degrees, to the nearest input; see `capture.poses.overlap`."""
     return float(gap_deg(targets.world_from_cam, inputs.world_from_cam, depth).median())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ilrm_cli.appearance import (
+from ilrm_cli.capture.photos.near_duplicates import (
     NEAR_DUPLICATE,
     SAME_PICTURE,
     distance,
@@ -118,7 +118,7 @@ def test_many_pictures_take_blocks(monkeypatch):
     signatures = at(*np.random.default_rng(0).uniform(0, 3, 150))
     sharpness = np.random.default_rng(1).uniform(size=150).astype(np.float32)
     whole = duplicates(signatures, sharpness, enough=0)
-    monkeypatch.setattr("ilrm_cli.appearance.BLOCK", 7)
+    monkeypatch.setattr("ilrm_cli.capture.photos.near_duplicates.BLOCK", 7)
     assert duplicates(signatures, sharpness, enough=0) == whole
 
 
@@ -126,6 +126,6 @@ def test_the_most_alike_of_each(monkeypatch):
     angle = np.radians([0, 10, 90, 95, 100, 180])
     signatures = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     for block in (512, 2):
-        monkeypatch.setattr("ilrm_cli.appearance.BLOCK", block)
+        monkeypatch.setattr("ilrm_cli.capture.photos.near_duplicates.BLOCK", block)
         assert most_alike(signatures, 1) == {(0, 1), (2, 3), (3, 4), (4, 5)}
         assert len(most_alike(signatures, 99)) == 15

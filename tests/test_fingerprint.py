@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.fingerprint import inputs_sha256, poses_sha256
+from ilrm_cli.capture.input_hash import inputs_sha256, poses_sha256
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from tests.cli.conftest import SAMPLES

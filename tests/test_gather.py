@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.gather import gather
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.load_views import load_views
+from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.poses.lenses import colmap_camera
+from ilrm_cli.capture.sfm import solve
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_views import load_views
-from ilrm_cli.pose import sfm
-from ilrm_cli.pose.lenses import colmap_camera
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
@@ -122,7 +122,7 @@ def test_photos_alone_are_posed_once_and_then_taken_from_the_cache(tmp_path, mon
     def never(*args, **kwargs):
         raise AssertionError("structure from motion ran again")
 
-    monkeypatch.setattr(sfm, "solve", never)
+    monkeypatch.setattr(solve, "solve", never)
     again = gather(tmp_path / "my photos", cache=tmp_path / "cache")
     assert again.warnings == first.warnings
     for a, b in zip(first.photos, again.photos, strict=True):

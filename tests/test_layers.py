@@ -200,7 +200,7 @@ def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):
     (tmp_path / "there.ply").write_bytes(b"")
     runs = [["ilrm", *(word.format(posed=POSED, tmp=tmp_path) for word in line.split())] for line in MISTAKES]
     loaded = loaded_by(RUN_ALL.format(runs))
-    assert "ilrm_cli.photo_place" in loaded
+    assert "ilrm_cli.capture.checks" in loaded
     assert not [name for name in HEAVY if name in loaded]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ilrm_cli.photo_place import check_views
+from ilrm_cli.capture.checks import check_views
 from ilrm_cli.runtime.errors import InputError
 
 

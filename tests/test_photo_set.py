@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ilrm_cli import photo_set
-from ilrm_cli.io import glances
-from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import ENOUGH_PHOTOS, PhotoSet, find_photo_set
+from ilrm_cli.capture import filter_photos
+from ilrm_cli.capture.filter_photos import ENOUGH_PHOTOS, PhotoSet, find_photo_set
+from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import MAX_THREADS
@@ -142,7 +141,7 @@ def test_a_picture_saved_again_is_left_out_and_the_sharper_stays(tmp_path):
 @pytest.mark.parametrize(("count", "kept"), [(20, 20), (60, ENOUGH_PHOTOS)])
 def test_near_duplicates_go_only_while_enough_remain(tmp_path, monkeypatch, count, kept):
     """A camera that hardly moves: every photo is a near duplicate of its neighbours."""
-    monkeypatch.setattr("ilrm_cli.appearance.NEAR_DUPLICATE", 1.0)
+    monkeypatch.setattr("ilrm_cli.capture.photos.near_duplicates.NEAR_DUPLICATE", 1.0)
     save_all(tmp_path / "photos", views_along_a_wall(count, step=1))
     photos = found_in(tmp_path / "photos")
     assert len(photos.paths) == kept
@@ -150,7 +149,7 @@ def test_near_duplicates_go_only_while_enough_remain(tmp_path, monkeypatch, coun
 
 
 def test_of_too_many_photos_an_even_selection_of_sharp_ones_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(photo_set, "MAX_SFM_PHOTOS", 10)
+    monkeypatch.setattr(filter_photos, "MAX_SFM_PHOTOS", 10)
     images = views_along_a_wall(30)
     blurred = [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2))) for image in images]
     save_all(tmp_path / "photos", [images[i] if i % 3 == 1 else blurred[i] for i in range(30)])
@@ -230,7 +229,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, mon
     save_all(tmp_path / "photos", views_along_a_wall(60))
     alive: set[int] = set()
     most = 0
-    read = glances.read_upright
+    read = filter_photos.read_upright
 
     def counted(path: Path, at_least: tuple[int, int] | None = None) -> Image.Image:
         nonlocal most
@@ -240,7 +239,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_threads(tmp_path, mon
         most = max(most, len(alive))
         return image
 
-    monkeypatch.setattr(glances, "read_upright", counted)
+    monkeypatch.setattr(filter_photos, "read_upright", counted)
     assert found_in(tmp_path / "photos").found == 60
     gc.collect()
     assert not alive

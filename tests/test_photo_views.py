@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from ilrm_cli.gather import gather
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.load_views import common_size, load_views
+from ilrm_cli.capture.poses.lenses import colmap_camera, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import PosedPhoto
-from ilrm_cli.photo_views import common_size, load_views
-from ilrm_cli.pose.lenses import colmap_camera, turned_lens, turned_pose
 from tests.photographed import FOCAL, photograph
 from tests.test_gather import colmap_project, write_colmap
 

@@ -7,15 +7,15 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from ilrm_cli import posing
-from ilrm_cli.gather import gather
+from ilrm_cli.capture import write_posed
+from ilrm_cli.capture.checks import WRITTEN
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.load_views import load_views
+from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.capture.pose_card import pose_card
+from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.photo_views import load_views
-from ilrm_cli.pose.card import pose_card
-from ilrm_cli.pose.lenses import pinhole
-from ilrm_cli.pose.posed_folder import WRITTEN
 from ilrm_cli.runtime.errors import InputError
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
@@ -34,7 +34,7 @@ def capture_of(folder: Path, lens: Lens = DISTORTED) -> Capture:
 def written(tmp_path: Path) -> tuple[Capture, Path]:
     capture, folder = capture_of(tmp_path / "photos"), tmp_path / "out"
     folder.mkdir()
-    posing.write_posed(capture, pose_card(capture), folder)
+    write_posed.write_posed(capture, pose_card(capture), folder)
     return capture, folder
 
 
@@ -42,8 +42,8 @@ def written(tmp_path: Path) -> tuple[Capture, Path]:
 
 
 def test_names_become_jpeg_and_stay_distinct():
-    assert posing.jpeg_names(["a/1.png", "a/2.JPG", "ü b.webp"]) == ["a/1.jpg", "a/2.jpg", "ü b.jpg"]
-    assert posing.jpeg_names(["1.png", "1.JPG", "2.png"]) == ["1.png.jpg", "1.JPG.jpg", "2.jpg"]
+    assert write_posed.jpeg_names(["a/1.png", "a/2.JPG", "ü b.webp"]) == ["a/1.jpg", "a/2.jpg", "ü b.jpg"]
+    assert write_posed.jpeg_names(["1.png", "1.JPG", "2.png"]) == ["1.png.jpg", "1.JPG.jpg", "2.jpg"]
 
 
 # Round trips
@@ -98,7 +98,7 @@ def test_masks_and_transparency_come_back(tmp_path, origin, lens):
     image.save(transparent.path)
     photos = (replace(masked, mask=tmp_path / "mask.png"), *capture.photos[1:])
     (tmp_path / "out").mkdir()
-    posing.write_posed(replace(capture, photos=photos), pose_card(capture), tmp_path / "out")
+    write_posed.write_posed(replace(capture, photos=photos), pose_card(capture), tmp_path / "out")
 
     again = gather(tmp_path / "out", origin)
     assert again.warnings == ()
@@ -125,7 +125,7 @@ def test_folders_without_masks_have_no_folder_of_masks(tmp_path):
 
 def test_poses_go_through_whatever_their_origin(tmp_path):
     _, folder = written(tmp_path)
-    result = posing.pose(folder, posing.Settings("transforms"), tmp_path / "again")
+    result = write_posed.pose(folder, write_posed.Settings("transforms"), tmp_path / "again")
     assert result.capture.origin == "transforms"
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(WRITTEN - {"masks"})
     before = gather(folder, "colmap").photos
@@ -137,28 +137,28 @@ def test_poses_go_through_whatever_their_origin(tmp_path):
 def test_a_folder_is_replaced_only_when_asked_and_only_if_ours(tmp_path):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    posing.pose(folder, posing.Settings(), out)
+    write_posed.pose(folder, write_posed.Settings(), out)
     with pytest.raises(InputError, match="pass -w"):
-        posing.pose(folder, posing.Settings(), out)
-    posing.pose(folder, posing.Settings(), out, overwrite=True)
+        write_posed.pose(folder, write_posed.Settings(), out)
+    write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
     (out / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds more than poses"):
-        posing.pose(folder, posing.Settings(), out, overwrite=True)
+        write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
     with pytest.raises(InputError, match="which is read"):
-        posing.pose(folder / "images", posing.Settings("colmap"), folder, overwrite=True)
+        write_posed.pose(folder / "images", write_posed.Settings("colmap"), folder, overwrite=True)
 
 
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    posing.pose(folder, posing.Settings(), out)
+    write_posed.pose(folder, write_posed.Settings(), out)
     before = (out / "transforms.json").read_bytes()
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(posing, "reconstruction_of", interrupted)
+    monkeypatch.setattr(write_posed, "reconstruction_of", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        posing.pose(folder, posing.Settings(), out, overwrite=True)
+        write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
     assert (out / "transforms.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "out", "photos"]

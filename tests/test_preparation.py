@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.capture.load_views import visible_depths
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.pose.sparse_depth import visible_depths
 from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ilrm_cli.capture.photos.folder import is_video, natural_order
 from ilrm_cli.formats.suffixes import suffix_of
-from ilrm_cli.io.photo_files import is_video, natural_order
 from ilrm_cli.runtime.errors import InputError, listed
 
 PLACEHOLDERS = ("{name}", "{parent}")

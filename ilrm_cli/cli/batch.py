@@ -83,8 +83,8 @@ def batch(
     start = time.perf_counter()
     with face("batch", as_json, quiet, verbose) as shown:
         from ilrm_cli.batch import outcome, plan
+        from ilrm_cli.capture.checks import check_views
         from ilrm_cli.model.store import weights_file
-        from ilrm_cli.photo_place import check_views
         from ilrm_cli.runtime.errors import listed
 
         places, others = plan.find_places(photos)

@@ -12,7 +12,7 @@ from ilrm_cli.cli.options import AsJson, Fps, KnownCamera, MaxFrames, Overwrite,
 from ilrm_cli.cli.pose_card import card_lines
 
 if TYPE_CHECKING:
-    from ilrm_cli.posing import Posed
+    from ilrm_cli.capture.write_posed import Posed
 
 
 def pose(
@@ -35,13 +35,12 @@ def pose(
     """Find the camera poses of photos and write them with undistorted photos."""
     start = time.perf_counter()
     with face("pose", as_json, quiet, verbose) as shown:
-        from ilrm_cli.photo_place import check_place
-        from ilrm_cli.pose.posed_folder import check_output_folder
+        from ilrm_cli.capture.checks import check_output_folder, check_place
 
         check_place(photos, poses, camera)
         check_output_folder(output, photos, overwrite)
 
-        from ilrm_cli import posing as stage
+        from ilrm_cli.capture import write_posed as stage
 
         settings = stage.Settings(poses, camera, fps, max_frames, seed)
         with shown.progress() as report:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ilrm_cli.pose.card import PoseCard
+    from ilrm_cli.capture.pose_card import PoseCard
 
 MATRIX_UP_TO = 12  # photos whose pairwise overlap fits on the screen
 NAME_WIDTH = 16  # characters of a photo's name next to the matrix

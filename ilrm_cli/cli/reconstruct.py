@@ -35,7 +35,7 @@ from ilrm_cli.cli.pose_card import card_lines
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 
 if TYPE_CHECKING:
-    from ilrm_cli.photo_place import Origin
+    from ilrm_cli.capture.checks import Origin
     from ilrm_cli.reconstruct import Reconstruction
 
 SHOWN_SECONDS = 0.005  # shorter stages did not really run
@@ -86,7 +86,7 @@ def reconstruct(
     begin = time.perf_counter()
     launch = process_start() if LAUNCHED.get() else begin
     with face("reconstruct", as_json, quiet, verbose) as shown:
-        from ilrm_cli.photo_place import refuse_inputs
+        from ilrm_cli.capture.checks import refuse_inputs
 
         check_outputs(output, reports or (), trace, overwrite)
         check_inputs(photos, poses, camera, views, model)
@@ -94,7 +94,7 @@ def reconstruct(
         checked = time.perf_counter()
         from ilrm_cli import export
         from ilrm_cli import reconstruct as stage
-        from ilrm_cli.fingerprint import inputs_sha256
+        from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.foresight import foreseen
         from ilrm_cli.report.data import report_of
         from ilrm_cli.report.files import write_reports
@@ -150,8 +150,8 @@ def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> lis
 
 def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:
     """Raise InputError for mistakes that file names alone reveal, before the slow imports."""
+    from ilrm_cli.capture.checks import check_place, check_views
     from ilrm_cli.model.store import weights_file
-    from ilrm_cli.photo_place import check_place, check_views
 
     check_place(photos, poses, camera)
     check_views(views, photos)
@@ -160,7 +160,7 @@ def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int |
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """Show the result for people."""
-    from ilrm_cli.pose.card import pose_card
+    from ilrm_cli.capture.pose_card import pose_card
     from ilrm_cli.render.metrics import PSNR_CAP
 
     show_times(shown, summary["timings_s"])

@@ -9,10 +9,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from ilrm_cli.capture.checks import Origin
+from ilrm_cli.capture.load import gather
 from ilrm_cli.datasets.places import INSIDE
 from ilrm_cli.datasets.sequence import PhotoSequence
-from ilrm_cli.gather import gather
-from ilrm_cli.photo_place import Origin
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 

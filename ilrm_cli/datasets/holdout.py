@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from ilrm_cli.capture.poses.lenses import pinhole
+from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pose.fit import common_size_of
-from ilrm_cli.pose.lenses import pinhole
 from ilrm_cli.synth.colmap_folder import surface_points
 from ilrm_cli.synth.dataset import HOLDOUT_SEED, training_scene
 from ilrm_cli.synth.triangulation import Triangulation, triangulated

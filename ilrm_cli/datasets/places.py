@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ilrm_cli.pose.pose_files import find_model, find_transforms
+from ilrm_cli.capture.photos.folder import find_model, find_transforms
 from ilrm_cli.runtime.errors import InputError
 
 INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash

@@ -20,12 +20,12 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
+from ilrm_cli.capture.photos.header import UNREADABLE
+from ilrm_cli.capture.poses.lenses import pinhole
+from ilrm_cli.capture.poses.pose_set import rigid
 from ilrm_cli.datasets.sequence import resized_and_cropped
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.io.unreadable import UNREADABLE
-from ilrm_cli.pose.lenses import pinhole
-from ilrm_cli.pose.posed import rigid
 from ilrm_cli.runtime.errors import InputError
 
 Stage = Literal["train", "test"]

@@ -9,10 +9,10 @@ from jaxtyping import Float64, UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.load_views import load_views
+from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, Views
-from ilrm_cli.photo_views import load_views
-from ilrm_cli.pose.lenses import pinhole
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.film.settings import FilmSettings, check_settings
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.photo_place import refuse_inputs
 from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.checks import check_video_output, existing_outputs
 from ilrm_cli.render.paths.subject import visible_depth

@@ -9,11 +9,10 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.filter_photos import offered_photos
+from ilrm_cli.capture.photos.folder import VideoChoice, is_video
+from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.io.photo_files import is_video
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.video_frames import VideoChoice
-from ilrm_cli.photo_set import offered_photos
 from ilrm_cli.render.channels import Film
 from ilrm_cli.render.paths.tours import nearest
 from ilrm_cli.runtime.cache import cache_dir

@@ -18,7 +18,7 @@ class PosedPhoto:
 
     name: str  # path relative to the photo folder, unique within a capture
     path: Path  # the file
-    lens: Lens  # of the upright image `io.photos.read_photo(path)` returns, or of a uniformly scaled copy
+    lens: Lens  # of the upright image `capture.photos.pixels.read_photo(path)` returns, or of a uniformly scaled copy
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, in the frame of the input poses
     points: Float64[ndarray, "point 3"] | None = None  # sparse points found in this photo; None: unknown
     mask: Path | None = None  # picture whose black pixels are ignored, as in COLMAP; None: all are valid

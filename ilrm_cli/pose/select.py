@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from ilrm_cli.pose.overlap import point_keys, shared_points
+from ilrm_cli.capture.poses.overlap import point_keys, shared_points
 from ilrm_cli.runtime.errors import InputError
 
 RESTARTS = 8  # k-means runs from different starts; the tightest is kept

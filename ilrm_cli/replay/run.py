@@ -4,13 +4,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ilrm_cli.capture.checks import refuse_inputs
+from ilrm_cli.capture.input_hash import inputs_sha256
 from ilrm_cli.export import EncodedScene, encode, write_scene
-from ilrm_cli.fingerprint import inputs_sha256
 from ilrm_cli.formats.files import decode_scene
 from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record
-from ilrm_cli.photo_place import refuse_inputs
 from ilrm_cli.reconstruct import Settings, reconstruct
 from ilrm_cli.replay.causes import causes
 from ilrm_cli.replay.distance import Distance, distance

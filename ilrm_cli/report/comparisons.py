@@ -63,7 +63,7 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
 def quarter_turns(
     world_from_photo: Float[ndarray, "4 4"], to_normal: Float[Tensor, "3 3"], normal_from_view: Float[Tensor, "4 4"]
 ) -> int:
-    """Return the counterclockwise quarter turns from photo to view, see `pose.lenses.turned_pose`."""
+    """Return the counterclockwise quarter turns from photo to view, see `capture.poses.lenses.turned_pose`."""
     photo_from_view = world_from_photo[:3, :3].T @ to_normal.double().numpy().T @ normal_from_view.cpu().numpy()[:3, :3]
     angle = np.arctan2(photo_from_view[1, 0], photo_from_view[0, 0])
     return round(float(angle) / (np.pi / 2)) % 4

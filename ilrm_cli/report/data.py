@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ilrm_cli.capture.pose_card import PoseCard, pose_card
 from ilrm_cli.io.scene import SceneRecord
-from ilrm_cli.pose.card import PoseCard, pose_card
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.report.comparisons import Comparison, comparisons
 from ilrm_cli.report.layout import Layout, layout_of

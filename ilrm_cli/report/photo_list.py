@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.io.photo_files import natural_order
-from ilrm_cli.io.photos import read_photo
+from ilrm_cli.capture.photos.folder import natural_order
+from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.reconstruct import Reconstruction
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report as Progress

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ilrm_cli.pose.card import PoseCard
+from ilrm_cli.capture.pose_card import PoseCard
 
 ORIGINS = {"colmap": "a COLMAP model", "transforms": "transforms.json", "sfm": "structure from motion"}
 

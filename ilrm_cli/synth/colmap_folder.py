@@ -11,7 +11,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from ilrm_cli.colmap_library import pycolmap
+from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
 

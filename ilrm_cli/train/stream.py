@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ilrm_cli.pose.fit import common_size_of
+from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Request, Source

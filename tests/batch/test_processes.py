@@ -11,7 +11,7 @@ import pytest
 
 from ilrm_cli.batch.crew import WorkerDied
 from ilrm_cli.batch.processes import HOLDS_SIGNALS, SIGNALS, LocalPool
-from ilrm_cli.pose.lenses import pinhole
+from ilrm_cli.capture.poses.lenses import pinhole
 
 PARENT = """
 import time

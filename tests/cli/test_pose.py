@@ -4,9 +4,9 @@ import numpy as np
 import pycolmap
 import pytest
 
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.cli.pose_card import card_lines
-from ilrm_cli.gather import gather
-from ilrm_cli.pose.card import pose_card
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 from tests.photographed import cameras_on_an_arc, save_photos

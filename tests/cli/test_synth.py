@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ilrm_cli.gather import gather
-from ilrm_cli.io.photos import read_photo
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.synth import collection
 from ilrm_cli.synth.dataset import training_scene
 from tests.cli.run import ilrm

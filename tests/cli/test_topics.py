@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.catalog import Details, Row, Verified
 from ilrm_cli.cli import on_demand
 from ilrm_cli.cli.console import Face
@@ -21,7 +22,6 @@ from ilrm_cli.film.fly import FlythroughResult
 from ilrm_cli.io.record_place import record_path
 from ilrm_cli.io.scene import SceneRecord
 from ilrm_cli.model.store import Origin
-from ilrm_cli.pose.card import PoseCard
 from ilrm_cli.replay.distance import Distance
 from ilrm_cli.replay.run import Replay
 from ilrm_cli.scoreboard import Summary

@@ -2,8 +2,8 @@
 
 import torch
 
+from ilrm_cli.capture.load_views import visible_depths
 from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
-from ilrm_cli.pose.sparse_depth import visible_depths
 
 
 def test_a_scene_is_always_the_same():

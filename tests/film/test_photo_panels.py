@@ -9,12 +9,13 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.video import frames_of_video
 from ilrm_cli.film.flight import fitted
 from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import upright
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.video_frames import VideoChoice, frames_of_video
 from ilrm_cli.render.channels import Film
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError

@@ -2,9 +2,9 @@ import numpy as np
 import pycolmap
 from PIL import ExifTags, Image
 
-from ilrm_cli.io.copies import upright_copy, write_copies
-from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import read_photo
+from ilrm_cli.capture.photos.header import photo_header
+from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.capture.sfm.copies import upright_copy, write_copies
 from tests.io.test_photos import CORNERS, four_colours, save
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.unreadable import UnreadablePhoto
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.pixels import read_photo
 from tests.io.test_photos import CORNERS
 
 # Four colours, 32 x 48 upright and stored sideways with the turn (irot) and EXIF as phones write them: orientation 6,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.io.masks import find_mask, read_mask, read_masked_photo
-from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.unreadable import UnreadablePhoto
+from ilrm_cli.capture.photos.folder import find_mask
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.masks import read_mask, read_masked_photo
 from tests.io.test_photos import four_colours, save
 
 

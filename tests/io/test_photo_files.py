@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from ilrm_cli.io.photo_files import find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.capture.photos.folder import find_photos, find_videos, is_video, photo_folder
 from ilrm_cli.runtime.errors import InputError
 
 

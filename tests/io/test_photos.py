@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from ilrm_cli.io.photo_header import photo_header, photo_size
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.unreadable import UnreadablePhoto
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header, photo_size
+from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.runtime.errors import InputError
 
 CORNERS = np.array([[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [200, 200, 0]]], dtype=np.uint8)  # 2x2: one per corner

@@ -4,9 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.io.photo_header import photo_header
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.unreadable import UnreadablePhoto
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.pixels import read_photo
 from tests.io.dng import dng
 
 TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise turns that make it upright

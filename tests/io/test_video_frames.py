@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ilrm_cli.io.photos import read_photo
-from ilrm_cli.io.video_frames import MIN_FRAMES, VideoChoice, choose_frames, frames_of_video
+from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.capture.photos.video import MIN_FRAMES, choose_frames, frames_of_video
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.photographed import texture
@@ -81,7 +82,7 @@ def test_frames_are_the_pictures_of_the_video_and_kept_for_the_next_run(tmp_path
     for file, time in zip(files, times(files), strict=True):
         shown = frames[round(10 * time)].astype(int)
         assert np.abs(read_photo(file).astype(int) - shown).mean() < 8
-    monkeypatch.setattr("ilrm_cli.io.video_frames._write_frames", None)
+    monkeypatch.setattr("ilrm_cli.capture.photos.video._write_frames", None)
     assert frames_of_video(video, VideoChoice(), tmp_path / "cache") == (files, warnings)
     with pytest.raises(TypeError):  # other options, other frames
         frames_of_video(video, VideoChoice(fps=1.0), tmp_path / "cache")

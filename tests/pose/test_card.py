@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrm_cli.capture.pose_card import TrainedOn, angle_of_view_deg, pose_card, relief_of
+from ilrm_cli.capture.poses.overlap import overlap_matrix
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from ilrm_cli.pose.card import TrainedOn, angle_of_view_deg, pose_card, relief_of
-from ilrm_cli.pose.overlap import overlap_matrix
 from tests.photographed import cameras_on_an_arc
 
 NORMAL = Lens("PINHOLE", (100.0, 100.0, 100.0, 50.0), 200, 100)  # 90 degrees

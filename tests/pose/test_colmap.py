@@ -4,9 +4,9 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.pose.colmap import read_model
-from ilrm_cli.pose.lenses import colmap_camera
-from ilrm_cli.pose.pose_files import find_model
+from ilrm_cli.capture.photos.folder import find_model
+from ilrm_cli.capture.poses.colmap import read_model
+from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.runtime.errors import InputError
 from tests.pose.all_lenses import LENSES
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.pose.coverage import distance_to_scene, farthest_apart, gap_deg
+from ilrm_cli.capture.poses.overlap import distance_to_scene, farthest_apart, gap_deg
 
 
 def test_a_photo_is_as_far_as_its_nearest_input():

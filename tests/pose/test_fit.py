@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ilrm_cli.pose.fit import common_size_of, fit_image, quarter_turns_to_fit
-from ilrm_cli.pose.lenses import pinhole, turned_pose
+from ilrm_cli.capture.poses.lenses import pinhole, turned_pose
+from ilrm_cli.capture.poses.undistort import common_size_of, fit_image, quarter_turns_to_fit
 
 
 def ramp(width: int, height: int, slope: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 import pytest
 
+from ilrm_cli.capture.poses.lenses import lenses_for, parse_given
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.pose.given_lens import lenses_for, parse_given
 from ilrm_cli.runtime.errors import InputError
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pycolmap
 import pytest
 
+from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, fits, scaled_lens, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.pose.lenses import checked_lens, colmap_camera, fits, scaled_lens, turned_lens, turned_pose
 from ilrm_cli.runtime.errors import InputError
 from tests.pose.all_lenses import LENSES
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ilrm_cli.pose.match_graph import MatchGraph, advice_on_overlap
+from ilrm_cli.capture.sfm.match_graph import MatchGraph, advice_on_overlap
 
 
 def graph_of(count: int, *links: tuple[int, int], matches: int = 200, features: int = 3000) -> MatchGraph:

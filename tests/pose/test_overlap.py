@@ -1,6 +1,6 @@
 import numpy as np
 
-from ilrm_cli.pose.overlap import overlap_matrix, point_keys, shared_points
+from ilrm_cli.capture.poses.overlap import overlap_matrix, point_keys, shared_points
 
 WALL = np.stack([np.full(6, -2.0), np.arange(6), np.arange(6) % 2], axis=1)  # one x for all
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.sfm import solve as sfm_cache
+from ilrm_cli.capture.sfm.database import ALIKE, alike_pairs, matched_pairs
+from ilrm_cli.capture.sfm.judge import travel_deg
+from ilrm_cli.capture.sfm.solve import SfmResult, solve
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.pose import sfm_cache
-from ilrm_cli.pose.sfm import SfmResult, solve
-from ilrm_cli.pose.sfm_database import ALIKE, alike_pairs, matched_pairs
-from ilrm_cli.pose.sfm_judge import travel_deg
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos

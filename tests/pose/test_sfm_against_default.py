@@ -6,7 +6,7 @@ from pathlib import Path
 import pycolmap
 import pytest
 
-from ilrm_cli.gather import gather
+from ilrm_cli.capture.load import gather
 from ilrm_cli.runtime.errors import InputError
 from tests.conftest import SHARED
 from tests.pose.default_pipeline import Run, photo_folders, run_default, timed

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ilrm_cli.pose.match_graph import MatchGraph
-from ilrm_cli.pose.sfm_judge import believable, failure, fault, left_out, shortcomings, triangulation_deg
+from ilrm_cli.capture.sfm.judge import believable, failure, fault, left_out, shortcomings, triangulation_deg
+from ilrm_cli.capture.sfm.match_graph import MatchGraph
 from tests.pose.synthetic import synthetic_model
 
 

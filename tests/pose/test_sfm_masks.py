@@ -4,7 +4,7 @@ import numpy as np
 import pycolmap
 from PIL import Image
 
-from ilrm_cli.pose.sfm import solve
+from ilrm_cli.capture.sfm.solve import solve
 from tests.photographed import HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 

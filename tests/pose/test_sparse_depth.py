@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.capture.load_views import sparse_depth_of, visible_depths
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.pose.sparse_depth import sparse_depth_of, visible_depths
 
 
 def cameras() -> Cameras:

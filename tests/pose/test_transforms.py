@@ -6,9 +6,9 @@ import numpy as np
 import pycolmap
 import pytest
 
+from ilrm_cli.capture.photos.folder import find_transforms
+from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.pose.pose_files import find_transforms
-from ilrm_cli.pose.transforms import read_transforms
 from ilrm_cli.runtime.errors import InputError
 
 SHARED = {"fl_x": 500.0, "fl_y": 510.0, "cx": 321.0, "cy": 239.0, "w": 640, "h": 480}

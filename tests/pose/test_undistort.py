@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ilrm_cli.capture.poses.lenses import colmap_camera
+from ilrm_cli.capture.poses.undistort import undistort
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.pose.lenses import colmap_camera
-from ilrm_cli.pose.undistort import undistort
 from tests.pose.all_lenses import LENSES
 
 

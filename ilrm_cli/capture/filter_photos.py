@@ -1,0 +1,255 @@
+"""Which photos of a folder, or frames of a video, go into structure from motion, and why the others do not.
+
+Each photo is looked at once: whether it can be used, how sharp it is and what it looks like.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.capture.checks import check_photos, too_few
+from ilrm_cli.capture.photos.folder import (
+    MIN_PHOTOS,
+    RAW_SUFFIXES,
+    VideoChoice,
+    find_mask,
+    find_photos,
+    find_videos,
+    is_video,
+    masks_without_photo,
+    photo_folder,
+    photos_passed_over,
+)
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
+from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
+from ilrm_cli.capture.photos.pixels import on_white, read_upright
+from ilrm_cli.capture.photos.video import frames_of_video
+from ilrm_cli.geometry.views import LeftOut
+from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.threads import in_threads
+
+MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
+ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than this remain
+
+LOOK_PX = (480, 320)  # (longer, shorter side) at which photos are examined: fast, and blur is still visible
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """The photos of one place as offered to structure from motion."""
+
+    paths: Mapping[str, Path]  # name, unique and relative to the folder searched -> file; in shooting order if known
+    masks: Mapping[str, Path]  # name -> mask, for those that have one
+    found: int  # number of photos: `paths` and `left_out` together
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()  # one sentence each
+
+    def without(self, reasons: Mapping[str, str], warning: str) -> "PhotoSet":
+        """Return the set without the photos that have a reason, adding `warning` if there are any."""
+        if not reasons:
+            return self
+        return replace(
+            self,
+            paths={name: path for name, path in self.paths.items() if name not in reasons},
+            masks={name: path for name, path in self.masks.items() if name not in reasons},
+            left_out=(*self.left_out, *(LeftOut(name, reason) for name, reason in reasons.items())),
+            warnings=(*self.warnings, warning),
+        )
+
+
+def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report = ignore) -> PhotoSet:
+    """Return the photos of a folder, or the frames of a video or of the videos in a folder without photos.
+
+    Left out, in this order: camera RAW files with another file of the same shot; unreadable photos, or with unreadable
+    masks; copies of the same file; near duplicates, of which the sharpest stays, as long as ENOUGH_PHOTOS remain (see
+    `near_duplicates.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of as many even stretches.
+    Raises InputError if fewer than MIN_PHOTOS are left.
+    """
+    check_photos(place)
+    offered = offered_photos(place, choice, cache, report)
+    photos = _without_twins_of_raw(offered)
+    looks, unreadable = glance_at(photos.paths, photos.masks, report)
+    photos = leave_out_unreadable(photos, unreadable)
+    photos = _without_copies(photos)
+    photos = _without_near_duplicates(photos, looks)
+    photos = _without_surplus(photos, looks)
+    if len(photos.paths) < MIN_PHOTOS:
+        raise too_few(place, len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
+    return photos
+
+
+def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+    """Return all photos of a folder, or all frames that `choice` takes from a video or a folder of videos."""
+    root = place if is_video(place) else photo_folder(place)
+    videos = [place] if is_video(place) else find_videos(root)
+    found = [] if is_video(place) else find_photos(root)
+    if found:
+        names = {path.relative_to(root).as_posix(): path for path in found}
+        masks = {name: mask for name in names if (mask := find_mask(root, name)) is not None}
+        also = []
+        if videos:
+            also += [
+                f"{root} also holds {len(videos)} videos, which are not used ({listed([v.name for v in videos])})."
+            ]
+        if below := [path.relative_to(root).as_posix() for path in photos_passed_over(root)]:
+            also += [
+                f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
+                f"({listed(below)}); move them together to use all."
+            ]
+        also += unused_masks(root, [*names, *below], masks.values())
+        return PhotoSet(names, masks, len(names), warnings=tuple(also))
+    named = {video.name if video == place else video.relative_to(root).as_posix(): video for video in videos}
+    return _frames(named, choice, cache, report)
+
+
+def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+    """Return the frames of several videos, name -> file, which share the limit of `choice`."""
+    if choice.max_frames < len(videos):
+        raise InputError(
+            f"--max-frames {choice.max_frames} is less than one for each of {len(videos)} videos; ask for more."
+        )
+    frames, warnings = {}, []
+    each, spare = divmod(choice.max_frames, len(videos))
+    for index, (name, video) in enumerate(videos.items()):
+        share = replace(choice, max_frames=each + (index < spare))
+        files, said = frames_of_video(video, share, cache, report)
+        frames.update({f"{name}/{file.name}": file for file in files})
+        warnings += said
+    return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
+
+
+def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> list[str]:
+    """Return a warning about masks that match none of these photos; empty if there are none."""
+    unused = [mask for mask in masks_without_photo(root, names) if mask not in used]
+    stray = [f"{mask.parent.name}/{mask.name}" for mask in unused]
+    verb = "masks match no photo and are" if len(stray) > 1 else "mask matches no photo and is"
+    return (
+        [f"{len(stray)} {verb} not used ({listed(stray)}); IMG_1.jpg.png or IMG_1.png is the mask of IMG_1.jpg."]
+        if stray
+        else []
+    )
+
+
+def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> PhotoSet:
+    """Return the set without unreadable photos, with one warning per reason."""
+    for reason in dict.fromkeys(unreadable.values()):
+        these = {name: why for name, why in unreadable.items() if why == reason}
+        count = "" if len(these) == 1 else f"{len(these)} photos, "
+        photos = photos.without(these, f"{count}{listed(list(these))}: left out because {reason}.")
+    return photos
+
+
+def _without_twins_of_raw(photos: PhotoSet) -> PhotoSet:
+    """Drop RAW files with a JPEG beside them: cameras that save both show the same shot twice."""
+    shots = {Path(name).with_suffix(""): name for name in photos.paths if Path(name).suffix.lower() not in RAW_SUFFIXES}
+    reasons = {
+        name: f"{Path(shots[shot]).name} is the same shot"
+        for name in photos.paths
+        if Path(name).suffix.lower() in RAW_SUFFIXES and (shot := Path(name).with_suffix("")) in shots
+    }
+    return photos.without(reasons, f"{len(reasons)} camera RAW files are left out: photos of the same shots are there.")
+
+
+def _without_copies(photos: PhotoSet) -> PhotoSet:
+    """Drop files with the same bytes as an earlier one."""
+    sizes = {name: path.stat().st_size for name, path in photos.paths.items()}
+    shared = {size for size, count in Counter(sizes.values()).items() if count > 1}
+    first: dict[str, str] = {}
+    reasons = {}
+    for name, path in photos.paths.items():
+        if sizes[name] in shared and (original := first.setdefault(input_sha256(path), name)) != name:
+            reasons[name] = f"it is a copy of {original}"
+    return photos.without(reasons, f"{len(reasons)} copies of other photos are left out: {listed(list(reasons))}.")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Appearance and sharpness of a photo at low resolution."""
+
+    signature: Float32[ndarray, " cell"]
+    sharpness: float
+
+
+def _without_near_duplicates(photos: PhotoSet, looks: Mapping[str, Look]) -> PhotoSet:
+    names = list(photos.paths)
+    if not names:
+        return photos
+    signatures = np.stack([looks[name].signature for name in names])
+    left_out = duplicates(signatures, _sharpness(names, looks), ENOUGH_PHOTOS)
+    reasons = {names[i]: f"it is a near duplicate of {names[other]}" for i, other in left_out.items()}
+    return photos.without(reasons, f"{len(reasons)} near duplicates are left out: {listed(list(reasons))}.")
+
+
+def _without_surplus(photos: PhotoSet, looks: Mapping[str, Look]) -> PhotoSet:
+    names = list(photos.paths)
+    if len(names) <= MAX_SFM_PHOTOS:
+        return photos
+    bins = even_bins(len(names), MAX_SFM_PHOTOS)
+    kept = sharpest_of_each(bins, _sharpness(names, looks))
+    reasons = {
+        name: f"{names[kept[bins[i]]]}, which is sharper, stands for it: {MAX_SFM_PHOTOS} of {len(names)} are used"
+        for i, name in enumerate(names)
+        if kept[bins[i]] != i
+    }
+    warning = f"Of {len(names)} photos {MAX_SFM_PHOTOS}, evenly spread and sharp, are used to find camera positions."
+    return photos.without(reasons, warning)
+
+
+def _sharpness(names: Sequence[str], looks: Mapping[str, Look]) -> Float32[ndarray, " photo"]:
+    return np.array([looks[name].sharpness for name in names], dtype=np.float32)
+
+
+def glance_at(
+    paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore
+) -> tuple[dict[str, Look], dict[str, str]]:
+    """Check every photo and its mask by decoding them completely; return name -> look, and name -> reason if unusable.
+
+    Photos are decoded one per thread and then released.
+    """
+
+    def glance(name: str) -> Look | str:
+        image = _usable(paths[name], masks.get(name))
+        if isinstance(image, str):
+            return image
+        image = on_white(image).convert("L")
+        image.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
+        grey = np.asarray(image)
+        return Look(signature_of(grey), sharpness_of(grey))
+
+    seen = dict(zip(paths, in_threads(glance, list(paths), "photos", report), strict=True))
+    looks = {name: look for name, look in seen.items() if isinstance(look, Look)}
+    return looks, {name: reason for name, reason in seen.items() if isinstance(reason, str)}
+
+
+def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report = ignore) -> dict[str, str]:
+    """Return the reason why each unusable photo cannot be used."""
+
+    def reason_of(name: str) -> str | None:
+        image = _usable(paths[name], masks.get(name))
+        return image if isinstance(image, str) else None
+
+    reasons = zip(paths, in_threads(reason_of, list(paths), "photos", report), strict=True)
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
+def _usable(path: Path, mask: Path | None) -> Image.Image | str:
+    """Return the upright photo, reduced as far as decoders do it, or a clause saying why it or its mask is unusable."""
+    try:
+        image = read_upright(path, LOOK_PX)
+    except UnreadablePhoto as error:
+        return error.reason
+    try:
+        unmasked = None if mask is None else read_mask(mask, photo_header(path))
+    except UnreadablePhoto as error:
+        return f"its mask cannot be used: {error.reason}"
+    counts = pixels_that_count(image, unmasked)
+    return "all of it is transparent or masked" if counts is not None and not counts.any() else image

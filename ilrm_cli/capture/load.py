@@ -1,0 +1,135 @@
+"""The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ilrm_cli.capture.checks import Origin, check_place, find_poses
+from ilrm_cli.capture.filter_photos import find_photo_set
+from ilrm_cli.capture.photos.folder import VideoChoice, converted_photos
+from ilrm_cli.capture.photos.header import photo_size
+from ilrm_cli.capture.posed_photos import capture_of
+from ilrm_cli.capture.poses.colmap import poses_of, read_model
+from ilrm_cli.capture.poses.lenses import lenses_for, parse_given
+from ilrm_cli.capture.poses.pose_set import PoseSet
+from ilrm_cli.capture.poses.transforms_json import read_transforms
+from ilrm_cli.capture.sfm import solve
+from ilrm_cli.capture.sfm.copies import write_copies
+from ilrm_cli.geometry.views import Capture, PosedPhoto
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.progress import Report, ignore
+
+SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
+
+
+def gather(
+    place: Path,
+    poses: Origin = "auto",
+    *,
+    video: VideoChoice = VideoChoice(),
+    camera: str | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    report: Report = ignore,
+) -> Capture:
+    """Return all photos of a folder, or frames of a video, with their poses.
+
+    `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else runs
+    structure from motion, whose result is cached under `cache` (default: the user's cache folder), as are the frames
+    that `video` chooses of a video. `camera` is the known lens (see `capture.poses.lenses`), used by structure from
+    motion. Unused photos are listed in `left_out`, each with its reason. Raises InputError if there is nothing to work
+    with.
+    """
+    check_place(place, poses, camera)
+    model, transforms = find_poses(place, poses)
+    if model is not None:
+        capture = _from_colmap(place, model, report)
+    elif transforms is not None:
+        capture = _from_transforms(transforms, report)
+    else:
+        capture = _from_sfm(place, video, camera, seed, cache if cache is not None else cache_dir(), report)
+    if len(capture.photos) < 2:
+        raise InputError(f"{place} gives only one photo with a pose; at least two from different places are needed.")
+    return capture
+
+
+def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
+    poses = read_model(model)
+    root = _photo_root(folder, model, [pose.name for pose in poses.poses])
+    return capture_of("colmap", poses, root, f"the COLMAP model in {model}", report)
+
+
+def _from_transforms(file: Path, report: Report) -> Capture:
+    poses = _names_as_stored(read_transforms(file, _size_or_none), file.parent)
+    return capture_of("transforms", poses, file.parent, str(file), report)
+
+
+def _size_or_none(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of the upright photo, or of its converted version; None if missing or broken."""
+    stored = converted_photos(path.parent, [path.name]).get(path.name, path.name)
+    try:
+        return photo_size(path.with_name(stored))
+    except InputError:
+        return None
+
+
+def _names_as_stored(poses: PoseSet, root: Path) -> PoseSet:
+    """Rename `images/x` to `images_4/x` in the poses if only such reduced copies exist (DL3DV)."""
+    if any((root / pose.name).is_file() for pose in poses.poses):
+        return poses
+    for reduced in sorted(root.glob("images_*")):
+        renamed = [replace(p, name=p.name.replace("images/", f"{reduced.name}/", 1)) for p in poses.poses]
+        if any((root / pose.name).is_file() for pose in renamed):
+            return replace(poses, poses=tuple(renamed))
+    return poses
+
+
+def _from_sfm(place: Path, video: VideoChoice, camera: str | None, seed: int, cache: Path, report: Report) -> Capture:
+    given = parse_given(camera) if camera is not None else None
+    offered = find_photo_set(place, video, cache, report)
+    lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
+    warnings = list(offered.warnings)
+    content = [*offered.paths.items(), *((f"mask of {name}", mask) for name, mask in offered.masks.items())]
+    options = {"seed": seed, "max_side": SFM_SIDE, "camera": None if given is None else repr(given)}
+    key = solve.content_key(content, options)
+    result = solve.load(cache, key)
+    if result is None:
+        with scratch_folder() as work:
+            files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
+            known = {file: lenses[name] for file, name in files.items() if name in lenses}
+            photos = work / "photos"
+            result = solve.solve(photos, files, work, masks=masks, lenses=known, seed=seed, report=report)
+        try:
+            solve.store(cache, key, result)
+        except OSError as error:
+            warnings.append(f"The camera poses could not be kept in {cache} for the next run ({error.strerror}).")
+
+    poses = poses_of(result.model, "the model found by structure from motion")
+    posed = tuple(
+        PosedPhoto(p.name, offered.paths[p.name], p.lens, p.world_from_cam, p.points, offered.masks.get(p.name))
+        for p in poses.poses
+    )
+    return Capture(
+        posed,
+        offered.found,
+        "sfm",
+        poses.points,
+        (*warnings, *result.warnings),
+        (*offered.left_out, *result.left_out),
+        poses.error_px,
+        result.advice,
+    )
+
+
+def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:
+    """Return the folder under which most of the names are files."""
+    project = folder.parent if model.is_relative_to(folder.parent) and not model.is_relative_to(folder) else folder
+    reduced = sorted(path for path in project.glob("images_*") if path.is_dir())
+    places = [project / "images", project / "input", folder, model.parent / "images", model.parent.parent / "images"]
+
+    def there(place: Path) -> tuple[int, int]:
+        return sum((place / name).is_file() for name in names), len(converted_photos(place, names))
+
+    return max([*places, *reduced], key=there)

@@ -1,0 +1,1 @@
+"""Photos, masks and videos on disk: found, opened and compared."""

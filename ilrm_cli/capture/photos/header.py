@@ -1,0 +1,229 @@
+"""Opening photos of all kinds, including HEIC and camera RAW, and what their headers say.
+
+RAW files are read by rawpy (LibRaw), an extra. A photo that cannot be read is told of in one sentence.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image, UnidentifiedImageError, features
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
+
+from ilrm_cli.capture.photos.folder import HEIC_SUFFIXES, RAW_SUFFIXES
+from ilrm_cli.runtime.errors import InputError
+
+QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
+UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientation -> transposition to upright
+WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
+WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
+MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", module="PIL")  # such a photo is used without its EXIF
+
+
+EXIF_WITHIN = 1 << 20  # bytes at the start of the file in which cameras write their EXIF data
+SIDEWAYS = (5, 6)  # LibRaw's `flip` for quarter turns
+
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # raised on bad files
+BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # raised on bad EXIF data
+
+
+@dataclass(frozen=True)
+class PhotoHeader:
+    """Facts about a photo that need no decoding of its pixels."""
+
+    width: int  # px, as stored
+    height: int  # px, as stored
+    orientation: int  # EXIF tag 274, 1 to 8; 1 is upright, and always set for HEIC and RAW, whose decoders rotate
+    focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
+    camera: str  # EXIF tag 272, the camera's model; empty if not stated
+    focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: distinguishes zoom settings of one camera
+
+    @property
+    def quarter_turns(self) -> int | None:
+        """Counterclockwise quarter turns from stored to upright; None if the photo is mirrored as well."""
+        return QUARTER_TURNS.get(self.orientation)
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) of what `read_photo` returns, px."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+def photo_header(path: Path) -> PhotoHeader:
+    """Read size, orientation and focal length from the start of the file. Raises InputError if it is not a photo.
+
+    Broken EXIF data is ignored.
+    """
+    if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
+        return _header(*raw_header(path))
+    with opened(path) as image:
+        return header_of(image)
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """Return (width, height) of the upright photo, px. Raises InputError if the file is not a photo."""
+    return photo_header(path).upright_size
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
+    if path.suffix.lower() in HEIC_SUFFIXES:
+        try:
+            from pi_heif import register_heif_opener
+        except ImportError as error:
+            raise needs_extra(path, "HEIC photos", "heic") from error
+        register_heif_opener()
+    if path.suffix.lower() == ".avif" and not features.check("avif"):
+        raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
+    with broken_named(path), Image.open(path) as image:
+        if image.mode in WIDE_MODES:
+            raise _wide(path)
+        yield image
+
+
+@contextmanager
+def broken_named(path: Path) -> Iterator[None]:
+    """Turn Pillow's errors on bad files into UnreadablePhoto."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def header_of(image: Image.Image) -> PhotoHeader:
+    """Return the header of an open photo."""
+    try:
+        return _header(image.size, image.getexif())
+    except BROKEN_EXIF:
+        return PhotoHeader(*image.size, orientation=1, focal_35mm=None, camera="")
+
+
+def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:
+    orientation, details = exif.get(ExifTags.Base.Orientation), exif.get_ifd(ExifTags.IFD.Exif)
+    return PhotoHeader(
+        *size,
+        orientation=orientation if orientation in UPRIGHT_BY else 1,
+        focal_35mm=_positive(details.get(ExifTags.Base.FocalLengthIn35mmFilm)),
+        camera=str(exif.get(ExifTags.Base.Model, "")),
+        focal_mm=_positive(details.get(ExifTags.Base.FocalLength)),
+    )
+
+
+def _positive(value: object) -> float | None:
+    """Return a positive EXIF number, an integer or fraction, as float; None otherwise (a fraction may be 0/0)."""
+    return float(value) if isinstance(value, int | float | IFDRational) and value > 0 else None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if not path.is_file():
+        return InputError(f"{path} does not exist; check the path.")
+    if isinstance(error, Image.DecompressionBombError):
+        return UnreadablePhoto(path, f"it has more than {MAX_PIXELS // 10**6} megapixels", "make it smaller")
+    if path.stat().st_size == 0:
+        return UnreadablePhoto(path, "it is empty")
+    if isinstance(error, UnidentifiedImageError) and _tiff_bits(path) == WIDE_BITS:
+        return _wide(path)
+    cut = "truncated" in str(error).lower()
+    return UnreadablePhoto(path, "it is cut short" if cut else "it is damaged or no photo")
+
+
+class UnreadablePhoto(InputError):
+    """An unreadable photo; `reason` is the clause that follows "because" and reads well alone."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "replace or remove it") -> None:
+        super().__init__(f"{path} cannot be read because {reason}; {remedy}.")
+        self.reason = reason
+
+
+def _wide(path: Path) -> UnreadablePhoto:
+    return UnreadablePhoto(path, "its colours are 32-bit numbers", "save it with 8 or 16 bits for each colour")
+
+
+def _tiff_bits(path: Path) -> int | None:
+    """Return the bits per colour of a TIFF that Pillow does not know; None if it is not a TIFF."""
+    with path.open("rb") as file:
+        try:
+            directory = ImageFileDirectory_v2(file.read(TIFF_HEADER_BYTES))
+            file.seek(directory.next)
+            directory.load(file)
+        except BROKEN_EXIF:
+            return None
+    bits = directory.get(ExifTags.Base.BitsPerSample)
+    return bits[0] if isinstance(bits, tuple) else bits
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file with rawpy. Raises UnreadablePhoto if the file is damaged or rawpy is missing."""
+    try:
+        import rawpy
+    except ImportError as error:
+        raise needs_extra(path, "camera RAW files", "raw") from error
+    try:
+        with path.open("rb") as file, rawpy.imread(file) as raw:
+            yield raw
+    except rawpy.LibRawFileUnsupportedError as error:
+        raise UnreadablePhoto(path, "it is damaged or of a camera that LibRaw does not know") from error
+    except rawpy.LibRawError as error:
+        raise UnreadablePhoto(path, "it is cut short or damaged") from error
+
+
+def raw_header(path: Path) -> tuple[tuple[int, int], Image.Exif]:
+    """Return (width, height) of `raw_photo`'s result in px, and the EXIF data without its orientation."""
+    with _opened(path) as raw:
+        width, height = raw.sizes.width, raw.sizes.height
+        size = (height, width) if raw.sizes.flip in SIDEWAYS else (width, height)
+        exif = _exif(path, raw)
+    exif.pop(ExifTags.Base.Orientation, None)
+    return size, exif
+
+
+def raw_photo(path: Path, half: bool) -> Image.Image:
+    """Develop the photo upright in sRGB, with the camera's white balance and fixed brightness for all photos.
+
+    `half` merges each cell of four sensor pixels into one, which is much faster.
+    """
+    with _opened(path) as raw:
+        return Image.fromarray(raw.postprocess(use_camera_wb=True, no_auto_bright=True, half_size=half))
+
+
+def _exif(path: Path, raw: Any) -> Image.Exif:
+    """Read EXIF from the file itself if it is a TIFF, as most are, else from its JPEG preview; may be empty."""
+    import rawpy
+
+    exif = Image.Exif()
+    try:
+        with path.open("rb") as file:
+            start = file.read(EXIF_WITHIN)
+        if start[:4] in (b"II*\0", b"MM\0*"):
+            exif.load(b"Exif\0\0" + start)
+            return exif
+        preview = raw.extract_thumb()
+        if preview.format == rawpy.ThumbFormat.JPEG:
+            with Image.open(io.BytesIO(preview.data)) as image:
+                return image.getexif()
+    except (*BROKEN_EXIF, rawpy.LibRawError):
+        pass
+    return exif
+
+
+def needs_extra(path: Path, kind: str, extra: str) -> UnreadablePhoto:
+    """Return the error for a photo whose library is not installed."""
+    return UnreadablePhoto(path, f"{kind} need an extra: run pip install 'ilrm[{extra}]'", "or save it as JPEG")

@@ -1,0 +1,86 @@
+"""Masks: the valid pixels of a photo, given by a picture beside it or by its own transparency."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.capture.photos.header import UPRIGHT_BY, PhotoHeader, UnreadablePhoto, opened, photo_header
+from ilrm_cli.capture.photos.pixels import on_white, read_upright
+
+OPAQUE = 250  # alpha from which a pixel is valid; below, its colour is mixed with the background it was cut from
+TRANSPARENT = 5  # alpha up to which a pixel shows empty space; between the two are the edges
+SAME_SHAPE = 0.02  # relative difference of aspect ratios that rounding of reduced masks explains
+NOISE_OF_JPEG = 127  # grey level up to which a mask saved as JPEG counts as black
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """A photo with its valid and its empty pixels."""
+
+    colors: UInt8[ndarray, "height width 3"]  # upright, sRGB; white where a pixel is invalid
+    counts: Bool[ndarray, "height width"] | None = None  # opaque and not masked: shows the scene; None: all are
+    empty: Bool[ndarray, "height width"] | None = None  # transparent: shows empty space; None: none is
+
+
+def read_masked_photo(path: Path, mask: Path | None, at_least: tuple[int, int] | None = None) -> MaskedPhoto:
+    """Read a photo as `read_photo` does, with its valid pixels: opaque, and not black in the mask.
+
+    The mask is a picture of the photo as stored or upright.
+    """
+    image = read_upright(path, at_least)
+    colors = np.asarray(on_white(image))
+    counts = pixels_that_count(image, None if mask is None else read_mask(mask, photo_header(path)))
+    if counts is None or counts.all():
+        return MaskedPhoto(colors)
+    empty = np.asarray(image.getchannel("A")) <= TRANSPARENT if image.mode == "RGBA" else None
+    shows_emptiness = empty is not None and empty.any()
+    return MaskedPhoto(np.where(counts[..., None], colors, np.uint8(255)), counts, empty if shows_emptiness else None)
+
+
+def pixels_that_count(
+    image: Image.Image, unmasked: Bool[ndarray, "h w"] | None
+) -> Bool[ndarray, "height width"] | None:
+    """Return the pixels that are opaque and not masked, by a mask of any size; None if all are."""
+    opaque = np.asarray(image.getchannel("A")) >= OPAQUE if image.mode == "RGBA" else None
+    if unmasked is None:
+        return opaque
+    counts = resized_mask(unmasked, image.size)
+    return counts if opaque is None else counts & opaque
+
+
+def read_mask(mask: Path, header: PhotoHeader) -> Bool[ndarray, "height width"]:
+    """Read the mask of the photo with this header, upright like the photo, in its own size: True where valid.
+
+    Raises UnreadablePhoto if it is not a picture, is all black, or has neither the photo's stored nor its upright
+    shape.
+    """
+    with opened(mask) as image:
+        image.load()
+        black = NOISE_OF_JPEG if image.format == "JPEG" else 0
+        counts = np.asarray(image.convert("RGB")).max(axis=2) > black
+    if not counts.any():
+        raise UnreadablePhoto(mask, "it is black, which masks all of the photo")
+    aspect = counts.shape[1] / counts.shape[0]
+    if _close(aspect, header.width / header.height):
+        by = UPRIGHT_BY.get(header.orientation)
+        return counts if by is None else np.asarray(Image.fromarray(counts).transpose(by))
+    width, height = header.upright_size
+    if _close(aspect, width / height):
+        return counts
+    raise UnreadablePhoto(mask, "it has another shape than its photo")
+
+
+def resized_mask(counts: Bool[ndarray, "h w"], size: tuple[int, int]) -> Bool[ndarray, "height width"]:
+    """Resize a mask to (width, height): a pixel is valid if no part of it is masked."""
+    if counts.shape == (size[1], size[0]):
+        return counts
+    grey = Image.fromarray(counts.astype(np.uint8) * 255)
+    return np.asarray(grey.resize(size, Image.Resampling.BOX)) == 255
+
+
+def _close(aspect: float, other: float) -> bool:
+    return abs(aspect / other - 1) < SAME_SHAPE

@@ -1,0 +1,93 @@
+"""Pixels of a photo of any kind that `photo_header` opens: upright, in sRGB."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageCms
+
+from ilrm_cli.capture.photos.folder import RAW_SUFFIXES
+from ilrm_cli.capture.photos.header import UPRIGHT_BY, broken_named, header_of, opened, raw_header, raw_photo
+
+JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
+
+
+def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[ndarray, "height width 3"]:
+    """Read a photo upright (EXIF), in sRGB (embedded profile applied), composited on white, and fully decoded.
+
+    `at_least` = (width, height) in px allows large photos to be read at a half, a quarter or an eighth of their size,
+    while both sides stay at least that long; only exact divisors of the size are used, so that pixel geometry stays
+    exact. Raises InputError naming the file if it is damaged or not a photo. Broken EXIF data and profiles are ignored.
+    """
+    return np.asarray(on_white(read_upright(path, at_least)))
+
+
+def read_upright(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
+    """Read a photo as `read_photo` does, but as RGBA if pixels may be transparent."""
+    with broken_named(path):
+        return _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
+
+
+def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
+    """Decode the photo, reduced as far as the decoder supports it."""
+    if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
+        return raw_photo(path, half=_reduction(raw_header(path)[0], at_least) > 1)
+    with opened(path) as image:
+        reduction = _reduction(image.size, at_least)
+        if image.format in ("JPEG", "MPO") and reduction > 1:
+            image.draft(image.mode, (image.width // reduction, image.height // reduction))
+        image.load()
+        return image
+
+
+def _shrunk(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:
+    """Average down by the reduction that the decoder did not do."""
+    reduction = _reduction(image.size, at_least)
+    return image.reduce(reduction) if reduction > 1 else image
+
+
+def _reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
+    if at_least is None:
+        return 1
+    for divisor in JPEG_REDUCTIONS:
+        exact = size[0] % divisor == 0 and size[1] % divisor == 0
+        # the sides' order is unknown before the photo is upright, so both must fit both
+        if exact and min(size) // divisor >= min(at_least) and max(size) // divisor >= max(at_least):
+            return divisor
+    return 1
+
+
+def _upright_srgb(image: Image.Image) -> Image.Image:
+    """Convert to RGBA if the photo has transparency, else to RGB."""
+    profile = image.info.get("icc_profile")
+    turn = UPRIGHT_BY.get(header_of(image).orientation)
+    image = image if turn is None else image.transpose(turn)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode == "P" or (image.mode != "RGBA" and image.has_transparency_data):
+        image = image.convert("RGBA")
+    if profile:
+        image = _converted_to_srgb(image, profile)
+    return image if image.mode == "RGBA" else image.convert("RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Composite on white, as RGB."""
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _converted_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):
+            return image
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):  # the profile is broken or made for other channels: keep colours as stored
+        return image
+    assert converted is not None
+    return converted

@@ -1,0 +1,176 @@
+"""Videos as input: sharp, well-separated frames, written as photos into the cache.
+
+The video is decoded twice by ffmpeg: small and grey to choose frames, then in full to write the chosen ones.
+The program turns videos upright, counts time from their start and gets over damage; with its libraries alone (PyAV) all
+of this would be ours to do.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import imageio_ffmpeg
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.near_duplicates import (
+    SAME_PICTURE,
+    distance,
+    even_bins,
+    sharpest_of_each,
+    sharpness_of,
+    signature_of,
+)
+from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.progress import Report, Step, ignore
+
+VERSION = 2  # raise it if the same video would give different frames than before
+LOOKED_AT_PER_S = 10.0  # frames examined per second
+LOOKED_AT_PER_FRAME = 5  # frames examined per frame taken, if the user sets the frame rate
+SMALL_PX = 480  # width at which frames are compared: enough to see sharpness; decoding dominates the time
+MOTION_STEP = 0.6  # signature distance between chosen frames: neighbours still share most of the picture
+LEAST_STEP = 1e-6  # added to every distance, so that a still video advances too
+MIN_FRAMES = 16  # taken even if little moves: structure from motion needs some
+JPEG_QUALITY = 95
+
+
+def frames_of_video(
+    video: Path, choice: VideoChoice, cache: Path, report: Report = ignore
+) -> tuple[list[Path], list[str]]:
+    """Return the chosen frames of a video as JPEG files in the cache, named by their time, and warnings.
+
+    They stay there for the next run. Raises InputError if the video cannot be read or the cache cannot be written.
+    """
+    key = [VERSION, input_sha256(video), choice.fps, choice.max_frames]
+    shelf = cache / "frames"
+    entry = shelf / _digest(key)
+    if not entry.is_dir():
+        try:
+            shelf.mkdir(parents=True, exist_ok=True)
+            with scratch_folder(shelf) as new:
+                warnings = _write_frames(video, choice, new, report)
+                (new / "notes.json").write_text(json.dumps({"warnings": warnings}), encoding="utf-8")
+                _put(new, entry)
+        except OSError as error:
+            raise InputError(
+                f"The frames of {video} cannot be kept in {cache} ({error.strerror}); "
+                "set ILRM_CACHE to a folder that can be written to."
+            ) from error
+    notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
+    return sorted(entry.glob("*.jpg")), notes["warnings"]
+
+
+def choose_frames(
+    moved: Float32[ndarray, " frame"], sharpness: Float32[ndarray, " frame"], choice: VideoChoice
+) -> list[int]:
+    """Return the ascending indices of the chosen frames: the sharpest of every stretch.
+
+    `moved` is the distance of each frame's signature from that of the frame before, see `near_duplicates`; 0 for the
+    first. Stretches are equal in time if `choice.fps` is set, else in motion: the distance that the signature has
+    travelled, without noise. There are at least MIN_FRAMES, however little moves, if the video has them, and at most
+    `choice.max_frames`.
+    """
+    count = len(sharpness)
+    if choice.fps is not None:
+        wanted = min(-(-count // LOOKED_AT_PER_FRAME), choice.max_frames)
+        return sharpest_of_each(even_bins(count, wanted), sharpness)
+    travelled = np.cumsum(np.maximum(moved.astype(np.float64) - SAME_PICTURE, 0) + LEAST_STEP)
+    wanted = min(max(MIN_FRAMES, round(travelled[-1] / MOTION_STEP)), choice.max_frames)
+    stretches = np.minimum((travelled / travelled[-1] * wanted).astype(np.int64), wanted - 1)
+    return sharpest_of_each(stretches, sharpness)
+
+
+def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report) -> list[str]:
+    """Write the chosen frames into the folder; return warnings."""
+    rate = LOOKED_AT_PER_S if choice.fps is None else LOOKED_AT_PER_FRAME * choice.fps
+    moved, sharpness = [], []
+    before = None
+    report(Step("video", 0))
+    small = _Decoder(video, f"fps={rate},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
+    for frame in small.frames():
+        signature = signature_of(frame)
+        moved.append(0.0 if before is None else distance(signature, before))
+        before = signature
+        sharpness.append(sharpness_of(frame))
+        report(Step("video", len(sharpness)))
+    chosen = choose_frames(np.array(moved, dtype=np.float32), np.array(sharpness, dtype=np.float32), choice)
+    wanted = set(chosen)
+    for index, frame in enumerate(_Decoder(video, f"fps={rate}", "ppm").frames()):
+        if index in wanted:
+            Image.fromarray(frame).save(folder / f"{index / rate:09.3f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
+            report(Step("video frames", chosen.index(index) + 1, len(chosen)))
+        if index >= chosen[-1]:
+            break
+    seconds = len(sharpness) / rate
+    return [f"{video.name} is damaged; the {seconds:.1f} s that can be decoded are used."] if small.failed else []
+
+
+class _Decoder:
+    """Frames of a video decoded by ffmpeg, upright, one at a time."""
+
+    def __init__(self, video: Path, filters: str, codec: str) -> None:
+        """Prepare the decoder; `codec` "pgm" gives grey frames, "ppm" colour."""
+        self.video = video
+        self.failed = False  # whether ffmpeg reported an error after giving frames
+        pixels = "gray" if codec == "pgm" else "rgb24"
+        self.command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", f"file:{video}", "-map", "0:v:0",
+            "-vf", f"{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
+        ]  # fmt: skip
+
+    def frames(self) -> Iterator[UInt8[ndarray, "height width *channels"]]:
+        """Yield the frames. Raises InputError if there are none. Ends ffmpeg when closed early."""
+        with tempfile.TemporaryFile() as log:
+            count = 0
+            with subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log) as ffmpeg:
+                assert ffmpeg.stdout is not None
+                try:
+                    while (frame := _next_picture(ffmpeg.stdout)) is not None:
+                        count += 1
+                        yield frame
+                    ffmpeg.wait()
+                finally:
+                    ffmpeg.kill()
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip().splitlines()
+        self.failed = bool(said)
+        if count == 0:
+            raise InputError(
+                f"{self.video} cannot be read as a video ({said[-1] if said else 'it has no frame'}); "
+                "replace it, or convert it to .mp4."
+            )
+
+
+def _next_picture(stream: IO[bytes]) -> UInt8[ndarray, "height width *channels"] | None:
+    """Read the next picture of a stream of binary PGM or PPM files; None at the end or if the stream breaks off."""
+    kind = stream.readline().strip()
+    if kind not in (b"P5", b"P6"):
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()  # the maximum value, 255
+    shape = (height, width) if kind == b"P5" else (height, width, 3)
+    content = stream.read(int(np.prod(shape)))
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape) if len(content) == np.prod(shape) else None
+
+
+def _digest(key: list[object]) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+
+
+def _put(new: Path, entry: Path) -> None:
+    """Move the folder into place; if another process was faster, keep its identical frames."""
+    try:
+        os.replace(new, entry)
+    except OSError:
+        if not entry.is_dir():
+            raise

@@ -1,0 +1,121 @@
+"""Poses written by another tool, joined with their photos and masks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_unreadable, unused_masks
+from ilrm_cli.capture.photos.folder import converted_photos, find_mask, find_photos
+from ilrm_cli.capture.photos.header import photo_header
+from ilrm_cli.capture.poses.lenses import fits, turned_lens, turned_pose
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.progress import Report
+
+
+@dataclass(frozen=True)
+class PosedFiles:
+    """The files on disk that belong to a source of poses."""
+
+    poses: Mapping[str, Pose]  # by the stored name of the photo
+    paths: Mapping[str, Path]  # name -> photo, of existing ones, with a pose or too broken for one
+    unposed: Mapping[str, Path]  # name -> photo beside them without a pose
+    absent: tuple[str, ...]  # missing photos
+    converted: Mapping[str, str]  # name in the source -> photo found in its place; see `converted_photos`
+    masks: Mapping[str, Path]  # name -> mask, for photos that have one
+    absent_masks: tuple[str, ...]  # masks that the source names but that are missing
+
+
+def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
+    """Return the capture of all posed photos below `root`, upright; `source` names the poses' source in messages.
+
+    Photos that are missing, broken or of another shape than stated are left out. Raises InputError if nothing remains.
+    """
+    files = _find_files(poses, root)
+    if not files.paths:
+        absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
+        raise InputError(f"None of the {absent} is in {root}; put them there.")
+    unusable = find_unusable(files.paths, files.masks, report)
+    upright = {
+        name: _upright(name, files.poses[name], path, files.masks.get(name))
+        for name, path in files.paths.items()
+        if name not in unusable
+    }
+    misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
+    everything = {**files.paths, **files.unposed}
+    warnings = (*poses.warnings, *_warnings(files, root, source))
+    offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
+    offered = leave_out_unreadable(offered, unusable).without(
+        misfits,
+        f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
+    )
+    photos = tuple(photo for photo in upright.values() if photo is not None)
+    if not photos:
+        raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
+    unposed = (LeftOut(name, f"{source} gives it no pose") for name in sorted(files.unposed))
+    left_out = (*offered.left_out, *unposed)
+    return Capture(photos, offered.found, origin, poses.points, offered.warnings, left_out, error_px=poses.error_px)
+
+
+def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
+    named = {pose.name: pose for pose in reversed(poses.poses)}  # the first if a photo has several
+    converted = converted_photos(root, [*named, *poses.unmeasured])
+    converted = {name: stored for name, stored in converted.items() if stored not in named}
+    posed = {converted.get(name, name): pose for name, pose in named.items()}
+    names = sorted({*posed, *(converted.get(name, name) for name in poses.unmeasured)})
+    paths = {name: root / name for name in names if (root / name).is_file()}
+    # Photos beside the named ones; their reduced copies, masks and depths are in other folders.
+    beside = {path for place in {path.parent for path in paths.values()} for path in find_photos(place)}
+    stated = {
+        name: root / inside for name, pose in posed.items() if name in paths and (inside := pose.mask) is not None
+    }
+    absent_masks = tuple(path.name for path in stated.values() if not path.is_file())
+    masks = {name: mask for name in paths if (mask := _mask_of(root, name, stated)) is not None}
+    return PosedFiles(
+        posed,
+        paths,
+        {_name_in(root, path): path for path in beside - set(paths.values())},
+        tuple(name for name in names if name not in paths),
+        converted,
+        masks,
+        absent_masks,
+    )
+
+
+def _mask_of(root: Path, name: str, stated: Mapping[str, Path]) -> Path | None:
+    """Return the mask stated by the source of the poses, else the one beside the photo."""
+    return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name)
+
+
+def _name_in(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _warnings(files: PosedFiles, root: Path, source: str) -> Iterator[str]:
+    if files.converted:
+        pairs = listed(f"{stored} for {name}" for name, stored in files.converted.items())
+        yield f"{len(files.converted)} photos that {source} names were converted since; used are {pairs}."
+    if files.absent:
+        yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
+    if files.absent_masks:
+        yield f"{len(files.absent_masks)} masks that {source} names are not there: {listed(files.absent_masks)}."
+    yield from unused_masks(root, [*files.paths, *files.unposed, *files.absent], files.masks.values())
+
+
+def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:
+    """Return the posed photo as `read_photo` shows it, or None if its shape does not match the lens.
+
+    Tools that make poses work on the pixels as stored, regardless of the EXIF orientation, unless the photos were
+    rotated before: the stored shape is tried first, then the upright one.
+    """
+    header = photo_header(path)
+    if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:
+        lens, world_from_cam = (
+            turned_lens(pose.lens, header.quarter_turns),
+            turned_pose(pose.world_from_cam, header.quarter_turns),
+        )
+        return PosedPhoto(name, path, lens, world_from_cam, pose.points, mask)
+    if fits(pose.lens, *header.upright_size) and (header.upright_size != (header.width, header.height)):
+        return PosedPhoto(name, path, pose.lens, pose.world_from_cam, pose.points, mask)
+    return None

@@ -1,0 +1,1 @@
+"""Camera poses and lenses: COLMAP models, transforms.json, undistortion."""

@@ -1,0 +1,178 @@
+"""COLMAP models: binary and text read, with every camera model COLMAP has; posed pinhole photos written."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy import ndarray
+
+from ilrm_cli.capture.poses.colmap_library import pycolmap
+from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, lens_of
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
+
+MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
+
+
+def read_model(folder: Path) -> PoseSet:
+    """Read poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or has no pose."""
+    model = load_reconstruction(folder)
+    for image_id, name in _text_names(folder).items():
+        if image_id in model.images:
+            model.images[image_id].name = name
+    return poses_of(model, str(folder))
+
+
+def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
+    """Load a pycolmap.Reconstruction. Raises InputError if the files are damaged."""
+    pycolmap.logging.minloglevel = MESSAGES_FROM
+    try:
+        _check_lengths(folder)
+        return pycolmap.Reconstruction(str(folder))
+    except (ValueError, IndexError, RuntimeError, MemoryError, struct.error) as error:
+        raise InputError(f"The COLMAP model in {folder} is damaged; export it again.") from error
+
+
+def _check_lengths(folder: Path) -> None:
+    """Raise ValueError if a binary file is truncated; pycolmap would keep reading nothing for minutes."""
+    for part, end in (("images.bin", _after_image), ("points3D.bin", _after_point)):
+        if not (folder / part).is_file():
+            continue
+        content = (folder / part).read_bytes()
+        (count,), position = struct.unpack_from("<Q", content), 8
+        for _ in range(count):
+            position = end(content, position)
+            if position > len(content):
+                raise ValueError(f"{part} is cut short")
+
+
+def _after_image(content: bytes, start: int) -> int:
+    """Return the end of an image record: id, 7 doubles, camera id; name and zero; number of points, 24 bytes each."""
+    name_end = content.index(0, start + 4 + 7 * 8 + 4)
+    (points,) = struct.unpack_from("<Q", content, name_end + 1)
+    return name_end + 9 + 24 * points
+
+
+def _after_point(content: bytes, start: int) -> int:
+    """Return the end of a point record: id, position, colour, error; number of observations, 8 bytes each."""
+    (observations,) = struct.unpack_from("<Q", content, start + 43)
+    return start + 51 + 8 * observations
+
+
+def _text_names(folder: Path) -> dict[int, str]:
+    """Return the complete image names of a text model; pycolmap's reader cuts a name at its first space."""
+    if (folder / "images.bin").is_file():
+        return {}
+    lines = iter((folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    names = {}
+    for line in lines:
+        fields = line.strip().split(maxsplit=9)
+        if fields and not fields[0].startswith("#"):
+            names[int(fields[0])] = fields[9]
+            next(lines, None)  # the points of the image, even if only an empty line
+    return names
+
+
+def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:
+    """Return poses, lenses and points of a reconstruction; `where` names it in messages."""
+    lenses = {key: checked_lens(lens_of(camera), where) for key, camera in model.cameras.items()}
+    poses = []
+    for image in model.images.values():
+        if not image.has_pose:
+            continue
+        world_from_cam = np.eye(4)
+        world_from_cam[:3] = image.cam_from_world().inverse().matrix()
+        if not np.isfinite(world_from_cam).all():
+            raise InputError(f"{where}: the pose of {image.name} is not finite; the file is damaged.")
+        seen = [model.points3D[point.point3D_id].xyz for point in image.points2D if point.has_point3D()]
+        points = np.array(seen, dtype=np.float64).reshape(-1, 3)
+        poses.append(Pose(image.name.replace("\\", "/"), lenses[image.camera_id], world_from_cam, points))
+    if not poses:
+        raise InputError(f"The COLMAP model in {where} holds no posed photo; make the model again.")
+    points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
+    known = any(point.has_error() for point in model.points3D.values())
+    error_px = model.compute_mean_reprojection_error() if known else None
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), points, error_px=error_px)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The sparse points visible in one photo."""
+
+    points: Float64[ndarray, "point 3"]  # world
+    pixels: Float64[ndarray, "point 2"]  # (x, y) projected by the pinhole camera
+    colors: UInt8[ndarray, "point 3"]
+
+
+@dataclass(frozen=True)
+class PinholePhoto:
+    """A photo without distortion, with its pose."""
+
+    name: str  # of the file below `images`
+    lens: Lens  # "PINHOLE"
+    world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes
+    seen: Seen
+
+
+def points_inside(
+    points: Float64[ndarray, "point 3"],
+    lens: Lens,
+    world_from_cam: Float64[ndarray, "4 4"],
+    image: UInt8[ndarray, "height width 3"],
+) -> Seen:
+    """Return the points that a pinhole camera sees, with their pixels and colours."""
+    assert lens.model == "PINHOLE", lens.model
+    local = (points - world_from_cam[:3, 3]) @ world_from_cam[:3, :3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = local[:, :2] / local[:, 2:] * lens.params[:2] + lens.params[2:]
+    inside = (local[:, 2] > 0) & (pixels >= 0).all(1) & (pixels < (lens.width, lens.height)).all(1)
+    column, row = pixels[inside].astype(int).T
+    return Seen(points[inside], pixels[inside], image[row, column])
+
+
+def reconstruction_of(photos: Sequence[PinholePhoto]) -> pycolmap.Reconstruction:
+    """Return a COLMAP model: one camera per distinct lens, and the points seen by two photos or more.
+
+    Observations are projections of the points, since not every source gives the detected positions; the points carry no
+    error.
+    """
+    model = pycolmap.Reconstruction()
+    camera_ids: dict[Lens, int] = {}
+    for photo in photos:
+        if photo.lens not in camera_ids:
+            camera_ids[photo.lens] = len(camera_ids) + 1
+            camera = colmap_camera(photo.lens)
+            camera.camera_id = camera_ids[photo.lens]
+            model.add_camera_with_trivial_rig(camera)
+    for image_id, photo in enumerate(photos, 1):
+        image = pycolmap.Image(name=photo.name, camera_id=camera_ids[photo.lens], image_id=image_id)
+        image.points2D = pycolmap.Point2DList([pycolmap.Point2D(xy=pixel) for pixel in photo.seen.pixels])
+        world_from_cam = pycolmap.Rigid3d(photo.world_from_cam[:3])
+        model.add_image_with_trivial_frame(image, world_from_cam.inverse())
+    _add_points(model, photos)
+    return model
+
+
+def _add_points(model: pycolmap.Reconstruction, photos: Sequence[PinholePhoto]) -> None:
+    points = np.concatenate([np.zeros((0, 3)), *(photo.seen.points for photo in photos)])
+    distinct, point = np.unique(points, axis=0, return_inverse=True)
+    tracks: list[list[pycolmap.TrackElement]] = [[] for _ in distinct]
+    colors = np.zeros((len(distinct), 3), dtype=np.uint8)
+    position = 0
+    for image_id, photo in enumerate(photos, 1):
+        for index, color in enumerate(photo.seen.colors):
+            tracks[point.flat[position]].append(pycolmap.TrackElement(image_id, index))
+            colors[point.flat[position]] = color
+            position += 1
+    for xyz, elements, color in zip(distinct, tracks, colors, strict=True):
+        if len({element.image_id for element in elements}) > 1:
+            model.add_point3D(xyz, pycolmap.Track(elements), color)
+
+
+def mask_name(photo: PinholePhoto) -> str:
+    """Return the file name of a photo's mask, as COLMAP expects it."""
+    return f"{photo.name}.png"

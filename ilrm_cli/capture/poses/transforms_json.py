@@ -1,0 +1,185 @@
+"""Reader of `transforms.json` files (nerfstudio and instant-ngp).
+
+Their cameras look along -z with y up (OpenGL); ours along +z with y down. The world frame of the file is kept as is:
+transforms of an earlier frame that `applied_transform` or `scale` record are not undone.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrm_cli.capture.poses.colmap import PinholePhoto, mask_name
+from ilrm_cli.capture.poses.lenses import checked_lens
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, rigid
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
+PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
+FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+LARGEST = 1e12  # no value in a camera file is larger
+SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
+    """Read poses, lenses and masks of a transforms.json; names are relative to its folder.
+
+    `size_of` measures the photos if the file does not state their size. A frame's intrinsics take precedence over those
+    of the whole file. Raises InputError naming the file and the missing or invalid key.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file} is not valid JSON ({error}); export it again.") from error
+    frames = content.get("frames") if isinstance(content, dict) else None
+    if not isinstance(frames, list) or not frames:
+        raise InputError(f'{file} has no list "frames" with photos in it; export it again.')
+    poses: dict[str, Pose] = {}
+    unmeasured = []
+    for index, frame in enumerate(frames):
+        where = f"{file}, frame {index}"
+        if not isinstance(frame, dict):
+            raise InputError(f"{where} is not an object with keys; export the file again.")
+        frame = {**{k: v for k, v in content.items() if k != "frames"}, **frame}
+        name = _name(file.parent, frame, where)
+        size = _stated_size(frame, where) or size_of(file.parent / name)
+        if size is None:
+            unmeasured.append(name)
+        else:
+            poses[name] = _pose(file, frame, name, size, where)
+    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+
+
+def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float], where: str) -> Pose:
+    try:
+        matrix = np.array(frame["transform_matrix"], dtype=np.float64)
+    except KeyError as error:
+        raise InputError(f'{where} has no "transform_matrix"; export the file again.') from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{where}: "transform_matrix" is not a matrix of numbers.') from error
+    world_from_cam = rigid(matrix)
+    if world_from_cam is None:
+        raise InputError(f'{where}: "transform_matrix" is not a 4x4 rotation and translation.')
+    mask = frame.get("mask_path")  # as in nerfstudio: black is ignored
+    if mask is not None and not (isinstance(mask, str) and mask):
+        raise InputError(f'{where}: "mask_path" is no path; export the file again.')
+    mask = None if mask is None else _relative(mask, file.parent).as_posix()
+    return Pose(name, _lens(frame, size, where), world_from_cam @ OPENCV_FROM_OPENGL, mask=mask)
+
+
+def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
+    """Return the photo's path relative to the folder, with its missing suffix completed."""
+    path = frame.get("file_path")
+    if not isinstance(path, str) or not path:
+        raise InputError(f'{where} has no "file_path"; export the file again.')
+    relative = _relative(path, folder)
+    if not relative.name:
+        raise InputError(f'{where}: "file_path" {path!r} names no file; export the file again.')
+    if not (folder / relative).is_file():
+        suffixed = (relative.with_name(relative.name + suffix) for suffix in SUFFIXES)
+        relative = next((candidate for candidate in suffixed if (folder / candidate).is_file()), relative)
+    return relative.as_posix()
+
+
+def _relative(path: str, folder: Path) -> Path:
+    """Return a path from the file, possibly a Windows or absolute one, relative to the folder if it lies in it."""
+    relative = Path(path.replace("\\", "/"))
+    if relative.is_absolute() and relative.is_relative_to(folder.absolute()):
+        return relative.relative_to(folder.absolute())
+    return relative
+
+
+def _number(frame: dict[str, Any], key: str, where: str, otherwise: float | None = None) -> float:
+    value = frame.get(key, otherwise)
+    if value is None:
+        raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
+    return float(value)
+
+
+def _stated_size(frame: dict[str, Any], where: str) -> tuple[float, float] | None:
+    """Return the stated (width, height) in px, or None."""
+    if "w" in frame and "h" in frame:
+        return _number(frame, "w", where), _number(frame, "h", where)
+    return None
+
+
+def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
+    """Return the equivalent COLMAP lens, FULL_OPENCV only if k3 to k6 are given."""
+
+    def number(key: str, otherwise: float | None = None) -> float:
+        return _number(frame, key, where, otherwise)
+
+    width, height = size
+    focal_x, focal_y = _focal(frame, number, width, height, where)
+    params = (focal_x, focal_y, number("cx", width / 2), number("cy", height / 2))
+    radial = tuple(number(f"k{i}", 0.0) for i in range(1, 7))
+    tangential = (number("p1", 0.0), number("p2", 0.0))
+
+    model = str(frame.get("camera_model", "OPENCV")).upper()
+    if frame.get("is_fisheye") or model in FISHEYE:
+        lens = Lens("OPENCV_FISHEYE", (*params, *radial[:4]), int(width), int(height))
+    elif model not in PERSPECTIVE:
+        raise InputError(f'{where}: "camera_model" {model} is not supported; use one of {", ".join(PERSPECTIVE)}.')
+    elif model.endswith("PINHOLE") or not any((*radial, *tangential)):
+        lens = Lens("PINHOLE", params, int(width), int(height))
+    elif any(radial[2:]):
+        lens = Lens("FULL_OPENCV", (*params, *radial[:2], *tangential, *radial[2:]), int(width), int(height))
+    else:
+        lens = Lens("OPENCV", (*params, *radial[:2], *tangential), int(width), int(height))
+    return checked_lens(lens, where)
+
+
+def _focal(
+    frame: dict[str, Any], number: Callable[..., float], width: float, height: float, where: str
+) -> tuple[float, float]:
+    """Return focal lengths in px, as stated or from angles of view in radians; one axis serves for both if needed."""
+    by_axis: list[float | None] = []
+    for key, angle_key, side in (("fl_x", "camera_angle_x", width), ("fl_y", "camera_angle_y", height)):
+        if key in frame:
+            by_axis.append(number(key))
+        elif angle_key in frame:
+            angle = number(angle_key)
+            if not 0 < angle < math.pi:
+                raise InputError(f'{where}: "{angle_key}" is {angle}: angles of view are in radians, between 0 and pi.')
+            by_axis.append(side / (2 * math.tan(angle / 2)))
+        else:
+            by_axis.append(None)
+    focal_x, focal_y = by_axis
+    if focal_x is None and focal_y is None:
+        number("fl_x")  # raises, naming the key
+    first = focal_x if focal_x is not None else focal_y
+    second = focal_y if focal_y is not None else focal_x
+    assert first is not None
+    assert second is not None
+    return first, second
+
+
+def transforms_of(photos: Sequence[PinholePhoto], folder: str, masks: str | None = None) -> dict[str, Any]:
+    """Return the content of a transforms.json (nerfstudio) beside the image folder `folder`.
+
+    If `masks` is given, it is the folder with a mask for each image.
+    """
+    frames = []
+    for photo in photos:
+        focal_x, focal_y, center_x, center_y = photo.lens.params
+        frames.append(
+            {
+                "file_path": f"{folder}/{photo.name}",
+                **({} if masks is None else {"mask_path": f"{masks}/{mask_name(photo)}"}),
+                "w": photo.lens.width,
+                "h": photo.lens.height,
+                "fl_x": focal_x,
+                "fl_y": focal_y,
+                "cx": center_x,
+                "cy": center_y,
+                "transform_matrix": (photo.world_from_cam @ OPENCV_FROM_OPENGL).tolist(),
+            }
+        )
+    return {"camera_model": "PINHOLE", "frames": frames}
