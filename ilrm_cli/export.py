@@ -15,20 +15,19 @@ from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.conversion import RoundTrip, losing_their_record, read_back, sight_of, standing
-from ilrm_cli.formats.files import encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.suffixes import suffix_of
 from ilrm_cli.geometry.frames import AXES, frame_from_input, up_direction
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Views
-from ilrm_cli.io.record_place import photos_as_recorded, record_path
-from ilrm_cli.io.scene import RecordedView, SceneRecord, recorded_views, write_record
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
+from ilrm_cli.scene.checks import photos_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, sight_of, standing
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import RecordedView, SceneRecord, recorded_views, write_record
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 

@@ -10,9 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.conversion import Converted, Sight, compared
-from ilrm_cli.formats.files import decode_scene, encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.paths.tours import there_and_back
@@ -21,8 +18,11 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene_place import check_conversion
-from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.scene.checks import check_conversion
+from ilrm_cli.scene.convert import Converted, Sight, compared
+from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import ShownScene, read_shown_scene
 from ilrm_cli.viewer.page import Stop, encode_html
 from ilrm_cli.viewer.poses import level, poses_of
 

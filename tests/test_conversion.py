@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli import conversion
-from ilrm_cli.conversion import MIN_PSNR_DB, Sight, compared, convert
-from ilrm_cli.formats.files import decode_scene, encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.suffixes import SUFFIXES
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, read_record, recorded_views, write_record
 from ilrm_cli.render.metrics import PSNR_CAP
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene import convert as conversion
+from ilrm_cli.scene.checks import SUFFIXES, record_path
+from ilrm_cli.scene.convert import MIN_PSNR_DB, Sight, compared, convert
+from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record
 from tests.formats.splats import splats
 
 SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))

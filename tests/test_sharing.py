@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.formats.files import decode_scene, encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
 from ilrm_cli.sharing import MB, page_of, share
 from tests.render.scenes import random_gaussians
 from tests.viewer.test_page import Reader

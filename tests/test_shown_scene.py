@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.formats.files import encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import read_record
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.shown_scene import FOREIGN_SIZE_PX, WHITE, near_of, read_shown_scene
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import FOREIGN_SIZE_PX, WHITE, near_of, read_shown_scene
+from ilrm_cli.scene.record import read_record
 from tests.formats.splats import splats
 from tests.test_conversion import before_the_scene, scene
 

@@ -5,11 +5,11 @@ import json
 
 from ilrm_cli import __version__
 from ilrm_cli.batch.plan import Job
-from ilrm_cli.io.record_place import is_record, record_path
-from ilrm_cli.io.scene import SceneRecord, read_record
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.checks import is_record, record_path
+from ilrm_cli.scene.record import SceneRecord, read_record
 
 REMEDY = "remove it to have it made anew, or pass -w to make all anew."
 FLAGS = {"long_side_px": "size"}  # settings whose option has another name

@@ -24,9 +24,8 @@ def export(
 ) -> None:
     """Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare."""
     with face("export", as_json, quiet, verbose) as shown:
-        from ilrm_cli.formats.suffixes import PAGE, suffix_of
         from ilrm_cli.runtime.errors import InputError
-        from ilrm_cli.scene_place import check_conversion
+        from ilrm_cli.scene.checks import PAGE, check_conversion, suffix_of
 
         to_page = output.suffix.lower() == PAGE
         if not to_page:
@@ -35,8 +34,8 @@ def export(
                 raise InputError(f"--max-mb goes with a page; name an --output that ends in {PAGE}.")
         check_conversion(scene, output, overwrite)
 
-        from ilrm_cli.conversion import Converted, convert
         from ilrm_cli.runtime.devices import resolve_device
+        from ilrm_cli.scene.convert import Converted, convert
         from ilrm_cli.sharing import MB, share
 
         chosen = resolve_device(device)

@@ -132,7 +132,7 @@ def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, ove
     """Raise InputError if an output cannot be written, before the slow imports."""
     from ilrm_cli.render.checks import check_trace_output
     from ilrm_cli.report.kinds import check_reports
-    from ilrm_cli.scene_place import check_scene_output
+    from ilrm_cli.scene.checks import check_scene_output
 
     check_scene_output(output, overwrite)
     check_reports(reports, output, overwrite)
@@ -142,8 +142,8 @@ def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, ove
 
 def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> list[Path]:
     """Return the files that are written, as far as they are there already."""
-    from ilrm_cli.io.record_place import record_path
     from ilrm_cli.render.checks import existing_outputs
+    from ilrm_cli.scene.checks import record_path
 
     return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
 

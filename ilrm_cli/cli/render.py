@@ -74,8 +74,8 @@ def render(
     pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.film.settings import FilmSettings, check_settings
-        from ilrm_cli.formats.suffixes import suffix_of_file
         from ilrm_cli.render.checks import check_video_output
+        from ilrm_cli.scene.checks import suffix_of_file
 
         settings = FilmSettings(
             path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,

@@ -31,7 +31,7 @@ def replay(
     with face("replay", as_json, quiet, verbose) as shown:
         from dataclasses import asdict
 
-        from ilrm_cli.scene_place import existing_record
+        from ilrm_cli.scene.checks import existing_record
 
         existing_record(scene)
 

@@ -14,7 +14,7 @@ from ilrm_cli.render.paths import auto, by_name
 from ilrm_cli.render.paths.auto import supported
 from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.shown_scene import ShownScene
+from ilrm_cli.scene.opened import ShownScene
 
 # Rendered by a laptop without a GPU in well under a minute.
 DEFAULT_SECONDS = 4.0

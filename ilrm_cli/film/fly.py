@@ -22,7 +22,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.video import encoded_size, write_video
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.scene.opened import ShownScene, read_shown_scene
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ilrm_cli.io.scene import RecordedView, SceneRecord
 from ilrm_cli.runtime.errors import listed
+from ilrm_cli.scene.record import RecordedView, SceneRecord
 
 UNEXPLAINED = (
     "photos, poses, weights, versions and machine are as recorded; the code of ilrm may have changed without its "

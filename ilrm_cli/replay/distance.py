@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ilrm_cli.conversion import compared, sight_of
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.scene import SceneRecord
+from ilrm_cli.scene.convert import compared, sight_of
+from ilrm_cli.scene.record import SceneRecord
 
 
 @dataclass(frozen=True)

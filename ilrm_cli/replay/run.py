@@ -7,10 +7,6 @@ from pathlib import Path
 from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
 from ilrm_cli.export import EncodedScene, encode, write_scene
-from ilrm_cli.formats.files import decode_scene
-from ilrm_cli.formats.suffixes import suffix_of
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, photo_folder_of, read_record
 from ilrm_cli.reconstruct import Settings, reconstruct
 from ilrm_cli.replay.causes import causes
 from ilrm_cli.replay.distance import Distance, distance
@@ -19,7 +15,9 @@ from ilrm_cli.runtime.devices import precision_named
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import misfits
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene_place import check_scene_output, existing_record
+from ilrm_cli.scene.checks import check_scene_output, existing_record, record_path, suffix_of
+from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
 
 
 @dataclass(frozen=True)

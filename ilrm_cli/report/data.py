@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
-from ilrm_cli.io.scene import SceneRecord
 from ilrm_cli.reconstruct import Reconstruction, Settings
 from ilrm_cli.report.comparisons import Comparison, comparisons
 from ilrm_cli.report.layout import Layout, layout_of
 from ilrm_cli.report.photo_list import PhotoEntry, photo_list
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import ignore
+from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.trace import Trace
 
 OPTIONS = {"long_side_px": "--size"}  # settings whose option has another name

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ilrm_cli.io.record_place import record_path
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output
+from ilrm_cli.scene.checks import record_path
 
 SUFFIXES = (".html", ".json")
 

@@ -10,10 +10,10 @@ import torch
 from ilrm_cli.batch.existing import finished
 from ilrm_cli.batch.plan import Job
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, write_record
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.record import SceneRecord, write_record
 
 SETTINGS = Settings(views=4)
 SCENE = b"a scene"

@@ -167,8 +167,8 @@ def write_raw_ply(path: Path, xs: list[float]) -> None:
     """Write a scene of small grey Gaussians with these x coordinates, NaN included."""
     import torch
 
-    from ilrm_cli.formats.ply import encode_ply
-    from ilrm_cli.formats.scene_file import SceneFile
+    from ilrm_cli.scene.formats.ply import encode_ply
+    from ilrm_cli.scene.formats.scene_file import SceneFile
 
     n = len(xs)
     clean = Gaussians(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.formats.files import encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.cli.run import ilrm
 from tests.formats.splats import splats
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ilrm_cli.formats.ply import decode_ply
+from ilrm_cli.scene.formats.ply import decode_ply
 from tests.cli.run import ilrm_process
 
 pytestmark = pytest.mark.slow

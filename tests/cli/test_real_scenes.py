@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from ilrm_cli.formats.ply import decode_ply
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import cameras_of, read_record
 from ilrm_cli.reconstruct import Settings, reconstruct
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import NEAR, render
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.formats.ply import decode_ply
+from ilrm_cli.scene.record import cameras_of, read_record
 from tests.cli.run import ilrm, ilrm_process
 
 pytestmark = pytest.mark.slow

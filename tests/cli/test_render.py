@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.formats.ply import encode_ply
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.scene.formats.ply import encode_ply
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.cli.run import ilrm
 
 

@@ -4,8 +4,8 @@ import shutil
 
 from PIL import Image
 
-from ilrm_cli.io.record_place import record_path
 from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.scene.checks import record_path
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 

@@ -17,13 +17,13 @@ from ilrm_cli.catalog import Details, Row, Verified
 from ilrm_cli.cli import on_demand
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
-from ilrm_cli.conversion import Converted
 from ilrm_cli.film.fly import FlythroughResult
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord
 from ilrm_cli.model.store import Origin
 from ilrm_cli.replay.distance import Distance
 from ilrm_cli.replay.run import Replay
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.convert import Converted
+from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.scoreboard import Summary
 from ilrm_cli.sharing import Shared
 from ilrm_cli.synth.statistics import SceneStatistics

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.formats.files import encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.cli.run import ilrm
 from tests.render.scenes import random_gaussians
 

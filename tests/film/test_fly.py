@@ -14,17 +14,17 @@ from ilrm_cli.film import fly as stage
 from ilrm_cli.film.flight import default_size, fitted
 from ilrm_cli.film.fly import FlythroughResult
 from ilrm_cli.film.settings import FilmSettings
-from ilrm_cli.formats.ply import encode_ply
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, recorded_views, write_record
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.formats.ply import encode_ply
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
 from tests.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()

@@ -6,11 +6,11 @@ import pytest
 import torch
 from plyfile import PlyData, PlyElement
 
-from ilrm_cli.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.formats.splats import one, splats
 
 

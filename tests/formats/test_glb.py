@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.formats.glb import CONFIDENCE, EXTENSION, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
-from ilrm_cli.formats.gltf import glb_bytes
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.glb import CONFIDENCE, EXTENSION, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
+from ilrm_cli.scene.formats.gltf import glb_bytes
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.formats.splats import apart, one, shapes, splats
 
 SPLATS = {"mode": 0, "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}}

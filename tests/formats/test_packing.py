@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.formats.packing import morton_order, turned, with_largest, without_largest
 from ilrm_cli.geometry.harmonics import basis
+from ilrm_cli.scene.formats.packing import morton_order, turned, with_largest, without_largest
 from tests.formats.splats import one, shapes, splats
 
 

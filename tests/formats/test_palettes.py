@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.cluster.vq import kmeans2
 
-from ilrm_cli.formats.palettes import codebook, palette
+from ilrm_cli.scene.formats.palettes import codebook, palette
 
 
 def test_values_that_fit_into_the_codebook_are_exact() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from plyfile import PlyData, PlyElement
 
-from ilrm_cli.formats.ply import decode_ply, encode_ply
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.ply import decode_ply, encode_ply
+from ilrm_cli.scene.formats.scene_file import SceneFile
 
 HEADER = """ply
 format binary_little_endian 1.0

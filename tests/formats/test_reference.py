@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.formats.files import decode_scene, encode_scene
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.formats.splats import apart, splats
 from tests.formats.test_files import PRECISION
 

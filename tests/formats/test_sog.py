@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.sog import decode_sog, encode_sog
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
 from tests.formats.splats import one, splats
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.splat import decode_splat, encode_splat
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.splat import decode_splat, encode_splat
 from tests.formats.splats import one
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.spz import HEADER, MAGIC, decode_spz, encode_spz
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.spz import HEADER, MAGIC, decode_spz, encode_spz
 from tests.formats.splats import apart, one, shapes, splats
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ilrm_cli.io.record_place import photos_as_recorded, record_path
+from ilrm_cli.scene.checks import photos_as_recorded, record_path
 
 
 def test_the_record_lies_beside_the_scene() -> None:

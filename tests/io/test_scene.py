@@ -8,8 +8,9 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.record_place import photos_as_recorded
-from ilrm_cli.io.scene import (
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.checks import photos_as_recorded
+from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
     encode_record,
@@ -18,7 +19,6 @@ from ilrm_cli.io.scene import (
     recorded_views,
     write_record,
 )
-from ilrm_cli.runtime.errors import InputError
 
 POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
 

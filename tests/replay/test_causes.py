@@ -8,8 +8,8 @@ import torch
 
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.scene import RecordedView, SceneRecord
 from ilrm_cli.replay.causes import COMPILED, UNEXPLAINED, causes
+from ilrm_cli.scene.record import RecordedView, SceneRecord
 
 
 def view(name: str, role: str = "input", x: float = 0.0, turned_rad: float = 0.0, sha256: str = "aa") -> RecordedView:

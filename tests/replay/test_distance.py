@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.scene import SceneRecord, recorded_views
 from ilrm_cli.replay.distance import distance
+from ilrm_cli.scene.record import SceneRecord, recorded_views
 from tests.report.made import cameras, gaussians
 
 RECORD = SceneRecord(

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.io.scene import SceneRecord, read_record, write_record
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.replay.run import as_computed, replay, settings_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.record import SceneRecord, read_record, write_record
 
 SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, compile=True, camera="PINHOLE 1,1,1,1")
 RECORD = SceneRecord(

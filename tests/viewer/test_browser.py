@@ -12,7 +12,7 @@ from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.shown_scene import ShownScene, read_shown_scene
+from ilrm_cli.scene.opened import ShownScene, read_shown_scene
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 from tests.viewer.browser import Tab, chromium

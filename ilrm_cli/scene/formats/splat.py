@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.geometry.harmonics import from_color, to_color
+from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quaternion", "u1", 4)])
 

@@ -21,16 +21,16 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from ilrm_cli.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, turned, with_largest, without_largest
-from ilrm_cli.formats.scene_file import (
-    MAX_GAUSSIANS,
-    SceneFile,
-    damaged,
-    from_columns,
-    ready_to_write,
-    usable,
-)
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.packing import (
+    HIGHER_BASES,
+    LEAST_SCALE,
+    along_a_curve,
+    turned,
+    with_largest,
+    without_largest,
+)
+from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 
 MAGIC = 0x5053474E  # "NGSP"
 GZIP_LEVEL = 6  # as in other writers; 9 takes nine times as long for 3 % less

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.formats.files import Y_UP, decode_scene, encode_scene, losses
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.io.record_place import is_record, photos_as_recorded, record_path
-from ilrm_cli.io.scene import (
+from ilrm_cli.render.metrics import psnr
+from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.files import refuse_existing, replacing
+from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, photos_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import near_of, read_shown_scene
+from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
     encode_record,
@@ -22,13 +27,6 @@ from ilrm_cli.io.scene import (
     record_beside,
     write_record,
 )
-from ilrm_cli.render.metrics import psnr
-from ilrm_cli.render.rasterize import prepare, render, renderer_for
-from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.files import refuse_existing, replacing
-from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene_place import check_conversion
-from ilrm_cli.shown_scene import near_of, read_shown_scene
 
 MIN_PSNR_DB = 30.0  # below, the difference from the original is obvious
 

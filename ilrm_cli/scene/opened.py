@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import VideoChoice
-from ilrm_cli.formats.files import decode_scene
-from ilrm_cli.formats.scene_file import SceneFile
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.io.record_place import record_path
-from ilrm_cli.io.scene import SceneRecord, cameras_of, photo_folder_of, record_beside
 from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, cameras_of, photo_folder_of, record_beside
 
 # For scenes without cameras: a common photo shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)

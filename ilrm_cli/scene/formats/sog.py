@@ -22,11 +22,11 @@ from PIL import Image
 from torch import Tensor
 
 from ilrm_cli import __version__
-from ilrm_cli.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
-from ilrm_cli.formats.palettes import CODEBOOK, codebook, palette
-from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
+from ilrm_cli.scene.formats.palettes import CODEBOOK, codebook, palette
+from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 
 VERSION = 2
 MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: enough for 50 million Gaussians

@@ -16,9 +16,9 @@ from jaxtyping import Float32
 from numpy import ndarray
 from plyfile import PlyData, PlyElement, PlyParseError
 
-from ilrm_cli.formats.scene_file import SceneFile, ready_to_write, usable
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import SceneFile, ready_to_write, usable
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
 # renderers skip.

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from ilrm_cli import __version__
-from ilrm_cli.formats.gltf import Gltf, glb_bytes, read_glb
-from ilrm_cli.formats.packing import turned
-from ilrm_cli.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
+from ilrm_cli.scene.formats.packing import turned
+from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 
 EXTENSION = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"

@@ -17,14 +17,14 @@ way up in every tool, and in memory it is always what the .ply holds.
 from collections.abc import Callable
 from pathlib import Path
 
-from ilrm_cli.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
-from ilrm_cli.formats.glb import decode_glb, encode_glb
-from ilrm_cli.formats.ply import decode_ply, encode_ply, parsed
-from ilrm_cli.formats.scene_file import SceneFile
-from ilrm_cli.formats.sog import decode_sog, encode_sog
-from ilrm_cli.formats.splat import decode_splat, encode_splat
-from ilrm_cli.formats.spz import decode_spz, encode_spz
-from ilrm_cli.formats.suffixes import SUFFIXES, suffix_of_file
+from ilrm_cli.scene.checks import SUFFIXES, suffix_of_file
+from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
+from ilrm_cli.scene.formats.glb import decode_glb, encode_glb
+from ilrm_cli.scene.formats.ply import decode_ply, encode_ply, parsed
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
+from ilrm_cli.scene.formats.splat import decode_splat, encode_splat
+from ilrm_cli.scene.formats.spz import decode_spz, encode_spz
 
 
 def _decode_either_ply(path: Path) -> SceneFile:

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from ilrm_cli.formats.scene_file import damaged
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import damaged
 
 MAGIC, VERSION, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 HEADER, CHUNK_HEADER = struct.Struct("<III"), struct.Struct("<II")

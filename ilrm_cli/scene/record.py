@@ -19,10 +19,10 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.io.record_place import is_record, record_path
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.json_values import finite_json, misfits
+from ilrm_cli.scene.checks import is_record, record_path
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
 ROLES = ("input", "held_out")  # given to the model; held out for scoring
@@ -61,8 +61,8 @@ class SceneRecord:
     frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
     up: tuple[float, ...] | None = None  # unit, in `frame`, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # quality of the poses, as JSON values; None: unknown
-    inputs_sha256: str | None = None  # of all inputs of the scene, see `fingerprint`; None: unknown
-    poses_sha256: str | None = None  # of the known cameras, see `fingerprint`; None: unknown
+    inputs_sha256: str | None = None  # of all inputs of the scene, see `input_hash`; None: unknown
+    poses_sha256: str | None = None  # of the known cameras, see `input_hash`; None: unknown
     ply_sha256: str | None = None  # of the scene file as written
     scene_suffix: str = ".ply"  # suffix of the scene file
     photos: str | None = None  # the input folder or video, see `photos_as_recorded`; None: unknown

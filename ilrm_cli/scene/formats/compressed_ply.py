@@ -15,10 +15,10 @@ from jaxtyping import Float, Float32, UInt8, UInt32
 from numpy import ndarray
 from plyfile import PlyData, PlyElement
 
-from ilrm_cli.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
-from ilrm_cli.formats.ply import REST_COUNTS, header_line, parsed, rest_names
-from ilrm_cli.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 from ilrm_cli.geometry.harmonics import from_color, to_color
+from ilrm_cli.scene.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
+from ilrm_cli.scene.formats.ply import REST_COUNTS, header_line, parsed, rest_names
+from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
 
 CHUNK = 256  # Gaussians that share a range
 POSITION_RANGE = ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z")

@@ -1,0 +1,1 @@
+"""Scene files of every format, and the record beside them."""

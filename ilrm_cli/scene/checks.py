@@ -1,0 +1,91 @@
+"""Formats of scenes by suffix, where the record of a scene lies, and whether a scene can be read or written there.
+
+Only names of files are looked at; nothing heavy is imported.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import check_output, refuse_existing
+
+PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
+SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
+
+
+def suffix_of_file(path: Path, suffix: str | None = None) -> str:
+    """Return the suffix of an existing scene: the given one, or `suffix_of` its name. Raises `InputError`."""
+    if not path.is_file():
+        state = "is not a file" if path.exists() else "does not exist"
+        raise InputError(f"the scene {path} {state}.")
+    return suffix or suffix_of(path)
+
+
+def suffix_of(path: Path) -> str:
+    """Return the longest of SUFFIXES that matches the name, ignoring case: `A.Compressed.PLY` -> `.compressed.ply`.
+
+    Raises `InputError` for any other name.
+    """
+    name = path.name.lower()
+    known = [suffix for suffix in SUFFIXES if name.endswith(suffix) and len(name) > len(suffix)]
+    if not known:
+        raise InputError(
+            f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}, and "
+            f"`ilrm export` also makes pages, {PAGE}."
+        )
+    return max(known, key=len)
+
+
+def record_path(scene: Path) -> Path:
+    """Return the path of a scene's record: `scene.json` for `scene.ply`, `scene.spz` and `scene.compressed.ply`."""
+    name = scene.stem if scene.suffix else scene.name
+    if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
+        name = name[: -len(".compressed")]
+    return scene.with_name(f"{name}.json")
+
+
+def photos_as_recorded(photos: Path, record_file: Path) -> str:
+    """Return the location of the photos as the record at that path states it.
+
+    Photos below the record's folder, or below its parent, are named relative to the record, so that they can be moved
+    together; others by their absolute path.
+    """
+    place, folder = Path(os.path.abspath(photos)), Path(os.path.abspath(record_file)).parent
+    near = folder if folder.parent == Path(folder.anchor) else folder.parent  # everything is below the root
+    return Path(os.path.relpath(place, folder)).as_posix() if place.is_relative_to(near) else place.as_posix()
+
+
+def is_record(path: Path) -> bool:
+    """Return whether the file is a scene's record of any format version, even a damaged one."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"format", "ilrm"} <= content.keys()
+
+
+def check_scene_output(output: Path, overwrite: bool) -> None:
+    """Raise InputError, before the long work begins, for an output that cannot be written."""
+    suffix_of(output)
+    check_output(output, overwrite)
+    record = record_path(output)
+    refuse_existing(record, overwrite)
+    if record.is_file() and not is_record(record):
+        raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
+
+
+def existing_record(scene: Path) -> Path:
+    """Return the given record, or the one beside the given scene; raise InputError if there is none."""
+    record = scene if scene.suffix.lower() == ".json" else record_path(scene)
+    if not record.is_file():
+        raise InputError(f"the record {record} does not exist; a scene without it cannot be made again.")
+    return record
+
+
+def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:
+    """Raise InputError if the scene is missing, or the output cannot be written or is the scene itself."""
+    suffix_of_file(scene)
+    check_output(output, overwrite)
+    if output.exists() and output.samefile(scene):
+        raise InputError(f"{output} is the scene itself; name another file with --output.")

@@ -1,0 +1,1 @@
+"""Formats of Gaussian scenes, one module each."""
