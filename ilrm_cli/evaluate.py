@@ -13,9 +13,9 @@ from ilrm_cli import baselines
 from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.loading import ready_model
 from ilrm_cli.model.backdrop import before_backdrop
-from ilrm_cli.model.checkpoint import LoadedModel
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.models.loading import ready_model
 from ilrm_cli.prediction import Prediction, predict, refined
 from ilrm_cli.preparation import Prepared, normalize
 from ilrm_cli.protocols import SceneRef, Split, open_scene
@@ -49,7 +49,7 @@ class Settings:
     baselines: bool = True
     device: Device = "auto"
     precision: Precision = "auto"
-    compile: bool = False  # whether to compile the update layers, see `model.compiled`
+    compile: bool = False  # whether to compile the update layers, see `models.loading`
 
 
 @dataclass(frozen=True)

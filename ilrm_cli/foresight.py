@@ -7,11 +7,11 @@ from pathlib import Path
 from ilrm_cli.capture.photos.folder import find_photos, photo_folder
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.poses.undistort import common_size_of
-from ilrm_cli.memory import check_fits
-from ilrm_cli.model.checkpoint import config_beside
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.flops import forward_stages, total_flops
-from ilrm_cli.model.footprint import Workload
+from ilrm_cli.models.checkpoint import config_beside
+from ilrm_cli.models.cost.flops import forward_stages, total_flops
+from ilrm_cli.models.cost.footprint import Workload
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.memory_plan import check_fits
 from ilrm_cli.preparation import DEFAULT_VIEWS, default_views
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision

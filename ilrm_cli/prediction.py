@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.memory import fit_to_memory
 from ilrm_cli.model.backdrop import before_backdrop
-from ilrm_cli.model.config import IlrmConfig
 from ilrm_cli.model.consistency import witnesses
-from ilrm_cli.model.ilrm import Ilrm
 from ilrm_cli.model.masking import in_empty_space, masked
-from ilrm_cli.model.timing import AttentionClock, LayerTime
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
+from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.refine import Refinement, refine
 from ilrm_cli.refine_start import refine_start

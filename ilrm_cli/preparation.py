@@ -14,8 +14,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto, Views
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.matching import depth_range_of, estimate_depth_range
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.plane_sweep import depth_range_of, estimate_depth_range
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos

@@ -22,7 +22,7 @@ from ilrm_cli.datasets.places import find_posed_folders
 from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.datasets.sequence import FrameSequence
 from ilrm_cli.evaluation_plan import Plan, check_plan
-from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.runtime.errors import InputError

@@ -17,10 +17,10 @@ from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
-from ilrm_cli.loading import ready_model
-from ilrm_cli.model.checkpoint import LoadedModel
-from ilrm_cli.model.lens import shipped_lens
-from ilrm_cli.model.timing import LayerTime
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
+from ilrm_cli.models.layers.passes import LayerTime
+from ilrm_cli.models.loading import ready_model
 from ilrm_cli.prediction import predict, refined
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.prune import Pruning, prune
@@ -45,7 +45,7 @@ class Settings:
     refine: int = 0  # iterations of post-prediction optimisation
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
-    compile: bool = False  # whether to compile the update layers, see `model.compiled`
+    compile: bool = False  # whether to compile the update layers, see `models.loading`
     seed: int = 0
     frame: Frame = "input"  # of the written scene
     fps: float | None = None  # frames per second of video; None: as many as the motion requires

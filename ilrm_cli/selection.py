@@ -13,7 +13,7 @@ from ilrm_cli.capture.photos.near_duplicates import sharpness_of
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
-from ilrm_cli.model.config import IlrmConfig
+from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.pose.select import Choice, Swap, choose_views, select_views
 from ilrm_cli.preparation import default_views
 from ilrm_cli.runtime.progress import Report, ignore

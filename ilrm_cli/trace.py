@@ -6,8 +6,8 @@ last layer. They are read in two ways:
 * by the final head, as they are. It was trained to read the last layer only, and at the last layer this is exactly the
   predicted scene. Earlier, part of a layer's apparent gain is that its tokens come closer to the form that the head
   reads, so its curve makes the layers look better than they are.
-* through the tuned lens if there is one for the weights, see `model.lens`: what follows from the tokens by one affine
-  map, which knows the mean of all last tokens. A layer's gain here is more than a change of form.
+* through the tuned lens if there is one for the weights, see `models.ilrm.tuned_lens`: what follows from the tokens by
+one affine map, which knows the mean of all last tokens. A layer's gain here is more than a change of form.
 
 README.md states the results of both for the default model.
 """
@@ -23,9 +23,9 @@ from torch.nn.functional import interpolate
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.memory import fit_to_memory
-from ilrm_cli.model.ilrm import Decode, Ilrm
-from ilrm_cli.model.lens import TokenLens
+from ilrm_cli.models.ilrm.model import Decode, Ilrm
+from ilrm_cli.models.ilrm.tuned_lens import TokenLens
+from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.render.metrics import score

@@ -10,9 +10,9 @@ import sys
 import torch
 
 from ilrm_cli.bench.noise import noise_views
-from ilrm_cli.memory import fit_to_memory
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.ilrm.config import PRESETS
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.runtime.memory import PROC, PeakWatch, table_bytes
 
 CPU = torch.device("cpu")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ilrm_cli import catalog
-from ilrm_cli.model.checkpoint import encode_model, load_model
+from ilrm_cli.models import catalog
+from ilrm_cli.models.checkpoint import encode_model, load_model
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from tests.model.test_checkpoint import publish

@@ -12,7 +12,7 @@ from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.model.backdrop import COUNT
-from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.prune import prune

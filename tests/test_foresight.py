@@ -5,8 +5,9 @@ import re
 import pytest
 from PIL import Image
 
-from ilrm_cli import foresight, memory
+from ilrm_cli import foresight
 from ilrm_cli.foresight import foreseen
+from ilrm_cli.models import memory_plan
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.runtime.errors import InputError
 
@@ -73,11 +74,11 @@ def test_photos_of_rarer_shapes_may_be_the_ones_that_fit(photos, monkeypatch):
 
 
 def test_what_cannot_fit_is_refused_where_the_views_are_known(photos, monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 1 << 28)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 1 << 28)
     with pytest.raises(InputError, match=r"12 views of 1024x576 px need .* use .*--size \d+"):
         said(photos, 12, 1024)
     assert said(photos, 4, None) == ()
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 0)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 0)
     assert said(photos, None, None) == ()  # it is for the poses to say how many views there will be
     monkeypatch.setattr(foresight, "find_photos", lambda place: [])
     assert said(photos, 8, None) == ()  # without a shape nothing is certain

@@ -7,11 +7,10 @@ from collections import namedtuple
 import pytest
 import torch
 
-from ilrm_cli import hub
-from ilrm_cli.hub import pull
-from ilrm_cli.model.checkpoint import load_model
-from ilrm_cli.model.registry import KNOWN, PUBLISHED_REPOSITORY
-from ilrm_cli.model.store import ORIGIN_FILE, folder_of, origin_of, place_of
+from ilrm_cli.models import hub
+from ilrm_cli.models.checkpoint import load_model
+from ilrm_cli.models.hub import pull
+from ilrm_cli.models.registry import KNOWN, ORIGIN_FILE, PUBLISHED_REPOSITORY, folder_of, origin_of, place_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from tests.hub_server import Hub, serving

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ilrm_cli import evaluate, loading, reconstruct
-from ilrm_cli.model.checkpoint import LoadedModel
+from ilrm_cli import evaluate, reconstruct
+from ilrm_cli.models import loading
+from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.runtime.progress import Stopwatch, ignore
 from tests.model.tiny import published, random_model
 

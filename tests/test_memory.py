@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli import memory
-from ilrm_cli.memory import PIECE_TOKENS, PLENTY, check_fits, fit_to_memory, fits, plan
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.footprint import Workload
+from ilrm_cli.models import memory_plan
+from ilrm_cli.models.cost.footprint import Workload
+from ilrm_cli.models.ilrm.config import PRESETS
+from ilrm_cli.models.memory_plan import PIECE_TOKENS, PLENTY, check_fits, fit_to_memory, fits, plan
 from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published, random_model, random_views
 
@@ -39,8 +39,8 @@ def test_less_memory_makes_smaller_pieces(device: str):
     usual = plan(load, PLENTY)
     needed, tokens = usual.needed_bytes, usual.chunks.tokens
     assert tokens is not None
-    assert plan(load, int(needed / memory.USABLE) + 1).chunks == usual.chunks
-    tight = plan(load, int(0.9 * needed / memory.USABLE))
+    assert plan(load, int(needed / memory_plan.USABLE) + 1).chunks == usual.chunks
+    tight = plan(load, int(0.9 * needed / memory_plan.USABLE))
     assert tight.chunks.tokens is not None
     assert tight.chunks.tokens < tokens
     assert tight.needed_bytes <= 0.9 * needed
@@ -74,23 +74,23 @@ def test_a_model_is_set_to_what_is_free_where_its_views_are(monkeypatch: pytest.
     model, views = random_model(published("dl3dv")), random_views()
     with torch.inference_mode():
         whole = model([views])[0]
-        monkeypatch.setattr(memory, "free_bytes", lambda device: PLENTY)
+        monkeypatch.setattr(memory_plan, "free_bytes", lambda device: PLENTY)
         usual = fit_to_memory(model, views)
         assert model.chunks == usual.chunks
         assert usual.footprint.inputs == views.images.nbytes
         torch.testing.assert_close(model([views])[0].means, whole.means)
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 1)
     with pytest.raises(InputError, match="GB are free; "):
         fit_to_memory(model, views)
 
 
 def test_before_anything_is_loaded_weights_and_photos_must_fit_too(monkeypatch: pytest.MonkeyPatch):
     load = Workload(DL3DV, views=32, height=256, width=256)
-    held = memory.footprint(load)
+    held = memory_plan.footprint(load)
     least = bisect_left(range(GB), True, key=lambda free: fits(load, free)) + held.weights + held.inputs
-    monkeypatch.setattr(memory, "free_bytes", lambda device: least)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: least)
     check_fits(load)
-    monkeypatch.setattr(memory, "free_bytes", lambda device: least - 1)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: least - 1)
     with pytest.raises(InputError, match="GB are free; "):
         check_fits(load)
 
@@ -110,7 +110,7 @@ def test_a_process_takes_no_more_than_planned_and_stays_below_its_limit():
     if held < 0:
         pytest.skip("this container does not let processes reset their peak")
     assert 0.4 * planned < held <= planned
-    limit = int(0.85 * planned / memory.USABLE)
+    limit = int(0.85 * planned / memory_plan.USABLE)
     less, limited, fewer = taken(8, 256, limit)
     assert limited <= less <= limit
     assert fewer < tokens

@@ -8,7 +8,7 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.checkpoint import load_model
+from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.runtime.errors import InputError
@@ -65,6 +65,6 @@ def test_nothing_is_left_where_a_photo_is_transparent():
 
 
 def test_a_scene_that_does_not_fit_is_refused_before_the_pass(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ilrm_cli.memory.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("ilrm_cli.models.memory_plan.free_bytes", lambda device: 1_000_000)
     with pytest.raises(InputError, match=r"3 views of 32x24 px need .* GB are free"):
         predict(load_model("default").model, prepared(None))

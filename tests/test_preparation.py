@@ -10,7 +10,7 @@ from ilrm_cli.capture.load_views import visible_depths
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
 
 

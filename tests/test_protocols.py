@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ilrm_cli.evaluation_plan import Plan
-from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pose.select import select_views
 from ilrm_cli.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
 from ilrm_cli.runtime.errors import InputError

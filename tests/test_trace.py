@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.model.lens import TokenLens
+from ilrm_cli.models.ilrm.tuned_lens import TokenLens
 from ilrm_cli.prediction import predict
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.render.metrics import score_of

@@ -15,7 +15,7 @@ from ilrm_cli.batch.processes import LocalPool
 from ilrm_cli.batch.schedule import run_jobs
 from ilrm_cli.batch.work import Order
 from ilrm_cli.capture.checks import check_views
-from ilrm_cli.model.store import weights_file
+from ilrm_cli.models.registry import weights_file
 from ilrm_cli.reconstruct import Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import resolve_device

@@ -17,7 +17,7 @@ from ilrm_cli.capture.checks import check_place, check_views, refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
 from ilrm_cli.export import export
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.model.checkpoint import LoadedModel
+from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.reconstruct import Settings, load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import check_scene_output, record_path

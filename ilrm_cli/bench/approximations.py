@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilrm_cli.model import blocks
-from ilrm_cli.model.attention import attention
-from ilrm_cli.model.blocks import SelfAttention, UpdateLayer
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers import blocks
+from ilrm_cli.models.layers.attention import attention
+from ilrm_cli.models.layers.blocks import SelfAttention, UpdateLayer
 
 FP8 = torch.float8_e4m3fn
 Change = Callable[[Ilrm, int], AbstractContextManager[None]]  # within it, passes over that number of views are inexact

@@ -1,4 +1,4 @@
-"""The suite `compiled`: passes with compiled update layers relative to the same passes without; see `model.compiled`.
+"""The suite `compiled`: passes with compiled update layers relative to the same passes without; see `models.loading`.
 
 The full-size model has random weights: speed does not depend on them.
 """
@@ -16,11 +16,11 @@ from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
 from ilrm_cli.bench.units import Unit
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.memory import fit_to_memory
-from ilrm_cli.model.checkpoint import load_model
-from ilrm_cli.model.compiled import compile_layers
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.checkpoint import load_model
+from ilrm_cli.models.ilrm.config import PRESETS
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.loading import compile_layers
+from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore

@@ -16,10 +16,10 @@ from ilrm_cli.bench.raster import RASTER_CASES, RasterCase, raster_scene
 from ilrm_cli.bench.study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure, seconds
 from ilrm_cli.bench.units import matmul_time_of
-from ilrm_cli.memory import fit_to_memory
-from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.model.flops import forward_stages, total_flops
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.cost.flops import forward_stages, total_flops
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.devices import resolve_precision
 from ilrm_cli.runtime.errors import InputError

@@ -16,12 +16,12 @@ from ilrm_cli.bench.units import Unit, matmul_time_of
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.blocks import UpdateLayer
-from ilrm_cli.model.checkpoint import load_model
-from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.model.flops import Tokens, forward_stages, full_attention_stages, total_flops
-from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.models.checkpoint import load_model
+from ilrm_cli.models.cost.flops import Tokens, forward_stages, full_attention_stages, total_flops
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.blocks import UpdateLayer
+from ilrm_cli.models.layers.passes import AttentionClock
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared
 from ilrm_cli.runtime.devices import resolve_precision

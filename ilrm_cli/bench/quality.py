@@ -16,7 +16,7 @@ from ilrm_cli.bench.pipeline import SCENE
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.prediction import cleaned
 from ilrm_cli.preparation import Prepared, prepare_photos
 from ilrm_cli.reconstruct import Settings, load, posed_photos

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.blocks import Mlp, SelfAttention
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.head import GaussianHead
-from ilrm_cli.model.tokens import Tokenizer, pixel_channels
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.blocks import Mlp, SelfAttention
+from ilrm_cli.models.layers.gaussian_head import GaussianHead
+from ilrm_cli.models.layers.tokens import Tokenizer, pixel_channels
 
 EPS = 1e-5  # for both kinds of norm
 

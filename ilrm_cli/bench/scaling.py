@@ -18,11 +18,11 @@ from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_
 from ilrm_cli.bench.study import Case, Measured, Predicted, Study, at_one_rate, fastest
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
-from ilrm_cli.memory import PLENTY, plan
-from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.model.flops import forward_stages, full_attention_stages, total_flops
-from ilrm_cli.model.footprint import Workload
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
+from ilrm_cli.models.cost.footprint import Workload
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.memory_plan import PLENTY, plan
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.memory import PeakWatch
 from ilrm_cli.runtime.progress import Report, Step, ignore

@@ -47,7 +47,8 @@ def _introduction(study: Study) -> str:
 Written by `ilrm bench scaling` on {"a GPU" if study.device == "cuda" else "a CPU"} in {study.precision}. The model is
 the published `dl3dv` with random weights; one of its {study.config.layers} layers was run and counted as often, as all
 are alike. Charts are solid where a pass was run and dashed where it is predicted: from the operations of each part
-(`model/flops.py`) at the rate measured at the largest size, and from the memory planner (`model/footprint.py`)."""
+(`models/cost/flops.py`) at the rate measured at the largest size, and from the memory planner
+(`models/cost/footprint.py`)."""
 
 
 def _measured(study: Study) -> str:

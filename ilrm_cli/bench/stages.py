@@ -8,9 +8,9 @@ from typing import Literal
 
 import torch
 
-from ilrm_cli.model.blocks import UpdateLayer
-from ilrm_cli.model.flops import Stage, StageName
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.cost.flops import Stage, StageName
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.blocks import UpdateLayer
 
 PartName = Literal["tokenizers", "cross attention", "self attention", "MLPs", "head"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ilrm_cli.bench.approximations import grouped_share
 from ilrm_cli.bench.stages import PartName
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.flops import Tokens, forward_stages, total_flops
+from ilrm_cli.models.cost.flops import Tokens, forward_stages, total_flops
+from ilrm_cli.models.ilrm.config import IlrmConfig
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def batch(
     with face("batch", as_json, quiet, verbose) as shown:
         from ilrm_cli.batch import outcome, plan
         from ilrm_cli.capture.checks import check_views
-        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import listed
 
         places, others = plan.find_places(photos)

@@ -59,7 +59,7 @@ def evaluate(
     with face("evaluate", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.checks import refuse_inputs
         from ilrm_cli.evaluation_plan import Plan, check_plan
-        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import InputError
 
         if synthetic and (scenes or protocol != "folder"):

@@ -10,7 +10,7 @@ from ilrm_cli.cli.console import EXIT_FAILED, face
 from ilrm_cli.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
-    from ilrm_cli.catalog import Details, Row
+    from ilrm_cli.models.catalog import Details, Row
 
 models = typer.Typer(
     add_completion=False,
@@ -25,7 +25,7 @@ NameOrPath = Annotated[str, typer.Argument(help="A name of `ilrm models list`, o
 def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """All models that have a name."""
     with face("models list", as_json, quiet) as shown:
-        from ilrm_cli import catalog
+        from ilrm_cli.models import catalog
 
         rows = catalog.rows()
         shown.out.print(table_of(rows))
@@ -49,13 +49,12 @@ def table_of(rows: list["Row"]) -> Table:
 def info(model: NameOrPath, as_json: AsJson = False) -> None:
     """Show configuration, size, hash and origin of one model."""
     with face("models info", as_json) as shown:
-        from ilrm_cli.model.registry import KNOWN
-        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.models.registry import KNOWN, weights_file
 
         if model not in KNOWN:  # known models can be described without their weights
             weights_file(model)
 
-        from ilrm_cli import catalog
+        from ilrm_cli.models import catalog
 
         details = catalog.details(model)
         shown.out.print(facts_of(details))
@@ -84,9 +83,8 @@ def pull(
 ) -> None:
     """Download weights that the authors of iLRM published; the first pull pins their commit and sha256."""
     with face("models pull", as_json, quiet) as shown:
-        from ilrm_cli import hub
-        from ilrm_cli.model.registry import KNOWN
-        from ilrm_cli.model.store import place_of
+        from ilrm_cli.models import hub
+        from ilrm_cli.models.registry import KNOWN, place_of
         from ilrm_cli.runtime.errors import InputError
 
         known = KNOWN.get(name)
@@ -115,12 +113,12 @@ def verify(
 ) -> None:
     """Compare the sha256 of weights with the recorded one; exit status 1 if one differs."""
     with face("models verify", as_json, quiet) as shown:
-        from ilrm_cli.model.store import weights_file
+        from ilrm_cli.models.registry import weights_file
 
         if model is not None:
             weights_file(model)
 
-        from ilrm_cli import catalog
+        from ilrm_cli.models import catalog
 
         results = catalog.verify(model)
         for result in results:

@@ -151,7 +151,7 @@ def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> lis
 def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:
     """Raise InputError for mistakes that file names alone reveal, before the slow imports."""
     from ilrm_cli.capture.checks import check_place, check_views
-    from ilrm_cli.model.store import weights_file
+    from ilrm_cli.models.registry import weights_file
 
     check_place(photos, poses, camera)
     check_views(views, photos)

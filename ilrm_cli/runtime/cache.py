@@ -11,7 +11,7 @@ import platformdirs
 KERNEL_FILES = (
     "geometry/harmonics.py",
     "runtime/kernels.py",
-    "model/*_cpu.py",
+    "models/layers/*_cpu.py",
     "render/cpu/*.py",
     "synth/*.py",
 )  # of this package: files that numba compiles, in part or whole

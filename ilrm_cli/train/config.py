@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ilrm_cli.model.config import HeadConfig, IlrmConfig, MatchingConfig
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
 
 # Small enough for a laptop; all head options that make a small model learn early (see MODEL_CARD.md).
 DEFAULT_MODEL = IlrmConfig(
@@ -72,5 +73,5 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"  # of the matrix products; the residual stream stays in float32
     checkpointing: bool = False  # recompute each block in the backward pass: less memory, a third more time
     deferred: bool = False  # render images again, one by one, in the backward pass: memory of one view
-    read_every: int = 1  # mini-batch cross attention: every k-th token, see `model.blocks.MiniBatch`
+    read_every: int = 1  # mini-batch cross attention: every k-th token, see `models.layers.blocks.MiniBatch`
     seed: int = 0

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.model.checkpoint import LoadedModel, load_model
-from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.lens import SHIPPED, TokenLens, encode_lens
+from ilrm_cli.models.checkpoint import LoadedModel, load_model
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.ilrm.tuned_lens import SHIPPED, TokenLens, encode_lens
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request

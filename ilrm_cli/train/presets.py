@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ilrm_cli.model.config import IlrmConfig, MatchingConfig
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import DEFAULT_MODEL, FrameGap, Spread, TrainConfig
 

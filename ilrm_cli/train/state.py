@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ilrm_cli.model.checkpoint import config_from_json, encode_model, load_model
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.checkpoint import config_from_json, encode_model, load_model
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, replacing
 from ilrm_cli.synth.dataset import HOLDOUT_SEED

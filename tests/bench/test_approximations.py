@@ -11,8 +11,8 @@ from ilrm_cli.bench.approximations import (
     grouped_share,
     in_fp8,
 )
-from ilrm_cli.model.attention import attention
-from ilrm_cli.model.blocks import SelfAttention
+from ilrm_cli.models.layers.attention import attention
+from ilrm_cli.models.layers.blocks import SelfAttention
 from tests.model.tiny import published, random_model, random_views
 
 VIEWS, PER_VIEW = 4, 6

@@ -33,7 +33,7 @@ def test_the_table_has_a_line_for_each_case_and_the_limit_where_it_holds(monkeyp
     monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
     monkeypatch.setattr(gpu, "LIMIT_S", {Case(2, 32, 16): 100.0})
     cases = (PaperCase(Case(2, 32, 16), 0.5, 1.4, "RTX 4090"), PaperCase(Case(2, 640, 640)))
-    monkeypatch.setattr("ilrm_cli.memory.free_bytes", lambda device: 45_000_000)
+    monkeypatch.setattr("ilrm_cli.models.memory_plan.free_bytes", lambda device: 45_000_000)
     lines = gpu.pass_table(published("dl3dv"), cases, CPU, "NVIDIA H200", rounds=1)
     assert (lines[0].row.limit_s, lines[0].row.limit) == (100.0, None)
     assert lines[0].row.unit.endswith("matmul rate")

@@ -5,8 +5,8 @@ import torch
 
 from ilrm_cli.bench import model as suite
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference, attention
-from ilrm_cli.model.config import Preset
-from ilrm_cli.model.flops import full_attention_stages, total_flops
+from ilrm_cli.models.cost.flops import full_attention_stages, total_flops
+from ilrm_cli.models.ilrm.config import Preset
 from tests.model.tiny import published, random_model, random_views
 
 

@@ -19,8 +19,8 @@ from ilrm_cli.bench.study import (
     summarised_flops,
     takeover_views,
 )
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.flops import forward_stages, total_flops
+from ilrm_cli.models.cost.flops import forward_stages, total_flops
+from ilrm_cli.models.ilrm.config import PRESETS
 from tests.model.tiny import published, random_model
 
 TINY = published("dl3dv")

@@ -123,8 +123,8 @@ def test_impossible_number_of_views(posed, tmp_path, views):
 
 
 def test_a_pass_too_large_or_long_is_told_before_poses_are_looked_for(posed, tmp_path, monkeypatch):
-    from ilrm_cli import memory
     from ilrm_cli import reconstruct as stage
+    from ilrm_cli.models import memory_plan
 
     def gather(*_, **__):
         raise InputError("poses are looked for.")
@@ -134,7 +134,7 @@ def test_a_pass_too_large_or_long_is_told_before_poses_are_looked_for(posed, tmp
     done = ilrm(*command)
     assert done.err.startswith("warning: a pass over 8 views of 1024x")
     assert "poses are looked for" in done.sentence
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 1 << 27)
+    monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 1 << 27)
     assert "GB are free; use " in refused(tmp_path, *command)
 
 

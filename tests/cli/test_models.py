@@ -4,9 +4,8 @@ import dataclasses
 
 import pytest
 
-from ilrm_cli.catalog import Details, Row, Verified
-from ilrm_cli.model.registry import KNOWN, PUBLISHED_REPOSITORY
-from ilrm_cli.model.store import Origin
+from ilrm_cli.models.catalog import Details, Row, Verified
+from ilrm_cli.models.registry import KNOWN, PUBLISHED_REPOSITORY, Origin
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm, ilrm_process
 from tests.hub_server import Hub, serving

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.capture.pose_card import PoseCard
-from ilrm_cli.catalog import Details, Row, Verified
 from ilrm_cli.cli import on_demand
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
 from ilrm_cli.film.fly import FlythroughResult
-from ilrm_cli.model.store import Origin
+from ilrm_cli.models.catalog import Details, Row, Verified
+from ilrm_cli.models.registry import Origin
 from ilrm_cli.replay.distance import Distance
 from ilrm_cli.replay.run import Replay
 from ilrm_cli.scene.checks import record_path

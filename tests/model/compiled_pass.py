@@ -8,9 +8,8 @@ import sys
 
 import torch
 
-from ilrm_cli.model.chunks import Chunks
-from ilrm_cli.model.compiled import compile_layers
-from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.models.layers.passes import AttentionClock, Chunks
+from ilrm_cli.models.loading import compile_layers
 from ilrm_cli.runtime.devices import PRECISIONS
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step

@@ -9,8 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ilrm_cli.model.chunks import Chunks
-from ilrm_cli.model.footprint import Workload
+from ilrm_cli.models.cost.footprint import Workload
+from ilrm_cli.models.layers.passes import Chunks
 from tests.model.tiny import random_model, random_views
 
 

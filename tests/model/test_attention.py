@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ilrm_cli.model import attention as module
-from ilrm_cli.model.attention import FA3_PACKAGE, GAIN, USUAL, attention, fastest, gpu_kernels, kept_choice
+from ilrm_cli.models.layers import attention as module
+from ilrm_cli.models.layers.attention import FA3_PACKAGE, GAIN, USUAL, attention, fastest, gpu_kernels, kept_choice
 
 
 def failing():

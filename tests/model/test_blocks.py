@@ -4,8 +4,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import softmax
 from torch.utils.flop_counter import FlopCounterMode
 
-from ilrm_cli.model.blocks import FULL, CrossAttention, HeadNorm, MiniBatch, UpdateLayer
-from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.models.layers.blocks import FULL, CrossAttention, HeadNorm, MiniBatch, UpdateLayer
+from ilrm_cli.models.layers.passes import AttentionClock
 
 
 def test_head_norm_of_known_numbers():

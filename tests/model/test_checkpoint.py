@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from ilrm_cli.model.checkpoint import LIGHTNING_PREFIX, encode_model, load_model
+from ilrm_cli.models.checkpoint import encode_model, load_model
+from ilrm_cli.models.ilrm.published import LIGHTNING_PREFIX
 from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import MATCHED, published, random_model, random_views
 

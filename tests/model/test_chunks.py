@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ilrm_cli.model.chunks import Chunks, joined, pieces
+from ilrm_cli.models.layers.passes import Chunks, joined, pieces
 from tests.model.test_ilrm import CONFIGS, RANGE
 from tests.model.tiny import MATCHED, random_model, random_views
 

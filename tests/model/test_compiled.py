@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.model.compiled import compile_layers
+from ilrm_cli.models.loading import compile_layers
 from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published, random_model
 

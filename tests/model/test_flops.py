@@ -7,8 +7,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel  # the counter knows only plain attention on CPUs
 from torch.utils.flop_counter import FlopCounterMode
 
-from ilrm_cli.model.config import PRESETS, IlrmConfig
-from ilrm_cli.model.flops import forward_stages, full_attention_stages, total_flops
+from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from tests.model.tiny import MATCHED, published, random_model, random_views
 
 MODULES = {  # of the model, and the stages inside

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ilrm_cli.model.chunks import WHOLE, Chunks
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.footprint import Workload, footprint, parameters
-from ilrm_cli.model.head import channels_of
+from ilrm_cli.models.cost.footprint import Workload, footprint, parameters
+from ilrm_cli.models.ilrm.config import PRESETS
+from ilrm_cli.models.layers.gaussian_head import channels_of
+from ilrm_cli.models.layers.passes import WHOLE, Chunks
 from tests.model.live_bytes import held_by_pass
 from tests.model.tiny import MATCHED, random_model
 

@@ -7,9 +7,9 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.harmonics import SH_C0
-from ilrm_cli.model.config import HeadConfig
-from ilrm_cli.model.head import FOOTPRINT_FRACTION, GaussianHead, channels_of
-from ilrm_cli.model.matching import Matches
+from ilrm_cli.models.layers.config import HeadConfig
+from ilrm_cli.models.layers.gaussian_head import FOOTPRINT_FRACTION, GaussianHead, channels_of
+from ilrm_cli.models.layers.plane_sweep import Matches
 
 TURN = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # a camera that looks along +x
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.passes import AttentionClock
 from ilrm_cli.runtime.progress import Step
 from tests.model.tiny import MATCHED, published, random_model, random_views
 

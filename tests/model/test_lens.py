@@ -2,8 +2,8 @@
 
 import torch
 
-from ilrm_cli.model.checkpoint import LoadedModel
-from ilrm_cli.model.lens import TokenLens, encode_lens, shipped_lens
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.models.ilrm.tuned_lens import TokenLens, encode_lens, shipped_lens
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.train.lens import fit_lens, tokens_of
 from ilrm_cli.train.samples import Sample
@@ -35,7 +35,7 @@ def test_the_fit_is_the_best_affine_map():
 
 def test_the_shipped_lens_is_that_of_the_shipped_weights():
     """If this fails after new weights: python -m ilrm_cli.train.lens, then make hashes."""
-    from ilrm_cli.model.store import weights_file
+    from ilrm_cli.models.registry import weights_file
 
     lens = shipped_lens(sha256_of(weights_file("default")))
     assert lens is not None

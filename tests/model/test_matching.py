@@ -6,9 +6,9 @@ from torch.nn.functional import interpolate
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model import sweep_cpu
-from ilrm_cli.model.config import MatchingConfig
-from ilrm_cli.model.matching import (
+from ilrm_cli.models.layers import sweep_cpu
+from ilrm_cli.models.layers.config import MatchingConfig
+from ilrm_cli.models.layers.plane_sweep import (
     Matches,
     PlaneSweep,
     depth_range_of,

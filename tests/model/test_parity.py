@@ -7,9 +7,9 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.checkpoint import load_model
-from ilrm_cli.model.config import PRESETS
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.checkpoint import load_model
+from ilrm_cli.models.ilrm.config import PRESETS
+from ilrm_cli.models.ilrm.model import Ilrm
 
 TOLERANCE = 1e-5  # of the largest absolute value of the reference tensor
 

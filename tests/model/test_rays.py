@@ -2,7 +2,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.rays import pixel_centers, unit_rays
-from ilrm_cli.model.tokens import pixel_channels
+from ilrm_cli.models.layers.tokens import pixel_channels
 
 CAMERA = Cameras(
     torch.tensor([[[1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]),

@@ -3,8 +3,8 @@
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.model.matching import log_planes
-from ilrm_cli.model.sparse_depth import spread_points
+from ilrm_cli.models.layers.plane_sweep import log_planes
+from ilrm_cli.models.layers.sparse_points import spread_points
 
 CAMERA = Cameras(torch.eye(4)[None], torch.full((1, 2), 20.0), torch.full((1, 2), 10.0), 20, 20)
 PLANES = log_planes((1.0, 16.0), 5, torch.zeros(()))  # 1, 2, 4, 8, 16

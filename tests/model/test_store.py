@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from ilrm_cli.model.registry import KNOWN
-from ilrm_cli.model.store import SHIPPED, file_of, place_of, recorded_sha256, weights_file
+from ilrm_cli.models.registry import KNOWN, SHIPPED, file_of, place_of, recorded_sha256, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 
@@ -23,7 +22,9 @@ def test_the_hashes_of_the_shipped_weights_are_up_to_date():
 
 def test_every_shipped_file_of_weights_has_a_name():
     named = {file_of(known) for known in KNOWN.values() if known.published is None}
-    lenses = {path.with_name(f"{path.stem}_lens.safetensors") for path in named}  # of traces, see `model.lens`
+    lenses = {
+        path.with_name(f"{path.stem}_lens.safetensors") for path in named
+    }  # of traces, see `models.ilrm.tuned_lens`
     assert named <= set(SHIPPED.glob("*.safetensors")) <= named | lenses
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from ilrm_cli.model.tokens import patchify, unpatchify
+from ilrm_cli.models.layers.tokens import patchify, unpatchify
 
 
 def test_order_is_row_column_channel():

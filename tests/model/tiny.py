@@ -6,8 +6,9 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.config import PRESETS, IlrmConfig, MatchingConfig
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.train.config import DEFAULT_MODEL
 
 MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=8))

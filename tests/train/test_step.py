@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ilrm_cli.model.backdrop import backdrop
-from ilrm_cli.model.blocks import MiniBatch
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.blocks import MiniBatch
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, new_trainer

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.head import channels_of
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.gaussian_head import channels_of
 
 StageName = Literal[
     "viewpoint tokenizer",

@@ -17,8 +17,8 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.rays import pixel_centers
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.config import MatchingConfig
-from ilrm_cli.model.sparse_depth import spread_points
+from ilrm_cli.models.layers.config import MatchingConfig
+from ilrm_cli.models.layers.sparse_points import spread_points
 from ilrm_cli.runtime.progress import Report, ignore, in_one_step
 
 BACKGROUND_STEP = 0.9  # in log-depth, between planes beyond the far end: parallax changes little there
@@ -55,7 +55,7 @@ def prepare_sweep(device: torch.device, report: Report = ignore) -> bool:
     """Compile the CPU kernel if the cache lacks it, so that the first sweep is not slower; return whether it did."""
     if device.type != "cpu":
         return False
-    from ilrm_cli.model import sweep_cpu  # imports numba
+    from ilrm_cli.models.layers import sweep_cpu  # imports numba
 
     if sweep_cpu.is_compiled():
         return False
@@ -126,7 +126,7 @@ def plane_costs(
     work, see `sweep_cpu`.
     """
     if features.device.type == "cpu" and features.dtype == torch.float32 and len(others) > 0:
-        from ilrm_cli.model import sweep_cpu  # imports numba
+        from ilrm_cli.models.layers import sweep_cpu  # imports numba
 
         return sweep_cpu.plane_costs(features, view, others, warps, depths, windows, best)
     return plane_costs_in_torch(features, view, others, warps, depths, windows, best)

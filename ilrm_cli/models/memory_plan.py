@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.chunks import Chunks
-from ilrm_cli.model.flops import Tokens
-from ilrm_cli.model.footprint import Footprint, Workload, footprint
-from ilrm_cli.model.ilrm import Ilrm
+from ilrm_cli.models.cost.flops import Tokens
+from ilrm_cli.models.cost.footprint import Footprint, Workload, footprint
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.layers.passes import Chunks
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
 

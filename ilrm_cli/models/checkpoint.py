@@ -1,38 +1,22 @@
-"""Weights on disk: our safetensors with a JSON sidecar, and the two published formats."""
+"""Weights on disk: our safetensors with a JSON sidecar, or a published checkpoint."""
 
 import dataclasses
 import json
-import re
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ilrm_cli.model.config import PRESETS, HeadConfig, IlrmConfig, MatchingConfig
-from ilrm_cli.model.ilrm import Ilrm
-from ilrm_cli.model.registry import KNOWN
-from ilrm_cli.model.store import require_recorded, weights_file
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.ilrm.published import _first_line, load_published
+from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
+from ilrm_cli.models.registry import KNOWN, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
-
-LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
-
-# Published tensor name -> ours, first match wins; block 2N is the cross half of layer N, block 2N + 1 its self half.
-RENAMES = (
-    (r"(?:input_tokenizer|viewpoint_tokenizer\.1)\.weight", "viewpoint_tokenizer.linear.weight"),
-    (r"(?:input_layernorm|viewpoint_tokenizer\.2)\.weight", "viewpoint_tokenizer.norm.weight"),
-    (r"(?:support_tokenizer|image_tokenizer\.1)\.weight", "image_tokenizer.linear.weight"),
-    (r"(?:support_layernorm|image_tokenizer\.2)\.weight", "image_tokenizer.norm.weight"),
-    (r"(?:viewpoint_)?token_decoder\.0\.weight", "head.norm.weight"),
-    (r"(?:viewpoint_)?token_decoder\.1\.weight", "head.linear.weight"),
-    (r"processor\.blocks\.(\d+)\.read_cross\.(.+)", "layers.{layer}.cross.{rest}"),
-    (r"processor\.blocks\.(\d+)\.read_ff\.(.+)", "layers.{layer}.cross_mlp.{rest}"),
-    (r"processor\.blocks\.(\d+)\.attn\.(.+)", "layers.{layer}.self_attention.{rest}"),
-    (r"processor\.blocks\.(\d+)\.mlp\.(.+)", "layers.{layer}.self_mlp.{rest}"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,26 +84,6 @@ def config_beside(name_or_path: str) -> IlrmConfig | None:
     return _own_config(path) if path.suffix == ".safetensors" else None
 
 
-def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
-    """Load configuration and tensors, under our names, of `re10k_2view.ckpt` or `ilrm_undistort_dl3dv*.pt`.
-
-    The configuration is inferred from the tensors' shapes, so that models of other sizes in these formats load too.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a different type for every kind of damage
-        raise InputError(f"{path}: cannot be read as a checkpoint ({_first_line(error)}).") from error
-    content = content if isinstance(content, dict) else {}
-    preset = PRESETS["re10k" if "state_dict" in content else "dl3dv"].config
-    tensors = content.get("state_dict", content.get("model"))
-    if not (isinstance(tensors, dict) and all(isinstance(v, Tensor) for v in tensors.values())):
-        raise InputError(f"{path}: not an iLRM checkpoint (no tensors under 'state_dict' or 'model'); see --model.")
-    prefix = LIGHTNING_PREFIX if "state_dict" in content else ""
-    named = {str(k).removeprefix(prefix): v for k, v in tensors.items() if str(k).startswith(prefix)}
-    state = {_own_name(path, name): tensor for name, tensor in named.items()}
-    return _config_of(path, preset, state), state
-
-
 def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     config = _own_config(path)
     try:
@@ -138,31 +102,6 @@ def _own_config(path: Path) -> IlrmConfig:
         raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
 
 
-def _own_name(path: Path, published: str) -> str:
-    for pattern, template in RENAMES:
-        match = re.fullmatch(pattern, published)
-        if match and match.groups():
-            return template.format(layer=int(match[1]) // 2, rest=match[2])
-        if match:
-            return template
-    raise InputError(f"{path}: not an iLRM checkpoint (unexpected tensor '{published}').")
-
-
-def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> IlrmConfig:
-    try:
-        width = state["viewpoint_tokenizer.linear.weight"].shape[0]
-        return dataclasses.replace(
-            preset,
-            layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers.")),
-            width=width,
-            head_width=state["layers.0.cross.q_norm.weight"].shape[0],
-            mlp_ratio=state["layers.0.cross_mlp.fc1.weight"].shape[0] // width,
-            uplifting=state["layers.0.cross.q.weight"].shape[0] // width,
-        )
-    except (KeyError, ValueError, IndexError) as error:
-        raise InputError(f"{path}: not an iLRM checkpoint (no usable {_first_line(error)}).") from error
-
-
 def _require_same_tensors(path: Path, model: Ilrm, state: dict[str, Tensor]) -> None:
     expected = {k: v.shape for k, v in model.state_dict().items()}
     found = {k: v.shape for k, v in state.items()}
@@ -170,7 +109,3 @@ def _require_same_tensors(path: Path, model: Ilrm, state: dict[str, Tensor]) -> 
         raise InputError(
             f"{path}: {len(wrong)} tensors do not fit the model, the first is '{wrong[0]}'; give an iLRM checkpoint."
         )
-
-
-def _first_line(error: Any) -> str:
-    return str(error).strip().split("\n")[0][:120]

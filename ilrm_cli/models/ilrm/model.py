@@ -12,13 +12,12 @@ from ilrm_cli.geometry import cameras as camera_batches
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
-from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.head import GaussianHead
-from ilrm_cli.model.matching import Matches, PlaneSweep
-from ilrm_cli.model.timing import AttentionClock
-from ilrm_cli.model.tokens import Tokenizer, pixel_channels
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
+from ilrm_cli.models.layers.gaussian_head import GaussianHead
+from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks, joined, pieces
+from ilrm_cli.models.layers.plane_sweep import Matches, PlaneSweep
+from ilrm_cli.models.layers.tokens import Tokenizer, pixel_channels
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 INIT_STD = 0.02  # of every Linear's weights (released code)

@@ -13,9 +13,9 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_color
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import multiply, quaternion_from_matrix
-from ilrm_cli.model.config import HeadConfig
-from ilrm_cli.model.matching import Matches
-from ilrm_cli.model.tokens import unpatchify
+from ilrm_cli.models.layers.config import HeadConfig
+from ilrm_cli.models.layers.plane_sweep import Matches
+from ilrm_cli.models.layers.tokens import unpatchify
 
 FAR_DISTANCE = 500.0  # largest distance along a ray in the published models, in normalised world units
 LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # published scale range: starts near 1e-3, at most 0.3

@@ -1,4 +1,4 @@
-"""Conversion between pixel grids and token sequences. Shared by every patch-based backbone."""
+"""From pixels and cameras to token sequences, and back. Shared by every backbone that works on patches."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.rays import unit_rays
-from ilrm_cli.model.config import Channel
+from ilrm_cli.models.layers.config import Channel
 
 
 def patchify(grid: Float[Tensor, "view height width channel"], patch: int) -> Float[Tensor, "view token patch_channel"]:

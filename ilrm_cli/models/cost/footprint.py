@@ -1,18 +1,18 @@
 """Peak memory of one forward pass, from the configuration alone.
 
-Follows the pass stage by stage as `ilrm.Ilrm` does it without gradients: what persists (tokens, Gaussians) and what
-each stage holds besides, in bytes. Meant as a tight upper bound. Small parts that do not depend on the views are left
-to the caller's margin.
+Follows the pass stage by stage as `models.ilrm.model.Ilrm` does it without gradients: what persists (tokens, Gaussians)
+and what each stage holds besides, in bytes. Meant as a tight upper bound. Small parts that do not depend on the views
+are left to the caller's margin.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from ilrm_cli.model.chunks import WHOLE, Chunks
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.flops import Tokens, embedded_channels
-from ilrm_cli.model.head import channels_of
+from ilrm_cli.models.cost.flops import Tokens, embedded_channels
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.layers.gaussian_head import channels_of
+from ilrm_cli.models.layers.passes import WHOLE, Chunks
 
 FLOAT = 4  # bytes of float32 data: rays, residual stream, Gaussians
 GAUSSIAN_FLOATS = 14  # mean, quaternion, scale, opacity, harmonics of degree 0
@@ -24,7 +24,7 @@ DECODED_FLOATS = 24
 FEATURE_FLOATS = 4 * 3 + 8
 # Per pixel of one view and plane: two statistics, once more reordered, and the estimates from them and from points.
 COST_FLOATS = 4 * 2 + 2
-# Per pixel of one view, plane and neighbour in `matching.warp_costs` (not on CPUs): its position in the neighbour (3
+# Per pixel of one view, plane and neighbour in `plane_sweep.warp_costs` (not on CPUs): its position in the neighbour (3
 # and 2), six channels warped, subtracted and made positive, and a mask.
 WARP_FLOATS = 3 + 2 + 3 * 6 + 1
 WITNESS_BYTES = 96  # per Gaussian while other views are consulted (`consistency.witnesses`)

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, rms_norm
 from torch.utils.checkpoint import checkpoint
 
-from ilrm_cli.model.attention import attention
-from ilrm_cli.model.chunks import WHOLE, Chunks, joined, pieces
-from ilrm_cli.model.timing import AttentionClock
+from ilrm_cli.models.layers.attention import attention
+from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks, joined, pieces
 
 
 class HeadNorm(nn.Module):

@@ -7,10 +7,18 @@ from typing import Any
 
 from safetensors import safe_open
 
-from ilrm_cli.model.checkpoint import config_from_json, load_model
-from ilrm_cli.model.config import IlrmConfig
-from ilrm_cli.model.registry import KNOWN, KnownModel
-from ilrm_cli.model.store import SHIPPED, file_of, origin_of, place_of, recorded_sha256, weights_file
+from ilrm_cli.models.checkpoint import config_from_json, load_model
+from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.registry import (
+    KNOWN,
+    SHIPPED,
+    KnownModel,
+    file_of,
+    origin_of,
+    place_of,
+    recorded_sha256,
+    weights_file,
+)
 from ilrm_cli.runtime.cache import sha256_of
 
 CARD = SHIPPED / "MODEL_CARD.md"

@@ -1,7 +1,7 @@
 """Download of published weights from the Hugging Face hub, only on request.
 
-The first pull records the commit and the sha256 (see `model/store.py`); later pulls take that commit and accept nothing
-else. huggingface_hub does the transfer: it honours HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables.
+The first pull records the commit and the sha256 (see `models/registry.py`); later pulls take that commit and accept
+nothing else. huggingface_hub does the transfer: it honours HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables.
 """
 
 import contextlib
@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ilrm_cli.model.registry import KnownModel, Published
-from ilrm_cli.model.store import ORIGIN_FILE, Origin, encode_origin, file_of, folder_of, origin_of
+from ilrm_cli.models.registry import (
+    ORIGIN_FILE,
+    KnownModel,
+    Origin,
+    Published,
+    encode_origin,
+    file_of,
+    folder_of,
+    origin_of,
+)
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import filling

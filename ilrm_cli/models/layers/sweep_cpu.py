@@ -1,4 +1,4 @@
-"""Compiled CPU kernel of the plane sweep, with the same results as `matching.plane_costs`.
+"""Compiled CPU kernel of the plane sweep, with the same results as `plane_sweep.plane_costs`.
 
 A pixel's channels are adjacent and images have a border of zeros, so that a warped sample takes a few vector operations
 without a branch; a plane's costs stay in the cache until they are smoothed and reduced over the neighbours.
@@ -27,7 +27,7 @@ def plane_costs(
     windows: tuple[int, ...],
     best: int,
 ) -> Float[Tensor, "2 plane height width"]:
-    """Compute `matching.plane_costs` with the compiled kernel."""
+    """Compute `plane_sweep.plane_costs` with the compiled kernel."""
     height, width = features.shape[-2:]
     costs = torch.empty(2, len(depths), height, width)
     assert features.shape[1] <= LANES

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-SHIPPED = Path(__file__).parents[1] / "weights" / "default_lens.safetensors"
+SHIPPED = Path(__file__).parents[2] / "weights" / "default_lens.safetensors"
 MODEL_KEY = "model_sha256"
 
 

@@ -1,0 +1,1 @@
+"""Networks that turn posed views into Gaussians, their weights and what a pass costs."""

@@ -1,0 +1,1 @@
+"""Operations and memory of a forward pass."""

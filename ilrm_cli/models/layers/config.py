@@ -1,0 +1,47 @@
+"""The choices that layers of every network offer: channels of pixels, the Gaussian head, the plane sweep."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Channel = Literal["origin", "direction", "moment", "color"]  # of a pixel
+RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The mapping from the head's raw numbers to Gaussians (one head, many mappings)."""
+
+    # "sigmoid": distance along the ray is 500 * sigmoid(logit), as published. "matched": log-depth is the plane sweep's
+    # plus a correction; needs `IlrmConfig.matching`. Ours.
+    depth: Literal["sigmoid", "matched"] = "sigmoid"
+    # Whether the ray may leave its pixel's centre, by up to half a pixel each way.
+    offset: bool = True
+    # "absolute": exp(min(raw - 6.9, -1.2)) in normalised world units, as published. "footprint": the pixel's size at
+    # that depth times 0.6 exp(raw). Ours.
+    scale: Literal["absolute", "footprint"] = "absolute"
+    # Added to the opacity logit before the sigmoid: -2 as published.
+    opacity_shift: float = -2.0
+    # "world": the raw quaternion, as published. "camera": identity plus raw quaternion in camera axes, rotated into the
+    # world. Ours.
+    rotation: Literal["world", "camera"] = "world"
+    # "absolute": the raw harmonics, as published. "pixel": raw harmonics plus the input pixel's colour. Ours.
+    color: Literal["absolute", "pixel"] = "absolute"
+
+
+@dataclass(frozen=True)
+class MatchingConfig:
+    """Plane-sweep matching cue (our addition, not in the paper; see `plane_sweep.py`)."""
+
+    planes: int = 32  # depth hypotheses, log-spaced between near and far
+    neighbors: int = 7  # nearest other views that each view is compared with: the cost stays linear in views
+    best: int = 2  # the first statistic averages this many best-agreeing neighbours; the second all of them
+    coarse_window: float = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
+    cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement fed to the network is 1/e
+    temperature: float = 0.003  # of the soft-argmin over planes, in the same units
+    background: int = 0  # number of planes beyond the far end, for sky and the horizon
+    points: int = 0  # maximum number of SfM points used per view; 0: none
+
+    @property
+    def estimates(self) -> int:
+        """Depth estimates per pixel: best matches, mean of all, and, if used, sparse points."""
+        return 3 if self.points else 2
