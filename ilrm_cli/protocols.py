@@ -10,17 +10,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.load_views import common_size
-from ilrm_cli.datasets.folders import (
-    TARGET_EVERY,
-    listed_frames,
-    read_folder,
-    read_input_list,
-    scene_name,
-)
-from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
-from ilrm_cli.datasets.places import find_posed_folders
-from ilrm_cli.datasets.re10k import find_sequence, read_evaluation_index, read_index
-from ilrm_cli.datasets.sequence import FrameSequence
+from ilrm_cli.data.checks import find_posed_folders
+from ilrm_cli.data.folders import TARGET_EVERY, listed_frames, read_folder, read_input_list, scene_name
+from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
+from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
+from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.evaluation_plan import Plan, check_plan
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.pose.select import select_views

@@ -41,15 +41,15 @@ def synth(
     with face("synth", as_json, quiet) as shown:
         from dataclasses import asdict
 
+        from ilrm_cli.data.synthetic.checks import check_folder, picture_size
         from ilrm_cli.runtime.progress import Step
-        from ilrm_cli.synth.collection_folder import check_folder, picture_size
 
         width, height = picture_size(aspect, size)
         check_folder(out, overwrite)
 
+        from ilrm_cli.data.synthetic.collection import SHEET_NAME, Order, check_order, write_collection
+        from ilrm_cli.data.synthetic.sensor import Photometry, PoseNoise
         from ilrm_cli.runtime.threads import usable_cores
-        from ilrm_cli.synth.collection import SHEET_NAME, Order, check_order, write_collection
-        from ilrm_cli.synth.photography import Photometry, PoseNoise
 
         threads = usable_cores()
         photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))

@@ -47,7 +47,7 @@ def train(
 ) -> None:
     """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
     with face("train", quiet=quiet) as shown:
-        from ilrm_cli.datasets.places import check_root
+        from ilrm_cli.data.checks import check_root
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.train.config import STATE_FILE, SYNTHETIC
         from ilrm_cli.train.presets import chosen_recipe, view_range

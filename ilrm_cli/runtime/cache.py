@@ -13,7 +13,7 @@ KERNEL_FILES = (
     "runtime/kernels.py",
     "models/layers/*_cpu.py",
     "render/cpu/*.py",
-    "synth/*.py",
+    "data/synthetic/**/*.py",
 )  # of this package: files that numba compiles, in part or whole
 
 CHUNK = 1 << 20  # bytes read at a time: published weights are larger than some machines' memory

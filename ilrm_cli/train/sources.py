@@ -8,20 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ilrm_cli.datasets import re10k
-from ilrm_cli.datasets.folders import read_folder
-from ilrm_cli.datasets.places import CHUNK_SUFFIX, training_places
-from ilrm_cli.datasets.sequence import FrameSequence
+from ilrm_cli.data import re10k
+from ilrm_cli.data.checks import CHUNK_SUFFIX, training_places
+from ilrm_cli.data.folders import read_folder
+from ilrm_cli.data.sequences import FrameSequence
+from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.raycaster.raycast import CPU
+from ilrm_cli.data.synthetic.sensor import Photometry, draw_triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.plane_sweep import depth_range_of
 from ilrm_cli.preparation import normalize, normalized_cameras
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth.dataset import training_scene
-from ilrm_cli.synth.photography import Photometry
-from ilrm_cli.synth.raycast import CPU
-from ilrm_cli.synth.triangulation import draw_triangulation, triangulated
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
 from ilrm_cli.train.samplers import pick_frames
 from ilrm_cli.train.samples import Sample, mirrored
@@ -49,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Procedural:
-    """Scenes of `ilrm_cli.synth`, with exact depth."""
+    """Scenes of `ilrm_cli.data.synthetic`, with exact depth."""
 
     device: torch.device = CPU  # where rays are cast
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.models.checkpoint import config_from_json, encode_model, load_model
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, replacing
-from ilrm_cli.synth.dataset import HOLDOUT_SEED
 from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
 
 WEIGHTS_FILE = "weights.safetensors"  # result of a run, readable by --model

@@ -6,8 +6,8 @@ import numpy as np
 
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.pixels import read_photo
-from ilrm_cli.synth import collection
-from ilrm_cli.synth.dataset import training_scene
+from ilrm_cli.data.synthetic import collection
+from ilrm_cli.data.synthetic.dataset import training_scene
 from tests.cli.run import ilrm
 
 

@@ -16,6 +16,7 @@ from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.cli import on_demand
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
+from ilrm_cli.data.synthetic.collection import SceneStatistics
 from ilrm_cli.film.fly import FlythroughResult
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
@@ -26,7 +27,6 @@ from ilrm_cli.scene.convert import Converted
 from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.scoreboard import Summary
 from ilrm_cli.sharing import Shared
-from ilrm_cli.synth.statistics import SceneStatistics
 from ilrm_cli.trace import Reading, TracedLayer
 from tests.cli.run import ilrm
 

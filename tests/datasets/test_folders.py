@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.datasets.folders import listed_frames, read_folder, read_input_list
-from ilrm_cli.datasets.places import find_posed_folders
+from ilrm_cli.data.checks import find_posed_folders
+from ilrm_cli.data.folders import listed_frames, read_folder, read_input_list
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.runtime.errors import InputError
 from tests.datasets.made import arc, write_dl3dv

@@ -3,7 +3,7 @@
 import torch
 
 from ilrm_cli.capture.load_views import visible_depths
-from ilrm_cli.datasets.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
+from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 
 
 def test_a_scene_is_always_the_same():

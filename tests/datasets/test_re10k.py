@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.datasets.re10k import find_sequence, read_chunk, read_evaluation_index, read_index
+from ilrm_cli.data.re10k import find_sequence, read_chunk, read_evaluation_index, read_index
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.runtime.errors import InputError
 from tests.datasets.made import arc, re10k_clip, write_re10k

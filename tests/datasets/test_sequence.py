@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.capture.poses.lenses import pinhole
-from ilrm_cli.datasets.sequence import resized_and_cropped
+from ilrm_cli.data.sequences import resized_and_cropped
 
 
 def test_a_point_stays_where_its_camera_sees_it():

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import torch
 
+from ilrm_cli.data.synthetic.materials.materials import Paints
+from ilrm_cli.data.synthetic.materials.textures import tile_bank
+from ilrm_cli.data.synthetic.objects.kit import Kit
+from ilrm_cli.data.synthetic.raycaster.scene import Builder, Frame, Scene, Stage, blockers
+from ilrm_cli.data.synthetic.raycaster.shading import VOID
+from ilrm_cli.data.synthetic.scenes.surroundings import background, open_materials
+from ilrm_cli.data.synthetic.trajectories import look_at
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.synth.kit import Kit
-from ilrm_cli.synth.materials import Paints
-from ilrm_cli.synth.scene import Builder, Frame, Scene, Stage, blockers
-from ilrm_cli.synth.shading import VOID
-from ilrm_cli.synth.surroundings import background, open_materials
-from ilrm_cli.synth.textures import tile_bank
-from ilrm_cli.synth.trajectories import look_at
 
 STAGE = Stage((0, 0, 0), (1, 2), (-9, -9, -9), (9, 9, 9), ("orbit",), 0.0)
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 from numba import cuda
 
-from ilrm_cli.synth.raycast import render_scene
-from ilrm_cli.synth.raycast_cuda import cast, launch_shape, pack
-from ilrm_cli.synth.scenes import make_scene
-from ilrm_cli.synth.trajectories import draw_cameras
+from ilrm_cli.data.synthetic.raycaster.raycast import render_scene
+from ilrm_cli.data.synthetic.raycaster.raycast_cuda import cast, launch_shape, pack
+from ilrm_cli.data.synthetic.scenes.by_number import make_scene
+from ilrm_cli.data.synthetic.trajectories import draw_cameras
 
 WIDTH, HEIGHT, SAMPLES = 12, 8, 2
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.data.synthetic import collection
+from ilrm_cli.data.synthetic.checks import picture_size
+from ilrm_cli.data.synthetic.collection import Order, check_order, statistics_of, write_collection
+from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth import collection
-from ilrm_cli.synth.collection import Order, check_order, write_collection
-from ilrm_cli.synth.collection_folder import picture_size
-from ilrm_cli.synth.dataset import training_scene
-from ilrm_cli.synth.statistics import statistics_of
 
 ORDER = Order(scenes=2, seed=3, views=3, width=48, height=32, samples=1, normals=True)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ilrm_cli.data.synthetic.colmap_folder import write_scene
+from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth.colmap_folder import write_scene
-from ilrm_cli.synth.dataset import training_scene
 
 
 @pytest.fixture(scope="module")

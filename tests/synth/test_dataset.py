@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.synth.dataset import training_scene
-from ilrm_cli.synth.patterns import SIZE
-from ilrm_cli.synth.photography import Photometry, PoseNoise, through_jpeg
-from ilrm_cli.synth.scenes import KINDS, SHARES, make_scene
-from ilrm_cli.synth.textures import FAMILIES, fetch, tile_bank
-from ilrm_cli.synth.trajectories import SHOTS, draw_cameras, draw_fov_deg
+from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.materials.patterns import SIZE
+from ilrm_cli.data.synthetic.materials.textures import FAMILIES, fetch, tile_bank
+from ilrm_cli.data.synthetic.scenes.by_number import KINDS, SHARES, make_scene
+from ilrm_cli.data.synthetic.sensor import Photometry, PoseNoise, through_jpeg
+from ilrm_cli.data.synthetic.trajectories import SHOTS, draw_cameras, draw_fov_deg
 
 
 def test_shares_sum_to_one():

@@ -5,15 +5,25 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from ilrm_cli.synth.hits import normal_at
-from ilrm_cli.synth.kit import random_turn
-from ilrm_cli.synth.raycast import depth_of, render_scene
-from ilrm_cli.synth.reliefs import RELIEF_SIDE, relief_bank, relief_tile
-from ilrm_cli.synth.scene import UPRIGHT
-from ilrm_cli.synth.scenes import make_scene
-from ilrm_cli.synth.shading import OPEN, ROOM
-from ilrm_cli.synth.shapes import BOX, CURVED, ELLIPSOID, FRUSTUM, RELIEF, ROUNDED, SUPERQUADRIC, TERRAIN, TORUS
-from ilrm_cli.synth.trajectories import draw_cameras
+from ilrm_cli.data.synthetic.materials.reliefs import RELIEF_SIDE, relief_bank, relief_tile
+from ilrm_cli.data.synthetic.objects.kit import random_turn
+from ilrm_cli.data.synthetic.raycaster.hits import normal_at
+from ilrm_cli.data.synthetic.raycaster.raycast import depth_of, render_scene
+from ilrm_cli.data.synthetic.raycaster.scene import UPRIGHT
+from ilrm_cli.data.synthetic.raycaster.shading import OPEN, ROOM
+from ilrm_cli.data.synthetic.raycaster.solids import (
+    BOX,
+    CURVED,
+    ELLIPSOID,
+    FRUSTUM,
+    RELIEF,
+    ROUNDED,
+    SUPERQUADRIC,
+    TERRAIN,
+    TORUS,
+)
+from ilrm_cli.data.synthetic.scenes.by_number import make_scene
+from ilrm_cli.data.synthetic.trajectories import draw_cameras
 from tests.synth.by_hand import camera, rays, scene_of
 
 TURN = random_turn(np.random.default_rng(3))

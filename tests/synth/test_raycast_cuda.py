@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.data.synthetic.dataset import plan_scene, training_scene, training_scenes
+from ilrm_cli.data.synthetic.raycaster import raycast
+from ilrm_cli.data.synthetic.raycaster.raycast import render_scene, render_scenes
+from ilrm_cli.data.synthetic.raycaster.raycast_cuda import fill_scenes, scene_type
+from ilrm_cli.data.synthetic.scenes.by_number import KINDS, make_scene
+from ilrm_cli.data.synthetic.trajectories import draw_cameras
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth import raycast
-from ilrm_cli.synth.dataset import plan_scene, training_scene, training_scenes
-from ilrm_cli.synth.raycast import render_scene, render_scenes
-from ilrm_cli.synth.records import fill_scenes, scene_type
-from ilrm_cli.synth.scenes import KINDS, make_scene
-from ilrm_cli.synth.trajectories import draw_cameras
 
 ROOT = Path(__file__).resolve().parents[2]
 HOPPER = (9, 0)  # compute capability that the kernel is compiled for where there is no GPU
@@ -73,8 +73,8 @@ def compiled_ptx() -> str:
     import numba
     from numba import cuda, types
 
-    from ilrm_cli.synth.raycast_cuda import cast, pack
-    from ilrm_cli.synth.tiling import TILE
+    from ilrm_cli.data.synthetic.raycaster.raycast_cuda import cast, pack
+    from ilrm_cli.data.synthetic.raycaster.tiling import TILE
 
     scene = make_scene(0, 0)
     cameras = draw_cameras(scene, np.random.default_rng(0), 1, 16, 16, "sweep")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.synth.raycast import render_scene
-from ilrm_cli.synth.samples import SAMPLES, SAMPLES_PER_PIXEL, sample_cameras
+from ilrm_cli.data.synthetic.raycaster.raycast import render_scene
+from ilrm_cli.data.synthetic.sample_scenes import SAMPLES, SAMPLES_PER_PIXEL, sample_cameras
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample_scenes"
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from ilrm_cli.synth.triangulation import MAX_SHARE, Triangulation, draw_triangulation, triangulated
+from ilrm_cli.data.synthetic.sensor import MAX_SHARE, Triangulation, draw_triangulation, triangulated
 
 
 def stripes() -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,8 +9,8 @@ import time
 import pytest
 import torch
 
+from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth.dataset import HOLDOUT_SEED
 from ilrm_cli.train.config import STATE_FILE, TrainConfig
 from ilrm_cli.train.presets import chosen_recipe, view_range
 from ilrm_cli.train.preview import PREVIEW_FILE

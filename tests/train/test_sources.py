@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 import torch
 
+from ilrm_cli.data.synthetic.colmap_folder import write_scene
+from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.synth.colmap_folder import write_scene
-from ilrm_cli.synth.dataset import training_scene
 from ilrm_cli.train.config import FrameGap, TrainConfig
 from ilrm_cli.train.sources import Procedural, Request, open_source
 from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k

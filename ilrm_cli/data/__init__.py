@@ -1,0 +1,1 @@
+"""Training and evaluation data: readers of captures with known cameras, and procedural scenes."""

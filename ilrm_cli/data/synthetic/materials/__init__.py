@@ -1,0 +1,1 @@
+"""Procedural patterns, textures and materials."""

@@ -1,0 +1,1 @@
+"""The ray caster of procedural scenes, for the CPU and for CUDA."""

@@ -1,1 +1,0 @@
-"""Readers of captures with known cameras, frame by frame, for evaluation and training."""
