@@ -13,11 +13,11 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
 from ilrm_cli.models.layers.gaussian_head import GaussianHead, channels_of
 from ilrm_cli.models.layers.plane_sweep import Matches, PlaneSweep
-from ilrm_cli.pose.select import pose_features
+from ilrm_cli.pipeline.choose_views import pose_features
+from ilrm_cli.pipeline.predict import witnesses
 
 FACTOR = 2  # image side over the side of the grid of Gaussians, as in the default model
 HEAD = HeadConfig(

@@ -13,11 +13,11 @@ from ilrm_cli import baselines
 from ilrm_cli.evaluation_plan import Plan
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.prediction import Prediction, predict, refined
-from ilrm_cli.preparation import Prepared, normalize
+from ilrm_cli.pipeline.backdrop import before_backdrop
+from ilrm_cli.pipeline.predict import Prediction, predict, refined
+from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.protocols import SceneRef, Split, open_scene
 from ilrm_cli.render.metrics import psnr, ssim
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips

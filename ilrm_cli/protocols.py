@@ -17,8 +17,8 @@ from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.evaluation_plan import Plan, check_plan
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.pose.select import select_views
-from ilrm_cli.preparation import default_views
+from ilrm_cli.pipeline.choose_views import select_views
+from ilrm_cli.pipeline.prepare import default_views
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.output_names import output_names
 from ilrm_cli.runtime.progress import Report, ignore

@@ -13,10 +13,10 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
+from ilrm_cli.pipeline.trace import Picture, Reading, Trace
 from ilrm_cli.render.checks import ENCODED, is_strip
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.files import check_output, replacing
-from ilrm_cli.trace import Picture, Reading, Trace
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: one second

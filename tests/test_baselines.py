@@ -9,10 +9,10 @@ from ilrm_cli import baselines
 from ilrm_cli.baselines import constant_depth_splat, mean_color, nearest_photos, plane_sweep_splat, sparse_points_splat
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.consistency import witnesses
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.config import MatchingConfig
+from ilrm_cli.pipeline.predict import witnesses
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import render
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph

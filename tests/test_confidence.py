@@ -5,17 +5,16 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.confidence import DOUBT, support
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.model.backdrop import COUNT
 from ilrm_cli.models.checkpoint import load_model
-from ilrm_cli.prediction import predict
-from ilrm_cli.preparation import Prepared
-from ilrm_cli.prune import prune
+from ilrm_cli.pipeline.backdrop import COUNT
+from ilrm_cli.pipeline.predict import predict
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.prune import DOUBT, prune, support
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request

@@ -7,10 +7,10 @@ import pytest
 
 from ilrm_cli import evaluate as stage
 from ilrm_cli.evaluation_plan import Plan
-from ilrm_cli.model.backdrop import COUNT
+from ilrm_cli.pipeline.backdrop import COUNT
+from ilrm_cli.pipeline.reconstruct import reconstruct
+from ilrm_cli.pipeline.settings import Settings as ReconstructSettings
 from ilrm_cli.protocols import find_scenes
-from ilrm_cli.reconstruct import Settings as ReconstructSettings
-from ilrm_cli.reconstruct import reconstruct
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import new_trainer, write_weights
 from ilrm_cli.trials import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult

@@ -5,10 +5,10 @@ import re
 import pytest
 from PIL import Image
 
-from ilrm_cli import foresight
-from ilrm_cli.foresight import foreseen
 from ilrm_cli.models import memory_plan
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline import cost_estimate
+from ilrm_cli.pipeline.cost_estimate import foreseen
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_known_of_checkpoints_of_other_formats(photos, tmp_path):
 def test_photos_of_rarer_shapes_may_be_the_ones_that_fit(photos, monkeypatch):
     """The views get the commonest shape among those that are chosen, which may all be such."""
     asked = []
-    monkeypatch.setattr(foresight, "check_fits", asked.append)
+    monkeypatch.setattr(cost_estimate, "check_fits", asked.append)
     for name in ("y", "z"):
         Image.new("RGB", (36, 90)).save(photos / f"{name}.jpg")
     (sentence,) = said(photos, 12, 1024)
@@ -80,5 +80,5 @@ def test_what_cannot_fit_is_refused_where_the_views_are_known(photos, monkeypatc
     assert said(photos, 4, None) == ()
     monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 0)
     assert said(photos, None, None) == ()  # it is for the poses to say how many views there will be
-    monkeypatch.setattr(foresight, "find_photos", lambda place: [])
+    monkeypatch.setattr(cost_estimate, "find_photos", lambda place: [])
     assert said(photos, 8, None) == ()  # without a shape nothing is certain

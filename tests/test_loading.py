@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from ilrm_cli import evaluate, reconstruct
+from ilrm_cli import evaluate
 from ilrm_cli.models import loading
 from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.pipeline import reconstruct
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.progress import Stopwatch, ignore
 from tests.model.tiny import published, random_model
 
@@ -16,7 +18,7 @@ def test_layers_are_compiled_only_on_request(monkeypatch, load, wanted):
     """The layers are compiled in the requested precision, and the compilation is reported."""
     compiled = []
     monkeypatch.setattr(loading, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
-    settings = reconstruct.Settings if load is reconstruct.load else evaluate.Settings
+    settings = Settings if load is reconstruct.load else evaluate.Settings
     load(settings(precision="bf16", compile=wanted), ignore)
     assert compiled == [(torch.bfloat16, ignore)] * wanted
 
@@ -41,5 +43,5 @@ def test_baselines_sweep_even_where_the_model_does_not(monkeypatch, baselines, r
     evaluate.start(evaluate.Settings(device="cpu", precision="fp32", baselines=baselines, refine=refine))
     assert asked == [refine > 0, *["sweep"] * baselines]
     asked.clear()
-    reconstruct.load(reconstruct.Settings(device="cpu", precision="fp32", refine=refine))
+    reconstruct.load(Settings(device="cpu", precision="fp32", refine=refine))
     assert asked == [refine > 0]

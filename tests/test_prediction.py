@@ -9,8 +9,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model
-from ilrm_cli.prediction import predict
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.predict import predict
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.errors import InputError
 
 WIDTH, HEIGHT = 32, 24

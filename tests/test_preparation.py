@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
-from ilrm_cli.preparation import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
+from ilrm_cli.pipeline.prepare import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
 
 
 def camera_at(z: float) -> Cameras:

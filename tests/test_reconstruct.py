@@ -2,8 +2,8 @@
 
 import pytest
 
-from ilrm_cli import reconstruct as stage
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline import reconstruct as stage
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 
 

@@ -9,7 +9,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.refine import JUDGE_EVERY, refine
+from ilrm_cli.pipeline.refine import JUDGE_EVERY, refine
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Step

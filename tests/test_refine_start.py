@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from ilrm_cli.refine_start import DOUBT, refine_start
+from ilrm_cli.pipeline.refine import DOUBT, refine_start
 from tests.model.test_matching import wall
 from tests.test_refine import scene
 

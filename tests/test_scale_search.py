@@ -8,8 +8,8 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.preparation import Prepared
-from ilrm_cli.scale_search import best_scale, candidates, reduced, scaled
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.scale_search import best_scale, candidates, reduced, scaled
 
 WORLD = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0.0, 1.0]).double())  # of a capture off its origin
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ilrm_cli import selection as selection_stage
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.pose.select import Choice, Swap
-from ilrm_cli.selection import MAX_SCORED, auto_views, select_photos
+from ilrm_cli.pipeline import select_inputs as selection_stage
+from ilrm_cli.pipeline.choose_views import Choice, Swap
+from ilrm_cli.pipeline.select_inputs import MAX_SCORED, auto_views, select_photos
 from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)

@@ -9,10 +9,10 @@ from PIL import Image
 
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.models.ilrm.tuned_lens import TokenLens
-from ilrm_cli.prediction import predict
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.predict import predict
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.trace import LONG_SIDE_PX, trace
 from ilrm_cli.render.metrics import score_of
-from ilrm_cli.trace import LONG_SIDE_PX, trace
 from ilrm_cli.trace_film import BAND_PX, pictures_for, strip, write_trace
 from tests.model.tiny import MATCHED, random_model, random_views
 

@@ -5,8 +5,8 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
+from ilrm_cli.pipeline.result import advise, median_gap_deg, unmeasured
 from ilrm_cli.render.metrics import Score
-from ilrm_cli.verdict import advise, median_gap_deg, unmeasured
 
 
 def turned(*angles_deg: float) -> Cameras:

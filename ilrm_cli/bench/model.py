@@ -22,8 +22,8 @@ from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.blocks import UpdateLayer
 from ilrm_cli.models.layers.passes import AttentionClock
-from ilrm_cli.prediction import cleaned
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.predict import cleaned
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.devices import resolve_precision
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -85,7 +85,7 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
 
 
 def whole_pass(model: Ilrm, scene: Prepared) -> object:
-    """Do the work of `prediction.predict`, without its clock."""
+    """Do the work of `predict.predict`, without its clock."""
     return cleaned(model([scene.inputs], [scene.depth_range])[0], scene, model.config)
 
 

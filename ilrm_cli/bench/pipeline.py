@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ilrm_cli.bench.findings import Findings
 from ilrm_cli.bench.timing import BenchRow
-from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.pipeline.reconstruct import reconstruct
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import peak_of_children_gb
 from ilrm_cli.runtime.progress import Report, Step, ignore

@@ -17,13 +17,14 @@ from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.model import Ilrm
-from ilrm_cli.prediction import cleaned
-from ilrm_cli.preparation import Prepared, prepare_photos
-from ilrm_cli.reconstruct import Settings, load, posed_photos
+from ilrm_cli.pipeline.predict import cleaned
+from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
+from ilrm_cli.pipeline.reconstruct import load, posed_photos
+from ilrm_cli.pipeline.select_inputs import select_photos
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.selection import select_photos
 
 HELD_OUT = 2  # photos of the scene that are not inputs
 SUMMARISED = 16  # tokens per summary

@@ -33,7 +33,7 @@ from ilrm_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ilrm_cli.batch.outcome import Outcome
+    from ilrm_cli.pipeline.batch.outcome import Outcome
 
 EXIT_CRASHED = 3  # a bug of ours, or a dead process, on at least one folder
 STYLES = {"ok": "green", "skipped": "dim", "failed": "yellow", "crashed": "red"}
@@ -82,9 +82,9 @@ def batch(
     """
     start = time.perf_counter()
     with face("batch", as_json, quiet, verbose) as shown:
-        from ilrm_cli.batch import outcome, plan
         from ilrm_cli.capture.checks import check_views
         from ilrm_cli.models.registry import weights_file
+        from ilrm_cli.pipeline.batch import outcome, plan
         from ilrm_cli.runtime.errors import listed
 
         places, others = plan.find_places(photos)
@@ -93,8 +93,8 @@ def batch(
         check_views(views)
         weights_file(model)
 
-        from ilrm_cli.batch import run
-        from ilrm_cli.reconstruct import Settings
+        from ilrm_cli.pipeline.batch import run
+        from ilrm_cli.pipeline.settings import Settings
 
         settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,

@@ -36,7 +36,7 @@ from ilrm_cli.runtime.progress import LAUNCHED, process_start
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.checks import Origin
-    from ilrm_cli.reconstruct import Reconstruction
+    from ilrm_cli.pipeline.reconstruct import Reconstruction
 
 SHOWN_SECONDS = 0.005  # shorter stages did not really run
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
@@ -92,17 +92,18 @@ def reconstruct(
         check_inputs(photos, poses, camera, views, model)
         refuse_inputs(photos, outputs_of(output, reports or (), trace))
         checked = time.perf_counter()
-        from ilrm_cli import export
-        from ilrm_cli import reconstruct as stage
         from ilrm_cli.capture.input_hash import inputs_sha256
-        from ilrm_cli.foresight import foreseen
+        from ilrm_cli.pipeline import export
+        from ilrm_cli.pipeline import reconstruct as stage
+        from ilrm_cli.pipeline.cost_estimate import foreseen
+        from ilrm_cli.pipeline.result import summarize
+        from ilrm_cli.pipeline.settings import Settings
         from ilrm_cli.report.data import report_of
         from ilrm_cli.report.files import write_reports
-        from ilrm_cli.report.summary import summarize
         from ilrm_cli.trace_film import pictures_for, write_trace
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
-        settings = stage.Settings(
+        settings = Settings(
             views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
             fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
             auto_scale=auto_scale, confidence=confidence, prune=prune,
@@ -203,7 +204,7 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
 
 def show_times(shown: Face, timings: Mapping[str, float]) -> None:
     """Show the seconds of every stage, and what the tool itself adds to inference and imports."""
-    from ilrm_cli.report.summary import ATTENTIONS, BEFORE, STAGES
+    from ilrm_cli.pipeline.result import ATTENTIONS, BEFORE, STAGES
 
     rows = {}
     for stage in (*BEFORE, *STAGES):

@@ -9,7 +9,7 @@ from ilrm_cli.cli.console import Face, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose
 
 if TYPE_CHECKING:
-    from ilrm_cli.replay.run import Replay
+    from ilrm_cli.pipeline.replay import Replay
 
 EXIT_DIFFERENT = 1  # the scene differs; same status as `cmp` and `diff`
 
@@ -35,7 +35,7 @@ def replay(
 
         existing_record(scene)
 
-        from ilrm_cli.replay.run import replay as run
+        from ilrm_cli.pipeline.replay import replay as run
 
         with shown.progress() as report:
             done = run(scene, photos=photos, output=output, overwrite=overwrite, report=report)

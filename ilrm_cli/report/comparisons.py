@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Report as Progress

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
-from ilrm_cli.reconstruct import Reconstruction, Settings
+from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.trace import Trace
 from ilrm_cli.report.comparisons import Comparison, comparisons
 from ilrm_cli.report.layout import Layout, layout_of
 from ilrm_cli.report.photo_list import PhotoEntry, photo_list
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import ignore
 from ilrm_cli.scene.record import SceneRecord
-from ilrm_cli.trace import Trace
 
 OPTIONS = {"long_side_px": "--size"}  # settings whose option has another name
 
@@ -24,7 +25,7 @@ class Report:
     """The report of one reconstruction."""
 
     title: str  # name of the photo folder
-    summary: Mapping[str, Any]  # as printed by `--json`, see `report.summary`
+    summary: Mapping[str, Any]  # as printed by `--json`, see `pipeline.result`
     photos: tuple[PhotoEntry, ...]  # all photos offered
     comparisons: tuple[Comparison, ...]  # one per scored photo
     layout: Layout

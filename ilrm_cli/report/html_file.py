@@ -13,13 +13,13 @@ from markupsafe import Markup, escape
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.pipeline.result import grade_of
+from ilrm_cli.pipeline.trace import Picture, Trace
 from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars, trace_bars
 from ilrm_cli.report.comparisons import Comparison
 from ilrm_cli.report.data import Report
 from ilrm_cli.report.drawing import draw
 from ilrm_cli.report.pose_rows import pose_rows
-from ilrm_cli.trace import Picture, Trace
-from ilrm_cli.verdict import grade_of
 
 JPEG_QUALITY = 88  # higher values show no visible gain at the size of these pictures
 WEBP_QUALITY = 70  # for the points behind the cameras

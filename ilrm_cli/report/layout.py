@@ -11,7 +11,7 @@ from numpy import ndarray
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import frame_from_input
 from ilrm_cli.geometry.harmonics import to_color
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.report.photo_list import PhotoEntry, Role
 
 SOLID = 0.3  # opacity from which a Gaussian is drawn as a point

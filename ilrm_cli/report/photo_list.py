@@ -12,7 +12,7 @@ from PIL import Image
 
 from ilrm_cli.capture.photos.folder import natural_order
 from ilrm_cli.capture.photos.pixels import read_photo
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import ignore

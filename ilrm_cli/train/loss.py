@@ -37,7 +37,7 @@ def scene_loss(
 ) -> Loss:
     """Compute MSE, structure and appearance losses of targets and some inputs, and a depth term that fades.
 
-    `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `model.backdrop`); `progress` is
+    `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `pipeline.backdrop`); `progress` is
     the completed share of the run, in [0, 1].
     """
     drawn = gaussians if behind is None else Gaussians.concatenated(gaussians, behind)

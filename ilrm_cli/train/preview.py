@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.model.backdrop import before_backdrop
 from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.train.samples import Sample

@@ -19,7 +19,7 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.plane_sweep import depth_range_of
-from ilrm_cli.preparation import normalize, normalized_cameras
+from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
 from ilrm_cli.train.samplers import pick_frames

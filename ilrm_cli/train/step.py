@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.model.backdrop import backdrop
+from ilrm_cli.pipeline.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import Loss, Perceptual, scene_loss
 from ilrm_cli.train.samples import Sample

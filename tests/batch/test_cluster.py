@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ilrm_cli.batch.cluster import RayPool
+from ilrm_cli.pipeline.batch.ray_workers import RayPool
 from ilrm_cli.runtime.errors import InputError
 from tests.batch.folders import SMALL, content, make_folders
 from tests.cli.run import ilrm_process

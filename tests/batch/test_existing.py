@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.batch.existing import finished
-from ilrm_cli.batch.plan import Job
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.work import finished
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.record import SceneRecord, write_record

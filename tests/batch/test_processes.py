@@ -9,13 +9,12 @@ import time
 
 import pytest
 
-from ilrm_cli.batch.crew import WorkerDied
-from ilrm_cli.batch.processes import HOLDS_SIGNALS, SIGNALS, LocalPool
 from ilrm_cli.capture.poses.lenses import pinhole
+from ilrm_cli.pipeline.batch.workers import HOLDS_SIGNALS, SIGNALS, LocalPool, WorkerDied
 
 PARENT = """
 import time
-from ilrm_cli.batch.processes import LocalPool
+from ilrm_cli.pipeline.batch.workers import LocalPool
 if __name__ == "__main__":
     worker = LocalPool(1, []).pose_worker(0)
     import os

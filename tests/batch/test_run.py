@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.batch import run
-from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.run import Batch
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch import run
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.run import Batch
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import SHARERS
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ilrm_cli.batch import work
-from ilrm_cli.batch.crew import WorkerDied
-from ilrm_cli.batch.outcome import Outcome
-from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.schedule import run_jobs
-from ilrm_cli.batch.work import Order, Ready
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch import work
+from ilrm_cli.pipeline.batch.outcome import Outcome
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.schedule import run_jobs
+from ilrm_cli.pipeline.batch.work import Order, Ready
+from ilrm_cli.pipeline.batch.workers import WorkerDied
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step, ignore
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.batch import work
-from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.work import Order
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch import work
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.work import Order
+from ilrm_cli.pipeline.settings import Settings
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ilrm_cli.bench import pipeline
-from ilrm_cli.report.summary import BEFORE, STAGES
+from ilrm_cli.pipeline.result import BEFORE, STAGES
 from ilrm_cli.runtime.errors import InputError
 
 RUN = dict.fromkeys((*BEFORE, *STAGES), 0.0) | {

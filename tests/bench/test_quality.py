@@ -8,7 +8,7 @@ from ilrm_cli.bench.approximations import exact, grouped
 from ilrm_cli.bench.quality import EXACT, Outcome, along, compared
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.models.checkpoint import load_model
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.errors import InputError
 from tests.model.test_matching import wall
 

@@ -123,8 +123,8 @@ def test_impossible_number_of_views(posed, tmp_path, views):
 
 
 def test_a_pass_too_large_or_long_is_told_before_poses_are_looked_for(posed, tmp_path, monkeypatch):
-    from ilrm_cli import reconstruct as stage
     from ilrm_cli.models import memory_plan
+    from ilrm_cli.pipeline import reconstruct as stage
 
     def gather(*_, **__):
         raise InputError("poses are looked for.")

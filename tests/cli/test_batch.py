@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from ilrm_cli.batch import run
-from ilrm_cli.batch.existing import flag
-from ilrm_cli.batch.outcome import Outcome
 from ilrm_cli.cli import on_demand
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch import run
+from ilrm_cli.pipeline.batch.outcome import Outcome
+from ilrm_cli.pipeline.batch.work import flag
+from ilrm_cli.pipeline.settings import Settings
 from tests.batch.folders import SMALL, content, make_folders
 from tests.cli.run import Outcome as Done
 from tests.cli.run import ilrm

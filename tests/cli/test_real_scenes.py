@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ilrm_cli.reconstruct import Settings, reconstruct
+from ilrm_cli.pipeline.reconstruct import reconstruct
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.scene.checks import record_path

@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from ilrm_cli import foresight
 from ilrm_cli.cli.app import app
-from ilrm_cli.reconstruct import Reconstruction, Settings, reconstruct
+from ilrm_cli.pipeline import cost_estimate
+from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.scene.checks import record_path
@@ -142,7 +143,7 @@ def test_streams_are_kept_apart(tmp_path, capfd, monkeypatch):
     command = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "3", "--size", "64")
     quiet = ilrm_process(*command, "-q")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
-    monkeypatch.setattr(foresight, "LONG_FLOPS", 0.0)
+    monkeypatch.setattr(cost_estimate, "LONG_FLOPS", 0.0)
     app([*map(str, command), "-w", "--json"], standalone_mode=False)
     out, err = capfd.readouterr()  # including what compiled libraries write
     result = json.loads(out)

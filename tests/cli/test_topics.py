@@ -20,14 +20,13 @@ from ilrm_cli.data.synthetic.collection import SceneStatistics
 from ilrm_cli.film.fly import FlythroughResult
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
-from ilrm_cli.replay.distance import Distance
-from ilrm_cli.replay.run import Replay
+from ilrm_cli.pipeline.replay import Distance, Replay
+from ilrm_cli.pipeline.trace import Reading, TracedLayer
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.convert import Converted
 from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.scoreboard import Summary
 from ilrm_cli.sharing import Shared
-from ilrm_cli.trace import Reading, TracedLayer
 from tests.cli.run import ilrm
 
 # Objects whose keys another topic names, or that depend on the run.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
-from ilrm_cli.model.consistency import LEAST_SUPPORT, PRIOR, witnesses
+from ilrm_cli.pipeline.predict import LEAST_SUPPORT, PRIOR, witnesses
 from tests.model.test_matching import wall
 
 

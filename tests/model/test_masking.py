@@ -1,7 +1,7 @@
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.model.masking import CLEARANCE_PX, in_empty_space, masked
+from ilrm_cli.pipeline.predict import CLEARANCE_PX, in_empty_space, masked
 
 
 def test_one_answer_per_viewpoint_pixel_in_the_order_of_the_gaussians():

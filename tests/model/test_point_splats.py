@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ilrm_cli.geometry.harmonics import SH_C0
-from ilrm_cli.model.point_splats import FOOTPRINT_PX, point_splats
+from ilrm_cli.pipeline.refine import FOOTPRINT_PX, point_splats
 from tests.model.test_matching import wall
 
 

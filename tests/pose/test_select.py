@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ilrm_cli.pose.select import Swap, choose_views, select_views
+from ilrm_cli.pipeline.choose_views import Swap, choose_views, select_views
 from ilrm_cli.runtime.errors import InputError
 
 

@@ -8,7 +8,7 @@ import torch
 
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.replay.causes import COMPILED, UNEXPLAINED, causes
+from ilrm_cli.pipeline.replay_causes import COMPILED, UNEXPLAINED, causes
 from ilrm_cli.scene.record import RecordedView, SceneRecord
 
 

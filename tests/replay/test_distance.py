@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.replay.distance import distance
+from ilrm_cli.pipeline.replay import distance
 from ilrm_cli.scene.record import SceneRecord, recorded_views
 from tests.report.made import cameras, gaussians
 

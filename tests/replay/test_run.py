@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.reconstruct import Settings
-from ilrm_cli.replay.run import as_computed, replay, settings_of
+from ilrm_cli.pipeline.replay import as_computed, replay, settings_of
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.record import SceneRecord, read_record, write_record
 

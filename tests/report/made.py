@@ -12,7 +12,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
 from ilrm_cli.models.layers.passes import LayerTime
-from ilrm_cli.reconstruct import Reconstruction
+from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import Score
 from ilrm_cli.render.rasterize import render
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from ilrm_cli.cli import on_demand
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.report.data import command_of
 
 

@@ -4,8 +4,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from ilrm_cli.pipeline.trace import LayerPictures, Reading, Trace, TracedLayer
 from ilrm_cli.report.html_file import encode_html
-from ilrm_cli.trace import LayerPictures, Reading, Trace, TracedLayer
 from tests.report.test_html_file import Page
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.model.backdrop import backdrop
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.blocks import MiniBatch
+from ilrm_cli.pipeline.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, new_trainer

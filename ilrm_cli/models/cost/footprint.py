@@ -27,7 +27,7 @@ COST_FLOATS = 4 * 2 + 2
 # Per pixel of one view, plane and neighbour in `plane_sweep.warp_costs` (not on CPUs): its position in the neighbour (3
 # and 2), six channels warped, subtracted and made positive, and a mask.
 WARP_FLOATS = 3 + 2 + 3 * 6 + 1
-WITNESS_BYTES = 96  # per Gaussian while other views are consulted (`consistency.witnesses`)
+WITNESS_BYTES = 96  # per Gaussian while other views are consulted (`predict.witnesses`)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.render.metrics import score
 from ilrm_cli.runtime.progress import Report, Step, ignore
 

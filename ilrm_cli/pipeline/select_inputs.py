@@ -14,8 +14,8 @@ from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.pose.select import Choice, Swap, choose_views, select_views
-from ilrm_cli.preparation import default_views
+from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
+from ilrm_cli.pipeline.prepare import default_views
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 

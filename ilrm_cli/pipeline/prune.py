@@ -1,25 +1,30 @@
-"""Confidence in each Gaussian of any scene: agreement of the photos on its depth and colour.
+"""Confidence of each Gaussian, and floaters left out by it.
 
-Every view is rendered. A Gaussian in its picture, z from the camera, is compared with the depth that the whole scene
-shows at its pixel: at that depth it is part of the visible surface, and the view agrees with it as far as the picture
-has the photo's colours there; in front of it, it is a veil that the rest of the scene outweighs, and the view
-contradicts it; behind it, it is hidden, and the view has no evidence. `model.consistency` uses the depth map that each
-view predicted; this module does not depend on the origin of Gaussians, and works after refinement, too.
+Confidence is how well photos support a Gaussian, whatever made it: do the views agree on its depth and its colour?
+Every view is drawn. A Gaussian in its picture, z from the camera, is compared with the depth that the whole scene shows
+at its pixel: at that depth it is a part of the visible surface, and the view agrees with it as far as the picture has
+the photo's colours there; in front of it, it is a veil that the rest of the scene outweighs, and the view contradicts
+it; behind it, it is hidden, and the view says nothing. `predict.witnesses` knows the depth map that each view
+predicted; this knows no origin of Gaussians, and works after refinement, too.
 
-Its blind spot: a solid patch that hides the surface and has its colours is itself the visible depth. Judging each
-quarter of the Gaussians by the other three finds isolated ones, but separated wrong depths of predictions less well
-(mean AUC 0.65 instead of 0.71 on three scenes), since surfaces that few views cover become holes.
+What it cannot see well: a solid patch that hides the surface and has its colours is itself the depth that is shown.
+Judging each quarter of the Gaussians by the other three finds lone ones, but told wrong depths of predictions apart
+less well (mean AUC 0.65 instead of 0.71 on three scenes), since surfaces that few views cover become holes.
+
+Only what views contradict may be pruned; what no view shows has no confidence either, but may well be right. Photos
+decide how many: several thresholds are tried, and the whole scene stays if every one of them lowers the score.
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.metrics import score
 from ilrm_cli.render.probes import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -30,6 +35,8 @@ DEPTH_TOLERANCE = 0.2  # of log-depth: agreement is 1/e there
 COLOR_TOLERANCE = 0.1  # mean difference over channels, colours in [0, 1]: agreement is 1/e there
 BLUR_PX = 9  # window for comparing colours: mere softness is not an error
 DOUBT = 1.0  # prior doubt in units of views: what a single view confirms has at most 1/2
+
+THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Support.contradiction`: at 0.5, views against outweigh views for by DOUBT
 
 
 @dataclass(frozen=True)
@@ -94,3 +101,33 @@ def _color_error(view: Views, gaussians: Gaussians) -> Float[Tensor, "height wid
         difference = difference * view.masks[:, None]
     blurred = avg_pool2d(difference, BLUR_PX, stride=1, padding=BLUR_PX // 2, count_include_pad=False)
     return blurred.abs().mean(1)[0]
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """The result of pruning. Scores are means over the judging photos, in dB."""
+
+    dropped: int  # Gaussians; 0 if every threshold lowered the score
+    threshold: float | None  # of the contradiction above which they were dropped; None if none were
+    psnr_before: float
+    psnr_after: float  # never lower
+    judges: int  # photos that decided
+
+
+def prune(
+    gaussians: Gaussians, support: Support, judges: Views, report: Report = ignore
+) -> tuple[Bool[Tensor, " gaussian"], Pruning]:
+    """Return a mask of the Gaussians to keep, and a summary.
+
+    Of the whole scene and those without contradicted Gaussians, the one that shows the judges best is chosen; of
+    equally good ones the smallest.
+    """
+    before = score(gaussians, judges)
+    kept, threshold, best = torch.ones_like(gaussians.opacities, dtype=torch.bool), None, before
+    contradiction = support.contradiction()
+    for done, candidate in enumerate(THRESHOLDS, start=1):
+        rest = contradiction <= candidate
+        if int(rest.sum()) < int(kept.sum()) and (now := score(gaussians[rest], judges)) >= best:
+            kept, threshold, best = rest, candidate, now
+        report(Step("prune", done, len(THRESHOLDS)))
+    return kept, Pruning(int((~kept).sum()), threshold, before, best, len(judges))

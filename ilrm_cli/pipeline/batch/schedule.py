@@ -6,11 +6,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from ilrm_cli.batch import work
-from ilrm_cli.batch.crew import Worker, WorkerDied, WorkerPool
-from ilrm_cli.batch.outcome import Outcome
-from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.work import Order, Ready
+from ilrm_cli.pipeline.batch import work
+from ilrm_cli.pipeline.batch.outcome import Outcome
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.work import Order, Ready
+from ilrm_cli.pipeline.batch.workers import Worker, WorkerDied, WorkerPool
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ilrm_cli.batch.plan import Job
+from ilrm_cli.pipeline.batch.plan import Job
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, check_output
 

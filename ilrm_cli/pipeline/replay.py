@@ -1,4 +1,7 @@
-"""The work of `ilrm replay`: a recorded reconstruction, repeated."""
+"""`ilrm replay`: the work that a record tells of, done again, and how far the two scenes are apart.
+
+The distance is told in numbers and in pictures.
+"""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -6,18 +9,29 @@ from pathlib import Path
 
 from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
-from ilrm_cli.export import EncodedScene, encode, write_scene
-from ilrm_cli.reconstruct import Settings, reconstruct
-from ilrm_cli.replay.causes import causes
-from ilrm_cli.replay.distance import Distance, distance
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.pipeline.export import EncodedScene, encode, write_scene
+from ilrm_cli.pipeline.reconstruct import reconstruct
+from ilrm_cli.pipeline.replay_causes import causes
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import precision_named
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import misfits
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import check_scene_output, existing_record, record_path, suffix_of
+from ilrm_cli.scene.convert import compared, sight_of
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
+
+
+@dataclass(frozen=True)
+class Distance:
+    """The distance from the recorded scene to the reproduced one."""
+
+    gaussians: tuple[int, int]  # recorded, made again
+    farthest_mean: float | None  # largest distance between two means of the same index, in the scene's units
+    psnr: float | None  # dB between the two from the input cameras, mean; None: no camera is recorded
 
 
 @dataclass(frozen=True)
@@ -124,3 +138,12 @@ def _distance(file: Path, made: EncodedScene, record: SceneRecord) -> Distance:
         again = Path(folder, f"scene{record.scene_suffix}")
         again.write_bytes(made.content)
         return distance(decode_scene(file).gaussians, decode_scene(again).gaussians, record)
+
+
+def distance(recorded: Gaussians, again: Gaussians, record: SceneRecord) -> Distance:
+    """Compare both on the CPU, in the frame of the record. `farthest_mean` is None if their counts differ."""
+    seen = any(view.role == "input" for view in record.views)
+    quality = compared(recorded, again, sight_of(record)) if seen else None
+    same = len(recorded) == len(again)
+    apart = float((recorded.means - again.means).norm(dim=1).max()) if same else None
+    return Distance((len(recorded), len(again)), apart, quality)

@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine.
+"""Protocols of workers and worker pools, and workers that are processes of this machine.
 
 Processes rather than threads, so that Ctrl-C stops structure from motion at once, a crash inside a library costs one
 folder and not the batch, and the memory that a large folder needed is returned.
@@ -12,14 +12,44 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from ilrm_cli.batch.crew import WorkerDied
 from ilrm_cli.runtime.memory import SHARERS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads in their current state
+
+
+class WorkerDied(Exception):
+    """Raised when a worker process ends before it returns its result; the message is a clause that says how."""
+
+
+@runtime_checkable
+class Worker(Protocol):
+    """A worker process that runs one function at a time and keeps what it has loaded."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call a module's function in the worker; the result may be WorkerDied, after which the worker is unusable."""
+
+    def close(self) -> None:
+        """Kill the process, whatever it is doing."""
+
+
+@runtime_checkable
+class WorkerPool(Protocol):
+    """A worker pool of `slots` slots, each with one worker for poses and one for the model."""
+
+    slots: int
+
+    def pose_worker(self, slot: int) -> Worker:
+        """Start a new worker that computes poses."""
+
+    def model_worker(self, slot: int) -> Worker:
+        """Start a new worker that holds the model."""
+
+    def close(self) -> None:
+        """Close all workers."""
 
 
 class LocalPool:

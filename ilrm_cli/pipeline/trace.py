@@ -26,8 +26,8 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.models.ilrm.model import Decode, Ilrm
 from ilrm_cli.models.ilrm.tuned_lens import TokenLens
 from ilrm_cli.models.memory_plan import fit_to_memory
-from ilrm_cli.prediction import cleaned
-from ilrm_cli.preparation import Prepared
+from ilrm_cli.pipeline.predict import cleaned
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.paths.orbits import wobble
 from ilrm_cli.render.rasterize import render

@@ -18,7 +18,8 @@ from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.frames import AXES, frame_from_input, up_direction
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Views
-from ilrm_cli.reconstruct import Reconstruction, Settings
+from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
@@ -92,7 +93,7 @@ def encode(
 ) -> EncodedScene:
     """Encode the scene as a file named `output`, with its record.
 
-    `photos` is the input folder or video; `inputs_sha256` is its `fingerprint` from before it was read.
+    `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read.
     """
     frame = frame_from_input(settings.frame, poses_of(result))
     scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")

@@ -9,11 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.capture.checks import Origin, check_place, check_views
+from ilrm_cli.capture.checks import check_place, check_views
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import VideoChoice
-from ilrm_cli.confidence import support
-from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
@@ -21,39 +19,18 @@ from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.prediction import predict, refined
-from ilrm_cli.preparation import Prepared, prepare_photos
-from ilrm_cli.prune import Pruning, prune
-from ilrm_cli.refine import Refinement
+from ilrm_cli.pipeline.predict import predict, refined
+from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
+from ilrm_cli.pipeline.prune import Pruning, prune, support
+from ilrm_cli.pipeline.refine import Refinement
+from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
+from ilrm_cli.pipeline.select_inputs import Selection, select_photos
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.trace import Trace, trace
 from ilrm_cli.render.metrics import Score, score_of
 from ilrm_cli.render.rasterize import renderer_for
-from ilrm_cli.runtime.devices import Device, Precision, resolve_device
+from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
-from ilrm_cli.scale_search import ScaleChoice, best_scale
-from ilrm_cli.selection import Selection, select_photos
-from ilrm_cli.trace import Trace, trace
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The user's settings."""
-
-    views: int | None = None  # inputs; None: see `selection.auto_views`
-    poses: Origin = "auto"  # source of the poses
-    model: str = "default"  # name or path of the weights
-    long_side_px: int | None = None  # of the model's images; None: the model's training size
-    refine: int = 0  # iterations of post-prediction optimisation
-    device: Device = "auto"
-    precision: Precision = "auto"  # of the model's matrix products
-    compile: bool = False  # whether to compile the update layers, see `models.loading`
-    seed: int = 0
-    frame: Frame = "input"  # of the written scene
-    fps: float | None = None  # frames per second of video; None: as many as the motion requires
-    max_frames: int = VideoChoice.max_frames  # limit over all videos
-    camera: str | None = None  # the known lens; see `capture.poses.lenses`
-    auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
-    confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
-    prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
 
 
 @dataclass(frozen=True)
@@ -79,7 +56,7 @@ class Reconstruction:
     renderer: str
     score: Score | None  # None if no photo is held out
     refinement: Refinement | None
-    # Support of each Gaussian by the inputs, see `confidence`; before pruning. None: not requested.
+    # Support of each Gaussian by the inputs, see `prune`; before pruning. None: not requested.
     confidence: Float[Tensor, " gaussian"] | None
     pruning: Pruning | None  # None: not requested
     layers: tuple[LayerTime, ...]

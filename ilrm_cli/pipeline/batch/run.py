@@ -7,16 +7,15 @@ from typing import Literal
 
 import torch
 
-from ilrm_cli.batch.cluster import RayPool
-from ilrm_cli.batch.crew import WorkerPool
-from ilrm_cli.batch.outcome import Outcome
-from ilrm_cli.batch.plan import Job
-from ilrm_cli.batch.processes import LocalPool
-from ilrm_cli.batch.schedule import run_jobs
-from ilrm_cli.batch.work import Order
 from ilrm_cli.capture.checks import check_views
 from ilrm_cli.models.registry import weights_file
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.batch.outcome import Outcome
+from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.ray_workers import RayPool
+from ilrm_cli.pipeline.batch.schedule import run_jobs
+from ilrm_cli.pipeline.batch.work import Order
+from ilrm_cli.pipeline.batch.workers import LocalPool, WorkerPool
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.files import sweep

@@ -12,11 +12,11 @@ from ilrm_cli.models.cost.flops import forward_stages, total_flops
 from ilrm_cli.models.cost.footprint import Workload
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.memory_plan import check_fits
-from ilrm_cli.preparation import DEFAULT_VIEWS, default_views
-from ilrm_cli.reconstruct import Settings
+from ilrm_cli.pipeline.prepare import DEFAULT_VIEWS, default_views
+from ilrm_cli.pipeline.select_inputs import most_auto_views
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.selection import most_auto_views
 
 USUAL_SHAPE = (4, 3)  # width to height, if no photo is known
 LONG_FLOPS = 5e12  # of a pass: most of a minute for two CPU cores, at some 0.1 TFLOP/s

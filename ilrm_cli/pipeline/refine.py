@@ -1,17 +1,19 @@
 """Post-prediction optimisation: the predicted Gaussians are fitted to the input photos for a few iterations.
 
-The paper's "iLRM 10 / 20 / 50", improved for few photos: larger steps that shrink, a mostly absolute error, and other
-photos as judges of when to stop, since the fit overfits its inputs after 20 to 50 iterations.
+The paper's "iLRM 10 / 20 / 50", with what helps when photos are few: larger steps that shrink, a mostly absolute error,
+and other photos as judges of when to stop, since the fit overfits its inputs after 20 to 50 iterations. It begins with
+doubt where views disagree, and with the sparse points of structure from motion as Gaussians of their own.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
@@ -27,6 +29,13 @@ JUDGE_EVERY = 5  # iterations between two evaluations of the judges
 PATIENCE = 4  # evaluations without a better score before stopping
 OPACITY_MARGIN = 1e-4  # keeps the logit of a fully transparent or opaque Gaussian finite
 SCALE_FLOOR = 1e-9  # keeps the logarithm of a vanished scale finite
+
+# Exponent of the support that multiplies opacities. 2 beats 1 by 0.6 dB on an orbit and 0.3 dB on a still life, and
+# loses 0.1 dB in a room, where what no other view sees is often right.
+DOUBT = 2
+
+FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3, refined orbit 0.3 dB worse, fox 0.2 dB better
+OPACITY = 0.5  # free to become solid or to vanish
 
 
 @dataclass(frozen=True)
@@ -131,3 +140,28 @@ class _Raw:
             opacities=self.logits.sigmoid(),
             harmonics=self.harmonics,
         )
+
+
+def refine_start(gaussians: Gaussians, support: Float[Tensor, " gaussian"], inputs: Views) -> Gaussians:
+    """Return the prediction with Gaussians made fainter the less support they have, plus the inputs' sparse points.
+
+    A surface at a wrong depth explains the photo that it was predicted from, so the fit keeps it and it occludes every
+    other view. If made faint, it lets gradients reach what lies behind, and has to earn its opacity. Everything is in
+    the frame of the inputs; `support` is in (0, 1], see `pipeline.predict`.
+    """
+    doubted = replace(gaussians, opacities=gaussians.opacities * support**DOUBT)
+    return Gaussians.concatenated(doubted, point_splats(inputs))
+
+
+@torch.no_grad()
+def point_splats(inputs: Views) -> Gaussians:
+    """Return round Gaussians at the points of `Views.sparse_depth`, in their pixel's colour; none if it is None."""
+    cameras = inputs.cameras
+    known = torch.zeros_like(inputs.images[:, 0]) if inputs.sparse_depth is None else inputs.sparse_depth
+    view, row, column = known.nonzero().unbind(-1)
+    depth = known[view, row, column]  # [N]
+    pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
+    directions = directions_through(cameras, pixels)[view, row, column]
+    scales = FOOTPRINT_PX * depth / cameras.focal_px[view].mean(1)
+    means = cameras.positions[view] + depth[:, None] * directions
+    return Gaussians.isotropic(means, scales, inputs.images[view, :, row, column], OPACITY)

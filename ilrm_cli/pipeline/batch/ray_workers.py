@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ilrm_cli.batch.crew import WorkerDied
+from ilrm_cli.pipeline.batch.workers import WorkerDied
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import SHARERS
 from ilrm_cli.runtime.signals import sigterm_kept

@@ -1,1 +1,0 @@
-"""Cameras of photos: reading pose files, structure from motion, choosing and normalising views."""

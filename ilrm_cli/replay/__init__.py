@@ -1,1 +1,0 @@
-"""Reproduction of a scene from its record, and comparison with the original."""
