@@ -79,11 +79,11 @@ VIEWER := @playcanvas/supersplat-viewer@1.36.2
 VIEWER_SHA256 := a3bb9fe033267b6e8665b9486944fa2f53e12b7d77a2eabcbce6394bd81dc3e2
 
 viewer:  ## Fetches the vendored viewer anew (needs npm); another version has another VIEWER_SHA256
-	cd ilrm_cli/viewer/supersplat && npm pack --silent $(VIEWER) && echo "$(VIEWER_SHA256)  $$(ls *.tgz)" | sha256sum -c
-	cd ilrm_cli/viewer/supersplat && tar -xzf *.tgz --no-same-permissions --strip-components=2 \
+	cd ilrm_cli/visualize/page/supersplat && npm pack --silent $(VIEWER) && echo "$(VIEWER_SHA256)  $$(ls *.tgz)" | sha256sum -c
+	cd ilrm_cli/visualize/page/supersplat && tar -xzf *.tgz --no-same-permissions --strip-components=2 \
 		package/public/index.html package/public/index.css package/public/index.js
-	cd ilrm_cli/viewer/supersplat && tar -xzf *.tgz --strip-components=1 package/LICENSE && rm *.tgz
-	cd ilrm_cli/viewer/supersplat && sha256sum index.html index.css index.js LICENSE > SHA256SUMS
+	cd ilrm_cli/visualize/page/supersplat && tar -xzf *.tgz --strip-components=1 package/LICENSE && rm *.tgz
+	cd ilrm_cli/visualize/page/supersplat && sha256sum index.html index.css index.js LICENSE > SHA256SUMS
 
 clean:
 	rm -rf .venv .npm $(OUT)

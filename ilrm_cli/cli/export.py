@@ -36,7 +36,7 @@ def export(
 
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.scene.convert import Converted, convert
-        from ilrm_cli.sharing import MB, share
+        from ilrm_cli.visualize.page.build import MB, share
 
         chosen = resolve_device(device)
         made: Converted

@@ -98,9 +98,9 @@ def reconstruct(
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.pipeline.settings import Settings
-        from ilrm_cli.report.data import report_of
-        from ilrm_cli.report.files import write_reports
-        from ilrm_cli.trace_film import pictures_for, write_trace
+        from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
+        from ilrm_cli.visualize.report.content import report_of
+        from ilrm_cli.visualize.report.write import write_reports
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         settings = Settings(
@@ -132,8 +132,8 @@ def reconstruct(
 def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
     """Raise InputError if an output cannot be written, before the slow imports."""
     from ilrm_cli.render.checks import check_trace_output
-    from ilrm_cli.report.kinds import check_reports
     from ilrm_cli.scene.checks import check_scene_output
+    from ilrm_cli.visualize.checks import check_reports
 
     check_scene_output(output, overwrite)
     check_reports(reports, output, overwrite)

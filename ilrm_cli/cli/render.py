@@ -73,9 +73,9 @@ def render(
     """Film a scene along a camera path."""
     pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
-        from ilrm_cli.film.settings import FilmSettings, check_settings
         from ilrm_cli.render.checks import check_video_output
         from ilrm_cli.scene.checks import suffix_of_file
+        from ilrm_cli.visualize.checks import FilmSettings, check_settings
 
         settings = FilmSettings(
             path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,
@@ -86,8 +86,8 @@ def render(
         check_settings(settings)
         check_video_output(target, overwrite)
 
-        from ilrm_cli.film.fly import fly
         from ilrm_cli.runtime.devices import resolve_device
+        from ilrm_cli.visualize.film.film import fly
 
         settings = replace(settings, device=str(resolve_device(device)))
         with shown.progress() as report:

@@ -23,8 +23,8 @@ def view(
 
         import webbrowser
 
-        from ilrm_cli.sharing import page_of
-        from ilrm_cli.viewer.server import page_server, url_of
+        from ilrm_cli.visualize.page.build import page_of
+        from ilrm_cli.visualize.page.server import page_server, url_of
 
         with shown.progress() as report:
             page = page_of(scene, report=report)

@@ -10,10 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.film import fly as stage
-from ilrm_cli.film.flight import default_size, fitted
-from ilrm_cli.film.fly import FlythroughResult
-from ilrm_cli.film.settings import FilmSettings
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
@@ -25,6 +21,10 @@ from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
+from ilrm_cli.visualize.checks import FilmSettings
+from ilrm_cli.visualize.film import film as stage
+from ilrm_cli.visualize.film.film import FlythroughResult
+from ilrm_cli.visualize.film.flight import default_size, fitted
 from tests.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()

@@ -11,14 +11,14 @@ from PIL import Image
 
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.capture.photos.video import frames_of_video
-from ilrm_cli.film.flight import fitted
-from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import upright
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.channels import Film
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.visualize.film.channels import Film
+from ilrm_cli.visualize.film.flight import fitted
+from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 from tests.render.captures import TARGET, UP, arc
 
 WHITE = (1.0, 1.0, 1.0)

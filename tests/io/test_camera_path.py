@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilrm_cli.io.camera_path import read_camera_path
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.visualize.film.flight import read_camera_path
 
 PATH = {
     "camera_type": "perspective",

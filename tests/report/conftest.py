@@ -3,7 +3,7 @@ import pytest
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.result import summarize
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.report.data import Report, report_of
+from ilrm_cli.visualize.report.content import Report, report_of
 from tests.report.made import reconstruction
 
 SETTINGS = Settings(refine=5, views=2)

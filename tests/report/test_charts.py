@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars
-from ilrm_cli.report.comparisons import Comparison
+from ilrm_cli.visualize.report.charts import layer_bars, score_scale, stage_bars
+from ilrm_cli.visualize.report.comparisons import Comparison
 
 
 def test_stages_as_seconds(report):

@@ -9,7 +9,7 @@ import torch
 from ilrm_cli.capture.poses.lenses import turned_pose
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import score_of
-from ilrm_cli.report.comparisons import ERROR_RAMP, comparisons, in_ramp, quarter_turns
+from ilrm_cli.visualize.report.comparisons import ERROR_RAMP, comparisons, in_ramp, quarter_turns
 from tests.report.made import NAMES, NORMAL_FROM_WORLD, reconstruction
 
 

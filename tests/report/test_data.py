@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from ilrm_cli.cli import on_demand
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.report.data import command_of
+from ilrm_cli.visualize.report.content import command_of
 
 
 def test_the_command_spells_out_what_is_not_usual(report):

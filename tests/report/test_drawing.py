@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from ilrm_cli.report.drawing import CLOUD_DENSITY, draw
-from ilrm_cli.report.layout import Layout
+from ilrm_cli.visualize.report.cameras import CLOUD_DENSITY, Layout, draw
 
 ABOVE, AHEAD = (400, 300, 0.0, 90.0), (400, 300, 0.0, 0.0)
 

@@ -2,7 +2,7 @@
 
 import json
 
-from ilrm_cli.report.files import write_reports
+from ilrm_cli.visualize.report.write import write_reports
 
 
 def test_the_suffix_says_the_kind(tmp_path, report):

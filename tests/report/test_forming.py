@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ilrm_cli.pipeline.trace import LayerPictures, Reading, Trace, TracedLayer
-from ilrm_cli.report.html_file import encode_html
+from ilrm_cli.visualize.report.html import encode_html
 from tests.report.test_html_file import Page
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.report.html_file import MAX_COMPARED, encode_html, most_telling, picture, sentence
+from ilrm_cli.visualize.report.html import MAX_COMPARED, encode_html, most_telling, picture, sentence
 from tests.report.made import NAMES
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from ilrm_cli.report.json_file import encode_json
+from ilrm_cli.visualize.report.write import encode_json
 
 KEYS = {
     "report", "title", "photos", "comparisons", "cameras", "pose_card", "settings", "seed", "machine", "versions",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.report.kinds import check_reports
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.visualize.checks import check_reports
 
 
 @pytest.mark.parametrize(

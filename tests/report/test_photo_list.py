@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ilrm_cli.report import photo_list
+from ilrm_cli.visualize.report import photo_list
 from tests.report.made import NAMES, reconstruction
 
 

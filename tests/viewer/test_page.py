@@ -4,14 +4,14 @@ import json
 from html.parser import HTMLParser
 from importlib.resources import files
 
-from ilrm_cli.viewer.page import Stop, encode_html
-from ilrm_cli.viewer.poses import Pose
+from ilrm_cli.visualize.page.html import Stop, encode_html
+from ilrm_cli.visualize.page.poses import Pose
 
 START = Pose((0.0, 1.0, -2.0), (0.0, 0.0, 0.0), (0.5, 0.4))
 OTHER = Pose((1.0, 1.0, -2.0), (0.0, 0.0, 0.0), (0.4, 0.5))
 HOSTILE = "</title></script><script>alert('\u2028&amp;')</script><!--\"' ü"
 NOT_UNICODE = b"caf\xe9".decode(errors="surrogateescape")  # as Python reads such a file's name
-SUPERSPLAT = files("ilrm_cli.viewer") / "supersplat"
+SUPERSPLAT = files("ilrm_cli.visualize.page") / "supersplat"
 
 
 class Reader(HTMLParser):

@@ -5,7 +5,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.viewer.poses import Pose, level, poses_of
+from ilrm_cli.visualize.page.poses import Pose, level, poses_of
 
 OPENGL_FROM_OPENCV = torch.diag(torch.tensor([1.0, -1.0, -1.0]).double())
 

@@ -11,11 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ilrm_cli.capture.checks import refuse_inputs
-from ilrm_cli.film.flight import fitted, flight_of, upright_cameras
-from ilrm_cli.film.photo_panels import PhotoPanels, find_photos
-from ilrm_cli.film.settings import FilmSettings, check_settings
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.render.channels import Film, depth_range
 from ilrm_cli.render.checks import check_video_output, existing_outputs
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -23,6 +19,10 @@ from ilrm_cli.render.video import encoded_size, write_video
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
+from ilrm_cli.visualize.checks import FilmSettings, check_settings
+from ilrm_cli.visualize.film.channels import Film, depth_range
+from ilrm_cli.visualize.film.flight import fitted, flight_of, upright_cameras
+from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ilrm_cli.viewer.poses import Pose
+from ilrm_cli.visualize.page.poses import Pose
 
 VIEWER = "supersplat"
 

@@ -13,11 +13,11 @@ from ilrm_cli.capture.filter_photos import offered_photos
 from ilrm_cli.capture.photos.folder import VideoChoice, is_video
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.render.channels import Film
 from ilrm_cli.render.paths.tours import nearest
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.visualize.film.channels import Film
 
 COMPARED_PX = 32  # side of the small pictures used to detect a photo's rotation
 

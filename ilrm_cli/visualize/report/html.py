@@ -1,9 +1,9 @@
-"""`report.html`: one file that works offline and can be read and printed without scripts."""
+"""`report.html`: one file that needs no network and can be read and printed without scripts."""
 
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +13,13 @@ from markupsafe import Markup, escape
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.result import grade_of
 from ilrm_cli.pipeline.trace import Picture, Trace
-from ilrm_cli.report.charts import layer_bars, score_scale, stage_bars, trace_bars
-from ilrm_cli.report.comparisons import Comparison
-from ilrm_cli.report.data import Report
-from ilrm_cli.report.drawing import draw
-from ilrm_cli.report.pose_rows import pose_rows
+from ilrm_cli.visualize.report.cameras import draw
+from ilrm_cli.visualize.report.charts import layer_bars, score_scale, stage_bars, trace_bars
+from ilrm_cli.visualize.report.comparisons import Comparison
+from ilrm_cli.visualize.report.content import Report
 
 JPEG_QUALITY = 88  # higher values show no visible gain at the size of these pictures
 WEBP_QUALITY = 70  # for the points behind the cameras
@@ -28,6 +28,8 @@ MAX_COMPARED = 6  # held-out photos shown beside their renders, from best to wor
 ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
 
 _OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # including its number, if any
+
+ORIGINS = {"colmap": "a COLMAP model", "transforms": "transforms.json", "sfm": "structure from motion"}
 
 
 class FormingPicture(NamedTuple):
@@ -41,7 +43,7 @@ class FormingPicture(NamedTuple):
 def encode_html(report: Report) -> bytes:
     """Encode the report as a page. File names and all other external text are escaped."""
     pages = Environment(
-        loader=PackageLoader("ilrm_cli.report", "page"),
+        loader=PackageLoader("ilrm_cli.visualize.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -107,3 +109,31 @@ def picture(pixels: UInt8[ndarray, "height width channels"]) -> str:
     kind, options = ("webp", {"quality": WEBP_QUALITY}) if pixels.shape[2] == 4 else ("jpeg", {"quality": JPEG_QUALITY})
     Image.fromarray(pixels).save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def pose_rows(card: PoseCard) -> tuple[tuple[str, str], ...]:
+    """Return (label, figure with unit) rows; unknown figures are omitted."""
+    return tuple(_rows(card))
+
+
+def _rows(card: PoseCard) -> Iterator[tuple[str, str]]:
+    yield "Poses come from", ORIGINS[card.origin]
+    yield "Photos with a pose", f"{card.registered} of {card.found}"
+    if card.points:
+        yield "Sparse points", f"{card.points:,}"
+    if card.points_per_photo is not None:
+        yield "Points in a photo", f"{card.points_per_photo:,.0f} on average"
+    if card.error_px is not None:
+        yield "Reprojection error", f"{card.error_px:.2f} px"
+    if card.baseline_to_depth is not None:
+        yield "Farthest cameras apart", f"{card.baseline_to_depth:.2f} × the distance to the scene"
+    if card.step_deg is not None:
+        yield "From photo to nearest photo", f"{card.step_deg:.0f}° as seen from the scene"
+    if card.relief is not None:
+        yield "Relief of the scene", f"{card.relief:.1%} of its distance"
+    yield "Field of view", f"{_range(card.fov_deg)} as taken, {_range(card.fov_kept_deg)} kept"
+
+
+def _range(values_deg: tuple[float, float]) -> str:
+    low, high = (f"{value:.0f}" for value in values_deg)
+    return f"{low}°" if low == high else f"{low} to {high}°"

@@ -23,8 +23,8 @@ from ilrm_cli.scene.convert import Converted, Sight, compared
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
-from ilrm_cli.viewer.page import Stop, encode_html
-from ilrm_cli.viewer.poses import level, poses_of
+from ilrm_cli.visualize.page.html import Stop, encode_html
+from ilrm_cli.visualize.page.poses import level, poses_of
 
 CONTENT = ".sog"  # format of the scene inside the page
 MB = 1_000_000  # bytes

@@ -1,13 +1,21 @@
-"""The options of a film, and checks of their combinations; imports nothing heavy."""
+"""What the user can choose about a film, what cannot be chosen together, and which kinds of reports there are.
+
+Nothing heavy is imported.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.render.checks import CHANNELS, FROM_ONE_PHOTO, PATHS
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import check_output
+from ilrm_cli.scene.checks import record_path
 
 MAX_SIDE_PX = 8192  # limit of h264 players
+
+SUFFIXES = (".html", ".json")
 
 
 @dataclass(frozen=True)
@@ -67,3 +75,19 @@ def check_size(what: str, size: tuple[int, int], panels: int) -> None:
     if not (min(size) >= 2 and max(size[0] * panels, size[1]) <= MAX_SIDE_PX):
         beside = f", {MAX_SIDE_PX} for all {panels} panels together" if panels > 1 else ""
         raise InputError(f"{what} is {size[0]}x{size[1]}; give 2 to {MAX_SIDE_PX} px on each side{beside}.")
+
+
+def check_reports(reports: Sequence[Path], scene: Path, overwrite: bool) -> None:
+    """Raise InputError, before the long work begins, for reports of an unknown kind or that cannot be written."""
+    taken = {_place(scene): "the scene", _place(record_path(scene)): "the scene's record"}
+    for report in reports:
+        if report.suffix.lower() not in SUFFIXES:
+            raise InputError(f"--report {report}: reports are {' or '.join(SUFFIXES)} files; name one of these.")
+        if holder := taken.get(_place(report)):
+            raise InputError(f"--report {report} is {holder} too; choose another name.")
+        check_output(report, overwrite)
+        taken[_place(report)] = "another --report"
+
+
+def _place(path: Path) -> Path:
+    return path.resolve()

@@ -1,11 +1,19 @@
-"""`report.json`: the report as data, for programs. Pictures are omitted; photos are identified by name."""
+"""Reports on disk, of the kinds that their suffixes name.
+
+`report.json` holds the report as data, for programs. Pictures are left out; names tell which photo is meant.
+"""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from ilrm_cli.report.data import Report
+from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.json_values import finite_json
+from ilrm_cli.visualize.checks import SUFFIXES
+from ilrm_cli.visualize.report.content import Report
+from ilrm_cli.visualize.report.html import encode_html
 
 FORMAT = 1  # raised when a key is removed or changes its meaning; new ones may be added at any time
 
@@ -14,6 +22,18 @@ def encode_json(report: Report) -> bytes:
     """Encode the summary's keys, then those of `details`; non-finite numbers become null."""
     content = {"report": FORMAT, **report.summary, **details(report)}
     return (json.dumps(finite_json(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+_ENCODERS: dict[str, Callable[[Report], bytes]] = {".html": encode_html, ".json": encode_json}
+
+assert tuple(_ENCODERS) == SUFFIXES
+
+
+def write_reports(report: Report, paths: Sequence[Path]) -> None:
+    """Write the report to each path in the format of its suffix. All are encoded before the first is written."""
+    encoded = [(path, _ENCODERS[path.suffix.lower()](report)) for path in paths]
+    for path, content in encoded:
+        atomic_write(path, content)
 
 
 def details(report: Report) -> dict[str, Any]:

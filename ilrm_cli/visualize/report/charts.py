@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilrm_cli.pipeline.result import ATTENTIONS, GRADES, STAGES
-from ilrm_cli.report.comparisons import Comparison
+from ilrm_cli.visualize.report.comparisons import Comparison
 
 SHOWN_SECONDS = 0.005  # shorter stages did not really run
 SCALE_DB = (10.0, 35.0)  # ends of the score scale; values beyond are drawn at its ends

@@ -10,12 +10,12 @@ from ilrm_cli.capture.pose_card import PoseCard, pose_card
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace
-from ilrm_cli.report.comparisons import Comparison, comparisons
-from ilrm_cli.report.layout import Layout, layout_of
-from ilrm_cli.report.photo_list import PhotoEntry, photo_list
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import ignore
 from ilrm_cli.scene.record import SceneRecord
+from ilrm_cli.visualize.report.cameras import Layout, layout_of
+from ilrm_cli.visualize.report.comparisons import Comparison, comparisons
+from ilrm_cli.visualize.report.photo_list import PhotoEntry, photo_list
 
 OPTIONS = {"long_side_px": "--size"}  # settings whose option has another name
 

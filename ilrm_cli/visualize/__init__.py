@@ -1,0 +1,1 @@
+"""Films, pages and reports: what people look at."""

@@ -1,0 +1,1 @@
+"""Films of a scene along a camera path."""

@@ -1,0 +1,1 @@
+"""One HTML page that shows a scene in the browser."""
