@@ -49,8 +49,7 @@ def train(
     with face("train", quiet=quiet) as shown:
         from ilrm_cli.data.checks import check_root
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.train.config import STATE_FILE, SYNTHETIC
-        from ilrm_cli.train.presets import chosen_recipe, view_range
+        from ilrm_cli.train.config import STATE_FILE, SYNTHETIC, chosen_recipe, view_range
 
         recipe = chosen_recipe(
             preset, steps=steps, long_sides_px=tuple(size) if size else None, batch=batch, learning_rate=rate,
@@ -68,7 +67,7 @@ def train(
 
         from ilrm_cli.render.perceptual import find_perceptual
         from ilrm_cli.runtime.devices import resolve_device
-        from ilrm_cli.train import distributed, run
+        from ilrm_cli.train import distributed, loop
         from ilrm_cli.train.state import resume_or_start, write_weights
 
         if threads:
@@ -82,7 +81,7 @@ def train(
             if recipe.train.perceptual_weight > 0 and perceptual is None and group.leads:
                 shown.warn(("the perceptual term is left out: its VGG weights are not on this machine.",))
             with TrainingView(shown.err, recipe.train.steps, visible=group.leads and not quiet) as view:
-                for done in run.train(
+                for done in loop.train(
                     trainer, folder, minutes, group=group, threads=workers, perceptual=perceptual, stop=stop.is_set
                 ):
                     view.show(done)

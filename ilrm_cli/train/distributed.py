@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ilrm_cli.runtime.threads import usable_cores
-from ilrm_cli.train.stream import ALL, Share
+from ilrm_cli.train.batches import ALL, Share
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
-"""The training loss."""
+"""What training minimises.
+
+Back-propagation through rendering can be deferred (Zhang et al. 2022, "ARF", section 3.3; used by LongLRM): all images
+are rendered without a graph; the gradient of the loss with respect to their pixels then comes back to this node, which
+renders view by view again, now with a graph, and adds up the gradients of the Gaussians. The result is that of the
+direct way; the memory that a graph takes is that of one view, whatever their number.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.geometry.cameras import stack
+from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.metrics import psnr, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import TrainConfig
-from ilrm_cli.train.deferred import render_deferred
 from ilrm_cli.train.samples import Sample
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # images, truth -> mean distance
@@ -79,3 +85,26 @@ def depth_error(gaussians: Gaussians, depth: Float[Tensor, "view height width"],
     error = torch.nn.functional.huber_loss(z.clamp_min(1e-6).log(), truth.log(), reduction="none", delta=0.1)
     weight = gaussians.opacities.detach().unflatten(0, (len(depth), -1))
     return (weight * error).sum() / weight.sum().clamp_min(1e-6)
+
+
+class _RenderTwice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, cameras: Cameras, *parameters: Tensor) -> Tensor:
+        ctx.cameras = cameras
+        ctx.save_for_backward(*parameters)
+        scene = Gaussians(*parameters)
+        return torch.cat([render(scene, cameras[[view]]).color for view in range(len(cameras))])
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        leaves = [parameter.detach().requires_grad_() for parameter in ctx.saved_tensors]
+        with torch.enable_grad():
+            for view in range(len(ctx.cameras)):
+                image = render(Gaussians(*leaves), ctx.cameras[[view]]).color
+                image.backward(upstream[0][[view]])
+        return None, *(leaf.grad for leaf in leaves)
+
+
+def render_deferred(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "camera 3 height width"]:
+    """Return the colours of `render` on white, differentiable with respect to the Gaussians."""
+    return _RenderTwice.apply(cameras, *(getattr(gaussians, f.name) for f in fields(gaussians)))

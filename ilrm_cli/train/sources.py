@@ -22,8 +22,7 @@ from ilrm_cli.models.layers.plane_sweep import depth_range_of
 from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import SYNTHETIC, TrainConfig
-from ilrm_cli.train.samplers import pick_frames
-from ilrm_cli.train.samples import Sample, mirrored
+from ilrm_cli.train.samples import Sample, mirrored, pick_frames
 
 WITHOUT_POINTS = 0.15  # share of samples without sparse points, as with poses from transforms.json
 MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers: minimum, and maximum per input view

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
-from ilrm_cli.train.record import LOG_FILE, read_log
+from ilrm_cli.train.log import LOG_FILE, read_log
 from tests.cli.run import ilrm
 
 TINY = ("--preset", "tiny", "--threads", "1")

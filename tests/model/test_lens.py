@@ -5,7 +5,7 @@ import torch
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.ilrm.tuned_lens import TokenLens, encode_lens, shipped_lens
 from ilrm_cli.runtime.cache import sha256_of
-from ilrm_cli.train.lens import fit_lens, tokens_of
+from ilrm_cli.train.fit_lens import fit_lens, tokens_of
 from ilrm_cli.train.samples import Sample
 from tests.model.tiny import MATCHED, random_model, random_views
 
@@ -34,7 +34,7 @@ def test_the_fit_is_the_best_affine_map():
 
 
 def test_the_shipped_lens_is_that_of_the_shipped_weights():
-    """If this fails after new weights: python -m ilrm_cli.train.lens, then make hashes."""
+    """If this fails after new weights: python -m ilrm_cli.train.fit_lens, then make hashes."""
     from ilrm_cli.models.registry import weights_file
 
     lens = shipped_lens(sha256_of(weights_file("default")))

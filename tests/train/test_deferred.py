@@ -6,7 +6,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.cpu import rasterizer
 from ilrm_cli.render.metrics import ssim
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.train.deferred import render_deferred
+from ilrm_cli.train.loss import render_deferred
 from tests.render.scenes import random_gaussians
 from tests.train.requests import cameras_side_by_side
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.train.batches import Share
 from ilrm_cli.train.config import STATE_FILE
 from ilrm_cli.train.distributed import Group, cores_of_process, join
-from ilrm_cli.train.record import read_log
-from ilrm_cli.train.run import train
+from ilrm_cli.train.log import read_log
+from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
-from ilrm_cli.train.stream import Share
 from tests.model.tiny import MATCHED
 from tests.train.test_run import SHORT
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from tests.model.tiny import MATCHED
 from tests.train.test_distributed import CONFIG
 from ilrm_cli.train.distributed import join
-from ilrm_cli.train.run import train
+from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])

@@ -1,7 +1,7 @@
 import pytest
 
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.presets import PRESETS, chosen_recipe, view_range
+from ilrm_cli.train.config import PRESETS, chosen_recipe, view_range
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ilrm_cli.train.preview import GAP_PX, preview
+from ilrm_cli.train.log import GAP_PX, preview
 from tests.model.tiny import MATCHED, random_model
 from tests.train.requests import blob_sample
 

@@ -1,6 +1,6 @@
 import json
 
-from ilrm_cli.train.record import LOG_FILE, Record, read_log
+from ilrm_cli.train.log import LOG_FILE, Record, read_log
 from ilrm_cli.train.step import Seconds, TrainStep
 
 

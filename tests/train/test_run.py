@@ -11,11 +11,9 @@ import torch
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.config import STATE_FILE, TrainConfig
-from ilrm_cli.train.presets import chosen_recipe, view_range
-from ilrm_cli.train.preview import PREVIEW_FILE
-from ilrm_cli.train.record import LOG_FILE, read_log
-from ilrm_cli.train.run import train
+from ilrm_cli.train.config import STATE_FILE, TrainConfig, chosen_recipe, view_range
+from ilrm_cli.train.log import LOG_FILE, PREVIEW_FILE, read_log
+from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
 from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
 from tests.model.tiny import MATCHED, published
@@ -28,7 +26,7 @@ RUNNER = """
 import sys, torch
 from pathlib import Path
 from tests.train.test_run import LONGER, start
-from ilrm_cli.train.run import train
+from ilrm_cli.train.loop import train
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 for _ in train(start(folder, LONGER), folder, save_seconds=0.0):

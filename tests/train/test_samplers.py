@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.train.config import FrameGap, Spread
-from ilrm_cli.train.samplers import farthest_points, gap_range, pick_frames
+from ilrm_cli.train.samples import farthest_points, gap_range, pick_frames
 
 
 def on_a_line(positions: list[float]) -> np.ndarray:

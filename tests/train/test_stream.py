@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 import torch
 
+from ilrm_cli.train.batches import Batches, Share, plan, size_for
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.sources import Procedural
-from ilrm_cli.train.stream import Batches, Share, plan, size_for
 
 SMALL = TrainConfig(steps=9, batch=2, long_sides_px=(32,), max_views=3, targets=1)
 

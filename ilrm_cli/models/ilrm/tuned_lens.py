@@ -4,7 +4,7 @@ The head was trained on the tokens of the last layer. Read with it alone, earlie
 insofar as a layer merely brings them into that form. One affine map per layer, fitted by least squares from its tokens
 to those of the last layer over many scenes, removes this effect (Belrose et al. 2023, Eliciting Latent Predictions from
 Transformers with the Tuned Lens). A map is fitted to the model's own last tokens: it knows their mean and what follows
-linearly from the given tokens, and nothing about photos. `train.lens` fits it.
+linearly from the given tokens, and nothing about photos. `train.fit_lens` fits it.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fitting of a model's tuned lens; `python -m ilrm_cli.train.lens [MODEL]` writes the shipped one anew."""
+"""Fitting of a model's tuned lens; `python -m ilrm_cli.train.fit_lens [MODEL]` writes the shipped one anew."""
 
 import sys
 from collections.abc import Iterable

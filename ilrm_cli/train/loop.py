@@ -9,14 +9,13 @@ from pathlib import Path
 import torch
 
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.train.batches import ALL, Batches
 from ilrm_cli.train.distributed import Group
+from ilrm_cli.train.log import Record, write_preview
 from ilrm_cli.train.loss import Perceptual
-from ilrm_cli.train.preview import write_preview
-from ilrm_cli.train.record import Record
 from ilrm_cli.train.sources import open_source
 from ilrm_cli.train.state import Trainer, save
 from ilrm_cli.train.step import TrainStep, advance
-from ilrm_cli.train.stream import ALL, Batches
 
 SAVE_SECONDS = 120.0  # between checkpoints, each with a preview
 
