@@ -5,8 +5,14 @@ import dataclasses
 import numpy as np
 import torch
 
-from ilrm_cli import baselines
-from ilrm_cli.baselines import constant_depth_splat, mean_color, nearest_photos, plane_sweep_splat, sparse_points_splat
+from ilrm_cli.evaluate import baselines
+from ilrm_cli.evaluate.baselines import (
+    constant_depth_splat,
+    mean_color,
+    nearest_photos,
+    plane_sweep_splat,
+    sparse_points_splat,
+)
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.config import IlrmConfig

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli import evaluate as stage
-from ilrm_cli.evaluation_plan import Plan
+from ilrm_cli.evaluate import run as stage
+from ilrm_cli.evaluate.checks import Plan
+from ilrm_cli.evaluate.protocols import find_scenes
+from ilrm_cli.evaluate.results import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult
 from ilrm_cli.pipeline.backdrop import COUNT
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings as ReconstructSettings
-from ilrm_cli.protocols import find_scenes
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import new_trainer, write_weights
-from ilrm_cli.trials import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult
 from tests.model.tiny import MATCHED, random_model
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"

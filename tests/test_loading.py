@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilrm_cli import evaluate
+from ilrm_cli.evaluate import run
 from ilrm_cli.models import loading
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline import reconstruct
@@ -12,13 +12,13 @@ from ilrm_cli.runtime.progress import Stopwatch, ignore
 from tests.model.tiny import published, random_model
 
 
-@pytest.mark.parametrize("load", [reconstruct.load, evaluate.start])
+@pytest.mark.parametrize("load", [reconstruct.load, run.start])
 @pytest.mark.parametrize("wanted", [False, True])
 def test_layers_are_compiled_only_on_request(monkeypatch, load, wanted):
     """The layers are compiled in the requested precision, and the compilation is reported."""
     compiled = []
     monkeypatch.setattr(loading, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
-    settings = Settings if load is reconstruct.load else evaluate.Settings
+    settings = Settings if load is reconstruct.load else run.Settings
     load(settings(precision="bf16", compile=wanted), ignore)
     assert compiled == [(torch.bfloat16, ignore)] * wanted
 
@@ -40,7 +40,7 @@ def test_baselines_sweep_even_where_the_model_does_not(monkeypatch, baselines, r
     monkeypatch.setattr(loading, "load_model", lambda name: unmatched)
     monkeypatch.setattr(loading, "prepare", lambda *_, gradients, report: asked.append(gradients))
     monkeypatch.setattr(loading, "prepare_sweep", lambda *_: asked.append("sweep"))
-    evaluate.start(evaluate.Settings(device="cpu", precision="fp32", baselines=baselines, refine=refine))
+    run.start(run.Settings(device="cpu", precision="fp32", baselines=baselines, refine=refine))
     assert asked == [refine > 0, *["sweep"] * baselines]
     asked.clear()
     reconstruct.load(Settings(device="cpu", precision="fp32", refine=refine))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.evaluation_plan import Plan
+from ilrm_cli.evaluate.checks import Plan
+from ilrm_cli.evaluate.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pipeline.choose_views import select_views
-from ilrm_cli.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
 from ilrm_cli.runtime.errors import InputError
 from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
 

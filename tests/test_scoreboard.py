@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ilrm_cli.evaluate.results import SceneFailure, SceneResult, Shown, Trial, ViewScore
+from ilrm_cli.evaluate.scoreboard import as_json, check_folder, encode_csv, encode_picture, summarize, write_scores
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scoreboard import as_json, check_folder, encode_csv, encode_picture, summarize, write_scores
-from ilrm_cli.trials import SceneFailure, SceneResult, Shown, Trial, ViewScore
 
 
 def trial(method: str, psnr: float, refined: bool = False, views: int = 8) -> Trial:

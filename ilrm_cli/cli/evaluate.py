@@ -10,9 +10,9 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
-    from ilrm_cli.evaluate import Evaluation
-    from ilrm_cli.scoreboard import Summary
-    from ilrm_cli.trials import SceneResult
+    from ilrm_cli.evaluate.results import SceneResult
+    from ilrm_cli.evaluate.run import Evaluation
+    from ilrm_cli.evaluate.scoreboard import Summary
 
 STOPPING = "The held-out photos chose when to stop refining, for ours and for the baselines alike."
 
@@ -58,7 +58,7 @@ def evaluate(
     """Score the model on photos it was not given, beside what needs no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.checks import refuse_inputs
-        from ilrm_cli.evaluation_plan import Plan, check_plan
+        from ilrm_cli.evaluate.checks import Plan, check_plan
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import InputError
 
@@ -69,9 +69,9 @@ def evaluate(
         check_plan(plan, scenes or [], synthetic or 0)
         weights_file(model)
 
-        from ilrm_cli import evaluate as stage
-        from ilrm_cli import protocols, scoreboard
-        from ilrm_cli.trials import SceneFailure, SceneResult
+        from ilrm_cli.evaluate import protocols, scoreboard
+        from ilrm_cli.evaluate import run as stage
+        from ilrm_cli.evaluate.results import SceneFailure, SceneResult
 
         settings = stage.Settings(model, refine, baselines, device, precision, compile)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)

@@ -2,7 +2,7 @@
 
 import json
 
-from ilrm_cli import evaluate as stage
+from ilrm_cli.evaluate import run as stage
 from tests.cli.conftest import SAMPLES
 from tests.cli.run import ilrm
 from tests.datasets.made import re10k_clip, write_dl3dv, write_re10k

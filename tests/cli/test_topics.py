@@ -17,6 +17,7 @@ from ilrm_cli.cli import on_demand
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
+from ilrm_cli.evaluate.scoreboard import Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
 from ilrm_cli.pipeline.replay import Distance, Replay
@@ -24,7 +25,6 @@ from ilrm_cli.pipeline.trace import Reading, TracedLayer
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.convert import Converted
 from ilrm_cli.scene.record import SceneRecord
-from ilrm_cli.scoreboard import Summary
 from ilrm_cli.visualize.film.film import FlythroughResult
 from ilrm_cli.visualize.page.build import Shared
 from tests.cli.run import ilrm

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ilrm_cli.evaluate.results import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
 from ilrm_cli.runtime.output_names import place_below
-from ilrm_cli.trials import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
 
 ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
 CSV_COLUMNS = (

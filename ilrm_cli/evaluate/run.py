@@ -9,24 +9,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
-from ilrm_cli import baselines
-from ilrm_cli.evaluation_plan import Plan
-from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.checkpoint import LoadedModel
-from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.backdrop import before_backdrop
-from ilrm_cli.pipeline.predict import Prediction, predict, refined
-from ilrm_cli.pipeline.prepare import Prepared, normalize
-from ilrm_cli.protocols import SceneRef, Split, open_scene
-from ilrm_cli.render.metrics import psnr, ssim
-from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
-from ilrm_cli.render.rasterize import render, renderer_for
-from ilrm_cli.runtime.devices import Device, Precision, resolve_device
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.memory import peak_memory_gb
-from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.trials import (
+from ilrm_cli.evaluate import baselines
+from ilrm_cli.evaluate.checks import Plan
+from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
+from ilrm_cli.evaluate.results import (
     MEAN_COLOR,
     NEAREST_PHOTO,
     OURS,
@@ -38,6 +24,20 @@ from ilrm_cli.trials import (
     Trial,
     ViewScore,
 )
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.backdrop import before_backdrop
+from ilrm_cli.pipeline.predict import Prediction, predict, refined
+from ilrm_cli.pipeline.prepare import Prepared, normalize
+from ilrm_cli.render.metrics import psnr, ssim
+from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
+from ilrm_cli.render.rasterize import render, renderer_for
+from ilrm_cli.runtime.devices import Device, Precision, resolve_device
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import peak_memory_gb
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 
 @dataclass(frozen=True)

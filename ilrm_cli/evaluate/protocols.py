@@ -15,7 +15,7 @@ from ilrm_cli.data.folders import TARGET_EVERY, listed_frames, read_folder, read
 from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.data.sequences import FrameSequence
-from ilrm_cli.evaluation_plan import Plan, check_plan
+from ilrm_cli.evaluate.checks import Plan, check_plan
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.pipeline.prepare import default_views

@@ -1,0 +1,1 @@
+"""Quality on held-out views: protocols, baselines and scoreboards."""
