@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from ilrm_cli.bench.noise import noise_views
+from ilrm_cli.bench.model import noise_views
 from ilrm_cli.models.ilrm.config import PRESETS
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.memory_plan import fit_to_memory

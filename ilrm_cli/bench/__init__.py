@@ -1,7 +1,7 @@
 """Benchmarks of speed, as ratios to this machine's own limits, so that figures of different machines can be compared.
 
 A suite is a function of `rounds` and `report` that returns `Findings`; `SUITES` names them all. `timing` alternates
-each job with the `units` of work it is compared with; one module per suite defines what is measured.
+each job with the unit of work it is compared with; one module per suite defines what is measured.
 """
 
 from collections.abc import Callable

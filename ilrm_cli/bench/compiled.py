@@ -9,12 +9,10 @@ from typing import Any
 
 import torch
 
-from ilrm_cli.bench.findings import Findings
-from ilrm_cli.bench.model import DEPTHS, largest_difference
-from ilrm_cli.bench.noise import noise_views
-from ilrm_cli.bench.study import Case
-from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure
-from ilrm_cli.bench.units import Unit
+from ilrm_cli.bench.figures import Findings
+from ilrm_cli.bench.model import DEPTHS, largest_difference, noise_views
+from ilrm_cli.bench.scaling_study import Case
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, Unit, measure
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.ilrm.config import PRESETS

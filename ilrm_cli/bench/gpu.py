@@ -1,21 +1,20 @@
 """The suite `gpu`: one pass of the full-size model at the paper's sizes, and a comparison of both rasterisers.
 
-The model has random weights: speed does not depend on them. Works on any CUDA device; our limit is for an H200.
+The model has random weights: speed does not depend on them. Works on any CUDA device; our limit is for an H200. Its
+document has the paper's figures beside ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from ilrm_cli.bench.findings import Findings
-from ilrm_cli.bench.gpu_text import DOCUMENT, Line, document
-from ilrm_cli.bench.noise import noise_views
+from ilrm_cli.bench.figures import Findings, table
+from ilrm_cli.bench.model import noise_views
 from ilrm_cli.bench.raster import RASTER_CASES, RasterCase, raster_scene
-from ilrm_cli.bench.study import Case
-from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, measure, seconds
-from ilrm_cli.bench.units import matmul_time_of
+from ilrm_cli.bench.scaling_study import Case
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, matmul_time_of, measure, seconds
 from ilrm_cli.models.cost.flops import forward_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
@@ -29,6 +28,8 @@ from ilrm_cli.runtime.progress import Report, ignore
 LIMITED_DEVICE = "H200"  # part of the name of the device that the limit applies to
 LIMIT_S = {Case(32, 960, 544): 0.40}
 AGREEMENT = 1e-3  # mean difference of colours in [0, 1] up to which rasterisers count as equal
+
+DOCUMENT = "GPU.md"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,19 @@ def gpu_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     name = torch.cuda.get_device_name(device)
     found = pass_table(PRESETS["dl3dv"].config, CASES, device, name, rounds, report)
     return _with_agreement(found, name, agreement(RASTER_CASES[0], device, rounds))
+
+
+@dataclass(frozen=True)
+class Line:
+    """The result of one case."""
+
+    case: Case
+    row: BenchRow | None  # None if it was refused
+    planned_gb: float | None  # including weights and photos
+    paper_seconds: float | None
+    paper_gb: float | None
+    paper_device: str | None
+    refusal: str = ""
 
 
 def pass_table(
@@ -125,3 +139,49 @@ def _with_agreement(lines: Sequence[Line], device_name: str, agreed: tuple[Bench
     }
     rows = (*(line.row for line in lines if line.row), row)
     return Findings(rows, details, {DOCUMENT: document(device_name, lines, row.name, apart).encode()})
+
+
+def document(device_name: str, lines: Sequence[Line], compared: str, apart: Mapping[str, float]) -> str:
+    """Format the document as Markdown.
+
+    `apart` holds the mean and the largest difference of colours between rasterisers, `compared` says on what.
+    """
+    columns = ("views", "size", "seconds", "peak GB", "planned GB", "of matmul rate", "cold s", "paper s", "paper GB")
+    return "\n".join(
+        [
+            f"# One pass: {device_name}",
+            "",
+            "Written by `make gpu-table`. The model is the published `dl3dv` with random weights. The rate is that of "
+            "this device's own large matrix product in the same precision; memory includes weights and photos. The "
+            "paper's seconds are those of the device that it states.",
+            "",
+            table(columns, (_cells(line) for line in lines)),
+            "",
+            *(f"{line.case}: {line.refusal}\n" for line in lines if line.refusal),
+            *(_verdict(line.row) for line in lines if line.row and line.row.limit_s is not None),
+            f"Difference of colours in [0, 1], {compared}: {apart['mean']:.1e} on average, {apart['largest']:.1e} at "
+            "most.",
+            "",
+        ]
+    )
+
+
+def _cells(line: Line) -> list[str]:
+    case = line.case
+    if row := line.row:
+        found = [f"{row.seconds:.3f}", _figure(row.peak_gb), _figure(line.planned_gb), f"{1 / row.ratio:.0%}"]
+        found.append(_figure(row.cold_seconds))
+    else:
+        found = ["does not fit", "", "", "", ""]
+    device = f" ({line.paper_device})" if line.paper_device else ""
+    paper = "" if line.paper_seconds is None else f"{line.paper_seconds:g}{device}"
+    return [str(case.views), f"{case.width}x{case.height}", *found, paper, _figure(line.paper_gb)]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _verdict(row: BenchRow) -> str:
+    kept = "kept" if row.passed else "exceeded"
+    return f"Limit of {row.limit_s:g} s for {row.name}: {kept}, with {row.seconds:.3f} s.\n"

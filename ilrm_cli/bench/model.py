@@ -1,6 +1,6 @@
 """The suite `model`: one pass of the full-size and the default model, relative to the machine's limit and to baselines.
 
-The full-size model has random weights: speed does not depend on them.
+The full-size model has random weights and noise for views: speed depends on neither.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import torch
 
-from ilrm_cli.bench.findings import Findings
-from ilrm_cli.bench.noise import noise_views
+from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference
-from ilrm_cli.bench.timing import ROUNDS, Job, measure
-from ilrm_cli.bench.units import Unit, matmul_time_of
+from ilrm_cli.bench.timing import ROUNDS, Job, Unit, matmul_time_of, measure
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
@@ -129,3 +128,13 @@ def _with_points(views: Views) -> Views:
         chosen = torch.randperm(of_view.numel(), generator=generator)[:POINTS_PER_VIEW]
         of_view.view(-1)[chosen] = DEPTHS[0] + (DEPTHS[1] - DEPTHS[0]) * torch.rand(len(chosen), generator=generator)
     return replace(views, sparse_depth=depth)
+
+
+def noise_views(count: int, width: int, height: int, device: torch.device) -> Views:
+    """Return noise images from cameras side by side that look ahead, with a focal length of one image width."""
+    pose = torch.eye(4).repeat(count, 1, 1)
+    pose[:, 0, 3] = torch.linspace(-1, 1, count)
+    focal = torch.full((count, 2), float(width))
+    center = torch.tensor([width / 2, height / 2]).expand(count, 2)
+    images = torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
+    return Views(images, Cameras(pose, focal, center, width, height)).to(device)

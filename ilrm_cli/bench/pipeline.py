@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings

@@ -11,13 +11,23 @@ from dataclasses import replace
 
 import torch
 
-from ilrm_cli.bench.findings import Findings
-from ilrm_cli.bench.noise import noise_views
-from ilrm_cli.bench.scaling_text import scaling_files
-from ilrm_cli.bench.stages import IN_LAYERS, PARTS, PartName, part_flops, timed_parts
-from ilrm_cli.bench.study import Case, Measured, Predicted, Study, at_one_rate, fastest
-from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
-from ilrm_cli.bench.units import Unit, copy_time_of, matmul_time_of
+from ilrm_cli.bench.figures import Findings
+from ilrm_cli.bench.model import noise_views
+from ilrm_cli.bench.scaling_document import scaling_files
+from ilrm_cli.bench.scaling_study import (
+    IN_LAYERS,
+    PARTS,
+    Case,
+    Measured,
+    PartName,
+    Predicted,
+    Study,
+    at_one_rate,
+    fastest,
+    part_flops,
+    timed_parts,
+)
+from ilrm_cli.bench.timing import ROUNDS, BenchRow, Unit, copy_time_of, matmul_time_of, seconds
 from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
 from ilrm_cli.models.cost.footprint import Workload
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig

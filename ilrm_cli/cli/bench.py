@@ -11,7 +11,7 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
-    from ilrm_cli.bench.findings import Findings
+    from ilrm_cli.bench.figures import Findings
     from ilrm_cli.bench.timing import BenchRow
 
 
@@ -64,7 +64,7 @@ def bench(
 
 def _write(found: "Mapping[str, Findings]", output: Path) -> None:
     """Write all results so far into a folder."""
-    from ilrm_cli.bench.findings import encoded
+    from ilrm_cli.bench.figures import encoded
     from ilrm_cli.runtime.devices import machine, resolve_device, resolve_precision
     from ilrm_cli.runtime.files import filling
 

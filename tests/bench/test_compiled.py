@@ -3,7 +3,7 @@
 import torch
 
 from ilrm_cli.bench import compiled as suite
-from ilrm_cli.bench.study import Case
+from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.models.ilrm.config import Preset
 from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published, random_model, random_views

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from ilrm_cli.bench import gpu, units
+from ilrm_cli.bench import gpu, timing
 from ilrm_cli.bench.gpu import CASES, PaperCase
 from ilrm_cli.bench.raster import RasterCase
-from ilrm_cli.bench.study import Case
+from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.runtime.errors import InputError
 from tests.model.tiny import published
 
@@ -30,7 +30,7 @@ def test_without_cuda_it_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_table_has_a_line_for_each_case_and_the_limit_where_it_holds(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
+    monkeypatch.setitem(timing.MATMUL_SIDE, "cpu", 64)
     monkeypatch.setattr(gpu, "LIMIT_S", {Case(2, 32, 16): 100.0})
     cases = (PaperCase(Case(2, 32, 16), 0.5, 1.4, "RTX 4090"), PaperCase(Case(2, 640, 640)))
     monkeypatch.setattr("ilrm_cli.models.memory_plan.free_bytes", lambda device: 45_000_000)
@@ -50,7 +50,7 @@ def test_the_table_has_a_line_for_each_case_and_the_limit_where_it_holds(monkeyp
 
 
 def test_other_devices_have_no_limit(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
+    monkeypatch.setitem(timing.MATMUL_SIDE, "cpu", 64)
     monkeypatch.setattr(gpu, "LIMIT_S", {Case(2, 32, 16): 1e-9})
     (line,) = gpu.pass_table(published("dl3dv"), (PaperCase(Case(2, 32, 16)),), CPU, "RTX 4090", rounds=1)
     assert line.row.limit_s is None

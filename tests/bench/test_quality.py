@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.bench import quality
-from ilrm_cli.bench.approximations import exact, grouped
-from ilrm_cli.bench.quality import EXACT, Outcome, along, compared
+from ilrm_cli.bench.quality import EXACT, Outcome, along, compared, exact, grouped
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.pipeline.prepare import Prepared

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ilrm_cli.bench import raster, units
-from ilrm_cli.bench.film import FilmCase
+from ilrm_cli.bench import raster, timing
+from ilrm_cli.bench.raster import FilmCase
 from ilrm_cli.runtime.progress import Step
 
 
@@ -25,7 +25,7 @@ def test_the_raster_suite_times_each_case_without_and_with_gradients_and_a_film(
     small = raster.RasterCase(gaussians=500, scale=0.01, width=40, height=30, forward_limit=9.0, both_limit=9.0)
     monkeypatch.setattr(raster, "RASTER_CASES", (small,))
     monkeypatch.setattr(raster, "FILM", FilmCase(frames=3, width=64, height=48, limit=9.0))
-    monkeypatch.setitem(units.MATMUL_SIDE, "cpu", 64)
+    monkeypatch.setitem(timing.MATMUL_SIDE, "cpu", 64)
     steps: list[Step] = []
     rows = raster.raster_suite(rounds=1, report=steps.append).rows
     assert [r.name for r in rows] == [

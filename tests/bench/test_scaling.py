@@ -5,19 +5,21 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.bench import scaling, units
-from ilrm_cli.bench.noise import noise_views
-from ilrm_cli.bench.scaling_text import scaling_files
-from ilrm_cli.bench.stages import PARTS, part_flops, timed_parts
-from ilrm_cli.bench.study import (
+from ilrm_cli.bench import scaling, timing
+from ilrm_cli.bench.model import noise_views
+from ilrm_cli.bench.scaling_document import scaling_files
+from ilrm_cli.bench.scaling_study import (
+    PARTS,
     Case,
     Study,
     at_one_rate,
     exponent,
     fastest,
     grouped_flops,
+    part_flops,
     summarised_flops,
     takeover_views,
+    timed_parts,
 )
 from ilrm_cli.models.cost.flops import forward_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS
@@ -75,7 +77,7 @@ def test_parts_are_timed_inside_and_no_more_outside():
 @pytest.fixture(scope="module")
 def study() -> Study:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(units.MATMUL_SIDE, "cpu", 64)
+        patch.setitem(timing.MATMUL_SIDE, "cpu", 64)
         patch.setattr(scaling, "SIZES_PREDICTED", ((32, 32), (64, 48)))
         return scaling.run_study(TINY, [Case(2, 32, 32), Case(4, 32, 32), Case(2, 64, 48)], rounds=1)
 

@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from ilrm_cli.bench.findings import Findings, encoded
-from ilrm_cli.bench.timing import BenchRow, Job, measure, seconds
-from ilrm_cli.bench.units import Unit, copy_time_of, matmul_flops, matmul_time_of
+from ilrm_cli.bench.figures import Findings, encoded
+from ilrm_cli.bench.timing import BenchRow, Job, Unit, copy_time_of, matmul_flops, matmul_time_of, measure, seconds
 from ilrm_cli.runtime.progress import Step
 from tests.bench.clock import Clock
 

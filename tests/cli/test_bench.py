@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ilrm_cli import bench
-from ilrm_cli.bench.findings import Findings
+from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.runtime.errors import InputError
 from tests.cli.run import ilrm

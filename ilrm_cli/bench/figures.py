@@ -1,14 +1,21 @@
-"""Charts of figures: lines over two logarithmic axes, and bars with limits. Drawn with Pillow, encoded as PNG."""
+"""The results of suites as JSON, Markdown tables and charts.
+
+Charts are lines over two logarithmic axes, and bars with limits, drawn with Pillow and encoded as PNG.
+"""
 
 import io
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from ilrm_cli.bench.timing import BenchRow
+
+JSON_NAME = "bench.json"
 
 DENSITY = 2  # pixels of the picture per pixel of the drawing, for dense screens
 WIDTH, HEIGHT = 720, 420  # of a line chart
@@ -19,6 +26,34 @@ INK, FAINT, PAPER = "#222222", "#dddddd", "#ffffff"
 BAR_PX, BAR_STEP_PX = 18, 26  # height of a bar, and distance between bars
 BAR_LEFT, BAR_ROOM, UNIT_PX = 420, 240, 400  # left end of bars, length of the longest, room for text after it
 DASH_PX = 5  # dash length of the predicted part of a line
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result of one suite."""
+
+    rows: tuple[BenchRow, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)  # more figures, as JSON values
+    files: Mapping[str, bytes] = field(default_factory=dict)  # charts and texts to be kept: name -> content
+
+    def as_json(self) -> dict[str, Any]:
+        return {"rows": [row.as_json() for row in self.rows], **self.details}
+
+
+def encoded(found: Mapping[str, Findings], machine: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return every file of a run: the figures of all suites as JSON, and each suite's charts and documents."""
+    content = {"machine": dict(machine), "suites": {name: findings.as_json() for name, findings in found.items()}}
+    files = {JSON_NAME: (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()}
+    for name, findings in found.items():
+        files |= {f"{name}.png": bar_chart(f"Suite {name}: ratios, with strokes at their limits", findings.rows)}
+        files |= findings.files
+    return files
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a Markdown table, without a line break at the end."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 @dataclass(frozen=True)
