@@ -192,7 +192,7 @@ def test_the_help_loads_nothing_heavy_and_no_command():
     loaded = loaded_by(RUN.format(["ilrm", "--help"]))
     assert not [name for name in (*HEAVY, "rich", "psutil") if name in loaded]
     own = {name for name in loaded if name.startswith("ilrm_cli.")}
-    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.cli.on_demand", "ilrm_cli.runtime.progress"}
+    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.runtime", "ilrm_cli.runtime.progress"}
 
 
 def test_what_names_of_files_tell_needs_nothing_heavy(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app as on_demand
 from ilrm_cli.cli.app import app
 from ilrm_cli.cli.help import TOPICS, topic_text
 from tests.cli.conftest import SAMPLES

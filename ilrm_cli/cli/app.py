@@ -1,13 +1,83 @@
-"""The `ilrm` command."""
+"""The `ilrm` command and its commands, each imported when it runs.
+
+`ilrm --help` needs no more than their names and sentences.
+"""
 
 import os
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ilrm_cli import __version__
-from ilrm_cli.cli.on_demand import CommandsOnDemand
 from ilrm_cli.runtime.progress import LAUNCHED
+
+# In the order of the help: the first sentence of each command's help.
+SENTENCES = {
+    "reconstruct": "Turn a folder of photos into a 3D Gaussian splat scene.",
+    "batch": "Turn many folders of photos into scenes; run again, it goes on where it was stopped.",
+    "pose": "Find the camera poses of photos and write them with undistorted photos.",
+    "render": "Film a scene along a camera path.",
+    "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
+    "export": "Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare.",
+    "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
+    "evaluate": "Score the model on photos it was not given, beside what needs no model.",
+    "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded.",
+    "train": (
+        "Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."
+    ),
+    "synth": "Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read.",
+    "models": "The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+    "help": "Explain a topic, such as inputs or formats, or a command; without a name, list the topics.",
+}
+
+
+@cache
+def command(name: str) -> Any:
+    """Load the command of this name, defined in the module of the same name under `cli`."""
+    defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
+    if isinstance(defined, typer.Typer):
+        return typer.main.get_command(defined)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name)(defined)
+    return typer.main.get_command(alone)
+
+
+class CommandsOnDemand(TyperGroup):
+    """The group of all commands. Its `commands` are stubs; `get_command` returns runnable commands."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, short_help=sentence) for name, sentence in SENTENCES.items()}
+        self._stubs_wanted = False
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if self._stubs_wanted or cmd_name not in SENTENCES:
+            return self.commands.get(cmd_name)
+        return command(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        with self._stubs_only():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a command, or an option of the group itself."""
+        with self._stubs_only():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _stubs_only(self) -> Iterator[None]:
+        """Let `get_command` return stubs, which import nothing."""
+        self._stubs_wanted = True
+        try:
+            yield
+        finally:
+            self._stubs_wanted = False
+
 
 app = typer.Typer(
     cls=CommandsOnDemand,

@@ -31,7 +31,7 @@ def list_of_topics() -> str:
 
 def complete_names(incomplete: str) -> list[str]:
     """Return the topics and commands that begin so, for the shell."""
-    from ilrm_cli.cli.on_demand import SENTENCES
+    from ilrm_cli.cli.app import SENTENCES
 
     return [name for name in (*TOPICS, *SENTENCES) if name.startswith(incomplete)]
 
@@ -53,8 +53,7 @@ def help(
 ) -> None:
     """Explain a topic, such as inputs or formats, or a command; without a name, list the topics."""
     with face("help") as shown:
-        from ilrm_cli.cli.app import app
-        from ilrm_cli.cli.on_demand import SENTENCES
+        from ilrm_cli.cli.app import SENTENCES, app
         from ilrm_cli.runtime.errors import InputError
 
         asked = " ".join(names or ())

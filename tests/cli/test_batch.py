@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app
 from ilrm_cli.pipeline.batch import run
 from ilrm_cli.pipeline.batch.outcome import Outcome
 from ilrm_cli.pipeline.batch.work import flag
@@ -118,7 +118,7 @@ def test_what_suits_no_folder_is_one_sentence_before_any_work(arguments, sentenc
 
 def test_it_has_every_option_of_reconstruct():
     def options(command: str) -> set[str]:
-        parameters = on_demand.command(command).params
+        parameters = app.command(command).params
         names = (name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))
         return {name for name in names if name.startswith("-")}
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app
 from ilrm_cli.cli.help import TOPICS
 from tests.cli.run import ilrm
 
@@ -32,9 +32,9 @@ def ask(line: str) -> tuple[list[str], list[str]]:
 
 def test_commands_are_completed_without_importing_them() -> None:
     offered, imported = ask("ilrm ")
-    assert offered == list(on_demand.SENTENCES)
+    assert offered == list(app.SENTENCES)
     own = {name for name in imported if name.startswith("ilrm_cli.")}
-    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.cli.on_demand", "ilrm_cli.runtime.progress"}
+    assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.runtime", "ilrm_cli.runtime.progress"}
     assert ask("ilrm re")[0] == ["reconstruct", "render", "replay"]
 
 
@@ -59,7 +59,7 @@ def test_every_option_is_completed() -> None:
     offered, _ = ask("ilrm reconstruct --")
     options = {
         option
-        for parameter in on_demand.command("reconstruct").params
+        for parameter in app.command("reconstruct").params
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--")
     }
@@ -67,7 +67,7 @@ def test_every_option_is_completed() -> None:
 
 
 def test_topics_are_completed() -> None:
-    assert ask("ilrm help ")[0] == [*TOPICS, *on_demand.SENTENCES]
+    assert ask("ilrm help ")[0] == [*TOPICS, *app.SENTENCES]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app
 from tests.cli.run import ilrm
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -44,8 +44,8 @@ def test_help(command, monkeypatch):
 
 
 def test_the_list_of_commands_says_what_each_says_of_itself():
-    for name, sentence in on_demand.SENTENCES.items():
-        told = on_demand.command(name).help or ""
+    for name, sentence in app.SENTENCES.items():
+        told = app.command(name).help or ""
         assert " ".join(told.split("\n\n")[0].split()) == sentence
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.capture.pose_card import PoseCard
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
@@ -83,7 +83,7 @@ def test_the_name_of_a_command_shows_its_options(words: list[str]) -> None:
 
 
 def test_no_topic_is_hidden_by_a_command() -> None:
-    assert not set(TOPICS) & set(on_demand.SENTENCES)
+    assert not set(TOPICS) & set(app.SENTENCES)
 
 
 @pytest.mark.parametrize(("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json")])

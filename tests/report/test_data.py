@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from ilrm_cli.cli import on_demand
+from ilrm_cli.cli import app
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.visualize.report.content import command_of
 
@@ -21,7 +21,7 @@ def test_every_setting_is_an_option_of_the_command():
     hints = get_type_hints(Settings)
     changed = Settings(**{f.name: _another(hints[f.name], f.default) for f in fields(Settings)})
     words = shlex.split(command_of(Path("p"), Path("s"), changed))
-    command = on_demand.command("reconstruct")
+    command = app.command("reconstruct")
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     used = {word for word in words if word.startswith("-")}
     assert used <= known
