@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typechecker  # noqa: F401  found by its name below
+import tests.support.typechecker  # noqa: F401  found by its name below
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-install_import_hook("ilrm_cli", "tests.typechecker.check")
+install_import_hook("ilrm_cli", "tests.support.typechecker.check")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -15,7 +15,7 @@ from ilrm_cli.capture.photos.near_duplicates import (
     sharpness_of,
     signature_of,
 )
-from tests.photographed import cameras_on_an_arc, photograph
+from tests.support.photographed import cameras_on_an_arc, photograph
 
 
 def grey(image: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pipeline.predict import witnesses
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import render
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
 
 DEPTHS = (2.0, 8.0)  # of the photographed corner
 

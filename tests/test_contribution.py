@@ -4,7 +4,7 @@ from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.probes import contributions
 from ilrm_cli.render.rasterize import render
-from tests.render.scenes import front_camera, random_gaussians, tilted_camera
+from tests.support.gaussian_scenes import front_camera, random_gaussians, tilted_camera
 
 
 def test_all_contributions_make_up_what_is_covered() -> None:

@@ -14,7 +14,7 @@ from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings as ReconstructSettings
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import new_trainer, write_weights
-from tests.model.tiny import MATCHED, random_model
+from tests.support.small_models import MATCHED, random_model
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
 PLAN = Plan(views=(3, 6), long_side_px=128)

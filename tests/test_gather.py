@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,46 +9,11 @@ from ilrm_cli.capture.load_views import load_views
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.sfm import solve
-from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
-
-PINHOLE = Lens("PINHOLE", (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
-
-
-def write_colmap(folder: Path, names: list[str], poses: list[np.ndarray], lens: Lens = PINHOLE) -> None:
-    """Write a text model; one camera, no points."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cameras.txt").write_text(
-        f"1 {lens.model} {lens.width} {lens.height} {' '.join(map(str, lens.params))}\n"
-    )
-    lines = []
-    for i, (name, world_from_cam) in enumerate(zip(names, poses, strict=True), 1):
-        cam_from_world = np.linalg.inv(world_from_cam)
-        lines.append(f"{i} {quaternion(cam_from_world)} {' '.join(map(str, cam_from_world[:3, 3]))} 1 {name}\n\n")
-    (folder / "images.txt").write_text("".join(lines))
-    (folder / "points3D.txt").write_text("")
-
-
-def quaternion(pose: np.ndarray) -> str:
-    """Return w x y z of a rotation that turns by less than 180 degrees."""
-    r = pose[:3, :3]
-    w = np.sqrt(1 + np.trace(r)) / 2
-    return " ".join(map(str, [w, *(np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]]) / (4 * w))]))
-
-
-def colmap_project(folder: Path, count: int = 4) -> list[np.ndarray]:
-    poses = cameras_on_an_arc(count)
-    paths = save_photos(folder / "images", poses)
-    write_colmap(folder / "sparse" / "0", [path.name for path in paths], poses)
-    return poses
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
+from tests.support.posed_projects import PINHOLE, colmap_project, counted, cut_short, nerf_project, write_colmap
 
 # Origins of poses
 
@@ -220,17 +184,6 @@ def test_all_photos_converted(tmp_path):
     assert len(capture.warnings) == 1
 
 
-def nerf_project(folder: Path, keys: list[dict]) -> None:
-    """Write a transforms.json without sizes; `keys` of each frame are added."""
-    poses = cameras_on_an_arc(len(keys))
-    save_photos(folder / "images", poses)
-    frames = [
-        {"file_path": f"images/photo_00{i}.png", "transform_matrix": pose.tolist()} | more
-        for i, (pose, more) in enumerate(zip(poses, keys, strict=True))
-    ]
-    (folder / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
-
-
 def test_one_broken_photo_of_a_transforms_json_without_sizes(tmp_path):
     nerf_project(tmp_path, [{}] * 6)
     images = tmp_path / "images"
@@ -260,15 +213,6 @@ def test_masks_of_frames(tmp_path):
     masks = [photo.mask and photo.mask.name for photo in capture.photos]
     assert masks == ["mask_0.png", "photo_001.png", "photo_002.png", None]
     assert capture.warnings == (f"1 masks that {tmp_path / 'transforms.json'} names are not there: no.png.",)
-
-
-# Counts
-
-
-def counted(capture) -> None:
-    """Check that every photo that was found has a pose or a reason."""
-    names = [*(photo.name for photo in capture.photos), *(left.name for left in capture.left_out)]
-    assert len(names) == len(set(names)) == capture.found
 
 
 def test_photos_found_are_posed_or_left_out_with_a_reason(tmp_path):

@@ -13,9 +13,9 @@ from ilrm_cli.models.hub import pull
 from ilrm_cli.models.registry import KNOWN, ORIGIN_FILE, PUBLISHED_REPOSITORY, folder_of, origin_of, place_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
-from tests.hub_server import Hub, serving
 from tests.model.test_checkpoint import publish
-from tests.model.tiny import published, random_model
+from tests.support.hub_server import Hub, serving
+from tests.support.small_models import published, random_model
 
 MODEL = KNOWN["re10k-2view"]
 OLD, NEW = "a" * 40, "b" * 40

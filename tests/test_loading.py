@@ -9,7 +9,7 @@ from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline import reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.progress import Stopwatch, ignore
-from tests.model.tiny import published, random_model
+from tests.support.small_models import published, random_model
 
 
 @pytest.mark.parametrize("load", [reconstruct.load, run.start])

@@ -15,7 +15,7 @@ from ilrm_cli.models.cost.footprint import Workload
 from ilrm_cli.models.ilrm.config import PRESETS
 from ilrm_cli.models.memory_plan import PIECE_TOKENS, PLENTY, check_fits, fit_to_memory, fits, plan
 from ilrm_cli.runtime.errors import InputError
-from tests.model.tiny import published, random_model, random_views
+from tests.support.small_models import published, random_model, random_views
 
 DL3DV = PRESETS["dl3dv"].config
 WIDE = Workload(DL3DV, views=64, height=544, width=960, precision=torch.bfloat16, device="cuda")
@@ -97,7 +97,7 @@ def test_before_anything_is_loaded_weights_and_photos_must_fit_too(monkeypatch: 
 
 def taken(*arguments: int) -> tuple[int, int, int]:
     """Run a pass in a process of its own; return bytes planned and taken, and tokens per piece."""
-    command = [sys.executable, "-m", "tests.limited_pass", *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.support.limited_pass", *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
     planned, held, tokens = map(int, run.stdout.split())
     return planned, held, tokens

@@ -13,7 +13,7 @@ from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import MAX_THREADS
-from tests.photographed import texture
+from tests.support.photographed import texture
 
 
 def views_along_a_wall(count: int, step: int = 12, seed: int = 0) -> list[np.ndarray]:

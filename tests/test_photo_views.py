@@ -10,8 +10,8 @@ from ilrm_cli.capture.load_views import common_size, load_views
 from ilrm_cli.capture.poses.lenses import colmap_camera, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import PosedPhoto
-from tests.photographed import FOCAL, photograph
-from tests.test_gather import colmap_project, write_colmap
+from tests.support.photographed import FOCAL, photograph
+from tests.support.posed_projects import colmap_project, write_colmap
 
 
 def images_of(poses: list[np.ndarray], width: int, height: int) -> torch.Tensor:

@@ -17,7 +17,7 @@ from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.runtime.errors import InputError
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 DISTORTED = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, HEIGHT)
 

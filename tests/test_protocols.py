@@ -14,7 +14,7 @@ from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.runtime.errors import InputError
-from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
+from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
 
 SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
 OWN = IlrmConfig(patch=4, max_views=12, long_side_px=256, matching=MatchingConfig())

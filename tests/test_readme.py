@@ -11,7 +11,7 @@ from ilrm_cli.cli import app as on_demand
 from ilrm_cli.cli.app import app
 from ilrm_cli.cli.help import TOPICS, topic_text
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

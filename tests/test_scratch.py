@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ilrm_cli.runtime.files import PREFIX, STALE_FOLDER_S, has_ended, scratch_folder, this_process
-from tests.photographed import cameras_on_an_arc, save_photos
+from tests.support.photographed import cameras_on_an_arc, save_photos
 
 
 def ended_process() -> int:

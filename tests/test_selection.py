@@ -12,7 +12,7 @@ from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.pipeline import select_inputs as selection_stage
 from ilrm_cli.pipeline.choose_views import Choice, Swap
 from ilrm_cli.pipeline.select_inputs import MAX_SCORED, auto_views, select_photos
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
 POINTS = np.array([[0.0, 0.0, 4.0], [0.5, 0.5, 4.5], [-0.5, 0.0, 3.5]])

@@ -14,7 +14,7 @@ from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.trace import LONG_SIDE_PX, trace
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.visualize.film.trace_film import BAND_PX, pictures_for, strip, write_trace
-from tests.model.tiny import MATCHED, random_model, random_views
+from tests.support.small_models import MATCHED, random_model, random_views
 
 CONFIG = dataclasses.replace(MATCHED, backdrop=True)
 

@@ -9,8 +9,8 @@ import pytest
 
 from ilrm_cli.pipeline.batch.ray_workers import RayPool
 from ilrm_cli.runtime.errors import InputError
-from tests.batch.folders import SMALL, content, make_folders
-from tests.cli.run import ilrm_process
+from tests.support.batch_folders import SMALL, content, make_folders
+from tests.support.command_line import ilrm_process
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.folders import SMALL, content, make_folders
+from tests.support.batch_folders import SMALL, content, make_folders
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import torch
 from ilrm_cli.bench.quality import GroupedSelfAttention, fp8_attention, fp8_rounded, grouped, grouped_share, in_fp8
 from ilrm_cli.models.layers.attention import attention
 from ilrm_cli.models.layers.blocks import SelfAttention
-from tests.model.tiny import published, random_model, random_views
+from tests.support.small_models import published, random_model, random_views
 
 VIEWS, PER_VIEW = 4, 6
 

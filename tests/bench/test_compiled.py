@@ -6,7 +6,7 @@ from ilrm_cli.bench import compiled as suite
 from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.models.ilrm.config import Preset
 from ilrm_cli.runtime.errors import InputError
-from tests.model.tiny import published, random_model, random_views
+from tests.support.small_models import published, random_model, random_views
 
 
 def test_a_twin_shares_the_weights(monkeypatch):

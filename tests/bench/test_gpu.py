@@ -10,7 +10,7 @@ from ilrm_cli.bench.gpu import CASES, PaperCase
 from ilrm_cli.bench.raster import RasterCase
 from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.runtime.errors import InputError
-from tests.model.tiny import published
+from tests.support.small_models import published
 
 CPU = torch.device("cpu")
 SMALL = RasterCase(gaussians=200, scale=0.05, width=24, height=16, forward_limit=9, both_limit=9)

@@ -7,7 +7,7 @@ from ilrm_cli.bench import model as suite
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference, attention
 from ilrm_cli.models.cost.flops import full_attention_stages, total_flops
 from ilrm_cli.models.ilrm.config import Preset
-from tests.model.tiny import published, random_model, random_views
+from tests.support.small_models import published, random_model, random_views
 
 
 @pytest.mark.parametrize("name", ["re10k", "dl3dv"])

@@ -23,7 +23,7 @@ from ilrm_cli.bench.scaling_study import (
 )
 from ilrm_cli.models.cost.flops import forward_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS
-from tests.model.tiny import published, random_model
+from tests.support.small_models import published, random_model
 
 TINY = published("dl3dv")
 

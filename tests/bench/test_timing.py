@@ -7,7 +7,7 @@ import pytest
 from ilrm_cli.bench.figures import Findings, encoded
 from ilrm_cli.bench.timing import BenchRow, Job, Unit, copy_time_of, matmul_flops, matmul_time_of, measure, seconds
 from ilrm_cli.runtime.progress import Step
-from tests.bench.clock import Clock
+from tests.support.bench_clock import Clock
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def posed(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> tuple[Path, dict]:
     """Make one small real reconstruction with its reports beside it; return its path and the JSON of --json."""
-    from tests.cli.run import ilrm
+    from tests.support.command_line import ilrm
 
     output = tmp_path_factory.mktemp("made") / "scene.ply"
     reports = ("--report", output.with_name("report.html"), "--report", output.with_name("report.json"))

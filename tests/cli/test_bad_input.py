@@ -9,7 +9,7 @@ from PIL import Image
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 
 def refused(tmp_path: Path, *arguments: str | Path) -> str:

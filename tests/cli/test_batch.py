@@ -10,9 +10,9 @@ from ilrm_cli.pipeline.batch import run
 from ilrm_cli.pipeline.batch.outcome import Outcome
 from ilrm_cli.pipeline.batch.work import flag
 from ilrm_cli.pipeline.settings import Settings
-from tests.batch.folders import SMALL, content, make_folders
-from tests.cli.run import Outcome as Done
-from tests.cli.run import ilrm
+from tests.support.batch_folders import SMALL, content, make_folders
+from tests.support.command_line import Outcome as Done
+from tests.support.command_line import ilrm
 
 KEYS = {
     "name", "photos", "output", "status", "sentence", "photos_used", "photos_found", "gaussians", "psnr", "ssim",

@@ -10,7 +10,7 @@ from ilrm_cli import bench
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.runtime.errors import InputError
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 GOOD = BenchRow("good", 0.1, "unit", 0.5, limit=1.0, cold_seconds=0.2, peak_gb=0.3)
 BAD = BenchRow("bad", 0.1, "unit", 2.0, limit=1.0)

@@ -8,7 +8,7 @@ import pytest
 
 from ilrm_cli.cli import app
 from ilrm_cli.cli.help import TOPICS
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 ASK = """import sys
 sys.argv = ["ilrm"]

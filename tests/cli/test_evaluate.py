@@ -4,9 +4,9 @@ import json
 
 from ilrm_cli.evaluate import run as stage
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
-from tests.datasets.made import re10k_clip, write_dl3dv, write_re10k
-from tests.photographed import cameras_on_an_arc
+from tests.support.command_line import ilrm
+from tests.support.photographed import cameras_on_an_arc
+from tests.support.small_data_sets import re10k_clip, write_dl3dv, write_re10k
 
 SMALL = ("--size", "64", "--views", "2,4")
 

@@ -4,8 +4,8 @@ import pytest
 
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.cli.run import ilrm
-from tests.formats.splats import splats
+from tests.support.command_line import ilrm
+from tests.support.splats import splats
 
 KEYS = {
     "command", "status", "output", "gaussians", "input_bytes", "output_bytes", "psnr_db", "views", "seconds",

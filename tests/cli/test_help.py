@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.cli import app
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = (

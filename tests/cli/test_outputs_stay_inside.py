@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
-from tests.datasets.made import arc, re10k_clip, write_re10k
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
+from tests.support.command_line import ilrm
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
+from tests.support.small_data_sets import arc, re10k_clip, write_re10k
 
 SMALL = ("--views", "2", "--size", "64")
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])

@@ -8,8 +8,8 @@ from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.cli.pose_card import card_lines
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
-from tests.photographed import cameras_on_an_arc, save_photos
+from tests.support.command_line import ilrm
+from tests.support.photographed import cameras_on_an_arc, save_photos
 
 KEYS = {"command", "status", "output", "pose_card", "left_out", "warnings", "seconds"}
 CARD_KEYS = {

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.scene.formats.ply import decode_ply
-from tests.cli.run import ilrm_process
+from tests.support.command_line import ilrm_process
 
 pytestmark = pytest.mark.slow
 

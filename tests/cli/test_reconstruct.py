@@ -15,7 +15,7 @@ from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.formats.ply import decode_ply
 from ilrm_cli.scene.record import cameras_of, read_record
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm, ilrm_process
+from tests.support.command_line import ilrm, ilrm_process
 
 KEYS = {
     "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",

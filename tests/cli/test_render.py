@@ -10,7 +10,7 @@ from PIL import Image
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 
 @pytest.fixture

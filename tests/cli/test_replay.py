@@ -7,7 +7,7 @@ from PIL import Image
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.scene.checks import record_path
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 
 def test_the_same_photos_and_settings_give_the_same_scene(made):

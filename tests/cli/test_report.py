@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 
 def test_the_report_for_programs_says_what_json_printed(made):

@@ -8,7 +8,7 @@ from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.data.synthetic import collection
 from ilrm_cli.data.synthetic.dataset import training_scene
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 
 def test_written_scenes_are_read_with_the_same_cameras(tmp_path):

@@ -27,7 +27,7 @@ from ilrm_cli.scene.convert import Converted
 from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.visualize.film.film import FlythroughResult
 from ilrm_cli.visualize.page.build import Shared
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 # Objects whose keys another topic names, or that depend on the run.
 ELSEWHERE = {"pose_card", "settings", "versions", "tried_db"}

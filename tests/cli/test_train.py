@@ -11,7 +11,7 @@ import pytest
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.train.log import LOG_FILE, read_log
-from tests.cli.run import ilrm
+from tests.support.command_line import ilrm
 
 TINY = ("--preset", "tiny", "--threads", "1")
 

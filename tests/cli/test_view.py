@@ -13,8 +13,8 @@ import torch
 
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.cli.run import ilrm
-from tests.render.scenes import random_gaussians
+from tests.support.command_line import ilrm
+from tests.support.gaussian_scenes import random_gaussians
 
 
 def made(folder: Path) -> Path:

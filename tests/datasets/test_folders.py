@@ -11,8 +11,8 @@ from ilrm_cli.data.checks import find_posed_folders
 from ilrm_cli.data.folders import listed_frames, read_folder, read_input_list
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.runtime.errors import InputError
-from tests.datasets.made import arc, write_dl3dv
-from tests.photographed import FOCAL, HEIGHT, WIDTH, photograph
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, photograph
+from tests.support.small_data_sets import arc, write_dl3dv
 
 
 def test_a_dl3dv_scene_is_read_from_its_reduced_images(tmp_path):

@@ -11,8 +11,8 @@ import torch
 from ilrm_cli.data.re10k import find_sequence, read_chunk, read_evaluation_index, read_index
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.runtime.errors import InputError
-from tests.datasets.made import arc, re10k_clip, write_re10k
-from tests.photographed import FOCAL, WIDTH, photograph
+from tests.support.photographed import FOCAL, WIDTH, photograph
+from tests.support.small_data_sets import arc, re10k_clip, write_re10k
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.visualize.film.channels import Film
 from ilrm_cli.visualize.film.flight import fitted
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
-from tests.render.captures import TARGET, UP, arc
+from tests.support.captures import TARGET, UP, arc
 
 WHITE = (1.0, 1.0, 1.0)
 

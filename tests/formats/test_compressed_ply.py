@@ -11,7 +11,7 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.formats.splats import one, splats
+from tests.support.splats import one, splats
 
 
 def parts(file: SceneFile) -> PlyData:

@@ -14,7 +14,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.glb import CONFIDENCE, EXTENSION, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
 from ilrm_cli.scene.formats.gltf import glb_bytes
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.formats.splats import apart, one, shapes, splats
+from tests.support.splats import apart, one, shapes, splats
 
 SPLATS = {"mode": 0, "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}}
 

@@ -6,7 +6,7 @@ import torch
 
 from ilrm_cli.geometry.harmonics import basis
 from ilrm_cli.scene.formats.packing import morton_order, turned, with_largest, without_largest
-from tests.formats.splats import one, shapes, splats
+from tests.support.splats import one, shapes, splats
 
 
 def test_the_curve_visits_the_corners_of_a_cube_in_order() -> None:

@@ -13,7 +13,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
-from tests.formats.splats import one, splats
+from tests.support.splats import one, splats
 
 
 def contents(data: bytes) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.splat import decode_splat, encode_splat
-from tests.formats.splats import one
+from tests.support.splats import one
 
 
 def test_bytes_of_one_gaussian() -> None:

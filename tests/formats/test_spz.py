@@ -11,7 +11,7 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.spz import HEADER, MAGIC, decode_spz, encode_spz
-from tests.formats.splats import apart, one, shapes, splats
+from tests.support.splats import apart, one, shapes, splats
 
 
 def written(folder: Path, data: bytes) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
 from ilrm_cli.capture.photos.pixels import read_photo
-from tests.io.dng import dng
+from tests.support.dng import dng
 
 TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise turns that make it upright
 

@@ -9,7 +9,7 @@ from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.photos.video import MIN_FRAMES, choose_frames, frames_of_video
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
-from tests.photographed import texture
+from tests.support.photographed import texture
 
 WIDE, HIGH = 160, 120  # px
 

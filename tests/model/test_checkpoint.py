@@ -6,7 +6,7 @@ import torch
 from ilrm_cli.models.checkpoint import encode_model, load_model
 from ilrm_cli.models.ilrm.published import LIGHTNING_PREFIX
 from ilrm_cli.runtime.errors import InputError
-from tests.model.tiny import MATCHED, published, random_model, random_views
+from tests.support.small_models import MATCHED, published, random_model, random_views
 
 PUBLISHED_NAMES = {
     "re10k": ("input_tokenizer", "input_layernorm", "support_tokenizer", "support_layernorm", "token_decoder"),

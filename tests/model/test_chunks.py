@@ -3,7 +3,7 @@ import torch
 
 from ilrm_cli.models.layers.passes import Chunks, joined, pieces
 from tests.model.test_ilrm import CONFIGS, RANGE
-from tests.model.tiny import MATCHED, random_model, random_views
+from tests.support.small_models import MATCHED, random_model, random_views
 
 
 @pytest.mark.parametrize(

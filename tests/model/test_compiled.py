@@ -12,7 +12,7 @@ import torch
 
 from ilrm_cli.models.loading import compile_layers
 from ilrm_cli.runtime.errors import InputError
-from tests.model.tiny import published, random_model
+from tests.support.small_models import published, random_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def passes(precision: str, cache: Path, **chosen: str) -> str:
     known = {name: value for name, value in os.environ.items() if not name.startswith("TORCHINDUCTOR")}
-    command = [sys.executable, "-m", "tests.model.compiled_pass", precision]
+    command = [sys.executable, "-m", "tests.support.compiled_pass", precision]
     environment = known | {"ILRM_CACHE": str(cache)} | chosen
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 

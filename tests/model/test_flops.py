@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
-from tests.model.tiny import MATCHED, published, random_model, random_views
+from tests.support.small_models import MATCHED, published, random_model, random_views
 
 MODULES = {  # of the model, and the stages inside
     "viewpoint_tokenizer": ("viewpoint tokenizer",),

@@ -7,8 +7,8 @@ from ilrm_cli.models.cost.footprint import Workload, footprint, parameters
 from ilrm_cli.models.ilrm.config import PRESETS
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE, Chunks
-from tests.model.live_bytes import held_by_pass
-from tests.model.tiny import MATCHED, random_model
+from tests.support.live_bytes import held_by_pass
+from tests.support.small_models import MATCHED, random_model
 
 LARGE, SMALL = PRESETS["dl3dv"].config, PRESETS["re10k"].config
 TWO_BYTES = torch.bfloat16

@@ -4,7 +4,7 @@ import torch
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.passes import AttentionClock
 from ilrm_cli.runtime.progress import Step
-from tests.model.tiny import MATCHED, published, random_model, random_views
+from tests.support.small_models import MATCHED, published, random_model, random_views
 
 CONFIGS = {"re10k": published("re10k"), "dl3dv": published("dl3dv"), "matched": MATCHED}
 RANGE = (0.5, 10.0)

@@ -7,7 +7,7 @@ from ilrm_cli.models.ilrm.tuned_lens import TokenLens, encode_lens, shipped_lens
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.train.fit_lens import fit_lens, tokens_of
 from ilrm_cli.train.samples import Sample
-from tests.model.tiny import MATCHED, random_model, random_views
+from tests.support.small_models import MATCHED, random_model, random_views
 
 
 def test_translating_is_affine_and_leaves_the_last_layer_alone():

@@ -7,7 +7,7 @@ from ilrm_cli.capture.pose_card import TrainedOn, angle_of_view_deg, pose_card, 
 from ilrm_cli.capture.poses.overlap import overlap_matrix
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from tests.photographed import cameras_on_an_arc
+from tests.support.photographed import cameras_on_an_arc
 
 NORMAL = Lens("PINHOLE", (100.0, 100.0, 100.0, 50.0), 200, 100)  # 90 degrees
 RNG = np.random.default_rng(0)

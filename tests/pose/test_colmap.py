@@ -8,7 +8,7 @@ from ilrm_cli.capture.photos.folder import find_model
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.runtime.errors import InputError
-from tests.pose.all_lenses import LENSES
+from tests.support.all_lenses import LENSES
 
 
 def small_model(cameras: int = 1, images: int = 4) -> pycolmap.Reconstruction:

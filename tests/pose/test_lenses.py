@@ -5,7 +5,7 @@ import pytest
 from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, fits, scaled_lens, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
-from tests.pose.all_lenses import LENSES
+from tests.support.all_lenses import LENSES
 
 by_model = pytest.mark.parametrize("lens", LENSES, ids=lambda lens: lens.model)
 

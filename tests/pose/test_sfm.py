@@ -13,8 +13,8 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
-from tests.pose.synthetic import synthetic_model
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
+from tests.support.synthetic_model import synthetic_model
 
 
 def same_up_to_similarity(found: np.ndarray, true: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import pytest
 from ilrm_cli.capture.load import gather
 from ilrm_cli.runtime.errors import InputError
 from tests.conftest import SHARED
-from tests.pose.default_pipeline import Run, photo_folders, run_default, timed
+from tests.support.default_sfm import Run, photo_folders, run_default, timed
 
 MOST_TIME = 1.2  # times the default's, in seconds of all threads: other programs on the machine do not change them
 

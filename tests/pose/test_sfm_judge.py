@@ -3,7 +3,7 @@ import pytest
 
 from ilrm_cli.capture.sfm.judge import believable, failure, fault, left_out, shortcomings, triangulation_deg
 from ilrm_cli.capture.sfm.match_graph import MatchGraph
-from tests.pose.synthetic import synthetic_model
+from tests.support.synthetic_model import synthetic_model
 
 
 def test_the_larger_model_first_and_junk_left_out():

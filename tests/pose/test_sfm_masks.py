@@ -5,7 +5,7 @@ import pycolmap
 from PIL import Image
 
 from ilrm_cli.capture.sfm.solve import solve
-from tests.photographed import HEIGHT, WIDTH, cameras_on_an_arc, save_photos
+from tests.support.photographed import HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 
 def test_masked_pixels_give_no_features(tmp_path: Path) -> None:

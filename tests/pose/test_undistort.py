@@ -4,7 +4,7 @@ import pytest
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.undistort import undistort
 from ilrm_cli.geometry.cameras import Lens
-from tests.pose.all_lenses import LENSES
+from tests.support.all_lenses import LENSES
 
 
 def photograph(lens: Lens, width: int, height: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from ilrm_cli.render.paths.by_name import Setting, route, setting_of
 from ilrm_cli.render.paths.routes import Route, look_at
 from ilrm_cli.render.probes import Glance, glance
 from ilrm_cli.render.rasterize import NEAR
-from tests.render.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
+from tests.support.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
 
 WALL_AZIMUTH_DEG = 30.0  # between two photos
 WALL_HALF_DEPTH = 0.25

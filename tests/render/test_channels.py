@@ -6,7 +6,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.checks import CHANNELS
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.visualize.film.channels import VIRIDIS, Film, colored, depth_range
-from tests.render.captures import cameras_at
+from tests.support.captures import cameras_at
 
 PLANES = (2.0, 8.0)  # depths of a near plane, in the left half of the picture, and a far one in the right half
 

@@ -6,7 +6,7 @@ import torch
 from ilrm_cli.render.paths.by_name import route, setting_of
 from ilrm_cli.render.paths.orbits import ellipse, orbit, spiral, wobble
 from ilrm_cli.render.paths.subject import subject_of
-from tests.render.captures import (
+from tests.support.captures import (  # fmt: skip
     AROUND,
     TARGET,
     UP,
@@ -16,7 +16,7 @@ from tests.render.captures import (
     ball,
     looking_down,
     wall_facing,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("azimuths", [[-50.0, -10, 20, 40], [150.0, 170, -170, -120]])

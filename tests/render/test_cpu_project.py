@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from scenes import random_gaussians, tilted_camera
 
 from ilrm_cli.render.cpu import arrays as layout
 from ilrm_cli.render.cpu.project import project
 from ilrm_cli.render.cpu.rasterizer import camera_rows
+from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
 reference = pytest.importorskip("gsplat.cuda._torch_impl")
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from dense_renderer import dense_render
-from scenes import random_gaussians, tilted_camera
 
 from ilrm_cli.render.cpu.arrays import BLOCK, TILE
 from ilrm_cli.render.cpu.tiles import MARGIN, SLACK, blocks_in_row
 from ilrm_cli.render.rasterize import render
+from tests.support.dense_renderer import dense_render
+from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
 SAMPLES = 60  # along each side of a block
 

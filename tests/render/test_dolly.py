@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ilrm_cli.render.paths.tours import DOLLY_CLEARANCE, DOLLY_SHARE, dolly
-from tests.render.captures import arc
+from tests.support.captures import arc
 
 
 @pytest.mark.parametrize(("clearance", "way"), [(4.0, DOLLY_SHARE * 4), (0.5, DOLLY_CLEARANCE * 0.5)])

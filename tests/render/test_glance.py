@@ -1,7 +1,7 @@
 import torch
 
 from ilrm_cli.render.probes import LONG_SIDE_PX, glance
-from tests.render.captures import TARGET, arc, ball, wall_facing
+from tests.support.captures import TARGET, arc, ball, wall_facing
 
 
 def test_small_pictures_of_what_is_solid():

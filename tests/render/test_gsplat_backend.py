@@ -4,11 +4,11 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from scenes import random_gaussians, tilted_camera
 
 from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.rasterize import render
+from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
 pytestmark = [
     pytest.mark.gpu,

@@ -4,7 +4,7 @@ import torch
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.probes import harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
-from tests.render.captures import cameras_at
+from tests.support.captures import cameras_at
 
 CAMERA = cameras_at(torch.eye(4).double()[None]).to(torch.float32)  # 64 x 48 px
 MIDDLE = (24, 32)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.render.paths.routes import azimuths, ground_axes, look_at, seers, upright_for, with_poses
-from tests.render.captures import AROUND, TARGET, UP, arc, cameras_at
+from tests.support.captures import AROUND, TARGET, UP, arc, cameras_at
 
 
 def test_the_target_is_ahead_and_the_picture_level():

@@ -6,14 +6,14 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from dense_renderer import dense_render
-from scenes import front_camera, random_gaussians, tilted_camera
 
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.render.rasterize import render, renderer_for
+from tests.support.dense_renderer import dense_render
+from tests.support.gaussian_scenes import front_camera, random_gaussians, tilted_camera
 
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 

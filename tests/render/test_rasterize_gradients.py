@@ -4,13 +4,13 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from dense_renderer import dense_render
-from scenes import random_gaussians, tilted_camera
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.rasterize import render
+from tests.support.dense_renderer import dense_render
+from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
 NAMES = [f.name for f in fields(Gaussians)]
 BACKGROUND = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)

@@ -3,7 +3,7 @@ import torch
 from ilrm_cli.render.paths.auto import candidates
 from ilrm_cli.render.paths.by_name import setting_of
 from ilrm_cli.render.paths.orbits import default_cameras
-from tests.render.captures import TARGET, ball
+from tests.support.captures import TARGET, ball
 
 
 def test_default_cameras_hold_the_scene() -> None:

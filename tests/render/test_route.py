@@ -2,7 +2,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.paths.routes import Route
-from tests.render.captures import cameras_at
+from tests.support.captures import cameras_at
 
 
 def line(phases: torch.Tensor) -> Cameras:

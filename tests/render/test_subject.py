@@ -3,7 +3,7 @@ import torch
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.paths.subject import subject_of, visible_depth, weighted_quantiles
-from tests.render.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
+from tests.support.captures import TARGET, UP, arc, ball, cameras_at, wall_facing
 
 
 def test_weighted_quantiles() -> None:

@@ -8,7 +8,7 @@ import torch
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.replay import distance
 from ilrm_cli.scene.record import SceneRecord, recorded_views
-from tests.report.made import cameras, gaussians
+from tests.support.small_reconstruction import cameras, gaussians
 
 RECORD = SceneRecord(
     views=recorded_views(["a", "b", "c", "d"], ["0"] * 4, cameras(), "input"),

@@ -4,7 +4,7 @@ from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.result import summarize
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.visualize.report.content import Report, report_of
-from tests.report.made import reconstruction
+from tests.support.small_reconstruction import reconstruction
 
 SETTINGS = Settings(refine=5, views=2)
 

@@ -10,7 +10,7 @@ from ilrm_cli.capture.poses.lenses import turned_pose
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.visualize.report.comparisons import ERROR_RAMP, comparisons, in_ramp, quarter_turns
-from tests.report.made import NAMES, NORMAL_FROM_WORLD, reconstruction
+from tests.support.small_reconstruction import NAMES, NORMAL_FROM_WORLD, reconstruction
 
 
 def test_a_scene_that_is_right_shows_no_error(report):

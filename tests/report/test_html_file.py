@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.visualize.report.html import MAX_COMPARED, encode_html, most_telling, picture, sentence
-from tests.report.made import NAMES
+from tests.support.small_reconstruction import NAMES
 
 
 class Page(HTMLParser):

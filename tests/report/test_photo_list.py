@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from ilrm_cli.visualize.report import photo_list
-from tests.report.made import NAMES, reconstruction
+from tests.support.small_reconstruction import NAMES, reconstruction
 
 
 def test_inputs_first_then_held_out_then_the_rest_each_in_natural_order(report):

@@ -24,7 +24,7 @@ from ilrm_cli.data.synthetic.raycaster.solids import (
 )
 from ilrm_cli.data.synthetic.scenes.by_number import make_scene
 from ilrm_cli.data.synthetic.trajectories import draw_cameras
-from tests.synth.by_hand import camera, rays, scene_of
+from tests.support.solids_by_hand import camera, rays, scene_of
 
 TURN = random_turn(np.random.default_rng(3))
 CLIP = (0.6, 0.0, 0.8, 0.2)

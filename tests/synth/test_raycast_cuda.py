@@ -34,7 +34,7 @@ needs_numba_cuda = pytest.mark.skipif(
 def test_kernel_in_the_simulator_draws_what_the_cpu_draws():
     """One view of a scene of every kind, 12 x 8 px, 2 samples, all in one launch."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.synth.simulated_cuda", *KINDS],
+        [sys.executable, "-m", "tests.support.simulated_cuda", *KINDS],
         cwd=ROOT, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

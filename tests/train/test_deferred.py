@@ -7,8 +7,8 @@ from ilrm_cli.render.cpu import rasterizer
 from ilrm_cli.render.metrics import ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.loss import render_deferred
-from tests.render.scenes import random_gaussians
-from tests.train.requests import cameras_side_by_side
+from tests.support.gaussian_scenes import random_gaussians
+from tests.support.training_samples import cameras_side_by_side
 
 
 def leaves() -> Gaussians:

@@ -17,14 +17,14 @@ from ilrm_cli.train.distributed import Group, cores_of_process, join
 from ilrm_cli.train.log import read_log
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
-from tests.model.tiny import MATCHED
+from tests.support.small_models import MATCHED
 from tests.train.test_run import SHORT
 
 CONFIG = dataclasses.replace(SHORT, batch=2, steps=4)
 RUNNER = """
 import sys, torch
 from pathlib import Path
-from tests.model.tiny import MATCHED
+from tests.support.small_models import MATCHED
 from tests.train.test_distributed import CONFIG
 from ilrm_cli.train.distributed import join
 from ilrm_cli.train.loop import train

@@ -7,7 +7,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import depth_error, scene_loss
-from tests.train.requests import procedural_sample
+from tests.support.training_samples import procedural_sample
 
 
 def splat_at_depth(sample, factor: int, stretch: float) -> Gaussians:

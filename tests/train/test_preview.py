@@ -1,8 +1,8 @@
 import numpy as np
 
 from ilrm_cli.train.log import GAP_PX, preview
-from tests.model.tiny import MATCHED, random_model
-from tests.train.requests import blob_sample
+from tests.support.small_models import MATCHED, random_model
+from tests.support.training_samples import blob_sample
 
 
 def test_ground_truth_stands_left_of_ours():

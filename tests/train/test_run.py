@@ -15,8 +15,8 @@ from ilrm_cli.train.config import STATE_FILE, TrainConfig, chosen_recipe, view_r
 from ilrm_cli.train.log import LOG_FILE, PREVIEW_FILE, read_log
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
-from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
-from tests.model.tiny import MATCHED, published
+from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
+from tests.support.small_models import MATCHED, published
 
 SHORT = TrainConfig(steps=6, batch=1, long_sides_px=(32,), max_views=3, targets=2, warmup=2, learning_rate=1e-3)
 LONGER = dataclasses.replace(SHORT, steps=12)

@@ -3,7 +3,7 @@ import torch
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import mirrored
-from tests.train.requests import blob_sample, blobs, procedural_sample
+from tests.support.training_samples import blob_sample, blobs, procedural_sample
 
 
 def surface_points(sample) -> torch.Tensor:

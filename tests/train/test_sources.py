@@ -9,8 +9,8 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import FrameGap, TrainConfig
 from ilrm_cli.train.sources import Procedural, Request, open_source
-from tests.datasets.made import arc, re10k_clip, write_dl3dv, write_re10k
-from tests.train.requests import procedural_sample
+from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
+from tests.support.training_samples import procedural_sample
 
 
 def test_procedural_inputs_are_normalised():

@@ -3,7 +3,7 @@ import torch
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import differences, new_trainer, resume_or_start, save, write_weights
-from tests.model.tiny import MATCHED, random_model
+from tests.support.small_models import MATCHED, random_model
 
 CONFIG = TrainConfig(precision="bf16", checkpointing=True, read_every=2)
 

@@ -12,8 +12,8 @@ from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, new_trainer
 from ilrm_cli.train.step import Seconds, advance, learning_rate
-from tests.model.tiny import MATCHED, random_model
-from tests.train.requests import blob_sample, procedural_sample
+from tests.support.small_models import MATCHED, random_model
+from tests.support.training_samples import blob_sample, procedural_sample
 
 ONE = TrainConfig(steps=100, batch=1, warmup=10, learning_rate=6e-3)
 

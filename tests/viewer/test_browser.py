@@ -14,8 +14,8 @@ from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
 from tests.cli.conftest import SAMPLES
-from tests.cli.run import ilrm
-from tests.viewer.browser import Tab, chromium
+from tests.support.browser import Tab, chromium
+from tests.support.command_line import ilrm
 
 pytestmark = pytest.mark.browser
 

@@ -57,7 +57,7 @@ def photo_folders(shared: Path) -> list[Path]:
     return sorted(path for path in (shared / "photos").iterdir() if path.is_dir())
 
 
-if __name__ == "__main__":  # python -m tests.pose.default_pipeline FOLDER...: the table, for people
+if __name__ == "__main__":  # python -m tests.support.default_sfm FOLDER...: the table, for people
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     pycolmap.logging.minloglevel = 3
     for argument in sys.argv[1:]:

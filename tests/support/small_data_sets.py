@@ -1,4 +1,4 @@
-"""Tiny data sets in the published layouts, of the textured corner in `tests.photographed`."""
+"""Tiny data sets in the published layouts, of the textured corner in `tests.support.photographed`."""
 
 import io
 import json
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tests.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
 
 QUALITY = 95  # JPEG quality
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])

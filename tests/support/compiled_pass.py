@@ -13,7 +13,7 @@ from ilrm_cli.models.loading import compile_layers
 from ilrm_cli.runtime.devices import PRECISIONS
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
-from tests.model.tiny import published, random_model, random_views
+from tests.support.small_models import published, random_model, random_views
 
 PIECES = (Chunks(2, 16), Chunks(1, 1000), Chunks(100, 4))
 

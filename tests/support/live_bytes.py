@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from ilrm_cli.models.cost.footprint import Workload
 from ilrm_cli.models.layers.passes import Chunks
-from tests.model.tiny import random_model, random_views
+from tests.support.small_models import random_model, random_views
 
 
 class LiveBytes(TorchDispatchMode):
