@@ -1,4 +1,4 @@
-"""Kernels are compiled, cached where possible, and their shares cover a range exactly."""
+"""Kernels are compiled, kept where that is possible, and their shares cover a range exactly."""
 
 import threading
 
@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from ilrm_cli.runtime.kernels import in_parallel, is_cached, kernel
+from ilrm_cli.runtime.kernels import in_parallel, is_cached, kernel, shared_kernel
 
 
 @pytest.mark.parametrize(("total", "share"), [(0, 4), (1, 4), (4, 4), (103, 4), (103, 1000)])
@@ -43,3 +43,14 @@ def test_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
     in_parallel(kept_nowhere, 5, 2, numbers)
     assert numbers.tolist() == [0, 1, 2, 3, 4]
     assert not is_cached(kept_nowhere)
+
+
+def test_shared_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+
+    @shared_kernel
+    def kept_nowhere(x):
+        return x + 1
+
+    assert kept_nowhere(1) == 2
+    assert not kept_nowhere.stats.cache_hits
