@@ -1,3 +1,5 @@
+"""Tours of the photos' cameras, and moving in from one of them."""
+
 import itertools
 
 import numpy as np
@@ -6,7 +8,19 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.render.paths.tours import central, inputs, interpolate, nearest, short_way, there_and_back, through
+from ilrm_cli.render.paths.tours import (
+    DOLLY_CLEARANCE,
+    DOLLY_SHARE,
+    central,
+    dolly,
+    inputs,
+    interpolate,
+    nearest,
+    short_way,
+    there_and_back,
+    through,
+)
+from tests.support.captures import arc
 
 
 def random_cameras(count: int, seed: int = 0) -> Cameras:
@@ -104,3 +118,22 @@ def test_the_central_and_the_nearest_camera() -> None:
     cameras = on_a_circle([0, 20, 50, 90, 100])
     assert central(cameras, depth=1.0) == 2
     assert nearest(on_a_circle([80]), cameras, depth=1.0) == 3
+
+
+@pytest.mark.parametrize(("clearance", "way"), [(4.0, DOLLY_SHARE * 4), (0.5, DOLLY_CLEARANCE * 0.5)])
+def test_a_dolly_goes_straight_ahead_and_not_into_things(clearance: float, way: float) -> None:
+    camera = arc([10])
+    frames = dolly(camera, depth=4.0, clearance=clearance).frames(5)
+    torch.testing.assert_close(frames.positions[0], camera.positions[0])
+    torch.testing.assert_close(frames.positions[-1], camera.positions[0] + way * camera.forward[0])
+    assert torch.equal(frames.focal_px, camera.focal_px.expand(5, 2))
+
+
+def test_a_dolly_zoom_keeps_the_size_of_the_subject_and_ends_with_the_photos_lens() -> None:
+    camera = arc([10])
+    frames = dolly(camera, depth=4.0, clearance=4.0, zoom=True).frames(5)
+    distances = 4.0 - (frames.positions - camera.positions[0]) @ camera.forward[0]
+    sizes = frames.focal_px[:, 0] / distances
+    torch.testing.assert_close(sizes, sizes[:1].expand(5))
+    torch.testing.assert_close(frames.focal_px[-1], camera.focal_px[0])
+    assert (frames.focal_px.diff(dim=0) < 0).all()

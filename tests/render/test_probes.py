@@ -1,10 +1,14 @@
+"""Harmonic depth, small depth pictures, and what each Gaussian contributes."""
+
 import pytest
 import torch
 
+from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.probes import harmonic_depth
+from ilrm_cli.render.probes import LONG_SIDE_PX, contributions, glance, harmonic_depth
 from ilrm_cli.render.rasterize import NEAR, render
-from tests.support.captures import cameras_at
+from tests.support.captures import TARGET, arc, ball, cameras_at, wall_facing
+from tests.support.gaussian_scenes import front_camera, random_gaussians, tilted_camera
 
 CAMERA = cameras_at(torch.eye(4).double()[None]).to(torch.float32)  # 64 x 48 px
 MIDDLE = (24, 32)
@@ -53,3 +57,46 @@ def test_nothing_is_infinitely_far() -> None:
     depth, alpha = harmonic_depth(discs((4.0, 0.7)), behind, NEAR)
     assert depth.isinf().all()
     assert (alpha == 0).all()
+
+
+def test_small_pictures_of_what_is_solid():
+    cameras = arc([0.0, 90.0], elevation_deg=0.0)
+    seen = glance(cameras, ball(radius=0.1), near=0.01)
+    assert seen.depth.shape == (2, LONG_SIDE_PX * 48 // 64, LONG_SIDE_PX)
+    middle = seen.depth[:, 18, 23]
+    assert ((middle > 3.5) & (middle < 4.1)).all()  # the near side of a ball four units away
+    assert seen.depth[:, 0, 0].isinf().all()
+    assert ((seen.alpha > 0.001) & (seen.alpha < 0.2)).all()
+    assert (seen.nearest <= seen.depth.masked_fill(seen.depth.isinf(), 0).amax((1, 2))).all()
+    assert (seen.nearest > 3.5).all()
+
+
+def test_who_sees_nothing_has_nothing_near():
+    seen = glance(wall_facing(1), ball(TARGET - 100), near=0.01)
+    assert seen.nearest.tolist() == [0]
+    assert seen.alpha.tolist() == [0]
+    assert torch.isinf(seen.depth).all()
+
+
+def test_all_contributions_make_up_what_is_covered() -> None:
+    gaussians = random_gaussians(200, 1, dtype=torch.float32)
+    camera = tilted_camera(dtype=torch.float32)
+    cameras = stack([camera, camera])
+    found = contributions(gaussians, cameras)
+    torch.testing.assert_close(found.sum(), render(gaussians, cameras).alpha.sum(), rtol=1e-4, atol=0)
+    assert (found >= 0).all()
+
+
+def test_what_is_hidden_or_outside_adds_nothing() -> None:
+    depths = torch.tensor([2.0, 4.0, -2.0])
+    walls = Gaussians(
+        means=torch.stack([torch.zeros(3), torch.zeros(3), depths], dim=1),
+        quaternions=torch.tensor([[1.0, 0, 0, 0]] * 3),
+        scales=torch.tensor([[50.0, 50.0, 0.01]] * 3),
+        opacities=torch.tensor([0.99, 0.99, 0.99]),
+        harmonics=torch.zeros(3, 4, 3),
+    )
+    front, hidden, behind = contributions(walls, front_camera(16, 12, 20.0)).tolist()
+    assert abs(front - 0.99 * 16 * 12) < 1
+    assert abs(hidden - 0.01 * 0.99 * 16 * 12) < 0.1
+    assert behind == 0

@@ -1,5 +1,9 @@
-"""`auto` in a synthetic place: a ball in a shell, photographed from an arc, with or without a wall across the arc."""
+"""`auto` in a made-up place: a ball inside a shell, photographed from an arc, with or without a wall across the arc.
 
+And which views photos support.
+"""
+
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +12,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.paths.auto import candidates, choose, longest_run, supported, supported_stretch
+from ilrm_cli.render.paths.auto import candidates, choose, longest_run, seen_shares, supported, supported_stretch
 from ilrm_cli.render.paths.by_name import Setting, route, setting_of
 from ilrm_cli.render.paths.routes import Route, look_at
 from ilrm_cli.render.probes import Glance, glance
@@ -17,6 +21,8 @@ from tests.support.captures import TARGET, UP, arc, ball, cameras_at, wall_facin
 
 WALL_AZIMUTH_DEG = 30.0  # between two photos
 WALL_HALF_DEPTH = 0.25
+
+WIDTH, HEIGHT = 16, 12
 
 
 def solid(means: Tensor, scale: float) -> Gaussians:
@@ -158,3 +164,54 @@ def test_a_stretch_is_judged_again_until_all_of_it_is_good() -> None:
     assert 0.8 < places.max() < 0.89
     assert len(looks) == 3
     assert supported_stretch(line, lambda route: route.frames(21).positions @ UP > 0.8) is None
+
+
+def looking_ahead(*x: float, z: float = 0.0, depth: float = 4.0) -> Glance:
+    """Return cameras at (x, 0, z) that look along +z at a wall, which fills their pictures."""
+    pose = torch.eye(4).repeat(len(x), 1, 1)
+    pose[:, 0, 3], pose[:, 2, 3] = torch.tensor(x), z
+    lens = torch.full((len(x), 2), 16.0)
+    center = torch.tensor([[WIDTH / 2, HEIGHT / 2]]).repeat(len(x), 1)
+    cameras = Cameras(pose, lens, center, WIDTH, HEIGHT)
+    return Glance(cameras, torch.full((len(x), HEIGHT, WIDTH), depth), torch.ones(len(x)))
+
+
+def test_a_photo_supports_itself_and_what_is_beside_it():
+    photos = looking_ahead(0.0, 1.0)
+    assert seen_shares(photos, photos).tolist() == [1, 1]
+    assert supported(looking_ahead(0.5), photos).tolist() == [True]
+
+
+def test_what_lies_beside_all_photos_was_not_seen():
+    photos = looking_ahead(0.0)
+    shares = seen_shares(looking_ahead(2.0, 8.0), photos)  # pictures are 4 wide at the wall
+    torch.testing.assert_close(shares, torch.tensor([0.5, 0.0]))
+    assert supported(looking_ahead(2.0), photos).tolist() == [False]
+
+
+def test_behind_what_photos_saw_is_not_seen():
+    """A second wall, two units behind the one that the photos saw."""
+    assert seen_shares(looking_ahead(0.0, depth=6.0), looking_ahead(0.0)).tolist() == [0]
+
+
+def test_much_nearer_than_any_photo_is_too_near():
+    photos = looking_ahead(0.0)
+    assert not supported(looking_ahead(0.0, z=2.5, depth=1.5), photos).any()  # nearer than half
+    assert seen_shares(looking_ahead(0.0, z=3.5, depth=0.5), photos).tolist() == [0]  # nearer than a quarter
+
+
+def test_the_other_side_was_not_seen():
+    photos = looking_ahead(0.0)
+    turned = torch.diag(torch.tensor([-1.0, 1, -1, 1]))[None]
+    turned[:, 2, 3] = 8  # looks back at the wall from behind it
+    back = dataclasses.replace(photos, cameras=photos.cameras.moved(turned))
+    assert seen_shares(back, photos).tolist() == [0]
+
+
+def test_views_that_show_little_are_not_supported():
+    photos = looking_ahead(0.0)
+    faint = dataclasses.replace(photos, alpha=torch.tensor([0.5]))
+    empty = dataclasses.replace(photos, depth=torch.full_like(photos.depth, torch.inf))
+    assert not supported(faint, photos).any()
+    assert not supported(empty, photos).any()
+    assert seen_shares(empty, photos).tolist() == [0]

@@ -1,4 +1,4 @@
-"""Blocks of a tile that an ellipse reaches, checked pixel by pixel, and images of needles."""
+"""Which blocks of a tile an ellipse reaches, against its pixels one by one, images of needles, and warming up."""
 
 import math
 from dataclasses import replace
@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ilrm_cli.render.cpu import rasterizer
 from ilrm_cli.render.cpu.arrays import BLOCK, TILE
 from ilrm_cli.render.cpu.tiles import MARGIN, SLACK, blocks_in_row
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import prepare, render
 from tests.support.dense_renderer import dense_render
 from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
@@ -72,3 +73,19 @@ def test_images_of_needles_equal_the_dense_renderers():
     apart = (image.alpha[0].double() - alpha).abs()
     assert (apart <= 2e-4).double().mean() > 0.998  # float32; a block left out would lack whole pixels
     torch.testing.assert_close(image.color[0].double(), color, atol=5e-3, rtol=0)
+
+
+def test_after_warming_up_kernels_are_cached():
+    rasterizer.warm_up(gradients=True)
+    assert rasterizer.is_compiled()
+
+
+def test_gradients_are_compiled_where_only_pictures_were_drawn(monkeypatch):
+    """Their kernels are requested separately: a first `--refine` must not wait without a word."""
+    left_behind = {"project", "blend_tiles"}
+    monkeypatch.setattr(rasterizer, "is_cached", lambda kernel: kernel.py_func.__name__ in left_behind)
+    assert rasterizer.is_compiled()
+    assert not rasterizer.is_compiled(gradients=True)
+    told = []
+    prepare("cpu", gradients=True, report=told.append)
+    assert [step.stage for step in told] == ["compiling the renderer, once"] * 2
