@@ -5,7 +5,7 @@ from PIL import Image
 from ilrm_cli.capture.photos.folder import find_mask
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
 from ilrm_cli.capture.photos.masks import read_mask, read_masked_photo
-from tests.io.test_photos import four_colours, save
+from tests.capture.test_pixels import four_colours, save
 
 
 def left_half(width: int, height: int, value: int = 255) -> np.ndarray:

@@ -1,8 +1,11 @@
+"""What names of files tell of a place: photos, videos, poses."""
+
 import os
 import sys
 
 import pytest
 
+from ilrm_cli.capture.checks import check_views
 from ilrm_cli.capture.photos.folder import find_photos, find_videos, is_video, photo_folder
 from ilrm_cli.runtime.errors import InputError
 
@@ -46,3 +49,21 @@ def test_names_that_are_not_utf8_are_refused(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).touch()
     with pytest.raises(InputError, match=r"caf\\xe9\.jpg is not in UTF-8"):
         find_photos(tmp_path)
+
+
+def test_views_are_compared_with_the_photos_that_will_be_used(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("preview.jpg", "images/1.jpg", "images/2.jpg", "images/3.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    check_views(3, tmp_path)
+    with pytest.raises(InputError, match="--views 4 is more than the 3 photos"):
+        check_views(4, tmp_path)
+    with pytest.raises(InputError, match="at least 2"):
+        check_views(1)
+
+
+def test_one_photo_is_counted_in_words(tmp_path):
+    (tmp_path / "1.jpg").write_bytes(b"x")
+    (tmp_path / "transforms.json").write_text("{}")
+    with pytest.raises(InputError, match="--views 100 is more than the one photo there is"):
+        check_views(100, tmp_path)

@@ -5,7 +5,7 @@ from PIL import ExifTags, Image
 from ilrm_cli.capture.photos.header import photo_header
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.sfm.copies import upright_copy, write_copies
-from tests.io.test_photos import CORNERS, four_colours, save
+from tests.capture.test_pixels import CORNERS, four_colours, save
 
 
 def test_copies_are_upright_small_and_keep_the_focal_length(tmp_path):
