@@ -10,8 +10,8 @@ from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import FOREIGN_SIZE_PX, WHITE, near_of, read_shown_scene
 from ilrm_cli.scene.record import read_record
+from tests.scene.test_convert import before_the_scene, scene
 from tests.support.splats import splats
-from tests.test_conversion import before_the_scene, scene
 
 __all__ = ["scene"]
 

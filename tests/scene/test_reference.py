@@ -11,7 +11,7 @@ import pytest
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from tests.formats.test_files import PRECISION
+from tests.scene.test_files import PRECISION
 from tests.support.splats import apart, splats
 
 CONVERTER = Path(__file__).parents[2] / ".npm/node_modules/@playcanvas/splat-transform/bin/cli.mjs"

@@ -1,3 +1,5 @@
+"""Records, where they lie and how they name the photos."""
+
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.checks import photos_as_recorded
+from ilrm_cli.scene.checks import photos_as_recorded, record_path
 from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
@@ -134,3 +136,14 @@ def test_broken_records(tmp_path: Path, change, message: str) -> None:
     file.write_text(change(json.loads(encode_record(record()))))
     with pytest.raises(InputError, match=message):
         read_record(file)
+
+
+def test_the_record_lies_beside_the_scene() -> None:
+    for name in ("scene.ply", "scene.spz", "scene.compressed.ply", "scene.Compressed.PLY"):
+        assert record_path(Path("a") / name) == Path("a/scene.json")
+    assert record_path(Path("a/scene.v2.compressed.ply")) == Path("a/scene.v2.json")
+    assert record_path(Path("a/compressed.ply")) == Path("a/compressed.json")
+
+
+def test_photos_at_the_root_are_named_by_their_own_path() -> None:
+    assert photos_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
