@@ -18,7 +18,7 @@ from ilrm_cli.pipeline.prune import DOUBT, prune, support
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request
-from tests.model.test_matching import wall
+from tests.models.test_plane_sweep import wall
 
 VIEWS = [-0.3, -0.1, 0.1, 0.3]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ilrm_cli.pipeline.refine import DOUBT, refine_start
-from tests.model.test_matching import wall
+from tests.models.test_plane_sweep import wall
 from tests.test_refine import scene
 
 

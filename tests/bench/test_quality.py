@@ -9,7 +9,7 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.errors import InputError
-from tests.model.test_matching import wall
+from tests.models.test_plane_sweep import wall
 
 
 def test_neighbours_see_alike():

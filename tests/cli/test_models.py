@@ -7,7 +7,7 @@ import pytest
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import KNOWN, PUBLISHED_REPOSITORY, Origin
 from tests.cli.conftest import SAMPLES
-from tests.model.test_checkpoint import publish
+from tests.models.test_checkpoint import publish
 from tests.support.command_line import ilrm, ilrm_process
 from tests.support.hub_server import Hub, serving
 from tests.support.small_models import published, random_model

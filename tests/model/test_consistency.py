@@ -5,7 +5,7 @@ import torch
 
 from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.pipeline.predict import LEAST_SUPPORT, PRIOR, witnesses
-from tests.model.test_matching import wall
+from tests.models.test_plane_sweep import wall
 
 
 def wall_means(cameras, depth: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.pipeline.refine import FOOTPRINT_PX, point_splats
-from tests.model.test_matching import wall
+from tests.models.test_plane_sweep import wall
 
 
 def test_a_point_lies_where_its_pixel_looks_in_its_color():

@@ -98,7 +98,7 @@ def test_before_anything_is_loaded_weights_and_photos_must_fit_too(monkeypatch: 
 def taken(*arguments: int) -> tuple[int, int, int]:
     """Run a pass in a process of its own; return bytes planned and taken, and tokens per piece."""
     command = [sys.executable, "-m", "tests.support.limited_pass", *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
     planned, held, tokens = map(int, run.stdout.split())
     return planned, held, tokens
 

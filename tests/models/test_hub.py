@@ -13,7 +13,7 @@ from ilrm_cli.models.hub import pull
 from ilrm_cli.models.registry import KNOWN, ORIGIN_FILE, PUBLISHED_REPOSITORY, folder_of, origin_of, place_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
-from tests.model.test_checkpoint import publish
+from tests.models.test_checkpoint import publish
 from tests.support.hub_server import Hub, serving
 from tests.support.small_models import published, random_model
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ilrm_cli.models.layers.passes import Chunks, joined, pieces
-from tests.model.test_ilrm import CONFIGS, RANGE
+from tests.models.test_ilrm import CONFIGS, RANGE
 from tests.support.small_models import MATCHED, random_model, random_views
 
 

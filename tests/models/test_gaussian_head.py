@@ -1,4 +1,4 @@
-"""Known raw numbers through both mappings."""
+"""Known raw numbers through both mappings, and patches as tokens."""
 
 import math
 
@@ -10,6 +10,7 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.models.layers.config import HeadConfig
 from ilrm_cli.models.layers.gaussian_head import FOOTPRINT_FRACTION, GaussianHead, channels_of
 from ilrm_cli.models.layers.plane_sweep import Matches
+from ilrm_cli.models.layers.tokens import patchify, unpatchify
 
 TURN = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # a camera that looks along +x
 
@@ -68,3 +69,16 @@ def test_the_choice_moves_depth_from_the_best_to_the_mean():
     matches = Matches(torch.zeros(1, 1, 1, 2), depths, torch.tensor([[1.0, 100.0]]).log())
     depth = [float(gaussians_of(config, [0.0, choice] + [0.0] * 11, matches).means[0, 0]) for choice in (-30, 2.0, 30)]
     assert depth == [pytest.approx(2.0), pytest.approx(4.0, abs=1e-4), pytest.approx(8.0)]
+
+
+def test_order_is_row_column_channel():
+    grid = torch.arange(2 * 4 * 2).reshape(1, 2, 4, 2).float()  # [V, H, W, C]
+    tokens = patchify(grid, 2)
+    assert tokens.shape == (1, 2, 8)
+    assert tokens[0, 0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert tokens[0, 1].tolist() == [4, 5, 6, 7, 12, 13, 14, 15]
+
+
+def test_unpatchify_undoes_patchify():
+    grid = torch.randn(2, 8, 12, 5)
+    torch.testing.assert_close(unpatchify(patchify(grid, 4), 4, columns=3), grid)

@@ -7,7 +7,7 @@ from ilrm_cli.models import catalog
 from ilrm_cli.models.checkpoint import encode_model, load_model
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
-from tests.model.test_checkpoint import publish
+from tests.models.test_checkpoint import publish
 from tests.support.small_models import MATCHED, published, random_model
 
 
