@@ -1,4 +1,4 @@
-"""Folders as data sets: DL3DV's layouts, scenes below a root, lists of inputs."""
+"""Sequences of frames: resampling with cameras that follow, folders, and the procedural hold-out."""
 
 import json
 import shutil
@@ -7,12 +7,38 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.capture.load_views import visible_depths
+from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.data.checks import find_posed_folders
 from ilrm_cli.data.folders import listed_frames, read_folder, read_input_list
+from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
+from ilrm_cli.data.sequences import resized_and_cropped
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, photograph
 from tests.support.small_data_sets import arc, write_dl3dv
+
+
+def test_a_point_stays_where_its_camera_sees_it():
+    """A bright square in the image is found where the new lens projects the direction in which it was."""
+    image = np.zeros((180, 320, 3), np.uint8)
+    image[100:110, 200:210] = 255
+    lens = pinhole((250.0, 260.0), (161.0, 88.0), 320, 180)
+    cut, new = resized_and_cropped(image, lens, 128, 128)
+    assert cut.shape == (128, 128, 3)
+    rows, columns = np.nonzero(cut[..., 0] > 127)
+    seen = (columns.mean() + 0.5, rows.mean() + 0.5)
+    direction = ((205 - 161.0) / 250, (105 - 88.0) / 260)
+    expected = (direction[0] * new.params[0] + new.params[2], direction[1] * new.params[1] + new.params[3])
+    assert seen == pytest.approx(expected, abs=0.3)
+
+
+def test_the_size_it_has_is_kept_untouched():
+    image = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    lens = pinhole((50.0, 50.0), (20.0, 15.0), 40, 30)
+    cut, new = resized_and_cropped(image, lens, 40, 30)
+    assert np.array_equal(cut, image)
+    assert new == lens
 
 
 def test_a_dl3dv_scene_is_read_from_its_reduced_images(tmp_path):
@@ -58,3 +84,19 @@ def test_listed_inputs_are_indices_or_names(tmp_path):
     file.write_text("[1, 2]")
     with pytest.raises(InputError, match="is not a JSON object"):
         read_input_list(file)
+
+
+def test_a_scene_is_always_the_same():
+    one, two = (holdout_scene(4, 32, 8) for _ in range(2))
+    assert torch.equal(one.rendered.images, two.rendered.images)
+    assert (one.points == two.points).all()
+    assert len(one) == HOLDOUT_INPUTS + HOLDOUT_TARGETS
+    views = one.views([0, 5], 24, 32)
+    assert torch.equal(views.images[1], two.rendered.images[5])
+
+
+def test_its_points_lie_in_front_of_its_cameras():
+    scene = holdout_scene(0, 32, 8)
+    depths = visible_depths(torch.from_numpy(scene.points), scene.rendered.cameras)
+    assert len(scene.points) > 50
+    assert len(depths) >= 2 * len(scene.points)  # each is seen by at least two views
