@@ -1,10 +1,19 @@
-"""The main job needs nothing that only some systems have, such as calls and modules that Windows lacks."""
+"""What is refused before the long work begins, and what its beginning is called.
+
+What only some systems have is never needed: the main job runs without the calls and modules that Windows lacks.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
 
-SCENE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+import pytest
+
+from ilrm_cli.pipeline import reconstruct as stage
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.runtime.errors import InputError
+
+SCENE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 # Other packages branch on the name of the system when they are imported, so that happens first.
 CODE = """
 import os, signal, sys, time
@@ -24,6 +33,18 @@ from ilrm_cli.cli.app import main
 sys.argv[0] = "ilrm"
 main()
 """
+
+
+@pytest.mark.parametrize(("photos", "said"), [(0, "holds no photo"), (1, "only one photo"), (2, "only two photos")])
+def test_too_few_photos_are_refused_before_a_model_is_loaded(tmp_path, monkeypatch, photos, said):
+    def never(*_):
+        raise AssertionError("a model is loaded and a renderer compiled")
+
+    monkeypatch.setattr(stage, "load", never)
+    for index in range(photos):
+        (tmp_path / f"{index}.jpg").write_bytes(b"x")
+    with pytest.raises(InputError, match=said):
+        stage.reconstruct(tmp_path, Settings())
 
 
 def test_the_main_job_needs_nothing_that_only_posix_has(tmp_path: Path):

@@ -1,17 +1,19 @@
-"""Records that cannot be followed are refused before any work."""
+"""Records that cannot be followed are refused before any work; how far two scenes are apart."""
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.pipeline.replay import as_computed, replay, settings_of
+from ilrm_cli.pipeline.replay import as_computed, distance, replay, settings_of
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.record import SceneRecord, read_record, write_record
+from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record
+from tests.support.small_reconstruction import cameras, gaussians
 
 SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, compile=True, camera="PINHOLE 1,1,1,1")
 RECORD = SceneRecord(
@@ -22,6 +24,13 @@ RECORD = SceneRecord(
     settings=dataclasses.asdict(SETTINGS),
     ply_sha256="00",
     photos="photos",
+)
+
+RECORD_WITH_A_VIEW = SceneRecord(
+    views=recorded_views(["a", "b", "c", "d"], ["0"] * 4, cameras(), "input"),
+    model_from_world=Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double()),
+    model={},
+    seed=0,
 )
 
 
@@ -92,3 +101,29 @@ def test_a_record_of_something_else(tmp_path):
     (tmp_path / "scene.json").write_text(json.dumps({"camera_model": "OPENCV"}))
     with pytest.raises(InputError, match="is no record of an ilrm scene"):
         replay(tmp_path / "scene.json")
+
+
+def test_a_scene_is_no_distance_from_itself():
+    apart = distance(gaussians(), gaussians(), RECORD_WITH_A_VIEW)
+    assert (apart.gaussians, apart.farthest_mean, apart.psnr) == ((300, 300), 0, 100)
+
+
+def test_one_that_was_moved():
+    scene = gaussians()
+    means = scene.means.clone()
+    means[7] += torch.tensor([0.0, 3.0, 4.0])
+    apart = distance(scene, replace(scene, means=means), RECORD_WITH_A_VIEW)
+    assert apart.farthest_mean == pytest.approx(5, rel=1e-6)
+    assert 20 < apart.psnr < 60
+
+
+def test_of_other_counts_only_the_pictures_are_compared():
+    scene = gaussians()
+    apart = distance(scene, scene[:290], RECORD_WITH_A_VIEW)
+    assert apart.gaussians == (300, 290)
+    assert apart.farthest_mean is None
+    assert distance(scene, scene[:100], RECORD_WITH_A_VIEW).psnr < apart.psnr < 100
+
+
+def test_without_cameras_there_is_no_picture():
+    assert distance(gaussians(), gaussians(), replace(RECORD_WITH_A_VIEW, views=())).psnr is None

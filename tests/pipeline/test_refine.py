@@ -1,4 +1,7 @@
-"""A small known scene, seen by cameras on an arc; its colours are spoilt and refined back."""
+"""A small known scene, seen by cameras on an arc; its colours are spoilt and refined back.
+
+What is doubted becomes faint at the start, and known points of a wall are added as Gaussians.
+"""
 
 from dataclasses import replace
 
@@ -7,12 +10,14 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.refine import JUDGE_EVERY, refine
+from ilrm_cli.pipeline.refine import DOUBT, FOOTPRINT_PX, JUDGE_EVERY, point_splats, refine, refine_start
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Step
+from tests.models.test_plane_sweep import wall
 
 
 def scene(count: int = 300) -> Gaussians:
@@ -115,3 +120,32 @@ def test_masked_pixels_neither_teach_nor_judge(views):
     result = refine(spoilt(), hidden[[0, 2, 4]], hidden[[1, 3]], 10)
     assert result.iterations > 0
     assert score(result.gaussians, views[[1, 3]]) > score(spoilt(), views[[1, 3]])
+
+
+def test_opacity_follows_support_and_points_come_after():
+    known = torch.zeros(2, 32, 32)
+    known[0, 3, 5] = known[1, 8, 9] = 4.0
+    predicted, support = scene(), torch.linspace(0.1, 1, 300)
+    start = refine_start(predicted, support, replace(wall([0.0, 0.5]), sparse_depth=known))
+    assert len(start) == 302
+    torch.testing.assert_close(start.opacities[:300], 0.8 * support**DOUBT)
+    assert torch.equal(start.means[:300], predicted.means)
+
+
+def test_a_point_lies_where_its_pixel_looks_in_its_color():
+    views = wall([0.0, 0.5])
+    known = torch.zeros(2, 32, 32)
+    known[1, 10, 20] = 4.0
+    splats = point_splats(replace(views, sparse_depth=known))
+    cameras = views.cameras
+    assert len(splats) == 1
+    local = splats.means[0] - cameras.positions[1]  # the cameras of the wall are not turned
+    pixel = local[:2] / local[2] * cameras.focal_px[1] + cameras.center_px[1]
+    torch.testing.assert_close(pixel, torch.tensor([20.5, 10.5]))
+    torch.testing.assert_close(local[2], torch.tensor(4.0))
+    torch.testing.assert_close(splats.harmonics[0, 0] * SH_C0 + 0.5, views.images[1, :, 10, 20])
+    torch.testing.assert_close(splats.scales * cameras.focal_px[1].mean() / 4, torch.full((1, 3), FOOTPRINT_PX))
+
+
+def test_without_points_there_are_none():
+    assert len(point_splats(wall([0.0, 0.5]))) == 0
