@@ -1,13 +1,25 @@
-"""The report for programs: its keys are a contract."""
+"""Reports of every kind on disk, which are refused, and the keys for programs, which are a contract."""
 
 import json
+from pathlib import Path
 
-from ilrm_cli.visualize.report.write import encode_json
+import pytest
+
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.visualize.checks import check_reports
+from ilrm_cli.visualize.report.write import encode_json, write_reports
 
 KEYS = {
     "report", "title", "photos", "comparisons", "cameras", "pose_card", "settings", "seed", "machine", "versions",
     "ilrm", "inputs_sha256", "ply_sha256", "command_line",
 }  # fmt: skip
+
+
+def test_the_suffix_says_the_kind(tmp_path, report):
+    write_reports(report, [tmp_path / "a.html", tmp_path / "B.JSON"])
+    assert (tmp_path / "a.html").read_bytes().startswith(b"<!doctype html>")
+    assert json.loads((tmp_path / "B.JSON").read_bytes())["title"] == "shoot"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.html", "B.JSON"}
 
 
 def test_it_holds_all_that_json_prints_and_more(report):
@@ -41,3 +53,27 @@ def test_it_says_the_same_where_nothing_is_held_out(unscored):
     content = json.loads(encode_json(unscored))
     assert content["comparisons"] == []
     assert content["held_out"] == {"psnr": None, "ssim": None}
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["r.pdf"], "reports are .html or .json files"),
+        (["r"], "reports are .html or .json files"),
+        (["scene.json"], "is the scene's record too"),
+        (["a.html", "./a.html"], "is another --report too"),
+        (["missing/a.html"], "does not exist; create it first"),
+        (["there.html"], "exists; pass -w"),
+    ],
+)
+def test_refused(tmp_path, monkeypatch, names, sentence):
+    monkeypatch.chdir(tmp_path)
+    Path("there.html").write_text("mine")
+    with pytest.raises(InputError, match=sentence):
+        check_reports([Path(name) for name in names], Path("scene.ply"), overwrite=False)
+    assert Path("there.html").read_text() == "mine"
+
+
+def test_an_existing_report_is_replaced_where_that_is_wanted(tmp_path):
+    (tmp_path / "there.html").write_text("old")
+    check_reports([tmp_path / "there.html", tmp_path / "B.JSON"], tmp_path / "scene.ply", overwrite=True)

@@ -99,7 +99,7 @@ def test_real_photos(tmp_path: Path, shared: Path) -> None:
 
 def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
     from ilrm_cli.visualize.page.html import encode_html  # a page without a scene: the fit needs none
-    from tests.viewer.test_page import START
+    from tests.visualize.test_page_html import START
 
     page = tmp_path / "page.html"
     page.write_bytes(encode_html(b"", ".ply", title="", start=START))

@@ -16,7 +16,7 @@ from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
 from ilrm_cli.visualize.page.build import MB, page_of, share
 from tests.support.gaussian_scenes import random_gaussians
-from tests.viewer.test_page import Reader
+from tests.visualize.test_page_html import Reader
 
 UP = torch.tensor([0.0, 0.0, 1.0]).double()  # unlike the page's
 MIDDLE = torch.tensor([0.0, 0.0, 3.0]).double()

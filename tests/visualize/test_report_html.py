@@ -1,15 +1,16 @@
-"""Tests of the page: whole, offline, readable without scripts, and safe to open with any file names."""
+"""The page: whole, offline, readable without scripts, and safe to open whatever files are called."""
 
 import base64
 import io
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.pipeline.trace import LayerPictures, Reading, Trace, TracedLayer
 from ilrm_cli.visualize.report.html import MAX_COMPARED, encode_html, most_telling, picture, sentence
 from tests.support.small_reconstruction import NAMES
 
@@ -138,3 +139,22 @@ def test_what_was_pruned_and_how_sure_the_rest_is_are_told_where_asked_for(repor
     assert "1,234 Gaussians, +0.25 dB" in page.text
     assert "62% on average, 12% low" in page.text
     assert "Pruned" not in Page(encode_html(report)).text
+
+
+def test_a_traced_scene_is_seen_forming(report):
+    """These appear only with a trace: a picture before the first layer and after each, for both readings."""
+    grey = np.full((6, 8, 3), 128, dtype=np.uint8)
+    rows = [Reading(psnr=10.0 + layer, depth_change=None, means_change=None, gaussians=9) for layer in range(3)]
+    traced = Trace(
+        layers=tuple(TracedLayer(i, None if i == 0 else 0.5 / i, row, row) for i, row in enumerate(rows)),
+        pictures=(LayerPictures((grey, grey), (grey, grey)),) * 3,
+        shown=0,
+        photo=grey,
+    )
+    summary = dict(report.summary) | {"trace": {"photo": "b.png", "layers": [asdict(row) for row in traced.layers]}}
+    page = Page(encode_html(replace(report, trace=traced, summary=summary)))
+    assert "How the scene formed" in page.text
+    assert [page.text.count(word) for word in ("Before the first layer", "After layer 2", "12.0 dB")] == [2, 2, 2]
+    moved = [a["aria-label"] for a in page.all("svg") if (a["aria-label"] or "").endswith("%")]
+    assert moved == ["Layer 1: 50%", "Layer 2: 25%"]
+    assert "How the scene formed" not in Page(encode_html(report)).text
