@@ -18,7 +18,7 @@ from ilrm_cli.train.log import read_log
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
 from tests.support.small_models import MATCHED
-from tests.train.test_run import SHORT
+from tests.train.test_loop import SHORT
 
 CONFIG = dataclasses.replace(SHORT, batch=2, steps=4)
 RUNNER = """

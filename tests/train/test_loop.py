@@ -25,7 +25,7 @@ LONGER = dataclasses.replace(SHORT, steps=12)
 RUNNER = """
 import sys, torch
 from pathlib import Path
-from tests.train.test_run import LONGER, start
+from tests.train.test_loop import LONGER, start
 from ilrm_cli.train.loop import train
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
