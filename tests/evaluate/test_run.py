@@ -16,7 +16,7 @@ from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import new_trainer, write_weights
 from tests.support.small_models import MATCHED, random_model
 
-SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 PLAN = Plan(views=(3, 6), long_side_px=128)
 SMALL = Plan(views=(3,), long_side_px=64)
 

@@ -16,7 +16,7 @@ from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.runtime.errors import InputError
 from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
 
-SAMPLE = Path(__file__).parents[1] / "sample_scenes" / "posed"
+SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 OWN = IlrmConfig(patch=4, max_views=12, long_side_px=256, matching=MatchingConfig())
 
 
