@@ -1,4 +1,4 @@
-"""Tests of `ilrm render` as users run it; the content of films is tested in tests/film."""
+"""Tests of `ilrm render` as users run it; the content of films is tested in tests/visualize."""
 
 import json
 from pathlib import Path
