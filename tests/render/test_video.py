@@ -14,7 +14,7 @@ from PIL import Image
 from ilrm_cli.render.checks import check_trace_output, check_video_output
 from ilrm_cli.render.video import WAITING, write_behind, write_video
 from ilrm_cli.runtime.errors import InputError
-from tests.decoded import decoded
+from tests.support.decoded import decoded
 
 
 def moving_bar(count: int, width: int = 64, height: int = 48) -> Iterator[ndarray]:

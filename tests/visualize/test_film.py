@@ -25,7 +25,7 @@ from ilrm_cli.visualize.checks import FilmSettings
 from ilrm_cli.visualize.film import film as stage
 from ilrm_cli.visualize.film.film import FlythroughResult
 from ilrm_cli.visualize.film.flight import default_size, fitted
-from tests.decoded import decoded
+from tests.support.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()
