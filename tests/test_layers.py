@@ -1,65 +1,30 @@
-"""The house rules on imports: only downward, no cycles, and nothing heavy for `ilrm --help`."""
+"""The house rules on structure: rooms on six floors, imports only downward, and nothing heavy for early mistakes.
+
+`pytest -s tests/test_layers.py` prints the figures of the structure.
+"""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 PACKAGE = Path(__file__).parents[1] / "ilrm_cli"
 
-# Lowest floor first. Modules import from lower floors and from their own folder only.
-FLOORS = (
-    {
-        "colmap_library",
-        "errors",
-        "process_age",
-        "progress",
-        "appearance",
-        "caches",
-        "devices",
-        "hashing",
-        "harmonics",
-        "jit",
-        "rotations",
-        "scratch",
-        "termination",
-        "similarity",
-        "stopwatch",
-        "up",
-        "frames",
-        "metrics",
-        "lpips_metric",
-        "threads",
-        "machine_memory",
-        "wording",
-    },
-    {"cameras", "gaussians", "views", "trials"},
-    {"io"},
-    {"formats", "pose", "model", "render", "synth", "viewer"},
-    {"photo_place", "scene_place"},
-    {"evaluation_plan"},
-    {"photo_set", "photo_views", "shown_scene", "memory", "loading"},
-    {"posed_files"},
-    {
-        "gather",
-        "refine",
-        "refine_start",
-        "film",
-        "conversion",
-        "contribution",
-        "confidence",
-        "hub",
-        "catalog",
-        "fingerprint",
-    },
-    {"prune", "preparation", "datasets", "posing", "sharing"},
-    {"train", "baselines", "protocols", "selection", "scale_search", "prediction"},
-    {"trace"},
-    {"trace_film", "reconstruct"},
-    {"export", "verdict", "evaluate", "scoreboard", "foresight"},
-    {"batch", "bench", "report", "replay"},
+# The rooms, lowest floor first. A room imports from lower floors only, never from another room of its own floor.
+LAYOUT = (
+    {"geometry", "runtime"},
+    {"capture", "render"},
+    {"scene", "models", "data"},
+    {"pipeline"},
+    {"visualize", "train", "evaluate", "bench"},
     {"cli"},
 )
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 14, 6, 65
+MOST_FILES, LEAST_MEDIAN, MOST_LINES = 240, 110, 300
+SHORT = 3  # lines of a file that only makes a folder a package
+LIGHT = ("checks", "settings", "config", "folder", "registry")  # files of these names import nothing heavy
 RUN = "from ilrm_cli.cli.app import main; sys.argv = {}\ntry: main()\nexcept SystemExit: pass"
 RUN_ALL = """from ilrm_cli.cli.app import main
 for sys.argv in {}:
@@ -123,21 +88,135 @@ HEAVY = (
 )
 
 
-def floor_of(unit: str) -> int:
-    return next(i for i, floor in enumerate(FLOORS) if unit in floor)
+def modules() -> dict[str, Path]:
+    """Return all modules of the package, dotted name -> file; a package goes by the name of its folder."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    names = [".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in files]
+    return dict(zip((name.removesuffix(".__init__") for name in names), files, strict=True))
 
 
-def imported_units(path: Path) -> set[str]:
-    """Return the first-level names of the package that a file imports, anywhere in the file."""
-    units = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "ilrm_cli":
-            units |= {alias.name for alias in node.names if alias.name != "__version__"}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ilrm_cli."):
-            units.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            units |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("ilrm_cli.")}
-    return units
+def own_imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules of the package that a file imports, wherever in the file."""
+    known = modules()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in known else node.module
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return the modules that each module imports."""
+    return {name: set(own_imports(ast.parse(file.read_text()))) - {name} for name, file in modules().items()}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def floor_of(room: str) -> int:
+    return next(number for number, floor in enumerate(LAYOUT, 1) if room in floor)
+
+
+def room_arrows() -> set[tuple[str, str]]:
+    """Return the pairs (room, room that it imports from)."""
+    pairs = {(room_of(one), room_of(other)) for one, others in arrows().items() for other in others}
+    return {(one, other) for one, other in pairs if one and other and one != other}
+
+
+def line_counts() -> dict[str, int]:
+    """Return the lines of all files that do more than make a folder a package."""
+    counts = {name: len(file.read_text().splitlines()) for name, file in modules().items()}
+    return {name: count for name, count in counts.items() if count > SHORT}
+
+
+def test_the_package_is_its_rooms():
+    folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
+    assert folders == set().union(*LAYOUT)
+    assert [path.name for path in PACKAGE.glob("*.py")] == ["__init__.py"]
+
+
+def test_imports_go_down():
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in arrows().items()
+        for other in others
+        if room_of(module) and room_of(other) and room_of(module) != room_of(other)
+        if floor_of(room_of(other)) >= floor_of(room_of(module))
+    ]
+    assert not wrong
+
+
+def test_no_module_imports_itself_through_others():
+    edges = arrows()
+
+    def reachable(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [start]
+        while todo:
+            for found in edges[todo.pop()] - seen:
+                seen.add(found)
+                todo.append(found)
+        return seen
+
+    assert not [module for module in edges if module in reachable(module)]
+
+
+def test_the_structure_stays_small():
+    counts, rooms = line_counts(), set().union(*LAYOUT)
+    figures = {
+        "rooms": len(rooms),
+        "floors": len(LAYOUT),
+        "arrows between rooms": len(room_arrows()),
+        "files": len(counts),
+        "median of lines": median(counts.values()),
+        "longest file": max(counts.values()),
+    }
+    sys.stdout.write(f"\n{', '.join(f'{name} {figure:g}' for name, figure in figures.items())}\n")
+    assert figures["rooms"] <= MOST_ROOMS
+    assert figures["floors"] <= MOST_FLOORS
+    assert figures["arrows between rooms"] <= MOST_ARROWS
+    assert figures["files"] <= MOST_FILES
+    assert figures["median of lines"] >= LEAST_MEDIAN
+    assert not [name for name, count in counts.items() if count > MOST_LINES]
+
+
+def test_light_modules_import_nothing_heavy():
+    light = [name for name in modules() if name.rsplit(".", 1)[-1] in LIGHT]
+    assert len(light) > 10
+    loaded = loaded_by("\n".join(f"import {name}" for name in light))
+    assert not [name for name in HEAVY if name in loaded]
+
+
+def test_only_the_command_line_prints():
+    wrong = [
+        name
+        for name, file in modules().items()
+        if room_of(name) != "cli"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not wrong
+
+
+def test_every_folder_says_what_it_holds():
+    for folder in {file.parent for file in modules().values()}:
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
+
+
+def test_the_readme_names_every_room():
+    tree = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").split("## The code")[1].split("\n## ")[0]
+    assert not [room for room in set().union(*LAYOUT) if f"{room}/" not in tree]
+
+
+def test_tests_lie_in_the_rooms():
+    tests = Path(__file__).parent
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("*.py")} - {"."}
+    assert folders <= {*set().union(*LAYOUT), "support"}
+    assert not [folder for folder in folders if not (tests / folder / "__init__.py").is_file()]
+    assert not [path.name for path in tests.rglob("*.py") if len(path.read_text().splitlines()) > MOST_LINES]
 
 
 def imports(path: Path, library: str) -> bool:
@@ -146,41 +225,6 @@ def imports(path: Path, library: str) -> bool:
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
     return any(name.split(".")[0] == library for name in names)
-
-
-def test_every_unit_has_a_floor():
-    units = {p.stem for p in PACKAGE.iterdir() if (p.is_dir() and list(p.glob("*.py"))) or p.suffix == ".py"} - {
-        "__init__"
-    }
-    assert units == set().union(*FLOORS)
-
-
-def test_imports_go_down():
-    wrong = []
-    for path in PACKAGE.rglob("*.py"):
-        unit = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if unit == "__init__":
-            continue
-        for other in imported_units(path) - {unit}:
-            same_floor_type = floor_of(other) == floor_of(unit) < 2  # ground and types may build on each other
-            if floor_of(other) > floor_of(unit) or (floor_of(other) == floor_of(unit) and not same_floor_type):
-                wrong.append(f"{path.relative_to(PACKAGE)} imports {other}")
-    assert not wrong
-
-
-def test_the_lowest_floors_have_no_cycle():
-    edges = {unit: imported_units(PACKAGE / f"{unit}.py") for unit in FLOORS[0] | FLOORS[1]}
-
-    def reachable(start: str) -> set[str]:
-        seen: set[str] = set()
-        todo = [start]
-        while todo:
-            for nxt in edges[todo.pop()] - seen:
-                seen.add(nxt)
-                todo.append(nxt)
-        return seen
-
-    assert not [unit for unit in edges if unit in reachable(unit)]
 
 
 def test_pycolmap_is_imported_in_one_place():
