@@ -76,7 +76,7 @@ def train(
 
         import torch
 
-        from ilrm_cli.render.perceptual import find_perceptual
+        from ilrm_cli.render.perceptual import find_perceptual, why_no_lpips
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.train import distributed, loop
         from ilrm_cli.train.state import resume_or_start, write_weights
@@ -90,7 +90,7 @@ def train(
             workers = threads or distributed.cores_of_process()
             perceptual = find_perceptual(group.device) if recipe.train.perceptual_weight > 0 else None
             if recipe.train.perceptual_weight > 0 and perceptual is None and group.leads:
-                shown.warn(("the perceptual term is left out: its VGG weights are not on this machine.",))
+                shown.warn((f"the perceptual term is left out: {why_no_lpips()}.",))
             with TrainingView(shown.err, recipe.train.steps, visible=group.leads and not quiet) as view:
                 for done in loop.train(
                     trainer, folder, minutes, group=group, threads=workers, perceptual=perceptual, stop=stop.is_set

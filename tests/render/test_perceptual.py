@@ -1,10 +1,16 @@
 """Perceptual distances are there or they are not; nothing takes their place."""
 
+import sys
 from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
+from ilrm_cli.render import perceptual
 from ilrm_cli.render.perceptual import VGG_WEIGHTS, VggDistance, find_perceptual, load_lpips, why_no_lpips
 from ilrm_cli.runtime.errors import InputError
 
@@ -22,40 +28,58 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     assert why_no_lpips() is None
 
 
-@pytest.fixture(scope="module")
-def distance() -> VggDistance:
-    torch.manual_seed(0)
-    return VggDistance()
+class StandIn(nn.Module):
+    """A network with the face of the package's, whose distance is that of the pixels."""
+
+    def __init__(self, net: str, lpips: bool, verbose: bool) -> None:
+        super().__init__()
+        assert (net, lpips, verbose) == ("vgg", False, False)
+        torch.load(Path(torch.hub.get_dir(), "checkpoints", VGG_WEIGHTS), weights_only=True)
+
+    def forward(self, images: Tensor, truth: Tensor, normalize: bool) -> Tensor:
+        assert normalize
+        return (images - truth).square().mean((1, 2, 3), keepdim=True)
 
 
-def test_it_has_the_layers_of_vgg_16(distance):
-    convolutions = [name for name, p in distance.named_parameters() if p.ndim == 4]
-    numbers = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]  # torchvision's
-    assert convolutions == [f"features.{number}.weight" for number in numbers]
-    assert distance.ends == [3, 8, 15, 22, 29]
-    assert sum(p.numel() for p in distance.parameters()) == 14_714_688
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the weights are sought, with a package that is a stand-in."""
+    monkeypatch.setattr("ilrm_cli.render.perceptual.find_spec", lambda name: find_spec("torch"))
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=StandIn))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints" / VGG_WEIGHTS
 
 
-def test_only_equal_images_have_no_distance(distance):
-    images = torch.rand(2, 3, 32, 32)
-    assert float(distance(images, images)) < 1e-6
-    near, far = (float(distance(images + amount * torch.rand_like(images), images)) for amount in (0.02, 0.3))
-    assert 0 < near < far
-
-
-def test_its_gradient_reaches_the_images(distance):
-    images = torch.rand(1, 3, 32, 32, requires_grad=True)
-    distance(images, torch.rand(1, 3, 32, 32)).backward()
-    assert images.grad.abs().sum() > 0
-    assert all(p.grad is None for p in distance.parameters())
-
-
-def test_weights_are_found_or_not(distance, tmp_path):
-    assert find_perceptual("cpu", tmp_path) is None
-    torch.save(distance.state_dict() | {"classifier.0.weight": torch.zeros(2)}, tmp_path / VGG_WEIGHTS)
-    found = find_perceptual("cpu", tmp_path)
-    images, truth = torch.rand(2, 1, 3, 32, 32)
-    torch.testing.assert_close(found(images, truth), distance(images, truth))
-    (tmp_path / VGG_WEIGHTS).write_bytes(b"damaged")
+def test_weights_are_found_or_not(weights):
+    assert find_perceptual("cpu") is None
+    torch.save({}, weights)
+    found = find_perceptual("cpu")
+    images = torch.tensor([0.2, 1.7])[:, None, None, None].expand(2, 3, 16, 16)
+    assert float(found(images, torch.full_like(images, 0.5))) == pytest.approx((0.09 + 0.25) / 2)  # 1.7 is shown as 1
+    weights.write_bytes(b"damaged")
     with pytest.raises(InputError, match="not the weights of VGG-16"):
-        find_perceptual("cpu", tmp_path)
+        find_perceptual("cpu")
+
+
+def test_a_package_that_cannot_be_imported_is_named(weights, monkeypatch):
+    torch.save({}, weights)
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(InputError, match=r"the package lpips cannot be imported \(.+\); install the torchvision"):
+        find_perceptual("cpu")
+
+
+def test_it_is_the_distance_of_the_paper(monkeypatch):
+    """Of random features, which need no weights."""
+    package = pytest.importorskip("lpips")
+    network = package.LPIPS(net="vgg", lpips=False, pnet_rand=True, verbose=False)
+    monkeypatch.setattr(perceptual, "lpips_network", lambda lpips: network)
+    mean, std = (torch.tensor(rgb)[:, None, None] for rgb in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    images, truth = torch.rand(2, 2, 3, 32, 32)
+    pairs = zip(network.net((images - mean) / std), network.net((truth - mean) / std), strict=True)
+    apart = [(functional.normalize(a) - functional.normalize(b)).square().sum(1).mean() for a, b in pairs]
+    distance = VggDistance()
+    torch.testing.assert_close(distance(images, truth), torch.stack(apart).sum())
+    distance(images.requires_grad_(), truth).backward()
+    assert images.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in distance.parameters())
