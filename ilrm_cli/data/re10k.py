@@ -6,7 +6,6 @@ bytes (https://github.com/dcharatan/pixelsplat, src/dataset/dataset_re10k.py).
 """
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,7 @@ from ilrm_cli.data.sequences import resized_and_cropped
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import decoded
 
 Stage = Literal["train", "test"]
 PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used
@@ -121,8 +121,8 @@ def _sequence(clip: Any, path: Path) -> Re10kSequence:
 
 def read_index(root: Path, stage: Stage) -> dict[str, Path]:
     """Map each clip key to its chunk file, from the stage's `index.json`. Raises InputError if missing or damaged."""
-    content = _json_object(root / stage / "index.json", "get RE10K in pixelSplat's layout")
-    return {key: root / stage / str(chunk) for key, chunk in content.items()}
+    index = _decoded(root / stage / "index.json", dict[str, str], "get RE10K in pixelSplat's layout")
+    return {key: root / stage / chunk for key, chunk in index.items()}
 
 
 def find_sequence(index: dict[str, Path], key: str) -> Re10kSequence:
@@ -148,24 +148,15 @@ def read_evaluation_index(file: Path) -> dict[str, IndexEntry]:
 
     Raises InputError if the file is not such an index.
     """
-    content = _json_object(file, "give pixelSplat's evaluation_index_re10k.json")
-    try:
-        return {
-            key: IndexEntry(tuple(int(i) for i in entry["context"]), tuple(int(i) for i in entry["target"]))
-            for key, entry in content.items()
-            if entry is not None
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f'{file}: an entry lacks a list "context" or "target"; get the index again.') from error
+    advice = "give pixelSplat's evaluation_index_re10k.json"
+    index = _decoded(file, dict[str, IndexEntry | None], advice)
+    return {key: entry for key, entry in index.items() if entry is not None}
 
 
-def _json_object(file: Path, advice: str) -> dict[str, Any]:
+def _decoded(file: Path, declared: Any, advice: str) -> Any:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        return decoded(file.read_bytes(), declared)
     except FileNotFoundError as error:
         raise InputError(f"{file} does not exist; {advice}.") from error
     except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not valid JSON; {advice}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} is not a JSON object; {advice}.")
-    return content
+        raise InputError(f"{file} is no such index ({error}); {advice}.") from error

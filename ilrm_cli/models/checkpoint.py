@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import torch
 from safetensors import SafetensorError
@@ -13,10 +12,13 @@ from torch import Tensor
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.ilrm.published import _first_line, load_published
-from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
 from ilrm_cli.models.registry import KNOWN, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import fitted
+
+# Fields of a configuration that tensors do not tell; others have defaults for files of older versions.
+DECISIVE = ("head", "matching", "viewpoint_channels", "image_channels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,17 +62,11 @@ def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes
 
 
 def config_from_json(text: str) -> IlrmConfig:
-    """Parse the JSON of `encode_model`; raise TypeError, KeyError or ValueError for anything else."""
+    """Parse the JSON of `encode_model`; raise ValueError for anything else."""
     fields = json.loads(text)
-    for name, value in fields["head"].items():
-        choices = get_args(get_type_hints(HeadConfig)[name])
-        if choices and value not in choices:
-            raise ValueError(f"{name} is {value!r}, not one of {', '.join(choices)}")
-    fields["head"] = HeadConfig(**fields["head"])
-    fields["matching"] = MatchingConfig(**fields["matching"]) if fields["matching"] else None
-    for key in ("viewpoint_channels", "image_channels"):
-        fields[key] = tuple(fields[key])
-    return IlrmConfig(**fields)
+    if isinstance(fields, dict) and (missing := [name for name in DECISIVE if name not in fields]):
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    return fitted(fields, IlrmConfig)
 
 
 def config_beside(name_or_path: str) -> IlrmConfig | None:
@@ -98,7 +94,7 @@ def _own_config(path: Path) -> IlrmConfig:
         raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
     try:
         return config_from_json(sidecar.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ValueError as error:
         raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
 
 

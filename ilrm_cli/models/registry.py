@@ -11,6 +11,7 @@ from typing import Literal
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import fitted
 
 PUBLISHED_REPOSITORY = "Gynjn/iLRM"  # on the Hugging Face hub
 UNSTATED = "none stated that we know of"  # licence of the published weights
@@ -115,9 +116,11 @@ def origin_of(known: KnownModel) -> Origin | None:
     if known.published is None or not path.is_file():
         return None
     try:
-        origin = Origin(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read; delete {path.parent} and pull {known.name} again.") from error
+        origin = fitted(json.loads(path.read_bytes()), Origin)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); delete {path.parent} and pull {known.name} again."
+        ) from error
     if (origin.repository, origin.file) != (known.published.repository, known.published.file):
         raise InputError(f"{path}: tells of other weights; delete {path.parent} and pull {known.name} again.")
     return origin

@@ -28,7 +28,7 @@ from ilrm_cli.scene.checks import photos_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, sight_of, standing
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import RecordedView, SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, recorded_views, write_record
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 
@@ -177,7 +177,7 @@ def poses_of(result: Reconstruction) -> Float64[Tensor, "photo 4 4"]:
 
 
 def _recorded(
-    photos: tuple[PosedPhoto, ...], views: Views, world_from_normalized: Similarity, role: str
+    photos: tuple[PosedPhoto, ...], views: Views, world_from_normalized: Similarity, role: Role
 ) -> tuple[RecordedView, ...]:
     cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
     hashes = [input_sha256(photo.path) for photo in photos]

@@ -17,7 +17,7 @@ from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import precision_named
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.json_values import misfits
+from ilrm_cli.runtime.json_values import fitted
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import check_scene_output, existing_record, record_path, suffix_of
 from ilrm_cli.scene.convert import compared, sight_of
@@ -108,9 +108,10 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
             f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "
             f"use ilrm {record.ilrm}, which made the scene."
         )
-    if wrong := misfits(record.settings, Settings):
-        raise InputError(f"the scene record {record_file} is damaged (settings: {listed(wrong)}).")
-    return Settings(**record.settings)
+    try:
+        return fitted(record.settings, Settings)
+    except ValueError as error:
+        raise InputError(f"the scene record {record_file} is damaged (settings: {error}).") from error
 
 
 def as_computed(settings: Settings, record: SceneRecord) -> Settings:

@@ -1,33 +1,54 @@
-"""Type checks of decoded JSON, and JSON without infinities and NaN."""
+"""Values from JSON as dataclasses and other types, by their annotations, and JSON without infinities and NaN."""
 
 import math
-import types
-from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 
-def misfits(values: Mapping[str, Any], declared: type) -> list[str]:
-    """Return the names of the values that do not have the type of the field of that name in the dataclass `declared`.
+def decoded(content: bytes, declared: Any) -> Any:
+    """Decode JSON; keys without a field are ignored. Raises ValueError that names the place of what does not fit."""
+    try:
+        return msgspec.json.decode(content, type=declared)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
 
-    Names without a field are ignored.
+
+def fitted(
+    value: Any,
+    declared: type[T],
+    other: Callable[[type, Any], Any] | None = None,
+    extensible: tuple[type, ...] = (),
+) -> T:
+    """Convert a value from JSON; `other` does so for types that msgspec does not know, or raises ValueError.
+
+    Raises ValueError that names the place of what does not fit, or of a key without a field. In dataclasses that are
+    `extensible` such keys are ignored.
     """
-    hints = get_type_hints(declared)
-    return [name for name, value in values.items() if name in hints and not _fits(value, hints[name])]
+    try:
+        made = msgspec.convert(value, declared, dec_hook=other)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+    if surplus := list(_surplus(value, made, extensible, "$")):
+        raise ValueError(f"Object has unknown fields - at {', '.join(f'`{place}`' for place in surplus)}")
+    return made
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Check plain types, literals, mappings, tuples (JSON lists) and unions of these; an int counts as a float."""
-    origin = get_origin(hint) or hint
-    if origin is Any:
-        return True
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if origin in (int, float) and isinstance(value, bool):
-        return False
-    alike = {float: (int, float), tuple: (list, tuple)}
-    return isinstance(value, alike.get(origin, origin))
+def _surplus(value: Any, made: Any, extensible: tuple[type, ...], place: str) -> Iterator[str]:
+    """Yield the places of keys that a dataclass has no field for."""
+    if is_dataclass(made) and isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in made.__dataclass_fields__:
+                yield from _surplus(item, getattr(made, key), extensible, f"{place}.{key}")
+            elif not isinstance(made, extensible):
+                yield f"{place}.{key}"
+    elif isinstance(made, tuple):
+        for number, (item, one) in enumerate(zip(value, made, strict=True)):
+            yield from _surplus(item, one, extensible, f"{place}[{number}]")
 
 
 def finite_json(value: Any) -> Any:

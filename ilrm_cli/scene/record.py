@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 import torch
 
 from ilrm_cli import __version__
@@ -21,11 +22,14 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
-from ilrm_cli.runtime.json_values import finite_json, misfits
+from ilrm_cli.runtime.json_values import finite_json, fitted
 from ilrm_cli.scene.checks import is_record, record_path
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
-ROLES = ("input", "held_out")  # given to the model; held out for scoring
+Role = Literal["input", "held_out"]  # given to the model; held out for scoring
+ROLES: tuple[Role, ...] = get_args(Role)
+Row3 = Annotated[tuple[float, ...], msgspec.Meta(min_length=3, max_length=3)]
+Row4 = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
 NOT_TURNED = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -34,9 +38,9 @@ class RecordedView:
     """One photo and its camera."""
 
     name: str  # path relative to the photo folder
-    role: str  # one of ROLES
+    role: Role
     sha256: str  # of the photo file
-    world_from_cam: tuple[tuple[float, ...], ...]  # 4x4, OpenCV axes
+    world_from_cam: Annotated[tuple[Row4, ...], msgspec.Meta(min_length=4, max_length=4)]  # OpenCV axes
     focal_px: tuple[float, float]  # (x, y)
     center_px: tuple[float, float]  # principal point (x, y)
     width: int  # px
@@ -58,8 +62,8 @@ class SceneRecord:
     warnings: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()  # every photo that is not an input, and why
     frame: Frame = "input"  # of the .ply and the cameras, see `frames`
-    frame_from_input: tuple[tuple[float, ...], ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
-    up: tuple[float, ...] | None = None  # unit, in `frame`, as estimated from the poses of all photos
+    frame_from_input: tuple[Row3, ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
+    up: Row3 | None = None  # unit, in `frame`, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # quality of the poses, as JSON values; None: unknown
     inputs_sha256: str | None = None  # of all inputs of the scene, see `input_hash`; None: unknown
     poses_sha256: str | None = None  # of the known cameras, see `input_hash`; None: unknown
@@ -82,7 +86,7 @@ def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
 
 
 def recorded_views(
-    names: Sequence[str], sha256s: Sequence[str], cameras: Cameras, role: str
+    names: Sequence[str], sha256s: Sequence[str], cameras: Cameras, role: Role
 ) -> tuple[RecordedView, ...]:
     """Build the record's views of one role."""
     assert role in ROLES, f"role {role!r}"
@@ -104,7 +108,7 @@ def recorded_views(
     )
 
 
-def cameras_of(record: SceneRecord, role: str) -> Cameras | None:
+def cameras_of(record: SceneRecord, role: Role) -> Cameras | None:
     """Return the cameras of one role in the record's order, in float64; None if there are none."""
     assert role in ROLES, f"role {role!r}"
     views = [view for view in record.views if view.role == role]
@@ -158,66 +162,31 @@ def read_record(path: Path) -> SceneRecord:
             raise InputError(f"{path} is no record of an ilrm scene; move it away to use the scene without it.")
         if content["format"] != FORMAT:
             raise InputError(f"{path} has format {content['format']}; this version of ilrm reads format {FORMAT}.")
-        return _record(content)
-    except KeyError as error:
+        record = fitted(content, SceneRecord, _tensor, extensible=(Similarity, LeftOut))
+        _check(record)
+        return record
+    except ValueError as error:  # json's error is one too
         raise InputError(
-            f"the scene record {path} lacks {error}; make the scene again or move the file away."
+            f"the scene record {path} is damaged ({error}); make the scene again or move the file away."
         ) from error
-    except (ValueError, TypeError, AttributeError) as error:  # json's error is a ValueError
-        raise InputError(f"the scene record {path} is damaged ({error}).") from error
 
 
-def _record(content: dict[str, Any]) -> SceneRecord:
-    similarity = content["model_from_world"]
-    _check_types({name: value for name, value in content.items() if name != "model_from_world"}, SceneRecord)
-    record = SceneRecord(
-        **{
-            **content,
-            "views": tuple(_view(view) for view in content["views"]),
-            "model_from_world": Similarity(
-                float(similarity["scale"]),
-                torch.tensor([_numbers(row, 3) for row in similarity["rotation"]], dtype=torch.float64),
-                torch.tensor(_numbers(similarity["translation"], 3), dtype=torch.float64),
-            ),
-            "background": _numbers(content["background"], 3),
-            "warnings": tuple(content["warnings"]),
-            "left_out": tuple(LeftOut(str(p["name"]), str(p["reason"])) for p in content.get("left_out", ())),
-            "up": None if content.get("up") is None else _numbers(content["up"], 3),
-            "frame_from_input": tuple(_numbers(row, 3) for row in content.get("frame_from_input", NOT_TURNED)),
-        }
-    )
+def _tensor(kind: type, values: Any) -> torch.Tensor:
+    """Convert nested lists of numbers to a tensor of the annotated shape."""
+    try:
+        tensor = torch.tensor(values, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError("Expected an array of numbers") from error
+    if not isinstance(tensor, kind):
+        raise ValueError(f"Expected an array of another shape than {tuple(tensor.shape)}")
+    return tensor
+
+
+def _check(record: SceneRecord) -> None:
+    """Raise ValueError for values that fit their types but make no scene."""
     if not 0 < record.model_from_world.scale < math.inf:
         raise ValueError("a scale that is no positive number")
     for role in ROLES:
         sizes = {(view.width, view.height) for view in record.views if view.role == role}
         if len(sizes) > 1:
             raise ValueError(f"the {role} views have different sizes")
-    return record
-
-
-def _view(content: dict[str, Any]) -> RecordedView:
-    if content["role"] not in ROLES:
-        raise ValueError(f"unknown role {content['role']!r}")
-    _check_types(content, RecordedView)
-    rows = content["world_from_cam"]
-    if len(rows) != 4:
-        raise ValueError("a pose is not 4x4")
-    return RecordedView(
-        **{
-            **content,
-            "world_from_cam": tuple(_numbers(row, 4) for row in rows),
-            "focal_px": _numbers(content["focal_px"], 2),
-            "center_px": _numbers(content["center_px"], 2),
-        }
-    )
-
-
-def _check_types(content: dict[str, Any], declared: type) -> None:
-    if wrong := misfits(content, declared):
-        raise ValueError(f"wrong kind of value: {', '.join(wrong)}")
-
-
-def _numbers(values: list[Any], count: int) -> tuple[Any, ...]:
-    if len(values) != count:
-        raise ValueError(f"{count} numbers expected, {len(values)} found")
-    return tuple(float(value) for value in values)

@@ -142,8 +142,16 @@ def test_own_format_without_or_with_a_broken_sidecar(tmp_path):
     weights, config = encode_model(random_model(MATCHED))
     (tmp_path / "m.safetensors").write_bytes(weights)
     assert "m.json is missing" in refusal(tmp_path / "m.safetensors")
-    (tmp_path / "m.json").write_text(json.dumps(json.loads(config) | {"surprise": 1}))
-    assert "not a model configuration" in refusal(tmp_path / "m.safetensors")
+    fields = json.loads(config)
+    for damaged, reason in (
+        (fields | {"surprise": 1}, "unknown fields - at `$.surprise`"),
+        (fields | {"head": fields["head"] | {"depth": "deep"}}, "'deep' - at `$.head.depth`"),
+        ({name: value for name, value in fields.items() if name != "head"}, "it lacks head"),
+        (1, "Expected `object`, got `int`"),
+    ):
+        (tmp_path / "m.json").write_text(json.dumps(damaged))
+        assert "not a model configuration" in refusal(tmp_path / "m.safetensors")
+        assert reason in refusal(tmp_path / "m.safetensors")
     (tmp_path / "m.json").write_bytes(config)
     (tmp_path / "m.safetensors").write_bytes(weights[:1000])
     assert "cannot be read as safetensors" in refusal(tmp_path / "m.safetensors")

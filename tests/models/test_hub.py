@@ -197,9 +197,13 @@ def test_a_cache_folder_that_cannot_be_made(server, tmp_path, monkeypatch):
 
 def test_a_record_that_cannot_be_read(server):
     pull(MODEL, endpoint=server.endpoint)
-    for broken in ("{", "[]", '{"revision": "x"}'):
+    for broken, reason in (
+        ("{", "Expecting property name"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"revision": "x"}', "Object missing required field `repository`"),
+    ):
         (folder_of(MODEL) / ORIGIN_FILE).write_text(broken)
-        assert "cannot be read; delete" in refusal(server)
+        assert f"{ORIGIN_FILE}: cannot be read ({reason}" in refusal(server)
 
 
 def test_the_shipped_model_is_not_pulled():

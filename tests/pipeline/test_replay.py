@@ -61,7 +61,7 @@ def test_the_precision_that_auto_came_to_is_kept():
     ("settings", "sentence"),
     [
         ({"views": 3, "magic": 1}, r"does not know \(magic\); use ilrm"),
-        ({"views": "three"}, r"damaged \(settings: views\)"),
+        ({"views": "three"}, r"damaged \(settings: .+ at `\$.views`\)"),
         ({"frame": "sideways"}, "damaged"),
         ({"refine": True}, "damaged"),
         ({"refine": None}, "damaged"),
