@@ -4,8 +4,9 @@ One section tells the measured losses of approximate attention on photos. The su
 sample scene; these scenes are not part of the repository, so their figures are constants here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from ilrm_cli.bench.figures import Line, line_chart, table
 from ilrm_cli.bench.scaling_study import (
@@ -28,14 +29,14 @@ TIME_VIEWS, TIME_PIXELS = "scaling_time_views.png", "scaling_time_pixels.png"
 FLOPS, MEMORY = "scaling_flops.png", "scaling_memory.png"
 
 
-def scaling_files(study: Study) -> dict[str, bytes]:
-    """Return the document and its charts: name -> content."""
+def scaling_files(study: Study) -> dict[str, bytes | Callable[[], bytes]]:
+    """Return the document and its charts, which are drawn when they are called: name -> content."""
     return {
         DOCUMENT: _document(study).encode(),
-        TIME_VIEWS: _over_views(study),
-        TIME_PIXELS: _over_pixels(study),
-        FLOPS: _flops(study),
-        MEMORY: _memory(study),
+        TIME_VIEWS: partial(_over_views, study),
+        TIME_PIXELS: partial(_over_pixels, study),
+        FLOPS: partial(_flops, study),
+        MEMORY: partial(_memory, study),
     }
 
 

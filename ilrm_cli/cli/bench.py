@@ -1,6 +1,7 @@
 """`ilrm bench`."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,8 +38,12 @@ def bench(
         names = suite or [name for name in SUITES if name not in ON_REQUEST]
         if unknown := [name for name in names if name not in SUITES]:
             raise InputError(f"suite {unknown[0]} is unknown; use {' or '.join(SUITES)}.")
-        if output:
-            with filling(output):  # fail now, not after minutes, if it cannot be written
+        if output:  # fail now, not after minutes, if it cannot be written
+            if find_spec("matplotlib") is None:
+                raise InputError(
+                    "charts need matplotlib, which is not installed: pip install 'ilrm[bench]', or leave --output out."
+                )
+            with filling(output):
                 pass
         found: dict[str, Findings] = {}
         for name in names:  # shown and written one by one: later ones may fail

@@ -125,6 +125,7 @@ def test_the_document_shows_every_figure_and_chart(study: Study):
     assert all(name in text for name in files if name.endswith(".png"))
     assert text.count("| 32x32 |") == 2 + 8 + 1 + 1  # measured, predicted, taken over, in groups
     assert len(files) == 5
+    assert all(files[name]().startswith(b"\x89PNG") for name in files if name.endswith(".png"))
     for part in PARTS:
         assert f"| {part} |" in text
 

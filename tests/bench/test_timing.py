@@ -55,9 +55,11 @@ def test_units_state_the_work_that_they_stand_for():
 
 def test_files_hold_the_rows_of_every_suite_and_what_they_drew():
     row = BenchRow("job", 1.0, "unit", 0.5, limit=1.0, limit_s=2.0)
-    files = encoded({"some": Findings((row,), {"exponent": 2}, {"chart.png": b"picture"})}, {"threads": 1})
+    files = encoded(
+        {"some": Findings((row,), {"exponent": 2}, {"a.png": lambda: b"picture", "A.md": b"text"})}, {"threads": 1}
+    )
     content = json.loads(files["bench.json"])
     assert (content["machine"], content["suites"]["some"]["exponent"]) == ({"threads": 1}, 2)
     assert content["suites"]["some"]["rows"] == [row.as_json()]
-    assert files["chart.png"] == b"picture"
+    assert (files["a.png"], files["A.md"]) == (b"picture", b"text")
     assert files["some.png"].startswith(b"\x89PNG")

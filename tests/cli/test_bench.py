@@ -39,6 +39,19 @@ def test_files_and_json_hold_what_was_found(tmp_path: Path):
     assert written["machine"]["threads"] == torch.get_num_threads()
 
 
+@pytest.mark.usefixtures("suites")
+def test_without_matplotlib_only_charts_are_refused_and_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ilrm_cli.cli.bench.find_spec", lambda name: None)
+    shown = ilrm("bench", "fine", "-o", str(tmp_path / "made"))
+    assert shown.status == 1
+    assert "charts need matplotlib, which is not installed: pip install 'ilrm[bench]'" in shown.err
+    assert "good" not in shown.out
+    assert not (tmp_path / "made").exists()
+    assert ilrm("bench", "fine").status == 0
+
+
 def test_what_was_measured_before_a_suite_fails_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def failing(**_) -> Findings:
         raise InputError("it broke.")
