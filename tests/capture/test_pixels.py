@@ -56,8 +56,9 @@ def noise(width: int, height: int) -> np.ndarray:
 # Reading
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright_by_exif(tmp_path, orientation):
+def test_upright_by_exif(tmp_path, orientation, suffix):
     upright = four_colours()
     stored = {
         1: upright,
@@ -69,14 +70,24 @@ def test_upright_by_exif(tmp_path, orientation):
         7: np.rot90(upright, 2).transpose(1, 0, 2),
         8: np.rot90(upright, 3),
     }[orientation]
-    path = save(tmp_path / "a.png", np.ascontiguousarray(stored), orientation)
+    path = save(tmp_path / f"a{suffix}", np.ascontiguousarray(stored), orientation)
     np.testing.assert_array_equal(read_photo(path), upright)
     assert photo_size(path) == (32, 16)
+    assert (photo_header(path).height, photo_header(path).width) == stored.shape[:2]
     turns = photo_header(path).quarter_turns
     if turns is None:
         assert orientation in (2, 4, 5, 7)
     else:
         np.testing.assert_array_equal(np.rot90(stored, turns), upright)
+
+
+def test_exif_data_that_cannot_be_written_back_does_no_harm(tmp_path):
+    """A resolution given as text, beside an orientation."""
+    entries = ((ExifTags.Base.Orientation, 3, 1, b"\6\0\0\0"), (ExifTags.Base.XResolution, 2, 4, b"72/1"))
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + directory + bytes(4)
+    Image.fromarray(four_colours()).save(tmp_path / "a.jpg", exif=exif)
+    assert read_photo(tmp_path / "a.jpg").shape == (32, 16, 3)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError, features
-from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFile
 
 from ilrm_cli.capture.photos.folder import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.runtime.errors import InputError
@@ -110,9 +110,16 @@ def broken_named(path: Path) -> Iterator[None]:
 def header_of(image: Image.Image) -> PhotoHeader:
     """Return the header of an open photo."""
     try:
-        return _header(image.size, image.getexif())
+        return _header(_stored_size(image), image.getexif())
     except BROKEN_EXIF:
         return PhotoHeader(*image.size, orientation=1, focal_35mm=None, camera="")
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return (width, height) before the photo is turned, px; of a TIFF, Pillow gives the size after that."""
+    if isinstance(image, TiffImageFile) and ExifTags.Base.Orientation in image.tag_v2:  # which loading removes
+        return image.tag_v2[ExifTags.Base.ImageWidth], image.tag_v2[ExifTags.Base.ImageLength]
+    return image.size
 
 
 def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:

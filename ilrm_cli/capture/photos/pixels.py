@@ -62,7 +62,7 @@ def _reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
 def _upright_srgb(image: Image.Image) -> Image.Image:
     """Convert to RGBA if the photo has transparency, else to RGB."""
     profile = image.info.get("icc_profile")
-    turn = UPRIGHT_BY.get(header_of(image).orientation)
+    turn = UPRIGHT_BY.get(header_of(image).orientation)  # not by exif_transpose, which fails on odd EXIF data
     image = image if turn is None else image.transpose(turn)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
