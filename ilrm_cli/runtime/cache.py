@@ -16,7 +16,6 @@ KERNEL_FILES = (
     "data/synthetic/**/*.py",
 )  # of this package: files that numba compiles, in part or whole
 
-CHUNK = 1 << 20  # bytes read at a time: published weights are larger than some machines' memory
 REMEMBERED = 10_000  # hashes of inputs; a megabyte or two
 
 
@@ -54,11 +53,8 @@ def keep_compiled_layers() -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the file's SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def input_sha256(path: Path) -> str:
