@@ -15,7 +15,6 @@ from ilrm_cli.bench.model import noise_views
 from ilrm_cli.bench.raster import RASTER_CASES, RasterCase, raster_scene
 from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Job, matmul_time_of, measure, seconds
-from ilrm_cli.models.cost.flops import forward_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.memory_plan import fit_to_memory
@@ -99,20 +98,19 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
         plan = fit_to_memory(model, views)
     except InputError as refusal:
         return Line(case, None, None, paper.seconds, paper.memory_gb, paper.device, str(refusal))
-    flops = total_flops(forward_stages(model.config, case.views, case.height, case.width))
 
     def one_pass() -> object:
         with torch.inference_mode():
-            return model([views])
+            return model([views], chunks=plan.chunks)
 
     watch = PeakWatch(device)  # before the matrices of the unit are allocated
     cold = seconds(one_pass, device)
     peak = watch.peak_bytes()
     limit_s = LIMIT_S.get(case) if LIMITED_DEVICE in name else None
-    job = Job(one_pass, unit=matmul_time_of(flops, model.precision, device), limit_s=limit_s)
+    job = Job(one_pass, unit=matmul_time_of(plan.cost.flops, model.precision, device), limit_s=limit_s)
     (measured,) = measure({str(case): job}, rounds=rounds, report=report, device=device)
     row = replace(measured, peak_gb=None if peak is None else peak / 1e9, cold_seconds=cold)
-    return Line(case, row, plan.footprint.total / 1e9, paper.seconds, paper.memory_gb, paper.device)
+    return Line(case, row, plan.total_bytes / 1e9, paper.seconds, paper.memory_gb, paper.device)
 
 
 def agreement(case: RasterCase, device: torch.device, rounds: int) -> tuple[BenchRow, float]:

@@ -15,12 +15,13 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.base import Network, Pass
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.cost.flops import Tokens, forward_stages, full_attention_stages, total_flops
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.blocks import UpdateLayer
-from ilrm_cli.models.layers.passes import AttentionClock
+from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
 from ilrm_cli.pipeline.predict import cleaned
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.devices import resolve_precision
@@ -53,7 +54,7 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     scene = Prepared(_with_points(views), None, DEPTHS, Similarity(1.0, torch.eye(3), torch.zeros(3)))
     default = load_model("default").model
     default.precision = precision
-    default_flops = total_flops(forward_stages(default.config, VIEWS, SIDE_PX, SIDE_PX))
+    default_flops = default.cost(Pass(VIEWS, SIDE_PX, SIDE_PX)).flops
     layer, full_attention = layers(config, VIEWS, SIDE_PX, precision)
     size = f"{VIEWS} views of {SIDE_PX}x{SIDE_PX}, {words}"
     name = f"iLRM, {PRESETS['dl3dv'].parameters / 1e6:.0f} M parameters, {size}"
@@ -83,9 +84,9 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     return Findings(tuple(rows), details)
 
 
-def whole_pass(model: Ilrm, scene: Prepared) -> object:
+def whole_pass(model: Network, scene: Prepared, chunks: Chunks = WHOLE) -> object:
     """Do the work of `predict.predict`, without its clock."""
-    return cleaned(model([scene.inputs], [scene.depth_range])[0], scene, model.config)
+    return cleaned(model([scene.inputs], [scene.depth_range], chunks=chunks)[0], scene, model.capabilities)
 
 
 def layers(

@@ -19,7 +19,7 @@ from ilrm_cli.bench.pipeline import SCENE
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm, require_ilrm
 from ilrm_cli.models.layers import blocks
 from ilrm_cli.models.layers.attention import attention
 from ilrm_cli.models.layers.blocks import SelfAttention, UpdateLayer
@@ -108,7 +108,7 @@ def quality_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     if not SCENE.is_dir():
         raise InputError("the suite quality needs the folder sample_scenes/posed; run it in a copy of the repository.")
     settings = Settings(auto_scale=False)
-    model = load(settings).model
+    model = require_ilrm(load(settings).model)
     scene = prepared(SCENE, model, settings)
     found = compared(model, scene, report)
     shares = {
@@ -138,10 +138,10 @@ def rows(found: Mapping[str, Outcome]) -> tuple[BenchRow, ...]:
 
 def prepared(folder: Path, model: Ilrm, settings: Settings) -> Prepared:
     """Prepare a scene as `reconstruct` does, with all photos but HELD_OUT as inputs, ordered by `along`."""
-    config, capture = model.config, posed_photos(folder, settings)
-    views = min(len(capture.photos) - HELD_OUT, config.max_views)
-    chosen = select_photos(capture, views, config, config.long_side_px, seed=settings.seed)
-    scene = prepare_photos(capture, chosen.used, chosen.scored, None, config)
+    can, capture = model.capabilities, posed_photos(folder, settings)
+    views = min(len(capture.photos) - HELD_OUT, can.max_views)
+    chosen = select_photos(capture, views, can, can.long_side_px, seed=settings.seed)
+    scene = prepare_photos(capture, chosen.used, chosen.scored, None, can)
     return replace(scene, inputs=scene.inputs[along(scene.inputs)])
 
 
@@ -170,7 +170,7 @@ def compared(model: Ilrm, scene: Prepared, report: Report = ignore) -> dict[str,
         with change(model, len(scene.inputs)):
             spent = seconds(lambda: passes.extend(model([scene.inputs], [scene.depth_range])))
         moved = float((passes[-1].means - passes[0].means).norm(dim=1).max()) / scene.distance
-        score = score_of(cleaned(passes[-1], scene, model.config).gaussians, scene.targets)
+        score = score_of(cleaned(passes[-1], scene, model.capabilities).gaussians, scene.targets)
         found[name] = Outcome(score.psnr, moved, spent)
         report(Step("quality", len(found), len(APPROXIMATIONS)))
     return found

@@ -28,11 +28,11 @@ from ilrm_cli.bench.scaling_study import (
     timed_parts,
 )
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, Unit, copy_time_of, matmul_time_of, seconds
+from ilrm_cli.models.base import Blueprint, Pass
 from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
-from ilrm_cli.models.cost.footprint import Workload
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
-from ilrm_cli.models.ilrm.model import Ilrm
-from ilrm_cli.models.memory_plan import PLENTY, plan
+from ilrm_cli.models.ilrm.model import ARCHITECTURE, Ilrm
+from ilrm_cli.models.memory_plan import PLENTY, Plan, plan
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.memory import PeakWatch
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -80,8 +80,7 @@ def run_study(config: IlrmConfig, cases: Sequence[Case], rounds: int, report: Re
 def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device: torch.device) -> Measured:
     """Time one layer's pass, in the chunks that the planner chooses for the whole model."""
     views = noise_views(case.views, case.width, case.height, device)
-    load = Workload(config, case.views, case.height, case.width, model.precision, device.type)
-    model.chunks = plan(load, PLENTY).chunks
+    planned = _planned(config, case, model.precision, device)
     stages = forward_stages(config, case.views, case.height, case.width)
     flops, moved = total_flops(stages), sum(stage.moved for stage in stages) * model.precision.itemsize
     unit = matmul_time_of(flops, model.precision, device)
@@ -92,7 +91,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
     before, copied = shortest(unit.run), shortest(one_byte.run)
     watch = PeakWatch(device)
     with timed_parts(model, device) as parts, torch.inference_mode():
-        spent = seconds(lambda: model([views]), device)
+        spent = seconds(lambda: model([views], chunks=planned.chunks), device)
     peak = watch.peak_bytes()
     product_s = unit.amount * min(before, shortest(unit.run))
     copy_s = moved * one_byte.amount * min(copied, shortest(one_byte.run))
@@ -100,7 +99,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
     layers = {part: config.layers if part in IN_LAYERS else 1 for part in PARTS}
     whole = {part: layers[part] * taken for part, taken in parts.seconds.items()}
     rest = spent - sum(parts.seconds.values())
-    return Measured(case, sum(whole.values()) + rest, rest, whole, flops, product_s, copy_s, work, _needed(load))
+    return Measured(case, sum(whole.values()) + rest, rest, whole, flops, product_s, copy_s, work, planned.needed_bytes)
 
 
 def _predict(
@@ -112,7 +111,7 @@ def _predict(
     largest = max(measured, key=lambda m: m.case.pixels)
     rest = largest.rest_seconds * case.pixels / largest.case.pixels
     full = total_flops(full_attention_stages(config, case.views, case.height, case.width))
-    needed = _needed(Workload(config, case.views, case.height, case.width, precision, device.type))
+    needed = _planned(config, case, precision, device).needed_bytes
     return Predicted(case, sum(parts.values()) + rest, parts, total_flops(stages), full, needed)
 
 
@@ -125,8 +124,10 @@ def part_rate(config: IlrmConfig, measured: Sequence[Measured], part: PartName) 
     return flops / max(case.part_seconds[part], math.ulp(1.0))
 
 
-def _needed(load: Workload) -> int:
-    return plan(load, PLENTY).needed_bytes
+def _planned(config: IlrmConfig, case: Case, precision: torch.dtype, device: torch.device) -> Plan:
+    """Return the plan of a pass where memory is no limit."""
+    asked = Pass(case.views, case.height, case.width, precision, device.type)
+    return plan(Blueprint(ARCHITECTURE, config), asked, PLENTY)
 
 
 def _rows(measured: Measured, study: Study) -> tuple[BenchRow, BenchRow]:

@@ -14,7 +14,7 @@ from ilrm_cli.capture.poses.overlap import distance_to_scene, farthest_apart, ov
 from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.capture.sfm.match_graph import MatchGraph, advice_on_overlap
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.geometry.views import Capture
+from ilrm_cli.geometry.views import Capture, TrainingRange
 
 TIED_POINTS = 15  # points in common from which two posed photos overlap
 FLAT = 0.015  # relief over distance below which a scene counts as planar; the least of a building was 0.018
@@ -23,15 +23,6 @@ STILL = 0.035  # baseline over distance below which depth is guesswork: 2 degree
 WIDE_STEP_DEG = 30.0  # between a photo and its nearest one, as seen from the scene; beyond, much is seen only once
 FIT_ROUNDS = 5  # of fitting a plane to the nearer half of the points
 SHAPE_SIDE_PX = 1024  # long side of the common shape; only the aspect ratio matters
-
-
-@dataclass(frozen=True)
-class TrainedOn:
-    """The training range of a model; the defaults describe the shipped weights."""
-
-    views: tuple[int, int] = (2, 12)
-    fov_deg: tuple[float, float] = (35.0, 95.0)  # of the longer side
-    baseline_to_depth: tuple[float, float] = (0.04, 2.2)  # from a second of video to a circle around the scene
 
 
 @dataclass(frozen=True)
@@ -55,9 +46,8 @@ class PoseCard:
     advice: tuple[str, ...]  # one sentence each, most useful first; empty if all is well
 
 
-def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard:
-    """Compute the card of a capture; `trained_on` describes the model to be used (default: the shipped one)."""
-    trained_on = trained_on or TrainedOn()
+def pose_card(capture: Capture, trained_on: TrainingRange | None = None) -> PoseCard:
+    """Compute the card of a capture, compared with what the model that is to be used was trained on, if it is known."""
     names = tuple(photo.name for photo in capture.photos)
     positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
     found = [photo.points for photo in capture.photos if photo.points is not None and len(photo.points)]
@@ -84,7 +74,7 @@ def pose_card(capture: Capture, trained_on: TrainedOn | None = None) -> PoseCard
         relief=relief,
         fov_deg=(min(taken), max(taken)),
         fov_kept_deg=fov_kept_deg,
-        unlike_training=tuple(_differences(trained_on, len(names), fov_kept_deg, baseline)),
+        unlike_training=tuple(_differences(trained_on, len(names), fov_kept_deg, baseline)) if trained_on else (),
         advice=(*_overlap_advice(capture, names, overlap), *_advice(baseline, step_deg, relief)),
     )
 
@@ -115,19 +105,19 @@ def _advice(baseline: float | None, step_deg: float | None, relief: float | None
 
 
 def _differences(
-    trained_on: TrainedOn, count: int, fov_deg: tuple[float, float], baseline: float | None
+    trained_on: TrainingRange, count: int, fov_deg: tuple[float, float], baseline: float | None
 ) -> Iterator[str]:
     fewest, most = trained_on.views
     if count < fewest:
         yield f"{count} photos; the model was trained for {fewest} to {most}"
-    low, high = trained_on.fov_deg
-    if fov_deg[0] < low or fov_deg[1] > high:
+    if trained_on.fov_deg and (fov_deg[0] < trained_on.fov_deg[0] or fov_deg[1] > trained_on.fov_deg[1]):
+        low, high = trained_on.fov_deg
         seen = (
             f"{fov_deg[0]:.0f}" if round(fov_deg[0]) == round(fov_deg[1]) else f"{fov_deg[0]:.0f} to {fov_deg[1]:.0f}"
         )
         yield f"a field of view of {seen} degrees; the model was trained with {low:.0f} to {high:.0f}"
-    if baseline is not None and not trained_on.baseline_to_depth[0] <= baseline <= trained_on.baseline_to_depth[1]:
-        low, high = trained_on.baseline_to_depth
+    low, high = trained_on.baseline_to_depth or (0.0, math.inf)
+    if baseline is not None and not low <= baseline <= high:
         yield f"a baseline of {baseline:.2f} times the distance; the model was trained with {low:g} to {high:g}"
 
 

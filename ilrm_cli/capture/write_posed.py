@@ -30,7 +30,7 @@ from ilrm_cli.capture.poses.colmap import PinholePhoto, mask_name, points_inside
 from ilrm_cli.capture.poses.transforms_json import transforms_of
 from ilrm_cli.capture.poses.undistort import undistort, undistorted_mask
 from ilrm_cli.capture.sfm.copies import COPY_QUALITY
-from ilrm_cli.geometry.views import Capture, PosedPhoto
+from ilrm_cli.geometry.views import Capture, PosedPhoto, TrainingRange
 from ilrm_cli.runtime.files import replacing_folder
 from ilrm_cli.runtime.output_names import output_names, place_below
 from ilrm_cli.runtime.progress import Report, ignore
@@ -56,8 +56,17 @@ class Posed:
     card: PoseCard
 
 
-def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False, report: Report = ignore) -> Posed:
+def pose(
+    photos: Path,
+    settings: Settings,
+    output: Path,
+    overwrite: bool = False,
+    trained_on: TrainingRange | None = None,
+    report: Report = ignore,
+) -> Posed:
     """Find or read the poses of a folder of photos and write them with undistorted photos into `output`.
+
+    The card compares them with the captures that a model was `trained_on`.
 
     The folder appears whole or not at all. Raises InputError for photos or poses that cannot be used, and for an
     existing `output`, unless `overwrite` is given and it is a folder written by this stage.
@@ -66,7 +75,7 @@ def pose(photos: Path, settings: Settings, output: Path, overwrite: bool = False
     video = VideoChoice(settings.fps, settings.max_frames)
     capture = gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
     refuse_inputs_inside(output, [photo.path for photo in capture.photos])
-    card = pose_card(capture)
+    card = pose_card(capture, trained_on)
     with replacing_folder(output) as part:
         write_posed(capture, card, part, report)
     return Posed(capture, card)

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 def bench(
     suite: Annotated[
         list[str] | None,
-        typer.Argument(help="model, raster, pipeline or scaling, all if none is named; also quality, compiled, gpu."),
+        typer.Argument(
+            help="model, raster, pipeline or scaling, all if none is named; also family, quality, compiled, gpu."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A folder for bench.json and charts; files there are replaced."),
+    ] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="Of the suite family: a model's name or file; repeatable.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Measurements of each job; the median counts.", min=1)] = 7,
     as_json: AsJson = False,
@@ -45,10 +50,13 @@ def bench(
                 )
             with filling(output):
                 pass
+        if models and "family" not in names:
+            raise InputError("--model goes with the suite family; name it too.")
+        chosen = {"family": {"models": models}} if models else {}
         found: dict[str, Findings] = {}
         for name in names:  # shown and written one by one: later ones may fail
             with shown.progress() as report:
-                found[name] = SUITES[name](rounds=rounds, report=report)
+                found[name] = SUITES[name](rounds=rounds, report=report, **chosen.get(name, {}))
             _show(shown, found[name].rows)
             if output:
                 _write(found, output)

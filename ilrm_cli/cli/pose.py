@@ -41,10 +41,13 @@ def pose(
         check_output_folder(output, photos, overwrite)
 
         from ilrm_cli.capture import write_posed as stage
+        from ilrm_cli.models.checkpoint import blueprint_of
 
         settings = stage.Settings(poses, camera, fps, max_frames, seed)
+        default = blueprint_of("default")
+        trained_on = default.capabilities.trained_on if default else None
         with shown.progress() as report:
-            result = stage.pose(photos, settings, output, overwrite, report)
+            result = stage.pose(photos, settings, output, overwrite, trained_on, report)
         summary = summarize(result, output, time.perf_counter() - start)
         shown.warn(tuple(summary["warnings"]))
         for photo in summary["left_out"]:

@@ -169,7 +169,7 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
         shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
         shown.say(TRACE_NOTE)
     views = summary["views"]
-    for line in card_lines(pose_card(result.capture)) if shown.verbose else ():
+    for line in card_lines(pose_card(result.capture, result.trained_on)) if shown.verbose else ():
         shown.detail(line)
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
     for photo in result.left_out:

@@ -16,7 +16,7 @@ from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.evaluate.checks import Plan, check_plan
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.pipeline.prepare import default_views
 from ilrm_cli.runtime.errors import InputError
@@ -98,8 +98,8 @@ def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tu
     return found, ()
 
 
-def open_scene(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report = ignore) -> Split:
-    """Open a scene and split its frames for a model of that configuration. Raises InputError if that is impossible.
+def open_scene(ref: SceneRef, plan: Plan, can: Capabilities, report: Report = ignore) -> Split:
+    """Open a scene and split its frames for a model of these capabilities. Raises InputError if that is impossible.
 
     folder: inputs by k-means over all photos, every other photo is a target. re10k: the index's frames at 256x256.
     Published models get the scale from the raw translations, as in their evaluation. dl3dv: every 8th frame is a
@@ -107,38 +107,38 @@ def open_scene(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report = i
     by k-means over 12 other frames.
     """
     if plan.protocol == "re10k":
-        return _open_re10k(ref, plan, config)
+        return _open_re10k(ref, plan, can)
     if plan.protocol == "dl3dv":
-        return _open_dl3dv(ref, plan, config, report)
+        return _open_dl3dv(ref, plan, can, report)
     if plan.protocol == "synthetic":
-        return _open_synthetic(ref, plan, config)
+        return _open_synthetic(ref, plan, can)
     assert ref.path is not None, "a folder has a path"
     frames = read_folder(ref.path, plan.poses, seed=plan.seed, report=report)
     photos = frames.capture.photos
-    counts = plan.views or (default_views(config, len(photos)),)
+    counts = plan.views or (default_views(can, len(photos)),)
     if max(counts) >= len(photos):
         raise InputError(f"{ref.path}: --views {max(counts)} of {len(photos)} posed photos leaves none to score on.")
     inputs = nested_inputs(frames.world_from_cam, range(len(photos)), counts, plan.seed)
     targets = tuple(i for i in range(len(photos)) if i not in inputs[-1])
-    long_side = plan.long_side_px or config.long_side_px
+    long_side = plan.long_side_px or can.long_side_px
     used = [photos[i] for i in inputs[-1]]
-    width, height = common_size(used, long_side=long_side, multiple=config.size_multiple)
+    width, height = common_size(used, long_side=long_side, multiple=can.size_multiple)
     return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
 
 
-def _open_re10k(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
+def _open_re10k(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
     assert ref.path is not None
     assert plan.index is not None
     entry = read_evaluation_index(plan.index)[ref.key]
     frames = find_sequence(read_index(ref.path, "test"), ref.key)
     if not all(0 <= i < len(frames) for i in (*entry.context, *entry.target)):
         raise InputError(f"{ref.key} has {len(frames)} frames, fewer than {plan.index} asks for; get its chunk again.")
-    raw = config.matching is None
-    side = round(RE10K_SIDE_PX / config.size_multiple) * config.size_multiple
+    raw = can.normalisation == "raw"
+    side = round(RE10K_SIDE_PX / can.size_multiple) * can.size_multiple
     return Split(frames, (entry.context,), entry.target, side, side, "raw" if raw else "recentred")
 
 
-def _open_dl3dv(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report) -> Split:
+def _open_dl3dv(ref: SceneRef, plan: Plan, can: Capabilities, report: Report) -> Split:
     assert ref.path is not None
     frames = read_folder(ref.path, seed=plan.seed, report=report)
     targets = tuple(range(0, len(frames), TARGET_EVERY))
@@ -151,14 +151,14 @@ def _open_dl3dv(ref: SceneRef, plan: Plan, config: IlrmConfig, report: Report) -
             raise InputError(f"{plan.index} lists no input frames for {frames.name}; leave --index out for our own.")
         inputs = (listed_frames(frames.frame_names, listed[frames.name], frames.name),)
     scale = (plan.long_side_px or DL3DV_SIZE[0]) / DL3DV_SIZE[0]
-    multiple = config.size_multiple
+    multiple = can.size_multiple
     width, height = (round(side * scale / multiple) * multiple for side in DL3DV_SIZE)
     return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
 
 
-def _open_synthetic(ref: SceneRef, plan: Plan, config: IlrmConfig) -> Split:
+def _open_synthetic(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
     counts = plan.views or HOLDOUT_VIEWS
-    frames = holdout_scene(ref.number, plan.long_side_px or config.long_side_px, config.size_multiple)
+    frames = holdout_scene(ref.number, plan.long_side_px or can.long_side_px, can.size_multiple)
     inputs = nested_inputs(frames.world_from_cam, range(HOLDOUT_INPUTS), counts, plan.seed)
     targets = tuple(range(HOLDOUT_INPUTS, HOLDOUT_INPUTS + HOLDOUT_TARGETS))
     width, height = frames.lenses[0].width, frames.lenses[0].height

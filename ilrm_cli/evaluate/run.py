@@ -96,7 +96,7 @@ def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Setting
     began = time.perf_counter()
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.device)
-    split = open_scene(ref, plan, run.loaded.model.config)
+    split = open_scene(ref, plan, run.loaded.model.capabilities)
     names = split.frames.frame_names
     largest = split.frames.views(split.inputs[-1], split.width, split.height)
     targets = split.frames.views(split.targets, split.width, split.height)
@@ -110,7 +110,7 @@ def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Setting
         if settings.baselines:
             points = prepared.normalized_from_world.points(torch.from_numpy(split.frames.points)).numpy()
             trials += _pictures(prepared, judge)
-            trials += _splats(prepared, points, judge, settings.refine, run.loaded.model.config.backdrop)
+            trials += _splats(prepared, points, judge, settings.refine, run.loaded.model.capabilities.backdrop)
     assert shown is not None, "at least one set of inputs"
     on_gpu = run.device.type == "cuda"
     return SceneResult(

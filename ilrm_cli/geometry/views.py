@@ -33,6 +33,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class TrainingRange:
+    """The captures that a model's weights were trained on, from the least to the most; None: not known."""
+
+    views: tuple[int, int]
+    fov_deg: tuple[float, float] | None = None  # of the longer side
+    baseline_to_depth: tuple[float, float] | None = None  # distance of the farthest cameras over that of the scene
+
+
+@dataclass(frozen=True)
 class Capture:
     """All posed photos of one place, with facts about the place."""
 

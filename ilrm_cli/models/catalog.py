@@ -7,10 +7,11 @@ from typing import Any
 
 from safetensors import safe_open
 
-from ilrm_cli.models.checkpoint import config_from_json, load_model
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.base import Blueprint
+from ilrm_cli.models.checkpoint import architecture_of, blueprint_of, load_model
 from ilrm_cli.models.registry import (
     KNOWN,
+    OURS,
     SHIPPED,
     KnownModel,
     file_of,
@@ -83,8 +84,9 @@ def details(name_or_path: str) -> Details:
     """Return the details of a named model, pulled or not, or of a weights file. Raises InputError for anything else."""
     known = KNOWN.get(name_or_path)
     if known and place_of(known) == "available":
-        config, parameters = _config_of(known)
+        blueprint, parameters = _blueprint_of(known)
         path = sha256 = None
+        config = blueprint.config
     else:
         loaded = load_model(name_or_path)
         path, sha256, config = weights_file(name_or_path), loaded.sha256, loaded.model.config
@@ -125,13 +127,14 @@ def _files(weights: Path) -> list[Path]:
 
 
 def _row(known: KnownModel) -> Row:
-    config, parameters = _config_of(known)
+    blueprint, parameters = _blueprint_of(known)
+    can = blueprint.capabilities
     return Row(
         name=known.name,
         parameters=parameters,
-        min_views=config.min_views,
-        max_views=config.max_views,
-        long_side_px=config.long_side_px,
+        min_views=can.min_views,
+        max_views=can.max_views,
+        long_side_px=can.long_side_px,
         place=place_of(known),
         psnr=known.psnr,
         protocol=known.protocol,
@@ -140,11 +143,12 @@ def _row(known: KnownModel) -> Row:
     )
 
 
-def _config_of(known: KnownModel) -> tuple[IlrmConfig, int]:
-    """Return configuration and number of parameters, without loading the weights."""
+def _blueprint_of(known: KnownModel) -> tuple[Blueprint, int]:
+    """Return blueprint and number of parameters, without loading the weights."""
     if known.published:
-        return known.published.config, known.published.parameters
-    path = file_of(known)
-    with safe_open(path, framework="pt") as tensors:
+        return Blueprint(architecture_of(OURS), known.published.config), known.published.parameters
+    blueprint = blueprint_of(known.name)
+    assert blueprint is not None, "ours have a sidecar"
+    with safe_open(file_of(known), framework="pt") as tensors:
         parameters = sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())  # noqa: SIM118
-    return config_from_json(path.with_suffix(".json").read_text(encoding="utf-8")), parameters
+    return blueprint, parameters

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -9,23 +10,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.ilrm.model import Ilrm
-from ilrm_cli.models.ilrm.published import _first_line, load_published
-from ilrm_cli.models.registry import KNOWN, require_recorded, weights_file
+from ilrm_cli.models.base import Architecture, Blueprint, Network
+from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import fitted
-
-# Fields of a configuration that tensors do not tell; others have defaults for files of older versions.
-DECISIVE = ("head", "matching", "viewpoint_channels", "image_channels")
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
     """A model ready for inference, and its origin."""
 
-    model: Ilrm
+    model: Network
     name: str  # as in `registry.KNOWN`, or the file's name
     sha256: str  # of the weights file
 
@@ -34,19 +30,20 @@ def load_model(name_or_path: str) -> LoadedModel:
     """Load a model by its name, or from a file: `.safetensors` with its `.json`, or a published `.ckpt` / `.pt`.
 
     Published weights must have been pulled, and must match those recorded then. Nothing is downloaded. Raises
-    InputError for a missing file, an unknown name, or a checkpoint that is not an iLRM.
+    InputError for a missing file, an unknown name, or a checkpoint of no model that is known here.
     """
     known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
     sha256 = sha256_of(path)
     if known:
         require_recorded(known, sha256)
-    config, state = _load_own(path) if path.suffix == ".safetensors" else load_published(path)
+    blueprint, state = _load_own(path) if path.suffix == ".safetensors" else _load_published(path)
     if known and known.published:  # the file does not state the number of views it was trained for
         trained = known.published.config
-        config = dataclasses.replace(config, min_views=trained.min_views, max_views=trained.max_views)
+        config = dataclasses.replace(blueprint.config, min_views=trained.min_views, max_views=trained.max_views)
+        blueprint = dataclasses.replace(blueprint, config=config)
     try:
         with torch.device("meta"):
-            model = Ilrm(config)
+            model = blueprint.build()
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, AttributeError) as error:
         raise InputError(f"{path}: its configuration makes no model ({_first_line(error)}).") from error
     _require_same_tensors(path, model, state)
@@ -54,54 +51,76 @@ def load_model(name_or_path: str) -> LoadedModel:
     return LoadedModel(model.eval(), known.name if known else path.name, sha256)
 
 
-def encode_model(model: Ilrm, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
+def encode_model(model: Network, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
     """Encode the weights as safetensors and the configuration as JSON, to be written side by side."""
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
-    config = json.dumps(dataclasses.asdict(model.config), indent=2) + "\n"
-    return save(state), config.encode()
+    config = {"architecture": model.architecture, **dataclasses.asdict(model.config)}
+    return save(state), (json.dumps(config, indent=2) + "\n").encode()
 
 
-def config_from_json(text: str) -> IlrmConfig:
+def blueprint_from_json(text: str) -> Blueprint:
     """Parse the JSON of `encode_model`; raise ValueError for anything else."""
     fields = json.loads(text)
-    if isinstance(fields, dict) and (missing := [name for name in DECISIVE if name not in fields]):
+    if not isinstance(fields, dict):
+        raise ValueError("it is no object with keys")
+    name = fields.pop("architecture", OURS)
+    if name not in ARCHITECTURES:
+        raise ValueError(f"architecture {name!r} is not known here; known are {', '.join(ARCHITECTURES)}")
+    architecture = architecture_of(name)
+    if missing := [name for name in architecture.required if name not in fields]:
         raise ValueError(f"it lacks {', '.join(missing)}")
-    return fitted(fields, IlrmConfig)
+    return Blueprint(architecture, fitted(fields, architecture.config))
 
 
-def config_beside(name_or_path: str) -> IlrmConfig | None:
-    """Return a model's configuration without loading its weights; None if only the weights file contains it.
+def architecture_of(name: str) -> Architecture:
+    """Return an architecture by a name of `registry.ARCHITECTURES`."""
+    return import_module(ARCHITECTURES[name]).ARCHITECTURE
+
+
+def blueprint_of(name_or_path: str) -> Blueprint | None:
+    """Return a model's blueprint without loading its weights; None if only the weights file contains it.
 
     Raises InputError as `load_model` does.
     """
     known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
     if known and known.published:
-        return known.published.config
-    return _own_config(path) if path.suffix == ".safetensors" else None
+        return Blueprint(architecture_of(OURS), known.published.config)
+    return _own_blueprint(path) if path.suffix == ".safetensors" else None
 
 
-def _load_own(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
-    config = _own_config(path)
+def _load_published(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
+    architecture = architecture_of(OURS)
+    assert architecture.load_published is not None, "its authors published weights"
+    config, state = architecture.load_published(path)
+    return Blueprint(architecture, config), state
+
+
+def _load_own(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
+    blueprint = _own_blueprint(path)
     try:
-        return config, load_file(path)
+        return blueprint, load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
 
 
-def _own_config(path: Path) -> IlrmConfig:
+def _own_blueprint(path: Path) -> Blueprint:
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
     try:
-        return config_from_json(sidecar.read_text(encoding="utf-8"))
+        return blueprint_from_json(sidecar.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
 
 
-def _require_same_tensors(path: Path, model: Ilrm, state: dict[str, Tensor]) -> None:
+def _require_same_tensors(path: Path, model: Network, state: dict[str, Tensor]) -> None:
     expected = {k: v.shape for k, v in model.state_dict().items()}
     found = {k: v.shape for k, v in state.items()}
     if wrong := sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k)):
         raise InputError(
-            f"{path}: {len(wrong)} tensors do not fit the model, the first is '{wrong[0]}'; give an iLRM checkpoint."
+            f"{path}: {len(wrong)} tensors do not fit the model, the first is '{wrong[0]}'; give its own checkpoint."
         )
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().split("\n")[0][:120]

@@ -1,4 +1,4 @@
-"""Planning of a forward pass for the free memory: chunk sizes, or what would fit instead."""
+"""Planning of a forward pass for the free memory: its chunks, or what would fit instead."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.cost.flops import Tokens
-from ilrm_cli.models.cost.footprint import Footprint, Workload, footprint
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.base import Cost, Network, Pass, Piecewise, Priced
 from ilrm_cli.models.layers.passes import Chunks
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
@@ -19,8 +17,6 @@ USABLE = 0.95  # of the free memory: leaves room for other programs
 # Memory held beyond the tensors: allocator gaps (CPU: measured in processes that had made several passes of other sizes
 # and used up to 0.93 of the plan; GPU: assumed), packed matrices, threads' buffers.
 GAPS, OVERHEAD_BYTES = {"cpu": 1.75, "cuda": 1.4}, 32 << 20
-PIECE_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 16}  # image tokens of a usual chunk: more are not faster on any device
-LEAST_TOKENS = 1 << 8  # minimum of a chunk: products of smaller matrices are slow
 NOTHING_FITS = "no number of views or size fits; end other programs"
 SMALLEST_LONG_SIDE_PX = 64  # smallest size that is advised
 
@@ -29,78 +25,74 @@ SMALLEST_LONG_SIDE_PX = 64  # smallest size that is advised
 class Plan:
     """The plan of a pass."""
 
-    chunks: Chunks
-    footprint: Footprint
+    cost: Cost
+    way: Piecewise
     device: str  # device type
+
+    @property
+    def chunks(self) -> Chunks:
+        return self.way.chunks
 
     @property
     def needed_bytes(self) -> int:
         """Bytes that must be free once the weights and the images are loaded."""
-        return _needed(self.footprint, self.device)
+        return _needed(self.way, self.device)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all tensors at the peak, weights and images included."""
+        return self.cost.weights_bytes + self.cost.inputs_bytes + self.way.work_bytes
 
 
-def plan(load: Workload, free: int) -> Plan:
+def plan(model: Priced, asked: Pass, free: int) -> Plan:
     """Return the largest chunks that fit into `free` bytes, with weights and images already loaded.
 
     Raises `InputError` with what would fit if even the smallest chunks do not.
     """
-    for chunks in _pieces(load):
-        held = footprint(load, chunks)
-        if _needed(held, load.device) <= USABLE * free:
-            return Plan(chunks, held, load.device)
-    raise InputError(_refusal(load, _needed(held, load.device), free))
+    cost = model.cost(asked)
+    for way in cost.ways:
+        if _needed(way, asked.device) <= USABLE * free:
+            return Plan(cost, way, asked.device)
+    raise InputError(_refusal(model, asked, _needed(cost.ways[-1], asked.device), free))
 
 
-def fit_to_memory(model: Ilrm, inputs: Views) -> Plan:
-    """Set the model's chunk sizes for these views, by the memory free on their device now.
+def fit_to_memory(model: Network, inputs: Views) -> Plan:
+    """Plan a pass over these views, by the memory free on their device now.
 
     Raises `InputError` with what would fit if they do not.
     """
     device, cameras = inputs.images.device, inputs.cameras
-    load = Workload(model.config, len(inputs), cameras.height, cameras.width, model.precision, device.type)
-    found = plan(load, free_bytes(device))
-    model.chunks = found.chunks
-    return found
+    asked = Pass(len(inputs), cameras.height, cameras.width, model.precision, device.type)
+    return plan(model, asked, free_bytes(device))
 
 
-def check_fits(load: Workload) -> None:
+def check_fits(model: Priced, asked: Pass) -> None:
     """Raise `InputError`, with what would fit, if a pass cannot fit into the memory free before loading.
 
     Loading takes more, so a pass accepted here may still be refused by `fit_to_memory`.
     """
-    free, held = free_bytes(torch.device(load.device)), footprint(load)
-    plan(load, max(0, free - held.weights - held.inputs))
+    free, cost = free_bytes(torch.device(asked.device)), model.cost(asked)
+    plan(model, asked, max(0, free - cost.weights_bytes - cost.inputs_bytes))
 
 
-def fits(load: Workload, free: int) -> bool:
+def fits(model: Priced, asked: Pass, free: int) -> bool:
     """Return whether a pass in the smallest chunks fits into `free` bytes besides weights and images."""
-    *_, smallest = _pieces(load)
-    return _needed(footprint(load, smallest), load.device) <= USABLE * free
+    return _needed(model.cost(asked).ways[-1], asked.device) <= USABLE * free
 
 
-def _needed(held: Footprint, device: str) -> int:
-    return int(GAPS[device] * held.work) + OVERHEAD_BYTES
+def _needed(way: Piecewise, device: str) -> int:
+    return int(GAPS[device] * way.work_bytes) + OVERHEAD_BYTES
 
 
-def _pieces(load: Workload) -> Iterator[Chunks]:
-    """Yield chunk sizes from the usual ones to the smallest, powers of two.
-
-    The usual ones are taken whenever they fit, so that results do not depend on other programs; with powers of two,
-    matrix products mostly give the same numbers bit by bit.
-    """
-    per_view = Tokens.per_view(load.config, load.height, load.width)
-    tokens = PIECE_TOKENS[load.device]
-    while tokens >= LEAST_TOKENS:
-        yield Chunks(
-            1 << max(0, (tokens // per_view.image).bit_length() - 1), tokens // load.config.viewpoint_factor**2
-        )
-        tokens //= 2
-
-
-def _refusal(load: Workload, needed: int, free: int) -> str:
+def _refusal(model: Priced, asked: Pass, needed: int, free: int) -> str:
     """Return one sentence: how much is missing, and the most views, or the largest size, that would fit."""
-    views = _largest(load, free, (replace(load, views=n) for n in range(load.views - 1, load.config.min_views - 1, -1)))
-    smaller = _largest(load, free, _smaller(load))
+
+    def largest(candidates: Iterable[Pass]) -> Pass | None:
+        return next((candidate for candidate in candidates if fits(model, candidate, free)), None)
+
+    can = model.capabilities
+    views = largest(replace(asked, views=n) for n in range(asked.views - 1, can.min_views - 1, -1))
+    smaller = largest(_smaller(asked, can.size_multiple))
     ways = []
     if views:
         ways.append(f"--views {views.views}")
@@ -108,18 +100,14 @@ def _refusal(load: Workload, needed: int, free: int) -> str:
         ways.append(f"--size {max(smaller.width, smaller.height)}")
     advice = f"use {' or '.join(ways)}, or end other programs" if ways else NOTHING_FITS
     return (
-        f"{load.views} views of {load.width}x{load.height} px need {needed / 1e9:.2f} GB of memory besides weights and "
-        f"photos, and {free / 1e9:.2f} GB are free; {advice}."
+        f"{asked.views} views of {asked.width}x{asked.height} px need {needed / 1e9:.2f} GB of memory besides weights "
+        f"and photos, and {free / 1e9:.2f} GB are free; {advice}."
     )
 
 
-def _smaller(load: Workload) -> Iterator[Workload]:
-    """Yield the same views in decreasing sizes of about the same aspect ratio that the model accepts."""
-    step, long_side = load.config.size_multiple, max(load.width, load.height)
+def _smaller(asked: Pass, step: int) -> Iterator[Pass]:
+    """Yield the same views in decreasing sizes of about the same aspect ratio, sides multiples of `step` px."""
+    long_side = max(asked.width, asked.height)
     for side in range((long_side - 1) // step * step, SMALLEST_LONG_SIDE_PX - 1, -step):
-        width, height = (max(step, round(px * side / long_side / step) * step) for px in (load.width, load.height))
-        yield replace(load, width=width, height=height)
-
-
-def _largest(load: Workload, free: int, candidates: Iterable[Workload]) -> Workload | None:
-    return next((candidate for candidate in candidates if fits(candidate, free)), None)
+        width, height = (max(step, round(px * side / long_side / step) * step) for px in (asked.width, asked.height))
+        yield replace(asked, width=width, height=height)

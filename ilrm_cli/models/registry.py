@@ -20,6 +20,10 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 SUMS_FILE = "SHA256SUMS"  # beside weights, in the format of `sha256sum`; `make hashes` renews that of the shipped ones
 ORIGIN_FILE = "origin.json"  # beside pulled weights
 
+# Architecture of weights -> the module that holds its `ARCHITECTURE`, see `models.base`; imported only when it is used.
+ARCHITECTURES = {"ilrm": "ilrm_cli.models.ilrm.model"}
+OURS = "ilrm"  # of published files and of older sidecars, which name none
+
 Place = Literal["shipped", "pulled", "available"]
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from ilrm_cli.capture.photos.folder import find_photos, photo_folder
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.poses.undistort import common_size_of
-from ilrm_cli.models.checkpoint import config_beside
-from ilrm_cli.models.cost.flops import forward_stages, total_flops
-from ilrm_cli.models.cost.footprint import Workload
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.base import Capabilities, Pass
+from ilrm_cli.models.checkpoint import blueprint_of
 from ilrm_cli.models.memory_plan import check_fits
 from ilrm_cli.pipeline.prepare import DEFAULT_VIEWS, default_views
 from ilrm_cli.pipeline.select_inputs import most_auto_views
@@ -32,23 +30,21 @@ def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
     the fewest pixels, since the views get the most frequent shape among the chosen photos. Nothing is known beforehand
     about checkpoints without a separate configuration.
     """
-    config = config_beside(settings.model)
-    if config is None:
+    model = blueprint_of(settings.model)
+    if model is None:
         return ()
-    sizes = _sizes(photos)
+    can, sizes = model.capabilities, _sizes(photos)
     if settings.views is not None and sizes:
-        check_fits(_least_workload(config, settings, settings.views, sizes))
-    width, height = _model_size(config, settings, sizes or [USUAL_SHAPE])
+        check_fits(model, _smallest_pass(can, settings, settings.views, sizes))
+    width, height = _model_size(can, settings, sizes or [USUAL_SHAPE])
     offered = len(sizes) or settings.max_frames
-    views = settings.views or default_views(config, offered)
-    flops = _flops(config, views, width, height)
+    views = settings.views or default_views(can, offered)
+    flops = model.cost(Pass(views, height, width)).flops
     if resolve_device(settings.device).type != "cpu" or flops < LONG_FLOPS:
         return ()
-    usual = config_beside("default")
-    assert usual is not None, "it ships with its configuration"
-    usual_size = common_size_of([USUAL_SHAPE], usual.long_side_px, usual.size_multiple)
-    times = flops / _flops(usual, DEFAULT_VIEWS, *usual_size)
-    least = "at least " if settings.views is None and most_auto_views(config, offered) > views else ""
+    usual_flops, usual_size = _usual_pass()
+    times = flops / usual_flops
+    least = "at least " if settings.views is None and most_auto_views(can, offered) > views else ""
     return (
         f"a pass over {least}{views} views of {width}x{height} px has {least}{times:.0f} times the operations of the "
         f"default model with {DEFAULT_VIEWS} views of {usual_size[0]}x{usual_size[1]} px and takes a CPU about that "
@@ -56,20 +52,24 @@ def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _least_workload(config: IlrmConfig, settings: Settings, views: int, sizes: Sequence[tuple[int, int]]) -> Workload:
-    """Return the workload of `views` views in the photo shape with the fewest pixels."""
+def _usual_pass() -> tuple[float, tuple[int, int]]:
+    """Return operations and (width, height) in px of the default model's usual pass."""
+    usual = blueprint_of("default")
+    assert usual is not None, "it ships with its configuration"
+    width, height = common_size_of([USUAL_SHAPE], usual.capabilities.long_side_px, usual.capabilities.size_multiple)
+    return usual.cost(Pass(DEFAULT_VIEWS, height, width)).flops, (width, height)
+
+
+def _smallest_pass(can: Capabilities, settings: Settings, views: int, sizes: Sequence[tuple[int, int]]) -> Pass:
+    """Return the pass over `views` views in the photo shape with the fewest pixels."""
     place = resolve_device(settings.device)
-    width, height = min({_model_size(config, settings, [size]) for size in set(sizes)}, key=math.prod)
-    return Workload(config, views, height, width, resolve_precision(settings.precision, place), place.type)
+    width, height = min({_model_size(can, settings, [size]) for size in set(sizes)}, key=math.prod)
+    return Pass(views, height, width, resolve_precision(settings.precision, place), place.type)
 
 
-def _model_size(config: IlrmConfig, settings: Settings, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def _model_size(can: Capabilities, settings: Settings, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """Return (width, height) in px of views of such photos, as the model sees them."""
-    return common_size_of(sizes, settings.long_side_px or config.long_side_px, config.size_multiple)
-
-
-def _flops(config: IlrmConfig, views: int, width: int, height: int) -> float:
-    return total_flops(forward_stages(config, views, height, width))
+    return common_size_of(sizes, settings.long_side_px or can.long_side_px, can.size_multiple)
 
 
 def _sizes(place: Path) -> Sequence[tuple[int, int]]:

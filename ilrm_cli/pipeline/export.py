@@ -157,7 +157,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,
-        pose_card=dataclasses.asdict(pose_card(result.capture)),
+        pose_card=dataclasses.asdict(pose_card(result.capture, result.trained_on)),
         poses_sha256=poses_sha256(result.capture),
         left_out=result.left_out,
         auto_scale=dataclasses.asdict(result.scale) if result.scale else None,

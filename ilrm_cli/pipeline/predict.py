@@ -15,8 +15,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.base import Capabilities, Network
 from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.backdrop import before_backdrop
@@ -46,26 +45,30 @@ class Prediction:
 
 
 @torch.inference_mode()
-def predict(model: Ilrm, prepared: Prepared, report: Report = ignore) -> Prediction:
+def predict(model: Network, prepared: Prepared, report: Report = ignore) -> Prediction:
     """Run one forward pass, remove floaters and add a backdrop; published models are left unchanged.
 
     See `pipeline.predict` for what is removed and `pipeline.backdrop` for what is added. If photos have masks or
     transparency, Gaussians from such pixels or in space seen as empty are removed, and no backdrop is added: the photos
     are white there, and so is the scene.
     """
-    fit_to_memory(model, prepared.inputs)
+    chunks = fit_to_memory(model, prepared.inputs).chunks
     clock = AttentionClock(prepared.inputs.images.device)
-    gaussians = model([prepared.inputs], [prepared.depth_range], clock, report)[0]
-    return replace(cleaned(gaussians, prepared, model.config), layers=clock.layers())
+    gaussians = model([prepared.inputs], [prepared.depth_range], clock, report, chunks=chunks)[0]
+    return replace(cleaned(gaussians, prepared, model.capabilities), layers=clock.layers())
 
 
 @torch.no_grad()
-def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Prediction:
-    """Clean the output of a model of this configuration as described in `predict`."""
-    cameras, content, factor = prepared.inputs.cameras, prepared.inputs.content, config.viewpoint_factor
-    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool) if content is None else ~masked(content, factor)
-    if config.matching is None:
-        return Prediction(gaussians[kept])
+def cleaned(gaussians: Gaussians, prepared: Prepared, can: Capabilities) -> Prediction:
+    """Clean the output of a model with these capabilities as described in `predict`."""
+    cameras, content, factor = prepared.inputs.cameras, prepared.inputs.content, can.grid_factor
+    kept = torch.ones_like(gaussians.opacities, dtype=torch.bool)
+    if factor is not None and content is not None:
+        kept = ~masked(content, factor)
+    if factor is None or not can.cleaned:
+        solid = gaussians[kept]
+        behind = can.backdrop and content is None
+        return Prediction(before_backdrop(solid, prepared.inputs, prepared.depth_range) if behind else solid)
     grid = cameras.resized(cameras.width // factor, cameras.height // factor)
     seen = witnesses(gaussians.means, grid, kept)
     stray = kept & seen.floating()
@@ -73,7 +76,7 @@ def cleaned(gaussians: Gaussians, prepared: Prepared, config: IlrmConfig) -> Pre
         stray |= kept & in_empty_space(gaussians.means, cameras, prepared.inputs.empty)
     kept = kept & ~stray
     solid, support = gaussians[kept], seen.support()[kept]
-    if config.backdrop and content is None:
+    if can.backdrop and content is None:
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
         support = pad(support, (0, len(solid) - len(support)), value=1.0)
     return Prediction(solid, support, int(stray.sum()))

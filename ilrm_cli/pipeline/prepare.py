@@ -14,7 +14,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto, Views
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.models.layers.plane_sweep import depth_range_of, estimate_depth_range
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -23,10 +23,10 @@ ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
 
 
-def default_views(config: IlrmConfig, photos: int) -> int:
+def default_views(can: Capabilities, photos: int) -> int:
     """Return the default number of inputs: within the model's range, and not all if there are enough photos."""
     spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be scored
-    return min(max(DEFAULT_VIEWS, config.min_views), config.max_views, photos - spare)
+    return min(max(DEFAULT_VIEWS, can.min_views), can.max_views, photos - spare)
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def prepare_photos(
     used: tuple[PosedPhoto, ...],
     scored: tuple[PosedPhoto, ...],
     long_side_px: int | None,
-    config: IlrmConfig,
+    can: Capabilities,
     report: Report = ignore,
 ) -> Prepared:
     """Load photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
-    width, height = common_size(used, long_side=long_side_px or config.long_side_px, multiple=config.size_multiple)
+    width, height = common_size(used, long_side=long_side_px or can.long_side_px, multiple=can.size_multiple)
 
     def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
         views = load_views(photos, width, height)

@@ -14,7 +14,7 @@ from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
@@ -26,7 +26,7 @@ from ilrm_cli.pipeline.refine import Refinement
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
 from ilrm_cli.pipeline.select_inputs import Selection, select_photos
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.pipeline.trace import Trace, trace
+from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.devices import resolve_device
@@ -51,7 +51,7 @@ class Reconstruction:
     normalized_from_world: Similarity
     model_name: str
     model_sha256: str
-    max_views: int  # maximum number of inputs that the model was trained for
+    trained_on: TrainingRange  # of the model
     device: str
     renderer: str
     score: Score | None  # None if no photo is held out
@@ -125,12 +125,14 @@ def reconstruct_capture(
     the process. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot be
     used.
     """
-    watch, model = Stopwatch(), loaded.model
+    watch, model, can = Stopwatch(), loaded.model, loaded.model.capabilities
+    if trace_pictures:
+        check_traceable(can)
     with watch.stage("poses"):
-        side = settings.long_side_px or model.config.long_side_px
-        chosen = select_photos(capture, settings.views, model.config, side, seed=settings.seed, report=report)
+        side = settings.long_side_px or can.long_side_px
+        chosen = select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
     with watch.stage("load"):
-        prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, model.config, report).to(
+        prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
             resolve_device(settings.device)
         )
     with watch.stage("scale"):
@@ -161,7 +163,7 @@ def reconstruct_capture(
         normalized_from_world=prepared.normalized_from_world,
         model_name=loaded.name,
         model_sha256=loaded.sha256,
-        max_views=model.config.max_views,
+        trained_on=can.trained_on,
         device=gaussians.means.device.type,
         renderer=renderer_for(gaussians.means.device),
         score=score,
@@ -180,7 +182,8 @@ def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tupl
     if not prepared.targets:
         return prepared, None
     model = loaded.model
-    return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, model.config.size_multiple, report)
+    multiple = model.capabilities.size_multiple
+    return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, multiple, report)
 
 
 def _trusted(
@@ -205,11 +208,11 @@ def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:
 
 
 def _advice_on_counts(loaded: LoadedModel, chosen: Selection) -> Iterator[str]:
-    config, used = loaded.model.config, len(chosen.used)
-    if not config.min_views <= used <= config.max_views:
-        least = f"{config.min_views} to " if config.min_views < config.max_views else ""
+    can, used = loaded.model.capabilities, len(chosen.used)
+    if not can.min_views <= used <= can.max_views:
+        least = f"{can.min_views} to " if can.min_views < can.max_views else ""
         yield (
-            f"the model {loaded.name} was trained for {least}{config.max_views} views, {used} are used: "
+            f"the model {loaded.name} was trained for {least}{can.max_views} views, {used} are used: "
             "expect less than its best."
         )
     if len(chosen.scored) < len(chosen.held_out):

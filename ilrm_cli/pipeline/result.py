@@ -102,7 +102,7 @@ def verdict(result: Reconstruction) -> str:
         return unmeasured(used)
     gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
     refined, rescaled = result.refinement is not None, result.scale is not None and result.scale.factor != 1
-    most = min(registered - 1, result.max_views)  # one photo stays held out, so that the quality is measured
+    most = min(registered - 1, result.trained_on.views[1])  # one photo stays held out, so that the quality is measured
     pruned = result.pruning is not None and result.pruning.dropped > 0
     return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled, pruned)
 

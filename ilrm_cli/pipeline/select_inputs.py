@@ -13,7 +13,7 @@ from ilrm_cli.capture.photos.near_duplicates import sharpness_of
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
 from ilrm_cli.pipeline.prepare import default_views
 from ilrm_cli.runtime.progress import Report, ignore
@@ -38,19 +38,19 @@ class Selection:
 def select_photos(
     capture: Capture,
     views: int | None,
-    config: IlrmConfig,
+    can: Capabilities,
     long_side_px: int,
     *,
     seed: int = 0,
     report: Report = ignore,
 ) -> Selection:
-    """Choose inputs for a model of that configuration: `views` of them, or as many as `auto_views` says.
+    """Choose inputs for a model of these capabilities: `views` of them, or as many as `auto_views` says.
 
     They are spread over positions and directions, connected by sparse points and, at `long_side_px` (the size at which
     the model sees them), no blurrier than their neighbours. Raises InputError if there are fewer photos than `views`.
     """
     photos = capture.photos
-    count = views if views is not None else auto_views(capture, config, seed=seed)
+    count = views if views is not None else auto_views(capture, can, seed=seed)
 
     def sharpness(indices: Sequence[int]) -> list[float]:
         asked = [photos[index] for index in indices]
@@ -61,7 +61,7 @@ def select_photos(
     return _sorted_out(capture, choice)
 
 
-def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
+def auto_views(capture: Capture, can: Capabilities, *, seed: int = 0) -> int:
     """Return the automatic number of inputs.
 
     `default_views`, plus one at a time as long as the middle photo is more than CLOSE_DEG away from its nearest input,
@@ -69,15 +69,15 @@ def auto_views(capture: Capture, config: IlrmConfig, *, seed: int = 0) -> int:
     """
     poses = np.stack([photo.world_from_cam for photo in capture.photos])
     distance = distance_to_scene(poses[:, :3, 3], [photo.points for photo in capture.photos])
-    count, most = default_views(config, len(poses)), most_auto_views(config, len(poses))
+    count, most = default_views(can, len(poses)), most_auto_views(can, len(poses))
     while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), distance) > CLOSE_DEG:
         count += 1
     return count
 
 
-def most_auto_views(config: IlrmConfig, photos: int) -> int:
+def most_auto_views(can: Capabilities, photos: int) -> int:
     """Return the model's maximum, up to MOST_AUTO, while SPARE_SHARE of the photos stay held out."""
-    return min(config.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * photos))
+    return min(can.max_views, MOST_AUTO, int((1 - SPARE_SHARE) * photos))
 
 
 def _middle_gap_deg(poses: Float64[ndarray, "photo 4 4"], inputs: Sequence[int], distance: float) -> float:

@@ -23,7 +23,7 @@ from torch.nn.functional import interpolate
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.models.ilrm.model import Decode, Ilrm
+from ilrm_cli.models.base import Capabilities, Decode, Network
 from ilrm_cli.models.ilrm.tuned_lens import TokenLens
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.predict import cleaned
@@ -31,6 +31,7 @@ from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.paths.orbits import wobble
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LONG_SIDE_PX = 480  # of the pictures: larger than most models' images, so that single Gaussians can be told apart
@@ -77,22 +78,30 @@ class Trace:
     photo: Picture  # that photo, at the same size
 
 
+def check_traceable(can: Capabilities) -> None:
+    """Raise InputError for a model without layers that can be looked at one by one."""
+    if not (can.traced_layers and can.grid_factor):
+        raise InputError("this model cannot be traced, it has no layers that decode to Gaussians; leave --trace out.")
+
+
 @torch.inference_mode()
 def trace(
-    model: Ilrm, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
+    model: Network, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
 ) -> Trace:
     """Run the model once more and read its tokens before the first layer and after each.
 
     A single picture per layer is rendered from the camera of a held-out photo (of an input if none is held out): an
     input would look right at any depth, since Gaussians lie along its own rays. With more, the camera goes once around
-    that position in every layer, and the parallax shows the depths. `lens` is that of the model's weights.
+    that position in every layer, and the parallax shows the depths. `lens` is that of the model's weights. Raises
+    InputError for a model that `check_traceable` refuses.
     """
+    check_traceable(model.capabilities)
     views = prepared.targets or prepared.inputs
     shown = len(views) // 2
     cameras = _film_cameras(views.cameras[[shown]], prepared.distance, pictures)
     rows: list[TracedLayer] = []
     drawn: list[LayerPictures] = []
-    head, tuned = _Reader(model, prepared, cameras), _Reader(model, prepared, cameras)
+    head, tuned = (_Reader(model.capabilities, prepared, cameras) for _ in range(2))
     before: Tensor | None = None
 
     def look(tokens: Float[Tensor, "view token dim"], decoded: Decode) -> None:
@@ -103,10 +112,10 @@ def trace(
         through, through_pictures = tuned.read(decoded(lens.translated(tokens, layer))[0]) if lens else (None, None)
         rows.append(TracedLayer(layer, change, plain, through))
         drawn.append(LayerPictures(plain_pictures, through_pictures))
-        report(Step("trace", len(rows), len(model.layers) + 1))
+        report(Step("trace", len(rows), model.capabilities.traced_layers + 1))
 
-    fit_to_memory(model, prepared.inputs)
-    model([prepared.inputs], [prepared.depth_range], tap=look)
+    chunks = fit_to_memory(model, prepared.inputs).chunks
+    model([prepared.inputs], [prepared.depth_range], tap=look, chunks=chunks)
     size = (cameras.height, cameras.width)
     photo = interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]
     return Trace(tuple(rows), tuple(drawn), shown, _picture(photo))
@@ -115,14 +124,14 @@ def trace(
 class _Reader:
     """A reader that measures and renders the scene layer by layer, relative to the previous one."""
 
-    def __init__(self, model: Ilrm, prepared: Prepared, cameras: Cameras):
-        self._config, self._prepared, self._cameras = model.config, prepared, cameras
+    def __init__(self, can: Capabilities, prepared: Prepared, cameras: Cameras):
+        self._can, self._prepared, self._cameras = can, prepared, cameras
         self._before: Gaussians | None = None
 
     def read(self, predicted: Gaussians) -> tuple[Reading, tuple[Picture, ...]]:
         """Read a scene; `predicted` is in (view, row, column) order, as the model returns it."""
         prepared, before = self._prepared, self._before
-        scene = cleaned(predicted, prepared, self._config).gaussians
+        scene = cleaned(predicted, prepared, self._can).gaussians
         reading = Reading(
             psnr=score(scene, prepared.targets) if prepared.targets else None,
             depth_change=_depth_change(before, predicted, prepared.inputs.cameras) if before else None,

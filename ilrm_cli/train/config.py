@@ -18,6 +18,8 @@ DEFAULT_MODEL = IlrmConfig(
     backdrop=True,
     max_views=12,
     long_side_px=256,
+    fov_deg=(35.0, 95.0),
+    baseline_to_depth=(0.04, 2.2),  # from a second of video to a circle around the scene
 )
 
 ASPECTS = ((4, 3), (3, 2), (1, 1), (16, 9), (3, 4), (2, 3))  # width : height, of cameras and phones

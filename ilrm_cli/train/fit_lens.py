@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.models.checkpoint import LoadedModel, load_model
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm, require_ilrm
 from ilrm_cli.models.ilrm.tuned_lens import SHIPPED, TokenLens, encode_lens
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.train.samples import Sample
@@ -38,7 +38,7 @@ def tokens_of(model: Ilrm, sample: Sample) -> list[Float[Tensor, "token dim"]]:
 @torch.no_grad()
 def fit_lens(loaded: LoadedModel, samples: Iterable[Sample]) -> TokenLens:
     """Fit, by least squares over all tokens of all samples, a map from each layer to the last."""
-    model = loaded.model
+    model = require_ilrm(loaded.model)
     layers, width = len(model.layers), model.config.width
     products = torch.zeros(layers, width + 1, width + 1, dtype=torch.float64)  # of tokens and 1 with themselves
     targets = torch.zeros(layers, width + 1, width, dtype=torch.float64)  # of tokens and 1 with the last tokens

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
-from ilrm_cli.models.checkpoint import config_from_json, encode_model, load_model
+from ilrm_cli.models.checkpoint import blueprint_from_json, encode_model, load_model
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.ilrm.model import Ilrm, require_ilrm
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, replacing
 from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
@@ -68,7 +68,7 @@ def resume_or_start(
     torch.manual_seed(config.seed)
     if (folder / STATE_FILE).is_file():
         return _resumed(folder / STATE_FILE, config, device)
-    fresh = load_model(start).model if start else Ilrm(model)
+    fresh = require_ilrm(load_model(start).model) if start else Ilrm(model)
     return new_trainer(config, fresh.to(device))
 
 
@@ -80,7 +80,8 @@ def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Tra
             f"{file} holds a run with other settings ({recorded}); give the same ones again, or another folder."
         )
     try:
-        trainer = new_trainer(config, Ilrm(config_from_json(state["model_config"])).to(device))
+        model = require_ilrm(blueprint_from_json(state["model_config"]).build())
+        trainer = new_trainer(config, model.to(device))
         trainer.model.load_state_dict(state["model"])
         trainer.averaged.load_state_dict(state["averaged"])
         trainer.optimizer.load_state_dict(state["optimizer"])

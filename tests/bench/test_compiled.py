@@ -5,12 +5,13 @@ import torch
 from ilrm_cli.bench import compiled as suite
 from ilrm_cli.bench.scaling_study import Case
 from ilrm_cli.models.ilrm.config import Preset
+from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.runtime.errors import InputError
 from tests.support.small_models import published, random_model, random_views
 
 
 def test_a_twin_shares_the_weights(monkeypatch):
-    monkeypatch.setattr(suite, "compile_layers", lambda model, report: None)
+    monkeypatch.setattr(Ilrm, "compile_layers", lambda model, report: None)
     model, views = random_model(published("dl3dv")), random_views()
     twin = suite.compiled_twin(model)
     mine, its = model.state_dict(), twin.state_dict()
@@ -21,7 +22,7 @@ def test_a_twin_shares_the_weights(monkeypatch):
 
 def test_what_does_not_fit_is_told_and_the_others_go_on(monkeypatch):
     compiled_models = []
-    monkeypatch.setattr(suite, "compile_layers", lambda model, report: compiled_models.append(model))
+    monkeypatch.setattr(Ilrm, "compile_layers", lambda model, report: compiled_models.append(model))
     monkeypatch.setattr(suite, "PRESETS", {"dl3dv": Preset(published("dl3dv"), 1, 0.0, "")})
     monkeypatch.setattr(suite, "resolve_device", lambda choice: torch.device("cpu"))
     monkeypatch.setattr(suite, "resolve_precision", lambda choice, device: torch.float32)

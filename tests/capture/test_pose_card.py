@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrm_cli.capture.pose_card import TrainedOn, angle_of_view_deg, pose_card, relief_of
+from ilrm_cli.capture.pose_card import angle_of_view_deg, pose_card, relief_of
 from ilrm_cli.capture.poses.overlap import overlap_matrix
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.geometry.views import Capture, PosedPhoto
+from ilrm_cli.geometry.views import Capture, PosedPhoto, TrainingRange
 from tests.support.photographed import cameras_on_an_arc
 
 NORMAL = Lens("PINHOLE", (100.0, 100.0, 100.0, 50.0), 200, 100)  # 90 degrees
@@ -67,7 +67,9 @@ def test_what_the_common_shape_cuts_off():
 
 
 def test_a_still_camera_and_a_plane_are_said():
-    still = pose_card(capture_of(cameras_on_an_arc(4, spread_deg=1)))
+    still = pose_card(
+        capture_of(cameras_on_an_arc(4, spread_deg=1)), TrainingRange((2, 12), baseline_to_depth=(0.04, 2))
+    )
     assert any("hardly moved" in sentence for sentence in still.advice)
     assert any("baseline" in clause for clause in still.unlike_training)
     plane = pose_card(capture_of(cameras_on_an_arc(4), ROOM * (1, 1, 0.001) + (0, 0, 4)))
@@ -81,11 +83,13 @@ def test_photos_far_apart_are_said():
 
 
 def test_distance_from_training():
-    card = pose_card(capture_of(cameras_on_an_arc(4)), TrainedOn(views=(6, 8), fov_deg=(35, 80)))
+    card = pose_card(capture_of(cameras_on_an_arc(4)), TrainingRange(views=(6, 8), fov_deg=(35, 80)))
     assert card.unlike_training == (
         "4 photos; the model was trained for 6 to 8",
         "a field of view of 90 degrees; the model was trained with 35 to 80",
     )
+    assert pose_card(capture_of(cameras_on_an_arc(4)), TrainingRange(views=(2, 2))).unlike_training == ()
+    assert pose_card(capture_of(cameras_on_an_arc(4))).unlike_training == ()
 
 
 def test_without_points_nothing_is_made_up():

@@ -11,13 +11,14 @@ import pytest
 from ilrm_cli.evaluate.checks import Plan
 from ilrm_cli.evaluate.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.runtime.errors import InputError
 from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
 
 SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
-OWN = IlrmConfig(patch=4, max_views=12, long_side_px=256, matching=MatchingConfig())
+OWN = capabilities_of(IlrmConfig(patch=4, max_views=12, long_side_px=256, matching=MatchingConfig()))
 
 
 def test_smaller_sets_of_inputs_are_parts_of_larger_ones():
@@ -71,7 +72,7 @@ def test_re10k_takes_the_frames_of_its_index(re10k):
     refs, warnings = find_scenes(plan, [root])
     assert [ref.name for ref in refs] == ["b"]
     assert "only 1 of the 2 clips" in warnings[0]
-    published = open_scene(refs[0], plan, PRESETS["re10k"].config)
+    published = open_scene(refs[0], plan, capabilities_of(PRESETS["re10k"].config))
     assert (published.inputs, published.targets) == (((0, 5),), (1, 3))
     assert (published.width, published.height, published.scale_from) == (256, 256, "raw")
     assert open_scene(refs[0], plan, OWN).scale_from == "recentred"
@@ -89,10 +90,10 @@ def test_dl3dv_scores_every_eighth_frame(tmp_path):
     write_dl3dv(tmp_path / "1K" / "0a1b", arc(20))
     plan = Plan("dl3dv", views=(4, 6))
     refs, _ = find_scenes(plan, [tmp_path])
-    split = open_scene(refs[0], plan, PRESETS["dl3dv"].config)
+    split = open_scene(refs[0], plan, capabilities_of(PRESETS["dl3dv"].config))
     assert (refs[0].name, split.targets, split.width, split.height) == ("0a1b", (0, 8, 16), 960, 544)
     assert not {*split.inputs[1]} & {*split.targets}
-    small = open_scene(refs[0], Plan("dl3dv", views=(4,), long_side_px=448), PRESETS["dl3dv"].config)
+    small = open_scene(refs[0], Plan("dl3dv", views=(4,), long_side_px=448), capabilities_of(PRESETS["dl3dv"].config))
     assert (small.width, small.height) == (448, 256)
 
 

@@ -16,7 +16,7 @@ import torch
 from ilrm_cli.evaluate import run
 from ilrm_cli.models import loading
 from ilrm_cli.models.checkpoint import LoadedModel
-from ilrm_cli.models.loading import compile_layers
+from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.pipeline import reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_layers_are_compiled_only_on_request(monkeypatch, load, wanted):
     """The layers are compiled in the requested precision, and the compilation is reported."""
     compiled = []
-    monkeypatch.setattr(loading, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
+    monkeypatch.setattr(Ilrm, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
     settings = Settings if load is reconstruct.load else run.Settings
     load(settings(precision="bf16", compile=wanted), ignore)
     assert compiled == [(torch.bfloat16, ignore)] * wanted
@@ -107,7 +107,7 @@ def test_pythons_it_does_not_know_are_told_of_and_memory_that_runs_out_is_left_t
 
     failing_with(RuntimeError("torch.compile is not supported on Python 9.9+"))
     with pytest.raises(InputError, match=r"does not work here \(torch.compile is not supported on Python 9.9\+\); "):
-        compile_layers(random_model(published("dl3dv")))
+        random_model(published("dl3dv")).compile_layers()
     failing_with(torch.OutOfMemoryError("all 4 GB are taken"))
     with pytest.raises(torch.OutOfMemoryError):
-        compile_layers(random_model(published("dl3dv")))
+        random_model(published("dl3dv")).compile_layers()

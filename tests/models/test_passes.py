@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ilrm_cli.models.layers.passes import Chunks, joined, pieces
+from ilrm_cli.models.layers.passes import WHOLE, Chunks, joined, pieces
 from tests.models.test_ilrm import CONFIGS, RANGE
 from tests.support.small_models import MATCHED, random_model, random_views
 
@@ -28,8 +28,7 @@ def test_the_same_numbers_in_pieces(name, chunks):
     model, scenes = random_model(CONFIGS[name]), [random_views(seed=1), random_views(seed=2)]
     with torch.no_grad():
         whole = model(scenes, [RANGE, RANGE])
-        model.chunks = chunks
-        in_pieces = model(scenes, [RANGE, RANGE])
+        in_pieces = model(scenes, [RANGE, RANGE], chunks=chunks)
     for one, other in zip(whole, in_pieces, strict=True):
         for field, value in vars(one).items():
             torch.testing.assert_close(getattr(other, field), value, rtol=1e-4, atol=1e-5)
@@ -41,19 +40,17 @@ def test_pieces_of_powers_of_two_give_the_same_bits(chunks):
     model, views = random_model(MATCHED), random_views(4, 128, 128)
     with torch.no_grad():
         whole = model([views], [RANGE])[0]
-        model.chunks = chunks
-        in_pieces = model([views], [RANGE])[0]
+        in_pieces = model([views], [RANGE], chunks=chunks)[0]
     assert all(torch.equal(getattr(in_pieces, name), value) for name, value in vars(whole).items())
 
 
 def test_gradients_do_not_depend_on_pieces():
     model, views = random_model(CONFIGS["dl3dv"]), random_views()
 
-    def gradients() -> list[torch.Tensor]:
+    def gradients(chunks: Chunks) -> list[torch.Tensor]:
         model.zero_grad()
-        model([views])[0].means.sum().backward()
+        model([views], chunks=chunks)[0].means.sum().backward()
         return [p.grad.clone() for p in model.parameters()]
 
-    whole = gradients()
-    model.chunks = Chunks(1, 5)
-    assert all(torch.equal(a, b) for a, b in zip(whole, gradients(), strict=True))
+    pairs = zip(gradients(WHOLE), gradients(Chunks(1, 5)), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)

@@ -65,7 +65,7 @@ def test_nothing_is_known_of_checkpoints_of_other_formats(photos, tmp_path):
 def test_photos_of_rarer_shapes_may_be_the_ones_that_fit(photos, monkeypatch):
     """The views get the commonest shape among those that are chosen, which may all be such."""
     asked = []
-    monkeypatch.setattr(cost_estimate, "check_fits", asked.append)
+    monkeypatch.setattr(cost_estimate, "check_fits", lambda model, size: asked.append(size))
     for name in ("y", "z"):
         Image.new("RGB", (36, 90)).save(photos / f"{name}.jpg")
     (sentence,) = said(photos, 12, 1024)

@@ -11,6 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.pipeline.prepare import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
 
 
@@ -41,7 +42,7 @@ def test_only_points_inside_the_image_count():
     ],
 )
 def test_default_views_follow_the_model_and_the_photos(config, photos, expected):
-    assert default_views(config, photos) == expected
+    assert default_views(capabilities_of(config), photos) == expected
 
 
 def test_normalising_cameras_keeps_what_they_see():

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.pipeline import select_inputs as selection_stage
 from ilrm_cli.pipeline.choose_views import Choice, Swap
 from ilrm_cli.pipeline.select_inputs import MAX_SCORED, auto_views, select_photos
@@ -16,7 +17,7 @@ from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, 
 
 LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
 POINTS = np.array([[0.0, 0.0, 4.0], [0.5, 0.5, 4.5], [-0.5, 0.0, 3.5]])
-CONFIG = IlrmConfig(max_views=12, long_side_px=128)
+CAN = capabilities_of(IlrmConfig(max_views=12, long_side_px=128))
 
 
 def capture(folder, count: int, *, spread_deg: float = 40.0, points: np.ndarray | None = POINTS) -> Capture:
@@ -28,7 +29,7 @@ def capture(folder, count: int, *, spread_deg: float = 40.0, points: np.ndarray 
 
 def test_every_photo_that_is_no_input_has_its_reason(tmp_path):
     save_photos(tmp_path, cameras_on_an_arc(7))
-    selection = select_photos(capture(tmp_path, 7), 4, CONFIG, 128)
+    selection = select_photos(capture(tmp_path, 7), 4, CAN, 128)
     names = {photo.name for photo in selection.used} | {photo.name for photo in selection.left_out}
     assert len(names) == 8
     assert len(selection.used) + len(selection.left_out) == 8
@@ -43,9 +44,9 @@ def test_a_blurred_input_gives_way_to_its_neighbour_and_is_not_scored(tmp_path):
     paths = save_photos(tmp_path, twins)
     photos = tuple(PosedPhoto(p.name, p, LENS, pose, POINTS) for p, pose in zip(paths, twins, strict=True))
     twice = Capture(photos, len(photos), "colmap", POINTS)
-    bad = select_photos(twice, 4, CONFIG, 128).used[1]
+    bad = select_photos(twice, 4, CAN, 128).used[1]
     Image.open(bad.path).filter(ImageFilter.GaussianBlur(4)).save(bad.path)
-    selection = select_photos(twice, 4, CONFIG, 128)
+    selection = select_photos(twice, 4, CAN, 128)
     (reason,) = [photo.reason for photo in selection.left_out if photo.name == bad.name]
     assert reason.startswith("it is blurred: photo_")
     assert reason.endswith(" beside it is sharper")
@@ -55,7 +56,7 @@ def test_a_blurred_input_gives_way_to_its_neighbour_and_is_not_scored(tmp_path):
 def test_a_photo_that_replaced_another_and_was_replaced_is_not_named_as_input(tmp_path, monkeypatch):
     choice = Choice((0, 3, 5), (Swap(1, 2, "alone"), Swap(2, 3, "blurred")))
     monkeypatch.setattr(selection_stage, "choose_views", lambda *_, **__: choice)
-    reasons = {photo.name: photo.reason for photo in select_photos(capture(tmp_path, 7), 3, CONFIG, 128).left_out}
+    reasons = {photo.name: photo.reason for photo in select_photos(capture(tmp_path, 7), 3, CAN, 128).left_out}
     assert reasons["photo_001.png"].endswith("other inputs: photo_003.png takes its place")
     assert reasons["photo_002.png"] == "it is blurred: photo_003.png beside it is sharper"
 
@@ -66,7 +67,7 @@ def test_of_very_many_photos_not_all_are_scored(tmp_path):
         many, photos=tuple(dataclasses.replace(p, path=tmp_path / "a.png") for p in many.photos)
     )
     Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
-    selection = select_photos(alike, 8, CONFIG, 32)
+    selection = select_photos(alike, 8, CAN, 32)
     reasons = [photo.reason for photo in selection.left_out]
     assert len(selection.scored) <= MAX_SCORED < len(selection.held_out)
     assert reasons.count(
@@ -75,19 +76,19 @@ def test_of_very_many_photos_not_all_are_scored(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("photos", "spread_deg", "config", "expected"),
+    ("photos", "spread_deg", "can", "expected"),
     [
-        (40, 10.0, CONFIG, 8),  # close together: the usual number shows all
-        (40, 340.0, CONFIG, 12),  # far apart: as many as the model knows
-        (40, 340.0, IlrmConfig(max_views=32), 16),  # and no more than is bearable
-        (12, 340.0, CONFIG, 9),  # a quarter stays held out
-        (8, 340.0, CONFIG, 7),
-        (4, 340.0, CONFIG, 4),
-        (40, 340.0, IlrmConfig(max_views=2), 2),
+        (40, 10.0, CAN, 8),  # close together: the usual number shows all
+        (40, 340.0, CAN, 12),  # far apart: as many as the model knows
+        (40, 340.0, capabilities_of(IlrmConfig(max_views=32)), 16),  # and no more than is bearable
+        (12, 340.0, CAN, 9),  # a quarter stays held out
+        (8, 340.0, CAN, 7),
+        (4, 340.0, CAN, 4),
+        (40, 340.0, capabilities_of(IlrmConfig(max_views=2)), 2),
     ],
 )
-def test_how_many_inputs_follows_coverage_the_model_and_the_photos(tmp_path, photos, spread_deg, config, expected):
-    assert auto_views(capture(tmp_path, photos, spread_deg=spread_deg), config) == expected
+def test_how_many_inputs_follows_coverage_the_model_and_the_photos(tmp_path, photos, spread_deg, can, expected):
+    assert auto_views(capture(tmp_path, photos, spread_deg=spread_deg), can) == expected
 
 
 def _beside(pose: np.ndarray) -> np.ndarray:

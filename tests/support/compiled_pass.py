@@ -9,7 +9,6 @@ import sys
 import torch
 
 from ilrm_cli.models.layers.passes import AttentionClock, Chunks
-from ilrm_cli.models.loading import compile_layers
 from ilrm_cli.runtime.devices import PRECISIONS
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
@@ -25,7 +24,7 @@ def main(precision: torch.dtype) -> None:
         model.precision = precision
     steps: list[Step] = []
     try:
-        compile_layers(compiled, steps.append)
+        compiled.compile_layers(steps.append)
     except InputError as error:
         sys.stdout.write(str(error))
         return
@@ -33,8 +32,9 @@ def main(precision: torch.dtype) -> None:
     with torch.compiler.set_stance("fail_on_recompile"):
         for views in (random_views(1), random_views(3), random_views(5, 64, 80)):
             for chunks in PIECES:
-                plain.chunks = compiled.chunks = chunks
-                expected, made, same = plain([views])[0], compiled([views], clock=clock)[0], compiled([views])[0]
+                expected = plain([views], chunks=chunks)[0]
+                made = compiled([views], clock=clock, chunks=chunks)[0]
+                same = compiled([views], chunks=chunks)[0]
                 layers += len(compiled.layers)
                 for field, value in vars(expected).items():
                     found = getattr(made, field)

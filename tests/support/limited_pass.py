@@ -28,7 +28,7 @@ def main(views: int, side: int, allowed: int) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (mapped + allowed, resource.RLIM_INFINITY))
         plan = fit_to_memory(model, inputs)
         watch = PeakWatch(CPU)
-        model([inputs])
+        model([inputs], chunks=plan.chunks)
     taken = watch.peak_bytes()
     sys.stdout.write(f"{plan.needed_bytes} {-1 if taken is None else taken - watch.start_bytes} {plan.chunks.tokens}\n")
 

@@ -55,8 +55,8 @@ def held_by_pass(load: Workload, chunks: Chunks) -> int:
     config = dataclasses.replace(load.config, layers=2)
     with contextlib.nullcontext() if config.matching else FakeTensorMode(allow_non_fake_inputs=True):
         model = random_model(config)
-        model.precision, model.chunks = load.precision, chunks
+        model.precision = load.precision
         views = random_views(load.views, load.width, load.height)
         with torch.inference_mode(), LiveBytes() as live:
-            model([views], [(1.0, 10.0)])
+            model([views], [(1.0, 10.0)], chunks=chunks)
     return live.peak

@@ -24,6 +24,8 @@ class IlrmConfig:
     min_views: int = 2  # views the weights were trained for
     max_views: int = 32
     long_side_px: int = 960  # image size the weights were trained for
+    fov_deg: tuple[float, float] | None = None  # angles of view of the longer side they were trained for
+    baseline_to_depth: tuple[float, float] | None = None  # distances of the farthest cameras, over that of the scene
 
     @property
     def size_multiple(self) -> int:

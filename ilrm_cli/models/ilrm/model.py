@@ -1,6 +1,6 @@
 """The iLRM network: viewpoint tokens, refined by reading images and exchange between views, become Gaussians."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -12,21 +12,23 @@ from ilrm_cli.geometry import cameras as camera_batches
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.base import Architecture, Capabilities, Cost, Network, Pass, Tap
+from ilrm_cli.models.ilrm.compiled import compile_layers
 from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.contract import capabilities_of, cost_of
+from ilrm_cli.models.ilrm.published import load_published
 from ilrm_cli.models.layers.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
 from ilrm_cli.models.layers.gaussian_head import GaussianHead
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks, joined, pieces
 from ilrm_cli.models.layers.plane_sweep import Matches, PlaneSweep
 from ilrm_cli.models.layers.tokens import Tokenizer, pixel_channels
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
 
-Decode = Callable[[Tensor], list[Gaussians]]  # decodes viewpoint tokens of this call, or variants, to Gaussians
-Tap = Callable[[Tensor, Decode], None]  # called with the viewpoint tokens before the first layer and after each
 
-
-class Ilrm(nn.Module):
+class Ilrm(Network):
     """The Iterative Large 3D Reconstruction Model (arXiv 2507.23277).
 
     Data flow for V views of H x W px, patch p, viewpoint factor f, width d:
@@ -36,6 +38,8 @@ class Ilrm(nn.Module):
         L times: cross attention per view, MLP, self attention over all views, MLP
         viewpoint tokens -> head                -> V (H/f)(W/f) Gaussians
     """
+
+    architecture = "ilrm"
 
     def __init__(self, config: IlrmConfig):
         super().__init__()
@@ -51,12 +55,21 @@ class Ilrm(nn.Module):
         self.head = GaussianHead(config.head, config.width, config.patch, estimates)
         self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
-        self.chunks = WHOLE  # chunk sizes if no gradient is recorded: less memory, same numbers
         self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
         self.read_turn = 0  # turn of the first layer: the caller advances it, step by step
         self.apply(_initialize)
         if config.matching:  # start as a plain splat of the matched depths
             nn.init.zeros_(self.head.linear.weight)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return capabilities_of(self.config)
+
+    def cost(self, asked: Pass) -> Cost:
+        return cost_of(self.config, asked)
+
+    def compile_layers(self, report: Report = ignore) -> None:
+        compile_layers(self.layers, self.config.width, self.precision, report)
 
     def forward(
         self,
@@ -65,17 +78,13 @@ class Ilrm(nn.Module):
         clock: AttentionClock | None = None,
         report: Report = ignore,
         tap: Tap | None = None,
+        chunks: Chunks = WHOLE,
     ) -> list[Gaussians]:
-        """Predict the Gaussians of each scene, in the frame of its cameras (normalised, see `geometry.frames`).
-
-        Scenes of one call have the same number and size of views, sides multiples of `config.size_multiple`.
-        `depth_ranges` (near, far; z in the same units) are needed only by models with matching. `tap` receives the
-        tokens before the first layer and after each. Raises no InputError: callers prepare the views.
-        """
+        """Predict as `Network.forward` says; only matching needs `depth_ranges`; taps get viewpoint tokens."""
         clock = clock or AttentionClock(scenes[0].images.device)
         images = torch.cat([s.images for s in scenes]) if len(scenes) > 1 else scenes[0].images  # [B*V, 3, H, W]
         cameras = camera_batches.stack([s.cameras for s in scenes])
-        chunks = WHOLE if torch.is_grad_enabled() else self.chunks
+        chunks = WHOLE if torch.is_grad_enabled() else chunks
         views = list(pieces(len(images), chunks.views))
         factor = self.config.viewpoint_factor
         grid = cameras.resized(cameras.width // factor, cameras.height // factor)
@@ -173,3 +182,21 @@ def _initialize(module: nn.Module) -> None:
             nn.init.normal_(module.weight, std=INIT_STD)
     elif isinstance(module, (nn.LayerNorm, HeadNorm)):
         nn.init.ones_(module.weight)
+
+
+def require_ilrm(network: Network) -> Ilrm:
+    """Return a network that is an iLRM; raise InputError for others, which cannot do what is asked."""
+    if not isinstance(network, Ilrm):
+        raise InputError(f"this is done with iLRM models only, and the model is a {network.architecture}.")
+    return network
+
+
+ARCHITECTURE = Architecture(
+    name=Ilrm.architecture,
+    config=IlrmConfig,
+    required=("head", "matching", "viewpoint_channels", "image_channels"),
+    capabilities=capabilities_of,
+    cost=cost_of,
+    build=Ilrm,
+    load_published=load_published,
+)

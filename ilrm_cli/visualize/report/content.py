@@ -53,7 +53,7 @@ def report_of(
         comparisons=comparisons(result, progress),
         layout=layout_of(result, listed),
         trace=result.trace,
-        card=pose_card(result.capture),
+        card=pose_card(result.capture, result.trained_on),
         record=record,
         settings=asdict(settings),
         command=command_of(photos, Path(summary["output"]), settings),

@@ -1,0 +1,161 @@
+"""The contract of models: what the rest may know of one, whatever its network.
+
+A weights file names its architecture. With the configuration beside it that makes a `Blueprint`, which tells what the
+model can do (`Capabilities`) and what a pass costs (`Cost`) before any weight is read, and builds the `Network`. The
+pipeline, the evaluation, the memory planner and the pose card know models by these alone: a new one is a folder of its
+own, and a line in `registry.ARCHITECTURES`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import TrainingRange, Views
+from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
+
+Decode = Callable[[Tensor], list[Gaussians]]  # decodes tokens of a pass, or variants of them, to each scene's Gaussians
+Tap = Callable[[Tensor, Decode], None]  # called with the tokens before the first layer and after each
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The views that a model takes and the Gaussians that it gives."""
+
+    trained_on: TrainingRange
+    long_side_px: int  # of the images that the weights were trained for
+    size_multiple: int  # px of which both image sides must be multiples
+    normalisation: Literal["recentred", "raw"] = "recentred"  # of the scene's scale, see `frames.normalized_from_world`
+    # One Gaussian per pixel of all views reduced by this factor, in (view, row, column) order. None: in no such order,
+    # so that masked pixels cannot be told from others.
+    grid_factor: int | None = None
+    cleaned: bool = False  # whether Gaussians that other views see through are left out; needs a grid
+    backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians
+    sweeps: bool = False  # whether the plane sweep's kernels are needed
+    traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
+
+    @property
+    def min_views(self) -> int:
+        return self.trained_on.views[0]
+
+    @property
+    def max_views(self) -> int:
+        return self.trained_on.views[1]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The size of a forward pass over one scene."""
+
+    views: int
+    height: int  # px
+    width: int  # px
+    precision: torch.dtype = torch.float32  # of the matrix products
+    device: str = "cpu"  # device type
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """A pass done in chunks: the peak of what it holds besides weights and images."""
+
+    chunks: Chunks
+    work_bytes: int
+    stage: str  # of the peak
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a pass takes."""
+
+    flops: float  # floating-point operations
+    weights_bytes: int
+    inputs_bytes: int  # the images
+    whole_bytes: int  # held besides weights and images by a pass that is not done in chunks
+    ways: tuple[Piecewise, ...]  # from the usual chunks to the smallest; those that give the same numbers, at best
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """What tells its capabilities and the cost of its passes: a `Blueprint` or a `Network`."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def cost(self, asked: Pass) -> Cost: ...
+
+
+class Network(nn.Module, ABC):
+    """A network that predicts Gaussians from posed views."""
+
+    architecture: ClassVar[str]  # its name in `registry.ARCHITECTURES`
+    config: Any  # a frozen dataclass of JSON values, with which the architecture builds the network anew
+    precision: torch.dtype  # of the matrix products
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    @abstractmethod
+    def cost(self, asked: Pass) -> Cost: ...
+
+    @abstractmethod
+    def forward(
+        self,
+        scenes: Sequence[Views],
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+        clock: AttentionClock | None = None,
+        report: Report = ignore,
+        tap: Tap | None = None,
+        chunks: Chunks = WHOLE,
+    ) -> list[Gaussians]:
+        """Predict the Gaussians of each scene, in the frame of its cameras (see `frames.normalized_from_world`).
+
+        Scenes of one call have the same number and size of views, sides multiples of `size_multiple`. `depth_ranges`
+        are (near, far), z in the units of the cameras. `clock` is told of attention stages, `tap` of tokens, where the
+        network has any. `chunks` hold without gradients only. Raises no InputError: callers prepare the views.
+        """
+
+    def compile_layers(self, report: Report = ignore) -> None:
+        """Compile the layers in place. Raises InputError if the network has none that can be, or no compiler works."""
+        raise InputError("this model has no layers that can be compiled; leave --compile out.")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family of networks that differ in their configuration."""
+
+    name: str
+    config: type  # a frozen dataclass, see `Network.config`
+    required: tuple[str, ...]  # its fields that a sidecar must state; others have defaults, for files of older versions
+    capabilities: Callable[[Any], Capabilities]
+    cost: Callable[[Any, Pass], Cost]
+    build: Callable[[Any], Network]  # on torch's default device; TypeError, ValueError... for what makes no network
+    # Configuration and tensors, under our names, of the format in which its authors published weights.
+    load_published: Callable[[Path], tuple[Any, dict[str, Tensor]]] | None = None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """One network of an architecture, without its weights."""
+
+    architecture: Architecture
+    config: Any
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.architecture.capabilities(self.config)
+
+    def cost(self, asked: Pass) -> Cost:
+        """Return what a pass takes."""
+        return self.architecture.cost(self.config, asked)
+
+    def build(self) -> Network:
+        """Build the network, with random weights, on torch's default device."""
+        return self.architecture.build(self.config)
