@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64
@@ -31,7 +31,7 @@ from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.predict import Prediction, predict, refined
 from ilrm_cli.pipeline.prepare import Prepared, normalize
-from ilrm_cli.render.metrics import psnr, ssim
+from ilrm_cli.render.metrics import Measure, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import render, renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device
@@ -139,21 +139,18 @@ class _Judge:
 
     def __init__(self, prepared: Prepared, names: tuple[str, ...], lpips: Lpips | None):
         assert prepared.targets is not None, "an evaluation has targets"
-        self.targets, self.names, self.lpips = prepared.targets, names, lpips
+        self.targets, self.names = replace(prepared.targets, masks=None), names  # all pixels count
+        distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
+        self.measures: tuple[Measure, ...] = (psnr, ssim, *distance)
 
     def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
         """Yield a render from each target's camera, [1, 3, H, W]."""
-        for i in range(len(self.targets)):
-            yield render(gaussians, self.targets.cameras[[i]], background=background).color
+        return renders(gaussians, self.targets.cameras, background=background)
 
-    @torch.no_grad()
     def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
-        found = []
-        for i, (name, picture) in enumerate(zip(self.names, pictures, strict=True)):
-            truth = self.targets.images[[i]]
-            distance = float(self.lpips(picture, truth)) if self.lpips else None
-            found.append(ViewScore(name, float(psnr(picture, truth)), float(ssim(picture, truth)), distance))
-        return tuple(found)
+        quality, structure, *distance = (v.tolist() for v in score_views(pictures, self.targets, *self.measures))
+        distances = distance[0] if distance else [None] * len(self.names)
+        return tuple(map(ViewScore, self.names, quality, structure, distances))
 
 
 def _ours(run: Evaluation, prepared: Prepared, judge: _Judge, settings: Settings) -> tuple[Shown, list[Trial]]:

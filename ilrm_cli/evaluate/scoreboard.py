@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ilrm_cli.evaluate.results import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
+from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
 from ilrm_cli.runtime.output_names import place_below
 
@@ -175,7 +176,7 @@ def encode_picture(result: SceneResult) -> bytes:
     shown = result.shown
     error = (ERROR_GAIN * (shown.ours - shown.truth).abs()).clamp(0, 1)
     rows = torch.cat([shown.truth, shown.ours, error], dim=3)  # [T, 3, H, 3W]
-    pixels = rows.permute(0, 2, 3, 1).flatten(0, 1).mul(255).round().byte().numpy()
+    pixels = to_uint8(rows.permute(0, 2, 3, 1).flatten(0, 1))
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
     return buffer.getvalue()

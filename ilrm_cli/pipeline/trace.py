@@ -14,7 +14,6 @@ README.md states the results of both for the default model.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -30,7 +29,7 @@ from ilrm_cli.pipeline.predict import cleaned
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.paths.orbits import wobble
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -118,7 +117,7 @@ def trace(
     model([prepared.inputs], [prepared.depth_range], tap=look, chunks=chunks)
     size = (cameras.height, cameras.width)
     photo = interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]
-    return Trace(tuple(rows), tuple(drawn), shown, _picture(photo))
+    return Trace(tuple(rows), tuple(drawn), shown, pixels_of(photo))
 
 
 class _Reader:
@@ -140,7 +139,7 @@ class _Reader:
         )
         self._before = predicted
         drawn = (render(scene, self._cameras[[i]]).color[0] for i in range(len(self._cameras)))
-        return reading, tuple(map(_picture, drawn))
+        return reading, tuple(map(pixels_of, drawn))
 
 
 def _film_cameras(camera: Cameras, depth: float, count: int) -> Cameras:
@@ -163,8 +162,3 @@ def _depth_change(before: Gaussians, after: Gaussians, cameras: Cameras) -> floa
 
 def _distance_moved(before: Gaussians, after: Gaussians) -> float:
     return float((after.means - before.means).norm(dim=1).mean())
-
-
-def _picture(color: Float[Tensor, "3 height width"]) -> Picture:
-    pixels = (color.clamp(0, 1) * 255).round().to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())

@@ -1,5 +1,6 @@
 """Image quality, the way the paper states it, and the scores of a scene against photos."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -7,15 +8,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
 _EDGE = SSIM_WINDOW // 2  # px that a window needs on each side
 PSNR_CAP = 100.0  # dB: the value for identical images
+
+# Of pictures, photos and masks, as `psnr` and `ssim`; one number per view.
+Measure = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def psnr(
@@ -66,12 +71,44 @@ def _blur(images: Tensor) -> Tensor:
     return conv2d(rows, window.transpose(2, 3), groups=images.shape[1])
 
 
+def renders(
+    gaussians: Gaussians, cameras: Cameras, *, background: Float[Tensor, "3"] | None = None, near: float = NEAR
+) -> Iterator[Float[Tensor, "1 3 height width"]]:
+    """Render the cameras one by one, as `render` does."""
+    for i in range(len(cameras)):
+        yield render(gaussians, cameras[[i]], background=background, near=near).color
+
+
 @torch.no_grad()
+def score_views(
+    pictures: Iterable[Float[Tensor, "1 3 height width"]],
+    targets: Views,
+    *measures: Measure,
+    stage: str = "score",
+    report: Report = ignore,
+) -> tuple[Float[Tensor, " view"], ...]:
+    """Return what each measure says of the pictures, one per target, beside the targets; masked pixels do not count."""
+    found = []
+    for i, picture in enumerate(pictures):
+        target = targets[[i]]
+        found.append([measure(picture, target.images, target.masks) for measure in measures])
+        report(Step(stage, i + 1, len(targets)))
+    return tuple(torch.cat(values) for values in zip(*found, strict=True))
+
+
 def score(gaussians: Gaussians, views: Views) -> float:
     """Return the mean PSNR in dB over the views, without masked pixels."""
-    one_by_one = [views[[i]] for i in range(len(views))]
-    scores = [psnr(render(gaussians, v.cameras).color, v.images, v.masks) for v in one_by_one]
-    return float(torch.cat(scores).mean())
+    (values,) = score_views(renders(gaussians, views.cameras), views, psnr)
+    return float(values.mean())
+
+
+@dataclass(frozen=True)
+class ScoredView:
+    """A held-out photo's scores, and the scene from its camera."""
+
+    psnr: float  # dB
+    ssim: float
+    render: Float[Tensor, "3 height width"]  # on the CPU
 
 
 @dataclass(frozen=True)
@@ -80,16 +117,18 @@ class Score:
 
     psnr: float  # dB
     ssim: float
+    views: tuple[ScoredView, ...] = ()  # one per photo
 
 
-@torch.no_grad()
 def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
-    """Return the mean PSNR and SSIM over the targets, without masked pixels."""
-    quality, structure = [], []
-    for i in range(len(targets)):
-        target = targets[[i]]
-        image = render(gaussians, target.cameras).color
-        quality.append(psnr(image, target.images, target.masks))
-        structure.append(ssim(image, target.images, target.masks))
-        report(Step("score", i + 1, len(targets)))
-    return Score(float(torch.cat(quality).mean()), float(torch.cat(structure).mean()))
+    """Return the PSNR and SSIM of the targets, without masked pixels."""
+    kept: list[Tensor] = []
+
+    def pictures() -> Iterator[Tensor]:
+        for picture in renders(gaussians, targets.cameras):
+            kept.append(picture[0].cpu())
+            yield picture
+
+    quality, structure = score_views(pictures(), targets, psnr, ssim, report=report)
+    views = map(ScoredView, quality.tolist(), structure.tolist(), kept)
+    return Score(float(quality.mean()), float(structure.mean()), tuple(views))

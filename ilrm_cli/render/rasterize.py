@@ -73,14 +73,14 @@ def render(
 
 
 def pixels_of(color: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
-    """Convert a rendered image to 8-bit pixels."""
-    planes = _bytes(color)
+    """Convert an image to 8-bit pixels."""
+    planes = to_uint8(color)
     pixels = np.empty((*planes.shape[1:], 3), np.uint8)
     for channel in range(3):  # takes a third of the time of one transposed copy
         pixels[..., channel] = planes[channel]
     return pixels
 
 
-def _bytes(values: Tensor) -> UInt8[ndarray, "..."]:
-    """Quantise [0, 1] to 0...255, rounding."""
+def to_uint8(values: Float[Tensor, "*shape"]) -> UInt8[ndarray, "*shape"]:
+    """Quantise [0, 1] to 0...255, rounding; others are clamped."""
     return values.clamp(0, 1).mul_(255).round_().to(torch.uint8).cpu().numpy()

@@ -9,11 +9,12 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.metrics import psnr
-from ilrm_cli.render.rasterize import prepare, render, renderer_for
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.metrics import psnr, renders, score_views
+from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing
-from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, photos_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
@@ -134,14 +135,11 @@ def read_back(
 @torch.inference_mode()
 def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = ignore) -> float:
     """Return the mean PSNR in dB over pictures of both scenes from all cameras."""
-    background = torch.tensor(sight.background)
-    values = []
-    for i in range(len(sight.cameras)):
-        camera = sight.cameras[[i]].to(torch.float32)
-        pictures = [render(s, camera, background=background, near=sight.near).color for s in (ours, theirs)]
-        values.append(psnr(*pictures))
-        report(Step("compare", i + 1, len(sight.cameras)))
-    return float(torch.cat(values).mean())
+    cameras, background = sight.cameras.to(torch.float32), torch.tensor(sight.background)
+    one, other = (renders(scene, cameras, background=background, near=sight.near) for scene in (ours, theirs))
+    targets = Views(torch.cat([*one]), cameras.to(ours.means.device))
+    (values,) = score_views(other, targets, psnr, stage="compare", report=report)
+    return float(values.mean())
 
 
 def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.pipeline.backdrop import before_backdrop
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import render, to_uint8
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.step import TrainStep
@@ -90,7 +90,7 @@ def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
     ours = render(gaussians, sample.targets.cameras).color
     pairs = torch.nn.functional.pad(torch.stack([sample.targets.images, ours], dim=1), (0, GAP_PX, 0, GAP_PX), value=1)
     rows = pairs.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # [T*H, 2*W, 3]
-    return (rows.clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return to_uint8(rows)
 
 
 def write_preview(model: Ilrm, sample: Sample, folder: Path) -> None:

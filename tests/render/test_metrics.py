@@ -1,8 +1,14 @@
 import numpy as np
+import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from ilrm_cli.render.metrics import PSNR_CAP, psnr, ssim
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.metrics import PSNR_CAP, psnr, score, score_of, score_views, ssim
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Step
+from tests.support.captures import cameras_at
+from tests.support.splats import splats
 
 
 def noisy_pair() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,3 +55,36 @@ def test_masked_pixels_do_not_count():
     torch.testing.assert_close(ssim(spoilt, clean, masks), ssim(noisy, clean, masks))
     assert (ssim(clean * masks[:, None], clean, masks) == 1).all()
     torch.testing.assert_close(ssim(noisy, clean, torch.ones(2, 40, 32)), ssim(noisy, clean))
+
+
+def seen() -> Views:
+    """Return two photos of splats, as targets that no render matches exactly."""
+    poses = torch.eye(4).repeat(2, 1, 1)
+    poses[1, 0, 3] = 0.3
+    cameras = cameras_at(poses.double()).to(torch.float32)
+    return Views(render(splats(50, 0), cameras).color * 0.9, cameras)
+
+
+def test_scores_of_a_scene_are_the_means_over_its_views():
+    views, reported = seen(), list[Step]()
+    found = score_of(splats(50, 0), views, reported.append)
+    assert [(step.stage, step.done, step.total) for step in reported] == [("score", 1, 2), ("score", 2, 2)]
+    assert len(found.views) == len(views)
+    assert found.psnr == pytest.approx(sum(view.psnr for view in found.views) / 2, abs=1e-5)
+    assert found.ssim == pytest.approx(sum(view.ssim for view in found.views) / 2, abs=1e-6)
+    assert found.psnr == score(splats(50, 0), views)
+    for index, view in enumerate(found.views):
+        assert torch.equal(view.render, render(splats(50, 0), views.cameras[[index]]).color[0])
+        assert view.psnr == float(psnr(view.render[None], views[[index]].images))
+
+
+def test_any_measure_is_taken_of_any_pictures_without_masked_pixels():
+    views = seen()
+    masks = torch.ones(2, views.cameras.height, views.cameras.width)
+    masks[:, :, 20:] = 0
+    masked = Views(views.images, views.cameras, masks=masks)
+    spoilt = torch.where(masks[:, None] > 0, views.images, 0)
+    (plain,) = score_views(spoilt.split(1), views, psnr)
+    (without,) = score_views(spoilt.split(1), masked, psnr)
+    assert (plain < PSNR_CAP).all()
+    assert without.tolist() == [PSNR_CAP] * 2

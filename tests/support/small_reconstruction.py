@@ -1,6 +1,7 @@
 """A small finished reconstruction of photos on disk, made without a model: the photos are pictures of its Gaussians."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.pipeline.reconstruct import Reconstruction
-from ilrm_cli.render.metrics import Score
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.metrics import score_of
+from ilrm_cli.render.rasterize import pixels_of, render
 
 WIDTH, HEIGHT = 64, 48
 NAMES = ("a2.png", "a10.png", "b.png", 'the "<b>&.png')  # inputs, out of natural order below; the last two held out
@@ -47,7 +48,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
     scene, views = gaussians(), cameras()
     images = render(scene, views).color.clamp(0, 1)
     for name, image in zip(NAMES, images, strict=True):
-        Image.fromarray((image.permute(1, 2, 0) * 255).round().byte().numpy()).save(folder / name)
+        Image.fromarray(pixels_of(image)).save(folder / name)
     (folder / "short.jpg").write_bytes(b"\xff\xd8\xff")
     lens = Lens("PINHOLE", (60.0, 60.0, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
     world = NORMAL_FROM_WORLD.inverse().poses(views.world_from_cam.double()).numpy()
@@ -55,6 +56,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
     kept = 2 if held_out else 4
     lost = (LeftOut("short.jpg", "it is cut short"), LeftOut("gone.jpg", "it shares <no> point"))
     aside = tuple(LeftOut(photo.name, "it is held out to score the result") for photo in posed[kept:])
+    targets = Views(images[kept:], views[kept:])
     return Reconstruction(
         gaussians=scene,
         floating=3,
@@ -65,7 +67,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
         left_out=(*lost, *aside),
         scale=None,
         inputs=Views(images[:kept], views[:kept]),
-        targets=Views(images[kept:], views[kept:]) if held_out else None,
+        targets=targets if held_out else None,
         depth=3.0,
         normalized_from_world=NORMAL_FROM_WORLD,
         model_name="default",
@@ -73,7 +75,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
         max_views=12,
         device="cpu",
         renderer="cpu",
-        score=Score(math.inf, 1.0) if held_out else None,
+        score=replace(score_of(scene, targets), psnr=math.inf, ssim=1.0) if held_out else None,
         refinement=None,
         confidence=None,
         pruning=None,

@@ -18,6 +18,7 @@ from ilrm_cli.data.synthetic.colmap_folder import fill_scene
 from ilrm_cli.data.synthetic.dataset import TrainingScene, training_scene
 from ilrm_cli.data.synthetic.scenes.by_number import KINDS
 from ilrm_cli.data.synthetic.sensor import Photometry, PoseNoise
+from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output, replacing, replacing_folder
 
@@ -131,7 +132,7 @@ def _sheet_row(scene: TrainingScene) -> np.ndarray:
     chosen = images[torch.linspace(0, len(images) - 1, SHEET_VIEWS).round().long()]
     width = round(SHEET_HEIGHT_PX * images.shape[3] / images.shape[2])
     small = torch.nn.functional.interpolate(chosen, (SHEET_HEIGHT_PX, width), mode="bilinear", antialias=True)
-    return (small.clamp(0, 1) * 255).round().byte().permute(2, 0, 3, 1).flatten(1, 2).numpy()
+    return to_uint8(small.permute(2, 0, 3, 1).flatten(1, 2))
 
 
 def statistics_of(scene: TrainingScene) -> SceneStatistics:

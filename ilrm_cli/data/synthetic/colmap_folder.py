@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.rasterize import pixels_of, to_uint8
 from ilrm_cli.runtime.errors import InputError
 
 JPEG_QUALITY = 92
@@ -45,7 +46,7 @@ def surface_points(
     seen = inside & ((stored - depth_there).abs() < SAME_SURFACE * depth_there)
     keep = (seen.sum(1) >= 2) & (z < FAR_TIMES_MEDIAN * depth.median())
     chosen = torch.nonzero(keep).squeeze(1)[:count]
-    colours = (views.images[view, :, row, column][chosen] * 255).round().byte().numpy()
+    colours = to_uint8(views.images[view, :, row, column][chosen])
     return world[chosen].double().numpy(), pixels[chosen].double().numpy(), seen[chosen].numpy(), colours
 
 
@@ -79,8 +80,7 @@ def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> 
     """Write JPEG files 001.jpg, 002.jpg, ... into an existing folder; return their names."""
     names = [f"{index + 1:03}.jpg" for index in range(len(images))]
     for name, image in zip(names, images, strict=True):
-        pixels = (image.permute(1, 2, 0) * 255).round().byte().numpy()
-        Image.fromarray(pixels).save(folder / name, quality=JPEG_QUALITY, subsampling=0)
+        Image.fromarray(pixels_of(image)).save(folder / name, quality=JPEG_QUALITY, subsampling=0)
     return names
 
 

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.render.rasterize import pixels_of
 
 FLAT_WEIGHT = 0.01  # weight of a pixel without gradient, relative to 1 at full contrast
 MAX_SHARE = 0.15  # of all pixels: features keep a distance from each other
@@ -58,9 +59,8 @@ def disturb(
 
 def through_jpeg(image: Float[Tensor, "3 height width"], quality: int) -> Float[Tensor, "3 height width"]:
     """Encode a picture as JPEG of the given quality (1 to 95) and decode it, keeping its device."""
-    pixels = (image.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
     data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=quality)
+    Image.fromarray(pixels_of(image)).save(data, "JPEG", quality=quality)
     with Image.open(data) as kept:
         return torch.from_numpy(np.array(kept)).permute(2, 0, 1).float().div(255).to(image.device)
 

@@ -1,10 +1,11 @@
 """Channels of a film's frames: colour, depth, alpha, and confidence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_grey
 from ilrm_cli.render.probes import glance, harmonic_depth
-from ilrm_cli.render.rasterize import _bytes, pixels_of, render
+from ilrm_cli.render.rasterize import pixels_of, render, to_uint8
 
 RANGE_SAMPLES = 32  # frames used to determine the depth range
 RANGE_SHARES = (0.02, 0.98)  # quantiles of the depths shown; nearer or farther ones get the end's colour
@@ -64,7 +65,7 @@ class Film:
 
     def _alpha(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         drawn = render(self.gaussians, camera, near=self.near)
-        return np.repeat(_bytes(drawn.alpha[0])[..., None], 3, axis=2)
+        return np.repeat(to_uint8(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render the mean confidence of each pixel's content, from dark blue (0) to yellow (1)."""
@@ -89,7 +90,14 @@ def colored(
     values: Float[Tensor, "height width"], alpha: Float[Tensor, "height width"]
 ) -> UInt8[ndarray, "height width 3"]:
     """Map values in [0, 1] (others are clamped) to the colours of VIRIDIS, on black."""
-    levels = np.linspace(0, len(VIRIDIS) - 1, 256)
-    table = np.stack([np.interp(levels, np.arange(len(VIRIDIS)), column) for column in np.array(VIRIDIS).T], axis=1)
+    table = ramp_colors(np.linspace(0, len(VIRIDIS) - 1, 256), VIRIDIS)
     colors = torch.from_numpy(table).to(values.device, torch.float32)[(values.clamp(0, 1) * 255).round().int()]
-    return _bytes(colors.mul_(alpha[..., None] / 255))
+    return to_uint8(colors.mul_(alpha[..., None] / 255))
+
+
+def ramp_colors(
+    places: Float[ndarray, "*place"], anchors: Sequence[tuple[int, int, int]]
+) -> Float64[ndarray, "*place 3"]:
+    """Return the colours at places along a ramp: 0 is the first of its anchors, 1 the second, linear in between."""
+    columns = np.array(anchors, dtype=float).T
+    return np.stack([np.interp(places, np.arange(len(anchors)), column) for column in columns], axis=-1)

@@ -13,6 +13,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import frame_from_input
 from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.visualize.report.photo_list import PhotoEntry, Role
 
 SOLID = 0.3  # opacity from which a Gaussian is drawn as a point
@@ -65,7 +66,7 @@ def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
     return Layout(
         cameras=tuple(cameras),
         points=level.points(gaussians.means.double()).numpy(),
-        colors=(to_color(gaussians.harmonics).clamp(0, 1) * 255).round().byte().numpy(),
+        colors=to_uint8(to_color(gaussians.harmonics)),
     )
 
 

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.pipeline.reconstruct import Reconstruction
-from ilrm_cli.render.metrics import psnr, ssim
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.rasterize import pixels_of
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import Step, ignore
+from ilrm_cli.visualize.film.channels import ramp_colors
 
 FULL_ERROR = 1 / 3  # mean difference over channels that gets the last colour of the ramp
 # Dark is right, bright is wrong: evenly spaced anchors of matplotlib's "inferno".
@@ -31,28 +30,27 @@ class Comparison:
     error: UInt8[ndarray, "height width 3"]  # in the colours of ERROR_RAMP
 
 
-@torch.no_grad()
 def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Comparison, ...]:
     """Compare every photo the result was scored on, in the order of `result.scored`. Masked pixels show no error."""
-    if result.targets is None:
+    if result.targets is None or result.score is None:
         return ()
     made = []
-    for index, photo in enumerate(result.scored):
-        view = result.targets[[index]]
-        image = render(result.gaussians, view.cameras).color
+    targets = result.targets.to("cpu")
+    for index, (photo, scored) in enumerate(zip(result.scored, result.score.views, strict=True)):
+        view = targets[[index]]
         turns = quarter_turns(
             photo.world_from_cam, result.normalized_from_world.rotation, view.cameras.world_from_cam[0]
         )
-        difference = (image.clamp(0, 1) - view.images).abs().mean(1)
+        difference = (scored.render[None].clamp(0, 1) - view.images).abs().mean(1)
         if view.masks is not None:
             difference = difference * view.masks
         made.append(
             Comparison(
                 name=photo.name,
-                psnr=float(psnr(image, view.images, view.masks)),
-                ssim=float(ssim(image, view.images, view.masks)),
-                photo=_turned_back(_pixels(view.images[0]), turns),
-                render=_turned_back(_pixels(image[0]), turns),
+                psnr=scored.psnr,
+                ssim=scored.ssim,
+                photo=_turned_back(pixels_of(view.images[0]), turns),
+                render=_turned_back(pixels_of(scored.render), turns),
                 error=_turned_back(in_ramp(difference[0] / FULL_ERROR), turns),
             )
         )
@@ -71,14 +69,7 @@ def quarter_turns(
 
 def in_ramp(values: Float[Tensor, "height width"]) -> UInt8[ndarray, "height width 3"]:
     """Map values in [0, 1] to the colours of ERROR_RAMP; larger ones get the last."""
-    anchors = np.array(ERROR_RAMP, dtype=float)
-    places = np.linspace(0, 1, len(anchors))
-    channels = [np.interp(values.cpu().numpy(), places, anchors[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
-
-
-def _pixels(image: Float[Tensor, "3 height width"]) -> UInt8[ndarray, "height width 3"]:
-    return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return ramp_colors(values.cpu().numpy() * (len(ERROR_RAMP) - 1), ERROR_RAMP).round().astype(np.uint8)
 
 
 def _turned_back(image: UInt8[ndarray, "_ _ 3"], turns: int) -> UInt8[ndarray, "_ _ 3"]:
