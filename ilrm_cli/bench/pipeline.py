@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
@@ -89,7 +90,7 @@ def warm_row(runs: int, cold_s: float) -> BenchRow:
 
 def _seconds_of_one() -> float:
     start = time.perf_counter()
-    reconstruct(SCENE, Settings())
+    reconstruct(open_folder(SCENE), Settings())
     return time.perf_counter() - start
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.pipeline import SCENE
 from ilrm_cli.bench.timing import ROUNDS, BenchRow, seconds
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.model import Ilrm, require_ilrm
@@ -138,7 +139,7 @@ def rows(found: Mapping[str, Outcome]) -> tuple[BenchRow, ...]:
 
 def prepared(folder: Path, model: Ilrm, settings: Settings) -> Prepared:
     """Prepare a scene as `reconstruct` does, with all photos but HELD_OUT as inputs, ordered by `along`."""
-    can, capture = model.capabilities, posed_photos(folder, settings)
+    can, capture = model.capabilities, posed_photos(open_folder(folder), settings)
     views = min(len(capture.photos) - HELD_OUT, can.max_views)
     chosen = select_photos(capture, views, can, can.long_side_px, seed=settings.seed)
     scene = prepare_photos(capture, chosen.used, chosen.scored, None, can)

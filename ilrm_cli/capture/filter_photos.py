@@ -13,26 +13,15 @@ from jaxtyping import Float32
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.capture.checks import check_photos, too_few
-from ilrm_cli.capture.photos.folder import (
-    MIN_PHOTOS,
-    RAW_SUFFIXES,
-    VideoChoice,
-    find_mask,
-    find_photos,
-    find_videos,
-    is_video,
-    masks_without_photo,
-    photo_folder,
-    photos_passed_over,
-)
+from ilrm_cli.capture.photos.folder import MIN_PHOTOS, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.listing import RAW_SUFFIXES, Listing, masks_without_photo
 from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
 from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
 from ilrm_cli.capture.photos.video import frames_of_video
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.runtime.cache import input_sha256
+from ilrm_cli.runtime.cache import cache_dir, input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
@@ -66,7 +55,7 @@ class PhotoSet:
         )
 
 
-def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report = ignore) -> PhotoSet:
+def find_photo_set(folder: ProjectFolder, choice: VideoChoice, report: Report = ignore) -> PhotoSet:
     """Return the photos of a folder, or the frames of a video or of the videos in a folder without photos.
 
     Left out, in this order: camera RAW files with another file of the same shot; unreadable photos, or with unreadable
@@ -74,8 +63,7 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     `near_duplicates.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of as many even stretches.
     Raises InputError if fewer than MIN_PHOTOS are left.
     """
-    check_photos(place)
-    offered = offered_photos(place, choice, cache, report)
+    offered = offered_photos(folder, choice, report)
     photos = _without_twins_of_raw(offered)
     looks, unreadable = glance_at(photos.paths, photos.masks, report)
     photos = leave_out_unreadable(photos, unreadable)
@@ -83,35 +71,29 @@ def find_photo_set(place: Path, choice: VideoChoice, cache: Path, report: Report
     photos = _without_near_duplicates(photos, looks)
     photos = _without_surplus(photos, looks)
     if len(photos.paths) < MIN_PHOTOS:
-        raise too_few(place, len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
+        raise folder.too_few(len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
     return photos
 
 
-def offered_photos(place: Path, choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+def offered_photos(folder: ProjectFolder, choice: VideoChoice, report: Report = ignore) -> PhotoSet:
     """Return all photos of a folder, or all frames that `choice` takes from a video or a folder of videos."""
-    root = place if is_video(place) else photo_folder(place)
-    videos = [place] if is_video(place) else find_videos(root)
-    found = [] if is_video(place) else find_photos(root)
-    if found:
-        names = {path.relative_to(root).as_posix(): path for path in found}
-        masks = {name: mask for name in names if (mask := find_mask(root, name)) is not None}
+    root = folder.root
+    if names := folder.names:
         also = []
-        if videos:
-            also += [
-                f"{root} also holds {len(videos)} videos, which are not used ({listed([v.name for v in videos])})."
-            ]
-        if below := [path.relative_to(root).as_posix() for path in photos_passed_over(root)]:
+        if videos := [video.name for video in folder.videos]:
+            also += [f"{root} also holds {len(videos)} videos, which are not used ({listed(videos)})."]
+        if below := [path.relative_to(root).as_posix() for path in folder.passed_over]:
             also += [
                 f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
                 f"({listed(below)}); move them together to use all."
             ]
-        also += unused_masks(root, [*names, *below], masks.values())
-        return PhotoSet(names, masks, len(names), warnings=tuple(also))
-    named = {video.name if video == place else video.relative_to(root).as_posix(): video for video in videos}
-    return _frames(named, choice, cache, report)
+        also += unused_masks(root, [*names, *below], folder.masks.values(), folder.listing)
+        return PhotoSet(names, folder.masks, len(names), warnings=tuple(also))
+    named = {video.relative_to(root).as_posix(): video for video in folder.videos}
+    return _frames(named, choice, report)
 
 
-def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report: Report) -> PhotoSet:
+def _frames(videos: Mapping[str, Path], choice: VideoChoice, report: Report) -> PhotoSet:
     """Return the frames of several videos, name -> file, which share the limit of `choice`."""
     if choice.max_frames < len(videos):
         raise InputError(
@@ -121,15 +103,15 @@ def _frames(videos: Mapping[str, Path], choice: VideoChoice, cache: Path, report
     each, spare = divmod(choice.max_frames, len(videos))
     for index, (name, video) in enumerate(videos.items()):
         share = replace(choice, max_frames=each + (index < spare))
-        files, said = frames_of_video(video, share, cache, report)
+        files, said = frames_of_video(video, share, cache_dir(), report)
         frames.update({f"{name}/{file.name}": file for file in files})
         warnings += said
     return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))
 
 
-def unused_masks(root: Path, names: Sequence[str], used: Collection[Path]) -> list[str]:
+def unused_masks(root: Path, names: Sequence[str], used: Collection[Path], listing: Listing) -> list[str]:
     """Return a warning about masks that match none of these photos; empty if there are none."""
-    unused = [mask for mask in masks_without_photo(root, names) if mask not in used]
+    unused = [mask for mask in masks_without_photo(root, names, listing) if mask not in used]
     stray = [f"{mask.parent.name}/{mask.name}" for mask in unused]
     verb = "masks match no photo and are" if len(stray) > 1 else "mask matches no photo and is"
     return (

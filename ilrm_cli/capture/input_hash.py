@@ -6,27 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.capture.checks import input_files
+from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import in_threads
 
 
-def inputs_sha256(place: Path, camera: str | None = None) -> str:
-    """Return the SHA-256 over the names and bytes of all `input_files`.
+def inputs_sha256(folder: ProjectFolder, camera: str | None = None) -> str:
+    """Return the SHA-256 over the names and bytes of all inputs of a place.
 
     Other files do not matter, such as a scene written beside the photos. `camera` is the known lens; it counts if it is
     a file. Raises InputError if a file cannot be read.
     """
     try:
-        files = [*input_files(place), *([Path(camera)] if camera is not None and Path(camera).is_file() else [])]
+        files = [*folder.inputs, *([Path(camera)] if camera is not None and Path(camera).is_file() else [])]
         hashes = in_threads(input_sha256, files)
     except OSError as error:
-        raise InputError(f"{error.filename or place} cannot be read: {error.strerror}.") from error
+        raise InputError(f"{error.filename or folder.place} cannot be read: {error.strerror}.") from error
     digest = hashlib.sha256()
     for file, sha256 in zip(files, hashes, strict=True):
-        digest.update(os.fsencode(_name(file, place)) + f"\0{sha256}\0".encode())
+        digest.update(os.fsencode(_name(file, folder.place)) + f"\0{sha256}\0".encode())
     return digest.hexdigest()
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from ilrm_cli.capture.checks import Origin, check_place, find_poses
 from ilrm_cli.capture.filter_photos import find_photo_set
-from ilrm_cli.capture.photos.folder import VideoChoice, converted_photos
+from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size
+from ilrm_cli.capture.photos.listing import Listing, converted_photos
 from ilrm_cli.capture.posed_photos import capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
 from ilrm_cli.capture.poses.lenses import lenses_for, parse_given
@@ -25,70 +26,71 @@ SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger p
 
 
 def gather(
-    place: Path,
+    folder: ProjectFolder,
     poses: Origin = "auto",
     *,
     video: VideoChoice = VideoChoice(),
     camera: str | None = None,
     seed: int = 0,
-    cache: Path | None = None,
     report: Report = ignore,
 ) -> Capture:
     """Return all photos of a folder, or frames of a video, with their poses.
 
     `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else runs
-    structure from motion, whose result is cached under `cache` (default: the user's cache folder), as are the frames
-    that `video` chooses of a video. `camera` is the known lens (see `capture.poses.lenses`), used by structure from
-    motion. Unused photos are listed in `left_out`, each with its reason. Raises InputError if there is nothing to work
-    with.
+    structure from motion, whose result is cached, as are the frames that `video` chooses of a video. `camera` is the
+    known lens (see `capture.poses.lenses`), used by structure from motion. Unused photos are listed in `left_out`, each
+    with its reason. Raises InputError if there is nothing to work with.
     """
-    check_place(place, poses, camera)
-    model, transforms = find_poses(place, poses)
+    folder.require(poses, camera)
+    model, transforms = folder.poses(poses)
     if model is not None:
-        capture = _from_colmap(place, model, report)
+        capture = _from_colmap(folder, model, report)
     elif transforms is not None:
-        capture = _from_transforms(transforms, report)
+        capture = _from_transforms(transforms, folder.listing, report)
     else:
-        capture = _from_sfm(place, video, camera, seed, cache if cache is not None else cache_dir(), report)
+        capture = _from_sfm(folder, video, camera, seed, report)
     if len(capture.photos) < 2:
-        raise InputError(f"{place} gives only one photo with a pose; at least two from different places are needed.")
+        raise InputError(
+            f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
+        )
     return capture
 
 
-def _from_colmap(folder: Path, model: Path, report: Report) -> Capture:
+def _from_colmap(folder: ProjectFolder, model: Path, report: Report) -> Capture:
     poses = read_model(model)
     root = _photo_root(folder, model, [pose.name for pose in poses.poses])
-    return capture_of("colmap", poses, root, f"the COLMAP model in {model}", report)
+    return capture_of("colmap", poses, root, f"the COLMAP model in {model}", folder.listing, report)
 
 
-def _from_transforms(file: Path, report: Report) -> Capture:
-    poses = _names_as_stored(read_transforms(file, _size_or_none), file.parent)
-    return capture_of("transforms", poses, file.parent, str(file), report)
+def _from_transforms(file: Path, listing: Listing, report: Report) -> Capture:
+    poses = _names_as_stored(read_transforms(file, partial(_size_or_none, listing)), file.parent, listing)
+    return capture_of("transforms", poses, file.parent, str(file), listing, report)
 
 
-def _size_or_none(path: Path) -> tuple[int, int] | None:
+def _size_or_none(listing: Listing, path: Path) -> tuple[int, int] | None:
     """Return (width, height) of the upright photo, or of its converted version; None if missing or broken."""
-    stored = converted_photos(path.parent, [path.name]).get(path.name, path.name)
+    stored = converted_photos(path.parent, [path.name], listing).get(path.name, path.name)
     try:
         return photo_size(path.with_name(stored))
     except InputError:
         return None
 
 
-def _names_as_stored(poses: PoseSet, root: Path) -> PoseSet:
+def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:
     """Rename `images/x` to `images_4/x` in the poses if only such reduced copies exist (DL3DV)."""
     if any((root / pose.name).is_file() for pose in poses.poses):
         return poses
-    for reduced in sorted(root.glob("images_*")):
+    for reduced in listing.reduced(root):
         renamed = [replace(p, name=p.name.replace("images/", f"{reduced.name}/", 1)) for p in poses.poses]
         if any((root / pose.name).is_file() for pose in renamed):
             return replace(poses, poses=tuple(renamed))
     return poses
 
 
-def _from_sfm(place: Path, video: VideoChoice, camera: str | None, seed: int, cache: Path, report: Report) -> Capture:
+def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, seed: int, report: Report) -> Capture:
+    cache = cache_dir()
     given = parse_given(camera) if camera is not None else None
-    offered = find_photo_set(place, video, cache, report)
+    offered = find_photo_set(folder, video, report)
     lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
     warnings = list(offered.warnings)
     content = [*offered.paths.items(), *((f"mask of {name}", mask) for name, mask in offered.masks.items())]
@@ -123,13 +125,13 @@ def _from_sfm(place: Path, video: VideoChoice, camera: str | None, seed: int, ca
     )
 
 
-def _photo_root(folder: Path, model: Path, names: Sequence[str]) -> Path:
+def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Path:
     """Return the folder under which most of the names are files."""
-    project = folder.parent if model.is_relative_to(folder.parent) and not model.is_relative_to(folder) else folder
-    reduced = sorted(path for path in project.glob("images_*") if path.is_dir())
-    places = [project / "images", project / "input", folder, model.parent / "images", model.parent.parent / "images"]
+    place, listing = folder.place, folder.listing
+    project = place.parent if model.is_relative_to(place.parent) and not model.is_relative_to(place) else place
+    places = [project / "images", project / "input", place, model.parent / "images", model.parent.parent / "images"]
 
     def there(place: Path) -> tuple[int, int]:
-        return sum((place / name).is_file() for name in names), len(converted_photos(place, names))
+        return sum((place / name).is_file() for name in names), len(converted_photos(place, names, listing))
 
-    return max([*places, *reduced], key=there)
+    return max([*places, *listing.reduced(project)], key=there)

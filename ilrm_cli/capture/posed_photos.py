@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_unreadable, unused_masks
-from ilrm_cli.capture.photos.folder import converted_photos, find_mask, find_photos
 from ilrm_cli.capture.photos.header import photo_header
+from ilrm_cli.capture.photos.listing import Listing, check_names, converted_photos, find_mask
 from ilrm_cli.capture.poses.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
@@ -27,12 +27,12 @@ class PosedFiles:
     absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
 
-def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Report) -> Capture:
+def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Listing, report: Report) -> Capture:
     """Return the capture of all posed photos below `root`, upright; `source` names the poses' source in messages.
 
     Photos that are missing, broken or of another shape than stated are left out. Raises InputError if nothing remains.
     """
-    files = _find_files(poses, root)
+    files = _find_files(poses, root, listing)
     if not files.paths:
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
         raise InputError(f"None of the {absent} is in {root}; put them there.")
@@ -44,7 +44,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Rep
     }
     misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
     everything = {**files.paths, **files.unposed}
-    warnings = (*poses.warnings, *_warnings(files, root, source))
+    warnings = (*poses.warnings, *_warnings(files, root, source, listing))
     offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
     offered = leave_out_unreadable(offered, unusable).without(
         misfits,
@@ -58,20 +58,21 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, report: Rep
     return Capture(photos, offered.found, origin, poses.points, offered.warnings, left_out, error_px=poses.error_px)
 
 
-def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
+def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
     named = {pose.name: pose for pose in reversed(poses.poses)}  # the first if a photo has several
-    converted = converted_photos(root, [*named, *poses.unmeasured])
+    converted = converted_photos(root, [*named, *poses.unmeasured], listing)
     converted = {name: stored for name, stored in converted.items() if stored not in named}
     posed = {converted.get(name, name): pose for name, pose in named.items()}
     names = sorted({*posed, *(converted.get(name, name) for name in poses.unmeasured)})
     paths = {name: root / name for name in names if (root / name).is_file()}
     # Photos beside the named ones; their reduced copies, masks and depths are in other folders.
-    beside = {path for place in {path.parent for path in paths.values()} for path in find_photos(place)}
+    beside = {path for place in {path.parent for path in paths.values()} for path in listing.photos(place)}
+    check_names(beside)
     stated = {
         name: root / inside for name, pose in posed.items() if name in paths and (inside := pose.mask) is not None
     }
     absent_masks = tuple(path.name for path in stated.values() if not path.is_file())
-    masks = {name: mask for name in paths if (mask := _mask_of(root, name, stated)) is not None}
+    masks = {name: mask for name in paths if (mask := _mask_of(root, name, stated, listing)) is not None}
     return PosedFiles(
         posed,
         paths,
@@ -83,16 +84,16 @@ def _find_files(poses: PoseSet, root: Path) -> PosedFiles:
     )
 
 
-def _mask_of(root: Path, name: str, stated: Mapping[str, Path]) -> Path | None:
+def _mask_of(root: Path, name: str, stated: Mapping[str, Path], listing: Listing) -> Path | None:
     """Return the mask stated by the source of the poses, else the one beside the photo."""
-    return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name)
+    return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name, listing)
 
 
 def _name_in(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
-def _warnings(files: PosedFiles, root: Path, source: str) -> Iterator[str]:
+def _warnings(files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
     if files.converted:
         pairs = listed(f"{stored} for {name}" for name, stored in files.converted.items())
         yield f"{len(files.converted)} photos that {source} names were converted since; used are {pairs}."
@@ -100,7 +101,8 @@ def _warnings(files: PosedFiles, root: Path, source: str) -> Iterator[str]:
         yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
     if files.absent_masks:
         yield f"{len(files.absent_masks)} masks that {source} names are not there: {listed(files.absent_masks)}."
-    yield from unused_masks(root, [*files.paths, *files.unposed, *files.absent], files.masks.values())
+    names = [*files.paths, *files.unposed, *files.absent]
+    yield from unused_masks(root, names, files.masks.values(), listing)
 
 
 def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:

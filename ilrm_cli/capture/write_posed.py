@@ -20,9 +20,9 @@ from jaxtyping import Bool
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.capture.checks import IMAGES, MASKS, MODEL, Origin, check_output_folder, refuse_inputs_inside
+from ilrm_cli.capture.checks import IMAGES, MASKS, MODEL, check_output_folder, refuse_inputs_inside
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.masks import read_masked_photo
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
@@ -57,7 +57,7 @@ class Posed:
 
 
 def pose(
-    photos: Path,
+    folder: ProjectFolder,
     settings: Settings,
     output: Path,
     overwrite: bool = False,
@@ -71,9 +71,9 @@ def pose(
     The folder appears whole or not at all. Raises InputError for photos or poses that cannot be used, and for an
     existing `output`, unless `overwrite` is given and it is a folder written by this stage.
     """
-    check_output_folder(output, photos, overwrite)
+    check_output_folder(output, folder.place, overwrite)
     video = VideoChoice(settings.fps, settings.max_frames)
-    capture = gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
     refuse_inputs_inside(output, [photo.path for photo in capture.photos])
     card = pose_card(capture, trained_on)
     with replacing_folder(output) as part:

@@ -82,7 +82,7 @@ def batch(
     """
     start = time.perf_counter()
     with face("batch", as_json, quiet, verbose) as shown:
-        from ilrm_cli.capture.checks import check_views
+        from ilrm_cli.capture.photos.folder import check_views
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.pipeline.batch import outcome, plan
         from ilrm_cli.runtime.errors import listed

@@ -10,6 +10,7 @@ from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
+    from ilrm_cli.evaluate.protocols import SceneRef
     from ilrm_cli.evaluate.results import SceneResult
     from ilrm_cli.evaluate.run import Evaluation
     from ilrm_cli.evaluate.scoreboard import Summary
@@ -57,7 +58,6 @@ def evaluate(
 ) -> None:
     """Score the model on photos it was not given, beside what needs no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
-        from ilrm_cli.capture.checks import refuse_inputs
         from ilrm_cli.evaluate.checks import Plan, check_plan
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import InputError
@@ -77,8 +77,7 @@ def evaluate(
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:
             pictures = scoreboard.check_folder(output, [scene.name for scene in found], overwrite)
-            for place in scenes or []:
-                refuse_inputs(place, pictures)
+            refuse_pictures(found, scenes or [], pictures)
         shown.warn(missing)
         results: list[SceneResult | SceneFailure] = []
         with shown.progress() as report:
@@ -99,6 +98,17 @@ def evaluate(
         shown.finish({"status": "failed" if failed else "ok"} | about | scoreboard.as_json(results))
         if failed:
             raise typer.Exit(EXIT_FAILED)
+
+
+def refuse_pictures(found: "list[SceneRef]", roots: list[Path], pictures: list[Path]) -> None:
+    """Raise InputError where a picture would replace an input of a scene, or of the data sets below `roots`."""
+    from ilrm_cli.capture.checks import refuse_inputs
+    from ilrm_cli.capture.photos.folder import open_folder
+
+    there = [path for path in pictures if path.is_file()]
+    opened = [scene.folder for scene in found if scene.folder]
+    for folder in (opened or map(open_folder, roots)) if there else ():
+        refuse_inputs(folder, there)
 
 
 def numbers(text: str | None) -> tuple[int, ...]:

@@ -35,9 +35,11 @@ def pose(
     """Find the camera poses of photos and write them with undistorted photos."""
     start = time.perf_counter()
     with face("pose", as_json, quiet, verbose) as shown:
-        from ilrm_cli.capture.checks import check_output_folder, check_place
+        from ilrm_cli.capture.checks import check_output_folder
+        from ilrm_cli.capture.photos.folder import open_folder
 
-        check_place(photos, poses, camera)
+        folder = open_folder(photos)
+        folder.require(poses, camera)
         check_output_folder(output, photos, overwrite)
 
         from ilrm_cli.capture import write_posed as stage
@@ -47,7 +49,7 @@ def pose(
         default = blueprint_of("default")
         trained_on = default.capabilities.trained_on if default else None
         with shown.progress() as report:
-            result = stage.pose(photos, settings, output, overwrite, trained_on, report)
+            result = stage.pose(folder, settings, output, overwrite, trained_on, report)
         summary = summarize(result, output, time.perf_counter() - start)
         shown.warn(tuple(summary["warnings"]))
         for photo in summary["left_out"]:

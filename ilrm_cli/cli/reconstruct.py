@@ -35,7 +35,7 @@ from ilrm_cli.cli.pose_card import card_lines
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 
 if TYPE_CHECKING:
-    from ilrm_cli.capture.checks import Origin
+    from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
 SHOWN_SECONDS = 0.005  # shorter stages did not really run
@@ -89,8 +89,8 @@ def reconstruct(
         from ilrm_cli.capture.checks import refuse_inputs
 
         check_outputs(output, reports or (), trace, overwrite)
-        check_inputs(photos, poses, camera, views, model)
-        refuse_inputs(photos, outputs_of(output, reports or (), trace))
+        folder = opened(photos, poses, camera, views, model)
+        refuse_inputs(folder, outputs_of(output, reports or (), trace))
         checked = time.perf_counter()
         from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.pipeline import export
@@ -108,12 +108,12 @@ def reconstruct(
             fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
             auto_scale=auto_scale, confidence=confidence, prune=prune,
         )  # fmt: skip
-        foretold = foreseen(photos, settings)
+        foretold = foreseen(folder, settings)
         shown.warn(foretold)
         with shown.progress() as report:
-            inputs = inputs_sha256(photos, camera)
+            inputs = inputs_sha256(folder, camera)
             pictures = pictures_for(trace) if trace else 0
-            result = stage.reconstruct(photos, settings, report, trace_pictures=pictures)
+            result = stage.reconstruct(folder, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:
@@ -149,14 +149,15 @@ def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> lis
     return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
 
 
-def check_inputs(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> None:
-    """Raise InputError for mistakes that file names alone reveal, before the slow imports."""
-    from ilrm_cli.capture.checks import check_place, check_views
+def opened(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> "ProjectFolder":
+    """Return what the place holds; raise InputError for mistakes that file names alone reveal."""
+    from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
 
-    check_place(photos, poses, camera)
-    check_views(views, photos)
+    folder = open_folder(photos)
+    folder.require(poses, camera, views)
     weights_file(model)
+    return folder
 
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:

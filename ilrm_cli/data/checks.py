@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ilrm_cli.capture.photos.folder import find_model, find_transforms
+from ilrm_cli.capture.photos.listing import Listing, find_model, find_transforms
 from ilrm_cli.runtime.errors import InputError
 
 INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
@@ -20,7 +20,7 @@ def find_posed_folders(root: Path) -> list[Path]:
     Raises InputError if there are none.
     """
     check_root(root)
-    found = _posed_at_or_below(root)
+    found = _posed_at_or_below(root, Listing())
     if not found:
         raise InputError(f"{root} holds no scene with a COLMAP model or a transforms.json; give another folder.")
     return found
@@ -32,10 +32,10 @@ def check_root(root: Path) -> None:
         raise InputError(f"{root} is not a folder; give the folder that holds the scenes.")
 
 
-def _posed_at_or_below(folder: Path) -> list[Path]:
+def _posed_at_or_below(folder: Path, listing: Listing) -> list[Path]:
     inner = [folder / name for name in INSIDE if (folder / name).is_dir()]
     for place in (folder, *inner):  # the benchmark has the same scene in two formats: the first one suffices
-        if find_transforms(place) is not None or find_model(place) is not None:
+        if find_transforms(place) is not None or find_model(place, listing) is not None:
             return [place]
-    below = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
-    return [scene for path in below for scene in _posed_at_or_below(path)]
+    below = (path for path in listing.folders(folder) if not path.name.startswith("."))
+    return [scene for path in below for scene in _posed_at_or_below(path, listing)]

@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ilrm_cli.capture.checks import Origin
 from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
 from ilrm_cli.data.checks import INSIDE
 from ilrm_cli.data.sequences import PhotoSequence
 from ilrm_cli.runtime.errors import InputError
@@ -19,12 +19,14 @@ from ilrm_cli.runtime.progress import Report, ignore
 TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
 
 
-def read_folder(folder: Path, poses: Origin = "auto", *, seed: int = 0, report: Report = ignore) -> PhotoSequence:
+def read_folder(
+    folder: ProjectFolder, poses: Origin = "auto", *, seed: int = 0, report: Report = ignore
+) -> PhotoSequence:
     """Read a folder of photos with a COLMAP model, a transforms.json, or poses to be estimated.
 
     Raises InputError as `gather` does.
     """
-    return PhotoSequence(scene_name(folder), gather(folder, poses, seed=seed, report=report))
+    return PhotoSequence(scene_name(folder.place), gather(folder, poses, seed=seed, report=report))
 
 
 def scene_name(folder: Path) -> str:

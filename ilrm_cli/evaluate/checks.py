@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ilrm_cli.capture.checks import Origin, check_views
+from ilrm_cli.capture.photos.folder import Origin, check_views
 from ilrm_cli.runtime.errors import InputError
 
 ProtocolName = Literal["folder", "re10k", "dl3dv", "synthetic"]

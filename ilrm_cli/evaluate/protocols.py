@@ -1,5 +1,6 @@
 """Evaluation protocols: the scenes, their input and target frames, and the image size."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.load_views import common_size
+from ilrm_cli.capture.photos.folder import ProjectFolder, open_folder
 from ilrm_cli.data.checks import find_posed_folders
 from ilrm_cli.data.folders import TARGET_EVERY, listed_frames, read_folder, read_input_list, scene_name
 from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
@@ -37,6 +39,7 @@ class SceneRef:
     path: Path | None = None  # folder, or root of RE10K
     key: str = ""  # RE10K: the clip
     number: int = 0  # of a procedural scene
+    folder: ProjectFolder | None = None  # what the folder holds; None: not looked through yet
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,15 @@ def find_scenes(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> tuple[
             read_input_list(plan.index)  # a damaged list fails here, before any work
         found = [SceneRef("", path) for root in paths for path in find_posed_folders(root)]
     else:
-        found = [SceneRef("", path) for path in paths]
+        found = [SceneRef("", path, folder=_opened(path)) for path in paths]
     return _named(found[: plan.limit]), warnings
+
+
+def _opened(path: Path) -> ProjectFolder | None:
+    """Look through a folder; None if that fails, so that its scene does when its turn comes."""
+    with contextlib.suppress(InputError):
+        return open_folder(path)
+    return None
 
 
 def _named(refs: list[SceneRef]) -> list[SceneRef]:
@@ -113,7 +123,7 @@ def open_scene(ref: SceneRef, plan: Plan, can: Capabilities, report: Report = ig
     if plan.protocol == "synthetic":
         return _open_synthetic(ref, plan, can)
     assert ref.path is not None, "a folder has a path"
-    frames = read_folder(ref.path, plan.poses, seed=plan.seed, report=report)
+    frames = read_folder(ref.folder or open_folder(ref.path), plan.poses, seed=plan.seed, report=report)
     photos = frames.capture.photos
     counts = plan.views or (default_views(can, len(photos)),)
     if max(counts) >= len(photos):
@@ -140,7 +150,7 @@ def _open_re10k(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
 
 def _open_dl3dv(ref: SceneRef, plan: Plan, can: Capabilities, report: Report) -> Split:
     assert ref.path is not None
-    frames = read_folder(ref.path, seed=plan.seed, report=report)
+    frames = read_folder(open_folder(ref.path), seed=plan.seed, report=report)
     targets = tuple(range(0, len(frames), TARGET_EVERY))
     others = [i for i in range(len(frames)) if i not in targets]
     if plan.index is None:

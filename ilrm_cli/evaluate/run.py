@@ -85,18 +85,20 @@ def evaluate(
     for number, ref in enumerate(scenes):
         report(Step("scenes", number, len(scenes), ref.name))
         try:
-            yield evaluate_scene(run, ref, plan, settings)
+            yield evaluate_scene(run, ref, plan, settings, report)
         except InputError as error:
             yield SceneFailure(ref.name, str(error))
     report(Step("scenes", len(scenes), len(scenes)))
 
 
-def evaluate_scene(run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings) -> SceneResult:
+def evaluate_scene(
+    run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings, report: Report = ignore
+) -> SceneResult:
     """Evaluate all methods with every number of inputs. Raises InputError if the scene cannot be used."""
     began = time.perf_counter()
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.device)
-    split = open_scene(ref, plan, run.loaded.model.capabilities)
+    split = open_scene(ref, plan, run.loaded.model.capabilities, report)
     names = split.frames.frame_names
     largest = split.frames.views(split.inputs[-1], split.width, split.height)
     targets = split.frames.views(split.targets, split.width, split.height)

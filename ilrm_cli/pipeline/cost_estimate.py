@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
-from ilrm_cli.capture.photos.folder import find_photos, photo_folder
+from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.models.base import Capabilities, Pass
@@ -20,7 +19,7 @@ USUAL_SHAPE = (4, 3)  # width to height, if no photo is known
 LONG_FLOPS = 5e12  # of a pass: most of a minute for two CPU cores, at some 0.1 TFLOP/s
 
 
-def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
+def foreseen(folder: ProjectFolder, settings: Settings) -> tuple[str, ...]:
     """Return a warning if the pass will be long for a CPU, compared with a usual one.
 
     The most frequent photo shape is assumed for the views and, if their number is left to us, the minimum that is
@@ -33,7 +32,7 @@ def foreseen(photos: Path, settings: Settings) -> tuple[str, ...]:
     model = blueprint_of(settings.model)
     if model is None:
         return ()
-    can, sizes = model.capabilities, _sizes(photos)
+    can, sizes = model.capabilities, _sizes(folder)
     if settings.views is not None and sizes:
         check_fits(model, _smallest_pass(can, settings, settings.views, sizes))
     width, height = _model_size(can, settings, sizes or [USUAL_SHAPE])
@@ -72,10 +71,10 @@ def _model_size(can: Capabilities, settings: Settings, sizes: Sequence[tuple[int
     return common_size_of(sizes, settings.long_side_px or can.long_side_px, can.size_multiple)
 
 
-def _sizes(place: Path) -> Sequence[tuple[int, int]]:
+def _sizes(folder: ProjectFolder) -> Sequence[tuple[int, int]]:
     """Return (width, height) of a folder's photos with readable headers; nothing for videos."""
     sizes = []
-    for path in find_photos(photo_folder(place)) if place.is_dir() else ():
+    for path in folder.photos:
         try:
             sizes.append(photo_size(path))
         except InputError:  # left out, with its reason, by later stages

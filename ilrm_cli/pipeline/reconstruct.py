@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.capture.checks import check_place, check_views
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
@@ -74,27 +72,26 @@ class Reconstruction:
 
 
 def reconstruct(
-    photos: Path, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
+    folder: ProjectFolder, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
 ) -> Reconstruction:
-    """Reconstruct a folder of photos (or other input of `gather`): model, poses, and `reconstruct_capture`.
+    """Reconstruct a folder of photos or a video: model, poses, and `reconstruct_capture`.
 
     With `trace_pictures` the model runs once more to be traced, with that many pictures per layer; the scene is the
     same. Raises InputError for photos, poses, weights or settings that cannot be used.
     """
-    check_place(photos, settings.poses, settings.camera)
-    check_views(settings.views, photos)
+    folder.require(settings.poses, settings.camera, settings.views)
     watch = Stopwatch()
     loaded = load(settings, report, watch)
     with watch.stage("poses"):
-        capture = posed_photos(photos, settings, report)
+        capture = posed_photos(folder, settings, report)
     result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures)
     return with_seconds(result, watch.seconds)
 
 
-def posed_photos(photos: Path, settings: Settings, report: Report = ignore) -> Capture:
+def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ignore) -> Capture:
     """Run `gather` with these settings."""
     video = VideoChoice(settings.fps, settings.max_frames)
-    return gather(photos, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    return gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
 
 
 def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = None) -> LoadedModel:

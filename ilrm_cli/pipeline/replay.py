@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline.export import EncodedScene, encode, write_scene
 from ilrm_cli.pipeline.reconstruct import reconstruct
@@ -70,12 +71,13 @@ def replay(
     if place is None:
         where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
         raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
+    folder = open_folder(place)
     if output is not None:
         _check_output(output, record, overwrite)
-        refuse_inputs(place, [output, record_path(output)])
+        refuse_inputs(folder, [output, record_path(output)])
 
-    inputs = inputs_sha256(place, settings.camera)
-    result = reconstruct(place, settings, report)
+    inputs = inputs_sha256(folder, settings.camera)
+    result = reconstruct(folder, settings, report)
     made = encode(result, settings, output or file, photos=place, inputs_sha256=inputs)
     identical = made.record.ply_sha256 == wanted
     comparable = not identical and file.is_file() and sha256_of(file) == wanted

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ilrm_cli.capture.checks import MIN_VIEWS
+from ilrm_cli.capture.photos.folder import MIN_VIEWS
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.pipeline.export import Exported

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ilrm_cli.capture.checks import Origin
-from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.folder import Origin, VideoChoice
 
 # The same as in `devices` and `frames`, which import torch.
 Device = Literal["auto", "cpu", "cuda"]

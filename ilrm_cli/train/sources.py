@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.data import re10k
 from ilrm_cli.data.checks import CHUNK_SUFFIX, training_places
 from ilrm_cli.data.folders import read_folder
@@ -110,7 +111,7 @@ Source = Procedural | Captured  # gives the same sample for the same request, fr
 @lru_cache(maxsize=256)
 def sequences_at(place: Path) -> list[FrameSequence]:
     """Return the clips of a chunk (their images stay on disk) or the one capture of a folder."""
-    return list(re10k.read_chunk(place)) if place.suffix == CHUNK_SUFFIX else [read_folder(place)]
+    return list(re10k.read_chunk(place)) if place.suffix == CHUNK_SUFFIX else [read_folder(open_folder(place))]
 
 
 def field_of_view_deg(lens: Lens) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.photos.folder import find_model
+from ilrm_cli.capture.photos.listing import Listing, find_model
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.runtime.errors import InputError
@@ -106,21 +106,21 @@ def test_models_are_found_where_tools_put_them(tmp_path, place):
     (tmp_path / place).mkdir(parents=True, exist_ok=True)
     small_model().write_binary(tmp_path / place)
     (tmp_path / "images").mkdir(exist_ok=True)
-    assert find_model(tmp_path).resolve() == (tmp_path / place).resolve()
-    assert find_model(tmp_path / "images").resolve() == (tmp_path / place).resolve()
+    assert find_model(tmp_path, Listing()).resolve() == (tmp_path / place).resolve()
+    assert find_model(tmp_path / "images", Listing()).resolve() == (tmp_path / place).resolve()
 
 
 def test_the_largest_of_several_models(tmp_path):
     for name, images in (("0", 3), ("1", 7), ("2", 2)):
         (tmp_path / "sparse" / name).mkdir(parents=True)
         small_model(images=images).write_binary(tmp_path / "sparse" / name)
-    assert find_model(tmp_path) == tmp_path / "sparse" / "1"
+    assert find_model(tmp_path, Listing()) == tmp_path / "sparse" / "1"
 
 
 def test_no_model(tmp_path):
     (tmp_path / "sparse" / "0").mkdir(parents=True)
     (tmp_path / "sparse" / "0" / "cameras.bin").write_bytes(b"")
-    assert find_model(tmp_path) is None
+    assert find_model(tmp_path, Listing()) is None
 
 
 # Bad models

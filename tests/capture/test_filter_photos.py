@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from ilrm_cli.capture import filter_photos
 from ilrm_cli.capture.filter_photos import ENOUGH_PHOTOS, PhotoSet, find_photo_set
-from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import MAX_THREADS
@@ -28,8 +28,8 @@ def save_all(folder: Path, images: list[np.ndarray], name: str = "{:03d}.png") -
     return paths
 
 
-def found_in(place: Path, choice: VideoChoice = VideoChoice(), cache: Path = Path("none")) -> PhotoSet:
-    photos = find_photo_set(place, choice, cache)
+def found_in(place: Path, choice: VideoChoice = VideoChoice()) -> PhotoSet:
+    photos = find_photo_set(open_folder(place), choice)
     names = [*photos.paths, *(left.name for left in photos.left_out)]
     assert len(names) == len(set(names)) == photos.found  # nothing is lost without a reason
     assert set(photos.masks) <= set(photos.paths)
@@ -38,6 +38,12 @@ def found_in(place: Path, choice: VideoChoice = VideoChoice(), cache: Path = Pat
 
 def reasons(photos: PhotoSet) -> dict[str, str]:
     return {left.name: left.reason for left in photos.left_out}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Give each test a cache of its own."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
 
 
 # Photos left out, and why
@@ -166,10 +172,10 @@ def test_a_video_and_a_folder_of_videos(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "trip").mkdir(exist_ok=True)
         write_video(tmp_path / "trip" / f"{name}.mp4", views_along_a_wall(20, seed=ord(name)), 10.0)
-    one = found_in(tmp_path / "trip" / "a.mp4", cache=tmp_path)
+    one = found_in(tmp_path / "trip" / "a.mp4")
     assert all(name.startswith("a.mp4/") and path.is_file() for name, path in one.paths.items())
     assert 10 <= one.found <= 20
-    both = found_in(tmp_path / "trip", VideoChoice(max_frames=12), cache=tmp_path)
+    both = found_in(tmp_path / "trip", VideoChoice(max_frames=12))
     assert both.found == 12
     assert {name.split("/")[0] for name in both.paths} == {"a.mp4", "b.mp4"}
 
@@ -178,10 +184,10 @@ def test_many_videos_share_the_frames(tmp_path):
     (tmp_path / "films").mkdir()
     for seed, name in enumerate("abcd"):
         write_video(tmp_path / "films" / f"{name}.mp4", views_along_a_wall(8, seed=seed), 10.0)
-    photos = found_in(tmp_path / "films", VideoChoice(max_frames=7), tmp_path / "cache")
+    photos = found_in(tmp_path / "films", VideoChoice(max_frames=7))
     assert [name[0] for name in (*photos.paths, *reasons(photos))] == list("aabbccd")
     with pytest.raises(InputError, match="--max-frames 3 is less than one for each of 4 videos"):
-        found_in(tmp_path / "films", VideoChoice(max_frames=3), tmp_path / "cache")
+        found_in(tmp_path / "films", VideoChoice(max_frames=3))
 
 
 def test_videos_beside_photos_are_named_only(tmp_path):
@@ -208,17 +214,17 @@ def test_photos_in_subfolders_beside_others_are_named_only(tmp_path):
 
 def test_too_few_photos(tmp_path):
     with pytest.raises(InputError, match=r"holds no photo .* and no video"):
-        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+        open_folder(tmp_path).require()
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.jpg").write_bytes(b"")
     with pytest.raises(
         InputError, match=r"no photo that can be used; three .* poses: 3 photos, a\.jpg, b\.jpg, c\.jpg: l"
     ):
-        find_photo_set(tmp_path, VideoChoice(), tmp_path)
+        find_photo_set(open_folder(tmp_path), VideoChoice())
     for count, said in ((1, "only one photo"), (2, "only two photos")):
         save_all(tmp_path, views_along_a_wall(count))
         with pytest.raises(InputError, match=f"holds {said} that can be used"):
-            find_photo_set(tmp_path, VideoChoice(), tmp_path)
+            find_photo_set(open_folder(tmp_path), VideoChoice())
 
 
 # Memory

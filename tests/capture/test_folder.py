@@ -1,12 +1,13 @@
-"""What names of files tell of a place: photos, videos, poses."""
+"""What names of files tell of a place: photos, videos, poses; and what cannot be used."""
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from ilrm_cli.capture.checks import check_views
-from ilrm_cli.capture.photos.folder import find_photos, find_videos, is_video, photo_folder
+from ilrm_cli.capture.photos.folder import check_views, open_folder
+from ilrm_cli.capture.photos.listing import Listing, is_video
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -16,11 +17,19 @@ def touch(*paths):
         path.write_bytes(b"x")
 
 
+def below(folder: Path, paths) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+# Looking through
+
+
 def test_all_suffixes_and_names_in_natural_order(tmp_path):
     names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "c.HEIC", "d.dng", "e.avif", "ü.webp"]
     touch(*(tmp_path / name for name in [*names, ".hidden.jpg", "notes.txt", "walk.MOV"]))
-    assert [path.name for path in find_photos(tmp_path)] == names
-    assert [path.name for path in find_videos(tmp_path)] == ["walk.MOV"]
+    folder = open_folder(tmp_path)
+    assert list(folder.names) == names
+    assert folder.videos == (tmp_path / "walk.MOV",)
     assert is_video(tmp_path / "walk.MOV")
     assert not is_video(tmp_path / "b.PNG")
 
@@ -28,19 +37,65 @@ def test_all_suffixes_and_names_in_natural_order(tmp_path):
 def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
     for name in ("left/1.jpg", "right/1.jpg", "masks/1.png", "left/masks/1.png", "__MACOSX/1.jpg", ".cache/1.jpg"):
         touch(tmp_path / name)
-    assert [path.relative_to(tmp_path).as_posix() for path in find_photos(tmp_path)] == ["left/1.jpg", "right/1.jpg"]
+    folder = open_folder(tmp_path)
+    assert (list(folder.names), folder.passed_over) == (["left/1.jpg", "right/1.jpg"], ())
     touch(tmp_path / "own.jpg")
-    assert [path.name for path in find_photos(tmp_path)] == ["own.jpg"]
-    assert [path.name for path in find_photos(tmp_path / "masks")] == ["1.png"]
+    folder = open_folder(tmp_path)
+    assert (list(folder.names), below(tmp_path, folder.passed_over)) == (["own.jpg"], ["left/1.jpg", "right/1.jpg"])
+    assert list(open_folder(tmp_path / "masks").names) == ["1.png"]
 
 
 def test_images_folder_comes_first(tmp_path):
     touch(tmp_path / "own.jpg")
-    assert photo_folder(tmp_path) == tmp_path
+    assert open_folder(tmp_path).root == tmp_path
     (tmp_path / "images").mkdir()
-    assert photo_folder(tmp_path) == tmp_path
+    assert open_folder(tmp_path).root == tmp_path
     touch(tmp_path / "images" / "1.jpg")
-    assert photo_folder(tmp_path) == tmp_path / "images"
+    assert open_folder(tmp_path).root == tmp_path / "images"
+
+
+def test_a_project_as_a_whole(tmp_path):
+    names = (
+        "images/1.jpg",
+        "images_2/1.jpg",
+        "masks/1.png",
+        "sparse/0/cameras.bin",
+        "sparse/0/images.bin",
+        "notes.txt",
+    )
+    touch(*(tmp_path / name for name in (*names, "transforms.json", "images/.hidden.jpg")))
+    folder = open_folder(tmp_path)
+    assert folder.masks == {"1.jpg": tmp_path / "masks" / "1.png"}
+    assert folder.poses("auto") == (tmp_path / "sparse" / "0", None)
+    assert folder.poses("transforms") == (None, tmp_path / "transforms.json")
+    assert folder.poses("sfm") == (None, None)
+    assert below(tmp_path, folder.inputs) == [*names[:-1], "transforms.json"]
+
+
+def test_photos_behind_a_link_are_inputs(tmp_path):
+    touch(tmp_path / "elsewhere" / "1.jpg")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "images").symlink_to(tmp_path / "elsewhere")
+    folder = open_folder(tmp_path / "project")
+    assert folder.inputs == folder.photos == (tmp_path / "project" / "images" / "1.jpg",)
+
+
+def test_a_video_is_all_there_is(tmp_path):
+    touch(tmp_path / "walk.mp4", tmp_path / "1.jpg", tmp_path / "transforms.json")
+    folder = open_folder(tmp_path / "walk.mp4")
+    assert folder.videos == folder.inputs == (tmp_path / "walk.mp4",)
+    assert (folder.photos, folder.poses("auto")) == ((), (None, None))
+
+
+def test_a_folder_is_listed_once(tmp_path, monkeypatch):
+    touch(tmp_path / "a" / "1.jpg")
+    listing = Listing()
+    assert below(tmp_path, listing.photos(tmp_path)) == ["a/1.jpg"]
+    monkeypatch.setattr(os, "scandir", None)
+    assert below(tmp_path, listing.below(tmp_path)) == ["a/1.jpg"]
+
+
+# What cannot be used
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -48,22 +103,47 @@ def test_names_that_are_not_utf8_are_refused(tmp_path):
     (tmp_path / "a.jpg").touch()
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).touch()
     with pytest.raises(InputError, match=r"caf\\xe9\.jpg is not in UTF-8"):
-        find_photos(tmp_path)
+        open_folder(tmp_path).require()
 
 
 def test_views_are_compared_with_the_photos_that_will_be_used(tmp_path):
-    (tmp_path / "images").mkdir()
-    for name in ("preview.jpg", "images/1.jpg", "images/2.jpg", "images/3.jpg"):
-        (tmp_path / name).write_bytes(b"x")
-    check_views(3, tmp_path)
+    touch(*(tmp_path / name for name in ("preview.jpg", "images/1.jpg", "images/2.jpg", "images/3.jpg")))
+    folder = open_folder(tmp_path)
+    folder.require(views=3)
     with pytest.raises(InputError, match="--views 4 is more than the 3 photos"):
-        check_views(4, tmp_path)
+        folder.require(views=4)
+    with pytest.raises(InputError, match="at least 2"):
+        folder.require(views=1)
     with pytest.raises(InputError, match="at least 2"):
         check_views(1)
 
 
 def test_one_photo_is_counted_in_words(tmp_path):
-    (tmp_path / "1.jpg").write_bytes(b"x")
-    (tmp_path / "transforms.json").write_text("{}")
+    touch(tmp_path / "1.jpg", tmp_path / "transforms.json")
     with pytest.raises(InputError, match="--views 100 is more than the one photo there is"):
-        check_views(100, tmp_path)
+        open_folder(tmp_path).require(views=100)
+
+
+def test_a_known_lens_and_known_poses_exclude_each_other(tmp_path):
+    touch(*(tmp_path / f"{number}.jpg" for number in range(3)), tmp_path / "transforms.json")
+    folder = open_folder(tmp_path)
+    folder.require("sfm", "OPENCV")
+    with pytest.raises(InputError, match="--camera does not apply; add --poses sfm"):
+        folder.require("auto", "OPENCV")
+
+
+def test_places_that_are_none(tmp_path):
+    touch(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match=r"notes\.txt is not a folder; give the folder"):
+        open_folder(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match="absent does not exist; give the folder"):
+        open_folder(tmp_path / "absent")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
+        open_folder(tmp_path)

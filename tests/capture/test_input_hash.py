@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.capture.input_hash import inputs_sha256, poses_sha256
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from tests.cli.conftest import SAMPLES
@@ -38,45 +39,45 @@ def masked(project: Path) -> None:
 
 @pytest.mark.parametrize("change", [renamed, changed, posed_anew, masked])
 def test_photos_names_masks_and_poses_count(project, change):
-    before = inputs_sha256(project)
+    before = inputs_sha256(open_folder(project))
     change(project)
-    assert inputs_sha256(project) != before
+    assert inputs_sha256(open_folder(project)) != before
 
 
 def test_the_place_on_disk_and_what_is_made_beside_the_photos_do_not_count(project, tmp_path):
-    before = inputs_sha256(project)
+    before = inputs_sha256(open_folder(project))
     moved = project.rename(tmp_path / "elsewhere")
     for name in ("scene.ply", "scene.json", "orbit.mp4", ".hidden.jpg"):
         (moved / name).write_bytes(b"made")
-    assert inputs_sha256(moved) == before
+    assert inputs_sha256(open_folder(moved)) == before
 
 
 def test_poses_beside_the_folder_of_photos_count(project):
-    before = inputs_sha256(project / "images")
+    before = inputs_sha256(open_folder(project / "images"))
     posed_anew(project)
-    assert inputs_sha256(project / "images") != before
+    assert inputs_sha256(open_folder(project / "images")) != before
 
 
 def test_a_file_with_the_lens_counts_by_its_content(project, tmp_path):
     lens = tmp_path / "cameras.txt"
     lens.write_text("1")
-    before = inputs_sha256(project, str(lens))
+    before = inputs_sha256(open_folder(project), str(lens))
     lens.write_text("2")
-    assert before != inputs_sha256(project, str(lens)) != inputs_sha256(project)
+    assert before != inputs_sha256(open_folder(project), str(lens)) != inputs_sha256(open_folder(project))
 
 
 def test_a_video_counts_by_its_content(tmp_path):
     video = tmp_path / "walk.mp4"
     video.write_bytes(b"1")
-    before = inputs_sha256(video)
+    before = inputs_sha256(open_folder(video))
     video.write_bytes(b"2")
-    assert inputs_sha256(video) != before
+    assert inputs_sha256(open_folder(video)) != before
 
 
 def test_masks_beside_the_folder_of_photos_count(project):
-    before = inputs_sha256(project / "images")
+    before = inputs_sha256(open_folder(project / "images"))
     masked(project)
-    assert inputs_sha256(project / "images") != before
+    assert inputs_sha256(open_folder(project / "images")) != before
 
 
 def test_poses_are_told_apart_to_the_last_bit():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.capture.load import gather
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
+from tests.support.opened import gathered
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph, save_photos
 from tests.support.posed_projects import PINHOLE, colmap_project, counted, cut_short, nerf_project, write_colmap
 
@@ -15,7 +15,7 @@ from tests.support.posed_projects import PINHOLE, colmap_project, counted, cut_s
 
 def test_a_colmap_project(tmp_path):
     poses = colmap_project(tmp_path)
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert (capture.origin, capture.found, capture.warnings) == ("colmap", 4, ())
     assert [photo.name for photo in capture.photos] == [f"photo_00{i}.png" for i in range(4)]
     for photo, pose in zip(capture.photos, poses, strict=True):
@@ -29,7 +29,7 @@ def test_photos_are_found_where_projects_keep_them(tmp_path, place):
     poses = cameras_on_an_arc(3)
     paths = save_photos(tmp_path / place, poses)
     write_colmap(tmp_path / "sparse" / "0", [path.name for path in paths], poses)
-    assert len(gather(tmp_path).photos) == 3
+    assert len(gathered(tmp_path).photos) == 3
 
 
 def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):
@@ -40,7 +40,7 @@ def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):
         for i, pose in enumerate(poses)
     ]
     (tmp_path / "nerf" / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
-    ours, theirs = gather(tmp_path / "nerf"), gather(tmp_path / "colmap")
+    ours, theirs = gathered(tmp_path / "nerf"), gathered(tmp_path / "colmap")
     assert (ours.origin, ours.found) == ("transforms", 4)
     for a, b in zip(ours.photos, theirs.photos, strict=True):
         assert a.lens == b.lens
@@ -57,24 +57,24 @@ def test_reduced_copies_and_masks_are_not_counted_as_photos(tmp_path):
         {"file_path": f"images/photo_00{i}.png", "transform_matrix": pose.tolist()} for i, pose in enumerate(poses)
     ]
     (tmp_path / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
-    assert gather(tmp_path).found == 4
+    assert gathered(tmp_path).found == 4
 
 
 def test_a_photo_with_broken_exif_is_used(tmp_path):
     poses = colmap_project(tmp_path)
     whole = photograph(poses[1])
     Image.fromarray(whole).save(tmp_path / "images" / "photo_001.png", exif=b"Exif\0\0MM\0*junk")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert (len(capture.photos), capture.warnings) == (4, ())
 
 
 def test_poses_can_be_forced(tmp_path):
     colmap_project(tmp_path)
     with pytest.raises(InputError, match=r"no transforms\.json"):
-        gather(tmp_path, "transforms")
+        gathered(tmp_path, "transforms")
     (tmp_path / "sparse" / "0" / "images.txt").unlink()
     with pytest.raises(InputError, match="no COLMAP model"):
-        gather(tmp_path, "colmap")
+        gathered(tmp_path, "colmap")
 
 
 # Bad input
@@ -82,30 +82,30 @@ def test_poses_can_be_forced(tmp_path):
 
 def test_missing_folder_no_photos_one_photo(tmp_path):
     with pytest.raises(InputError, match="nowhere does not exist"):
-        gather(tmp_path / "nowhere")
+        gathered(tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds no photo"):
-        gather(tmp_path)
+        gathered(tmp_path)
     save_photos(tmp_path, cameras_on_an_arc(1))
     with pytest.raises(InputError, match="only one photo that can be used"):
-        gather(tmp_path)
+        gathered(tmp_path)
 
 
 def test_a_model_that_names_absent_photos(tmp_path):
     colmap_project(tmp_path)
     (tmp_path / "images" / "photo_002.png").unlink()
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert len(capture.photos) == 3
     assert "photo_002.png" in capture.warnings[0]
     for path in (tmp_path / "images").iterdir():
         path.rename(path.with_name(f"other_{path.name}"))
     with pytest.raises(InputError, match=r"None of the 4 photos .*photo_000\.png"):
-        gather(tmp_path)
+        gathered(tmp_path)
 
 
 def test_a_damaged_photo_among_good_ones_is_left_out_and_said(tmp_path):
     colmap_project(tmp_path)
     cut_short(tmp_path / "images" / "photo_001.png")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert (capture.found, len(capture.photos)) == (4, 3)
     assert capture.left_out == (LeftOut("photo_001.png", "it is cut short"),)
     assert capture.warnings == ("photo_001.png: left out because it is cut short.",)
@@ -114,20 +114,20 @@ def test_a_damaged_photo_among_good_ones_is_left_out_and_said(tmp_path):
 def test_a_photo_of_another_shape_is_left_out_and_said(tmp_path):
     colmap_project(tmp_path)
     Image.new("RGB", (100, 300)).save(tmp_path / "images" / "photo_001.png")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert len(capture.photos) == 3
     assert "photo_001.png" in capture.warnings[0]
 
 
 def test_photos_that_were_converted_after_they_were_posed_are_used_and_named(tmp_path):
     colmap_project(tmp_path)
-    before = gather(tmp_path)
+    before = gathered(tmp_path)
     images = tmp_path / "images"
     for index in (1, 2):
         Image.open(images / f"photo_00{index}.png").save(images / f"photo_00{index}.webp", lossless=True)
         (images / f"photo_00{index}.png").unlink()
     (images / "photo_002.JPG").write_bytes(b"which of the two it is cannot be known")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     counted(capture)
     assert [photo.name for photo in capture.photos] == ["photo_000.png", "photo_001.webp", "photo_003.png"]
     np.testing.assert_array_equal(capture.photos[1].world_from_cam, before.photos[1].world_from_cam)
@@ -142,7 +142,7 @@ def test_all_photos_converted(tmp_path):
     (tmp_path / "input").mkdir()
     for path in (tmp_path / "images").iterdir():
         path.rename(tmp_path / "input" / f"{path.stem}.PNG")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert [photo.path.parent.name for photo in capture.photos] == ["input"] * 4
     assert len(capture.warnings) == 1
 
@@ -153,7 +153,7 @@ def test_one_broken_photo_of_a_transforms_json_without_sizes(tmp_path):
     (images / "photo_001.png").write_bytes(b"")
     (images / "photo_002.png").unlink()
     (images / "photo_003.png").rename(images / "photo_003.PNG")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     counted(capture)
     assert (capture.found, [photo.name[-7:] for photo in capture.photos]) == (
         5,
@@ -164,7 +164,7 @@ def test_one_broken_photo_of_a_transforms_json_without_sizes(tmp_path):
     for index in (3, 4, 5):
         next(images.glob(f"photo_00{index}.*")).unlink()
     with pytest.raises(InputError, match=r"No photo in .*: 2 photos, .* left out because it is empty"):
-        gather(tmp_path)
+        gathered(tmp_path)
 
 
 def test_masks_of_frames(tmp_path):
@@ -172,7 +172,7 @@ def test_masks_of_frames(tmp_path):
     (tmp_path / "masks").mkdir()
     for name in ("mask_0.png", "photo_001.png", "photo_002.png"):
         Image.fromarray(np.tri(HEIGHT, WIDTH) > 0).save(tmp_path / "masks" / name)
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     masks = [photo.mask and photo.mask.name for photo in capture.photos]
     assert masks == ["mask_0.png", "photo_001.png", "photo_002.png", None]
     assert capture.warnings == (f"1 masks that {tmp_path / 'transforms.json'} names are not there: no.png.",)
@@ -185,7 +185,7 @@ def test_photos_found_are_posed_or_left_out_with_a_reason(tmp_path):
     Image.new("RGB", (100, 300)).save(images / "photo_002.png")
     (images / "photo_003.png").unlink()
     Image.new("RGB", (WIDTH, HEIGHT)).save(images / "zusätzlich.png")
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     counted(capture)
     assert capture.found == 7
     source = f"the COLMAP model in {tmp_path / 'sparse' / '0'}"
@@ -201,6 +201,6 @@ def test_a_photo_that_is_posed_twice_counts_once(tmp_path):
     save_photos(tmp_path / "images", poses)
     frames = [{"file_path": f"images/photo_00{i}.png", "transform_matrix": poses[i].tolist()} for i in (0, 1, 1, 2)]
     (tmp_path / "transforms.json").write_text(json.dumps({"fl_x": FOCAL, "frames": frames}))
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     counted(capture)
     assert len(capture.photos) == 3

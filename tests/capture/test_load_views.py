@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.load_views import common_size, load_views, sparse_depth_of, visible_depths
 from ilrm_cli.capture.poses.lenses import colmap_camera, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import PosedPhoto
+from tests.support.opened import gathered
 from tests.support.photographed import FOCAL, photograph
 from tests.support.posed_projects import colmap_project, write_colmap
 
@@ -23,7 +23,7 @@ def images_of(poses: list[np.ndarray], width: int, height: int) -> torch.Tensor:
 
 def test_views_of_a_project(tmp_path):
     poses = colmap_project(tmp_path)
-    photos = gather(tmp_path).photos
+    photos = gathered(tmp_path).photos
     size = common_size(photos, long_side=160, multiple=8)
     assert size == (160, 120)
     views = load_views(photos, *size)
@@ -93,7 +93,7 @@ def test_models_made_on_stored_pixels_of_turned_photos(tmp_path, orientation):
     for name in names:
         dot_photo(tmp_path / "images" / name, lens, point, orientation)
     write_colmap(tmp_path / "sparse" / "0", names, [np.eye(4)] * 2, lens)
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     upright = (640, 480) if orientation in (1, 3) else (480, 640)
     assert [(photo.lens.width, photo.lens.height) for photo in capture.photos] == [upright] * 2
     views = load_views(capture.photos, *common_size(capture.photos, long_side=160))
@@ -107,7 +107,7 @@ def test_models_made_on_upright_pixels_of_turned_photos(tmp_path):
     for name in ("a.jpg", "b.jpg"):
         dot_photo(tmp_path / "images" / name, stored, point, orientation=6)
     write_colmap(tmp_path / "sparse" / "0", ["a.jpg", "b.jpg"], [world_from_cam] * 2, upright)
-    capture = gather(tmp_path)
+    capture = gathered(tmp_path)
     assert capture.photos[0].lens == upright
     views = load_views(capture.photos, *common_size(capture.photos, long_side=160))
     assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
@@ -120,12 +120,12 @@ def test_smaller_copies_of_the_photos_a_model_was_made_on(tmp_path):
     for name in ("a.jpg", "b.jpg"):
         dot_photo(tmp_path / "images_4" / name, small, point)
     write_colmap(tmp_path / "sparse" / "0", ["a.jpg", "b.jpg"], [np.eye(4)] * 2, large)
-    views = load_views(gather(tmp_path).photos, 200, 150)
+    views = load_views(gathered(tmp_path).photos, 200, 150)
     assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
 
 
 def test_a_real_scene(shared):
-    capture = gather(shared / "scenes" / "fox")
+    capture = gathered(shared / "scenes" / "fox")
     assert (capture.origin, capture.found, len(capture.photos)) == ("colmap", 30, 30)
     assert capture.points.shape == (5822, 3)
     size = common_size(capture.photos, long_side=256, multiple=16)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.capture.photos.folder import find_mask
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.listing import Listing, find_mask
 from ilrm_cli.capture.photos.masks import read_mask, read_masked_photo
 from tests.capture.test_pixels import four_colours, save
 
@@ -27,15 +27,15 @@ def test_masks_beside_photos_and_in_sibling_folders(tmp_path, root, place, mask)
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x")
     (tmp_path / root / "a").mkdir(parents=True, exist_ok=True)
-    assert find_mask(tmp_path / root, "a/1 ü.jpg") == file
-    assert find_mask(tmp_path / root, "a/2.jpg") is None
+    assert find_mask(tmp_path / root, "a/1 ü.jpg", Listing()) == file
+    assert find_mask(tmp_path / root, "a/2.jpg", Listing()) is None
 
 
 def test_masks_beside_the_photos_of_each_subfolder(tmp_path):
     (tmp_path / "left" / "masks").mkdir(parents=True)
     (tmp_path / "left" / "masks" / "1.png").write_bytes(b"x")
-    assert find_mask(tmp_path, "left/1.jpg") == tmp_path / "left" / "masks" / "1.png"
-    assert find_mask(tmp_path, "right/1.jpg") is None
+    assert find_mask(tmp_path, "left/1.jpg", Listing()) == tmp_path / "left" / "masks" / "1.png"
+    assert find_mask(tmp_path, "right/1.jpg", Listing()) is None
 
 
 @pytest.mark.parametrize(("root", "name"), [("images_4", "1.jpg"), (".", "images/1.jpg"), (".", "images_4/1.jpg")])
@@ -44,7 +44,7 @@ def test_masks_of_projects_with_reduced_copies_or_names_from_the_project_folder(
     (tmp_path / "masks").mkdir()
     (tmp_path / "images_4").mkdir()
     (tmp_path / "masks" / "1.png").write_bytes(b"x")
-    found = find_mask(tmp_path / root, name)
+    found = find_mask(tmp_path / root, name, Listing())
     assert found is not None
     assert found.samefile(tmp_path / "masks" / "1.png")
 

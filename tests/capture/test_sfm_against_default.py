@@ -6,10 +6,10 @@ from pathlib import Path
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.load import gather
 from ilrm_cli.runtime.errors import InputError
 from tests.conftest import SHARED
 from tests.support.default_sfm import Run, photo_folders, run_default, timed
+from tests.support.opened import gathered
 
 MOST_TIME = 1.2  # times the default's, in seconds of all threads: other programs on the machine do not change them
 
@@ -26,9 +26,10 @@ def run_ours(folder: Path) -> tuple[Run, str]:
 
     def work() -> tuple[frozenset[str], float, float]:
         nonlocal sentence
-        with tempfile.TemporaryDirectory() as cache:
+        with tempfile.TemporaryDirectory() as cache, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ILRM_CACHE", cache)
             try:
-                capture = gather(folder, "sfm", cache=Path(cache))
+                capture = gathered(folder, "sfm")
             except InputError as error:
                 sentence = str(error)
                 return frozenset(), 0.0, 0.0

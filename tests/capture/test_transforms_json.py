@@ -6,7 +6,7 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.photos.folder import find_transforms
+from ilrm_cli.capture.photos.listing import find_transforms
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError

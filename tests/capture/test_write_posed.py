@@ -9,14 +9,15 @@ from PIL import Image
 
 from ilrm_cli.capture import write_posed
 from ilrm_cli.capture.checks import WRITTEN
-from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.load_views import load_views
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.runtime.errors import InputError
+from tests.support.opened import gathered
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 DISTORTED = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, HEIGHT)
@@ -52,7 +53,7 @@ def test_names_become_jpeg_and_stay_distinct():
 @pytest.mark.parametrize("origin", ["colmap", "transforms"])
 def test_our_own_readers_give_the_same_cameras(tmp_path, origin):
     capture, folder = written(tmp_path)
-    again = gather(folder, origin)
+    again = gathered(folder, origin)
     assert again.origin == origin
     assert [photo.path.stem for photo in again.photos] == [photo.path.stem for photo in capture.photos]
     for photo, before in zip(again.photos, capture.photos, strict=True):
@@ -75,7 +76,7 @@ def test_pycolmap_reads_the_model_and_points_lie_where_cameras_see_them(tmp_path
                 np.testing.assert_allclose(point.xy, expected, atol=1e-9)
     true = {tuple(np.round(point, 9)) for point in capture.points}
     assert all(tuple(np.round(point.xyz, 9)) in true for point in model.points3D.values())
-    assert gather(folder, "colmap").error_px is None  # the true errors are not known, and none are made up
+    assert gathered(folder, "colmap").error_px is None  # the true errors are not known, and none are made up
 
 
 def test_the_card_lies_beside_the_model(tmp_path):
@@ -100,7 +101,7 @@ def test_masks_and_transparency_come_back(tmp_path, origin, lens):
     (tmp_path / "out").mkdir()
     write_posed.write_posed(replace(capture, photos=photos), pose_card(capture), tmp_path / "out")
 
-    again = gather(tmp_path / "out", origin)
+    again = gathered(tmp_path / "out", origin)
     assert again.warnings == ()
     assert [photo.mask.name for photo in again.photos] == [f"{photo.path.name}.png" for photo in again.photos]
     before, after = load_views(photos, 80, 60), load_views(again.photos, 80, 60)
@@ -125,11 +126,11 @@ def test_folders_without_masks_have_no_folder_of_masks(tmp_path):
 
 def test_poses_go_through_whatever_their_origin(tmp_path):
     _, folder = written(tmp_path)
-    result = write_posed.pose(folder, write_posed.Settings("transforms"), tmp_path / "again")
+    result = write_posed.pose(open_folder(folder), write_posed.Settings("transforms"), tmp_path / "again")
     assert result.capture.origin == "transforms"
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(WRITTEN - {"masks"})
-    before = gather(folder, "colmap").photos
-    for photo, other in zip(gather(tmp_path / "again", "colmap").photos, before, strict=True):
+    before = gathered(folder, "colmap").photos
+    for photo, other in zip(gathered(tmp_path / "again", "colmap").photos, before, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, other.world_from_cam, atol=1e-12)
         assert photo.lens == other.lens
 
@@ -137,21 +138,21 @@ def test_poses_go_through_whatever_their_origin(tmp_path):
 def test_a_folder_is_replaced_only_when_asked_and_only_if_ours(tmp_path):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    write_posed.pose(folder, write_posed.Settings(), out)
+    write_posed.pose(open_folder(folder), write_posed.Settings(), out)
     with pytest.raises(InputError, match="pass -w"):
-        write_posed.pose(folder, write_posed.Settings(), out)
-    write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), write_posed.Settings(), out)
+    write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
     (out / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds more than poses"):
-        write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
     with pytest.raises(InputError, match="which is read"):
-        write_posed.pose(folder / "images", write_posed.Settings("colmap"), folder, overwrite=True)
+        write_posed.pose(open_folder(folder / "images"), write_posed.Settings("colmap"), folder, overwrite=True)
 
 
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    write_posed.pose(folder, write_posed.Settings(), out)
+    write_posed.pose(open_folder(folder), write_posed.Settings(), out)
     before = (out / "transforms.json").read_bytes()
 
     def interrupted(*_):
@@ -159,6 +160,6 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch)
 
     monkeypatch.setattr(write_posed, "reconstruction_of", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_posed.pose(folder, write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
     assert (out / "transforms.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "out", "photos"]

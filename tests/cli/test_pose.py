@@ -4,11 +4,11 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.cli.pose_card import card_lines
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
+from tests.support.opened import gathered
 from tests.support.photographed import cameras_on_an_arc, save_photos
 
 KEYS = {"command", "status", "output", "pose_card", "left_out", "warnings", "seconds"}
@@ -33,7 +33,7 @@ def test_json_keys_are_the_contract(tmp_path):
 def test_the_card_is_always_shown(tmp_path):
     outcome = ilrm("pose", SAMPLES / "posed", "-o", tmp_path / "out")
     assert outcome.status == 0, outcome.err
-    for line in card_lines(pose_card(gather(SAMPLES / "posed"))):
+    for line in card_lines(pose_card(gathered(SAMPLES / "posed"))):
         assert line in outcome.out
 
 
@@ -44,7 +44,7 @@ def test_photos_without_poses_get_them(tmp_path, monkeypatch, arguments):
     outcome = ilrm("pose", tmp_path / "my photos", "-o", tmp_path / "out", *arguments)
     assert outcome.status == 0, outcome.err
     assert "registered 5 of 5 photos, poses from sfm" in outcome.out
-    photos = gather(tmp_path / "out").photos
+    photos = gathered(tmp_path / "out").photos
     focal = [photo.lens.params[0] for photo in photos]
     np.testing.assert_allclose(focal, 300, rtol=1e-9 if arguments else 0.05)
 

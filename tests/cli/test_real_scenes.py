@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import psnr
@@ -33,7 +34,7 @@ def test_photos_alone_take_less_than_three_minutes(shared, tmp_path, monkeypatch
 
 def test_the_file_of_a_real_scene_renders_like_the_scene_in_memory(shared, tmp_path):
     ilrm("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", "-q")
-    memory = reconstruct(shared / "scenes" / "fox", Settings())
+    memory = reconstruct(open_folder(shared / "scenes" / "fox"), Settings())
     record = read_record(record_path(tmp_path / "fox.ply"))
     cameras = cameras_of(record, "input").to(torch.float32)
     from_file = render(decode_ply(tmp_path / "fox.ply").gaussians, cameras, near=NEAR / record.model_from_world.scale)

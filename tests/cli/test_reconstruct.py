@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.cli.app import app
 from ilrm_cli.pipeline import cost_estimate
 from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
@@ -70,7 +71,7 @@ def test_what_it_says_is_consistent(made):
 @pytest.fixture(scope="module")
 def memory() -> Reconstruction:
     """Return the scene that `test_the_file_renders_like_the_scene_in_memory` writes to files."""
-    return reconstruct(SAMPLES / "posed", Settings(views=4, long_side_px=96, auto_scale=False))
+    return reconstruct(open_folder(SAMPLES / "posed"), Settings(views=4, long_side_px=96, auto_scale=False))
 
 
 @pytest.mark.parametrize("frame", ["input", "up", "opencv"])

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.data.synthetic import collection
 from ilrm_cli.data.synthetic.dataset import training_scene
 from tests.support.command_line import ilrm
+from tests.support.opened import gathered
 
 
 def test_written_scenes_are_read_with_the_same_cameras(tmp_path):
@@ -16,7 +16,7 @@ def test_written_scenes_are_read_with_the_same_cameras(tmp_path):
     done = ilrm("synth", out, "--scenes", "2", "--views", "3", "--size", "64", "--samples", "1", "--json")
     assert done.status == 0, done.err
     assert [scene["folder"] for scene in done.json["scenes"]] == [str(out / "000000"), str(out / "000001")]
-    capture = gather(out / "000001")
+    capture = gathered(out / "000001")
     assert capture.origin == "colmap"
     cameras = training_scene(0, 1, 3, 64, 48, samples=1).true_cameras
     assert len(capture.photos) == 3
@@ -31,7 +31,7 @@ def test_photos_and_poses_are_spoilt_as_asked(tmp_path):
     assert ilrm("synth", tmp_path / "exact", *common).status == 0
     spoilt = ("--drift", "0.1", "--noise", "0.05", "--jpeg", "40", "--pose-noise", "0.5")
     assert ilrm("synth", tmp_path / "spoilt", *common, *spoilt).status == 0
-    exact, noisy = (gather(tmp_path / name / "000000") for name in ("exact", "spoilt"))
+    exact, noisy = (gathered(tmp_path / name / "000000") for name in ("exact", "spoilt"))
     for one, other in zip(exact.photos, noisy.photos, strict=True):
         turned = one.world_from_cam[:3, :3].T @ other.world_from_cam[:3, :3]
         angle_deg = np.degrees(np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1)))

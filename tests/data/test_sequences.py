@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ilrm_cli.capture.load_views import visible_depths
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.data.checks import find_posed_folders
 from ilrm_cli.data.folders import listed_frames, read_folder, read_input_list
@@ -43,7 +44,7 @@ def test_the_size_it_has_is_kept_untouched():
 
 def test_a_dl3dv_scene_is_read_from_its_reduced_images(tmp_path):
     poses = arc(4)
-    sequence = read_folder(write_dl3dv(tmp_path / "0a1b", poses))
+    sequence = read_folder(open_folder(write_dl3dv(tmp_path / "0a1b", poses)))
     assert (sequence.name, len(sequence)) == ("0a1b", 4)
     assert sequence.frame_names[0] == "images_4/frame_00001.png"  # by name, whatever the order in the file
     np.testing.assert_allclose(sequence.world_from_cam, np.stack(poses), atol=1e-9)
@@ -61,7 +62,7 @@ def test_the_benchmark_layout_is_one_scene_named_by_its_hash(tmp_path):
     (tmp_path / "notes").mkdir()
     found = find_posed_folders(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["1K/0a1b/nerfstudio", "2K/00ff"]
-    assert read_folder(found[0]).name == "0a1b"
+    assert read_folder(open_folder(found[0])).name == "0a1b"
 
 
 def test_a_root_without_scenes_is_refused(tmp_path):

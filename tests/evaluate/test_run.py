@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.evaluate import run as stage
 from ilrm_cli.evaluate.checks import Plan
 from ilrm_cli.evaluate.protocols import find_scenes
@@ -43,7 +44,7 @@ def test_every_method_is_scored_with_every_number_of_inputs(result):
 
 
 def test_it_scores_as_reconstruct_does(result):
-    made = reconstruct(SAMPLE, ReconstructSettings(views=6, long_side_px=128, refine=5, device="cpu"))
+    made = reconstruct(open_folder(SAMPLE), ReconstructSettings(views=6, long_side_px=128, refine=5, device="cpu"))
     ours, refined = result.trial("ours", 6, False), result.trial("ours", 6, True)
     assert made.score is not None
     assert made.refinement is not None

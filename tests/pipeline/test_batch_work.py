@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.batch import work
 from ilrm_cli.pipeline.batch.plan import Job
@@ -48,7 +49,7 @@ def test_a_folder_that_is_gone_is_one_sentence(job):
 
 
 def test_a_bug_is_reported_as_one_with_its_traceback(job, monkeypatch):
-    def broken(place: Path, camera: str | None) -> str:
+    def broken(folder: ProjectFolder, camera: str | None) -> str:
         return str(1 / 0)
 
     monkeypatch.setattr(work, "inputs_sha256", broken)

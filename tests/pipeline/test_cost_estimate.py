@@ -5,6 +5,7 @@ import re
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.models import memory_plan
 from ilrm_cli.pipeline import cost_estimate
 from ilrm_cli.pipeline.cost_estimate import foreseen
@@ -21,7 +22,8 @@ def photos(tmp_path):
 
 
 def said(photos, views, size, model="default"):
-    return foreseen(photos, Settings(views=views, long_side_px=size, model=model, device="cpu", precision="fp32"))
+    settings = Settings(views=views, long_side_px=size, model=model, device="cpu", precision="fp32")
+    return foreseen(open_folder(photos), settings)
 
 
 def test_usual_passes_are_not_announced(photos):
@@ -53,6 +55,7 @@ def times(sentence: str) -> int:
 
 
 def test_the_shape_of_a_video_is_assumed(tmp_path):
+    (tmp_path / "walk.mp4").touch()
     (sentence,) = said(tmp_path / "walk.mp4", 12, 1024)
     assert "12 views of 1024x768 px" in sentence
 
@@ -80,5 +83,6 @@ def test_what_cannot_fit_is_refused_where_the_views_are_known(photos, monkeypatc
     assert said(photos, 4, None) == ()
     monkeypatch.setattr(memory_plan, "free_bytes", lambda device: 0)
     assert said(photos, None, None) == ()  # it is for the poses to say how many views there will be
-    monkeypatch.setattr(cost_estimate, "find_photos", lambda place: [])
+    for photo in photos.glob("*.jpg"):
+        photo.unlink()
     assert said(photos, 8, None) == ()  # without a shape nothing is certain

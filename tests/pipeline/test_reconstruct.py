@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline import reconstruct as stage
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
@@ -44,7 +45,7 @@ def test_too_few_photos_are_refused_before_a_model_is_loaded(tmp_path, monkeypat
     for index in range(photos):
         (tmp_path / f"{index}.jpg").write_bytes(b"x")
     with pytest.raises(InputError, match=said):
-        stage.reconstruct(tmp_path, Settings())
+        stage.reconstruct(open_folder(tmp_path), Settings())
 
 
 def test_the_main_job_needs_nothing_that_only_posix_has(tmp_path: Path):

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFile
 
-from ilrm_cli.capture.photos.folder import HEIC_SUFFIXES, RAW_SUFFIXES
+from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.runtime.errors import InputError
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright

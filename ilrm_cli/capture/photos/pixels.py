@@ -8,8 +8,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms
 
-from ilrm_cli.capture.photos.folder import RAW_SUFFIXES
 from ilrm_cli.capture.photos.header import UPRIGHT_BY, broken_named, header_of, opened, raw_header, raw_photo
+from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 

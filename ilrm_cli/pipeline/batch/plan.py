@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ilrm_cli.capture.photos.folder import is_video, natural_order
+from ilrm_cli.capture.photos.listing import is_video, natural_order
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.scene.checks import suffix_of
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from ilrm_cli.capture.checks import check_views
+from ilrm_cli.capture.photos.folder import check_views
 from ilrm_cli.models.registry import weights_file
 from ilrm_cli.pipeline.batch.outcome import Outcome
 from ilrm_cli.pipeline.batch.plan import Job

@@ -14,8 +14,9 @@ from functools import cache
 from typing import TypeVar
 
 from ilrm_cli import __version__
-from ilrm_cli.capture.checks import check_place, check_views, refuse_inputs
+from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.batch.outcome import Outcome
@@ -59,17 +60,17 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
 
     def work() -> Ready | Outcome:
         # Before anything is read, so that photos that change meanwhile are noticed next time.
-        inputs = inputs_sha256(job.photos, order.settings.camera)
+        folder = open_folder(job.photos)
+        inputs = inputs_sha256(folder, order.settings.camera)
         if not order.overwrite:
             record = finished(job, order.settings, order.model_sha256, inputs)
             if record is not None:
                 return _skipped(job, record)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         check_scene_output(job.output, overwrite=True)
-        check_place(job.photos, order.settings.poses, order.settings.camera)
-        check_views(order.settings.views, job.photos)
-        refuse_inputs(job.photos, [job.output, record_path(job.output)])
-        capture = posed_photos(job.photos, order.settings)
+        folder.require(order.settings.poses, order.settings.camera, order.settings.views)
+        refuse_inputs(folder, [job.output, record_path(job.output)])
+        capture = posed_photos(folder, order.settings)
         return Ready(capture, inputs, time.perf_counter() - start)
 
     return _caught(job, work, start)

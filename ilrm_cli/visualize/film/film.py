@@ -1,7 +1,7 @@
 """Fly-throughs: a scene and a camera path become a video."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ilrm_cli.capture.checks import refuse_inputs
+from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.listing import is_video
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.checks import check_video_output, existing_outputs
 from ilrm_cli.render.paths.subject import visible_depth
@@ -57,8 +59,7 @@ def fly(
     check_video_output(output, overwrite)
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
-    for place in filter(None, (shown.photos, settings.photos)):
-        refuse_inputs(place, existing_outputs(output))
+    _refuse_photos(existing_outputs(output), (shown.photos, settings.photos))
     drawn_by = renderer_for(settings.device)
     prepare(drawn_by, report=report)
     shown = replace(shown, file=shown.file.to(settings.device))
@@ -123,6 +124,13 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
         raise InputError(
             f"--side-by-side: the photos of {scene} are not where its record says; name their folder with --photos."
         )
+
+
+def _refuse_photos(outputs: Sequence[Path], places: Iterable[Path | None]) -> None:
+    """Raise InputError where an output would replace a photo that the film may show."""
+    for place in places if outputs else ():
+        if place is not None and (place.is_dir() or is_video(place)):
+            refuse_inputs(open_folder(place), outputs)
 
 
 def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:

@@ -10,11 +10,11 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.capture.filter_photos import offered_photos
-from ilrm_cli.capture.photos.folder import VideoChoice, is_video
+from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
+from ilrm_cli.capture.photos.listing import is_video
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.paths.tours import nearest
-from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.visualize.film.channels import Film
@@ -31,7 +31,7 @@ def find_photos(
     scene was made with. Raises `InputError` if some are missing.
     """
     if is_video(folder) or any(is_video(folder / Path(name).parent) for name in names):
-        found = offered_photos(folder, choice or VideoChoice(), cache_dir(), report).paths
+        found = offered_photos(open_folder(folder), choice or VideoChoice(), report).paths
         return _all_of({name: found[name] for name in names if name in found}, names, folder)
     if not folder.is_dir():
         state = "is no folder" if folder.is_file() else "does not exist"

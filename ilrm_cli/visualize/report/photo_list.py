@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.capture.photos.folder import natural_order
+from ilrm_cli.capture.photos.listing import natural_order
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.runtime.errors import InputError

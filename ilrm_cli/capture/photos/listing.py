@@ -1,0 +1,229 @@
+"""Names of photos, videos, masks and poses in folders, each folder read once.
+
+Nothing is opened, and nothing heavy is imported.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ilrm_cli.runtime.errors import InputError
+
+PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+RAW_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw", ".3fr"}
+)
+SUFFIXES = PLAIN_SUFFIXES | HEIC_SUFFIXES | RAW_SUFFIXES
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".3gp"})
+PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
+REDUCED = "images_"  # start of the names of folders with reduced copies of `images`
+MASK_FOLDERS = ("masks", "mask")
+ARCHIVE_FOLDER = "__MACOSX"  # of macOS's archives, with files that only look like photos
+
+MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
+MODEL_SUFFIXES = (".bin", ".txt")
+TRANSFORMS_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; NeRF's Blender scenes
+
+
+class Listing:
+    """The names in folders, each folder read when it is first asked for and never again."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[list[Path], list[Path]]] = {}  # folder -> its files, its folders
+        self._is_folder: dict[Path, bool] = {}
+
+    def is_folder(self, path: Path) -> bool:
+        """Return whether this is a folder, or a link to one."""
+        if path not in self._is_folder:
+            self._is_folder[path] = path.is_dir()
+        return self._is_folder[path]
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the files in a folder; none if there is no such folder. Raises OSError if it cannot be read."""
+        return self._entries(folder)[0]
+
+    def folders(self, folder: Path) -> list[Path]:
+        """Return the folders in a folder, sorted, links to folders among them."""
+        return self._entries(folder)[1]
+
+    def below(self, folder: Path) -> Iterator[Path]:
+        """Yield the files at and below a folder.
+
+        Hidden files and folders, folders that cannot be read and links to folders are passed over.
+        """
+        yield from (file for file in self.files(folder) if not file.name.startswith("."))
+        for inner in self.folders(folder):
+            if not inner.name.startswith(".") and not inner.is_symlink() and os.access(inner, os.R_OK | os.X_OK):
+                yield from self.below(inner)
+
+    def photos(self, folder: Path) -> list[Path]:
+        """Return the photos of a folder in natural order, or those of all its subfolders if it has none itself.
+
+        Hidden files and folders and folders of masks are ignored.
+        """
+        return self._of_kind(folder, SUFFIXES)
+
+    def videos(self, folder: Path) -> list[Path]:
+        """Return the videos of a folder as `photos` does."""
+        return self._of_kind(folder, VIDEO_SUFFIXES)
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """Return all pictures at and below a folder, as `photos` without precedence does."""
+        return self._below_of_kind(folder, SUFFIXES)
+
+    def reduced(self, folder: Path) -> list[Path]:
+        """Return the folders with reduced copies in a project's folder."""
+        return [inner for inner in self.folders(folder) if inner.name.startswith(REDUCED)]
+
+    def _entries(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        if folder not in self._read:
+            files: list[Path] = []
+            folders: list[Path] = []
+            if self.is_folder(folder):
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_dir():
+                            folders.append(folder / entry.name)
+                        elif entry.is_file():
+                            files.append(folder / entry.name)
+            self._read[folder] = files, sorted(folders)
+        return self._read[folder]
+
+    def _of_kind(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
+        directly = [path for path in self.files(folder) if _is_of(path, suffixes)]
+        return sorted(directly or self._below_of_kind(folder, suffixes), key=natural_order)
+
+    def _below_of_kind(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
+        apart = {ARCHIVE_FOLDER, *MASK_FOLDERS}
+        found = (path for path in self.below(folder) if _is_of(path, suffixes))
+        return [path for path in found if apart.isdisjoint(path.relative_to(folder).parts[:-1])]
+
+
+def _is_of(path: Path, suffixes: frozenset[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Raise InputError for a name that is not UTF-8, which no record could hold."""
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(path).decode(errors="backslashreplace")
+            raise InputError(
+                f"the name {shown} is not in UTF-8, so no record could hold it; rename this file and others like it."
+            ) from error
+
+
+def is_video(path: Path) -> bool:
+    """Return whether this is a video file."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+
+
+def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key by which `frame_2` comes before `frame_10`."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts)
+
+
+def photo_folder(folder: Path, listing: Listing) -> Path:
+    """Return a project's photo folder: its `images` or `input` subfolder if that has photos, else the folder itself."""
+    return next((folder / name for name in PHOTO_FOLDERS if listing.photos(folder / name)), folder)
+
+
+def converted_photos(root: Path, names: Iterable[str], listing: Listing) -> dict[str, str]:
+    """Map names of missing photos to the photo found in place of each.
+
+    That is the only one that differs in the suffix alone, as after a conversion of posed photos.
+    """
+    stems: dict[Path, dict[str, list[str]]] = {}  # folder -> stem -> names of photos
+    found = {}
+    for name in names:
+        path = root / name
+        if path.is_file():
+            continue
+        if path.parent not in stems:
+            beside = stems[path.parent] = {}
+            for photo in listing.files(path.parent):
+                if _is_of(photo, SUFFIXES):
+                    beside.setdefault(photo.stem, []).append(photo.name)
+        candidates = stems[path.parent].get(path.stem, [])
+        if len(candidates) == 1:
+            found[name] = Path(name).with_name(candidates[0]).as_posix()
+    return found
+
+
+def find_model(folder: Path, listing: Listing) -> Path | None:
+    """Return the folder of a project's COLMAP model, or None.
+
+    Searched in `sparse/0`, `sparse`, the folder itself and where common tools put it; among the numbered models of one
+    place the one with the largest image list is chosen. For a folder named `images` or `input` its parent is searched
+    too.
+    """
+    roots = [folder, folder.parent] if folder.name in PHOTO_FOLDERS else [folder]
+    for base, place in ((root / place, place) for root in roots for place in MODEL_PLACES):
+        if not listing.is_folder(base):
+            continue
+        numbered = [] if place == "." else listing.folders(base)
+        models = [base] if is_model(base) else [path for path in numbered if is_model(path)]
+        if models:
+            return max(models, key=_images_file_size)
+    return None
+
+
+def is_model(folder: Path) -> bool:
+    """Return whether a folder holds the files of a COLMAP model."""
+    return any(
+        all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")) for suffix in MODEL_SUFFIXES
+    )
+
+
+def _images_file_size(model: Path) -> int:
+    return max(
+        (model / f"images{suffix}").stat().st_size for suffix in MODEL_SUFFIXES if (model / f"images{suffix}").exists()
+    )
+
+
+def find_transforms(folder: Path) -> Path | None:
+    """Return the transforms file of a project folder, or None."""
+    return next((folder / name for name in TRANSFORMS_NAMES if (folder / name).is_file()), None)
+
+
+def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
+    """Return the mask of the photo `name` below `root`, or None.
+
+    Searched in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
+    one of these two is named `images` or `input`, or like reduced copies `images_4`, also beside it. The mask is named
+    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo.
+    """
+    places = _mask_places(root, name, listing)
+    return next((file for folder, inside in places for file in _named(folder, inside) if file.is_file()), None)
+
+
+def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:
+    """Return the pictures in these photos' mask folders that are not the mask of any of the photos."""
+    places = {place for name in names for place in _mask_places(root, name, listing)}
+    known = {file for folder, inside in places for file in _named(folder, inside)}
+    there = {file for folder in {folder for folder, _ in places} for file in listing.pictures(folder)}
+    return sorted(there - known, key=natural_order)
+
+
+def _mask_places(root: Path, name: str, listing: Listing) -> list[tuple[Path, Path]]:
+    """Return (existing folder of masks, path of the photo relative to it), in order of precedence."""
+    photo, home = Path(name), (root / name).parent
+    places = [(place, photo) for place in _with_sibling(root)]
+    places += [(place, Path(photo.name)) for place in _with_sibling(home) if home != root]
+    return [(place / m, inside) for place, inside in places for m in MASK_FOLDERS if listing.is_folder(place / m)]
+
+
+def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
+    """Return the possible paths of a photo's mask in a folder."""
+    return tuple(folder / name for name in (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo))
+
+
+def _with_sibling(folder: Path) -> list[Path]:
+    """Return the folder, and its parent if the folder holds the photos of a project."""
+    holds_photos = folder.name in PHOTO_FOLDERS or folder.name.startswith(REDUCED)
+    return [folder, folder.parent] if holds_photos else [folder]
