@@ -11,7 +11,7 @@ from PIL import Image
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, Views
+from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import score_of
@@ -72,7 +72,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
         normalized_from_world=NORMAL_FROM_WORLD,
         model_name="default",
         model_sha256="00ff",
-        max_views=12,
+        trained_on=TrainingRange((2, 12)),
         device="cpu",
         renderer="cpu",
         score=replace(score_of(scene, targets), psnr=math.inf, ssim=1.0) if held_out else None,
