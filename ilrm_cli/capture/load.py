@@ -122,6 +122,7 @@ def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, see
         (*offered.left_out, *result.left_out),
         poses.error_px,
         result.advice,
+        folder.root if folder.photos else None,
     )
 
 

@@ -65,6 +65,7 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
         sparse_depth_of([photo.points for photo in photos], cameras),
         _stacked([_in_errors(photo) for photo in loaded], np.ones((height, width), dtype=bool)),
         _stacked([photo.empty for photo in loaded], np.zeros((height, width), dtype=bool)),
+        torch.tensor(turns),
     )
 
 

@@ -55,7 +55,16 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
     unposed = (LeftOut(name, f"{source} gives it no pose") for name in sorted(files.unposed))
     left_out = (*offered.left_out, *unposed)
-    return Capture(photos, offered.found, origin, poses.points, offered.warnings, left_out, error_px=poses.error_px)
+    return Capture(
+        photos,
+        offered.found,
+        origin,
+        poses.points,
+        offered.warnings,
+        left_out,
+        error_px=poses.error_px,
+        root=root,
+    )
 
 
 def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -53,6 +53,7 @@ class Capture:
     left_out: tuple[LeftOut, ...] = ()  # every photo found that has no pose here
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
     advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all are connected
+    root: Path | None = None  # folder that names of photos are relative to; None: they are frames of videos
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Views:
     masks: Float[Tensor, "view height width"] | None = None  # 1 where pixels are valid, 0 where ignored; None: all are
     # 1 where photos are transparent: white, and known to show nothing. These pixels are valid. None: nowhere.
     empty: Float[Tensor, "view height width"] | None = None
+    quarter_turns: Int64[Tensor, " view"] | None = None  # counterclockwise, from upright photo to image; None: unknown
 
     @property
     def content(self) -> Float[Tensor, "view height width"] | None:
@@ -89,4 +91,4 @@ class Views:
 
     @property
     def _optional(self) -> tuple[Tensor | None, ...]:
-        return self.sparse_depth, self.masks, self.empty
+        return self.sparse_depth, self.masks, self.empty, self.quarter_turns

@@ -181,4 +181,5 @@ def _recorded(
 ) -> tuple[RecordedView, ...]:
     cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
     hashes = [input_sha256(photo.path) for photo in photos]
-    return recorded_views([photo.name for photo in photos], hashes, cameras, role)
+    turns = None if views.quarter_turns is None else views.quarter_turns.tolist()
+    return recorded_views([photo.name for photo in photos], hashes, cameras, role, turns)

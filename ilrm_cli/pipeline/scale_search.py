@@ -93,7 +93,7 @@ def reduced(prepared: Prepared, multiple: int) -> Prepared:
             None if mask is None else interpolate(mask[:, None], size[::-1], mode="area")[:, 0]
             for mask in (views.masks, views.empty)
         )
-        return Views(images, views.cameras.resized(*size), depth, masks, empty)
+        return Views(images, views.cameras.resized(*size), depth, masks, empty, views.quarter_turns)
 
     targets = smaller(prepared.targets) if prepared.targets else None
     return replace(prepared, inputs=smaller(prepared.inputs), targets=targets)

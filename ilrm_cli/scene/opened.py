@@ -35,6 +35,7 @@ class ShownScene:
     warnings: tuple[str, ...]  # one sentence each
     photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
     video: VideoChoice | None = None  # how frames of a video were chosen; None: unknown
+    quarter_turns: tuple[int | None, ...] = ()  # of each photo, see `RecordedView`; empty for the ring
 
 
 def read_shown_scene(scene: Path) -> ShownScene:
@@ -53,11 +54,12 @@ def read_shown_scene(scene: Path) -> ShownScene:
             "y down."
         )
         return ShownScene(file, ring, (), WHITE, NEAR, None, (*warnings, note))
-    names = tuple(view.name for view in record.views if view.role == "input")
+    inputs = [view for view in record.views if view.role == "input"]
+    names, turns = tuple(view.name for view in inputs), tuple(view.quarter_turns for view in inputs)
     up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
     photos = photo_folder_of(record, beside)
     video = _video_choice(record)
-    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos, video)
+    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos, video, turns)
 
 
 def _video_choice(record: SceneRecord) -> VideoChoice | None:

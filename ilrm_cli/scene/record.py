@@ -45,6 +45,9 @@ class RecordedView:
     center_px: tuple[float, float]  # principal point (x, y)
     width: int  # px
     height: int  # px
+    quarter_turns: Annotated[int, msgspec.Meta(ge=0, le=3)] | None = (
+        None  # counterclockwise, from the upright photo to the image; None: unknown
+    )
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,16 @@ def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
 
 
 def recorded_views(
-    names: Sequence[str], sha256s: Sequence[str], cameras: Cameras, role: Role
+    names: Sequence[str],
+    sha256s: Sequence[str],
+    cameras: Cameras,
+    role: Role,
+    quarter_turns: Sequence[int | None] | None = None,
 ) -> tuple[RecordedView, ...]:
     """Build the record's views of one role."""
     assert role in ROLES, f"role {role!r}"
-    assert len(names) == len(sha256s) == len(cameras), "one name, hash and camera per view"
+    turns = quarter_turns or [None] * len(names)
+    assert len(names) == len(sha256s) == len(cameras) == len(turns), "one of each per view"
     return tuple(
         RecordedView(
             name=name,
@@ -101,9 +109,10 @@ def recorded_views(
             center_px=(float(center[0]), float(center[1])),
             width=cameras.width,
             height=cameras.height,
+            quarter_turns=turn,
         )
-        for name, sha256, pose, focal, center in zip(
-            names, sha256s, cameras.world_from_cam, cameras.focal_px, cameras.center_px, strict=True
+        for name, sha256, pose, focal, center, turn in zip(
+            names, sha256s, cameras.world_from_cam, cameras.focal_px, cameras.center_px, turns, strict=True
         )
     )
 

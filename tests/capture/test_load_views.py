@@ -113,6 +113,20 @@ def test_models_made_on_upright_pixels_of_turned_photos(tmp_path):
     assert (dot_found(views.images[0]) - seen(views.cameras, 0, point)).norm() < 0.15
 
 
+def test_the_views_know_which_photos_were_turned_to_fit(tmp_path):
+    lenses = [Lens("PINHOLE", (420.0, 420.0, 320.0, 240.0), 640, 480)] * 2
+    lenses.append(turned_lens(lenses[0], 1))
+    photos = []
+    for i, lens in enumerate(lenses):
+        path = tmp_path / f"{i}.png"
+        Image.new("RGB", (lens.width, lens.height)).save(path)
+        photos.append(PosedPhoto(path.name, path, lens, turned_pose(np.eye(4), 1) if i == 2 else np.eye(4)))
+    views = load_views(photos, 160, 120)
+    assert views.quarter_turns is not None
+    assert views.quarter_turns.tolist() == [0, 0, 3]
+    assert views[[2, 0]].quarter_turns.tolist() == [3, 0]
+
+
 def test_smaller_copies_of_the_photos_a_model_was_made_on(tmp_path):
     point = np.array([0.15, -0.1, 1.2])
     large = Lens("SIMPLE_RADIAL", (1680.0, 1240.0, 1000.0, -0.1), 2560, 1920)

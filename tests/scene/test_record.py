@@ -34,7 +34,7 @@ def two_cameras() -> Cameras:
 def record() -> SceneRecord:
     return SceneRecord(
         views=recorded_views(["b/1.jpg", "b/2.jpg"], ["aa", "bb"], two_cameras(), "input")
-        + recorded_views(["3.jpg"], ["cc"], two_cameras()[:1], "held_out"),
+        + recorded_views(["3.jpg"], ["cc"], two_cameras()[:1], "held_out", [3]),
         model_from_world=Similarity(2.0, torch.eye(3).double(), torch.tensor([1.0, 2, 3]).double()),
         model={"name": "default", "sha256": "ff"},
         seed=7,
@@ -101,6 +101,15 @@ def test_newer_versions_may_tell_more_of_photos_left_out_and_of_the_normalisatio
     assert encode_record(read_record(file)) == encode_record(record())
 
 
+def test_how_photos_were_turned_is_unknown_in_older_records(tmp_path: Path) -> None:
+    assert [view.quarter_turns for view in record().views] == [None, None, 3]
+    content = json.loads(encode_record(record()))
+    for view in content["views"]:
+        del view["quarter_turns"]
+    (tmp_path / "scene.json").write_text(json.dumps(content))
+    assert [view.quarter_turns for view in read_record(tmp_path / "scene.json").views] == [None] * 3
+
+
 def test_a_score_that_is_not_finite_becomes_null() -> None:
     content = json.loads(encode_record(replace(record(), scores={"psnr": float("inf")})))
     assert content["scores"] == {"psnr": None}
@@ -147,6 +156,7 @@ def with_similarity(content: dict, **change) -> str:
         (lambda c: with_view(c, focal_px=[1, None]), r"got `null` - at `\$.views\[0\].focal_px\[1\]`"),
         (lambda c: with_view(c, name=[]), r"Expected `str`, got `array` - at `\$.views\[0\].name`"),
         (lambda c: with_view(c, world_from_cam=POSE[:3]), r"length .* - at `\$.views\[0\].world_from_cam`"),
+        (lambda c: with_view(c, quarter_turns=4), r"<= 3 - at `\$.views\[0\].quarter_turns`"),
         (lambda c: with_view(c, width=9), "different sizes"),
         (lambda c: with_similarity(c, scale=0), "no positive number"),
         (lambda c: with_similarity(c, rotation=[1]), r"another shape .* - at `\$.model_from_world.rotation`"),

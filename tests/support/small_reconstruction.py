@@ -60,7 +60,7 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
     return Reconstruction(
         gaussians=scene,
         floating=3,
-        capture=Capture(posed, 6, "colmap", np.zeros((0, 3)), ("a photo is cut short.",), lost, advice=()),
+        capture=Capture(posed, 6, "colmap", np.zeros((0, 3)), ("a photo is cut short.",), lost, root=folder),
         used=posed[:kept],
         held_out=posed[kept:],
         scored=posed[kept:],

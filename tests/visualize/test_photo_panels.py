@@ -90,6 +90,16 @@ def test_a_portrait_among_landscapes_is_turned_as_the_scene_shows(tmp_path: Path
         assert differences(panels.picture(i, FILM), frame) < 4
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_photo_is_turned_as_recorded_whatever_the_scene_shows(tmp_path: Path, turns: int) -> None:
+    recorded = arc([-30, 20])
+    photos = written(tmp_path, [np.rot90(picture, -turns) for picture in shown(recorded)])
+    elsewhere = arc([100, 150])  # the scene from there is no help
+    panels = PhotoPanels(photos, elsewhere, elsewhere, 4.0, WHITE, (turns, turns))
+    for i, picture in enumerate(shown(recorded)):
+        assert differences(panels.picture(i, FILM), picture) < 4
+
+
 def test_the_nearest_photo_stands_beside_a_frame(tmp_path: Path) -> None:
     recorded = arc([-30, 20])
     photos = written(tmp_path, shown(recorded))

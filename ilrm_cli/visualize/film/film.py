@@ -153,4 +153,4 @@ def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height:
     filmed = fitted(upright_cameras(shown), width, height)
     depth = visible_depth(filmed, shown.file.gaussians)
     files = find_photos(folder, shown.names, shown.video, report)
-    return PhotoPanels(files, shown.cameras, filmed, depth, shown.background)
+    return PhotoPanels(files, shown.cameras, filmed, depth, shown.background, shown.quarter_turns)

@@ -62,14 +62,17 @@ class PhotoPanels:
         filmed: Cameras,
         depth: float,
         background: tuple[float, float, float],
+        quarter_turns: Sequence[int | None] = (),
     ):
         """Take the photos' cameras as the model saw them (`recorded`), and the same with the film's lens (`filmed`).
 
         `depth` is that of the scene in world units and determines the nearest photo; `background`, in [0, 1], fills the
-        parts of the film's view outside the photo.
+        parts of the film's view outside the photo. `quarter_turns` are those from photos to recorded images; None or
+        nothing: unknown, as in records of older versions.
         """
         self.paths, self.recorded, self.filmed = tuple(paths), recorded, filmed
         self.depth, self.background = depth, background
+        self.quarter_turns = tuple(quarter_turns) or (None,) * len(self.paths)
         self._last: tuple[int, ndarray] | None = None
 
     def beside(self, camera: Cameras, film: Film) -> UInt8[ndarray, "height width 3"]:
@@ -82,6 +85,8 @@ class PhotoPanels:
     def picture(self, index: int, film: Film) -> UInt8[ndarray, "height width 3"]:
         """Return photo `index`, cropped and rotated to match its camera in the film; its lens distortion stays."""
         photo = read_photo(self.paths[index], at_least=(self.filmed.width, self.filmed.height))
+        if (turns := self.quarter_turns[index]) is not None:
+            return self._warped(index, np.rot90(photo, turns))
         (photo_height, photo_width), seen = photo.shape[:2], self.recorded
         if (photo_height - photo_width) * (seen.height - seen.width) >= 0:
             return self._warped(index, photo)

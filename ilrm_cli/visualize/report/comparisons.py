@@ -38,9 +38,7 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
     targets = result.targets.to("cpu")
     for index, (photo, scored) in enumerate(zip(result.scored, result.score.views, strict=True)):
         view = targets[[index]]
-        turns = quarter_turns(
-            photo.world_from_cam, result.normalized_from_world.rotation, view.cameras.world_from_cam[0]
-        )
+        turns = 0 if view.quarter_turns is None else int(view.quarter_turns[0])
         difference = (scored.render[None].clamp(0, 1) - view.images).abs().mean(1)
         if view.masks is not None:
             difference = difference * view.masks
@@ -56,15 +54,6 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
         )
         progress(Step("comparing", index + 1, len(result.scored)))
     return tuple(made)
-
-
-def quarter_turns(
-    world_from_photo: Float[ndarray, "4 4"], to_normal: Float[Tensor, "3 3"], normal_from_view: Float[Tensor, "4 4"]
-) -> int:
-    """Return the counterclockwise quarter turns from photo to view, see `capture.poses.lenses.turned_pose`."""
-    photo_from_view = world_from_photo[:3, :3].T @ to_normal.double().numpy().T @ normal_from_view.cpu().numpy()[:3, :3]
-    angle = np.arctan2(photo_from_view[1, 0], photo_from_view[0, 0])
-    return round(float(angle) / (np.pi / 2)) % 4
 
 
 def in_ramp(values: Float[Tensor, "height width"]) -> UInt8[ndarray, "height width 3"]:

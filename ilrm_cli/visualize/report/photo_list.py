@@ -59,9 +59,7 @@ def _entries(result: Reconstruction) -> list[PhotoEntry]:
 def photo_files(result: Reconstruction) -> Mapping[str, Path]:
     """Map names to files: of posed photos, and of others found below the same folder."""
     files = {photo.name: photo.path for photo in result.capture.photos}
-    first = result.capture.photos[0]
-    root = Path(str(first.path)[: -len(first.name)]) if first.path.as_posix().endswith(f"/{first.name}") else None
-    if root is not None:
+    if (root := result.capture.root) is not None:
         beside = {photo.name: root / photo.name for photo in result.left_out if photo.name not in files}
         files |= {name: path for name, path in beside.items() if path.is_file()}
     return files
