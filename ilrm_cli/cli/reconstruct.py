@@ -162,7 +162,6 @@ def opened(photos: Path, poses: "Origin", camera: str | None, views: int | None,
 
 def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
     """Show the result for people."""
-    from ilrm_cli.capture.pose_card import pose_card
     from ilrm_cli.render.metrics import PSNR_CAP
 
     show_times(shown, summary["timings_s"])
@@ -170,15 +169,15 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
         shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
         shown.say(TRACE_NOTE)
     views = summary["views"]
-    for line in card_lines(pose_card(result.capture, result.trained_on)) if shown.verbose else ():
+    for line in card_lines(result.pose_card) if shown.verbose else ():
         shown.detail(line)
     shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
-    for photo in result.left_out:
+    for photo in result.selection.left_out:
         shown.detail(f"{photo.name}: {photo.reason}")
     if scale := result.scale:
         tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
         shown.detail(f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})")
-    shown.detail(f"{result.floating:,} Gaussians left out because other photos see through them")
+    shown.detail(f"{result.prediction.floating:,} Gaussians left out because other photos see through them")
     shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")
     if refined := summary["refine"]:
         shown.say(

@@ -50,12 +50,17 @@ FLAT_MEAN = 1e-3  # a shorter mean of unit vectors has no reliable direction
 POINT = 1e-9  # camera distances below this share of the coordinates are rounding errors
 
 
-def frame_from_input(frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"]) -> Similarity:
-    """Return the rotation from the frame of the given camera poses to the named one; up is estimated from the poses."""
+def frame_from_input(
+    frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"], up: Float64[Tensor, "3"] | None = None
+) -> Similarity:
+    """Return the rotation from the frame of the given camera poses to the named one.
+
+    `up` is that of the poses; if it is None it is estimated by `up_direction`.
+    """
     if frame == "input":
         rotation = torch.eye(3, dtype=torch.float64)
     else:
-        up = up_direction(world_from_cam)
+        up = up_direction(world_from_cam) if up is None else up
         ahead = _ahead(upright(world_from_cam, up), up)
         right = torch.linalg.cross(ahead, up)
         axes = {"up": (right, ahead, up), "opengl": (right, up, -ahead), "opencv": (right, -up, ahead)}

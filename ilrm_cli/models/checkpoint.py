@@ -10,11 +10,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Blueprint, Network
 from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import fitted
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelIdentity:
+    """What is known of a model without its weights."""
+
+    name: str  # as in `registry.KNOWN`, or the file's name
+    sha256: str  # of the weights file
+    trained_on: TrainingRange
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +34,10 @@ class LoadedModel:
     model: Network
     name: str  # as in `registry.KNOWN`, or the file's name
     sha256: str  # of the weights file
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(self.name, self.sha256, self.model.capabilities.trained_on)
 
 
 def load_model(name_or_path: str) -> LoadedModel:

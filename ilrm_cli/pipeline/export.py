@@ -5,17 +5,12 @@ import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
-import torch
-from jaxtyping import Float64
-from torch import Tensor
+from typing import Any
 
 from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
-from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.geometry.frames import AXES, frame_from_input, up_direction
+from ilrm_cli.geometry.frames import AXES, frame_from_input
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Views
 from ilrm_cli.pipeline.reconstruct import Reconstruction
@@ -78,7 +73,7 @@ def export(
     start = time.perf_counter()
     encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
     bereft = losing_their_record(output)
-    trip = write_scene(encoded, output, result.device)
+    trip = write_scene(encoded, output, result.device.type)
     seconds = time.perf_counter() - start
     return Exported(encoded.record, encoded.gaussians, encoded.dropped, trip, bereft, seconds)
 
@@ -95,14 +90,14 @@ def encode(
 
     `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read.
     """
-    frame = frame_from_input(settings.frame, poses_of(result))
-    scene = result.gaussians.transformed(frame.after(result.normalized_from_world.inverse())).to("cpu")
+    frame = frame_from_input(settings.frame, result.poses, result.up if settings.frame != "input" else None)
+    scene = result.gaussians.transformed(frame.after(result.prepared.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     if not finite.any():
         raise InputError(f"none of the {len(scene)} Gaussians has finite numbers: nothing can be written.")
-    suffix = suffix_of(output)
-    confidence = None if result.confidence is None else result.confidence.cpu()[finite]
-    file = SceneFile(scene[finite], comments(result, settings), confidence=confidence)
+    suffix, confidence = suffix_of(output), result.trusted.confidence
+    kept = None if confidence is None else confidence.cpu()[finite]
+    file = SceneFile(scene[finite], comments(result, settings), confidence=kept)
     content = encode_scene(file, suffix)
     record = dataclasses.replace(
         record_of(result, settings, frame),
@@ -128,52 +123,47 @@ def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
     """Return the header lines of the .ply: its origin, should it be separated from its record."""
     return (
         f"made by ilrm {__version__}",
-        f"model {result.model_name} sha256 {result.model_sha256}",
+        f"model {result.model.name} sha256 {result.model.sha256}",
         AXES[settings.frame],
     )
 
 
 def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
-    """Return everything needed to understand the scene, or to make it again."""
-    world_from_normalized = frame_from_input.after(result.normalized_from_world.inverse())
-    device = torch.device(result.device)
-    scores: dict[str, float | None] = {}
-    if result.score:
-        scores = {"psnr": result.score.psnr, "ssim": result.score.ssim}
-    if result.refinement:
-        scores |= {
-            "psnr_before_refine": result.refinement.psnr_before,
-            "psnr_after_refine": result.refinement.psnr_after,
-        }
-    views = _recorded(result.used, result.inputs, world_from_normalized, "input")
-    if result.targets:
-        views += _recorded(result.scored, result.targets, world_from_normalized, "held_out")
+    """Return everything needed to understand the scene, or to make it again, but for what its file adds."""
+    prepared, chosen, refinement = result.prepared, result.selection, result.refinement
+    world_from_normalized = frame_from_input.after(prepared.normalized_from_world.inverse())
+    views = _recorded(chosen.used, prepared.inputs, world_from_normalized, "input")
+    if prepared.targets:
+        views += _recorded(chosen.scored, prepared.targets, world_from_normalized, "held_out")
+    scores = {"psnr": result.score.psnr, "ssim": result.score.ssim} if result.score else {}
+    if refinement:
+        scores |= {"psnr_before_refine": refinement.psnr_before, "psnr_after_refine": refinement.psnr_after}
     return SceneRecord(
         views=views,
         model_from_world=world_from_normalized.inverse(),
-        model={"name": result.model_name, "sha256": result.model_sha256},
+        model={"name": result.model.name, "sha256": result.model.sha256},
         seed=settings.seed,
         settings=dataclasses.asdict(settings),
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,
-        pose_card=dataclasses.asdict(pose_card(result.capture, result.trained_on)),
+        pose_card=dataclasses.asdict(result.pose_card),
         poses_sha256=poses_sha256(result.capture),
-        left_out=result.left_out,
-        auto_scale=dataclasses.asdict(result.scale) if result.scale else None,
-        pruning=dataclasses.asdict(result.pruning) if result.pruning else None,
+        left_out=chosen.left_out,
+        auto_scale=as_json(result.scale),
+        pruning=as_json(result.trusted.pruning),
         trace=result.traced,
         frame=settings.frame,
-        up=tuple(frame_from_input.points(up_direction(poses_of(result))).tolist()),
+        up=tuple(frame_from_input.points(result.up).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
-        machine=machine(device, resolve_precision(settings.precision, device)),
+        machine=machine(result.device, resolve_precision(settings.precision, result.device)),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},
     )
 
 
-def poses_of(result: Reconstruction) -> Float64[Tensor, "photo 4 4"]:
-    """Return world_from_cam of every posed photo: together they give the best estimate of up."""
-    return torch.from_numpy(np.stack([photo.world_from_cam for photo in result.capture.photos]))
+def as_json(stage: Any) -> dict[str, Any] | None:
+    """Return the figures of a stage that may not have run."""
+    return None if stage is None else dataclasses.asdict(stage)
 
 
 def _recorded(

@@ -131,3 +131,31 @@ def prune(
             kept, threshold, best = rest, candidate, now
         report(Step("prune", done, len(THRESHOLDS)))
     return kept, Pruning(int((~kept).sum()), threshold, before, best, len(judges))
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A scene without contradicted Gaussians, and the confidence in the rest, as far as they were asked for."""
+
+    gaussians: Gaussians
+    confidence: Float[Tensor, " gaussian"] | None = None  # support of each by the inputs; None: not requested
+    pruning: Pruning | None = None  # None: not requested
+
+
+def trusted(
+    gaussians: Gaussians,
+    inputs: Views,
+    judges: Views,
+    *,
+    with_confidence: bool,
+    pruned: bool,
+    report: Report = ignore,
+) -> Trusted:
+    """Return the scene pruned and with confidence, each on request. The inputs vote, the judges decide on pruning."""
+    if not (with_confidence or pruned):
+        return Trusted(gaussians)
+    found = support(gaussians, inputs, report)
+    kept, pruning = torch.ones_like(gaussians.opacities, dtype=torch.bool), None
+    if pruned:
+        kept, pruning = prune(gaussians, found, judges, report)
+    return Trusted(gaussians[kept], found.confidence()[kept] if with_confidence else None, pruning)

@@ -2,72 +2,83 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice
+from ilrm_cli.capture.pose_card import PoseCard, pose_card
+from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
-from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.geometry.views import Capture
+from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.predict import predict, refined
+from ilrm_cli.pipeline.predict import Prediction, predict, refined
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
-from ilrm_cli.pipeline.prune import Pruning, prune, support
+from ilrm_cli.pipeline.prune import Trusted, trusted
 from ilrm_cli.pipeline.refine import Refinement
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
 from ilrm_cli.pipeline.select_inputs import Selection, select_photos
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
-from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The scene and its data. Gaussians, inputs and held-out views are normalised."""
+    """A scene, and what each stage made on the way to it. Gaussians, inputs and held-out views are normalised."""
 
-    gaussians: Gaussians
-    floating: int  # dropped because other views see through them; published models keep all
+    model: ModelIdentity
     capture: Capture
-    used: tuple[PosedPhoto, ...]
-    held_out: tuple[PosedPhoto, ...]
-    scored: tuple[PosedPhoto, ...]  # photos of `targets`: all held-out ones, or an even selection of many
-    left_out: tuple[LeftOut, ...]  # every photo that is not an input, and why
-    scale: ScaleChoice | None  # result of the scale search; None: it did not run
-    inputs: Views
-    targets: Views | None  # None if no photo is held out
-    depth: float  # geometric mean of the nearest and farthest surface: the scene's distance, normalised
-    normalized_from_world: Similarity
-    model_name: str
-    model_sha256: str
-    trained_on: TrainingRange  # of the model
-    device: str
-    renderer: str
+    selection: Selection
+    prepared: Prepared  # at the scale that was chosen
+    scale: ScaleChoice | None  # None: the search did not run
+    prediction: Prediction
+    refinement: Refinement | None  # None: not requested
+    trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
-    refinement: Refinement | None
-    # Support of each Gaussian by the inputs, see `prune`; before pruning. None: not requested.
-    confidence: Float[Tensor, " gaussian"] | None
-    pruning: Pruning | None  # None: not requested
-    layers: tuple[LayerTime, ...]
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def gaussians(self) -> Gaussians:
+        """The scene."""
+        return self.trusted.gaussians
+
+    @property
+    def device(self) -> torch.device:
+        return self.gaussians.means.device
+
+    @cached_property
+    def poses(self) -> Float64[Tensor, "photo 4 4"]:
+        """The poses world_from_cam of all posed photos."""
+        return torch.from_numpy(np.stack([photo.world_from_cam for photo in self.capture.photos]))
+
+    @cached_property
+    def up(self) -> Float64[Tensor, "3"]:
+        """The direction that is up in the frame of the input poses, as all photos together tell it best."""
+        return up_direction(self.poses)
+
+    @cached_property
+    def pose_card(self) -> PoseCard:
+        return pose_card(self.capture, self.model.trained_on)
 
     @property
     def traced(self) -> dict[str, Any] | None:
         """The numbers of the trace as JSON values, with the name of the photo in its pictures."""
         if self.trace is None:
             return None
-        photo = (self.scored or self.used)[self.trace.shown]
+        photo = (self.selection.scored or self.selection.used)[self.trace.shown]
         return {"photo": photo.name, "layers": [asdict(row) for row in self.trace.layers]}
 
 
@@ -140,34 +151,27 @@ def reconstruct_capture(
         formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
     with watch.stage("refine"):
         refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
-    gaussians = refinement.gaussians if refinement else predicted.gaussians
     with watch.stage("confidence"):
-        gaussians, confidence, pruning = _trusted(gaussians, prepared, settings, report)
+        trust = trusted(
+            (refinement or predicted).gaussians,
+            prepared.inputs,
+            prepared.targets or prepared.inputs,
+            with_confidence=settings.confidence,
+            pruned=settings.prune,
+            report=report,
+        )
     with watch.stage("score"):
-        score = score_of(gaussians, prepared.targets, report) if prepared.targets else None
+        score = score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
     return Reconstruction(
-        gaussians=gaussians,
-        floating=predicted.floating,
+        model=loaded.identity,
         capture=capture,
-        used=chosen.used,
-        held_out=chosen.held_out,
-        scored=chosen.scored,
-        left_out=chosen.left_out,
+        selection=chosen,
+        prepared=prepared,
         scale=scale,
-        inputs=prepared.inputs,
-        targets=prepared.targets,
-        depth=prepared.distance,
-        normalized_from_world=prepared.normalized_from_world,
-        model_name=loaded.name,
-        model_sha256=loaded.sha256,
-        trained_on=can.trained_on,
-        device=gaussians.means.device.type,
-        renderer=renderer_for(gaussians.means.device),
-        score=score,
+        prediction=predicted,
         refinement=refinement,
-        confidence=confidence,
-        pruning=pruning,
-        layers=predicted.layers,
+        trusted=trust,
+        score=score,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
         warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen)),
@@ -181,19 +185,6 @@ def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tupl
     model = loaded.model
     multiple = model.capabilities.size_multiple
     return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, multiple, report)
-
-
-def _trusted(
-    gaussians: Gaussians, prepared: Prepared, settings: Settings, report: Report
-) -> tuple[Gaussians, Tensor | None, Pruning | None]:
-    """Return the scene without contradicted Gaussians, the confidence in the rest, and a summary, if requested."""
-    if not (settings.confidence or settings.prune):
-        return gaussians, None, None
-    found = support(gaussians, prepared.inputs, report)
-    kept, pruning = torch.ones_like(gaussians.opacities, dtype=torch.bool), None
-    if settings.prune:
-        kept, pruning = prune(gaussians, found, prepared.targets or prepared.inputs, report)
-    return gaussians[kept], found.confidence()[kept] if settings.confidence else None, pruning
 
 
 def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:

@@ -11,9 +11,10 @@ from typing import Any
 from ilrm_cli.capture.photos.folder import MIN_VIEWS
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.pipeline.export import Exported
+from ilrm_cli.pipeline.export import Exported, as_json
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import Score
+from ilrm_cli.render.rasterize import renderer_for
 
 BEFORE = ("start", "imports")  # until the command runs, and until its imports are done
 # In order; the remaining time is between and around them.
@@ -23,6 +24,7 @@ STAGES = (
 AFTER_INFERENCE = STAGES.index("inference") + 1
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that contradicts
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
+REFINED = ("iterations", "ran", "psnr_before", "psnr_after")  # figures of a refinement
 
 # Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
@@ -46,42 +48,32 @@ def summarize(
         key: result.timings_s.get(key, 0.0)
         for key in (*STAGES[:AFTER_INFERENCE], *ATTENTIONS, *STAGES[AFTER_INFERENCE:])
     }
-    refined = result.refinement
+    chosen, score, refined, trip = result.selection, result.score, result.refinement, written.trip
     return {
         "command": "reconstruct",
         "status": "ok",
         "output": str(output),
         "gaussians": written.gaussians,
-        "floating": result.floating,
+        "floating": result.prediction.floating,
         "views": {
             "found": result.capture.found,
             "registered": len(result.capture.photos),
-            "used": [photo.name for photo in result.used],
-            "held_out": [photo.name for photo in result.held_out],
-            "left_out": [vars(photo) for photo in result.left_out],
+            "used": [photo.name for photo in chosen.used],
+            "held_out": [photo.name for photo in chosen.held_out],
+            "left_out": [vars(photo) for photo in chosen.left_out],
         },
-        "auto_scale": vars(result.scale) if result.scale else None,
-        "model": {"name": result.model_name, "sha256": result.model_sha256},
-        "device": result.device,
-        "renderer": result.renderer,
-        "held_out": {
-            "psnr": result.score.psnr if result.score else None,
-            "ssim": result.score.ssim if result.score else None,
-        },
-        "refine": None
-        if refined is None
-        else {
-            "iterations": refined.iterations,
-            "ran": refined.ran,
-            "psnr_before": refined.psnr_before,
-            "psnr_after": refined.psnr_after,
-        },
-        "round_trip": {"psnr": written.trip.psnr_db, "views": written.trip.views, "bytes": written.trip.bytes},
+        "auto_scale": as_json(result.scale),
+        "model": {"name": result.model.name, "sha256": result.model.sha256},
+        "device": result.device.type,
+        "renderer": renderer_for(result.device),
+        "held_out": {"psnr": score.psnr if score else None, "ssim": score.ssim if score else None},
+        "refine": {key: getattr(refined, key) for key in REFINED} if refined else None,
+        "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
-        "layers": [{"cross_ms": round(t.cross_ms, 3), "self_ms": round(t.self_ms, 3)} for t in result.layers],
+        "layers": [{k: round(v, 3) for k, v in asdict(layer).items()} for layer in result.prediction.layers],
         "confidence": _confidence(result),
-        "pruned": asdict(result.pruning) if result.pruning else None,
+        "pruned": as_json(result.trusted.pruning),
         "trace": result.traced,
         "warnings": [*foretold, *result.warnings, *written.warnings],
     }
@@ -89,22 +81,23 @@ def summarize(
 
 def _confidence(result: Reconstruction) -> dict[str, float] | None:
     """Return the mean over all Gaussians, and the share with low confidence: unsupported, or mostly contradicted."""
-    if result.confidence is None:
+    confidence = result.trusted.confidence
+    if confidence is None:
         return None
-    low = (result.confidence < LOW_CONFIDENCE).float().mean()
-    return {"mean": float(result.confidence.mean()), "low_share": float(low)}
+    return {"mean": float(confidence.mean()), "low_share": float((confidence < LOW_CONFIDENCE).float().mean())}
 
 
 def verdict(result: Reconstruction) -> str:
     """Return a sentence on the score on held-out photos, and the most likely reason."""
-    used, registered = len(result.used), len(result.capture.photos)
-    if result.score is None or result.targets is None:
+    prepared, pruning, used = result.prepared, result.trusted.pruning, len(result.selection.used)
+    if result.score is None or prepared.targets is None:
         return unmeasured(used)
-    gap_deg = median_gap_deg(result.inputs.cameras, result.targets.cameras, result.depth)
+    gap_deg = median_gap_deg(prepared.inputs.cameras, prepared.targets.cameras, prepared.distance)
     refined, rescaled = result.refinement is not None, result.scale is not None and result.scale.factor != 1
-    most = min(registered - 1, result.trained_on.views[1])  # one photo stays held out, so that the quality is measured
-    pruned = result.pruning is not None and result.pruning.dropped > 0
-    return advise(result.score, len(result.targets), gap_deg, used, most, refined, rescaled, pruned)
+    # One photo stays held out, so that the quality is measured.
+    most = min(len(result.capture.photos) - 1, result.model.trained_on.views[1])
+    pruned = pruning is not None and pruning.dropped > 0
+    return advise(result.score, len(prepared.targets), gap_deg, used, most, refined, rescaled, pruned)
 
 
 def grade_of(psnr: float) -> str:

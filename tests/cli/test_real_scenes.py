@@ -38,7 +38,7 @@ def test_the_file_of_a_real_scene_renders_like_the_scene_in_memory(shared, tmp_p
     record = read_record(record_path(tmp_path / "fox.ply"))
     cameras = cameras_of(record, "input").to(torch.float32)
     from_file = render(decode_ply(tmp_path / "fox.ply").gaussians, cameras, near=NEAR / record.model_from_world.scale)
-    assert float(psnr(from_file.color, render(memory.gaussians, memory.inputs.cameras).color).min()) > 50
+    assert float(psnr(from_file.color, render(memory.gaussians, memory.prepared.inputs.cameras).color).min()) > 50
 
 
 @pytest.mark.parametrize("scene", ["fox", "fern", "fountain", "castle"])

@@ -84,7 +84,7 @@ def test_the_file_renders_like_the_scene_in_memory(memory, tmp_path, frame):
     cameras = cameras_of(record, "input").to(torch.float32)
     near = NEAR / record.model_from_world.scale
     from_file = render(decode_ply(tmp_path / "a.ply").gaussians, cameras, near=near).color
-    in_memory = render(memory.gaussians, memory.inputs.cameras).color
+    in_memory = render(memory.gaussians, memory.prepared.inputs.cameras).color
     assert float(psnr(from_file, in_memory).min()) > 50
     assert record.frame == frame
     if frame != "input":  # the cameras of a level capture stand upright in it

@@ -12,8 +12,13 @@ from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
+from ilrm_cli.models.checkpoint import ModelIdentity
 from ilrm_cli.models.layers.passes import LayerTime
+from ilrm_cli.pipeline.predict import Prediction
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.prune import Trusted
 from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.render.rasterize import pixels_of, render
 
@@ -57,29 +62,19 @@ def reconstruction(folder: Path, *, held_out: bool = True) -> Reconstruction:
     lost = (LeftOut("short.jpg", "it is cut short"), LeftOut("gone.jpg", "it shares <no> point"))
     aside = tuple(LeftOut(photo.name, "it is held out to score the result") for photo in posed[kept:])
     targets = Views(images[kept:], views[kept:])
+    layers = (LayerTime(3.0, 1.0), LayerTime(1.5, 0.5), LayerTime(1.0, 1.0))
     return Reconstruction(
-        gaussians=scene,
-        floating=3,
+        model=ModelIdentity("default", "00ff", TrainingRange((2, 12), (35.0, 95.0))),
         capture=Capture(posed, 6, "colmap", np.zeros((0, 3)), ("a photo is cut short.",), lost, root=folder),
-        used=posed[:kept],
-        held_out=posed[kept:],
-        scored=posed[kept:],
-        left_out=(*lost, *aside),
+        selection=Selection(posed[:kept], posed[kept:], posed[kept:], (*lost, *aside)),
+        prepared=Prepared(
+            Views(images[:kept], views[:kept]), targets if held_out else None, (3.0, 3.0), NORMAL_FROM_WORLD
+        ),
         scale=None,
-        inputs=Views(images[:kept], views[:kept]),
-        targets=targets if held_out else None,
-        depth=3.0,
-        normalized_from_world=NORMAL_FROM_WORLD,
-        model_name="default",
-        model_sha256="00ff",
-        trained_on=TrainingRange((2, 12)),
-        device="cpu",
-        renderer="cpu",
-        score=replace(score_of(scene, targets), psnr=math.inf, ssim=1.0) if held_out else None,
+        prediction=Prediction(scene, floating=3, layers=layers),
         refinement=None,
-        confidence=None,
-        pruning=None,
-        layers=(LayerTime(3.0, 1.0), LayerTime(1.5, 0.5), LayerTime(1.0, 1.0)),
+        trusted=Trusted(scene),
+        score=replace(score_of(scene, targets), psnr=math.inf, ssim=1.0) if held_out else None,
         timings_s={"poses": 1.0, "inference": 2.0, "cross_attention": 0.5, "self_attention": 0.25, "score": 0.001},
         warnings=("a photo is cut short.",),
     )

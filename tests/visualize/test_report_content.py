@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from ilrm_cli.cli import app
-from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.visualize.report import photo_list
@@ -99,10 +98,9 @@ def test_a_scene_that_is_right_shows_no_error(report):
 
 def test_scores_are_those_whose_mean_is_the_score(tmp_path):
     result = reconstruction(tmp_path)
-    assert result.targets is not None
-    darker = Views(result.targets.images * 0.8, result.targets.cameras)
+    darker = replace(result.prepared.targets, images=result.prepared.targets.images * 0.8)
     mean = score_of(result.gaussians, darker)
-    made = comparisons(replace(result, targets=darker, score=mean))
+    made = comparisons(replace(result, prepared=replace(result.prepared, targets=darker), score=mean))
     assert len({round(compared.psnr, 3) for compared in made}) == 2
     assert np.mean([compared.psnr for compared in made]) == pytest.approx(mean.psnr, abs=1e-4)
     assert np.mean([compared.ssim for compared in made]) == pytest.approx(mean.ssim, abs=1e-5)
@@ -110,11 +108,10 @@ def test_scores_are_those_whose_mean_is_the_score(tmp_path):
 
 def test_masked_pixels_show_no_error(tmp_path):
     result = reconstruction(tmp_path)
-    assert result.targets is not None
     masks = torch.ones(2, 48, 64)
     masks[:, :, :32] = 0
-    wrong = Views(1 - result.targets.images, result.targets.cameras, masks=masks)
-    for compared in comparisons(replace(result, targets=wrong)):
+    wrong = replace(result.prepared.targets, images=1 - result.prepared.targets.images, masks=masks)
+    for compared in comparisons(replace(result, prepared=replace(result.prepared, targets=wrong))):
         assert (compared.error[:, :32] == ERROR_RAMP[0]).all()
         assert not (compared.error[:, 32:] == ERROR_RAMP[0]).all()
 
@@ -123,8 +120,8 @@ def test_masked_pixels_show_no_error(tmp_path):
 def test_a_portrait_photo_that_was_turned_is_shown_upright(tmp_path, turns):
     """The view as the model sees it lies on its side; the page shows it as it was taken."""
     result = reconstruction(tmp_path)
-    assert result.targets is not None
-    shown = comparisons(replace(result, targets=replace(result.targets, quarter_turns=torch.tensor([turns, 0]))))
+    turned = replace(result.prepared.targets, quarter_turns=torch.tensor([turns, 0]))
+    shown = comparisons(replace(result, prepared=replace(result.prepared, targets=turned)))
     as_seen = comparisons(result)
     assert np.array_equal(shown[0].photo, np.rot90(as_seen[0].photo, -turns))
     assert np.array_equal(shown[1].photo, as_seen[1].photo)

@@ -89,7 +89,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
             status="ok",
             sentence=verdict(result),
             seconds=time.perf_counter() - start,
-            used=len(result.used),
+            used=len(result.selection.used),
             found=result.capture.found,
             psnr=result.score.psnr if result.score else None,
             ssim=result.score.ssim if result.score else None,

@@ -51,17 +51,17 @@ class Layout:
 
 def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
     """Return the cameras of inputs and scored photos, and the means of solid Gaussians near them."""
-    poses = torch.from_numpy(np.stack([photo.world_from_cam for photo in result.capture.photos]))
-    level = frame_from_input("up", result.normalized_from_world.poses(poses))
+    scene, chosen, from_world = result.prepared, result.selection, result.prepared.normalized_from_world
+    level = frame_from_input("up", from_world.poses(result.poses), from_world.rotation @ result.up)
     numbers = {photo.name: photo.number for photo in photos}
-    cameras = _standing(result.inputs.cameras, [p.name for p in result.used], "input", numbers, level.rotation)
-    if result.targets:
+    cameras = _standing(scene.inputs.cameras, [p.name for p in chosen.used], "input", numbers, level.rotation)
+    if scene.targets:
         cameras += _standing(
-            result.targets.cameras, [p.name for p in result.scored], "held_out", numbers, level.rotation
+            scene.targets.cameras, [p.name for p in chosen.scored], "held_out", numbers, level.rotation
         )
     gaussians = result.gaussians[result.gaussians.opacities > SOLID].to("cpu")
-    near = torch.cdist(gaussians.means.double(), result.inputs.cameras.positions.double().cpu()).min(1).values
-    gaussians = gaussians[near < FAR * result.depth]
+    near = torch.cdist(gaussians.means.double(), scene.inputs.cameras.positions.double().cpu()).min(1).values
+    gaussians = gaussians[near < FAR * scene.distance]
     gaussians = gaussians[:: -(-max(len(gaussians), 1) // MAX_POINTS)]
     return Layout(
         cameras=tuple(cameras),

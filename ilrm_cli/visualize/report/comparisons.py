@@ -31,12 +31,12 @@ class Comparison:
 
 
 def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Comparison, ...]:
-    """Compare every photo the result was scored on, in the order of `result.scored`. Masked pixels show no error."""
-    if result.targets is None or result.score is None:
+    """Compare every photo the result was scored on, in the order of `Selection.scored`. Masked pixels show no error."""
+    if result.prepared.targets is None or result.score is None:
         return ()
-    made = []
-    targets = result.targets.to("cpu")
-    for index, (photo, scored) in enumerate(zip(result.scored, result.score.views, strict=True)):
+    made, photos = [], result.selection.scored
+    targets = result.prepared.targets.to("cpu")
+    for index, (photo, scored) in enumerate(zip(photos, result.score.views, strict=True)):
         view = targets[[index]]
         turns = 0 if view.quarter_turns is None else int(view.quarter_turns[0])
         difference = (scored.render[None].clamp(0, 1) - view.images).abs().mean(1)
@@ -52,7 +52,7 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
                 error=_turned_back(in_ramp(difference[0] / FULL_ERROR), turns),
             )
         )
-        progress(Step("comparing", index + 1, len(result.scored)))
+        progress(Step("comparing", index + 1, len(photos)))
     return tuple(made)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ilrm_cli.capture.pose_card import PoseCard, pose_card
+from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace
@@ -53,7 +53,7 @@ def report_of(
         comparisons=comparisons(result, progress),
         layout=layout_of(result, listed),
         trace=result.trace,
-        card=pose_card(result.capture, result.trained_on),
+        card=result.pose_card,
         record=record,
         settings=asdict(settings),
         command=command_of(photos, Path(summary["output"]), settings),

@@ -46,12 +46,12 @@ def photo_list(result: Reconstruction, progress: Progress = ignore) -> tuple[Pho
 
 
 def _entries(result: Reconstruction) -> list[PhotoEntry]:
-    used = sorted((photo.name for photo in result.used), key=_natural)
-    held_out = {photo.name for photo in result.held_out}
+    used = sorted((photo.name for photo in result.selection.used), key=_natural)
+    held_out = {photo.name for photo in result.selection.held_out}
     inputs = [PhotoEntry(name, "input", "", number) for number, name in enumerate(used, 1)]
     others = [
         PhotoEntry(photo.name, "held_out" if photo.name in held_out else "left_out", photo.reason, None)
-        for photo in sorted(result.left_out, key=lambda photo: _natural(photo.name))
+        for photo in sorted(result.selection.left_out, key=lambda photo: _natural(photo.name))
     ]
     return [*inputs, *sorted(others, key=lambda entry: entry.role)]  # "held_out" before "left_out"
 
@@ -60,7 +60,7 @@ def photo_files(result: Reconstruction) -> Mapping[str, Path]:
     """Map names to files: of posed photos, and of others found below the same folder."""
     files = {photo.name: photo.path for photo in result.capture.photos}
     if (root := result.capture.root) is not None:
-        beside = {photo.name: root / photo.name for photo in result.left_out if photo.name not in files}
+        beside = {photo.name: root / photo.name for photo in result.selection.left_out if photo.name not in files}
         files |= {name: path for name, path in beside.items() if path.is_file()}
     return files
 
