@@ -54,6 +54,23 @@ def ssim(
     return _mean(luminance * structure, masks)
 
 
+def mean_ssim(
+    images: Float[Tensor, "view 3 height width"],
+    targets: Float[Tensor, "view 3 height width"],
+    masks: Float[Tensor, "view height width"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return the mean of `ssim` over views of one size, for losses: in compiled code where that serves.
+
+    Differentiable with respect to `images`. Compiled are float32 images on the CPU without masks.
+    """
+    if masks is not None or images.device.type != "cpu" or images.dtype != torch.float32:
+        return ssim(images, targets, masks).mean()
+    from ilrm_cli.render.cpu.ssim import mean_similarity  # compiles at first use
+
+    x, y = (pictures.clamp(0, 1).flatten(0, 1) for pictures in (images, targets))
+    return mean_similarity(x, y, _taps(images), SSIM_C1, SSIM_C2)
+
+
 def _mean(
     values: Float[Tensor, "view 3 height width"], masks: Float[Tensor, "view height width"] | None
 ) -> Float[Tensor, " view"]:
@@ -63,10 +80,15 @@ def _mean(
     return (values.mean(1) * masks).sum(dim=(1, 2)) / masks.sum(dim=(1, 2)).clamp_min(1)
 
 
-def _blur(images: Tensor) -> Tensor:
-    offset = torch.arange(SSIM_WINDOW, device=images.device, dtype=images.dtype) - _EDGE
+def _taps(like: Tensor) -> Float[Tensor, " tap"]:
+    """Return one row of the window."""
+    offset = torch.arange(SSIM_WINDOW, device=like.device, dtype=like.dtype) - _EDGE
     window = torch.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
-    window = (window / window.sum()).expand(images.shape[1], 1, 1, -1)
+    return window / window.sum()
+
+
+def _blur(images: Tensor) -> Tensor:
+    window = _taps(images).expand(images.shape[1], 1, 1, -1)
     rows = conv2d(images, window, groups=images.shape[1])
     return conv2d(rows, window.transpose(2, 3), groups=images.shape[1])
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.metrics import psnr, ssim
+from ilrm_cli.render.metrics import mean_ssim, psnr
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.samples import Sample
@@ -66,7 +66,7 @@ def appearance(image: Tensor, truth: Tensor, config: TrainConfig, perceptual: Pe
     """Compute the paper's perceptual term if its weights are available, and structural similarity."""
     total = image.new_zeros(())
     if config.ssim_weight > 0:
-        total = total + config.ssim_weight * (1 - ssim(image, truth).mean())
+        total = total + config.ssim_weight * (1 - mean_ssim(image, truth))
     if perceptual is not None and config.perceptual_weight > 0:
         total = total + config.perceptual_weight * perceptual(image, truth)
     return total

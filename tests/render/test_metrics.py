@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.render.metrics import PSNR_CAP, psnr, score, score_of, score_views, ssim
+from ilrm_cli.render.metrics import PSNR_CAP, mean_ssim, psnr, score, score_of, score_views, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Step
 from tests.support.captures import cameras_at
@@ -88,3 +88,26 @@ def test_any_measure_is_taken_of_any_pictures_without_masked_pixels():
     (without,) = score_views(spoilt.split(1), masked, psnr)
     assert (plain < PSNR_CAP).all()
     assert without.tolist() == [PSNR_CAP] * 2
+
+
+@pytest.mark.parametrize("size", [(11, 11), (12, 40), (37, 23)])
+def test_the_compiled_mean_of_ssim_and_its_gradient_are_those_of_torch(size):
+    generator = torch.Generator().manual_seed(3)
+    truth = torch.rand(2, 3, *size, generator=generator)
+    images = truth + 0.4 * torch.randn(2, 3, *size, generator=generator)  # some outside of [0, 1]
+    found = []
+    for measure in (mean_ssim, lambda x, y: ssim(x, y).mean()):
+        x = images.clone().requires_grad_()
+        value = measure(x, truth)
+        (2 * value).backward()
+        found.append((value.detach(), x.grad))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_masks_and_other_precisions_are_left_to_torch():
+    images, truth = torch.rand(2, 1, 3, 16, 16, dtype=torch.float64)
+    masks = torch.ones(1, 16, 16, dtype=torch.float64)
+    masks[:, :8] = 0
+    torch.testing.assert_close(mean_ssim(images, truth), ssim(images, truth).mean())
+    torch.testing.assert_close(mean_ssim(images, truth, masks), ssim(images, truth, masks).mean())
