@@ -21,7 +21,7 @@ from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharp
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
 from ilrm_cli.capture.photos.video import frames_of_video
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.runtime.cache import cache_dir, input_sha256
+from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
@@ -103,7 +103,7 @@ def _frames(videos: Mapping[str, Path], choice: VideoChoice, report: Report) -> 
     each, spare = divmod(choice.max_frames, len(videos))
     for index, (name, video) in enumerate(videos.items()):
         share = replace(choice, max_frames=each + (index < spare))
-        files, said = frames_of_video(video, share, cache_dir(), report)
+        files, said = frames_of_video(video, share, report)
         frames.update({f"{name}/{file.name}": file for file in files})
         warnings += said
     return PhotoSet(frames, {}, len(frames), warnings=tuple(warnings))

@@ -1,17 +1,17 @@
 """The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ilrm_cli.capture.filter_photos import find_photo_set
+from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.photos.listing import Listing, converted_photos
 from ilrm_cli.capture.posed_photos import capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
-from ilrm_cli.capture.poses.lenses import lenses_for, parse_given
+from ilrm_cli.capture.poses.lenses import Given, lenses_for, parse_given
 from ilrm_cli.capture.poses.pose_set import PoseSet
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.capture.sfm import solve
@@ -88,26 +88,9 @@ def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:
 
 
 def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, seed: int, report: Report) -> Capture:
-    cache = cache_dir()
     given = parse_given(camera) if camera is not None else None
     offered = find_photo_set(folder, video, report)
-    lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
-    warnings = list(offered.warnings)
-    content = [*offered.paths.items(), *((f"mask of {name}", mask) for name, mask in offered.masks.items())]
-    options = {"seed": seed, "max_side": SFM_SIDE, "camera": None if given is None else repr(given)}
-    key = solve.content_key(content, options)
-    result = solve.load(cache, key)
-    if result is None:
-        with scratch_folder() as work:
-            files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
-            known = {file: lenses[name] for file, name in files.items() if name in lenses}
-            photos = work / "photos"
-            result = solve.solve(photos, files, work, masks=masks, lenses=known, seed=seed, report=report)
-        try:
-            solve.store(cache, key, result)
-        except OSError as error:
-            warnings.append(f"The camera poses could not be kept in {cache} for the next run ({error.strerror}).")
-
+    result, unkept = _solved(offered, given, seed, report)
     poses = poses_of(result.model, "the model found by structure from motion")
     posed = tuple(
         PosedPhoto(p.name, offered.paths[p.name], p.lens, p.world_from_cam, p.points, offered.masks.get(p.name))
@@ -118,12 +101,33 @@ def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, see
         offered.found,
         "sfm",
         poses.points,
-        (*warnings, *result.warnings),
+        (*offered.warnings, *unkept, *result.warnings),
         (*offered.left_out, *result.left_out),
         poses.error_px,
         result.advice,
         folder.root if folder.photos else None,
     )
+
+
+def _solved(offered: PhotoSet, given: Given | None, seed: int, report: Report) -> tuple[solve.SfmResult, Iterable[str]]:
+    """Return the model of these photos, from the cache if it is there, and a warning if it cannot be kept."""
+    content = [*offered.paths.items(), *((f"mask of {name}", mask) for name, mask in offered.masks.items())]
+    options = {"seed": seed, "max_side": SFM_SIDE, "camera": None if given is None else repr(given)}
+    kept = solve.kept(content, options)
+    result = kept.read()
+    if result is not None:
+        return result, ()
+    lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
+    with scratch_folder() as work:
+        files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
+        known = {file: lenses[name] for file, name in files.items() if name in lenses}
+        result = solve.solve(work / "photos", files, work, masks=masks, lenses=known, seed=seed, report=report)
+    try:
+        with kept.filling() as new:
+            solve.write(result, new)
+    except OSError as error:
+        return result, [f"The camera poses could not be kept in {cache_dir()} for the next run ({error.strerror})."]
+    return result, ()
 
 
 def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Path:

@@ -2,11 +2,19 @@
 
 import contextlib
 import hashlib
+import json
 import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import platformdirs
+
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
 
 KERNEL_FILES = (
     "geometry/harmonics.py",
@@ -17,12 +25,55 @@ KERNEL_FILES = (
 )  # of this package: files that numba compiles, in part or whole
 
 REMEMBERED = 10_000  # hashes of inputs; a megabyte or two
+DAMAGED = (OSError, ValueError, LookupError, TypeError, InputError)  # what readers of an entry raise
+
+Content = TypeVar("Content")
 
 
 def cache_dir() -> Path:
     """Return the cache folder of this user, or the one named by the environment variable ILRM_CACHE."""
     named = os.environ.get("ILRM_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("ilrm")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[Content]):
+    """A folder in the cache with files that can be made again."""
+
+    folder: Path
+    reader: Callable[[Path], Content]  # returns the content of the folder, or raises one of DAMAGED
+
+    def read(self) -> Content | None:
+        """Return the content; None if the entry is absent or damaged."""
+        try:
+            return self.reader(self.folder)
+        except DAMAGED:
+            return None
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[Path]:
+        """Yield an empty folder, which becomes the entry as a whole if the block succeeds.
+
+        A damaged entry is replaced; one that another process has made meanwhile stays, for it is the same. Raises
+        OSError if the cache cannot be written.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(self.folder.parent) as new:
+            yield new
+            if self.read() is not None:
+                return
+            shutil.rmtree(self.folder, ignore_errors=True)
+            try:
+                os.replace(new, self.folder)
+            except OSError:
+                if self.read() is None:
+                    raise
+
+
+def entry(kind: str, key: Sequence[object], reader: Callable[[Path], Content]) -> Entry[Content]:
+    """Return the entry of all that depends on the key alone, which holds JSON values."""
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return Entry(cache_dir() / kind / digest, reader)
 
 
 def keep_numba_kernels() -> None:

@@ -8,10 +8,9 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from ilrm_cli.capture.sfm import solve as sfm_cache
 from ilrm_cli.capture.sfm.database import ALIKE, alike_pairs, matched_pairs
 from ilrm_cli.capture.sfm.judge import travel_deg
-from ilrm_cli.capture.sfm.solve import SfmResult, solve
+from ilrm_cli.capture.sfm.solve import SfmResult, kept, solve, write
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
@@ -169,46 +168,47 @@ def test_photos_that_pycolmap_passes_over_are_named(tmp_path):
 # The cache
 
 
-def test_a_kept_model_comes_back(tmp_path):
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    """Give each test a cache of its own."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def store(result: SfmResult) -> None:
+    with kept([], {}).filling() as new:
+        write(result, new)
+
+
+def test_a_kept_model_comes_back():
     model = synthetic_model()
     stored = SfmResult(model, ("Ünwell.",), (LeftOut("é.jpg", "it is alone"),), ("take more.",))
-    sfm_cache.store(tmp_path, "key", stored)
-    again = sfm_cache.load(tmp_path, "key")
+    store(stored)
+    again = kept([], {}).read()
     assert again is not None
     assert (again.left_out, again.advice) == (stored.left_out, stored.advice)
     assert again.warnings == ("Ünwell.",)
     assert {i.name for i in again.model.images.values()} == {i.name for i in model.images.values()}
-    assert sorted(path.name for path in (tmp_path / "sfm").iterdir()) == ["key"]  # no temporary folder is left
 
 
-def test_absent_and_damaged_entries_are_no_entries(tmp_path):
-    assert sfm_cache.load(tmp_path, "key") is None
-    sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
-    images = tmp_path / "sfm" / "key" / "images.bin"
+def test_absent_and_damaged_entries_are_no_entries():
+    assert kept([], {}).read() is None
+    store(SfmResult(synthetic_model(), ()))
+    images = kept([], {}).folder / "images.bin"
     images.write_bytes(images.read_bytes()[:100])
-    assert sfm_cache.load(tmp_path, "key") is None
-    sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
-    assert sfm_cache.load(tmp_path, "key") is not None
+    assert kept([], {}).read() is None
+    store(SfmResult(synthetic_model(), ()))
+    assert kept([], {}).read() is not None
 
 
-def test_the_key_follows_content_names_and_options(tmp_path):
-    def key(content: bytes = b"x", name: str = "a", seed: int = 0) -> str:
-        path = Path(tmp_path, "file")
+def test_the_place_follows_content_names_and_options(tmp_path):
+    def place(content: bytes = b"x", name: str = "a", seed: int = 0) -> Path:
+        path = Path(tmp_path, content.decode())
         path.write_bytes(content)
-        return sfm_cache.content_key([(name, path)], {"seed": seed})
+        return kept([(name, path)], {"seed": seed}).folder
 
-    assert key() == key()
-    assert len({key(), key(b"y"), key(name="b"), key(seed=1)}) == 4
-
-
-def test_a_failed_store_leaves_nothing(tmp_path, monkeypatch):
-    def fail(source, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(sfm_cache.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        sfm_cache.store(tmp_path, "key", SfmResult(synthetic_model(), ()))
-    assert list((tmp_path / "sfm").iterdir()) == []
+    assert place() == place()
+    assert len({place(), place(b"y"), place(name="b"), place(seed=1)}) == 4
 
 
 def test_masked_pixels_give_no_features(tmp_path: Path) -> None:

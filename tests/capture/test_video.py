@@ -73,19 +73,26 @@ def test_a_camera_that_hardly_moves_still_gives_enough_frames():
 # Reading
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Give each test a cache of its own."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 def test_frames_are_the_pictures_of_the_video_and_kept_for_the_next_run(tmp_path, monkeypatch):
     frames = pan([4 * i for i in range(40)])
     video = film(tmp_path, frames)
-    files, warnings = frames_of_video(video, VideoChoice(), tmp_path / "cache")
+    files, warnings = frames_of_video(video, VideoChoice())
     assert warnings == []
     assert MIN_FRAMES <= len(files) <= 40
     for file, time in zip(files, times(files), strict=True):
         shown = frames[round(10 * time)].astype(int)
         assert np.abs(read_photo(file).astype(int) - shown).mean() < 8
     monkeypatch.setattr("ilrm_cli.capture.photos.video._write_frames", None)
-    assert frames_of_video(video, VideoChoice(), tmp_path / "cache") == (files, warnings)
+    assert frames_of_video(video, VideoChoice()) == (files, warnings)
     with pytest.raises(TypeError):  # other options, other frames
-        frames_of_video(video, VideoChoice(fps=1.0), tmp_path / "cache")
+        frames_of_video(video, VideoChoice(fps=1.0))
     assert [entry.name for entry in (tmp_path / "cache" / "frames").iterdir()] == [files[0].parent.name]
 
 
@@ -94,7 +101,7 @@ def test_blurred_frames_are_avoided(tmp_path):
     frames = pan([3 * i for i in range(40)])
     blurred = [np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(3))) for frame in frames]
     video = film(tmp_path, [blurred[i] if i % 2 else frames[i] for i in range(40)])
-    files, _ = frames_of_video(video, VideoChoice(fps=2.0), tmp_path / "cache")
+    files, _ = frames_of_video(video, VideoChoice(fps=2.0))
     assert len(files) == 8
     assert all(round(10 * time) % 2 == 0 for time in times(files))
 
@@ -103,18 +110,28 @@ def test_a_cut_video_is_used_as_far_as_it_goes_and_no_video_is_named(tmp_path):
     video = film(tmp_path, pan([4 * i for i in range(40)]))
     whole = video.read_bytes()
     video.write_bytes(whole[: len(whole) * 2 // 3])  # the header stands first
-    files, warnings = frames_of_video(video, VideoChoice(), tmp_path / "cache")
+    files, warnings = frames_of_video(video, VideoChoice())
     assert files
     assert "my walk.mp4 is damaged; the" in warnings[0]
     assert max(times(files)) < 3.5
     for content in (b"", b"hello" * 999):
         video.write_bytes(content)
         with pytest.raises(InputError, match=r"my walk\.mp4 cannot be read as a video"):
-            frames_of_video(video, VideoChoice(), tmp_path / "cache")
+            frames_of_video(video, VideoChoice())
     assert len(list((tmp_path / "cache" / "frames").iterdir())) == 1
+
+
+def test_damaged_frames_are_made_again(tmp_path):
+    video = film(tmp_path, pan([4 * i for i in range(20)]))
+    files, _ = frames_of_video(video, VideoChoice())
+    before = [file.read_bytes() for file in files]
+    files[0].write_bytes(before[0][:100])
+    files[1].unlink()
+    assert frames_of_video(video, VideoChoice()) == (files, [])
+    assert [file.read_bytes() for file in files] == before
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(InputError, match="set ILRM_CACHE"):
-        frames_of_video(film(tmp_path, pan([0, 4])), VideoChoice(), tmp_path / "cache")
+        frames_of_video(film(tmp_path, pan([0, 4])), VideoChoice())

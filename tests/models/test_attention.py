@@ -25,17 +25,18 @@ def test_a_failure_of_the_usual_kernel_is_told():
         fastest({USUAL: out_of_memory, "other": lambda: 1.0}, lambda run: run())
 
 
-def test_a_choice_is_made_once_per_machine(tmp_path):
-    place, trials = tmp_path / "attention" / "kind", iter(["flash", USUAL])
-    assert [kept_choice(place, ["flash", USUAL], lambda: next(trials)) for _ in range(2)] == ["flash", "flash"]
-    assert [path.name for path in place.parent.iterdir()] == ["kind"]
-    assert kept_choice(place, [USUAL], lambda: next(trials)) == USUAL  # the choice kept on disk is no longer available
-
-
-def test_a_choice_that_cannot_be_kept_is_made_again(tmp_path):
-    (tmp_path / "file").touch()
+def test_a_choice_is_made_once_per_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path))
     trials = iter(["flash", USUAL])
-    found = [kept_choice(tmp_path / "file" / "kind", ["flash"], lambda: next(trials)) for _ in range(2)]
+    assert [kept_choice(["kind"], ["flash", USUAL], lambda: next(trials)) for _ in range(2)] == ["flash", "flash"]
+    assert kept_choice(["kind"], [USUAL], lambda: next(trials)) == USUAL  # the kept choice is no longer available
+
+
+def test_a_choice_that_cannot_be_kept_is_made_again(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "file"))
+    trials = iter(["flash", USUAL])
+    found = [kept_choice(["kind"], ["flash"], lambda: next(trials)) for _ in range(2)]
     assert found == ["flash", USUAL]
 
 
@@ -52,7 +53,7 @@ def test_one_trial_serves_all_sizes(tmp_path, monkeypatch):
     assert module._chosen.__wrapped__(*kind) == USUAL
     assert torch.equal(before, torch.random.get_rng_state())
     (kept,) = (tmp_path / "attention").iterdir()
-    assert kept.name.startswith("NVIDIA-RTX-6000_")
+    assert "NVIDIA RTX/6000" in (kept / "choice.json").read_text()
 
 
 def test_a_broken_package_is_passed_over(monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ilrm_cli.runtime import cache
-from ilrm_cli.runtime.cache import input_sha256, keep_compiled_layers, sha256_of
+from ilrm_cli.runtime.cache import Entry, entry, input_sha256, keep_compiled_layers, sha256_of
 
 NAME = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -33,6 +33,62 @@ def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "file"))
     keep_compiled_layers()
     assert NAME not in os.environ
+
+
+# Entries
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch) -> Entry[str]:
+    """Return an entry with one file that is damaged if it is empty."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+
+    def reader(folder):
+        text = (folder / "text").read_text()
+        if not text:
+            raise ValueError("it is empty")
+        return text
+
+    return entry("texts", ["a", 1], reader)
+
+
+def fill(kept, text):
+    with kept.filling() as new:
+        (new / "text").write_text(text)
+
+
+def test_an_entry_is_kept_by_what_it_depends_on(kept):
+    assert kept.read() is None
+    fill(kept, "one")
+    assert entry("texts", ["a", 1], kept.reader).read() == "one"
+    assert entry("texts", ["a", 2], kept.reader).read() is None
+    assert entry("others", ["a", 1], kept.reader).read() is None
+
+
+def test_a_damaged_entry_is_made_again_and_a_good_one_stays(kept):
+    fill(kept, "")
+    assert kept.read() is None
+    fill(kept, "one")
+    fill(kept, "made by another process at the same time")
+    assert kept.read() == "one"
+    assert [path.name for path in kept.folder.parent.iterdir()] == [kept.folder.name]
+
+
+def test_what_fails_while_it_is_filled_leaves_nothing(kept, monkeypatch):
+    with pytest.raises(ZeroDivisionError), kept.filling() as new:
+        (new / "text").write_text(str(1 / 0))
+    assert list(kept.folder.parent.iterdir()) == []
+
+    def full(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(cache.os, "replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        fill(kept, "one")
+    assert list(kept.folder.parent.iterdir()) == []
+
+
+# Hashes
 
 
 def test_known_value(tmp_path):

@@ -135,7 +135,7 @@ def test_frames_of_a_video_are_found_again(tmp_path: Path, monkeypatch: pytest.M
     frames = [np.full((48, 64, 3), 20 * i, np.uint8) for i in range(8)]
     write_video(clips / "walk.mp4", frames, fps=4.0)
     choice = VideoChoice(fps=2.0, max_frames=3)
-    taken, _ = frames_of_video(clips / "walk.mp4", choice, tmp_path / "cache")
+    taken, _ = frames_of_video(clips / "walk.mp4", choice)
     names = [f"walk.mp4/{file.name}" for file in taken]
     for place in (clips / "walk.mp4", clips):  # the video, and a folder of videos
         assert find_photos(place, names[::-1], choice) == tuple(taken[::-1])

@@ -5,9 +5,7 @@ The program turns videos upright, counts time from their start and gets over dam
 of this would be ours to do.
 """
 
-import hashlib
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,9 +27,8 @@ from ilrm_cli.capture.photos.near_duplicates import (
     sharpness_of,
     signature_of,
 )
-from ilrm_cli.runtime.cache import input_sha256
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
+from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 VERSION = 2  # raise it if the same video would give different frames than before
@@ -42,32 +39,39 @@ MOTION_STEP = 0.6  # signature distance between chosen frames: neighbours still 
 LEAST_STEP = 1e-6  # added to every distance, so that a still video advances too
 MIN_FRAMES = 16  # taken even if little moves: structure from motion needs some
 JPEG_QUALITY = 95
+NOTES = "notes.json"  # beside the frames
 
 
-def frames_of_video(
-    video: Path, choice: VideoChoice, cache: Path, report: Report = ignore
-) -> tuple[list[Path], list[str]]:
+def frames_of_video(video: Path, choice: VideoChoice, report: Report = ignore) -> tuple[list[Path], list[str]]:
     """Return the chosen frames of a video as JPEG files in the cache, named by their time, and warnings.
 
     They stay there for the next run. Raises InputError if the video cannot be read or the cache cannot be written.
     """
-    key = [VERSION, input_sha256(video), choice.fps, choice.max_frames]
-    shelf = cache / "frames"
-    entry = shelf / _digest(key)
-    if not entry.is_dir():
+    kept = entry("frames", [VERSION, input_sha256(video), choice.fps, choice.max_frames], _frames_in)
+    found = kept.read()
+    if found is None:
         try:
-            shelf.mkdir(parents=True, exist_ok=True)
-            with scratch_folder(shelf) as new:
+            with kept.filling() as new:
                 warnings = _write_frames(video, choice, new, report)
-                (new / "notes.json").write_text(json.dumps({"warnings": warnings}), encoding="utf-8")
-                _put(new, entry)
+                sizes = {file.name: file.stat().st_size for file in sorted(new.glob("*.jpg"))}
+                notes = json.dumps({"warnings": warnings, "bytes": sizes})
+                (new / NOTES).write_text(notes, encoding="utf-8")
         except OSError as error:
             raise InputError(
-                f"The frames of {video} cannot be kept in {cache} ({error.strerror}); "
+                f"The frames of {video} cannot be kept in {cache_dir()} ({error.strerror}); "
                 "set ILRM_CACHE to a folder that can be written to."
             ) from error
-    notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
-    return sorted(entry.glob("*.jpg")), notes["warnings"]
+        found = _frames_in(kept.folder)
+    return found
+
+
+def _frames_in(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the frames in a folder of the cache, and the warnings; raise ValueError or OSError if any is missing."""
+    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    files = {folder / name: size for name, size in notes["bytes"].items()}
+    if damaged := [file.name for file, size in files.items() if file.stat().st_size != size]:
+        raise ValueError(f"frames have another size: {listed(damaged)}")
+    return list(files), notes["warnings"]
 
 
 def choose_frames(
@@ -161,16 +165,3 @@ def _next_picture(stream: IO[bytes]) -> UInt8[ndarray, "height width *channels"]
     shape = (height, width) if kind == b"P5" else (height, width, 3)
     content = stream.read(int(np.prod(shape)))
     return np.frombuffer(content, dtype=np.uint8).reshape(shape) if len(content) == np.prod(shape) else None
-
-
-def _digest(key: list[object]) -> str:
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
-
-
-def _put(new: Path, entry: Path) -> None:
-    """Move the folder into place; if another process was faster, keep its identical frames."""
-    try:
-        os.replace(new, entry)
-    except OSError:
-        if not entry.is_dir():
-            raise

@@ -3,10 +3,7 @@
 It is not done twice: models are kept by the content of the photos.
 """
 
-import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +18,10 @@ from ilrm_cli.capture.sfm.judge import believable, failure, left_out, rank, shor
 from ilrm_cli.capture.sfm.match_graph import MatchGraph, advice_on_overlap
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
+from ilrm_cli.runtime.cache import Entry, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.threads import in_threads
 
 ENOUGH_OF_MANY = 0.8  # share of photos in a model at which no second method is tried, if that takes minutes
 # Decimals kept of poses, points and lenses, in a model of some ten units and some thousand pixels. Threads add numbers
@@ -33,8 +31,8 @@ GOOD_ERROR_PX = 1.0  # mean reprojection error up to which no second method is t
 
 EXACT_UP_TO = 60  # photos; single-threaded sums are reproducible to the last bit, and as fast for few photos
 
-VERSION = 6  # raise it if the same photos would give a different model than before
-CHUNK = 1 << 20  # bytes read at a time
+VERSION = 7  # raise it if the same photos would give a different model than before
+NOTES = "notes.json"  # beside the model's files
 
 
 @dataclass(frozen=True)
@@ -175,40 +173,26 @@ def global_(
     return list(models.values())
 
 
-def content_key(photos: Sequence[tuple[str, Path]], options: Mapping[str, object]) -> str:
-    """Return the sha256 over names and bytes of all photos, the options and the version of pycolmap."""
-    digest = hashlib.sha256(json.dumps([VERSION, pycolmap.__version__, options], sort_keys=True).encode())
-    for name, path in photos:
-        digest.update(f"\0{name}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()
+def kept(photos: Sequence[tuple[str, Path]], options: Mapping[str, object]) -> Entry[SfmResult]:
+    """Return the place in the cache of the model of these photos, by names and contents, and these options."""
+    hashes = in_threads(input_sha256, [path for _, path in photos])
+    names = [name for name, _ in photos]
+    return entry("sfm", [VERSION, pycolmap.__version__, options, names, hashes], _read)
 
 
-def load(cache: Path, key: str) -> SfmResult | None:
-    """Load the model stored under this key; None if there is none or it is damaged."""
-    entry = cache / "sfm" / key
-    try:
-        notes = json.loads((entry / "notes.json").read_text(encoding="utf-8"))
-        left_out = tuple(LeftOut(name, reason) for name, reason in notes["left_out"])
-        return SfmResult(load_reconstruction(entry), tuple(notes["warnings"]), left_out, tuple(notes["advice"]))
-    except (OSError, ValueError, KeyError, InputError):
-        return None
+def _read(folder: Path) -> SfmResult:
+    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    left_out = tuple(LeftOut(name, reason) for name, reason in notes["left_out"])
+    return SfmResult(load_reconstruction(folder), tuple(notes["warnings"]), left_out, tuple(notes["advice"]))
 
 
-def store(cache: Path, key: str, result: SfmResult) -> None:
-    """Store a model; it appears whole or not at all. Raises OSError if the cache folder cannot be written."""
-    shelf = cache / "sfm"
-    shelf.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(shelf) as new:
-        result.model.write_binary(new)
-        notes = {
-            "warnings": result.warnings,
-            "left_out": [(photo.name, photo.reason) for photo in result.left_out],
-            "advice": result.advice,
-            "pycolmap": pycolmap.__version__,
-        }
-        (new / "notes.json").write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")
-        shutil.rmtree(shelf / key, ignore_errors=True)  # a damaged entry
-        os.replace(new, shelf / key)
+def write(result: SfmResult, folder: Path) -> None:
+    """Write a model and what is known of it into an empty folder of the cache."""
+    result.model.write_binary(folder)
+    notes = {
+        "warnings": result.warnings,
+        "left_out": [(photo.name, photo.reason) for photo in result.left_out],
+        "advice": result.advice,
+        "pycolmap": pycolmap.__version__,
+    }
+    (folder / NOTES).write_text(json.dumps(notes, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -7,9 +7,8 @@ if its package is installed.
 
 import contextlib
 import importlib
-import os
-import re
-from collections.abc import Callable, Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from ilrm_cli.runtime.cache import cache_dir
-from ilrm_cli.runtime.files import this_process
+from ilrm_cli.runtime.cache import entry
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -32,6 +30,7 @@ ELSE = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.M
 GAIN = 1.1
 FA3_PACKAGE = "flash_attn_interface"
 TRIAL_TOKENS, TRIAL_HEADS = 8192, 8  # enough for kernels to differ; in two bytes and 64 channels, 8 MB per tensor
+CHOICE = "choice.json"
 TRIES = 5  # of each kernel, the first to warm up
 
 
@@ -50,8 +49,7 @@ def attention(
 def _chosen(device: torch.device, precision: torch.dtype, channels: int) -> str:
     """Return the kernel for heads of `channels` channels, for any numbers of queries and keys."""
     kernels = gpu_kernels()
-    kind = (torch.cuda.get_device_name(device), torch.__version__, precision, channels, *kernels)
-    place = cache_dir() / "attention" / re.sub(r"[^\w.+]+", "-", "_".join(map(str, kind)))
+    kind = [torch.cuda.get_device_name(device), torch.__version__, str(precision), channels, *kernels]
 
     def trial() -> str:
         random = torch.Generator(device).manual_seed(0)  # not the program's generator, which a trial must not advance
@@ -59,20 +57,24 @@ def _chosen(device: torch.device, precision: torch.dtype, channels: int) -> str:
         q, k, v = torch.randn(shape, generator=random, device=device, dtype=precision)
         return fastest({name: partial(kernel, q, k, v) for name, kernel in kernels.items()}, _milliseconds)
 
-    return kept_choice(place, kernels, trial)
+    return kept_choice(kind, kernels, trial)
 
 
-def kept_choice(place: Path, names: Collection[str], trial: Callable[[], str]) -> str:
-    """Return the name stored in the file if it is one of `names`; else run the trial and try to store its result."""
-    with contextlib.suppress(OSError):
-        if (kept := place.read_text(errors="replace")) in names:
-            return kept
+def kept_choice(kind: Sequence[object], names: Collection[str], trial: Callable[[], str]) -> str:
+    """Return the name kept in the cache if it is one of `names`; else run the trial and try to keep its result."""
+
+    def read(folder: Path) -> str:
+        name = json.loads((folder / CHOICE).read_text(encoding="utf-8"))["kernel"]
+        if name not in names:
+            raise ValueError(f"{name} is not available")
+        return name
+
+    kept = entry("attention", kind, read)
+    if (name := kept.read()) is not None:
+        return name
     found = trial()
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{this_process()}.part")
-        part.write_text(found)
-        os.replace(part, place)
+    with contextlib.suppress(OSError), kept.filling() as new:
+        (new / CHOICE).write_text(json.dumps({"kernel": found, "for": kind}), encoding="utf-8")
     return found
 
 
