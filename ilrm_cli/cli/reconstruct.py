@@ -32,13 +32,12 @@ from ilrm_cli.cli.options import (
     WithConfidence,
 )
 from ilrm_cli.cli.pose_card import card_lines
-from ilrm_cli.runtime.progress import LAUNCHED, process_start
+from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
-SHOWN_SECONDS = 0.005  # shorter stages did not really run
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
 TRACE_NOTE = (
     "Final head: the scene if the layers after this one were left out. Tuned lens: what the tokens hold by then, read "
@@ -204,15 +203,15 @@ def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None
 
 def show_times(shown: Face, timings: Mapping[str, float]) -> None:
     """Show the seconds of every stage, and what the tool itself adds to inference and imports."""
-    from ilrm_cli.pipeline.result import ATTENTIONS, BEFORE, STAGES
+    from ilrm_cli.pipeline.result import ATTENTIONS, BEFORE, SHOWN_SECONDS
 
     rows = {}
-    for stage in (*BEFORE, *STAGES):
+    for stage in (*BEFORE, *Stage):
         if timings[stage] >= SHOWN_SECONDS:
             rows[stage] = timings[stage]
-        if stage == "inference":
+        if stage == Stage.INFERENCE:
             rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
-    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *STAGES))
+    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *Stage))
     shown.shares("Where the time went", rows, timings["total"])
     around_s = timings["total"] - timings["inference"] - timings["imports"]
     shown.say(f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total.")

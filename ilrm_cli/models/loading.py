@@ -6,7 +6,7 @@ from ilrm_cli.models.checkpoint import LoadedModel, load_model
 from ilrm_cli.models.layers.plane_sweep import prepare_sweep
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device, resolve_precision
-from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
+from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
 def ready_model(
@@ -36,6 +36,6 @@ def ready_model(
     if sweeps or loaded.model.capabilities.sweeps:
         compiling = prepare_sweep(place, report) or compiling
     if watch is not None:
-        watch.add("load", at_hand - start)
-        watch.add("compile" if compiling or compiled else "load", time.perf_counter() - at_hand)
+        watch.add(Stage.LOAD, at_hand - start)
+        watch.add(Stage.COMPILE if compiling or compiled else Stage.LOAD, time.perf_counter() - at_hand)
     return loaded

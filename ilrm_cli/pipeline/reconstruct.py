@@ -1,6 +1,6 @@
 """The main job: reconstruction of 3D Gaussians from a folder of photos, with quality measures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,7 @@ from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
 from ilrm_cli.runtime.devices import resolve_device
-from ilrm_cli.runtime.progress import Report, Stopwatch, ignore
+from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def reconstruct(
     folder.require(settings.poses, settings.camera, settings.views)
     watch = Stopwatch()
     loaded = load(settings, report, watch)
-    with watch.stage("poses"):
+    with watch.stage(Stage.POSES):
         capture = posed_photos(folder, settings, report)
     result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures)
     return with_seconds(result, watch.seconds)
@@ -118,7 +118,7 @@ def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = 
     )
 
 
-def with_seconds(result: Reconstruction, seconds: dict[str, float]) -> Reconstruction:
+def with_seconds(result: Reconstruction, seconds: Mapping[str, float]) -> Reconstruction:
     """Add the seconds of stages that ran earlier to the result's timings."""
     total = {stage: value + result.timings_s.get(stage, 0.0) for stage, value in seconds.items()}
     return replace(result, timings_s=result.timings_s | total)
@@ -136,22 +136,22 @@ def reconstruct_capture(
     watch, model, can = Stopwatch(), loaded.model, loaded.model.capabilities
     if trace_pictures:
         check_traceable(can)
-    with watch.stage("poses"):
+    with watch.stage(Stage.POSES):
         side = settings.long_side_px or can.long_side_px
         chosen = select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
-    with watch.stage("load"):
+    with watch.stage(Stage.LOAD):
         prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
             resolve_device(settings.device)
         )
-    with watch.stage("scale"):
+    with watch.stage(Stage.SCALE):
         prepared, scale = _best_scale(loaded, prepared, report) if settings.auto_scale else (prepared, None)
-    with watch.stage("inference"):
+    with watch.stage(Stage.INFERENCE):
         predicted = predict(model, prepared, report)
-    with watch.stage("trace"):
+    with watch.stage(Stage.TRACE):
         formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
-    with watch.stage("refine"):
+    with watch.stage(Stage.REFINE):
         refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
-    with watch.stage("confidence"):
+    with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
             (refinement or predicted).gaussians,
             prepared.inputs,
@@ -160,7 +160,7 @@ def reconstruct_capture(
             pruned=settings.prune,
             report=report,
         )
-    with watch.stage("score"):
+    with watch.stage(Stage.SCORE):
         score = score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
     return Reconstruction(
         model=loaded.identity,

@@ -15,15 +15,12 @@ from ilrm_cli.pipeline.export import Exported, as_json
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.metrics import Score
 from ilrm_cli.render.rasterize import renderer_for
+from ilrm_cli.runtime.progress import Stage
 
 BEFORE = ("start", "imports")  # until the command runs, and until its imports are done
-# In order; the remaining time is between and around them.
-STAGES = (
-    "poses", "load", "compile", "scale", "inference", "trace", "refine", "confidence", "score", "export",
-)  # fmt: skip
-AFTER_INFERENCE = STAGES.index("inference") + 1
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that contradicts
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
+SHOWN_SECONDS = 0.005  # shorter stages did not really run
 REFINED = ("iterations", "ran", "psnr_before", "psnr_after")  # figures of a refinement
 
 # Minimum held-out PSNR in dB for each word.
@@ -44,10 +41,9 @@ def summarize(
     `foretold` are warnings that were issued before there was a result; they come first.
     """
     timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
-    timings |= {
-        key: result.timings_s.get(key, 0.0)
-        for key in (*STAGES[:AFTER_INFERENCE], *ATTENTIONS, *STAGES[AFTER_INFERENCE:])
-    }
+    for stage in Stage:
+        parts = ATTENTIONS if stage is Stage.INFERENCE else ()
+        timings |= {key: result.timings_s.get(key, 0.0) for key in (stage, *parts)}
     chosen, score, refined, trip = result.selection, result.score, result.refinement, written.trip
     return {
         "command": "reconstruct",

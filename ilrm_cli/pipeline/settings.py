@@ -1,6 +1,7 @@
 """What the user chose for a reconstruction; nothing heavy is imported."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from ilrm_cli.capture.photos.folder import Origin, VideoChoice
@@ -11,23 +12,43 @@ Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 
 
+OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The user's settings."""
+    """The user's settings, each an option of the same default, in the order of the help; see `cli.options`."""
 
     views: int | None = None  # inputs; None: see `select_inputs.auto_views`
+    refine: int = 0  # iterations of post-prediction optimisation
     poses: Origin = "auto"  # source of the poses
+    camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
     long_side_px: int | None = None  # of the model's images; None: the model's training size
-    refine: int = 0  # iterations of post-prediction optimisation
+    auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
+    frame: Frame = "input"  # of the written scene
+    confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
+    prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
+    fps: float | None = None  # frames per second of video; None: as many as the motion requires
+    max_frames: int = VideoChoice.max_frames  # limit over all videos
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
     compile: bool = False  # whether to compile the update layers, see `models.loading`
     seed: int = 0
-    frame: Frame = "input"  # of the written scene
-    fps: float | None = None  # frames per second of video; None: as many as the motion requires
-    max_frames: int = VideoChoice.max_frames  # limit over all videos
-    camera: str | None = None  # the known lens; see `capture.poses.lenses`
-    auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
-    confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
-    prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
+
+
+def option_of(field: str) -> str:
+    """Return the command-line option that sets a field of `Settings`."""
+    return OPTIONS.get(field, f"--{field.replace('_', '-')}")
+
+
+def words_of(settings: Settings) -> Iterator[str]:
+    """Yield the words of a command line for these settings; those at their defaults are omitted."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            yield option_of(field.name) if value else option_of(f"no_{field.name}")
+        else:
+            yield from (option_of(field.name), str(value))

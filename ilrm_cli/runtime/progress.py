@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 
 # Whether the process was started for one command, whose timings then count from `process_start`.
 LAUNCHED: ContextVar[bool] = ContextVar("LAUNCHED", default=False)
@@ -35,6 +36,21 @@ def in_one_step(stage: str, work: Callable[[], object], report: Report) -> None:
     report(Step(stage, 0, 1))
     work()
     report(Step(stage, 1, 1))
+
+
+class Stage(StrEnum):
+    """The stages of a reconstruction that are timed, in order; what remains of the total is between and around them."""
+
+    POSES = "poses"
+    LOAD = "load"
+    COMPILE = "compile"
+    SCALE = "scale"
+    INFERENCE = "inference"
+    TRACE = "trace"
+    REFINE = "refine"
+    CONFIDENCE = "confidence"
+    SCORE = "score"
+    EXPORT = "export"
 
 
 class Stopwatch:

@@ -5,10 +5,11 @@ import sys
 import pytest
 
 from ilrm_cli.bench import pipeline
-from ilrm_cli.pipeline.result import BEFORE, STAGES
+from ilrm_cli.pipeline.result import BEFORE
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Stage
 
-RUN = dict.fromkeys((*BEFORE, *STAGES), 0.0) | {
+RUN = dict.fromkeys((*BEFORE, *Stage), 0.0) | {
     "start": 0.5, "imports": 3.0, "poses": 0.5, "load": 1.0, "scale": 2.0, "inference": 2.0, "export": 1.0,
     "total": 10.0,
 }  # fmt: skip

@@ -8,8 +8,7 @@ import pytest
 from ilrm_cli.cli import app
 from ilrm_cli.pipeline.batch import run
 from ilrm_cli.pipeline.batch.outcome import Outcome
-from ilrm_cli.pipeline.batch.work import flag
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, option_of
 from tests.support.batch_folders import SMALL, content, make_folders
 from tests.support.command_line import Outcome as Done
 from tests.support.command_line import ilrm
@@ -123,4 +122,4 @@ def test_it_has_every_option_of_reconstruct():
         return {name for name in names if name.startswith("-")}
 
     assert options("batch") == options("reconstruct") - OF_ONE_SCENE | OWN_OPTIONS
-    assert {flag(field.name) for field in dataclasses.fields(Settings)} <= options("batch")
+    assert {option_of(field.name) for field in dataclasses.fields(Settings)} <= options("batch")

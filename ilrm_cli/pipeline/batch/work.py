@@ -24,16 +24,16 @@ from ilrm_cli.pipeline.batch.plan import Job
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.pipeline.result import verdict
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, option_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Stage
 from ilrm_cli.scene.checks import check_scene_output, is_record, record_path
 from ilrm_cli.scene.record import SceneRecord, read_record
 
 Result = TypeVar("Result")
 
 REMEDY = "remove it to have it made anew, or pass -w to make all anew."
-FLAGS = {"long_side_px": "size"}  # settings whose option has another name
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
 
     def work() -> Outcome:
         result = reconstruct_capture(ready.capture, _model(order.settings), order.settings)
-        result = with_seconds(result, {"poses": ready.seconds})
+        result = with_seconds(result, {Stage.POSES: ready.seconds})
         written = export(result, order.settings, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
         return Outcome(
             job=job,
@@ -170,14 +170,9 @@ def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inp
     if record.inputs_sha256 != inputs_sha256:
         differences.append("from other photos or poses")
     if other:
-        differences.append(f"with other settings ({', '.join(map(flag, other))})")
+        differences.append(f"with other settings ({', '.join(map(option_of, other))})")
     if record.model.get("sha256") != model_sha256:
         differences.append("with other weights")
     if record.ilrm != __version__:
         differences.append(f"by ilrm {record.ilrm}")
     return differences
-
-
-def flag(setting: str) -> str:
-    """Return the command-line option that sets a field of `Settings`."""
-    return f"--{FLAGS.get(setting, setting.replace('_', '-'))}"

@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ilrm_cli.pipeline.result import ATTENTIONS, GRADES, STAGES
+from ilrm_cli.pipeline.result import ATTENTIONS, GRADES, SHOWN_SECONDS
+from ilrm_cli.runtime.progress import Stage
 from ilrm_cli.visualize.report.comparisons import Comparison
 
-SHOWN_SECONDS = 0.005  # shorter stages did not really run
 SCALE_DB = (10.0, 35.0)  # ends of the score scale; values beyond are drawn at its ends
 STAGE_NAMES = {
-    "poses": "Photos and poses",
-    "load": "Loading",
-    "compile": "Compiling",
-    "scale": "Trying scales",
-    "inference": "Prediction",
-    "trace": "Tracing",
-    "refine": "Refinement",
-    "confidence": "Confidence",
-    "score": "Scoring",
-    "export": "Writing",
+    Stage.POSES: "Photos and poses",
+    Stage.LOAD: "Loading",
+    Stage.COMPILE: "Compiling",
+    Stage.SCALE: "Trying scales",
+    Stage.INFERENCE: "Prediction",
+    Stage.TRACE: "Tracing",
+    Stage.REFINE: "Refinement",
+    Stage.CONFIDENCE: "Confidence",
+    Stage.SCORE: "Scoring",
+    Stage.EXPORT: "Writing",
 }
 
 
@@ -43,13 +43,13 @@ class Bar:
 
 def stage_bars(timings_s: Mapping[str, float]) -> tuple[Bar, ...]:
     """Chart the seconds of each stage that ran; prediction is split into its attentions and the rest."""
-    seconds = {STAGE_NAMES[stage]: [("rest", timings_s[stage])] for stage in STAGES}
+    seconds = {STAGE_NAMES[stage]: [("rest", timings_s[stage])] for stage in Stage}
     attention = {kind: timings_s[kind] for kind in ATTENTIONS}
-    around = max(timings_s["inference"] - sum(attention.values()), 0.0)
-    seconds[STAGE_NAMES["inference"]] = [
+    around = max(timings_s[Stage.INFERENCE] - sum(attention.values()), 0.0)
+    seconds[STAGE_NAMES[Stage.INFERENCE]] = [
         ("cross", attention["cross_attention"]), ("self", attention["self_attention"]), ("rest", around),
     ]  # fmt: skip
-    seconds["Start and end"] = [("rest", max(timings_s["total"] - sum(timings_s[stage] for stage in STAGES), 0.0))]
+    seconds["Start and end"] = [("rest", max(timings_s["total"] - sum(timings_s[stage] for stage in Stage), 0.0))]
     shown = {label: parts for label, parts in seconds.items() if sum(value for _, value in parts) >= SHOWN_SECONDS}
     return _bars(shown, lambda value: f"{value:.2f} s")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.reconstruct import Reconstruction
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, words_of
 from ilrm_cli.pipeline.trace import Trace
 from ilrm_cli.runtime.progress import Report as Progress
 from ilrm_cli.runtime.progress import ignore
@@ -16,8 +16,6 @@ from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.visualize.report.cameras import Layout, layout_of
 from ilrm_cli.visualize.report.comparisons import Comparison, comparisons
 from ilrm_cli.visualize.report.photo_list import PhotoEntry, photo_list
-
-OPTIONS = {"long_side_px": "--size"}  # settings whose option has another name
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,4 @@ def report_of(
 
 def command_of(photos: Path, output: Path, settings: Settings) -> str:
     """Return the command line for these settings; options at their defaults are omitted."""
-    words = ["ilrm", "reconstruct", str(photos), "-o", str(output)]
-    usual = asdict(Settings())
-    for name, value in asdict(settings).items():
-        if value == usual[name]:
-            continue
-        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
-        if isinstance(value, bool):
-            words.append(option if value else option.replace("--", "--no-", 1))
-        else:
-            words += [option, str(value)]
-    return shlex.join(words)
+    return shlex.join(["ilrm", "reconstruct", str(photos), "-o", str(output), *words_of(settings)])

@@ -40,9 +40,9 @@ def details(report: Report) -> dict[str, Any]:
     """Return what a report holds in addition to `--json`.
 
     title, photos[{name, role (input, held_out, left_out), reason, number}], comparisons[{name, psnr, ssim}] of every
-    scored photo, cameras[{name, role, sha256, world_from_cam, focal_px, center_px, width, height}] in the frame of the
-    scene, pose_card{...}, settings{...}, seed, machine{...}, versions{...}, ilrm, inputs_sha256, ply_sha256,
-    command_line.
+    scored photo, cameras[{name, role, sha256, world_from_cam, focal_px, center_px, width, height, quarter_turns}]
+    in the frame of the scene, pose_card{...}, settings{...}, seed, machine{...}, versions{...}, ilrm, inputs_sha256,
+    ply_sha256, command_line.
     """
     record = report.record
     return {
