@@ -22,7 +22,7 @@ from PIL import Image
 
 from ilrm_cli.capture.checks import IMAGES, MASKS, MODEL, check_output_folder, refuse_inputs_inside
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.masks import read_masked_photo
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
@@ -38,17 +38,6 @@ from ilrm_cli.runtime.threads import in_threads
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The user's settings."""
-
-    poses: Origin = "auto"  # source of the poses
-    camera: str | None = None  # the known lens; see `capture.poses.lenses`
-    fps: float | None = None  # frames per second of video; None: as many as the motion requires
-    max_frames: int = VideoChoice.max_frames  # limit over all videos
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Posed:
     """The capture and the card of the written poses."""
 
@@ -58,7 +47,7 @@ class Posed:
 
 def pose(
     folder: ProjectFolder,
-    settings: Settings,
+    settings: PoseSettings,
     output: Path,
     overwrite: bool = False,
     trained_on: TrainingRange | None = None,

@@ -9,28 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ilrm_cli.cli.console import EXIT_FAILED, Face, face
-from ilrm_cli.cli.options import (
-    AsJson,
-    AutoScale,
-    Compile,
-    Device,
-    Fps,
-    KnownCamera,
-    LongSide,
-    MaxFrames,
-    ModelName,
-    Overwrite,
-    PoseOrigin,
-    Precision,
-    Prune,
-    Quiet,
-    Refine,
-    SceneFrame,
-    Seed,
-    Verbose,
-    ViewCount,
-    WithConfidence,
-)
+from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
+from ilrm_cli.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.batch.outcome import Outcome
@@ -39,6 +19,7 @@ EXIT_CRASHED = 3  # a bug of ours, or a dead process, on at least one folder
 STYLES = {"ok": "green", "skipped": "dim", "failed": "yellow", "crashed": "red"}
 
 
+@takes(Settings)
 def batch(
     photos: Annotated[
         list[str], typer.Argument(help="Folders of photos and videos; patterns such as 'root/*' in quotes or not.")
@@ -47,22 +28,8 @@ def batch(
         str,
         typer.Option("--output", "-o", help="The scene of each; {name} is the folder's name, {parent} its parent's."),
     ] = "{name}.ply",
-    views: ViewCount = None,
-    refine: Refine = 0,
-    poses: PoseOrigin = "auto",
-    camera: KnownCamera = None,
-    model: ModelName = "default",
-    size: LongSide = None,
-    auto_scale: AutoScale = True,
-    frame: SceneFrame = "input",
-    confidence: WithConfidence = False,
-    prune: Prune = False,
-    fps: Fps = None,
-    max_frames: MaxFrames = 100,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    compile: Compile = False,
-    seed: Seed = 0,
+    *,
+    settings: Settings,
     jobs: Annotated[int | None, typer.Option(help="Workers. Default: one for each GPU; on the CPU one.", min=1)] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster that shares its files.")
@@ -90,17 +57,11 @@ def batch(
         places, others = plan.find_places(photos)
         planned = plan.plan(places, output)
         outcome.check_summary(summary)
-        check_views(views)
-        weights_file(model)
+        check_views(settings.views)
+        weights_file(settings.model)
 
         from ilrm_cli.pipeline.batch import run
-        from ilrm_cli.pipeline.settings import Settings
 
-        settings = Settings(
-            views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
-            fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
-            auto_scale=auto_scale, confidence=confidence, prune=prune,
-        )  # fmt: skip
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
         shown.warn(passed_over)
         outcomes: list[Outcome] = []

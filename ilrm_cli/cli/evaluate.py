@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.cli.console import EXIT_FAILED, Face, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
 
@@ -39,9 +40,7 @@ def evaluate(
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
     ] = None,
-    poses: Annotated[
-        Literal["auto", "colmap", "transforms", "sfm"], typer.Option(help="Where camera poses come from (folder).")
-    ] = "auto",
+    poses: Annotated[Origin, typer.Option(help="Where camera poses come from (folder).")] = "auto",
     size: LongSide = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
     output: Annotated[

@@ -1,9 +1,16 @@
-"""Options shared by several commands."""
+"""Options shared by several commands, those of the user's settings among them."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
+
+from ilrm_cli.capture.photos.folder import Origin
+from ilrm_cli.pipeline import settings as chosen
 
 
 def count_or_auto(text: str) -> int | None:
@@ -27,16 +34,12 @@ ViewCount = Annotated[
     ),
 ]
 Refine = Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)]
-PoseOrigin = Annotated[
-    Literal["auto", "colmap", "transforms", "sfm"], typer.Option("--poses", help="Where camera poses come from.")
-]
+PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
 ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
 LongSide = Annotated[
     int | None, typer.Option("--size", help="Long side in px of what the model sees.", min=32, max=1024)
 ]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"], typer.Option(help="Of the model; auto is bf16 where it is fast.")
-]
+Precision = Annotated[chosen.Precision, typer.Option(help="Of the model; auto is bf16 where it is fast.")]
 Compile = Annotated[
     bool,
     typer.Option(
@@ -45,7 +48,7 @@ Compile = Annotated[
     ),
 ]
 SceneFrame = Annotated[
-    Literal["input", "up", "opengl", "opencv"],
+    chosen.Frame,
     typer.Option(
         "--frame", help="Axes of the scene: of the poses as they came, z up, y up, or y down as splat viewers want it."
     ),
@@ -59,9 +62,7 @@ Prune = Annotated[
 AutoScale = Annotated[
     bool, typer.Option(help="Try other scales on held-out photos and use the one that shows them best.")
 ]
-Device = Annotated[
-    Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto takes CUDA where it is present.")
-]
+Device = Annotated[chosen.Device, typer.Option(help="Where to compute; auto takes CUDA where it is present.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-w", help="Replace the output if it exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
@@ -84,3 +85,53 @@ Fps = Annotated[
     typer.Option(help="Frames to take from each second of a video. Default: as the camera moves.", min=0.01, max=60),
 ]
 MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at most.", min=3)]
+
+# What each field of the settings' classes is on the command line; its default is the field's.
+OPTIONS: dict[str, Any] = {
+    "views": ViewCount,
+    "refine": Refine,
+    "poses": PoseOrigin,
+    "camera": KnownCamera,
+    "model": ModelName,
+    "long_side_px": LongSide,
+    "auto_scale": AutoScale,
+    "frame": SceneFrame,
+    "confidence": WithConfidence,
+    "prune": Prune,
+    "fps": Fps,
+    "max_frames": MaxFrames,
+    "device": Device,
+    "precision": Precision,
+    "compile": Compile,
+    "seed": Seed,
+}
+
+
+def takes(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a dataclass; it gets the object as its parameter `settings`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        names = [field.name for field in fields(settings)]
+        signature = inspect.signature(command)
+        parameters = []
+        for parameter in signature.parameters.values():
+            parameters += _parameters(settings) if parameter.name == "settings" else [parameter]
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(settings=settings(**{name: given.pop(name) for name in names}), **given)
+
+        # Where typer looks for a command's options.
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _parameters(settings: type) -> list[inspect.Parameter]:
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(field.name, keyword, default=field.default, annotation=OPTIONS[field.name])
+        for field in fields(settings)
+    ]

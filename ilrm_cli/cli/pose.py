@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
 from ilrm_cli.cli.console import face
-from ilrm_cli.cli.options import AsJson, Fps, KnownCamera, MaxFrames, Overwrite, PoseOrigin, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.cli.pose_card import card_lines
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.write_posed import Posed
 
 
+@takes(PoseSettings)
 def pose(
     photos: Annotated[
         Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json, or a video.")
@@ -22,11 +24,8 @@ def pose(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the COLMAP model, transforms.json and photos.")
     ] = Path("posed"),
-    poses: PoseOrigin = "auto",
-    camera: KnownCamera = None,
-    fps: Fps = None,
-    max_frames: MaxFrames = 100,
-    seed: Seed = 0,
+    *,
+    settings: PoseSettings,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -36,16 +35,14 @@ def pose(
     start = time.perf_counter()
     with face("pose", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.checks import check_output_folder
-        from ilrm_cli.capture.photos.folder import open_folder
 
         folder = open_folder(photos)
-        folder.require(poses, camera)
+        folder.require(settings.poses, settings.camera)
         check_output_folder(output, photos, overwrite)
 
         from ilrm_cli.capture import write_posed as stage
         from ilrm_cli.models.checkpoint import blueprint_of
 
-        settings = stage.Settings(poses, camera, fps, max_frames, seed)
         default = blueprint_of("default")
         trained_on = default.capabilities.trained_on if default else None
         with shown.progress() as report:

@@ -8,34 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ilrm_cli.cli.console import Face, face
-from ilrm_cli.cli.options import (
-    AsJson,
-    AutoScale,
-    Compile,
-    Device,
-    Fps,
-    KnownCamera,
-    LongSide,
-    MaxFrames,
-    ModelName,
-    Overwrite,
-    PoseOrigin,
-    Precision,
-    Prune,
-    Quiet,
-    Refine,
-    SceneFrame,
-    SceneOutput,
-    Seed,
-    Verbose,
-    ViewCount,
-    WithConfidence,
-)
+from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.pose_card import card_lines
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
 
 if TYPE_CHECKING:
-    from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
+    from ilrm_cli.capture.photos.folder import ProjectFolder
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
@@ -45,27 +24,14 @@ TRACE_NOTE = (
 )
 
 
+@takes(Settings)
 def reconstruct(
     photos: Annotated[
         Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json; or a video.")
     ],
     output: SceneOutput = Path("scene.ply"),
-    views: ViewCount = None,
-    refine: Refine = 0,
-    poses: PoseOrigin = "auto",
-    camera: KnownCamera = None,
-    model: ModelName = "default",
-    size: LongSide = None,
-    auto_scale: AutoScale = True,
-    frame: SceneFrame = "input",
-    confidence: WithConfidence = False,
-    prune: Prune = False,
-    fps: Fps = None,
-    max_frames: MaxFrames = 100,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    compile: Compile = False,
-    seed: Seed = 0,
+    *,
+    settings: Settings,
     reports: Annotated[
         list[Path] | None,
         typer.Option("--report", help="Also write what was done and how good it is: a .html or .json; repeatable."),
@@ -88,7 +54,7 @@ def reconstruct(
         from ilrm_cli.capture.checks import refuse_inputs
 
         check_outputs(output, reports or (), trace, overwrite)
-        folder = opened(photos, poses, camera, views, model)
+        folder = opened(photos, settings)
         refuse_inputs(folder, outputs_of(output, reports or (), trace))
         checked = time.perf_counter()
         from ilrm_cli.capture.input_hash import inputs_sha256
@@ -96,21 +62,15 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.pipeline.settings import Settings
         from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
         from ilrm_cli.visualize.report.content import report_of
         from ilrm_cli.visualize.report.write import write_reports
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
-        settings = Settings(
-            views=views, poses=poses, camera=camera, model=model, long_side_px=size, refine=refine, frame=frame,
-            fps=fps, max_frames=max_frames, device=device, precision=precision, compile=compile, seed=seed,
-            auto_scale=auto_scale, confidence=confidence, prune=prune,
-        )  # fmt: skip
         foretold = foreseen(folder, settings)
         shown.warn(foretold)
         with shown.progress() as report:
-            inputs = inputs_sha256(folder, camera)
+            inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
             result = stage.reconstruct(folder, settings, report, trace_pictures=pictures)
             written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
@@ -148,14 +108,14 @@ def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> lis
     return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
 
 
-def opened(photos: Path, poses: "Origin", camera: str | None, views: int | None, model: str) -> "ProjectFolder":
+def opened(photos: Path, settings: Settings) -> "ProjectFolder":
     """Return what the place holds; raise InputError for mistakes that file names alone reveal."""
     from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
 
     folder = open_folder(photos)
-    folder.require(poses, camera, views)
-    weights_file(model)
+    folder.require(settings.poses, settings.camera, settings.views)
+    weights_file(settings.model)
     return folder
 
 

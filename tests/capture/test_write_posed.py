@@ -10,7 +10,7 @@ from PIL import Image
 from ilrm_cli.capture import write_posed
 from ilrm_cli.capture.checks import WRITTEN
 from ilrm_cli.capture.load_views import load_views
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.pose_card import pose_card
 from ilrm_cli.capture.poses.lenses import pinhole
@@ -126,7 +126,7 @@ def test_folders_without_masks_have_no_folder_of_masks(tmp_path):
 
 def test_poses_go_through_whatever_their_origin(tmp_path):
     _, folder = written(tmp_path)
-    result = write_posed.pose(open_folder(folder), write_posed.Settings("transforms"), tmp_path / "again")
+    result = write_posed.pose(open_folder(folder), PoseSettings("transforms"), tmp_path / "again")
     assert result.capture.origin == "transforms"
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(WRITTEN - {"masks"})
     before = gathered(folder, "colmap").photos
@@ -138,21 +138,21 @@ def test_poses_go_through_whatever_their_origin(tmp_path):
 def test_a_folder_is_replaced_only_when_asked_and_only_if_ours(tmp_path):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    write_posed.pose(open_folder(folder), write_posed.Settings(), out)
+    write_posed.pose(open_folder(folder), PoseSettings(), out)
     with pytest.raises(InputError, match="pass -w"):
-        write_posed.pose(open_folder(folder), write_posed.Settings(), out)
-    write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), PoseSettings(), out)
+    write_posed.pose(open_folder(folder), PoseSettings(), out, overwrite=True)
     (out / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds more than poses"):
-        write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), PoseSettings(), out, overwrite=True)
     with pytest.raises(InputError, match="which is read"):
-        write_posed.pose(open_folder(folder / "images"), write_posed.Settings("colmap"), folder, overwrite=True)
+        write_posed.pose(open_folder(folder / "images"), PoseSettings("colmap"), folder, overwrite=True)
 
 
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):
     _, folder = written(tmp_path)
     out = tmp_path / "again"
-    write_posed.pose(open_folder(folder), write_posed.Settings(), out)
+    write_posed.pose(open_folder(folder), PoseSettings(), out)
     before = (out / "transforms.json").read_bytes()
 
     def interrupted(*_):
@@ -160,6 +160,6 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch)
 
     monkeypatch.setattr(write_posed, "reconstruction_of", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_posed.pose(open_folder(folder), write_posed.Settings(), out, overwrite=True)
+        write_posed.pose(open_folder(folder), PoseSettings(), out, overwrite=True)
     assert (out / "transforms.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "out", "photos"]

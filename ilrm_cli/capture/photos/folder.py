@@ -39,6 +39,17 @@ class VideoChoice:
 
 
 @dataclass(frozen=True)
+class PoseSettings:
+    """The user's settings for poses alone, each an option of the same default, in the order of the help."""
+
+    poses: Origin = "auto"  # source of the poses
+    camera: str | None = None  # the known lens; see `capture.poses.lenses`
+    fps: float | None = VideoChoice.fps
+    max_frames: int = VideoChoice.max_frames
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class ProjectFolder:
     """A folder or video as it was found."""
 
