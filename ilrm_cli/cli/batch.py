@@ -1,6 +1,7 @@
 """`ilrm batch`."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,9 +9,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ilrm_cli.cli.console import EXIT_FAILED, Face, face
+from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.runtime.json_values import Status
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.batch.outcome import Outcome
@@ -75,35 +77,36 @@ def batch(
                 shown.kept = f"{len(outcomes)} of {len(planned)} folders are done; the same command goes on from there"
         counts = outcome.counts_of(outcomes)
         seconds = time.perf_counter() - start
-        show(shown, outcomes, f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s")
-        shown.finish(
-            {
-                "command": "batch",
-                "status": "failed" if counts["failed"] or counts["crashed"] else "ok",
-                "counts": counts,
-                "seconds": seconds,
-                "folders": [outcome.as_json(ended) for ended in outcomes],
-                "warnings": list(passed_over),
-            }
-        )
-        if counts["failed"] or counts["crashed"]:
-            raise typer.Exit(EXIT_CRASHED if counts["crashed"] else EXIT_FAILED)
+        tell_failures(shown, outcomes)
+        data = {
+            "counts": counts,
+            "seconds": seconds,
+            "folders": [outcome.as_json(ended) for ended in outcomes],
+            "warnings": list(passed_over),
+        }
+        total = f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s"
+        exit_status = EXIT_CRASHED if counts["crashed"] else EXIT_FAILED if counts["failed"] else 0
+        status: Status = "failed" if exit_status else "ok"
+        shown.end(Result(data, [table_of(outcomes), total], status=status, exit_status=exit_status))
 
 
-def show(shown: Face, outcomes: list["Outcome"], total: str) -> None:
-    """Show the table of outcomes, and the tracebacks of bugs."""
+def tell_failures(shown: Face, outcomes: Sequence["Outcome"]) -> None:
+    """Show the warnings of each folder, and the tracebacks of bugs."""
     for ended in outcomes:
-        shown.warn(tuple(f"{ended.job.name}: {warning}" for warning in ended.warnings))
+        shown.warn(f"{ended.job.name}: {warning}" for warning in ended.warnings)
         if ended.traceback:
             shown.err.print(f"{ended.job.name}:\n{ended.traceback}", markup=False, soft_wrap=True)
+
+
+def table_of(outcomes: Sequence["Outcome"]) -> Table:
+    """Return a table with a row for each folder."""
     table = Table("folder", "status")
     for column in ("photos", "PSNR", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("what happened", ratio=1)
     for ended in outcomes:
         table.add_row(*row_of(ended))
-    shown.out.print(table)
-    shown.say(total)
+    return table
 
 
 def row_of(ended: "Outcome") -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """`ilrm bench`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ilrm_cli.cli.console import EXIT_FAILED, Face, face
+from ilrm_cli.cli.console import EXIT_FAILED, Result, face
 from ilrm_cli.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
@@ -57,22 +57,20 @@ def bench(
         for name in names:  # shown and written one by one: later ones may fail
             with shown.progress() as report:
                 found[name] = SUITES[name](rounds=rounds, report=report, **chosen.get(name, {}))
-            _show(shown, found[name].rows)
+            for table in _tables(found[name].rows):
+                shown.out.print(table)
             if output:
                 _write(found, output)
                 shown.kept = f"what was measured before is in {output}"
-        if output:
-            shown.say(f"Written to {output}.")
         from ilrm_cli.runtime.memory import peak_memory_gb
 
         rows = [row for findings in found.values() for row in findings.rows]
         peak_gb = peak_memory_gb()
-        shown.say(f"Peak memory of this process: {peak_gb:.1f} GB.")
+        written = [f"Written to {output}."] if output else []
+        lines = (*written, f"Peak memory of this process: {peak_gb:.1f} GB.")
         details = {name: dict(findings.details) for name, findings in found.items() if findings.details}
-        rows_json = [row.as_json() for row in rows]
-        shown.finish({"command": "bench", "status": "ok", "rows": rows_json, **details, "peak_memory_gb": peak_gb})
-        if not all(row.passed for row in rows):
-            raise typer.Exit(EXIT_FAILED)
+        data = {"rows": [row.as_json() for row in rows], **details, "peak_memory_gb": peak_gb}
+        shown.end(Result(data, lines, exit_status=0 if all(row.passed for row in rows) else EXIT_FAILED))
 
 
 def _write(found: "Mapping[str, Findings]", output: Path) -> None:
@@ -88,8 +86,8 @@ def _write(found: "Mapping[str, Findings]", output: Path) -> None:
             (folder / name).write_bytes(content)
 
 
-def _show(shown: Face, rows: "Sequence[BenchRow]") -> None:
-    """Show one table for each unit of the ratios."""
+def _tables(rows: "Sequence[BenchRow]") -> Iterator[Table]:
+    """Yield one table for each unit of the ratios."""
     for unit in dict.fromkeys(row.unit for row in rows):
         table = Table("job", title=f"Ratios to: {unit}", title_justify="left")
         for column in ("cold s", "seconds", "limit s", "ratio", "limit", "peak GB"):
@@ -105,4 +103,4 @@ def _show(shown: Face, rows: "Sequence[BenchRow]") -> None:
                 )
             )
             table.add_row(row.name, cold, f"{row.seconds:.3f}", limit_s, f"{row.ratio:.2f}", limit, peak)
-        shown.out.print(table)
+        yield table

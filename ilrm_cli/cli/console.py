@@ -1,9 +1,13 @@
-"""User output: progress and messages on stderr, results on stdout. The only module that prints."""
+"""User output: progress and messages on stderr, results on stdout. The only module that prints.
+
+A command returns nothing and prints nothing itself: it ends with a `Result`.
+"""
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +18,31 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import Status, envelope
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.signals import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A line for those who want to know more: with --verbose, on stderr."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command has to say when it has done its work."""
+
+    data: Mapping[str, Any]  # for programs: what --json prints in the envelope
+    lines: Iterable[Any] = ()  # for people, in order: sentences, `Detail`s and what else rich draws, such as tables
+    warnings: Sequence[str] = ()  # one sentence each; those of `data` that are not yet shown
+    status: Status = "ok"
+    exit_status: int = 0
 
 
 class Face:
@@ -50,7 +73,7 @@ class Face:
         finally:
             bars.stop()
 
-    def warn(self, sentences: tuple[str, ...]) -> None:
+    def warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
             self.err.print(Text.assemble(("warning: ", "yellow"), sentence), soft_wrap=True)
 
@@ -71,40 +94,56 @@ class Face:
         if self.verbose and not self.quiet:
             self.err.print(text, style="dim", soft_wrap=True, markup=False)
 
-    def shares(self, title: str, seconds: dict[str, float], total: float) -> None:
-        """Print a table of stages: seconds and share of the total."""
-        table = Table("stage", title=title, title_justify="left")
-        table.add_column("seconds", justify="right")
-        table.add_column("share", justify="right")
-        for stage, value in seconds.items():
-            table.add_row(stage, f"{value:.2f}", f"{value / max(total, 1e-9):.0%}")
-        table.add_row("total", f"{total:.2f}", "", style="bold")
-        self.out.print(table)
+    def end(self, result: Result) -> None:
+        """Print the result, for people or with --json for programs, and exit unless its exit status is 0."""
+        self.warn(result.warnings)
+        for line in result.lines:
+            if isinstance(line, Detail):
+                self.detail(line.text)
+            elif isinstance(line, str):
+                self.say(line)
+            else:
+                self.out.print(line)
+        self._print_object(result.status, result.data)
+        if result.exit_status:
+            raise typer.Exit(result.exit_status)
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table with right-aligned columns."""
-        table = Table(title=title, title_justify="left")
-        for column in columns:
-            table.add_column(column, justify="right")
-        for row in rows:
-            table.add_row(*row)
-        self.out.print(table)
-
-    def finish(self, result: dict[str, Any]) -> None:
-        """Print the result as the one object on stdout, with --json only."""
+    def _print_object(self, status: Status, data: Mapping[str, Any]) -> None:
+        """Print the one object on stdout, with --json only."""
         if self.as_json:
-            sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(envelope(self.command, data, status), indent=2, allow_nan=False) + "\n")
             sys.stdout.flush()  # now, not when Python exits: a signal may come in between
 
     def failed(self, error: InputError) -> None:
         """Report a user or machine error that ended the command, even if quiet."""
-        self.finish({"command": self.command, "status": "failed", "error": str(error)})
+        self._print_object("failed", {"error": str(error)})
         self.err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
 
     def stopped(self) -> None:
         """Report that Ctrl-C or SIGTERM stopped the command."""
-        self.finish({"command": self.command, "status": "stopped", **self.kept_as_json})
+        self._print_object("stopped", self.kept_as_json)
         self.err.print(f"stopped: {self.kept}", soft_wrap=True, markup=False)
+
+
+def shares(title: str, seconds: Mapping[str, float], total: float) -> Table:
+    """Return a table of stages: seconds and share of the total."""
+    table = Table("stage", title=title, title_justify="left")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+    for stage, value in seconds.items():
+        table.add_row(stage, f"{value:.2f}", f"{value / max(total, 1e-9):.0%}")
+    table.add_row("total", f"{total:.2f}", "", style="bold")
+    return table
+
+
+def figures(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table with right-aligned columns."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 class _Time(ProgressColumn):

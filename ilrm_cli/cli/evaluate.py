@@ -1,5 +1,6 @@
 """`ilrm evaluate`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -7,8 +8,9 @@ import typer
 from rich.table import Table
 
 from ilrm_cli.capture.photos.folder import Origin
-from ilrm_cli.cli.console import EXIT_FAILED, Face, face
+from ilrm_cli.cli.console import EXIT_FAILED, Detail, Result, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.runtime.json_values import Status
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.protocols import SceneRef
@@ -92,11 +94,11 @@ def evaluate(
                     scoreboard.write_scores(output, about | scoreboard.as_json(results), results)
                     shown.kept = f"the first {len(results)} of {len(found)} scenes are in {output}"
         good = [result for result in results if isinstance(result, SceneResult)]
-        show(shown, good, scoreboard.summarize(results), run)
-        failed = len(good) < len(results)
-        shown.finish({"status": "failed" if failed else "ok"} | about | scoreboard.as_json(results))
-        if failed:
-            raise typer.Exit(EXIT_FAILED)
+        told = [f"{result.name}: {warning}" for result in good for warning in result.warnings]
+        lines = lines_of(good, scoreboard.summarize(results), run)
+        status: Status = "ok" if len(good) == len(results) else "failed"
+        exit_status = 0 if status == "ok" else EXIT_FAILED
+        shown.end(Result(about | scoreboard.as_json(results), lines, told, status, exit_status))
 
 
 def refuse_pictures(found: "list[SceneRef]", roots: list[Path], pictures: list[Path]) -> None:
@@ -135,21 +137,18 @@ def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str
     }
 
 
-def show(shown: Face, results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> None:
-    """Show the PSNR of every method on every scene, the means, and conclusions from the margins."""
-    for result in results:
-        shown.warn(tuple(f"{result.name}: {warning}" for warning in result.warnings))
+def lines_of(results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> Iterator[str | Detail | Table]:
+    """Yield the PSNR of every method on every scene, the means, and conclusions from the margins."""
     if not results:
         return
-    shown.out.print(scene_table(results, summary))
-    shown.out.print(mean_table(summary))
-    for line in sentences(summary):
-        shown.say(line)
+    yield scene_table(results, summary)
+    yield mean_table(summary)
+    yield from sentences(summary)
     if run.lpips_missing:
-        shown.say(f"LPIPS is not available: {run.lpips_missing}.")
+        yield f"LPIPS is not available: {run.lpips_missing}."
     for result in results:
         gaussians = ", ".join(f"{t.gaussians:,}" for t in result.trials if t.method == "ours" and not t.refined)
-        shown.detail(
+        yield Detail(
             f"{result.name}: {result.width}x{result.height}, {len(result.targets)} targets, {gaussians} Gaussians, "
             f"{result.seconds:.1f} s in all, peak memory {result.peak_memory_gb:.1f} GB"
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ilrm_cli.cli.console import face
+from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 
 
@@ -45,10 +45,8 @@ def export(
                 made = share(scene, output, max_mb=max_mb, overwrite=overwrite, device=chosen, report=report)
             else:
                 made = convert(scene, output, overwrite=overwrite, device=chosen, report=report)
-        shown.warn(made.warnings)
-        shown.say(
+        line = (
             f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB of {made.input_bytes / MB:.1f} MB, "
             f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} views: {output}"
         )
-        result = {"command": "export", "status": "ok", **vars(made)}
-        shown.finish(result | {"output": str(output), "warnings": list(made.warnings)})
+        shown.end(Result({**vars(made), "output": str(output)}, [line], made.warnings))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from ilrm_cli.cli.console import EXIT_FAILED, face
+from ilrm_cli.cli.console import EXIT_FAILED, Result, face
 from ilrm_cli.cli.options import AsJson, Quiet
 
 if TYPE_CHECKING:
-    from ilrm_cli.models.catalog import Details, Row
+    from ilrm_cli.models.catalog import Details, Row, Verified
 
 models = typer.Typer(
     add_completion=False,
@@ -28,11 +28,9 @@ def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
         from ilrm_cli.models import catalog
 
         rows = catalog.rows()
-        shown.out.print(table_of(rows))
-        for row in rows:
-            shown.say(f"{row.name}: PSNR {row.basis}, {row.protocol}; licence: {row.licence}")
-        shown.say("Models that are 'available' are downloaded by: ilrm models pull NAME")
-        shown.finish({"command": "models list", "status": "ok", "models": [asdict(row) for row in rows]})
+        about = [f"{row.name}: PSNR {row.basis}, {row.protocol}; licence: {row.licence}" for row in rows]
+        hint = "Models that are 'available' are downloaded by: ilrm models pull NAME"
+        shown.end(Result({"models": [asdict(row) for row in rows]}, [table_of(rows), *about, hint]))
 
 
 def table_of(rows: list["Row"]) -> Table:
@@ -57,8 +55,7 @@ def info(model: NameOrPath, as_json: AsJson = False) -> None:
         from ilrm_cli.models import catalog
 
         details = catalog.details(model)
-        shown.out.print(facts_of(details))
-        shown.finish({"command": "models info", "status": "ok", **asdict(details)})
+        shown.end(Result(asdict(details), [facts_of(details)]))
 
 
 def facts_of(details: "Details") -> Table:
@@ -97,10 +94,12 @@ def pull(
         origin = pulled.origin
         done = "pulled" if pulled.downloaded else "already here and unharmed"
         licence = f"licence {origin.licence}" if origin.licence else "the repository states no licence"
-        shown.say(f"{name}: {done} ({origin.size_bytes / 1e6:.0f} MB, {licence}): {pulled.path}")
-        shown.say(f"pinned to commit {origin.revision}, sha256 {origin.sha256}")
-        result = {"path": str(pulled.path), "downloaded": pulled.downloaded, **asdict(origin)}
-        shown.finish({"command": "models pull", "status": "ok", "name": name, **result})
+        lines = (
+            f"{name}: {done} ({origin.size_bytes / 1e6:.0f} MB, {licence}): {pulled.path}",
+            f"pinned to commit {origin.revision}, sha256 {origin.sha256}",
+        )
+        result = {"name": name, "path": str(pulled.path), "downloaded": pulled.downloaded, **asdict(origin)}
+        shown.end(Result(result, lines))
 
 
 @models.command(short_help="Compare the sha256 of weights with the recorded one.")
@@ -121,12 +120,16 @@ def verify(
         from ilrm_cli.models import catalog
 
         results = catalog.verify(model)
-        for result in results:
-            verdict = "matches" if result.passed else f"DIFFERS from the recorded {result.recorded}"
-            said = "has no recorded hash to compare with" if result.recorded is None else verdict
-            shown.say(f"{result.file}: sha256 {result.sha256} {said}")
+        lines = [f"{result.file}: sha256 {result.sha256} {verdict_of(result)}" for result in results]
         rows = [asdict(result) | {"passed": result.passed} for result in results]
-        failed = [result.file for result in results if not result.passed]
-        shown.finish({"command": "models verify", "status": "failed" if failed else "ok", "files": rows})
-        if failed:
-            raise typer.Exit(EXIT_FAILED)
+        if all(result.passed for result in results):
+            shown.end(Result({"files": rows}, lines))
+        else:
+            shown.end(Result({"files": rows}, lines, status="failed", exit_status=EXIT_FAILED))
+
+
+def verdict_of(result: "Verified") -> str:
+    """Return in words whether the hash of a file is the recorded one."""
+    if result.recorded is None:
+        return "has no recorded hash to compare with"
+    return "matches" if result.passed else f"DIFFERS from the recorded {result.recorded}"

@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
-from ilrm_cli.cli.console import face
+from ilrm_cli.cli.console import Detail, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.cli.pose_card import card_lines
 
@@ -48,20 +49,19 @@ def pose(
         with shown.progress() as report:
             result = stage.pose(folder, settings, output, overwrite, trained_on, report)
         summary = summarize(result, output, time.perf_counter() - start)
-        shown.warn(tuple(summary["warnings"]))
-        for photo in summary["left_out"]:
-            shown.detail(f"{photo['name']}: {photo['reason']}")
-        for line in card_lines(result.card):
-            shown.say(line)
-        shown.say(f"{result.card.registered} posed photos in {summary['seconds']:.1f} s: {output}")
-        shown.finish(summary)
+        shown.end(Result(summary, lines_of(result, summary), result.capture.warnings))
+
+
+def lines_of(result: "Posed", summary: Mapping[str, Any]) -> Iterator[str | Detail]:
+    """Yield the photos that are left out, the pose card and how many photos are posed."""
+    yield from (Detail(f"{photo.name}: {photo.reason}") for photo in result.capture.left_out)
+    yield from card_lines(result.card)
+    yield f"{result.card.registered} posed photos in {summary['seconds']:.1f} s: {summary['output']}"
 
 
 def summarize(result: "Posed", output: Path, seconds: float) -> dict[str, Any]:
     """Return the result as JSON values, as printed by `--json`."""
     return {
-        "command": "pose",
-        "status": "ok",
         "output": str(output),
         "pose_card": dataclasses.asdict(result.card),
         "left_out": [{"name": photo.name, "reason": photo.reason} for photo in result.capture.left_out],

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
-from ilrm_cli.cli.console import Face, face
+from ilrm_cli.cli.console import Detail, Result, face, figures, shares
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.pose_card import card_lines
 from ilrm_cli.pipeline.settings import Settings
@@ -50,12 +52,9 @@ def reconstruct(
     """Turn a folder of photos into a 3D Gaussian splat scene."""
     begin = time.perf_counter()
     launch = process_start() if LAUNCHED.get() else begin
+    outputs = Outputs(output, tuple(reports or ()), trace, overwrite)
     with face("reconstruct", as_json, quiet, verbose) as shown:
-        from ilrm_cli.capture.checks import refuse_inputs
-
-        check_outputs(output, reports or (), trace, overwrite)
-        folder = opened(photos, settings)
-        refuse_inputs(folder, outputs_of(output, reports or (), trace))
+        folder = opened(photos, settings, outputs)
         checked = time.perf_counter()
         from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.pipeline import export
@@ -79,90 +78,104 @@ def reconstruct(
                 write_trace(result.trace, trace, overwrite)
             if reports:
                 write_reports(report_of(result, settings, written.record, summary, photos, report), reports)
-        shown.warn(tuple(summary["warnings"][len(foretold) :]))
-        show(shown, summary, result)
-        for path in reports or ():
-            shown.say(f"Report: {path}")
-        if trace:
-            shown.say(f"Trace: {trace}")
-        shown.finish(summary)
+        lines = (*lines_of(summary, result), *outputs.lines())
+        shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 
 
-def check_outputs(output: Path, reports: Sequence[Path], trace: Path | None, overwrite: bool) -> None:
-    """Raise InputError if an output cannot be written, before the slow imports."""
-    from ilrm_cli.render.checks import check_trace_output
-    from ilrm_cli.scene.checks import check_scene_output
-    from ilrm_cli.visualize.checks import check_reports
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write, the record beside the scene understood."""
 
-    check_scene_output(output, overwrite)
-    check_reports(reports, output, overwrite)
-    if trace:
-        check_trace_output(trace, overwrite)
+    scene: Path
+    reports: tuple[Path, ...]
+    trace: Path | None
+    overwrite: bool
+
+    def check(self) -> None:
+        """Raise InputError if one cannot be written, before the slow imports."""
+        from ilrm_cli.render.checks import check_trace_output
+        from ilrm_cli.scene.checks import check_scene_output
+        from ilrm_cli.visualize.checks import check_reports
+
+        check_scene_output(self.scene, self.overwrite)
+        check_reports(self.reports, self.scene, self.overwrite)
+        if self.trace:
+            check_trace_output(self.trace, self.overwrite)
+
+    def existing(self) -> list[Path]:
+        """Return all files, of a trace those that are there already."""
+        from ilrm_cli.render.checks import existing_outputs
+        from ilrm_cli.scene.checks import record_path
+
+        traced = existing_outputs(self.trace) if self.trace else ()
+        return [self.scene, record_path(self.scene), *self.reports, *traced]
+
+    def lines(self) -> Iterator[str]:
+        """Yield where to find what is written beside the scene."""
+        yield from (f"Report: {path}" for path in self.reports)
+        if self.trace:
+            yield f"Trace: {self.trace}"
 
 
-def outputs_of(output: Path, reports: Sequence[Path], trace: Path | None) -> list[Path]:
-    """Return the files that are written, as far as they are there already."""
-    from ilrm_cli.render.checks import existing_outputs
-    from ilrm_cli.scene.checks import record_path
-
-    return [output, record_path(output), *reports, *(existing_outputs(trace) if trace else ())]
-
-
-def opened(photos: Path, settings: Settings) -> "ProjectFolder":
+def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder":
     """Return what the place holds; raise InputError for mistakes that file names alone reveal."""
+    from ilrm_cli.capture.checks import refuse_inputs
     from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
 
+    outputs.check()
     folder = open_folder(photos)
     folder.require(settings.poses, settings.camera, settings.views)
     weights_file(settings.model)
+    refuse_inputs(folder, outputs.existing())
     return folder
 
 
-def show(shown: Face, summary: dict[str, Any], result: "Reconstruction") -> None:
-    """Show the result for people."""
+def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str | Detail | Table]:
+    """Yield the result for people."""
     from ilrm_cli.render.metrics import PSNR_CAP
 
-    show_times(shown, summary["timings_s"])
+    yield from time_lines(summary["timings_s"])
     if traced := summary["trace"]:
-        shown.table("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
-        shown.say(TRACE_NOTE)
-    views = summary["views"]
-    for line in card_lines(result.pose_card) if shown.verbose else ():
-        shown.detail(line)
-    shown.detail(f"poses from {result.capture.origin}; inputs {', '.join(views['used'])}")
-    for photo in result.selection.left_out:
-        shown.detail(f"{photo.name}: {photo.reason}")
-    if scale := result.scale:
-        tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
-        shown.detail(f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})")
-    shown.detail(f"{result.prediction.floating:,} Gaussians left out because other photos see through them")
-    shown.detail(f"model {summary['model']['name']} sha256 {summary['model']['sha256']}")
+        yield figures("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
+        yield TRACE_NOTE
+    yield from map(Detail, details(summary, result))
     if refined := summary["refine"]:
-        shown.say(
+        yield (
             f"Refined: {refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after "
             f"{refined['iterations']} of {refined['ran']} iterations."
         )
     if pruned := summary["pruned"]:
-        shown.say(
+        yield (
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
             f"{pruned['psnr_after']:.2f} dB after."
         )
-    if confidence := summary["confidence"]:
-        shown.detail(
-            f"confidence {confidence['mean']:.2f} on average; {confidence['low_share']:.0%} are hardly supported"
-        )
-    shown.say(summary["verdict"])
+    yield summary["verdict"]
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
-        shown.say(f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written.")
-    shown.say(
+        yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
+    views = summary["views"]
+    yield (
         f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
 
 
-def show_times(shown: Face, timings: Mapping[str, float]) -> None:
-    """Show the seconds of every stage, and what the tool itself adds to inference and imports."""
+def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str]:
+    """Yield how the scene came about."""
+    yield from card_lines(result.pose_card)
+    yield f"poses from {result.capture.origin}; inputs {', '.join(summary['views']['used'])}"
+    yield from (f"{photo.name}: {photo.reason}" for photo in result.selection.left_out)
+    if scale := result.scale:
+        tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
+        yield f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})"
+    yield f"{summary['floating']:,} Gaussians left out because other photos see through them"
+    yield f"model {result.model.name} sha256 {result.model.sha256}"
+    if confidence := summary["confidence"]:
+        yield f"confidence {confidence['mean']:.2f} on average; {confidence['low_share']:.0%} are hardly supported"
+
+
+def time_lines(timings: Mapping[str, float]) -> Iterator[str | Table]:
+    """Yield the seconds of every stage, and what the tool itself adds to inference and imports."""
     from ilrm_cli.pipeline.result import ATTENTIONS, BEFORE, SHOWN_SECONDS
 
     rows = {}
@@ -172,9 +185,9 @@ def show_times(shown: Face, timings: Mapping[str, float]) -> None:
         if stage == Stage.INFERENCE:
             rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
     rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *Stage))
-    shown.shares("Where the time went", rows, timings["total"])
+    yield shares("Where the time went", rows, timings["total"])
     around_s = timings["total"] - timings["inference"] - timings["imports"]
-    shown.say(f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total.")
+    yield f"Neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total."
 
 
 def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:

@@ -1,13 +1,18 @@
 """`ilrm render`."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from ilrm_cli.cli.console import face
+from ilrm_cli.cli.console import Result, face, shares
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from ilrm_cli.visualize.film.film import FlythroughResult
 
 DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
@@ -92,16 +97,16 @@ def render(
         settings = replace(settings, device=str(resolve_device(device)))
         with shown.progress() as report:
             film = fly(scene, settings, output=target, overwrite=overwrite, report=report)
-        shown.warn(film.warnings)
-        stages = {name: film.timings_s[name] for name in ("load", "render", "encode")}
-        shown.shares("Where the time went", stages, film.timings_s["total"])
-        if film.depth_range:
-            shown.say(
-                "Depth from {:.4g} (yellow) to {:.4g} (dark blue) in the units of the poses.".format(*film.depth_range)
-            )
-        shown.say(
-            f"{film.frames} frames of {film.width}x{film.height} px at {film.fps:g} fps along {film.path}"
-            f"{', looping' if film.loops else ''} ({film.renderer}): {film.output}"
-        )
-        result: dict[str, Any] = {"command": "render", "status": "ok", **vars(film), "output": str(film.output)}
-        shown.finish(result | {"warnings": list(film.warnings)})
+        shown.end(Result({**vars(film), "output": str(film.output)}, lines_of(film), film.warnings))
+
+
+def lines_of(film: "FlythroughResult") -> Iterator[str | Table]:
+    """Yield where the time went and what was filmed."""
+    stages = {name: film.timings_s[name] for name in ("load", "render", "encode")}
+    yield shares("Where the time went", stages, film.timings_s["total"])
+    if film.depth_range:
+        yield "Depth from {:.4g} (yellow) to {:.4g} (dark blue) in the units of the poses.".format(*film.depth_range)
+    yield (
+        f"{film.frames} frames of {film.width}x{film.height} px at {film.fps:g} fps along {film.path}"
+        f"{', looping' if film.loops else ''} ({film.renderer}): {film.output}"
+    )

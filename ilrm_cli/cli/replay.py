@@ -1,11 +1,12 @@
 """`ilrm replay`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ilrm_cli.cli.console import Face, face
+from ilrm_cli.cli.console import Detail, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose
 
 if TYPE_CHECKING:
@@ -39,27 +40,24 @@ def replay(
 
         with shown.progress() as report:
             done = run(scene, photos=photos, output=output, overwrite=overwrite, report=report)
-        show(shown, done)
         paths = {"photos": str(done.photos), "output": None if done.output is None else str(done.output)}
-        shown.finish({"command": "replay", "status": "ok", **asdict(done), **paths})
-    if not done.identical:
-        raise typer.Exit(EXIT_DIFFERENT)
+        exit_status = 0 if done.identical else EXIT_DIFFERENT
+        shown.end(Result({**asdict(done), **paths}, lines_of(done), done.warnings, exit_status=exit_status))
 
 
-def show(shown: Face, done: "Replay") -> None:
-    shown.warn(done.warnings)
-    shown.detail(f"sha256 {done.sha256}, recorded {done.recorded_sha256}")
+def lines_of(done: "Replay") -> Iterator[str | Detail]:
+    """Yield whether the scenes are identical, and if not what may be why and how far apart they are."""
+    yield Detail(f"sha256 {done.sha256}, recorded {done.recorded_sha256}")
     if done.identical:
-        shown.say(f"Identical to the last bit (sha256 {done.sha256[:12]}).")
+        yield f"Identical to the last bit (sha256 {done.sha256[:12]})."
     else:
-        shown.say("Not identical. What may be why:")
-        for cause in done.causes:
-            shown.say(f"  {cause}")
+        yield "Not identical. What may be why:"
+        yield from (f"  {cause}" for cause in done.causes)
         if apart := done.distance:
             before, now = apart.gaussians
             counts = f"{now:,} Gaussians" if before == now else f"{before:,} Gaussians before, {now:,} now"
             moved = "" if apart.farthest_mean is None else f"; no centre moved by more than {apart.farthest_mean:.3g}"
             seen = "" if apart.psnr is None else f"; {apart.psnr:.1f} dB between the two as the inputs see them"
-            shown.say(f"How far apart: {counts}{moved}{seen}.")
+            yield f"How far apart: {counts}{moved}{seen}."
     if done.output is not None:
-        shown.say(f"Made again: {done.output}")
+        yield f"Made again: {done.output}"

@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ilrm_cli.cli.console import face
+from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
 
 COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
@@ -65,10 +65,10 @@ def synth(
                 shown.kept = f"{len(written)} whole scenes are in {out}"
                 shown.kept_as_json = {"scenes": len(written)}
         records = [asdict(scene.statistics) for scene in written]
-        shown.out.print(_table([scene.folder.name for scene in written], records))
-        shown.say(f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}")
+        table = _table([scene.folder.name for scene in written], records)
+        line = f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}"
         rows = [{"folder": str(scene.folder), **record} for scene, record in zip(written, records, strict=True)]
-        shown.finish({"command": "synth", "status": "ok", "scenes": rows})
+        shown.end(Result({"scenes": rows}, [table, line]))
 
 
 def _table(names: list[str], records: list[dict]) -> Table:

@@ -46,8 +46,6 @@ def summarize(
         timings |= {key: result.timings_s.get(key, 0.0) for key in (stage, *parts)}
     chosen, score, refined, trip = result.selection, result.score, result.refinement, written.trip
     return {
-        "command": "reconstruct",
-        "status": "ok",
         "output": str(output),
         "gaussians": written.gaussians,
         "floating": result.prediction.floating,

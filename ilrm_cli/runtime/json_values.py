@@ -1,13 +1,19 @@
-"""Values from JSON as dataclasses and other types, by their annotations, and JSON without infinities and NaN."""
+"""Values from JSON as dataclasses and other types, by their annotations; values for JSON, finite and in an envelope."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+Status = Literal["ok", "failed", "stopped"]  # of a command
+
+
+def envelope(command: str, data: Mapping[str, Any], status: Status = "ok") -> dict[str, Any]:
+    """Return what `--json` prints for every command: its name, how it ended, and the keys of its own."""
+    return {"command": command, "status": status, **data}
 
 
 def decoded(content: bytes, declared: Any) -> Any:

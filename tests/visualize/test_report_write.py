@@ -24,7 +24,7 @@ def test_the_suffix_says_the_kind(tmp_path, report):
 
 def test_it_holds_all_that_json_prints_and_more(report):
     content = json.loads(encode_json(report))
-    assert set(content) == KEYS | set(report.summary)
+    assert set(content) == KEYS | {"command", "status"} | set(report.summary)
     assert content["report"] == 1
     assert {key: content[key] for key in ("verdict", "layers", "views")} == {
         key: json.loads(json.dumps(report.summary[key])) for key in ("verdict", "layers", "views")

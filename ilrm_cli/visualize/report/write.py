@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ilrm_cli.runtime.files import atomic_write
-from ilrm_cli.runtime.json_values import finite_json
+from ilrm_cli.runtime.json_values import envelope, finite_json
 from ilrm_cli.visualize.checks import SUFFIXES
 from ilrm_cli.visualize.report.content import Report
 from ilrm_cli.visualize.report.html import encode_html
@@ -20,7 +20,7 @@ FORMAT = 1  # raised when a key is removed or changes its meaning; new ones may 
 
 def encode_json(report: Report) -> bytes:
     """Encode the summary's keys, then those of `details`; non-finite numbers become null."""
-    content = {"report": FORMAT, **report.summary, **details(report)}
+    content = {"report": FORMAT, **envelope("reconstruct", report.summary), **details(report)}
     return (json.dumps(finite_json(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
