@@ -80,15 +80,17 @@ def normalize(
     """
     to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
 
-    def moved(views: Views) -> Views:
-        depth = views.sparse_depth
-        if depth is not None:
-            depth = to_normal.scale * (depth if views.content is None else depth * (views.content > 0))
-        return replace(views, cameras=normalized_cameras(views.cameras, to_normal), sparse_depth=depth)
-
-    normal = moved(inputs)
+    normal = normalized_views(inputs, to_normal)
     depth_range = depth_range_in(points, normal, to_normal)
-    return Prepared(normal, moved(targets) if targets else None, depth_range, to_normal)
+    return Prepared(normal, normalized_views(targets, to_normal) if targets else None, depth_range, to_normal)
+
+
+def normalized_views(views: Views, to_normal: Similarity) -> Views:
+    """Transform views from the capture's frame to the normalised one; masked pixels lose their sparse depth."""
+    depth = views.sparse_depth
+    if depth is not None:
+        depth = to_normal.scale * (depth if views.content is None else depth * (views.content > 0))
+    return replace(views, cameras=normalized_cameras(views.cameras, to_normal), sparse_depth=depth)
 
 
 def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:

@@ -20,12 +20,14 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.fit_photos import fit_photos
+from ilrm_cli.pipeline.optimize.fit import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict, refined
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted, trusted
 from ilrm_cli.pipeline.refine import Refinement
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
-from ilrm_cli.pipeline.select_inputs import Selection, select_photos
+from ilrm_cli.pipeline.select_inputs import Selection, held_out_of_fit, select_photos, with_fit
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
@@ -44,6 +46,7 @@ class Reconstruction:
     scale: ScaleChoice | None  # None: the search did not run
     prediction: Prediction
     refinement: Refinement | None  # None: not requested
+    optimized: Optimized | None  # None: a draft
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
@@ -112,7 +115,7 @@ def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = 
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0,
+        gradients=settings.refine > 0 or settings.quality != "draft",
         report=report,
         watch=watch,
     )
@@ -138,7 +141,10 @@ def reconstruct_capture(
         check_traceable(can)
     with watch.stage(Stage.POSES):
         side = settings.long_side_px or can.long_side_px
-        chosen = select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
+        rest, held = (capture, ()) if settings.quality == "draft" else held_out_of_fit(capture)
+        chosen = select_photos(rest, settings.views, can, side, seed=settings.seed, report=report)
+        if settings.quality != "draft":
+            chosen = with_fit(chosen, rest, held or chosen.held_out)
     with watch.stage(Stage.LOAD):
         prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
             resolve_device(settings.device)
@@ -151,9 +157,13 @@ def reconstruct_capture(
         formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
     with watch.stage(Stage.REFINE):
         refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
+    with watch.stage(Stage.OPTIMIZE):
+        optimized = None
+        if settings.quality != "draft":
+            optimized = fit_photos(predicted, prepared, chosen, settings.quality, seed=settings.seed, report=report)
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
-            (refinement or predicted).gaussians,
+            (optimized or refinement or predicted).gaussians,
             prepared.inputs,
             prepared.targets or prepared.inputs,
             with_confidence=settings.confidence,
@@ -170,6 +180,7 @@ def reconstruct_capture(
         scale=scale,
         prediction=predicted,
         refinement=refinement,
+        optimized=optimized,
         trusted=trust,
         score=score,
         trace=formed,

@@ -1,7 +1,7 @@
 """Selection of a capture's input photos, and the reason why each other photo is not an input."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from ilrm_cli.runtime.threads import in_threads
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them
 SPARE_SHARE = 0.25  # of the photos, kept held out if more than the usual number are inputs
+FITTED = "it is no input of the prediction; the scene is fitted to it"
+HOLD_OUT_EVERY = 8  # photos of which one is held out of a fit to all others, as the field does
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and hardly change the mean
 
 
@@ -33,6 +35,7 @@ class Selection:
     held_out: tuple[PosedPhoto, ...]  # all others but those replaced by inputs
     scored: tuple[PosedPhoto, ...]  # held-out photos: all, or an even selection of many
     left_out: tuple[LeftOut, ...]  # every photo that is not an input, sorted by name
+    fitted: tuple[PosedPhoto, ...] = ()  # photos that the scene is fitted to, inputs included; none without such a fit
 
 
 def select_photos(
@@ -59,6 +62,32 @@ def select_photos(
     poses = np.stack([photo.world_from_cam for photo in photos])
     choice = choose_views(poses, count, [photo.points for photo in photos], sharpness, seed=seed)
     return _sorted_out(capture, choice)
+
+
+def held_out_of_fit(capture: Capture) -> tuple[Capture, tuple[PosedPhoto, ...]]:
+    """Return the capture without every HOLD_OUT_EVERY-th photo by name, and these; none of few photos."""
+    photos = sorted(capture.photos, key=lambda photo: photo.name)
+    held = tuple(photos[::HOLD_OUT_EVERY]) if len(photos) > HOLD_OUT_EVERY else ()
+    names = {photo.name for photo in held}
+    return replace(capture, photos=tuple(photo for photo in capture.photos if photo.name not in names)), held
+
+
+def with_fit(chosen: Selection, rest: Capture, held: tuple[PosedPhoto, ...]) -> Selection:
+    """Return a selection from `rest` where the scene is fitted to all of these, and `held` photos score it."""
+    scored = held[:: max(1, -(-len(held) // MAX_SCORED))]
+    inputs, judges = ({photo.name for photo in photos} for photos in (chosen.used, held))
+    fitted = tuple(photo for photo in rest.photos if photo.name not in judges)
+    reasons = {photo.name: FITTED for photo in fitted if photo.name not in inputs}
+    reasons |= dict.fromkeys(judges, "it is held out to score the result")
+    others = [photo for photo in chosen.left_out if photo.name not in reasons]
+    left_out = (*others, *(LeftOut(name, reason) for name, reason in reasons.items()))
+    return Selection(
+        used=chosen.used,
+        held_out=held,
+        scored=scored,
+        left_out=tuple(sorted(left_out, key=lambda photo: photo.name)),
+        fitted=fitted,
+    )
 
 
 def auto_views(capture: Capture, can: Capabilities, *, seed: int = 0) -> int:

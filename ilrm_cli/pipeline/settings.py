@@ -10,6 +10,7 @@ from ilrm_cli.capture.photos.folder import Origin, VideoChoice
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
+Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
 
 
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
@@ -28,6 +29,7 @@ class Settings:
     auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
     frame: Frame = "input"  # of the written scene
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
+    quality: Quality = "draft"  # how far the scene is fitted to all posed photos
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
     fps: float | None = None  # frames per second of video; None: as many as the motion requires
     max_frames: int = VideoChoice.max_frames  # limit over all videos

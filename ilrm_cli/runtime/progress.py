@@ -48,6 +48,7 @@ class Stage(StrEnum):
     INFERENCE = "inference"
     TRACE = "trace"
     REFINE = "refine"
+    OPTIMIZE = "optimize"
     CONFIDENCE = "confidence"
     SCORE = "score"
     EXPORT = "export"

@@ -16,6 +16,7 @@ STAGE_NAMES = {
     Stage.SCALE: "Trying scales",
     Stage.INFERENCE: "Prediction",
     Stage.TRACE: "Tracing",
+    Stage.OPTIMIZE: "Fitting to all photos",
     Stage.REFINE: "Refinement",
     Stage.CONFIDENCE: "Confidence",
     Stage.SCORE: "Scoring",

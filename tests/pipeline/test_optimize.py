@@ -1,0 +1,138 @@
+"""The fit to all photos: Adam against torch's own, splits that change no picture much, a scene that is found again."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
+from ilrm_cli.pipeline.optimize.fit import Effort, optimize, photo_error
+from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
+from ilrm_cli.pipeline.select_inputs import HOLD_OUT_EVERY
+from ilrm_cli.render.metrics import score
+from ilrm_cli.render.rasterize import render
+
+SIDE = 32
+QUICK = Effort(steps=120, long_side_px=SIDE, degree=1, growth=0.2, most=400)
+
+
+def scene(count: int = 60, seed: int = 0) -> Gaussians:
+    g = torch.Generator().manual_seed(seed)
+    means = torch.rand(count, 3, generator=g) * torch.tensor([1.6, 1.6, 0.6]) + torch.tensor([-0.8, -0.8, 2.0])
+    return Gaussians.isotropic(means, torch.full((count,), 0.12), torch.rand(count, 3, generator=g), 0.8)
+
+
+def cameras(count: int = 6) -> Cameras:
+    poses = torch.eye(4).repeat(count, 1, 1)
+    poses[:, 0, 3] = torch.linspace(-0.4, 0.4, count)
+    poses[:, 1, 3] = torch.linspace(0.2, -0.2, count)
+    return Cameras(poses, torch.full((count, 2), 40.0), torch.full((count, 2), SIDE / 2), SIDE, SIDE)
+
+
+def photos_of(gaussians: Gaussians, count: int = 6) -> Views:
+    with torch.no_grad():
+        return Views(render(gaussians, cameras(count)).color.clamp(0, 1), cameras(count))
+
+
+def test_a_step_is_that_of_torchs_adam():
+    rates = Rates()
+    ours, theirs = Parameters(scene(), 1, rates), Parameters(scene(), 1, rates)
+    groups = [
+        {"params": [theirs.means], "lr": rates.means},
+        {"params": [theirs.quaternions], "lr": rates.quaternions},
+        {"params": [theirs.log_scales], "lr": rates.scales},
+        {"params": [theirs.logits], "lr": rates.opacities},
+        {"params": [theirs.colors], "lr": rates.colors},
+        {"params": [theirs.rest], "lr": rates.harmonics},
+    ]
+    adam = torch.optim.Adam(groups, betas=(BETA_1, BETA_2), eps=EPS)
+    for _ in range(3):
+        for fitted in (ours, theirs):
+            made = fitted.gaussians()
+            sum((getattr(made, name).cos() * (1 + i)).sum() for i, name in enumerate(vars(made))).backward()
+        ours.step(1.0)
+        adam.step()
+        adam.zero_grad()
+    for name, value in vars(theirs.snapshot()).items():
+        torch.testing.assert_close(getattr(ours.snapshot(), name), value)
+
+
+def test_a_split_scene_looks_much_as_before_and_what_is_transparent_goes():
+    before = scene()
+    opacities = before.opacities.clone()
+    opacities[:5] = TRANSPARENT / 2
+    fitted = Parameters(replace(before, opacities=opacities), 0, Rates())
+    density, view = Density(len(fitted), torch.device("cpu")), cameras()[[0]]
+    render(fitted.gaussians(), view).color.square().sum().backward()
+    density.record(fitted.means, view)
+    pictures = [render(fitted.snapshot(), view).color]
+    density.control(fitted, growth=0.25, most=1000)
+    assert len(fitted) == 60 - 5 + 15
+    pictures.append(render(fitted.snapshot(), view).color)
+    assert (pictures[0] - pictures[1]).abs().mean() < 0.02
+    fitted.gaussians().means.sum().backward()  # what is new can be fitted
+    assert fitted.means.grad is not None
+
+
+def test_there_are_never_more_than_allowed():
+    fitted, view = Parameters(scene(), 0, Rates()), cameras()[[0]]
+    density = Density(len(fitted), torch.device("cpu"))
+    for _ in range(4):
+        render(fitted.gaussians(), view).color.square().sum().backward()
+        density.record(fitted.means, view)
+        fitted.step(0.01)
+        density = density.control(fitted, growth=0.5, most=70)
+    assert len(fitted) == 70
+
+
+def spoilt(gaussians: Gaussians) -> Gaussians:
+    g = torch.Generator().manual_seed(1)
+    means = gaussians.means + 0.08 * torch.randn(gaussians.means.shape, generator=g)
+    return replace(gaussians, means=means, harmonics=0.3 * gaussians.harmonics)
+
+
+def test_a_spoilt_scene_is_found_again_and_twice_the_same():
+    truth = scene()
+    photos, start = photos_of(truth), spoilt(truth)
+    fitted, judges = photos[[0, 1, 3, 4, 5]], photos[[2]]
+    steps = []
+    found = optimize(start, start, fitted, judges, QUICK, report=steps.append)
+    assert found.psnr_after > found.psnr_before + 5
+    assert found.psnr_after == pytest.approx(score(found.gaussians, judges))
+    assert (found.photos, found.width, found.height) == (5, SIDE, SIDE)
+    assert found.gaussians.sh_degree == 1
+    assert steps[-1].stage == "optimize"
+    again = optimize(start, start, fitted, judges, QUICK)
+    assert all(torch.equal(value, getattr(again.gaussians, name)) for name, value in vars(found.gaussians).items())
+
+
+def test_the_prediction_stays_where_nothing_is_better():
+    truth = scene()
+    photos = photos_of(truth)
+    wrong = replace(photos, images=1 - photos.images)
+    found = optimize(truth, truth, wrong[[0, 1]], photos[[2]], QUICK)
+    assert found.gaussians is truth
+    assert (found.steps, found.psnr_after) == (0, found.psnr_before)
+    assert found.ran < QUICK.steps or math.isfinite(found.psnr_before)
+
+
+def test_masked_pixels_teach_nothing():
+    """Gaussians that show in masked pixels alone, farther from others than a window of SSIM reaches, feel nothing."""
+    truth = scene()
+    view = photos_of(truth)[[0]]
+    masks = torch.zeros(1, SIDE, SIDE)
+    masks[:, :, 26:] = 1
+    fitted = Parameters(spoilt(truth), 0, Rates())
+    photo_error(fitted.gaussians(), replace(view, images=1 - view.images, masks=masks)).backward()
+    column = view.cameras.project(fitted.means.detach()).pixels[0, :, 0]
+    assert (column < 8).any()
+    assert (fitted.means.grad[column < 8] == 0).all()
+    assert (fitted.means.grad[column > 26] != 0).any()
+
+
+def test_one_photo_in_eight_is_held_out():
+    assert HOLD_OUT_EVERY == 8  # as the field does
