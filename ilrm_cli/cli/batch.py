@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.json_values import Status
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def batch(
         planned = plan.plan(places, output)
         outcome.check_summary(summary)
         check_views(settings.views)
+        check_settings(settings)
         weights_file(settings.model)
 
         from ilrm_cli.pipeline.batch import run

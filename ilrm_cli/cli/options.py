@@ -34,6 +34,13 @@ ViewCount = Annotated[
     ),
 ]
 Refine = Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)]
+Quality = Annotated[
+    chosen.Quality,
+    typer.Option(
+        help="draft is the prediction alone; standard fits it to all posed photos, which takes two cores a minute or "
+        "so; high goes on for several times as long, in more detail."
+    ),
+]
 PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
 ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
 LongSide = Annotated[
@@ -90,6 +97,7 @@ MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at mos
 OPTIONS: dict[str, Any] = {
     "views": ViewCount,
     "refine": Refine,
+    "quality": Quality,
     "poses": PoseOrigin,
     "camera": KnownCamera,
     "model": ModelName,

@@ -12,7 +12,7 @@ from rich.table import Table
 from ilrm_cli.cli.console import Detail, Result, face, figures, shares
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.pose_card import card_lines
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder
     folder = open_folder(photos)
     folder.require(settings.poses, settings.camera, settings.views)
     weights_file(settings.model)
+    check_settings(settings)
     refuse_inputs(folder, outputs.existing())
     return folder
 
@@ -145,6 +146,11 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
             f"Refined: {refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after "
             f"{refined['iterations']} of {refined['ran']} iterations."
         )
+    if fit := summary["optimize"]:
+        judged = fit["psnr_before"] is not None
+        gain = f": {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after" if judged else " in"
+        size = f"{fit['width']}x{fit['height']} px"
+        yield (f"Fitted to {fit['photos']} photos of {size}{gain} {fit['steps']} of {fit['ran']} steps.")
     if pruned := summary["pruned"]:
         yield (
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "

@@ -152,6 +152,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         left_out=chosen.left_out,
         auto_scale=as_json(result.scale),
         pruning=as_json(result.trusted.pruning),
+        optimize=result.optimized.figures if result.optimized else None,
         trace=result.traced,
         frame=settings.frame,
         up=tuple(frame_from_input.points(result.up).tolist()),

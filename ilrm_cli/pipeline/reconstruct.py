@@ -46,9 +46,9 @@ class Reconstruction:
     scale: ScaleChoice | None  # None: the search did not run
     prediction: Prediction
     refinement: Refinement | None  # None: not requested
-    optimized: Optimized | None  # None: a draft
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
+    optimized: Optimized | None = None  # None: a draft
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -62,6 +62,7 @@ def summarize(
         "renderer": renderer_for(result.device),
         "held_out": {"psnr": score.psnr if score else None, "ssim": score.ssim if score else None},
         "refine": {key: getattr(refined, key) for key in REFINED} if refined else None,
+        "optimize": result.optimized.figures if result.optimized else None,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
@@ -87,7 +88,8 @@ def verdict(result: Reconstruction) -> str:
     if result.score is None or prepared.targets is None:
         return unmeasured(used)
     gap_deg = median_gap_deg(prepared.inputs.cameras, prepared.targets.cameras, prepared.distance)
-    refined, rescaled = result.refinement is not None, result.scale is not None and result.scale.factor != 1
+    refined = result.refinement is not None or result.optimized is not None
+    rescaled = result.scale is not None and result.scale.factor != 1
     # One photo stays held out, so that the quality is measured.
     most = min(len(result.capture.photos) - 1, result.model.trained_on.views[1])
     pruned = pruning is not None and pruning.dropped > 0
@@ -131,7 +133,7 @@ def advise(
         more = f"try --views {min(2 * used, most)}" if most > used else "take photos in between"
         return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input, which is wide: {more}."
     if not refined:
-        return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --refine 50."
+        return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --quality standard."
     more = f"try --views {min(2 * used, most)} too" if most > used else "more photos would help most"
     return f"{finding}; the views are close ({gap_deg:.0f}° apart), the scene is hard for this model: {more}."
 

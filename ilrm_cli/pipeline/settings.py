@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from ilrm_cli.capture.photos.folder import Origin, VideoChoice
+from ilrm_cli.runtime.errors import InputError
 
 # The same as in `devices` and `frames`, which import torch.
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
-
 
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
 
@@ -22,6 +22,7 @@ class Settings:
 
     views: int | None = None  # inputs; None: see `select_inputs.auto_views`
     refine: int = 0  # iterations of post-prediction optimisation
+    quality: Quality = "draft"  # how far the scene is fitted to all posed photos
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -29,7 +30,6 @@ class Settings:
     auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
     frame: Frame = "input"  # of the written scene
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
-    quality: Quality = "draft"  # how far the scene is fitted to all posed photos
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
     fps: float | None = None  # frames per second of video; None: as many as the motion requires
     max_frames: int = VideoChoice.max_frames  # limit over all videos
@@ -54,3 +54,11 @@ def words_of(settings: Settings) -> Iterator[str]:
             yield option_of(field.name) if value else option_of(f"no_{field.name}")
         else:
             yield from (option_of(field.name), str(value))
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise InputError for settings that contradict each other."""
+    if settings.refine and settings.quality != "draft":
+        raise InputError(
+            f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."
+        )

@@ -1,5 +1,6 @@
 """The fit to all photos: Adam against torch's own, splits that change no picture much, a scene that is found again."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -10,11 +11,13 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
-from ilrm_cli.pipeline.optimize.fit import Effort, optimize, photo_error
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, optimize, photo_error
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.select_inputs import HOLD_OUT_EVERY
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
+from tests.cli.conftest import SAMPLES
+from tests.support.command_line import ilrm
 
 SIDE = 32
 QUICK = Effort(steps=120, long_side_px=SIDE, degree=1, growth=0.2, most=400)
@@ -136,3 +139,28 @@ def test_masked_pixels_teach_nothing():
 
 def test_one_photo_in_eight_is_held_out():
     assert HOLD_OUT_EVERY == 8  # as the field does
+
+
+def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, long_side_px=64))
+    output = tmp_path / "scene.ply"
+    command = ("reconstruct", SAMPLES / "posed", "--views", "3", "--size", "64", "--quality", "standard", "-o", output)
+    outcome = ilrm(*command, "--json")
+    assert outcome.status == 0, outcome.err
+    found, fit = outcome.json, outcome.json["optimize"]
+    names = sorted(path.name for path in (SAMPLES / "posed" / "images").iterdir())
+    held = names[::HOLD_OUT_EVERY] if len(names) > HOLD_OUT_EVERY else sorted(set(names) - set(found["views"]["used"]))
+    assert sorted(found["views"]["held_out"]) == held
+    assert not set(found["views"]["used"]) & set(held)
+    assert fit["photos"] == len(names) - len(held) if len(names) > HOLD_OUT_EVERY else 3
+    assert fit["psnr_after"] > fit["psnr_before"]
+    assert found["timings_s"]["optimize"] > 0
+    record = json.loads(output.with_suffix(".json").read_text())
+    assert record["optimize"] == fit
+    assert record["settings"]["quality"] == "standard"
+    assert ilrm("replay", output, "--json").json["identical"]
+
+
+def test_two_kinds_of_fits_do_not_go_together(tmp_path):
+    command = ("reconstruct", SAMPLES / "posed", "--quality", "high", "--refine", "5", "-o", tmp_path / "scene.ply")
+    assert "give one of them" in ilrm(*command).sentence

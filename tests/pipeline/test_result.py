@@ -39,7 +39,7 @@ def test_wide_gaps_are_blamed_and_the_remedy_fits():
 
 
 def test_refinement_is_advised_once():
-    assert "--refine 50" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
+    assert "--quality standard" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
     assert "--views 12 too" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
     assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
 

@@ -8,6 +8,7 @@ the prediction included: a fit explains few photos far apart without getting the
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -59,6 +60,11 @@ class Optimized:
     height: int
     psnr_before: float | None  # of the prediction; None without judges
     psnr_after: float | None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but the scene, as JSON values."""
+        return {name: value for name, value in vars(self).items() if name != "gaussians"}
 
 
 def optimize(
