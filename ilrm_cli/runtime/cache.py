@@ -108,13 +108,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes whenever the content of a file does: its identity, size and times."""
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def input_sha256(path: Path) -> str:
     """Return the SHA-256 of a photo or other input, cached since several stages ask for it.
 
     A process reads the file again only if its size or a modification time indicates a change.
     """
-    stat = path.stat()
-    return _remembered(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return _remembered(path, *state_of(path))
 
 
 @lru_cache(REMEMBERED)

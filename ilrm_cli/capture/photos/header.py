@@ -8,7 +8,8 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFile
 
 from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, RAW_SUFFIXES
+from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.errors import InputError
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
@@ -30,6 +32,9 @@ UPRIGHT_BY = {
 }  # EXIF orientation -> transposition to upright
 WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
+JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
+JPEG_HALVINGS, RAW_HALVINGS = 3, 1
+REMEMBERED = 10_000  # headers
 MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
@@ -53,6 +58,7 @@ class PhotoHeader:
     focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
     camera: str  # EXIF tag 272, the camera's model; empty if not stated
     focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: distinguishes zoom settings of one camera
+    halvings: int = 0  # how often the decoder itself can halve the photo
 
     @property
     def quarter_turns(self) -> int | None:
@@ -68,12 +74,19 @@ class PhotoHeader:
 def photo_header(path: Path) -> PhotoHeader:
     """Read size, orientation and focal length from the start of the file. Raises InputError if it is not a photo.
 
-    Broken EXIF data is ignored.
+    Broken EXIF data is ignored. The file is read again only if it has changed.
     """
+    with broken_named(path):
+        state = state_of(path)
+    return _remembered_header(path, *state)
+
+
+@lru_cache(REMEMBERED)
+def _remembered_header(path: Path, *state: int) -> PhotoHeader:
     if path.suffix.lower() in RAW_SUFFIXES and path.is_file():
-        return _header(*raw_header(path))
+        return replace(_header(*raw_header(path)), halvings=RAW_HALVINGS)
     with opened(path) as image:
-        return header_of(image)
+        return replace(header_of(image), halvings=JPEG_HALVINGS if image.format in JPEG_FORMATS else 0)
 
 
 def photo_size(path: Path) -> tuple[int, int]:

@@ -8,8 +8,20 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms
 
-from ilrm_cli.capture.photos.header import UPRIGHT_BY, broken_named, header_of, opened, raw_header, raw_photo
+from ilrm_cli.capture.photos.header import (
+    JPEG_FORMATS,
+    UPRIGHT_BY,
+    PhotoHeader,
+    broken_named,
+    header_of,
+    opened,
+    photo_header,
+    raw_header,
+    raw_photo,
+)
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
+from ilrm_cli.capture.photos.pictures import PICTURES
+from ilrm_cli.runtime.cache import state_of
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 
@@ -25,9 +37,25 @@ def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[nda
 
 
 def read_upright(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
-    """Read a photo as `read_photo` does, but as RGBA if pixels may be transparent."""
+    """Read a photo as `read_photo` does, but as RGBA if pixels may be transparent.
+
+    It is not decoded again where `PICTURES` has it.
+    """
+    header = photo_header(path)
     with broken_named(path):
-        return _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
+        key = (path, *state_of(path), *_reductions(header, at_least))
+        if (kept := PICTURES.find(key)) is not None:
+            return kept
+        image = _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
+    PICTURES.keep(key, image)
+    return image
+
+
+def _reductions(header: PhotoHeader, at_least: tuple[int, int] | None) -> tuple[int, int]:
+    """Return by how much the decoder reduces a photo, and by how much it is reduced afterwards."""
+    size = (header.width, header.height)
+    first = min(_reduction(size, at_least), 1 << header.halvings)
+    return first, _reduction((size[0] // first, size[1] // first), at_least)
 
 
 def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
@@ -36,7 +64,7 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
         return raw_photo(path, half=_reduction(raw_header(path)[0], at_least) > 1)
     with opened(path) as image:
         reduction = _reduction(image.size, at_least)
-        if image.format in ("JPEG", "MPO") and reduction > 1:
+        if image.format in JPEG_FORMATS and reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
         image.load()
         return image

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.filter_photos import LOOK_PX
 from ilrm_cli.capture.photos.listing import natural_order
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.pipeline.reconstruct import Reconstruction
@@ -67,7 +68,7 @@ def photo_files(result: Reconstruction) -> Mapping[str, Path]:
 
 def _thumbnail(path: Path) -> UInt8[ndarray, "height width 3"] | None:
     try:
-        image = Image.fromarray(read_photo(path, at_least=(THUMBNAIL_PX, THUMBNAIL_PX)))
+        image = Image.fromarray(read_photo(path, at_least=LOOK_PX))
     except InputError:  # damaged: that is why it was left out
         return None
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
