@@ -1,8 +1,9 @@
-"""4; a shift by half a percent of the width 0.05 to 0.24.
+"""Sharpness of pictures, and how alike two of them are.
 
 A picture's signature is a grey copy of 64 x 64 cells, minus its mean and divided by its norm, so that brightness and
 contrast do not matter. The distance of two signatures is sqrt(2 - 2 c), c their correlation, from 0 to 2. Measured on
 40 captures: copies saved again in another size or quality 0.01 to 0.14; neighbouring photos of typical captures 0.2 to
+1.4; a shift by half a percent of the width 0.05 to 0.24.
 """
 
 import numpy as np
