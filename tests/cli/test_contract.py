@@ -20,8 +20,8 @@ QUICK = "--views 3 --size 64 --device cpu"
 COMMANDS = {
     "reconstruct": (
         f"{{posed}} -o {{out}}.ply {QUICK} --no-auto-scale",
-        "output gaussians floating views auto_scale model device renderer held_out refine round_trip verdict timings_s "
-        "layers confidence pruned trace warnings",
+        "output gaussians floating views auto_scale model device renderer held_out refine optimize round_trip verdict "
+        "timings_s layers confidence pruned trace warnings",
     ),
     "batch": (f"{{posed}} -o {{out}}.ply {QUICK} --no-auto-scale", "counts seconds folders warnings"),
     "pose": ("{posed} -o {out}", "output pose_card left_out warnings seconds"),

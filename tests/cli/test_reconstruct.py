@@ -20,7 +20,8 @@ from tests.support.command_line import ilrm, ilrm_process
 
 KEYS = {
     "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
-    "refine", "auto_scale", "confidence", "pruned", "round_trip", "trace", "verdict", "timings_s", "layers", "warnings",
+    "refine", "optimize", "auto_scale", "confidence", "pruned", "round_trip", "trace", "verdict", "timings_s", "layers",
+    "warnings",
 }  # fmt: skip
 TIMINGS = {
     "start",
@@ -35,6 +36,7 @@ TIMINGS = {
     "cross_attention",
     "self_attention",
     "refine",
+    "optimize",
     "score",
     "export",
     "total",
