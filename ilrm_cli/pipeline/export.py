@@ -20,9 +20,10 @@ from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
 from ilrm_cli.scene.checks import photos_as_recorded, record_path, suffix_of
-from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, sight_of, standing
+from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, recorded_views, write_record
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")

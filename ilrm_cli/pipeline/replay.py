@@ -21,8 +21,9 @@ from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import fitted
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import check_scene_output, existing_record, record_path, suffix_of
-from ilrm_cli.scene.convert import compared, sight_of
+from ilrm_cli.scene.convert import compared
 from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
 
 

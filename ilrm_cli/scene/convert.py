@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import psnr, renders, score_views
@@ -18,10 +17,9 @@ from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, photos_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.opened import near_of, read_shown_scene
+from ilrm_cli.scene.opened import Sight, read_shown_scene
 from ilrm_cli.scene.record import (
     SceneRecord,
-    cameras_of,
     encode_record,
     photo_folder_of,
     read_record,
@@ -30,15 +28,6 @@ from ilrm_cli.scene.record import (
 )
 
 MIN_PSNR_DB = 30.0  # below, the difference from the original is obvious
-
-
-@dataclass(frozen=True)
-class Sight:
-    """Viewpoints and settings for comparing two versions of a scene."""
-
-    cameras: Cameras
-    background: tuple[float, float, float]  # in [0, 1]
-    near: float  # world units
 
 
 @dataclass(frozen=True)
@@ -82,14 +71,14 @@ def convert(
     suffix = suffix_of(output)
     check_conversion(scene, output, overwrite)
     shown = read_shown_scene(scene)
-    file, sight = shown.file, Sight(shown.cameras, shown.background, shown.near)
+    file = shown.file
     record = record_beside(scene)
     copied = _record_to_copy(record, scene, output, overwrite)
     bereft = losing_their_record(output) if copied is not None else ()
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
         part.write_bytes(encode_scene(file, suffix))
-        trip = read_back(part, suffix, file, sight, device, report)
+        trip = read_back(part, suffix, file, shown, device, report)
         if copied is not None:
             output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
             write_record(record_path(output), copied)
@@ -160,13 +149,6 @@ def losing_their_record(output: Path) -> tuple[str, ...]:
     if not (record.is_file() and left):
         return ()
     return (f"{record} is now this scene's and no longer that of {listed(left)}: remove or make anew what is older.",)
-
-
-def sight_of(record: SceneRecord) -> Sight:
-    """Return the input cameras of a recorded scene, with its background and near plane."""
-    cameras = cameras_of(record, "input")
-    assert cameras is not None, "a scene is made from inputs"
-    return Sight(cameras, record.background, near_of(record))
 
 
 def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overwrite: bool) -> SceneRecord | None:

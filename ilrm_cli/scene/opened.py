@@ -1,13 +1,16 @@
 """A scene file with everything needed to show it: cameras, background, near plane, up."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.scene.checks import record_path
@@ -23,19 +26,30 @@ WHITE = (1.0, 1.0, 1.0)  # background of scenes that do not state theirs; the pa
 
 
 @dataclass(frozen=True)
-class ShownScene:
-    """A scene, ready to be filmed or viewed."""
+class Sight:
+    """Viewpoints and settings for showing a scene."""
 
-    file: SceneFile
-    cameras: Cameras  # of the input photos, float64, or a ring around a scene without any
-    names: tuple[str, ...]  # of those photos; empty for the ring
+    cameras: Cameras
     background: tuple[float, float, float]  # in [0, 1]
     near: float  # world units
-    up: Tensor | None  # [3] unit, as recorded; None: not recorded
-    warnings: tuple[str, ...]  # one sentence each
+
+
+@dataclass(frozen=True)
+class ShownScene(Sight):
+    """A scene, ready to be filmed or viewed. Its cameras are the input photos', float64, or a ring if it has none."""
+
+    file: SceneFile
+    names: tuple[str, ...] = ()  # of those photos; empty for the ring
+    recorded_up: Float64[Tensor, "3"] | None = None  # unit; None: not recorded
+    warnings: tuple[str, ...] = ()  # one sentence each
     photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
     video: VideoChoice | None = None  # how frames of a video were chosen; None: unknown
     quarter_turns: tuple[int | None, ...] = ()  # of each photo, see `RecordedView`; empty for the ring
+
+    @cached_property
+    def up(self) -> Float64[Tensor, "3"]:
+        """The unit direction that is up, estimated from the cameras if it is not recorded."""
+        return up_direction(self.cameras.world_from_cam) if self.recorded_up is None else self.recorded_up
 
 
 def read_shown_scene(scene: Path) -> ShownScene:
@@ -45,21 +59,25 @@ def read_shown_scene(scene: Path) -> ShownScene:
     warnings = dropped if file.dropped else ()
     beside = record_path(scene)
     record = record_beside(scene)
-    cameras = cameras_of(record, "input") if record else None
-    if record is None or cameras is None:
+    if record is None or cameras_of(record, "input") is None:
         ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
         state = "is none of ilrm, or broken" if beside.is_file() else "is not there"
         note = (
             f"no record with cameras lies beside {scene} ({beside.name} {state}): seen from a ring around its middle, "
             "y down."
         )
-        return ShownScene(file, ring, (), WHITE, NEAR, None, (*warnings, note))
+        return ShownScene(ring, WHITE, NEAR, file, warnings=(*warnings, note))
     inputs = [view for view in record.views if view.role == "input"]
-    names, turns = tuple(view.name for view in inputs), tuple(view.quarter_turns for view in inputs)
-    up = None if record.up is None else torch.tensor(record.up, dtype=torch.float64)
-    photos = photo_folder_of(record, beside)
-    video = _video_choice(record)
-    return ShownScene(file, cameras, names, record.background, near_of(record), up, warnings, photos, video, turns)
+    return ShownScene(
+        **vars(sight_of(record)),
+        file=file,
+        names=tuple(view.name for view in inputs),
+        recorded_up=None if record.up is None else torch.tensor(record.up, dtype=torch.float64),
+        warnings=warnings,
+        photos=photo_folder_of(record, beside),
+        video=_video_choice(record),
+        quarter_turns=tuple(view.quarter_turns for view in inputs),
+    )
 
 
 def _video_choice(record: SceneRecord) -> VideoChoice | None:
@@ -67,6 +85,8 @@ def _video_choice(record: SceneRecord) -> VideoChoice | None:
     return VideoChoice(fps, most) if isinstance(most, int) and isinstance(fps, (int, float, type(None))) else None
 
 
-def near_of(record: SceneRecord) -> float:
-    """Return the near plane of the model, in the scene's units."""
-    return NEAR / record.model_from_world.scale
+def sight_of(record: SceneRecord) -> Sight:
+    """Return the input cameras of a recorded scene, with its background and the near plane of the model."""
+    cameras = cameras_of(record, "input")
+    assert cameras is not None, "a scene is made from inputs"
+    return Sight(cameras, record.background, NEAR / record.model_from_world.scale)

@@ -14,9 +14,10 @@ from ilrm_cli.render.metrics import PSNR_CAP
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene import convert as conversion
 from ilrm_cli.scene.checks import SUFFIXES, record_path
-from ilrm_cli.scene.convert import MIN_PSNR_DB, Sight, compared, convert
+from ilrm_cli.scene.convert import MIN_PSNR_DB, compared, convert
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import Sight
 from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record
 from tests.support.splats import splats
 

@@ -8,7 +8,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.opened import FOREIGN_SIZE_PX, WHITE, near_of, read_shown_scene
+from ilrm_cli.scene.opened import FOREIGN_SIZE_PX, WHITE, read_shown_scene, sight_of
 from ilrm_cli.scene.record import read_record
 from tests.scene.test_convert import before_the_scene, scene
 from tests.support.splats import splats
@@ -21,9 +21,9 @@ def test_with_its_record_a_scene_is_seen_as_it_was_made(scene: Path) -> None:
     assert shown.names == ("a.jpg", "b.jpg")
     assert torch.equal(shown.cameras.world_from_cam, before_the_scene().world_from_cam)
     assert (shown.background, shown.warnings) == ((0.0, 0.0, 0.0), ())
-    assert shown.near == near_of(read_record(record_path(scene))) == NEAR
+    assert shown.near == sight_of(read_record(record_path(scene))).near == NEAR
     assert shown.photos == scene.parent / "photos"
-    assert shown.up is None
+    assert shown.recorded_up is None
 
 
 def test_photos_that_are_gone_are_not_known(scene: Path) -> None:

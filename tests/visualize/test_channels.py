@@ -5,6 +5,8 @@ import torch
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.checks import CHANNELS
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import WHITE, ShownScene
 from ilrm_cli.visualize.film.channels import VIRIDIS, Film, colored, depth_range
 from tests.support.captures import cameras_at
 
@@ -31,10 +33,16 @@ def two_planes() -> Gaussians:
 def film(*channels: str) -> Film:
     scene = two_planes()
     confidence = torch.where(scene.means[:, 0] < 0, 1.0, 0.0)
-    return Film(scene, confidence, torch.ones(3), NEAR, channels, depth_range=PLANES)
+    return Film(opened(scene, confidence), channels, depth_range=PLANES)
 
 
 CAMERA = cameras_at(torch.eye(4).double()[None]).to(torch.float32)  # 64 x 48 px
+
+
+def opened(scene: Gaussians, confidence: torch.Tensor | None = None) -> ShownScene:
+    return ShownScene(CAMERA, WHITE, NEAR, SceneFile(scene, confidence=confidence))
+
+
 LEFT, RIGHT = (24, 20), (24, 44)
 
 
@@ -67,17 +75,17 @@ def test_channels_stand_side_by_side_in_the_order_asked_for() -> None:
 
 
 def test_the_range_of_depth_spans_what_all_frames_show() -> None:
-    near, far = depth_range(CAMERA[[0, 0, 0]], two_planes(), NEAR)
+    near, far = depth_range(CAMERA[[0, 0, 0]], opened(two_planes()))
     assert near == pytest.approx(2.0, rel=0.02)
     assert far == pytest.approx(8.0, rel=0.02)
 
 
 def test_a_range_is_never_empty() -> None:
     wall = two_planes()
-    near, far = depth_range(CAMERA, wall[wall.means[:, 2] < 5], NEAR)
+    near, far = depth_range(CAMERA, opened(wall[wall.means[:, 2] < 5]))
     assert near < far
     away = CAMERA.moved(CAMERA.world_from_cam @ torch.diag(torch.tensor([-1.0, 1, -1, 1])))
-    near, far = depth_range(away, wall, NEAR)
+    near, far = depth_range(away, opened(wall))
     assert 0 < near < far
 
 

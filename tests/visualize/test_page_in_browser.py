@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
@@ -26,10 +25,9 @@ ONLY_THE_SCENE = ".sse-viewer :not(canvas) { visibility: hidden !important; tran
 def seen_level(shown: ShownScene, i: int) -> torch.Tensor:
     """Render input camera i without its roll and with its principal point in the middle, [1, 3, h, w]."""
     cameras = shown.cameras
-    up = up_direction(cameras.world_from_cam) if shown.up is None else shown.up
     position, ahead = cameras.positions[i], cameras.forward[i]
     camera = Cameras(
-        world_from_cam=look_at(position[None], position + ahead, up),
+        world_from_cam=look_at(position[None], position + ahead, shown.up),
         focal_px=cameras.focal_px[[i]],
         center_px=torch.tensor([[cameras.width / 2, cameras.height / 2]]).double(),
         width=cameras.width,

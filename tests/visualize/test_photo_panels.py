@@ -16,12 +16,12 @@ from ilrm_cli.geometry.frames import upright
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.opened import WHITE, ShownScene
 from ilrm_cli.visualize.film.channels import Film
 from ilrm_cli.visualize.film.flight import fitted
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 from tests.support.captures import TARGET, UP, arc
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def colourful() -> Gaussians:
@@ -35,7 +35,7 @@ def colourful() -> Gaussians:
     )
 
 
-FILM = Film(colourful(), None, torch.ones(3), 0.01, ("rgb",))
+FILM = Film(ShownScene(arc([0]), WHITE, 0.01, SceneFile(colourful())), ("rgb",))
 
 
 def shown(cameras: Cameras) -> list[UInt8[ndarray, "height width 3"]]:

@@ -10,10 +10,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_grey
 from ilrm_cli.render.probes import glance, harmonic_depth
 from ilrm_cli.render.rasterize import pixels_of, render, to_uint8
+from ilrm_cli.scene.opened import ShownScene
 
 RANGE_SAMPLES = 32  # frames used to determine the depth range
 RANGE_SHARES = (0.02, 0.98)  # quantiles of the depths shown; nearer or farther ones get the end's colour
@@ -33,10 +33,7 @@ VIRIDIS = (
 class Film:
     """A scene and its presentation, the same in every frame."""
 
-    gaussians: Gaussians
-    confidence: Float[Tensor, " gaussian"] | None  # in [0, 1]; needed by the channel of that name
-    background: Float[Tensor, "3"]  # for the colours, in [0, 1]; other channels have a black background
-    near: float  # world units, as in `render`
+    shown: ShownScene  # its background is that of the colours; other channels have a black one
     channels: tuple[str, ...]  # of `render.checks.CHANNELS`, from left to right
     depth_range: tuple[float, float] | None = None  # world units, of yellow and dark blue; linear in 1 / depth
 
@@ -53,36 +50,39 @@ class Film:
         return self._colors(camera)
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        drawn = render(self.gaussians, camera, background=self.background, near=self.near)
+        shown = self.shown
+        background = torch.tensor(shown.background)
+        drawn = render(shown.file.gaussians, camera, background=background, near=shown.near)
         return pixels_of(drawn.color[0])
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render depth from yellow (near) to dark blue (far)."""
         assert self.depth_range is not None, "the channel depth without a range"
         near, far = self.depth_range
-        depth, alpha = harmonic_depth(self.gaussians, camera, self.near)
+        depth, alpha = harmonic_depth(self.shown.file.gaussians, camera, self.shown.near)
         return colored((1 / depth - 1 / far) / (1 / near - 1 / far), alpha)
 
     def _alpha(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        drawn = render(self.gaussians, camera, near=self.near)
+        drawn = render(self.shown.file.gaussians, camera, near=self.shown.near)
         return np.repeat(to_uint8(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render the mean confidence of each pixel's content, from dark blue (0) to yellow (1)."""
-        assert self.confidence is not None, "the channel confidence without any"
-        splats = replace(self.gaussians, harmonics=from_grey(self.confidence))
-        drawn = render(splats, camera, background=torch.zeros(3), near=self.near)
+        file = self.shown.file
+        assert file.confidence is not None, "the channel confidence without any"
+        splats = replace(file.gaussians, harmonics=from_grey(file.confidence))
+        drawn = render(splats, camera, background=torch.zeros(3), near=self.shown.near)
         return colored(drawn.color[0, 0] / drawn.alpha[0].clamp_min(1e-6), drawn.alpha[0])
 
 
-def depth_range(cameras: Cameras, gaussians: Gaussians, near: float) -> tuple[float, float]:
+def depth_range(cameras: Cameras, shown: ShownScene) -> tuple[float, float]:
     """Return the depth range, in world units, of nearly all content of evenly chosen frames, to be used for all."""
     chosen = cameras[:: -(-len(cameras) // RANGE_SAMPLES)]
-    depths = glance(chosen, gaussians, near).depth
-    shown = depths[depths.isfinite()]
-    if len(shown) == 0:
+    depths, near = glance(chosen, shown.file.gaussians, shown.near).depth, shown.near
+    seen = depths[depths.isfinite()]
+    if len(seen) == 0:
         return near, 2 * near
-    low, high = torch.quantile(shown, torch.tensor(RANGE_SHARES)).tolist()
+    low, high = torch.quantile(seen, torch.tensor(RANGE_SHARES)).tolist()
     return low, max(high, low * (1 + MIN_RANGE))
 
 

@@ -13,7 +13,6 @@ from numpy import ndarray
 from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.listing import is_video
-from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.checks import check_video_output, existing_outputs
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -68,7 +67,8 @@ def fly(
     report(Step("camera path", 1, 1))
     width, height = encoded_size(output, *(settings.size or flight.size))
     cameras = fitted(flight.cameras, width, height).to(torch.float32)
-    film = _film(shown, settings, cameras)
+    needs_range = "depth" in settings.channels  # that of the whole film
+    film = Film(shown, settings.channels, depth_range(cameras, shown) if needs_range else None)
     panels = _photo_panels(shown, settings, width, height, report) if settings.side_by_side else None
     loaded = time.perf_counter()
     rendering = 0.0
@@ -131,20 +131,6 @@ def _refuse_photos(outputs: Sequence[Path], places: Iterable[Path | None]) -> No
     for place in places if outputs else ():
         if place is not None and (place.is_dir() or is_video(place)):
             refuse_inputs(open_folder(place), outputs)
-
-
-def _film(shown: ShownScene, settings: FilmSettings, cameras: Cameras) -> Film:
-    """Return the renderer of frames; the depth range is that of the whole film."""
-    gaussians = shown.file.gaussians
-    needs_range = "depth" in settings.channels
-    return Film(
-        gaussians=gaussians,
-        confidence=shown.file.confidence,
-        background=torch.tensor(shown.background),
-        near=shown.near,
-        channels=settings.channels,
-        depth_range=depth_range(cameras, gaussians, shown.near) if needs_range else None,
-    )
 
 
 def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height: int, report: Report) -> PhotoPanels:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import up_direction, upright
+from ilrm_cli.geometry.frames import upright
 from ilrm_cli.render.paths import auto, by_name
 from ilrm_cli.render.paths.auto import supported
 from ilrm_cli.render.probes import glance
@@ -57,9 +57,9 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     if length > MAX_FRAMES:
         raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
     count = max(1, round(length))
-    gaussians, cameras, up = shown.file.gaussians, upright_cameras(shown), _up(shown)
+    gaussians, cameras = shown.file.gaussians, upright_cameras(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
-    setting = by_name.setting_of(cameras, gaussians, up, photo)
+    setting = by_name.setting_of(cameras, gaussians, shown.up, photo)
     size = default_size(shown.cameras)
     if settings.path == "auto" and not settings.full and shown.names:
         route, name = auto.choose(setting, gaussians, shown.near)
@@ -75,7 +75,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
 
 def upright_cameras(shown: ShownScene) -> Cameras:
     """Return the photos' cameras, rotated by quarter turns so that none lies on its side in the film."""
-    return shown.cameras.moved(upright(shown.cameras.world_from_cam, _up(shown)))
+    return shown.cameras.moved(upright(shown.cameras.world_from_cam, shown.up))
 
 
 def default_size(cameras: Cameras) -> tuple[int, int]:
@@ -95,10 +95,6 @@ def fitted(cameras: Cameras, width: int, height: int) -> Cameras:
         width=width,
         height=height,
     )
-
-
-def _up(shown: ShownScene) -> torch.Tensor:
-    return up_direction(shown.cameras.world_from_cam) if shown.up is None else shown.up
 
 
 def _flight_from_file(settings: FilmSettings) -> Flight:

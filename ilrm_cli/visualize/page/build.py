@@ -3,14 +3,13 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.paths.tours import there_and_back
 from ilrm_cli.render.probes import contributions
@@ -19,7 +18,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.checks import check_conversion
-from ilrm_cli.scene.convert import Converted, Sight, compared
+from ilrm_cli.scene.convert import Converted, compared
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
@@ -62,8 +61,7 @@ def share(
     page = page_of(scene, max_mb=max_mb, device=device, report=report)
     prepare(renderer_for(device), report=report)
     shown, held = page.shown, _read_back(page.content).gaussians
-    sight = Sight(shown.cameras, shown.background, shown.near)
-    psnr_db = compared(shown.file.gaussians.to(device), held.to(device), sight, report)
+    psnr_db = compared(shown.file.gaussians.to(device), held.to(device), shown, report)
     left_out = len(shown.file.gaussians) - len(held)
     note = (
         f"{left_out:,} of {left_out + len(held):,} Gaussians, those that add least to the input views, were left out "
@@ -106,11 +104,10 @@ def page_of(
 
 def _leveled(shown: ShownScene) -> ShownScene:
     """Rotate the scene so that up is -y, as the page requires; of the file only the Gaussians are kept."""
-    up = up_direction(shown.cameras.world_from_cam) if shown.up is None else shown.up
-    turn = level(up)
+    turn = level(shown.up)
     file = SceneFile(shown.file.gaussians.transformed(turn))
     cameras = shown.cameras.moved(turn.poses(shown.cameras.world_from_cam))
-    return ShownScene(file, cameras, shown.names, shown.background, shown.near, turn.points(up), shown.warnings)
+    return replace(shown, file=file, cameras=cameras, recorded_up=turn.points(shown.up))
 
 
 def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
