@@ -21,7 +21,7 @@ SCALE_FLOOR = 1e-9  # keeps the logarithm of a vanished scale finite
 
 @dataclass(frozen=True)
 class Rates:
-    """First step sizes of Adam, chosen on fox, fern, statue and castle; a cosine shrinks them over the fit."""
+    """First step sizes of Adam, tried on one scene (fox) and not tuned; a cosine shrinks them over the fit."""
 
     means: float = 1.6e-3  # normalised units
     quaternions: float = 1e-2
