@@ -9,7 +9,7 @@ from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.photos.listing import Listing, converted_photos
-from ilrm_cli.capture.photos.pictures import PICTURES
+from ilrm_cli.capture.photos.pixels import PICTURES
 from ilrm_cli.capture.posed_photos import capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
 from ilrm_cli.capture.poses.lenses import Given, lenses_for, parse_given

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.capture.photos import pixels
-from ilrm_cli.capture.photos.pictures import PICTURES, KeptPictures
-from ilrm_cli.capture.photos.pixels import read_photo, read_upright
+from ilrm_cli.capture.photos.pixels import PICTURES, KeptPictures, read_photo, read_upright
 from tests.support.photographed import texture
 
 

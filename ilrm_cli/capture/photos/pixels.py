@@ -1,7 +1,14 @@
-"""Pixels of a photo of any kind that `photo_header` opens: upright, in sRGB."""
+"""Pixels of a photo of any kind that `photo_header` opens: upright, in sRGB.
+
+Photos are looked at to choose among them, judged by their sharpness, shown to the model and drawn into reports: mostly
+at the same reduction, since decoders reduce by 2, 4 or 8 only. Small pictures are therefore kept in memory: copying one
+takes far less time than decoding it again.
+"""
 
 import io
+from collections.abc import Hashable
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,10 +27,49 @@ from ilrm_cli.capture.photos.header import (
     raw_photo,
 )
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
-from ilrm_cli.capture.photos.pictures import PICTURES
 from ilrm_cli.runtime.cache import state_of
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
+
+KEPT_BYTES = 128 << 20  # of all pictures together: 200 photos at the size at which they are looked at
+LARGEST_BYTES = 2 << 20  # of one picture; larger ones, such as those for structure from motion, are read once anyway
+
+
+class KeptPictures:
+    """Pictures by what they were read from; once there is no room, new ones are not kept.
+
+    Stages go through all photos in the same order: if the oldest made room for new ones, none would ever be found.
+    """
+
+    def __init__(self, most_bytes: int = KEPT_BYTES, largest_bytes: int = LARGEST_BYTES) -> None:
+        self._most, self._largest = most_bytes, largest_bytes
+        self._pictures: dict[Hashable, tuple[str, tuple[int, int], bytes]] = {}
+        self._taken = 0
+        self._lock = Lock()
+
+    def find(self, key: Hashable) -> Image.Image | None:
+        """Return a copy of the picture, or None."""
+        kept = self._pictures.get(key)
+        return None if kept is None else Image.frombytes(*kept)
+
+    def keep(self, key: Hashable, picture: Image.Image) -> None:
+        """Keep a copy, if there is room."""
+        if picture.width * picture.height * len(picture.getbands()) > self._largest:
+            return
+        content = picture.tobytes()
+        with self._lock:
+            if key not in self._pictures and self._taken + len(content) <= self._most:
+                self._pictures[key] = picture.mode, picture.size, content
+                self._taken += len(content)
+
+    def forget(self) -> None:
+        """Drop all pictures: photos of another place are next."""
+        with self._lock:
+            self._pictures.clear()
+            self._taken = 0
+
+
+PICTURES = KeptPictures()  # of the place gathered last
 
 
 def read_photo(path: Path, at_least: tuple[int, int] | None = None) -> UInt8[ndarray, "height width 3"]:
