@@ -27,6 +27,14 @@ def refuse_inputs(folder: ProjectFolder, outputs: Iterable[Path]) -> None:
             raise InputError(f"{output} is read as an input from {folder.place}; choose another name for the output.")
 
 
+def refuse_among_inputs(folder: ProjectFolder, pictures: Path | None) -> None:
+    """Raise InputError where new pictures would lie among input photos and be taken for photos themselves."""
+    if pictures is not None and pictures.resolve() in {path.resolve().parent for path in folder.inputs}:
+        raise InputError(
+            f"{pictures} holds input photos, and pictures there would be taken for photos; choose another."
+        )
+
+
 def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
     """Raise InputError, before the long work begins, if the folder cannot be written or has content not ours."""
     if not output.absolute().parent.is_dir():

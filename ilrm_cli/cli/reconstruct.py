@@ -119,9 +119,10 @@ class Outputs:
 
 def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder":
     """Return what the place holds; raise InputError for mistakes that file names alone reveal."""
-    from ilrm_cli.capture.checks import refuse_inputs
+    from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
     from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
+    from ilrm_cli.render.checks import picture_folder
 
     outputs.check()
     folder = open_folder(photos)
@@ -129,6 +130,7 @@ def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder
     weights_file(settings.model)
     check_settings(settings)
     refuse_inputs(folder, outputs.existing())
+    refuse_among_inputs(folder, picture_folder(outputs.trace) if outputs.trace else None)
     return folder
 
 
@@ -160,8 +162,9 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
         yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
     views = summary["views"]
+    fitted = summary["optimize"] and summary["optimize"]["photos"]
     yield (
-        f"{summary['gaussians']:,} Gaussians from {len(views['used'])} of {views['found']} photos "
+        f"{summary['gaussians']:,} Gaussians from {fitted or len(views['used'])} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
 

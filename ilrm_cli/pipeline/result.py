@@ -124,7 +124,7 @@ def advise(
     psnr = score.psnr
     photos = "photo that was" if scored == 1 else "photos that were"
     finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
-    choices = {"the scale": rescaled, "when to stop refining": refined, "what to prune": pruned}
+    choices = {"the scale": rescaled, "when to stop fitting": refined, "what to prune": pruned}
     if decided := [choice for choice, made in choices.items() if made]:
         finding += f" (they chose {' and '.join(decided)})"
     if psnr >= GRADES[0][0]:

@@ -13,6 +13,10 @@ CHANNELS = ("rgb", "depth", "alpha", "confidence")  # of a film, see `channels`
 ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
 SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 
+SIGNER = ("Software", "ilrm")  # text in the .png files that we write, by which they are known as ours
+SIGNATURE = b"tEXt" + "\0".join(SIGNER).encode()
+SIGNED_WITHIN = 256  # bytes from the beginning of such a file: before the pixels
+
 
 def check_video_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` if no video can be written to `path`: unknown suffix, missing folder, or existing output."""
@@ -36,6 +40,14 @@ def check_video_output(path: Path, overwrite: bool) -> None:
         check_output(frame_path(path, 0), overwrite)
     for there in _frames_at(path):
         refuse_existing(there, overwrite)
+        _require_ours(there)
+
+
+def _require_ours(picture: Path) -> None:
+    """Raise `InputError` for a .png that we did not write: it may be somebody's photo, also with -w."""
+    with picture.open("rb") as file:
+        if SIGNATURE not in file.read(SIGNED_WITHIN):
+            raise InputError(f"{picture} was not written by ilrm and would be replaced; choose another place.")
 
 
 def check_trace_output(path: Path, overwrite: bool) -> None:
@@ -46,6 +58,8 @@ def check_trace_output(path: Path, overwrite: bool) -> None:
         raise InputError(f"--trace {path}: use .mp4, .gif, .webp, .png (one strip) or no suffix (a folder).")
     if is_strip(path):
         check_output(path, overwrite)
+        if path.exists():
+            _require_ours(path)
     else:
         check_video_output(path, overwrite)
 
@@ -58,6 +72,13 @@ def is_strip(path: Path) -> bool:
 def frame_path(path: Path, index: int) -> Path:
     """Return the path of one .png frame."""
     return path / f"{index:04d}.png" if path.suffix == "" else path.with_name(f"{path.stem}_{index:04d}.png")
+
+
+def picture_folder(path: Path) -> Path | None:
+    """Return the folder that a video or trace fills with pictures; None if it becomes one file of another kind."""
+    if path.suffix.lower() in ENCODED:
+        return None
+    return path if path.suffix == "" else path.parent
 
 
 def existing_outputs(path: Path) -> list[Path]:

@@ -22,8 +22,9 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from ilrm_cli.render.checks import ENCODED, check_video_output, frame_path
+from ilrm_cli.render.checks import ENCODED, SIGNER, check_video_output, existing_outputs, frame_path
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import filling, replacing
 
@@ -69,13 +70,21 @@ def write_video(
         with replacing(path) as part:
             return _encode(path, part, frames, fps)
     folder = path if path.suffix == "" else path.parent
+    old = existing_outputs(path)
     with filling(folder) as part:
         numbers = itertools.count()
-        count = write_behind(
-            lambda frame: Image.fromarray(frame).save(part / frame_path(path, next(numbers)).name), frames
-        )
+        count = write_behind(lambda frame: save_signed(frame, part / frame_path(path, next(numbers)).name), frames)
         assert count > 0, "a video of no frames"
-        return count
+    for stale in set(old) - {frame_path(path, number) for number in range(count)}:
+        stale.unlink()  # of a longer film that this one replaces
+    return count
+
+
+def save_signed(picture: UInt8[ndarray, "height width 3"], path: Path) -> None:
+    """Write a picture as a .png that is known as ours, see `checks.SIGNER`."""
+    text = PngInfo()
+    text.add_text(*SIGNER)
+    Image.fromarray(picture).save(path, pnginfo=text)
 
 
 def write_behind(

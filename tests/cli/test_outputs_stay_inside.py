@@ -175,7 +175,8 @@ def test_reconstruct_replaces_no_input_and_no_link_even_with_w(outside, tmp_path
     outputs = [option, folder / name] + ([] if option == "--output" else ["-o", tmp_path / "out.ply"])
     outcome = ilrm("reconstruct", folder, *outputs, *SMALL, "-w")
     assert outcome.status == 1
-    assert ("is a link" if option == "--output" else "read as an input") in outcome.sentence
+    refusals = ("is a link",) if option == "--output" else ("read as an input", "was not written by ilrm")
+    assert any(refusal in outcome.sentence for refusal in refusals)
     assert content(outside) == before
     assert not (tmp_path / "out.ply").exists()
 
@@ -188,7 +189,7 @@ def test_render_replaces_no_photo_even_with_w(outside):
     Image.open(folder / "images" / "001.jpg").save(photo)
     before = content(outside)
     outcome = ilrm("render", outside / "scene.ply", "-o", folder / "images", "--seconds", "1", "--size", "32x24", "-w")
-    assert "read as an input" in outcome.sentence
+    assert "was not written by ilrm" in outcome.sentence
     assert content(outside) == before
 
 
@@ -234,3 +235,29 @@ def test_export_and_replay_replace_no_link(outside, made):
     for command in (("export", scene, "-o", link, "-w"), ("replay", scene, "-o", link, "-w")):
         assert "is a link" in ilrm(*command).sentence
     assert (outside / "mine.ply").read_bytes() == b"mine"
+
+
+def test_frames_replace_only_frames_of_ours_and_all_of_those(outside, made, tmp_path):
+    """Photos that other tools number alike are not known from any record."""
+    photos = outside / "project" / "numbered"
+    photos.mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(photos / f"{number:04d}.png")
+    before = content(outside)
+    film = ("render", made[0], "--size", "32x24", "--fps", "4", "-w", "-o")
+    assert "was not written by ilrm" in ilrm(*film, photos, "--seconds", "1").sentence
+    assert "was not written by ilrm" in ilrm(*film, photos / ".." / "numbered", "--seconds", "1").sentence
+    assert content(outside) == before
+    for seconds, frames in (("2", 8), ("1", 4)):
+        assert ilrm(*film, tmp_path / "frames", "--seconds", seconds).status == 0
+        assert len(list((tmp_path / "frames").iterdir())) == frames
+
+
+def test_pictures_are_not_put_among_input_photos(outside, tmp_path):
+    folder = outside / "project"
+    shutil.copytree(SAMPLES / "posed", folder, dirs_exist_ok=True)
+    before = content(outside)
+    for trace in (folder / "images", folder / "images" / "trace.png"):
+        outcome = ilrm("reconstruct", folder, "-o", tmp_path / "out.ply", "--trace", trace, *SMALL)
+        assert "would be taken for photos" in outcome.sentence
+    assert content(outside) == before

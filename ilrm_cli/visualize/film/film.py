@@ -1,7 +1,7 @@
 """Fly-throughs: a scene and a camera path become a video."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ilrm_cli.capture.checks import refuse_inputs
+from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.listing import is_video
-from ilrm_cli.render.checks import check_video_output, existing_outputs
+from ilrm_cli.render.checks import check_video_output, existing_outputs, picture_folder
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.video import encoded_size, write_video
@@ -58,7 +58,7 @@ def fly(
     check_video_output(output, overwrite)
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
-    _refuse_photos(existing_outputs(output), (shown.photos, settings.photos))
+    _refuse_photos(output, (shown.photos, settings.photos))
     drawn_by = renderer_for(settings.device)
     prepare(drawn_by, report=report)
     shown = replace(shown, file=shown.file.to(settings.device))
@@ -126,11 +126,14 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
         )
 
 
-def _refuse_photos(outputs: Sequence[Path], places: Iterable[Path | None]) -> None:
-    """Raise InputError where an output would replace a photo that the film may show."""
-    for place in places if outputs else ():
+def _refuse_photos(output: Path, places: Iterable[Path | None]) -> None:
+    """Raise InputError where a film would replace photos that it may show, or put frames among them."""
+    outputs, pictures = existing_outputs(output), picture_folder(output)
+    for place in places if outputs or pictures else ():
         if place is not None and (place.is_dir() or is_video(place)):
-            refuse_inputs(open_folder(place), outputs)
+            folder = open_folder(place)
+            refuse_inputs(folder, outputs)
+            refuse_among_inputs(folder, pictures)
 
 
 def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height: int, report: Report) -> PhotoPanels:

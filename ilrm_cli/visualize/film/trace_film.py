@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ilrm_cli.pipeline.trace import Picture, Reading, Trace
 from ilrm_cli.render.checks import ENCODED, is_strip
-from ilrm_cli.render.video import write_video
+from ilrm_cli.render.video import save_signed, write_video
 from ilrm_cli.runtime.files import check_output, replacing
 
 FPS = 15.0
@@ -37,7 +37,7 @@ def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
         return
     check_output(path, overwrite)
     with replacing(path) as part:
-        Image.fromarray(strip(trace)).save(part)
+        save_signed(strip(trace), part)
 
 
 def strip(trace: Trace) -> Picture:
