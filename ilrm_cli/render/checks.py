@@ -46,7 +46,8 @@ def check_video_output(path: Path, overwrite: bool) -> None:
 def _require_ours(picture: Path) -> None:
     """Raise `InputError` for a .png that we did not write: it may be somebody's photo, also with -w."""
     with picture.open("rb") as file:
-        if SIGNATURE not in file.read(SIGNED_WITHIN):
+        beginning = file.read(SIGNED_WITHIN)
+        if beginning and SIGNATURE not in beginning:
             raise InputError(f"{picture} was not written by ilrm and would be replaced; choose another place.")
 
 

@@ -51,5 +51,5 @@ def test_what_is_advised_where_nothing_is_held_out_can_be_done():
 
 def test_what_the_photos_decided_is_said():
     said = advise(Score(19.0, 0.7), 1, gap_deg=8, used=8, most=12, refined=True, rescaled=True)
-    assert "on 1 photo that was not given (they chose the scale and when to stop refining)" in said
+    assert "on 1 photo that was not given (they chose the scale and when to stop fitting)" in said
     assert "chose" not in advise(Score(float("nan"), 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
