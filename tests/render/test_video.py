@@ -12,7 +12,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.render.checks import check_trace_output, check_video_output
-from ilrm_cli.render.video import WAITING, write_behind, write_video
+from ilrm_cli.render.video import WAITING, save_signed, write_behind, write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.support.decoded import decoded
 
@@ -210,4 +210,7 @@ def test_outputs_that_cannot_be_of_a_trace(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=reason):
             check_trace_output(tmp_path / name, overwrite=False)
+    with pytest.raises(InputError, match="was not written by ilrm"):
+        check_trace_output(tmp_path / "there.png", overwrite=True)
+    save_signed(np.zeros((4, 4, 3), np.uint8), tmp_path / "there.png")
     check_trace_output(tmp_path / "there.png", overwrite=True)
