@@ -12,10 +12,10 @@ from rich.text import Text
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.pipeline.settings import Settings, check_settings
-from ilrm_cli.runtime.json_values import Status
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.batch.outcome import Outcome
+    from ilrm_cli.pipeline.batch.run import Batch
 
 EXIT_CRASHED = 3  # a bug of ours, or a dead process, on at least one folder
 STYLES = {"ok": "green", "skipped": "dim", "failed": "yellow", "crashed": "red"}
@@ -67,28 +67,41 @@ def batch(
 
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
         shown.warn(passed_over)
-        outcomes: list[Outcome] = []
-        with shown.progress() as report:
-            for ended in run.run(run.Batch(planned, settings, overwrite, engine, jobs), report):
-                outcomes = sorted([*outcomes, ended], key=lambda one: planned.index(one.job))
-                if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table shows it
-                    shown.warn((f"{ended.job.name}: {ended.sentence}",))
-                if summary is not None:
-                    outcome.write_summary(summary, outcomes)
-                shown.kept = f"{len(outcomes)} of {len(planned)} folders are done; the same command goes on from there"
-        counts = outcome.counts_of(outcomes)
-        seconds = time.perf_counter() - start
+        outcomes = worked_off(shown, run.Batch(planned, settings, overwrite, engine, jobs), summary)
         tell_failures(shown, outcomes)
-        data = {
-            "counts": counts,
-            "seconds": seconds,
-            "folders": [outcome.as_json(ended) for ended in outcomes],
-            "warnings": list(passed_over),
-        }
-        total = f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s"
-        exit_status = EXIT_CRASHED if counts["crashed"] else EXIT_FAILED if counts["failed"] else 0
-        status: Status = "failed" if exit_status else "ok"
-        shown.end(Result(data, [table_of(outcomes), total], status=status, exit_status=exit_status))
+        shown.end(result_of(outcomes, time.perf_counter() - start, passed_over))
+
+
+def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outcome"]:
+    """Run the batch; return the outcomes in the order of its jobs, which the summary holds as far as they are known."""
+    from ilrm_cli.pipeline.batch import outcome, run
+
+    outcomes: list[Outcome] = []
+    with shown.progress() as report:
+        for ended in run.run(batch, report):
+            outcomes = sorted([*outcomes, ended], key=lambda one: batch.jobs.index(one.job))
+            if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table shows it
+                shown.warn((f"{ended.job.name}: {ended.sentence}",))
+            if summary is not None:
+                outcome.write_summary(summary, outcomes)
+            shown.kept = f"{len(outcomes)} of {len(batch.jobs)} folders are done; the same command goes on from there"
+    return outcomes
+
+
+def result_of(outcomes: Sequence["Outcome"], seconds: float, warnings: Sequence[str]) -> Result:
+    """Return the result of a batch; the warnings have been shown."""
+    from ilrm_cli.pipeline.batch import outcome
+
+    counts = outcome.counts_of(outcomes)
+    total = f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s"
+    folders = [outcome.as_json(ended) for ended in outcomes]
+    exit_status = EXIT_CRASHED if counts["crashed"] else EXIT_FAILED if counts["failed"] else 0
+    return Result(
+        {"counts": counts, "seconds": seconds, "folders": folders, "warnings": list(warnings)},
+        [table_of(outcomes), total],
+        status="failed" if exit_status else "ok",
+        exit_status=exit_status,
+    )
 
 
 def tell_failures(shown: Face, outcomes: Sequence["Outcome"]) -> None:

@@ -1,6 +1,6 @@
 """`ilrm evaluate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,13 +8,12 @@ import typer
 from rich.table import Table
 
 from ilrm_cli.capture.photos.folder import Origin
-from ilrm_cli.cli.console import EXIT_FAILED, Detail, Result, face
+from ilrm_cli.cli.console import EXIT_FAILED, Detail, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
-from ilrm_cli.runtime.json_values import Status
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.protocols import SceneRef
-    from ilrm_cli.evaluate.results import SceneResult
+    from ilrm_cli.evaluate.results import SceneFailure, SceneResult
     from ilrm_cli.evaluate.run import Evaluation
     from ilrm_cli.evaluate.scoreboard import Summary
 
@@ -72,7 +71,6 @@ def evaluate(
 
         from ilrm_cli.evaluate import protocols, scoreboard
         from ilrm_cli.evaluate import run as stage
-        from ilrm_cli.evaluate.results import SceneFailure, SceneResult
 
         settings = stage.Settings(model, refine, baselines, device, precision, compile)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
@@ -80,25 +78,51 @@ def evaluate(
             pictures = scoreboard.check_folder(output, [scene.name for scene in found], overwrite)
             refuse_pictures(found, scenes or [], pictures)
         shown.warn(missing)
-        results: list[SceneResult | SceneFailure] = []
         with shown.progress() as report:
             run = stage.start(settings, report)
             about = describe(run, chosen, settings, missing)
-            for result in stage.evaluate(run, found, plan, settings, report):
-                results.append(result)
-                if isinstance(result, SceneFailure):
-                    shown.warn((f"{result.name} is left out: {result.reason}",))
-                elif output is not None:
-                    scoreboard.write_picture(output, result)
-                if output is not None:
-                    scoreboard.write_scores(output, about | scoreboard.as_json(results), results)
-                    shown.kept = f"the first {len(results)} of {len(found)} scenes are in {output}"
-        good = [result for result in results if isinstance(result, SceneResult)]
-        told = [f"{result.name}: {warning}" for result in good for warning in result.warnings]
-        lines = lines_of(good, scoreboard.summarize(results), run)
-        status: Status = "ok" if len(good) == len(results) else "failed"
-        exit_status = 0 if status == "ok" else EXIT_FAILED
-        shown.end(Result(about | scoreboard.as_json(results), lines, told, status, exit_status))
+            results = kept_results(shown, stage.evaluate(run, found, plan, settings, report), len(found), about, output)
+        shown.end(result_of(results, run, about))
+
+
+def kept_results(
+    shown: Face,
+    ended: "Iterator[SceneResult | SceneFailure]",
+    scenes: int,
+    about: Mapping[str, Any],
+    output: Path | None,
+) -> "list[SceneResult | SceneFailure]":
+    """Return the results of all scenes; the output, if there is one, holds them as soon as they are known."""
+    from ilrm_cli.evaluate import scoreboard
+    from ilrm_cli.evaluate.results import SceneFailure
+
+    results: list[SceneResult | SceneFailure] = []
+    for result in ended:
+        results.append(result)
+        if isinstance(result, SceneFailure):
+            shown.warn((f"{result.name} is left out: {result.reason}",))
+        elif output is not None:
+            scoreboard.write_picture(output, result)
+        if output is not None:
+            scoreboard.write_scores(output, {**about, **scoreboard.as_json(results)}, results)
+            shown.kept = f"the first {len(results)} of {scenes} scenes are in {output}"
+    return results
+
+
+def result_of(results: "Sequence[SceneResult | SceneFailure]", run: "Evaluation", about: Mapping[str, Any]) -> Result:
+    """Return the result of an evaluation; failures have been shown."""
+    from ilrm_cli.evaluate import scoreboard
+    from ilrm_cli.evaluate.results import SceneResult
+
+    good = [result for result in results if isinstance(result, SceneResult)]
+    complete = len(good) == len(results)
+    return Result(
+        {**about, **scoreboard.as_json(results)},
+        lines_of(good, scoreboard.summarize(results), run),
+        [f"{result.name}: {warning}" for result in good for warning in result.warnings],
+        status="ok" if complete else "failed",
+        exit_status=0 if complete else EXIT_FAILED,
+    )
 
 
 def refuse_pictures(found: "list[SceneRef]", roots: list[Path], pictures: list[Path]) -> None:
