@@ -1,4 +1,4 @@
-"""The suite `compiled`: passes with compiled update layers relative to the same passes without; see `models.loading`.
+"""The suite `compiled`: passes with compiled update layers relative to the same passes without; see `ilrm.compiled`.
 
 The full-size model has random weights: speed does not depend on them.
 """

@@ -49,7 +49,7 @@ class Settings:
     baselines: bool = True
     device: Device = "auto"
     precision: Precision = "auto"
-    compile: bool = False  # whether to compile the update layers, see `models.loading`
+    compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,6 @@ class Cost:
     flops: float  # floating-point operations
     weights_bytes: int
     inputs_bytes: int  # the images
-    whole_bytes: int  # held besides weights and images by a pass that is not done in chunks
     ways: tuple[Piecewise, ...]  # from the usual chunks to the smallest; those that give the same numbers, at best
 
 

@@ -35,7 +35,7 @@ class Settings:
     max_frames: int = VideoChoice.max_frames  # limit over all videos
     device: Device = "auto"
     precision: Precision = "auto"  # of the model's matrix products
-    compile: bool = False  # whether to compile the update layers, see `models.loading`
+    compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
     seed: int = 0
 
 

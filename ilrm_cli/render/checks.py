@@ -38,7 +38,7 @@ def check_video_output(path: Path, overwrite: bool) -> None:
             return
     else:
         check_output(frame_path(path, 0), overwrite)
-    for there in _frames_at(path):
+    for there in frames_at(path):
         refuse_existing(there, overwrite)
         _require_ours(there)
 
@@ -86,10 +86,11 @@ def existing_outputs(path: Path) -> list[Path]:
     """Return the files that lie at the place of a video or a trace already and would be replaced."""
     if path.suffix.lower() in ENCODED or (is_strip(path) and path.is_file()):
         return [path] if path.is_file() else []
-    return _frames_at(path) if frame_path(path, 0).parent.is_dir() else []
+    return frames_at(path)
 
 
-def _frames_at(path: Path) -> list[Path]:
-    """Return the existing .png frames at `path`, of any number."""
+def frames_at(path: Path) -> list[Path]:
+    """Return the existing .png frames at `path`, of any number; a picture of the very name `path` is none of them."""
     folder, stem = (path, "") if path.suffix == "" else (path.parent, re.escape(f"{path.stem}_"))
-    return sorted(there for there in folder.iterdir() if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))
+    there_are = folder.iterdir() if folder.is_dir() else ()
+    return sorted(there for there in there_are if re.fullmatch(rf"{stem}\d{{4,}}\.png", there.name))

@@ -24,7 +24,7 @@ from numpy import ndarray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ilrm_cli.render.checks import ENCODED, SIGNER, check_video_output, existing_outputs, frame_path
+from ilrm_cli.render.checks import ENCODED, SIGNER, check_video_output, frame_path, frames_at
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import filling, replacing
 
@@ -70,7 +70,7 @@ def write_video(
         with replacing(path) as part:
             return _encode(path, part, frames, fps)
     folder = path if path.suffix == "" else path.parent
-    old = existing_outputs(path)
+    old = frames_at(path)
     with filling(folder) as part:
         numbers = itertools.count()
         count = write_behind(lambda frame: save_signed(frame, part / frame_path(path, next(numbers)).name), frames)

@@ -247,7 +247,10 @@ def test_frames_replace_only_frames_of_ours_and_all_of_those(outside, made, tmp_
     film = ("render", made[0], "--size", "32x24", "--fps", "4", "-w", "-o")
     assert "was not written by ilrm" in ilrm(*film, photos, "--seconds", "1").sentence
     assert "was not written by ilrm" in ilrm(*film, photos / ".." / "numbered", "--seconds", "1").sentence
-    assert content(outside) == before
+    Image.new("RGB", (8, 8)).save(photos / "one.png")
+    before = content(outside)
+    assert ilrm(*film, photos / "one.png", "--seconds", "1").status == 0, "frames are called one_0000.png and so on"
+    assert content(outside)["project/numbered/one.png"] == before["project/numbered/one.png"]
     for seconds, frames in (("2", 8), ("1", 4)):
         assert ilrm(*film, tmp_path / "frames", "--seconds", seconds).status == 0
         assert len(list((tmp_path / "frames").iterdir())) == frames

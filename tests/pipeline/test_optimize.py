@@ -1,7 +1,6 @@
 """The fit to all photos: Adam against torch's own, splits that change no picture much, a scene that is found again."""
 
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, optimize, photo_error
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
-from ilrm_cli.pipeline.select_inputs import HOLD_OUT_EVERY
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
@@ -120,7 +118,6 @@ def test_the_prediction_stays_where_nothing_is_better():
     found = optimize(truth, truth, wrong[[0, 1]], photos[[2]], QUICK)
     assert found.gaussians is truth
     assert (found.steps, found.psnr_after) == (0, found.psnr_before)
-    assert found.ran < QUICK.steps or math.isfinite(found.psnr_before)
 
 
 def test_masked_pixels_teach_nothing():
@@ -137,10 +134,6 @@ def test_masked_pixels_teach_nothing():
     assert (fitted.means.grad[column > 26] != 0).any()
 
 
-def test_one_photo_in_eight_is_held_out():
-    assert HOLD_OUT_EVERY == 8  # as the field does
-
-
 def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
     monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, long_side_px=64))
     output = tmp_path / "scene.ply"
@@ -149,10 +142,10 @@ def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
     assert outcome.status == 0, outcome.err
     found, fit = outcome.json, outcome.json["optimize"]
     names = sorted(path.name for path in (SAMPLES / "posed" / "images").iterdir())
-    held = names[::HOLD_OUT_EVERY] if len(names) > HOLD_OUT_EVERY else sorted(set(names) - set(found["views"]["used"]))
+    held = names[::8]  # as the field does; the sample has 12 photos
     assert sorted(found["views"]["held_out"]) == held
     assert not set(found["views"]["used"]) & set(held)
-    assert fit["photos"] == len(names) - len(held) if len(names) > HOLD_OUT_EVERY else 3
+    assert fit["photos"] == len(names) - len(held) == 10
     assert fit["psnr_after"] > fit["psnr_before"]
     assert found["timings_s"]["optimize"] > 0
     record = json.loads(output.with_suffix(".json").read_text())

@@ -36,7 +36,7 @@ def cost_of(config: ToyConfig, asked: Pass) -> Cost:
     """Return what a pass takes."""
     pixels = asked.views * asked.height * asked.width
     work = 400 * pixels // FACTOR**2
-    return Cost(2.0 * 3 * pixels, 16, 12 * pixels, work, (Piecewise(WHOLE, work, "all"),))
+    return Cost(2.0 * 3 * pixels, 16, 12 * pixels, (Piecewise(WHOLE, work, "all"),))
 
 
 class Toy(Network):

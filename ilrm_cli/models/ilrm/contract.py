@@ -38,7 +38,6 @@ def cost_of(config: IlrmConfig, asked: Pass) -> Cost:
         flops=total_flops(forward_stages(config, asked.views, asked.height, asked.width)),
         weights_bytes=whole.weights,
         inputs_bytes=whole.inputs,
-        whole_bytes=whole.work,
         ways=tuple(Piecewise(chunks, held.work, held.stage) for chunks, held in in_chunks),
     )
 
