@@ -14,7 +14,7 @@ from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Blueprint, Network
 from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted
 
 
@@ -59,7 +59,7 @@ def load_model(name_or_path: str) -> LoadedModel:
         with torch.device("meta"):
             model = blueprint.build()
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, AttributeError) as error:
-        raise InputError(f"{path}: its configuration makes no model ({_first_line(error)}).") from error
+        raise InputError(f"{path}: its configuration makes no model ({first_line(error)}).") from error
     _require_same_tensors(path, model, state)
     model.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
     return LoadedModel(model.eval(), known.name if known else path.name, sha256)
@@ -114,7 +114,7 @@ def _load_own(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
     try:
         return blueprint, load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
+        raise InputError(f"{path}: cannot be read as safetensors ({first_line(error)}).") from error
 
 
 def _own_blueprint(path: Path) -> Blueprint:
@@ -124,7 +124,7 @@ def _own_blueprint(path: Path) -> Blueprint:
     try:
         return blueprint_from_json(sidecar.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{sidecar}: not a model configuration ({_first_line(error)}).") from error
+        raise InputError(f"{sidecar}: not a model configuration ({first_line(error)}).") from error
 
 
 def _require_same_tensors(path: Path, model: Network, state: dict[str, Tensor]) -> None:
@@ -134,7 +134,3 @@ def _require_same_tensors(path: Path, model: Network, state: dict[str, Tensor]) 
         raise InputError(
             f"{path}: {len(wrong)} tensors do not fit the model, the first is '{wrong[0]}'; give its own checkpoint."
         )
-
-
-def _first_line(error: object) -> str:
-    return str(error).strip().split("\n")[0][:120]

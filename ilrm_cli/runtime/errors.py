@@ -18,3 +18,8 @@ def listed(things: Iterable[object], most: int = NAMED) -> str:
     names = [str(thing) for thing in things]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def first_line(error: object) -> str:
+    """Return the beginning of another library's message, for a sentence of ours."""
+    return str(error).strip().split("\n")[0][:120]

@@ -3,13 +3,12 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, first_line
 
 LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
 
@@ -36,7 +35,7 @@ def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
-        raise InputError(f"{path}: cannot be read as a checkpoint ({_first_line(error)}).") from error
+        raise InputError(f"{path}: cannot be read as a checkpoint ({first_line(error)}).") from error
     content = content if isinstance(content, dict) else {}
     preset = PRESETS["re10k" if "state_dict" in content else "dl3dv"].config
     tensors = content.get("state_dict", content.get("model"))
@@ -70,8 +69,4 @@ def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> Ilrm
             uplifting=state["layers.0.cross.q.weight"].shape[0] // width,
         )
     except (KeyError, ValueError, IndexError) as error:
-        raise InputError(f"{path}: not an iLRM checkpoint (no usable {_first_line(error)}).") from error
-
-
-def _first_line(error: Any) -> str:
-    return str(error).strip().split("\n")[0][:120]
+        raise InputError(f"{path}: not an iLRM checkpoint (no usable {first_line(error)}).") from error
