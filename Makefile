@@ -15,7 +15,7 @@ ARGS ?=
 
 demo: .venv/installed  ## A sample scene becomes a splat and a fly-through
 	mkdir -p $(OUT)
-	$(ILRM) reconstruct sample_scenes/posed --refine 20 -w -o $(OUT)/scene.ply
+	$(ILRM) reconstruct sample_scenes/posed -w -o $(OUT)/scene.ply
 	$(ILRM) render $(OUT)/scene.ply --path auto -w -o $(OUT)/scene.mp4
 
 film: .venv/installed  ## The animation in the README

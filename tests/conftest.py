@@ -1,5 +1,6 @@
 """Fixtures for all tests; shape annotations are checked in each, and OpenMP threads sleep while numba works."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -20,3 +21,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared reference data is not here")
     return SHARED
+
+
+@pytest.fixture
+def tiny_efforts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fits to all photos end after a few steps on small photos, whatever their quality is called."""
+    from ilrm_cli.pipeline.optimize.fit import EFFORTS
+
+    for name, effort in EFFORTS.items():
+        monkeypatch.setitem(EFFORTS, name, dataclasses.replace(effort, steps=16, long_side_px=64))

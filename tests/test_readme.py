@@ -67,6 +67,7 @@ def test_every_command_is_documented(name: str) -> None:
     assert f"ilrm {name}" in EVERYTHING
 
 
+@pytest.mark.usefixtures("tiny_efforts")
 def test_the_two_commands_of_the_first_screen_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").symlink_to(SAMPLES / "posed")

@@ -33,12 +33,15 @@ ViewCount = Annotated[
         help="Photos given to the model; the others score it. auto is 8, and more where the photos stand far apart.",
     ),
 ]
-Refine = Annotated[int, typer.Option(help="Iterations of fitting to the photos after prediction.", min=0)]
+Refine = Annotated[
+    int, typer.Option(help="Iterations of fitting a draft to its inputs, for a moment instead of a minute.", min=0)
+]
 Quality = Annotated[
-    chosen.Quality,
+    chosen.Quality | None,
     typer.Option(
+        show_default="standard; draft with --refine",
         help="draft is the prediction alone; standard fits it to all posed photos, which takes two cores a minute or "
-        "so; high goes on for several times as long, in more detail."
+        "so; high goes on for several times as long, in more detail.",
     ),
 ]
 PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]

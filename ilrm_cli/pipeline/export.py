@@ -144,7 +144,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         model_from_world=world_from_normalized.inverse(),
         model={"name": result.model.name, "sha256": result.model.sha256},
         seed=settings.seed,
-        settings=dataclasses.asdict(settings),
+        settings=dataclasses.asdict(settings.settled()),
         timings_s=result.timings_s,
         scores=scores,
         warnings=result.warnings,

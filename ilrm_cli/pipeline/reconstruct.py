@@ -115,7 +115,7 @@ def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = 
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0 or settings.quality != "draft",
+        gradients=settings.refine > 0 or settings.effort != "draft",
         report=report,
         watch=watch,
     )
@@ -141,9 +141,9 @@ def reconstruct_capture(
         check_traceable(can)
     with watch.stage(Stage.POSES):
         side = settings.long_side_px or can.long_side_px
-        rest, held = (capture, ()) if settings.quality == "draft" else held_out_of_fit(capture)
+        rest, held = (capture, ()) if settings.effort == "draft" else held_out_of_fit(capture)
         chosen = select_photos(rest, settings.views, can, side, seed=settings.seed, report=report)
-        if settings.quality != "draft":
+        if settings.effort != "draft":
             chosen = with_fit(chosen, rest, held or chosen.held_out)
     with watch.stage(Stage.LOAD):
         prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
@@ -159,8 +159,8 @@ def reconstruct_capture(
         refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
     with watch.stage(Stage.OPTIMIZE):
         optimized = None
-        if settings.quality != "draft":
-            optimized = fit_photos(predicted, prepared, chosen, settings.quality, seed=settings.seed, report=report)
+        if settings.effort != "draft":
+            optimized = fit_photos(predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
             (optimized or refinement or predicted).gaussians,

@@ -14,7 +14,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline.export import EncodedScene, encode, write_scene
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.replay_causes import causes
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import OLD_USUAL, Settings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import precision_named
 from ilrm_cli.runtime.errors import InputError, listed
@@ -100,7 +100,7 @@ def replay(
 
 
 def settings_of(record: SceneRecord, record_file: Path) -> Settings:
-    """Return the settings of the recorded scene; settings unknown to older versions have their default.
+    """Return the settings of the recorded scene; settings unknown to older versions have the default of then.
 
     Raises InputError for settings of another version that are unknown here, and for damaged ones.
     """
@@ -112,7 +112,7 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
             f"use ilrm {record.ilrm}, which made the scene."
         )
     try:
-        return fitted(record.settings, Settings)
+        return fitted({**OLD_USUAL, **record.settings}, Settings)
     except ValueError as error:
         raise InputError(f"the scene record {record_file} is damaged (settings: {error}).") from error
 

@@ -1,7 +1,7 @@
 """What the user chose for a reconstruction; nothing heavy is imported."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from ilrm_cli.capture.photos.folder import Origin, VideoChoice
@@ -13,6 +13,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
 
+OLD_USUAL = {"quality": "draft"}  # what was usual before today's default, where that is another
+
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
 
 
@@ -22,7 +24,7 @@ class Settings:
 
     views: int | None = None  # inputs; None: see `select_inputs.auto_views`
     refine: int = 0  # iterations of post-prediction optimisation
-    quality: Quality = "draft"  # how far the scene is fitted to all posed photos
+    quality: Quality | None = None  # None: see `effort`
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -37,6 +39,15 @@ class Settings:
     precision: Precision = "auto"  # of the model's matrix products
     compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
     seed: int = 0
+
+    @property
+    def effort(self) -> Quality:
+        """How far the scene is fitted to all posed photos: standard, unless --refine asks for the prediction."""
+        return self.quality or ("draft" if self.refine else "standard")
+
+    def settled(self) -> "Settings":
+        """Return the same settings in the form that records keep: with the effort, which may be usual only today."""
+        return replace(self, quality=self.effort)
 
 
 def option_of(field: str) -> str:
@@ -58,7 +69,7 @@ def words_of(settings: Settings) -> Iterator[str]:
 
 def check_settings(settings: Settings) -> None:
     """Raise InputError for settings that contradict each other."""
-    if settings.refine and settings.quality != "draft":
+    if settings.refine and settings.effort != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."
         )

@@ -19,11 +19,11 @@ QUICK = "--views 3 --size 64 --device cpu"
 # The command line of each command, and its own keys, in order.
 COMMANDS = {
     "reconstruct": (
-        f"{{posed}} -o {{out}}.ply {QUICK} --no-auto-scale",
+        f"{{posed}} -o {{out}}.ply {QUICK} --quality draft --no-auto-scale",
         "output gaussians floating views auto_scale model device renderer held_out refine optimize round_trip verdict "
         "timings_s layers confidence pruned trace warnings",
     ),
-    "batch": (f"{{posed}} -o {{out}}.ply {QUICK} --no-auto-scale", "counts seconds folders warnings"),
+    "batch": (f"{{posed}} -o {{out}}.ply {QUICK} --quality draft --no-auto-scale", "counts seconds folders warnings"),
     "pose": ("{posed} -o {out}", "output pose_card left_out warnings seconds"),
     "render": (
         "{scene} -o {out}.png --size 32x32 --seconds 0.1",

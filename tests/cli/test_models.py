@@ -57,7 +57,8 @@ def test_info_shows_the_whole_hash():
 
 
 def test_pull_use_and_verify_which_names_what_differs(hub, tmp_path):
-    use = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--model", NAME, "--size", "64", "--json")
+    draft = ("--quality", "draft", "--size", "64", "--json")
+    use = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--model", NAME, *draft)
     assert f"ilrm models pull {NAME}" in ilrm(*use).json["error"]
     pulled = ilrm_process("models", "pull", NAME, "--json")
     assert pulled.status == 0, pulled.err

@@ -14,7 +14,8 @@ from tests.support.command_line import ilrm
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph
 from tests.support.small_data_sets import arc, re10k_clip, write_re10k
 
-SMALL = ("--views", "2", "--size", "64")
+SMALL = ("--views", "2", "--size", "64")  # of every command
+DRAFT = ("--quality", "draft", *SMALL)
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -184,7 +185,7 @@ def test_reconstruct_replaces_no_input_and_no_link_even_with_w(outside, tmp_path
 def test_render_replaces_no_photo_even_with_w(outside):
     folder = outside / "project"
     shutil.copytree(SAMPLES / "posed", folder, dirs_exist_ok=True)
-    assert ilrm("reconstruct", folder, "-o", outside / "scene.ply", *SMALL).status == 0
+    assert ilrm("reconstruct", folder, "-o", outside / "scene.ply", *DRAFT).status == 0
     photo = folder / "images" / "0000.png"
     Image.open(folder / "images" / "001.jpg").save(photo)
     before = content(outside)
@@ -200,7 +201,7 @@ def test_batch_fills_names_into_templates_as_names_alone(outside, tmp_path, monk
     for name in ("~", "{parent}", "CON"):
         shutil.copytree(SAMPLES / "posed", tmp_path / "in" / name)
     (tmp_path / "out").mkdir()
-    outcome = ilrm("batch", *sorted((tmp_path / "in").iterdir()), "-o", "{name}/scene.ply", *SMALL, "--json")
+    outcome = ilrm("batch", *sorted((tmp_path / "in").iterdir()), "-o", "{name}/scene.ply", *DRAFT, "--json")
     assert outcome.status == 0, outcome.err
     assert content(outside) == before
     assert sorted(path.parent.name for path in tmp_path.glob("*/scene.ply")) == ["CON", "{parent}", "~"]

@@ -9,7 +9,7 @@ from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 from tests.support.watched_files import Seen, watched
 
-QUICK = ("--views", "3", "--no-auto-scale")
+QUICK = ("--quality", "draft", "--views", "3", "--no-auto-scale")
 
 
 @pytest.fixture

@@ -37,7 +37,9 @@ def _save_changed(path: Path, change) -> None:
 
 
 def test_each_ends_in_a_scene_or_in_one_true_sentence(spoilt, tmp_path):
-    done = ilrm_process("batch", f"{spoilt}/*", "-o", tmp_path / "{name}.ply", "--size", "128", "--json")
+    done = ilrm_process(
+        "batch", f"{spoilt}/*", "-o", tmp_path / "{name}.ply", "--quality", "draft", "--size", "128", "--json"
+    )
     assert "Traceback" not in done.err
     ends = {end["name"]: end for end in done.json["folders"]}
     assert len(ends) == len(FOLDERS)

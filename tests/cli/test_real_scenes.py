@@ -15,26 +15,29 @@ from tests.support.command_line import ilrm, ilrm_process
 
 pytestmark = pytest.mark.slow
 
+DRAFT = ("--quality", "draft")
 
-def test_posed_photos_take_less_than_half_a_minute(shared, tmp_path):
-    made = ilrm_process("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", "--json")
+
+def test_a_draft_of_posed_photos_takes_less_than_half_a_minute(shared, tmp_path):
+    made = ilrm_process("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", *DRAFT, "--json")
     assert made.status == 0
     assert made.json["timings_s"]["total"] < 30
     assert made.json["views"]["registered"] == 30
 
 
-def test_photos_alone_take_less_than_three_minutes(shared, tmp_path, monkeypatch):
+def test_a_draft_of_photos_alone_takes_less_than_three_minutes(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))  # poses and kernels from nothing
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    made = ilrm_process("reconstruct", shared / "photos" / "sceaux_castle", "-o", tmp_path / "castle.ply", "--json")
+    castle = shared / "photos" / "sceaux_castle"
+    made = ilrm_process("reconstruct", castle, "-o", tmp_path / "castle.ply", *DRAFT, "--json")
     assert made.status == 0
     assert made.json["timings_s"]["total"] < 180
     assert made.json["views"]["registered"] == 11
 
 
 def test_the_file_of_a_real_scene_renders_like_the_scene_in_memory(shared, tmp_path):
-    ilrm("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", "-q")
-    memory = reconstruct(open_folder(shared / "scenes" / "fox"), Settings())
+    ilrm("reconstruct", shared / "scenes" / "fox", "-o", tmp_path / "fox.ply", *DRAFT, "-q")
+    memory = reconstruct(open_folder(shared / "scenes" / "fox"), Settings(quality="draft"))
     record = read_record(record_path(tmp_path / "fox.ply"))
     cameras = cameras_of(record, "input").to(torch.float32)
     from_file = render(decode_ply(tmp_path / "fox.ply").gaussians, cameras, near=NEAR / record.model_from_world.scale)

@@ -73,13 +73,15 @@ def test_what_it_says_is_consistent(made):
 @pytest.fixture(scope="module")
 def memory() -> Reconstruction:
     """Return the scene that `test_the_file_renders_like_the_scene_in_memory` writes to files."""
-    return reconstruct(open_folder(SAMPLES / "posed"), Settings(views=4, long_side_px=96, auto_scale=False))
+    return reconstruct(
+        open_folder(SAMPLES / "posed"), Settings(quality="draft", views=4, long_side_px=96, auto_scale=False)
+    )
 
 
 @pytest.mark.parametrize("frame", ["input", "up", "opencv"])
 def test_the_file_renders_like_the_scene_in_memory(memory, tmp_path, frame):
     """Written in any frame, read back, and drawn from the recorded cameras: the same picture."""
-    options = ("--views", "4", "--size", "96", "--no-auto-scale", "--frame", frame, "-q")
+    options = ("--quality", "draft", "--views", "4", "--size", "96", "--no-auto-scale", "--frame", frame, "-q")
     outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "a.ply", *options)
     assert outcome.status == 0
     record = read_record(record_path(tmp_path / "a.ply"))
@@ -123,7 +125,18 @@ def test_a_trace_shows_every_layer_and_the_same_seed_gives_the_same_file_with_it
 
 
 def test_confidence_is_written_and_floaters_go_where_photos_agree(tmp_path):
-    options = ("--views", "3", "--size", "64", "--no-auto-scale", "--confidence", "--prune", "--json")
+    options = (
+        "--quality",
+        "draft",
+        "--views",
+        "3",
+        "--size",
+        "64",
+        "--no-auto-scale",
+        "--confidence",
+        "--prune",
+        "--json",
+    )
     outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", *options)
     assert outcome.status == 0, outcome.err
     result, written = outcome.json, decode_ply(tmp_path / "s.ply")
@@ -144,6 +157,7 @@ def test_streams_are_kept_apart(tmp_path, capfd, monkeypatch):
     Warnings are in both, once, also those that are given before the work begins.
     """
     command = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "3", "--size", "64")
+    command = (*command, "--quality", "draft")
     quiet = ilrm_process(*command, "-q")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     monkeypatch.setattr(cost_estimate, "LONG_FLOPS", 0.0)
@@ -178,7 +192,7 @@ def test_all_photos_as_inputs_leaves_nothing_to_score(tmp_path):
 
 
 def test_views_are_counted_by_themselves_and_the_scale_is_left_alone_when_asked(tmp_path):
-    options = ("--views", "auto", "--no-auto-scale", "--size", "64", "--json")
+    options = ("--quality", "draft", "--views", "auto", "--no-auto-scale", "--size", "64", "--json")
     outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", *options)
     count = len(list((SAMPLES / "posed" / "images").iterdir()))
     assert len(outcome.json["views"]["used"]) == min(8, count - 1)

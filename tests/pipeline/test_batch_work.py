@@ -24,7 +24,7 @@ RECORD = SceneRecord(
     model_from_world=Similarity(1.0, torch.eye(3), torch.zeros(3)),
     model={"name": "default", "sha256": "weights"},
     seed=0,
-    settings=dataclasses.asdict(SETTINGS),
+    settings=dataclasses.asdict(SETTINGS.settled()),
     inputs_sha256="inputs",
     ply_sha256=hashlib.sha256(SCENE).hexdigest(),
 )
@@ -77,10 +77,28 @@ def test_the_same_work_is_finished(finished_job):
 
 
 def test_what_older_versions_did_not_know_is_at_its_default(finished_job):
-    old = dataclasses.asdict(SETTINGS)
+    old = dataclasses.asdict(SETTINGS.settled())
     del old["compile"]
     write_record(record_path(finished_job.output), dataclasses.replace(RECORD, settings=old))
     assert found(finished_job) is not None
+
+
+def test_before_drafts_were_a_choice_there_was_nothing_else(finished_job):
+    old = dataclasses.asdict(SETTINGS)
+    del old["quality"]
+    write_record(record_path(finished_job.output), dataclasses.replace(RECORD, settings=old))
+    assert finished(finished_job, dataclasses.replace(SETTINGS, quality="draft"), "weights", "inputs") is not None
+    with pytest.raises(InputError, match=r"with other settings \(--quality\)"):
+        found(finished_job)
+
+
+def test_a_refined_draft_is_the_same_whether_or_not_it_is_called_so(finished_job):
+    refined = dataclasses.replace(SETTINGS, refine=5)
+    write_record(
+        record_path(finished_job.output),
+        dataclasses.replace(RECORD, settings=dataclasses.asdict(dataclasses.replace(refined, quality="draft"))),
+    )
+    assert finished(finished_job, refined, "weights", "inputs") is not None
 
 
 def test_without_the_scene_it_is_not_whether_or_not_a_record_is_there(finished_job):
@@ -95,9 +113,9 @@ def test_without_the_scene_it_is_not_whether_or_not_a_record_is_there(finished_j
     [
         ({"inputs_sha256": "other"}, "made from other photos or poses; remove it"),
         ({"inputs_sha256": None}, "made from other photos or poses"),
-        ({"settings": dataclasses.asdict(Settings(views=5, refine=3))}, r"with other settings \(--views, --refine\)"),
+        ({"settings": dataclasses.asdict(Settings(views=5, refine=3).settled())}, r"\(--views, --refine, --quality\)"),
         ({"settings": {}}, "with other settings"),
-        ({"settings": dataclasses.asdict(SETTINGS) | {"later": 1}}, r"with other settings \(--later\)"),
+        ({"settings": dataclasses.asdict(SETTINGS.settled()) | {"later": 1}}, r"with other settings \(--later\)"),
         ({"model": {"name": "default", "sha256": "other"}}, "with other weights"),
         ({"ilrm": "0.0.1"}, r"by ilrm 0\.0\.1"),
         ({"inputs_sha256": "other", "ilrm": "0.0.1"}, r"photos or poses and by ilrm 0\.0\.1"),

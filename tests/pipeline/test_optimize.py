@@ -137,7 +137,7 @@ def test_masked_pixels_teach_nothing():
 def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
     monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, long_side_px=64))
     output = tmp_path / "scene.ply"
-    command = ("reconstruct", SAMPLES / "posed", "--views", "3", "--size", "64", "--quality", "standard", "-o", output)
+    command = ("reconstruct", SAMPLES / "posed", "--views", "3", "--size", "64", "-o", output)
     outcome = ilrm(*command, "--json")
     assert outcome.status == 0, outcome.err
     found, fit = outcome.json, outcome.json["optimize"]
@@ -152,8 +152,3 @@ def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
     assert record["optimize"] == fit
     assert record["settings"]["quality"] == "standard"
     assert ilrm("replay", output, "--json").json["identical"]
-
-
-def test_two_kinds_of_fits_do_not_go_together(tmp_path):
-    command = ("reconstruct", SAMPLES / "posed", "--quality", "high", "--refine", "5", "-o", tmp_path / "scene.ply")
-    assert "give one of them" in ilrm(*command).sentence

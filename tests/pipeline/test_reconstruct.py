@@ -50,7 +50,7 @@ def test_too_few_photos_are_refused_before_a_model_is_loaded(tmp_path, monkeypat
 
 def test_the_main_job_needs_nothing_that_only_posix_has(tmp_path: Path):
     output = tmp_path / "scene.ply"
-    job = ["reconstruct", SCENE, "--views", "4", "--size", "64", "--no-auto-scale", "-o", output]
+    job = ["reconstruct", SCENE, "--views", "4", "--size", "64", "--no-auto-scale", "--quality", "draft", "-o", output]
     ended = subprocess.run([sys.executable, "-c", CODE, *map(str, job)], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert output.stat().st_size > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cli.conftest import SAMPLES
 
-SMALL = ("--views", "3", "--size", "64")  # options that make a scene in a fraction of a second
+SMALL = ("--quality", "draft", "--views", "3", "--size", "64")  # options that make a scene in a fraction of a second
 
 
 def make_folders(root: Path, count: int) -> Path:

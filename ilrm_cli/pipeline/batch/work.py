@@ -24,7 +24,7 @@ from ilrm_cli.pipeline.batch.plan import Job
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.pipeline.result import verdict
-from ilrm_cli.pipeline.settings import Settings, option_of
+from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Stage
@@ -162,8 +162,10 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
 
 
 def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inputs_sha256: str) -> list[str]:
-    asked, usual = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (settings, Settings()))
-    made = usual | record.settings if record.settings else {}  # older records lack newer settings, as in `replay`
+    asked, usual = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (settings.settled(), Settings()))
+    made = (
+        {**usual, **OLD_USUAL, **record.settings} if record.settings else {}
+    )  # older records lack newer settings, as in `replay`
     missing = object()
     other = [key for key in asked | made if asked.get(key, missing) != made.get(key, missing)]
     differences = []
