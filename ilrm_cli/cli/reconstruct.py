@@ -144,10 +144,7 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
         yield TRACE_NOTE
     yield from map(Detail, details(summary, result))
     if refined := summary["refine"]:
-        yield (
-            f"Refined: {refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after "
-            f"{refined['iterations']} of {refined['ran']} iterations."
-        )
+        yield refined_line(refined)
     if fit := summary["optimize"]:
         judged = fit["psnr_before"] is not None
         gain = f": {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after" if judged else " in"
@@ -167,6 +164,17 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
         f"{summary['gaussians']:,} Gaussians from {fitted or len(views['used'])} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
+
+
+def refined_line(refined: Mapping[str, Any]) -> str:
+    """Return what refinement did, and by which photos."""
+    if refined["psnr_before"] is None:
+        return "Not refined: of two photos none can be spared to judge whether it helps."
+    gain = f"{refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after"
+    times = f"{refined['iterations']} of {refined['ran']} iterations"
+    if photo := refined["cross_validated"]:
+        return f"Refined as long as it helped in a trial without {photo}: there {gain} {times}."
+    return f"Refined: {gain} {times}."
 
 
 def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str]:

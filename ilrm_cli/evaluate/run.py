@@ -29,7 +29,8 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.backdrop import before_backdrop
-from ilrm_cli.pipeline.predict import Prediction, predict, refined
+from ilrm_cli.pipeline.fit_photos import refined
+from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.render.metrics import Measure, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips

@@ -131,14 +131,12 @@ def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
 
 def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
     """Return everything needed to understand the scene, or to make it again, but for what its file adds."""
-    prepared, chosen, refinement = result.prepared, result.selection, result.refinement
+    prepared, chosen = result.prepared, result.selection
     world_from_normalized = frame_from_input.after(prepared.normalized_from_world.inverse())
     views = _recorded(chosen.used, prepared.inputs, world_from_normalized, "input")
     if prepared.targets:
         views += _recorded(chosen.scored, prepared.targets, world_from_normalized, "held_out")
     scores = {"psnr": result.score.psnr, "ssim": result.score.ssim} if result.score else {}
-    if refinement:
-        scores |= {"psnr_before_refine": refinement.psnr_before, "psnr_after_refine": refinement.psnr_after}
     return SceneRecord(
         views=views,
         model_from_world=world_from_normalized.inverse(),
@@ -153,6 +151,7 @@ def record_of(result: Reconstruction, settings: Settings, frame_from_input: Simi
         left_out=chosen.left_out,
         auto_scale=as_json(result.scale),
         pruning=as_json(result.trusted.pruning),
+        refine=result.refinement.figures if result.refinement else None,
         optimize=result.optimized.figures if result.optimized else None,
         trace=result.traced,
         frame=settings.frame,

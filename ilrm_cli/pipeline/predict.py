@@ -1,4 +1,4 @@
-"""What the model makes of a prepared scene: the prediction, cleaned, and refined if that is wanted.
+"""What the model makes of a prepared scene: the prediction, cleaned.
 
 Other views say about each predicted Gaussian whether they found a surface there, or see through the place. This is our
 addition to iLRM, in the way of depth-map fusion (Merrell et al. 2007): every view's Gaussians are a depth map. A
@@ -20,7 +20,6 @@ from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.prepare import Prepared
-from ilrm_cli.pipeline.refine import Refinement, refine, refine_start
 from ilrm_cli.runtime.progress import Report, ignore
 
 IN_FRONT = 0.85  # of the other view's depth: a nearer Gaussian occludes it
@@ -80,14 +79,6 @@ def cleaned(gaussians: Gaussians, prepared: Prepared, can: Capabilities) -> Pred
         solid = before_backdrop(solid, prepared.inputs, prepared.depth_range)
         support = pad(support, (0, len(solid) - len(support)), value=1.0)
     return Prediction(solid, support, int(stray.sum()))
-
-
-def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
-    """Fit to the inputs; the targets decide when to stop, or the last input if there are none."""
-    inputs, targets = prepared.inputs, prepared.targets
-    fitted, judges = (inputs, targets) if targets else (inputs[:-1], inputs[-1:])
-    start = None if predicted.support is None else refine_start(predicted.gaussians, predicted.support, fitted)
-    return refine(predicted.gaussians, fitted, judges, iterations, start=start, report=report)
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.fit_photos import fit_photos
+from ilrm_cli.pipeline.fit_photos import fit_inputs, fit_photos
 from ilrm_cli.pipeline.optimize.fit import Optimized
-from ilrm_cli.pipeline.predict import Prediction, predict, refined
+from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted, trusted
 from ilrm_cli.pipeline.refine import Refinement
@@ -156,7 +156,9 @@ def reconstruct_capture(
     with watch.stage(Stage.TRACE):
         formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
     with watch.stage(Stage.REFINE):
-        refinement = refined(predicted, prepared, settings.refine, report) if settings.refine > 0 else None
+        refinement = None
+        if settings.refine > 0:
+            refinement = fit_inputs(model, predicted, prepared, chosen, settings.refine, report)
     with watch.stage(Stage.OPTIMIZE):
         optimized = None
         if settings.effort != "draft":

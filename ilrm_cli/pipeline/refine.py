@@ -6,7 +6,10 @@ doubt where views disagree, and with the sparse points of structure from motion 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import islice
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -45,8 +48,15 @@ class Refinement:
     gaussians: Gaussians  # the best of all judged states, including the unrefined one
     iterations: int  # of that state; 0 if nothing was better than the start
     ran: int  # iterations run until patience ended or N was reached
-    psnr_before: float
-    psnr_after: float
+    psnr_before: float | None  # None: nothing judged
+    psnr_after: float | None
+    # Name of the input that judged, left out of a trial: the scores are those of the trial. None: held-out photos did.
+    cross_validated: str | None = None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but the scene, as JSON values."""
+        return {name: value for name, value in vars(self).items() if name != "gaussians"}
 
 
 def refine(
@@ -65,20 +75,8 @@ def refine(
     """
     before = score(gaussians, judges)
     best, best_score, best_at = gaussians, before, 0
-    scene = _Raw(gaussians if start is None else start)
-    optimizer = torch.optim.Adam(scene.groups(), eps=ADAM_EPS)
-    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done / iterations))
     top, top_at, done = -math.inf, 0, 0  # of the fit itself, which may begin below the unrefined score
-    for done in range(1, iterations + 1):
-        optimizer.zero_grad(set_to_none=True)
-        shown = scene.gaussians()
-        drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
-        for view in range(len(inputs)):  # one graph at a time: memory for a single view
-            _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
-        # Backpropagate the accumulated gradients of all views to the raw parameters once.
-        torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
-        optimizer.step()
-        rates.step()
+    for done, scene in enumerate(_fit(gaussians if start is None else start, inputs, iterations), 1):
         report(Step("refine", done, iterations, f"best {best_score:.2f} dB"))
         if done % JUDGE_EVERY and done != iterations:
             continue
@@ -92,6 +90,46 @@ def refine(
             report(Step("refine", done, done, f"best {best_score:.2f} dB after {best_at}"))
             break
     return Refinement(best, best_at, done, before, best_score)
+
+
+def refine_like(
+    trial: Refinement,
+    gaussians: Gaussians,
+    inputs: Views,
+    iterations: int,
+    *,
+    start: Gaussians | None = None,
+    report: Report = ignore,
+) -> Refinement:
+    """Fit as `refine` does, but for as long as was best in a trial with fewer inputs; nothing judges.
+
+    The figures of the trial are kept. `gaussians` are returned as they are if no iteration was of use.
+    """
+    fitted = gaussians
+    states = islice(_fit(gaussians if start is None else start, inputs, iterations), trial.iterations)
+    for done, scene in enumerate(states, 1):
+        report(Step("refine", done, trial.iterations, "with all inputs"))
+        if done == trial.iterations:
+            fitted = scene.snapshot()
+    return replace(trial, gaussians=fitted)
+
+
+def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator["_Raw"]:
+    """Yield the scene after each iteration; the next one changes it."""
+    scene = _Raw(start)
+    optimizer = torch.optim.Adam(scene.groups(), eps=ADAM_EPS)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done / iterations))
+    for _ in range(iterations):
+        optimizer.zero_grad(set_to_none=True)
+        shown = scene.gaussians()
+        drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
+        for view in range(len(inputs)):  # one graph at a time: memory for a single view
+            _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
+        # Backpropagate the accumulated gradients of all views to the raw parameters once.
+        torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
+        optimizer.step()
+        rates.step()
+        yield scene
 
 
 def _rate(progress: float) -> float:

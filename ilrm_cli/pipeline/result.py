@@ -21,7 +21,6 @@ BEFORE = ("start", "imports")  # until the command runs, and until its imports a
 LOW_CONFIDENCE = 1 / 3  # one view that agrees against one that contradicts
 ATTENTIONS = ("cross_attention", "self_attention")  # parts of inference
 SHOWN_SECONDS = 0.005  # shorter stages did not really run
-REFINED = ("iterations", "ran", "psnr_before", "psnr_after")  # figures of a refinement
 
 # Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
@@ -61,7 +60,7 @@ def summarize(
         "device": result.device.type,
         "renderer": renderer_for(result.device),
         "held_out": {"psnr": score.psnr if score else None, "ssim": score.ssim if score else None},
-        "refine": {key: getattr(refined, key) for key in REFINED} if refined else None,
+        "refine": refined.figures if refined else None,
         "optimize": result.optimized.figures if result.optimized else None,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "verdict": verdict(result),

@@ -76,6 +76,7 @@ class SceneRecord:
     machine: Mapping[str, Any] = field(default_factory=dict)  # the machine used, see `devices.machine`
     auto_scale: Mapping[str, Any] | None = None  # result of the scale search; None: it did not run
     pruning: Mapping[str, Any] | None = None  # the dropped Gaussians, see `prune.Pruning`; None: nothing was tried
+    refine: Mapping[str, Any] | None = None  # figures of the fit to the inputs, see `refine`; None: not requested
     optimize: Mapping[str, Any] | None = None  # figures of the fit to all photos, see `optimize.fit`; None: a draft
     trace: Mapping[str, Any] | None = None  # how the scene formed, see `trace.TracedLayer`; None: unknown
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries

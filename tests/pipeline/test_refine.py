@@ -13,7 +13,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.refine import DOUBT, FOOTPRINT_PX, JUDGE_EVERY, point_splats, refine, refine_start
+from ilrm_cli.pipeline.refine import DOUBT, FOOTPRINT_PX, JUDGE_EVERY, point_splats, refine, refine_like, refine_start
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Step
@@ -102,6 +102,26 @@ def test_what_is_returned_is_what_scored_best(views):
     result = refine(spoilt(), Views(strong, views.cameras)[[0, 2, 4]], views[[1, 3]], 200)
     assert 0 < result.iterations < result.ran
     assert score(result.gaussians, views[[1, 3]]) == pytest.approx(result.psnr_after, abs=1e-4)
+
+
+def test_a_fit_without_judges_goes_as_far_as_the_trial_was_best(views):
+    inputs, judges, faint = views[[0, 2, 4]], views[[1, 3]], replace(spoilt(), opacities=torch.full((300,), 0.6))
+    trial = refine(faint, inputs, judges, 8, start=faint)
+    assert trial.iterations == 8
+    steps: list[Step] = []
+    alike = refine_like(trial, faint, inputs, 8, start=faint, report=steps.append)
+    assert all(torch.equal(value, getattr(alike.gaussians, name)) for name, value in vars(trial.gaussians).items())
+    assert [s.done for s in steps] == list(range(1, 9))
+    shorter = refine_like(replace(trial, iterations=5), spoilt(), inputs, 8, start=faint)
+    assert score(faint, judges) < score(shorter.gaussians, judges) < score(alike.gaussians, judges)
+
+
+def test_a_trial_that_nothing_helped_leaves_the_prediction(views):
+    start = scene()
+    useless = refine(start, Views(1 - views.images, views.cameras), views[[1, 3]], 5)
+    alike = refine_like(useless, start, views, 5, start=spoilt())
+    assert alike.gaussians is start
+    assert alike.figures == useless.figures
 
 
 def test_transparent_and_vanished_gaussians_survive(views):

@@ -1,0 +1,106 @@
+"""Which input a trial leaves out, and what refinement does where every photo is an input."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ilrm_cli.capture.load_views import load_views
+from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.fit_photos import best_covered, without
+from ilrm_cli.pipeline.prepare import Prepared, normalized_views
+from ilrm_cli.pipeline.reconstruct import Reconstruction, load, posed_photos, reconstruct_capture
+from ilrm_cli.pipeline.refine import JUDGE_EVERY
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.render.metrics import score
+from tests.cli.conftest import SAMPLES
+from tests.support.command_line import ilrm
+from tests.support.small_reconstruction import NORMAL_FROM_WORLD
+
+SIDE, ITERATIONS = 96, 25
+
+
+def prepared(x: tuple[float, ...]) -> Prepared:
+    """Return one grey view from each place on a line, all looking ahead at a scene 2 units away."""
+    poses = torch.eye(4).repeat(len(x), 1, 1)
+    poses[:, 0, 3] = torch.tensor(x)
+    cameras = Cameras(poses, torch.full((len(x), 2), 8.0), torch.full((len(x), 2), 4.0), 8, 8)
+    images = torch.linspace(0, 1, len(x))[:, None, None, None].expand(-1, 3, 8, 8)
+    return Prepared(Views(images, cameras), None, (1.0, 4.0), NORMAL_FROM_WORLD)
+
+
+def test_left_out_is_the_input_between_near_ones():
+    assert best_covered(prepared((0.0, 0.1, 5.0, 6.0, 7.0, 9.0))) == 3
+
+
+def test_what_is_left_out_judges_and_is_no_input():
+    whole = prepared((0.0, 1.0, 5.0))
+    fold = without(whole, 1)
+    assert torch.equal(fold.inputs.images, whole.inputs.images[[0, 2]])
+    assert fold.targets is not None
+    assert torch.equal(fold.targets.images, whole.inputs.images[[1]])
+    assert torch.equal(fold.targets.cameras.world_from_cam, whole.inputs.cameras.world_from_cam[[1]])
+    assert fold.depth_range == whole.depth_range
+
+
+def reconstructed(count: int, iterations: int) -> tuple[Reconstruction, Views]:
+    """Return a scene from every other photo of the sample, all inputs, and the photos in between in its frame."""
+    capture = posed_photos(open_folder(SAMPLES / "posed"), Settings())
+    settings = Settings(views=count, long_side_px=SIDE, refine=iterations, auto_scale=False)
+    kept, others = capture.photos[::2][:count], capture.photos[1::2]
+    made = reconstruct_capture(replace(capture, photos=kept), load(settings), settings)
+    size = made.prepared.inputs.cameras
+    return made, normalized_views(load_views(others, size.width, size.height), made.prepared.normalized_from_world)
+
+
+@pytest.fixture(scope="module")
+def of_six() -> tuple[Reconstruction, Views]:
+    return reconstructed(6, ITERATIONS)
+
+
+def test_without_held_out_photos_refinement_helps_photos_that_nobody_gave(of_six):
+    made, others = of_six
+    fit = made.refinement
+    assert fit is not None
+    assert fit.iterations in range(JUDGE_EVERY, ITERATIONS + 1, JUDGE_EVERY)
+    assert fit.psnr_after > fit.psnr_before + 0.5
+    assert score(fit.gaussians, others) > score(made.prediction.gaussians, others) + 0.5
+
+
+def test_the_final_fit_is_to_all_inputs(of_six):
+    """The scores are of the trial: the scene itself was fitted to the photo that judged, and explains it better."""
+    made, _ = of_six
+    fit, names = made.refinement, [photo.name for photo in made.selection.used]
+    assert fit is not None
+    judge = made.prepared.inputs[[names.index(fit.cross_validated)]]
+    assert score(fit.gaussians, judge) > fit.psnr_after + 1
+    assert made.score is None
+
+
+def test_a_prediction_from_two_photos_stays():
+    made, _ = reconstructed(2, 5)
+    fit = made.refinement
+    assert fit is not None
+    assert fit.gaussians is made.prediction.gaussians
+    assert fit.figures == {"iterations": 0, "ran": 0, "psnr_before": None, "psnr_after": None, "cross_validated": None}
+
+
+def test_the_command_tells_who_judged(tmp_path):
+    photos = shutil.copytree(SAMPLES / "posed", tmp_path / "posed")
+    for path in sorted((photos / "images").iterdir())[3:]:
+        path.unlink()
+    command = ("reconstruct", photos, "--views", "3", "--size", "64", "--refine", "5", "-o", tmp_path / "scene.ply")
+    outcome = ilrm(*command, "--json")
+    assert outcome.status == 0, outcome.err
+    fit = outcome.json["refine"]
+    assert fit["cross_validated"] in outcome.json["views"]["used"]
+    assert outcome.json["held_out"] == {"psnr": None, "ssim": None}
+    record = json.loads((tmp_path / "scene.json").read_text())
+    assert record["refine"] == fit
+    assert "psnr" not in record["scores"]
+    assert ilrm("replay", tmp_path / "scene.ply", "--json").json["identical"]
+    assert f"trial without {fit['cross_validated']}" in ilrm(*command, "-w").out
