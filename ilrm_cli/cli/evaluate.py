@@ -9,14 +9,18 @@ from rich.table import Table
 
 from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.cli.console import EXIT_FAILED, Detail, Face, Result, face
-from ilrm_cli.cli.options import AsJson, Compile, Device, LongSide, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.protocols import SceneRef
-    from ilrm_cli.evaluate.results import SceneFailure, SceneResult
+    from ilrm_cli.evaluate.results import SceneFailure, SceneResult, Trial
     from ilrm_cli.evaluate.run import Evaluation
-    from ilrm_cli.evaluate.scoreboard import Summary
+    from ilrm_cli.evaluate.scoreboard import MethodMean, Summary
 
+UNSEEN = (
+    "Every eighth photo scores and was never looked at for a choice; of the others, those that reconstruct holds out "
+    "itself chose the scale and when to stop."
+)
 STOPPING = "The held-out photos chose when to stop refining, for ours and for the baselines alike."
 
 
@@ -26,7 +30,8 @@ def evaluate(
         typer.Argument(help="Folders of photos with poses; or the root of RE10K or DL3DV.", show_default=False),
     ] = None,
     protocol: Annotated[
-        Literal["folder", "re10k", "dl3dv"], typer.Option(help="Which frames are inputs and targets, at what size.")
+        Literal["folder", "every-eighth", "re10k", "dl3dv"],
+        typer.Option(help="Which frames are inputs and targets, at what size; every-eighth scores whole scenes."),
     ] = "folder",
     synthetic: Annotated[
         int | None, typer.Option(help="Evaluate on so many procedural scenes that no training sees.", min=1)
@@ -36,13 +41,20 @@ def evaluate(
         typer.Option(help="Numbers of inputs, such as 2,4,8,12; targets stay the same. Default: 8, or the protocol's."),
     ] = None,
     refine: Annotated[int, typer.Option(help="Iterations of fitting to the inputs after prediction.", min=0)] = 0,
+    quality: Annotated[
+        str | None,
+        typer.Option(help="every-eighth: of reconstruct, such as draft,standard,high; --refine is for the draft."),
+    ] = None,
     baselines: Annotated[bool, typer.Option(help="Measure what needs no model beside it.")] = True,
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
     ] = None,
-    poses: Annotated[Origin, typer.Option(help="Where camera poses come from (folder).")] = "auto",
-    size: LongSide = None,
+    poses: Annotated[Origin, typer.Option(help="Where camera poses come from (folder, every-eighth).")] = "auto",
+    size: Annotated[
+        int | None,
+        typer.Option(help="Long side in px of what the model sees; every-eighth: of what is scored.", min=32, max=1024),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for scores.json, scores.csv and a picture per scene.")
@@ -58,7 +70,7 @@ def evaluate(
 ) -> None:
     """Score the model on photos it was not given, beside what needs no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
-        from ilrm_cli.evaluate.checks import Plan, check_plan
+        from ilrm_cli.evaluate.checks import Plan, Settings, check_plan, parse_qualities, reconstructions
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import InputError
 
@@ -66,21 +78,22 @@ def evaluate(
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
         chosen = "synthetic" if synthetic else protocol
         plan = Plan(chosen, numbers(views), index, poses, size, limit, seed)
+        settings = Settings(model, refine, parse_qualities(quality), baselines, device, precision, compile)
         check_plan(plan, scenes or [], synthetic or 0)
+        asked = reconstructions(plan, settings)
         weights_file(model)
 
         from ilrm_cli.evaluate import protocols, scoreboard
         from ilrm_cli.evaluate import run as stage
 
-        settings = stage.Settings(model, refine, baselines, device, precision, compile)
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:
             pictures = scoreboard.check_folder(output, [scene.name for scene in found], overwrite)
             refuse_pictures(found, scenes or [], pictures)
         shown.warn(missing)
         with shown.progress() as report:
-            run = stage.start(settings, report)
-            about = describe(run, chosen, settings, missing)
+            run = stage.start(plan, settings, report)
+            about = describe(run, chosen, refine, [one.effort for one in asked], missing)
             results = kept_results(shown, stage.evaluate(run, found, plan, settings, report), len(found), about, output)
         shown.end(result_of(results, run, about))
 
@@ -146,7 +159,9 @@ def numbers(text: str | None) -> tuple[int, ...]:
         raise InputError(f"--views {text}: give numbers with commas between them, such as 2,4,8.") from None
 
 
-def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str, ...]) -> dict[str, Any]:
+def describe(
+    run: "Evaluation", protocol: str, refine: int, qualities: Sequence[str], missing: tuple[str, ...]
+) -> dict[str, Any]:
     """Describe the evaluation's settings as JSON values."""
     return {
         "command": "evaluate",
@@ -154,8 +169,9 @@ def describe(run: "Evaluation", protocol: str, settings: Any, missing: tuple[str
         "model": {"name": run.loaded.name, "sha256": run.loaded.sha256},
         "device": run.device.type,
         "renderer": run.renderer,
-        "refine": settings.refine,
-        "targets_choose_when_to_stop": settings.refine > 0,
+        "refine": refine,
+        "qualities": list(qualities) or None,
+        "targets_choose_when_to_stop": refine > 0 and not qualities,
         "lpips": run.lpips_missing or "VGG",
         "warnings": list(missing),
     }
@@ -165,17 +181,57 @@ def lines_of(results: list["SceneResult"], summary: "Summary", run: "Evaluation"
     """Yield the PSNR of every method on every scene, the means, and conclusions from the margins."""
     if not results:
         return
-    yield scene_table(results, summary)
-    yield mean_table(summary)
-    yield from sentences(summary)
+    if summary.margins:
+        yield scene_table(results, summary)
+        yield mean_table(summary)
+        yield from sentences(summary)
+    else:
+        yield whole_table(results, summary)
+        yield from gain_sentences(summary)
     if run.lpips_missing:
         yield f"LPIPS is not available: {run.lpips_missing}."
     for result in results:
-        gaussians = ", ".join(f"{t.gaussians:,}" for t in result.trials if t.method == "ours" and not t.refined)
-        yield Detail(
-            f"{result.name}: {result.width}x{result.height}, {len(result.targets)} targets, {gaussians} Gaussians, "
-            f"{result.seconds:.1f} s in all, peak memory {result.peak_memory_gb:.1f} GB"
-        )
+        ours = [f"{t.gaussians:,} Gaussians" for t in result.trials if t.method == "ours" and not t.refined]
+        size = f"{result.width}x{result.height}", f"{len(result.targets)} targets"
+        effort = f"{result.seconds:.1f} s in all", f"peak memory {result.peak_memory_gb:.1f} GB"
+        yield Detail(f"{result.name}: {', '.join((*size, *ours, *effort))}")
+
+
+def whole_table(results: list["SceneResult"], summary: "Summary") -> Table:
+    """Return a row per scene and whole reconstruction, and their means."""
+    from ilrm_cli.evaluate.results import label_of
+
+    measured = any(mean.lpips is not None for mean in summary.means)
+    table = Table(
+        "scene (photos)", "method", title="Whole reconstructions, on every eighth photo", title_justify="left"
+    )
+    for column in ("PSNR", "SSIM", *(["LPIPS"] if measured else []), "CPU s", "Gaussians", "steps"):
+        table.add_column(column, justify="right", no_wrap=True)
+
+    def scores(of: "Trial | MethodMean") -> list[str]:
+        distance = [] if not measured else [f"{of.lpips:.3f}" if of.lpips is not None else ""]
+        return [label_of(of.method, of.refined), f"{of.psnr:.2f}", f"{of.ssim:.3f}", *distance, f"{of.cpu_seconds:.0f}"]
+
+    for result in results:
+        for trial in result.trials:
+            steps = "" if trial.iterations is None else str(trial.iterations)
+            table.add_row(f"{result.name} ({result.photos})", *scores(trial), f"{trial.gaussians:,}", steps)
+    for mean in summary.means:
+        table.add_row(f"mean of {mean.scenes}", *scores(mean), style="bold")
+    return table
+
+
+def gain_sentences(summary: "Summary") -> Iterator[str]:
+    """Yield the gains in words, and which photos chose."""
+    from ilrm_cli.evaluate.scoreboard import MANY_PHOTOS
+
+    for gain in summary.gains:
+        parts = [f"{gain.method} over {gain.over}: {gain.gain_db:+.2f} dB on average"]
+        if gain.gain_of_many_db is not None:
+            parts.append(f"{gain.gain_of_many_db:+.2f} dB with {MANY_PHOTOS} photos or more ({gain.scenes_of_many})")
+        parts.append(f"{gain.least_gain_db:+.2f} dB at least")
+        yield f"{', '.join(parts)}; ahead on {gain.ahead} of {gain.scenes} scenes, in SSIM on {gain.ssim_ahead}."
+    yield UNSEEN
 
 
 def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ilrm_cli.cli.console import Detail, Result, face, figures, shares
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, SceneOutput, Verbose, takes
-from ilrm_cli.cli.pose_card import card_lines
+from ilrm_cli.cli.pose import card_lines
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
 

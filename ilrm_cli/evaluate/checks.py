@@ -1,27 +1,42 @@
-"""The plan of an evaluation, and checks of it; imports nothing heavy."""
+"""What the user evaluates, and on what, and checks of it; imports nothing heavy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ilrm_cli.capture.photos.folder import Origin, check_views
+from ilrm_cli.pipeline import settings as pipeline
 from ilrm_cli.runtime.errors import InputError
 
-ProtocolName = Literal["folder", "re10k", "dl3dv", "synthetic"]
+QUALITIES: tuple[pipeline.Quality, ...] = get_args(pipeline.Quality)  # from the least effort on
+ProtocolName = Literal["folder", "every-eighth", "re10k", "dl3dv", "synthetic"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The user's choices."""
+    """Which scenes and photos the user evaluates on."""
 
     protocol: ProtocolName = "folder"
     views: tuple[int, ...] = ()  # numbers of inputs; empty: the protocol's own
     index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, or None
-    poses: Origin = "auto"  # folder: source of the poses
+    poses: Origin = "auto"  # folder, every-eighth: source of the poses
     long_side_px: int | None = None  # None: the protocol's, or the model's training size
     limit: int | None = None  # maximum number of scenes
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user evaluates."""
+
+    model: str = "default"
+    refine: int = 0  # iterations; 0 scores the prediction alone
+    qualities: tuple[pipeline.Quality, ...] = ()  # every-eighth: of the reconstructions; empty: the usual one
+    baselines: bool = True
+    device: pipeline.Device = "auto"
+    precision: pipeline.Precision = "auto"
+    compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
 
 
 def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
@@ -29,7 +44,9 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
     check_views(min(plan.views, default=None))
     if plan.index is not None and plan.protocol not in ("re10k", "dl3dv"):
         raise InputError("--index belongs to --protocol re10k or dl3dv; name that protocol, or leave --index out.")
-    if plan.poses != "auto" and plan.protocol != "folder":
+    if plan.protocol == "every-eighth" and len(plan.views) > 1:
+        raise InputError("--protocol every-eighth takes one number of --views; name the one to reconstruct with.")
+    if plan.poses != "auto" and plan.protocol not in ("folder", "every-eighth"):
         raise InputError(f"--poses {plan.poses} is for folders of photos; leave it out here.")
     if plan.protocol == "synthetic" and synthetic < 1:
         raise InputError("--synthetic: say how many procedural scenes, at least 1.")
@@ -41,3 +58,36 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
         raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
     if plan.protocol == "dl3dv" and plan.index is not None and plan.views:
         raise InputError("--index lists the inputs of each scene itself; leave --views out.")
+
+
+def parse_qualities(text: str | None) -> tuple[pipeline.Quality, ...]:
+    """Parse "draft,high"; return each quality once, from the least effort on. Raises InputError for anything else."""
+    names = text.split(",") if text else []
+    if unknown := [name for name in names if name not in QUALITIES]:
+        raise InputError(f"--quality {unknown[0]}: name {', '.join(QUALITIES)}, with commas between them.")
+    return tuple(quality for quality in QUALITIES if quality in names)
+
+
+def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, ...]:
+    """Return the settings of the reconstructions that every-eighth scores; `Settings.refine` is for the draft.
+
+    Raises InputError for qualities with another protocol, and for refinement where there is no draft.
+    """
+    if plan.protocol != "every-eighth":
+        if settings.qualities:
+            raise InputError("--quality is for whole reconstructions; add --protocol every-eighth, or leave it out.")
+        return ()
+    first = pipeline.Settings(
+        views=plan.views[0] if plan.views else None,
+        poses=plan.poses,
+        model=settings.model,
+        device=settings.device,
+        precision=settings.precision,
+        compile=settings.compile,
+        seed=plan.seed,
+    )
+    asked = settings.qualities or (replace(first, refine=settings.refine).effort,)
+    if "draft" not in asked:
+        pipeline.check_settings(replace(first, quality=asked[0], refine=settings.refine))
+    iterations = {"draft": settings.refine}
+    return tuple(replace(first, quality=quality, refine=iterations.get(quality, 0)) for quality in asked)

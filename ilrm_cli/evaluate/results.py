@@ -1,14 +1,25 @@
 """Results of an evaluation: methods tried on scenes, scored on held-out views."""
 
 import statistics
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.render.metrics import Measure, psnr, renders, score_views, ssim
+from ilrm_cli.render.perceptual import Lpips
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.memory import peak_memory_gb
 
 OURS = "ours"
 MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
 PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
+FROM_POINTS = "{quality} from sparse points"  # the fit of that quality without a prediction
 STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # starts of the refined baselines
 
 
@@ -26,13 +37,14 @@ class ViewScore:
 class Trial:
     """One method on one scene with a number of inputs."""
 
-    method: str  # OURS or the name of a baseline
-    views: int  # number of inputs
-    refined: bool  # fitted to the inputs afterwards; the targets decided when to stop
+    method: str  # OURS, a quality of `ilrm reconstruct`, or the name of a baseline
+    views: int  # number of inputs; with a quality, of all photos that it is given
+    refined: bool  # fitted to the inputs afterwards; the targets decided when to stop, but not with a quality
     scores: tuple[ViewScore, ...]
-    seconds: float  # of prediction, plus refinement if refined
+    seconds: float  # of prediction, plus refinement if refined; with a quality, of everything after the poses
     gaussians: int | None  # None for pictures
-    iterations: int | None  # of the best state; None if not refined
+    iterations: int | None  # of the best state; None if not fitted
+    cpu_seconds: float | None = None  # of the process, over all threads, in those seconds; None: not measured
 
     @property
     def psnr(self) -> float:
@@ -64,13 +76,18 @@ class SceneResult:
     name: str
     width: int
     height: int
-    inputs: tuple[tuple[str, ...], ...]  # names, one set per number of inputs
+    inputs: tuple[tuple[str, ...], ...]  # names, one set per number of inputs; or all photos that are no targets
     targets: tuple[str, ...]
     trials: tuple[Trial, ...]
     seconds: float  # in total
     peak_memory_gb: float  # 10⁹ bytes: of the GPU in this scene, or of this process so far
     warnings: tuple[str, ...]
     shown: Shown = field(repr=False)
+
+    @property
+    def photos(self) -> int:
+        """The number of inputs, in the largest set, and targets."""
+        return len(self.inputs[-1]) + len(self.targets)
 
     def trial(self, method: str, views: int, refined: bool) -> Trial | None:
         return next((t for t in self.trials if (t.method, t.views, t.refined) == (method, views, refined)), None)
@@ -82,3 +99,59 @@ class SceneFailure:
 
     name: str
     reason: str  # one sentence
+
+
+def label_of(method: str, refined: bool) -> str:
+    """Return the name of a method in tables."""
+    return f"{method}, refined" if refined else method
+
+
+class Judge:
+    """A scorer for pictures of one scene's targets."""
+
+    def __init__(self, targets: Views, names: tuple[str, ...], lpips: Lpips | None):
+        self.targets, self.names = targets, names
+        distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
+        self.measures: tuple[Measure, ...] = (psnr, ssim, *distance)
+
+    def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield a render from each target's camera, [1, 3, H, W]."""
+        return renders(gaussians, self.targets.cameras, background=background)
+
+    def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
+        quality, structure, *distance = (v.tolist() for v in score_views(pictures, self.targets, *self.measures))
+        distances = distance[0] if distance else [None] * len(self.names)
+        return tuple(map(ViewScore, self.names, quality, structure, distances))
+
+    def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
+        """Return the worst, the middle and the best target."""
+        order = sorted(range(len(scores)), key=lambda i: scores[i].psnr)
+        picked = sorted({order[0], order[len(order) // 2], order[-1]}, key=order.index)
+        with torch.no_grad():
+            ours = render(gaussians, self.targets.cameras[picked]).color.clamp(0, 1)
+        return Shown(tuple(scores[i].view for i in picked), self.targets.images[picked].cpu(), ours.cpu())
+
+
+class SceneWatch:
+    """Time and memory of a scene, from the creation of this on."""
+
+    def __init__(self, device: torch.device):
+        self._device, self._began = device, time.perf_counter()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    @property
+    def peak_memory_gb(self) -> float:
+        """As in `SceneResult`."""
+        on_gpu = self._device.type == "cuda"
+        return torch.cuda.max_memory_allocated(self._device) / 1e9 if on_gpu else peak_memory_gb()
+
+
+def wait(device: torch.device) -> None:
+    """Wait for the GPU, so that timings include its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,16 +1,15 @@
 """Evaluation of a model on scenes with held-out views, predicted and refined, beside baselines."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
-from torch import Tensor
 
-from ilrm_cli.evaluate import baselines
-from ilrm_cli.evaluate.checks import Plan
+from ilrm_cli.evaluate import baselines, every_eighth
+from ilrm_cli.evaluate.checks import Plan, Settings, reconstructions
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
     MEAN_COLOR,
@@ -18,11 +17,13 @@ from ilrm_cli.evaluate.results import (
     OURS,
     PLANE_SWEEP,
     STARTS,
+    Judge,
     SceneFailure,
     SceneResult,
+    SceneWatch,
     Shown,
     Trial,
-    ViewScore,
+    wait,
 )
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
@@ -32,25 +33,11 @@ from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.fit_photos import refined
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
-from ilrm_cli.render.metrics import Measure, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
-from ilrm_cli.render.rasterize import render, renderer_for
-from ilrm_cli.runtime.devices import Device, Precision, resolve_device
+from ilrm_cli.render.rasterize import renderer_for
+from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.memory import peak_memory_gb
 from ilrm_cli.runtime.progress import Report, Step, ignore
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The user's settings, beside the `Plan`."""
-
-    model: str = "default"
-    refine: int = 0  # iterations; 0 scores the prediction alone
-    baselines: bool = True
-    device: Device = "auto"
-    precision: Precision = "auto"
-    compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,7 @@ class Evaluation:
     lpips_missing: str | None  # why LPIPS is not available
 
 
-def start(settings: Settings, report: Report = ignore) -> Evaluation:
+def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation:
     """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
     device, missing = resolve_device(settings.device), why_no_lpips()
     loaded = ready_model(
@@ -72,7 +59,7 @@ def start(settings: Settings, report: Report = ignore) -> Evaluation:
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0,
+        gradients=settings.refine > 0 or any(asked.effort != "draft" for asked in reconstructions(plan, settings)),
         sweeps=settings.baselines,
         report=report,
     )
@@ -95,10 +82,10 @@ def evaluate(
 def evaluate_scene(
     run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings, report: Report = ignore
 ) -> SceneResult:
-    """Evaluate all methods with every number of inputs. Raises InputError if the scene cannot be used."""
-    began = time.perf_counter()
-    if run.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(run.device)
+    """Evaluate all methods, with every number of inputs. Raises InputError if the scene cannot be used."""
+    if asked := reconstructions(plan, settings):
+        return every_eighth.evaluate_scene(ref, plan, asked, settings.baselines, run.loaded, run.lpips, report)
+    watch = SceneWatch(run.device)
     split = open_scene(ref, plan, run.loaded.model.capabilities, report)
     names = split.frames.frame_names
     largest = split.frames.views(split.inputs[-1], split.width, split.height)
@@ -107,7 +94,9 @@ def evaluate_scene(
     shown = None
     for chosen in split.inputs:
         prepared = _prepared(split, chosen, largest, targets).to(run.device)
-        judge = _Judge(prepared, tuple(names[i] for i in split.targets), run.lpips)
+        assert prepared.targets is not None, "an evaluation has targets"
+        whole = replace(prepared.targets, masks=None)  # all pixels count
+        judge = Judge(whole, tuple(names[i] for i in split.targets), run.lpips)
         shown, ours = _ours(run, prepared, judge, settings)
         trials += ours
         if settings.baselines:
@@ -115,7 +104,6 @@ def evaluate_scene(
             trials += _pictures(prepared, judge)
             trials += _splats(prepared, points, judge, settings.refine, run.loaded.model.capabilities.backdrop)
     assert shown is not None, "at least one set of inputs"
-    on_gpu = run.device.type == "cuda"
     return SceneResult(
         name=ref.name,
         width=split.width,
@@ -123,8 +111,8 @@ def evaluate_scene(
         inputs=tuple(tuple(names[i] for i in chosen) for chosen in split.inputs),
         targets=tuple(names[i] for i in split.targets),
         trials=tuple(trials),
-        seconds=time.perf_counter() - began,
-        peak_memory_gb=torch.cuda.max_memory_allocated(run.device) / 1e9 if on_gpu else peak_memory_gb(),
+        seconds=watch.seconds,
+        peak_memory_gb=watch.peak_memory_gb,
         warnings=split.warnings,
         shown=shown,
     )
@@ -137,40 +125,21 @@ def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Vi
     return normalize(poses, inputs, targets, split.frames.points, split.scale_from)
 
 
-class _Judge:
-    """A scorer for pictures of one scene's targets."""
-
-    def __init__(self, prepared: Prepared, names: tuple[str, ...], lpips: Lpips | None):
-        assert prepared.targets is not None, "an evaluation has targets"
-        self.targets, self.names = replace(prepared.targets, masks=None), names  # all pixels count
-        distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
-        self.measures: tuple[Measure, ...] = (psnr, ssim, *distance)
-
-    def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
-        """Yield a render from each target's camera, [1, 3, H, W]."""
-        return renders(gaussians, self.targets.cameras, background=background)
-
-    def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
-        quality, structure, *distance = (v.tolist() for v in score_views(pictures, self.targets, *self.measures))
-        distances = distance[0] if distance else [None] * len(self.names)
-        return tuple(map(ViewScore, self.names, quality, structure, distances))
-
-
-def _ours(run: Evaluation, prepared: Prepared, judge: _Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
+def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
     views = len(prepared.inputs)
     began = time.perf_counter()
     predicted = predict(run.loaded.model, prepared)
     gaussians = predicted.gaussians
-    _wait(run.device)
+    wait(run.device)
     seconds = time.perf_counter() - began
     trials = [Trial(OURS, views, False, judge.scores(judge.pictures(gaussians)), seconds, len(gaussians), None)]
     if settings.refine > 0:
         gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
-    return _shown(gaussians, judge, trials[-1].scores), trials
+    return judge.shown(gaussians, trials[-1].scores), trials
 
 
-def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
+def _pictures(prepared: Prepared, judge: Judge) -> list[Trial]:
     """Evaluate the baselines that are pictures."""
     inputs, views = prepared.inputs, len(prepared.inputs)
     began = time.perf_counter()
@@ -184,7 +153,7 @@ def _pictures(prepared: Prepared, judge: _Judge) -> list[Trial]:
 
 
 def _splats(
-    prepared: Prepared, points: Float64[ndarray, "point 3"], judge: _Judge, iterations: int, backdrop: bool
+    prepared: Prepared, points: Float64[ndarray, "point 3"], judge: Judge, iterations: int, backdrop: bool
 ) -> list[Trial]:
     """Evaluate the baselines that are Gaussians; holes of the plane sweep show the mean colour, which scores best.
 
@@ -209,27 +178,12 @@ def _splats(
 
 
 def _refined(
-    method: str, start: Prediction, prepared: Prepared, judge: _Judge, iterations: int, seconds_before: float
+    method: str, start: Prediction, prepared: Prepared, judge: Judge, iterations: int, seconds_before: float
 ) -> tuple[Gaussians, Trial]:
     began = time.perf_counter()
     result = refined(start, prepared, iterations)
-    _wait(prepared.inputs.images.device)
+    wait(prepared.inputs.images.device)
     seconds = seconds_before + time.perf_counter() - began
     scores = judge.scores(judge.pictures(result.gaussians))
     views, gaussians = len(prepared.inputs), result.gaussians
     return gaussians, Trial(method, views, True, scores, seconds, len(gaussians), result.iterations)
-
-
-def _shown(gaussians: Gaussians, judge: _Judge, scores: tuple[ViewScore, ...]) -> Shown:
-    """Return the worst, the middle and the best target."""
-    order = sorted(range(len(scores)), key=lambda i: scores[i].psnr)
-    picked = sorted({order[0], order[len(order) // 2], order[-1]}, key=order.index)
-    with torch.no_grad():
-        ours = render(gaussians, judge.targets.cameras[picked]).color.clamp(0, 1)
-    return Shown(tuple(scores[i].view for i in picked), judge.targets.images[picked].cpu(), ours.cpu())
-
-
-def _wait(device: torch.device) -> None:
-    """Wait for the GPU, so that timings include its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

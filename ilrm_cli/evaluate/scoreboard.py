@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,26 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.evaluate.results import NEAREST_PHOTO, OURS, STARTS, SceneFailure, SceneResult, Trial
+from ilrm_cli.evaluate.checks import QUALITIES
+from ilrm_cli.evaluate.results import (
+    FROM_POINTS,
+    NEAREST_PHOTO,
+    OURS,
+    STARTS,
+    SceneFailure,
+    SceneResult,
+    Trial,
+    label_of,
+)
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
 from ilrm_cli.runtime.output_names import place_below
 
+MANY_PHOTOS = 26  # in a scene, the held-out ones included: enough that a fit to all is well covered
 ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
 CSV_COLUMNS = (
     "scene", "views", "method", "refined", "target", "psnr", "ssim", "lpips", "seconds", "gaussians", "iterations",
+    "cpu_seconds",
 )  # fmt: skip
 SCORES_JSON, SCORES_CSV = "scores.json", "scores.csv"
 
@@ -37,6 +49,7 @@ class MethodMean:
     ssim: float
     lpips: float | None
     seconds: float
+    cpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,21 @@ class Margins:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What whole reconstructions gain over others, on the scenes that have both."""
+
+    method: str  # label of a quality
+    over: str  # that of the least quality asked for, or of the same fit from the sparse points
+    scenes: int
+    gain_db: float  # mean
+    scenes_of_many: int  # those with MANY_PHOTOS or more
+    gain_of_many_db: float | None  # mean over these
+    least_gain_db: float  # in the worst scene
+    ahead: int  # scenes with a higher PSNR
+    ssim_ahead: int  # scenes with a higher SSIM
+
+
+@dataclass(frozen=True)
 class Summary:
     """The summary of a whole evaluation."""
 
@@ -59,6 +87,7 @@ class Summary:
     failed: int
     means: tuple[MethodMean, ...]
     margins: tuple[Margins, ...]
+    gains: tuple[Gain, ...] = ()
 
 
 def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
@@ -66,7 +95,9 @@ def summarize(results: Sequence[SceneResult | SceneFailure]) -> Summary:
     good = [result for result in results if isinstance(result, SceneResult)]
     sets = range(max((len(result.inputs) for result in good), default=0))
     means = tuple(mean for k in sets for mean in _means(good, k))
-    return Summary(len(good), len(results) - len(good), means, tuple(_margins(good, k) for k in sets))
+    gains = tuple(_gains(good))
+    margins = () if any(mean.method in QUALITIES for mean in means) else tuple(_margins(good, k) for k in sets)
+    return Summary(len(good), len(results) - len(good), means, margins, gains)
 
 
 def _views(results: Sequence[SceneResult], k: int) -> str:
@@ -87,6 +118,7 @@ def _means(results: Sequence[SceneResult], k: int) -> list[MethodMean]:
 
 def _mean(method: str, views: str, refined: bool, trials: list[Trial]) -> MethodMean:
     distances = [t.lpips for t in trials if t.lpips is not None]
+    cpu_s = [t.cpu_seconds for t in trials if t.cpu_seconds is not None]
     return MethodMean(
         method=method,
         views=views,
@@ -96,6 +128,7 @@ def _mean(method: str, views: str, refined: bool, trials: list[Trial]) -> Method
         ssim=statistics.fmean(t.ssim for t in trials),
         lpips=statistics.fmean(distances) if distances else None,
         seconds=statistics.fmean(t.seconds for t in trials),
+        cpu_seconds=statistics.fmean(cpu_s) if cpu_s else None,
     )
 
 
@@ -121,6 +154,39 @@ def _margins(results: Sequence[SceneResult], k: int) -> Margins:
         refinement_never_hurts=min(by_refining) >= 0 if by_refining else None,
         ahead_of_refined_starts=statistics.fmean(ahead) if ahead else None,
         compared=len(ahead),
+    )
+
+
+def _gains(results: Sequence[SceneResult]) -> Iterator[Gain]:
+    """Compare each quality with the least one, and with the same fit from the sparse points."""
+    methods = {trial.method for result in results for trial in result.trials}
+    asked = [quality for quality in QUALITIES if quality in methods]
+    pairs = [(method, asked[0]) for method in asked[1:]] + [(m, FROM_POINTS.format(quality=m)) for m in asked]
+    for method, over in pairs:
+        found = [(result, _of(result, method), _of(result, over)) for result in results]
+        both = [(result, ours, other) for result, ours, other in found if ours is not None and other is not None]
+        if both:
+            yield _gain(both)
+
+
+def _of(result: SceneResult, method: str) -> Trial | None:
+    return next((trial for trial in result.trials if trial.method == method), None)
+
+
+def _gain(both: Sequence[tuple[SceneResult, Trial, Trial]]) -> Gain:
+    _, mine, its = both[0]
+    gains = [ours.psnr - other.psnr for _, ours, other in both]
+    of_many = [gain for gain, (result, _, _) in zip(gains, both, strict=True) if result.photos >= MANY_PHOTOS]
+    return Gain(
+        method=label_of(mine.method, mine.refined),
+        over=label_of(its.method, its.refined),
+        scenes=len(both),
+        gain_db=statistics.fmean(gains),
+        scenes_of_many=len(of_many),
+        gain_of_many_db=statistics.fmean(of_many) if of_many else None,
+        least_gain_db=min(gains),
+        ahead=sum(gain > 0 for gain in gains),
+        ssim_ahead=sum(ours.ssim > other.ssim for _, ours, other in both),
     )
 
 
@@ -161,9 +227,11 @@ def encode_csv(results: Sequence[SceneResult | SceneFailure]) -> bytes:
         for trial in result.trials if isinstance(result, SceneResult) else ():
             head = (result.name, trial.views, trial.method, int(trial.refined))
             for score in trial.scores:
-                table.writerow((*head, score.view, *_figures(score.psnr, score.ssim, score.lpips), "", "", ""))
+                table.writerow((*head, score.view, *_figures(score.psnr, score.ssim, score.lpips), "", "", "", ""))
             figures = _figures(trial.psnr, trial.ssim, trial.lpips)
-            table.writerow((*head, "mean", *figures, f"{trial.seconds:.3f}", trial.gaussians, trial.iterations))
+            cpu_s = "" if trial.cpu_seconds is None else f"{trial.cpu_seconds:.3f}"
+            effort = f"{trial.seconds:.3f}", trial.gaussians, trial.iterations, cpu_s
+            table.writerow((*head, "mean", *figures, *effort))
     return text.getvalue().encode()
 
 

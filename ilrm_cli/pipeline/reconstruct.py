@@ -16,6 +16,7 @@ from ilrm_cli.capture.pose_card import PoseCard, pose_card
 from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Capture
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
@@ -140,11 +141,7 @@ def reconstruct_capture(
     if trace_pictures:
         check_traceable(can)
     with watch.stage(Stage.POSES):
-        side = settings.long_side_px or can.long_side_px
-        rest, held = (capture, ()) if settings.effort == "draft" else held_out_of_fit(capture)
-        chosen = select_photos(rest, settings.views, can, side, seed=settings.seed, report=report)
-        if settings.effort != "draft":
-            chosen = with_fit(chosen, rest, held or chosen.held_out)
+        chosen = photos_by_role(capture, settings, can, report)
     with watch.stage(Stage.LOAD):
         prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
             resolve_device(settings.device)
@@ -189,6 +186,17 @@ def reconstruct_capture(
         timings_s=watch.seconds | _attention_s(predicted.layers),
         warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen)),
     )
+
+
+def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:
+    """Choose the inputs; where the scene is fitted to all photos, every eighth is taken away first, to judge the fit.
+
+    Raises InputError if there are fewer photos than inputs are asked for.
+    """
+    side = settings.long_side_px or can.long_side_px
+    rest, held = (capture, ()) if settings.effort == "draft" else held_out_of_fit(capture)
+    chosen = select_photos(rest, settings.views, can, side, seed=settings.seed, report=report)
+    return chosen if settings.effort == "draft" else with_fit(chosen, rest, held or chosen.held_out)
 
 
 def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tuple[Prepared, ScaleChoice | None]:

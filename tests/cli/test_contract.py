@@ -36,7 +36,8 @@ COMMANDS = {
     "replay": ("{scene}", "identical sha256 recorded_sha256 causes distance photos output warnings"),
     "evaluate": (
         f"{{posed}} {QUICK} --no-baselines",
-        "protocol model device renderer refine targets_choose_when_to_stop lpips warnings summary scenes failed",
+        "protocol model device renderer refine qualities targets_choose_when_to_stop lpips warnings summary scenes "
+        "failed",
     ),
     "bench": ("fine", "rows fine peak_memory_gb"),
     "synth": ("{out} -n 1 --views 2 --size 32 --samples 1", "scenes"),

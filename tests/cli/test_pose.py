@@ -5,7 +5,7 @@ import pycolmap
 import pytest
 
 from ilrm_cli.capture.pose_card import pose_card
-from ilrm_cli.cli.pose_card import card_lines
+from ilrm_cli.cli.pose import card_lines
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 from tests.support.opened import gathered

@@ -7,7 +7,7 @@ import pytest
 
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.evaluate import run as stage
-from ilrm_cli.evaluate.checks import Plan
+from ilrm_cli.evaluate.checks import Plan, Settings
 from ilrm_cli.evaluate.protocols import find_scenes
 from ilrm_cli.evaluate.results import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult
 from ilrm_cli.pipeline.backdrop import COUNT
@@ -23,9 +23,9 @@ SMALL = Plan(views=(3,), long_side_px=64)
 
 
 def evaluated(refine: int, paths: list[Path] | None = None, plan: Plan = PLAN, **changes) -> list:
-    settings = dataclasses.replace(stage.Settings(refine=refine, device="cpu"), **changes)
+    settings = dataclasses.replace(Settings(refine=refine, device="cpu"), **changes)
     refs, _ = find_scenes(plan, paths or [SAMPLE])
-    return list(stage.evaluate(stage.start(settings), refs, plan, settings))
+    return list(stage.evaluate(stage.start(plan, settings), refs, plan, settings))
 
 
 @pytest.fixture(scope="module")
