@@ -56,6 +56,7 @@ MISTAKES = (
     "evaluate {posed} --views nonsense",
     "evaluate {posed} --model nonsense",
     "evaluate {posed} --protocol re10k",
+    "evaluate {posed} --protocol every-eighth --quality nonsense",
     "bench nonsense",
     "bench raster -o {tmp}/absent/here",
     "train {tmp}/run --preset nonsense",

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from ilrm_cli.evaluate import run as stage
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
@@ -74,3 +76,44 @@ def test_the_published_protocols_run_on_data_in_their_layouts(tmp_path):
         assert outcome.status == 0, outcome.err
         assert outcome.json["scenes"][0]["name"] == name
         assert outcome.json["summary"]["margins"][0]["gain_db"] > 1
+
+
+@pytest.mark.usefixtures("tiny_efforts")
+def test_whole_reconstructions_are_shown_beside_each_other(tmp_path):
+    options = ("--protocol", "every-eighth", "--views", "3", "--size", "64", "--device", "cpu")
+    words = ("evaluate", SAMPLES / "posed", *options, "--quality", "standard,draft", "--refine", "1")
+    shown = ilrm(*words, "-o", tmp_path / "scores")
+    assert shown.status == 0, shown.err
+    assert "posed (12)" in shown.out
+    assert "standard over draft, refined: " in shown.out
+    assert "standard over standard from sparse points: " in shown.out
+    assert "Every eighth photo scores and was never looked at" in shown.out
+    kept = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert (kept["protocol"], kept["qualities"], kept["refine"]) == ("every-eighth", ["draft", "standard"], 1)
+    assert not kept["targets_choose_when_to_stop"]
+    (scene,) = kept["scenes"]
+    assert scene["targets"] == ["001.jpg", "009.jpg"]
+    assert len(scene["inputs"][0]) == 10
+    assert [trial["method"] for trial in scene["trials"]] == ["draft", "standard", "standard from sparse points"]
+    assert all(trial["cpu_seconds"] > 0 for trial in scene["trials"])
+    header, *rows = (tmp_path / "scores" / "scores.csv").read_text().splitlines()
+    assert header.endswith(",iterations,cpu_seconds")
+    assert len(rows) == 3 * (2 + 1)
+    assert (tmp_path / "scores" / "posed.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--quality standard", "add --protocol every-eighth"),
+        ("--protocol dl3dv --quality draft", "add --protocol every-eighth"),
+        ("--protocol every-eighth --quality best", "--quality best: name draft, standard, high"),
+        ("--protocol every-eighth --quality standard --refine 50", "give one of them"),
+        ("--protocol every-eighth --views 2,4", "takes one number of --views"),
+        ("--protocol every-eighth --synthetic 2", "leave the folders and --protocol out"),
+    ],
+)
+def test_what_whole_reconstructions_cannot_be_asked_for(words, sentence):
+    refused = ilrm("evaluate", SAMPLES / "posed", *words.split())
+    assert refused.status == 1
+    assert sentence in refused.sentence

@@ -17,7 +17,7 @@ from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
-from ilrm_cli.evaluate.scoreboard import Summary
+from ilrm_cli.evaluate.scoreboard import Gain, Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
 from ilrm_cli.pipeline.replay import Distance, Replay
@@ -114,4 +114,4 @@ def test_every_key_of_the_record_and_the_pose_card_is_named() -> None:
 
 def test_every_key_of_the_other_commands_is_named() -> None:
     kinds = (FlythroughResult, Converted, Shared, Replay, Distance, BenchRow, SceneStatistics, Row, Details, Verified)
-    assert fields_of(*kinds, Origin, Summary, TracedLayer, Reading) <= named_in("json")
+    assert fields_of(*kinds, Origin, Summary, Gain, TracedLayer, Reading) <= named_in("json")

@@ -1,5 +1,6 @@
 """Means and margins of made-up results, and their files."""
 
+import dataclasses
 import io
 import json
 
@@ -8,7 +9,15 @@ import torch
 from PIL import Image
 
 from ilrm_cli.evaluate.results import SceneFailure, SceneResult, Shown, Trial, ViewScore
-from ilrm_cli.evaluate.scoreboard import as_json, check_folder, encode_csv, encode_picture, summarize, write_scores
+from ilrm_cli.evaluate.scoreboard import (
+    Gain,
+    as_json,
+    check_folder,
+    encode_csv,
+    encode_picture,
+    summarize,
+    write_scores,
+)
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -79,3 +88,27 @@ def test_scores_are_written_whole(tmp_path):
     assert content["scenes"][0]["trials"][0]["psnr"] == 20
     with pytest.raises(InputError, match="pass -w to overwrite"):
         check_folder(tmp_path / "out", [], overwrite=False)
+
+
+def whole(method: str, psnr: float, ssim: float, refined: bool = False) -> Trial:
+    scores = (ViewScore("a.jpg", psnr, ssim, None),)
+    return Trial(method, 8, refined, scores, 1.0, 100, 5, cpu_seconds=2.0)
+
+
+def test_gains_are_over_the_least_quality_and_over_the_same_fit_from_points():
+    few = scene("few", whole("draft", 20, 0.6, True), whole("standard", 19.5, 0.7), whole("high", 21, 0.7))
+    points = whole("standard from sparse points", 22, 0.7)
+    many = scene("many", whole("draft", 20, 0.6, True), whole("standard", 23, 0.8), whole("high", 24, 0.5), points)
+    many = dataclasses.replace(many, inputs=(tuple(f"{i}.jpg" for i in range(24)),))  # with two targets: MANY_PHOTOS
+    summary = summarize([few, many])
+    assert summary.margins == ()
+    assert [(mean.method, mean.cpu_seconds) for mean in summary.means][:1] == [("draft", 2.0)]
+    standard, high, from_points = summary.gains
+    assert standard == Gain("standard", "draft, refined", 2, 1.25, 1, 3.0, -0.5, 1, 2)
+    assert high == Gain("high", "draft, refined", 2, 2.5, 1, 4.0, 1.0, 2, 1)
+    assert from_points == Gain("standard", "standard from sparse points", 1, 1.0, 1, 1.0, 1.0, 1, 1)
+    assert summarize([few]).gains[0].gain_of_many_db is None
+
+
+def test_without_whole_reconstructions_there_are_no_gains():
+    assert summarize(RESULTS).gains == ()
