@@ -30,7 +30,7 @@ ViewCount = Annotated[
         parser=count_or_auto,
         metavar="N|auto",
         show_default="auto",
-        help="Photos given to the model; the others score it. auto is 8, and more where the photos stand far apart.",
+        help="Photos given to the model. auto is 8, and more where the photos stand far apart.",
     ),
 ]
 Refine = Annotated[
@@ -42,6 +42,13 @@ Quality = Annotated[
         show_default="standard; draft with --refine",
         help="draft is the prediction alone; standard fits it to all posed photos, which takes two cores a minute or "
         "so; high goes on for several times as long, in more detail.",
+    ),
+]
+HoldOut = Annotated[
+    int,
+    typer.Option(
+        help="Hold out every N-th photo by name, to score the result and to choose when to stop fitting; 0: none.",
+        min=0,
     ),
 ]
 PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
@@ -101,6 +108,7 @@ OPTIONS: dict[str, Any] = {
     "views": ViewCount,
     "refine": Refine,
     "quality": Quality,
+    "hold_out": HoldOut,
     "poses": PoseOrigin,
     "camera": KnownCamera,
     "model": ModelName,

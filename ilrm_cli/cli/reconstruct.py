@@ -72,12 +72,12 @@ def reconstruct(
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
             result = stage.reconstruct(folder, settings, report, trace_pictures=pictures)
-            written = export.export(result, settings, output, photos=photos, inputs_sha256=inputs)
+            written = export.export(result, output, photos=photos, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
-                write_reports(report_of(result, settings, written.record, summary, photos, report), reports)
+                write_reports(report_of(result, written.record, summary, photos, report), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 
@@ -159,9 +159,8 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
         yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
     views = summary["views"]
-    fitted = summary["optimize"] and summary["optimize"]["photos"]
     yield (
-        f"{summary['gaussians']:,} Gaussians from {fitted or len(views['used'])} of {views['found']} photos "
+        f"{summary['gaussians']:,} Gaussians from {len(views['fitted'] or views['used'])} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
 
@@ -181,7 +180,7 @@ def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[st
     """Yield how the scene came about."""
     yield from card_lines(result.pose_card)
     yield f"poses from {result.capture.origin}; inputs {', '.join(summary['views']['used'])}"
-    yield from (f"{photo.name}: {photo.reason}" for photo in result.selection.left_out)
+    yield from (f"{photo.name}: {photo.reason}" for photo in result.selection.reasons)
     if scale := result.scale:
         tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
         yield f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})"

@@ -3,18 +3,22 @@
 import dataclasses
 import hashlib
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.poses.colmap_library import pycolmap
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import AXES, frame_from_input
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import PosedPhoto, Views
+from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.reconstruct import Reconstruction
-from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
@@ -61,7 +65,6 @@ class Exported:
 
 def export(
     result: Reconstruction,
-    settings: Settings,
     output: Path,
     *,
     photos: Path | None = None,
@@ -72,7 +75,7 @@ def export(
     If this is killed at any time, the scene is complete or absent, and a record beside it is its own.
     """
     start = time.perf_counter()
-    encoded = encode(result, settings, output, photos=photos, inputs_sha256=inputs_sha256)
+    encoded = encode(result, output, photos=photos, inputs_sha256=inputs_sha256)
     bereft = losing_their_record(output)
     trip = write_scene(encoded, output, result.device.type)
     seconds = time.perf_counter() - start
@@ -81,7 +84,6 @@ def export(
 
 def encode(
     result: Reconstruction,
-    settings: Settings,
     output: Path,
     *,
     photos: Path | None = None,
@@ -91,17 +93,18 @@ def encode(
 
     `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read.
     """
-    frame = frame_from_input(settings.frame, result.poses, result.up if settings.frame != "input" else None)
+    axes = result.settings.frame
+    frame = frame_from_input(axes, result.poses, result.up if axes != "input" else None)
     scene = result.gaussians.transformed(frame.after(result.prepared.normalized_from_world.inverse())).to("cpu")
     finite = scene.finite()
     if not finite.any():
         raise InputError(f"none of the {len(scene)} Gaussians has finite numbers: nothing can be written.")
     suffix, confidence = suffix_of(output), result.trusted.confidence
     kept = None if confidence is None else confidence.cpu()[finite]
-    file = SceneFile(scene[finite], comments(result, settings), confidence=kept)
+    file = SceneFile(scene[finite], comments(result), confidence=kept)
     content = encode_scene(file, suffix)
     record = dataclasses.replace(
-        record_of(result, settings, frame),
+        record_of(result, frame),
         inputs_sha256=inputs_sha256,
         ply_sha256=hashlib.sha256(content).hexdigest(),
         scene_suffix=suffix,
@@ -120,22 +123,25 @@ def write_scene(encoded: EncodedScene, output: Path, device: str = "cpu") -> Rou
     return trip
 
 
-def comments(result: Reconstruction, settings: Settings) -> tuple[str, ...]:
+def comments(result: Reconstruction) -> tuple[str, ...]:
     """Return the header lines of the .ply: its origin, should it be separated from its record."""
     return (
         f"made by ilrm {__version__}",
         f"model {result.model.name} sha256 {result.model.sha256}",
-        AXES[settings.frame],
+        AXES[result.settings.frame],
     )
 
 
-def record_of(result: Reconstruction, settings: Settings, frame_from_input: Similarity) -> SceneRecord:
+def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneRecord:
     """Return everything needed to understand the scene, or to make it again, but for what its file adds."""
-    prepared, chosen = result.prepared, result.selection
+    settings, prepared, chosen = result.settings, result.prepared, result.selection
     world_from_normalized = frame_from_input.after(prepared.normalized_from_world.inverse())
-    views = _recorded(chosen.used, prepared.inputs, world_from_normalized, "input")
+    to_world = partial(_recorded, world_from_normalized=world_from_normalized)
+    views = to_world("input", chosen.used, prepared.inputs.cameras, prepared.inputs.quarter_turns)
+    if result.fit:
+        views += to_world("fitted", chosen.only_fitted, result.fit.cameras, result.fit.quarter_turns)
     if prepared.targets:
-        views += _recorded(chosen.scored, prepared.targets, world_from_normalized, "held_out")
+        views += to_world("held_out", chosen.scored, prepared.targets.cameras, prepared.targets.quarter_turns)
     scores = {"psnr": result.score.psnr, "ssim": result.score.ssim} if result.score else {}
     return SceneRecord(
         views=views,
@@ -168,9 +174,14 @@ def as_json(stage: Any) -> dict[str, Any] | None:
 
 
 def _recorded(
-    photos: tuple[PosedPhoto, ...], views: Views, world_from_normalized: Similarity, role: Role
+    role: Role,
+    photos: tuple[PosedPhoto, ...],
+    cameras: Cameras,
+    quarter_turns: Int64[Tensor, " view"] | None,
+    *,
+    world_from_normalized: Similarity,
 ) -> tuple[RecordedView, ...]:
-    cameras = views.cameras.moved(world_from_normalized.poses(views.cameras.world_from_cam.double()))
+    moved = cameras.moved(world_from_normalized.poses(cameras.world_from_cam.double()))
     hashes = [input_sha256(photo.path) for photo in photos]
-    turns = None if views.quarter_turns is None else views.quarter_turns.tolist()
-    return recorded_views([photo.name for photo in photos], hashes, cameras, role, turns)
+    turns = None if quarter_turns is None else quarter_turns.tolist()
+    return recorded_views([photo.name for photo in photos], hashes, moved, role, turns)

@@ -5,12 +5,15 @@ is done twice (cross-validation): without one input, which judges, and then with
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from ilrm_cli.capture.load_views import common_size, load_views
 from ilrm_cli.capture.poses.overlap import gap_deg
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, Views
 from ilrm_cli.models.base import Network
@@ -23,6 +26,15 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LEAST_TO_LEAVE_ONE_OUT = 3  # inputs: two views remain to predict from
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A scene fitted to photos, and where those of them were taken that are no inputs."""
+
+    optimized: Optimized
+    cameras: Cameras  # normalised, of `Selection.only_fitted`, at the size of the fit
+    quarter_turns: Int64[Tensor, " view"] | None  # see `Views`
 
 
 def fit_inputs(
@@ -86,7 +98,7 @@ def fit_photos(
     *,
     seed: int = 0,
     report: Report = ignore,
-) -> Optimized:
+) -> Fit:
     """Fit a prediction to `chosen.fitted` at the effort's size, judged by `chosen.scored`."""
     how = EFFORTS[effort]
     width, height = common_size(chosen.fitted, long_side=how.long_side_px, multiple=MULTIPLE)
@@ -99,4 +111,7 @@ def fit_photos(
     photos = load(chosen.fitted, "photos to fit")
     judges = load(chosen.scored, "photos that judge") if chosen.scored else None
     start = start_of(predicted, prepared.inputs)
-    return optimize(predicted.gaussians, start, photos, judges, how, seed=seed, report=report)
+    optimized = optimize(predicted.gaussians, start, photos, judges, how, seed=seed, report=report)
+    inputs = {photo.name for photo in chosen.used}
+    others = photos[[index for index, photo in enumerate(chosen.fitted) if photo.name not in inputs]]
+    return Fit(optimized, others.cameras, others.quarter_turns)

@@ -21,14 +21,14 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.fit_photos import fit_inputs, fit_photos
+from ilrm_cli.pipeline.fit_photos import Fit, fit_inputs, fit_photos
 from ilrm_cli.pipeline.optimize.fit import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted, trusted
 from ilrm_cli.pipeline.refine import Refinement
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
-from ilrm_cli.pipeline.select_inputs import Selection, held_out_of_fit, select_photos, with_fit
+from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_photos
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
@@ -40,6 +40,7 @@ from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 class Reconstruction:
     """A scene, and what each stage made on the way to it. Gaussians, inputs and held-out views are normalised."""
 
+    settings: Settings
     model: ModelIdentity
     capture: Capture
     selection: Selection
@@ -49,7 +50,7 @@ class Reconstruction:
     refinement: Refinement | None  # None: not requested
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
-    optimized: Optimized | None = None  # None: a draft
+    fit: Fit | None = None  # to all photos that are not held out; None: a draft
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -58,6 +59,10 @@ class Reconstruction:
     def gaussians(self) -> Gaussians:
         """The scene."""
         return self.trusted.gaussians
+
+    @property
+    def optimized(self) -> Optimized | None:
+        return self.fit.optimized if self.fit else None
 
     @property
     def device(self) -> torch.device:
@@ -157,12 +162,12 @@ def reconstruct_capture(
         if settings.refine > 0:
             refinement = fit_inputs(model, predicted, prepared, chosen, settings.refine, report)
     with watch.stage(Stage.OPTIMIZE):
-        optimized = None
+        fit = None
         if settings.effort != "draft":
-            optimized = fit_photos(predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
+            fit = fit_photos(predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
-            (optimized or refinement or predicted).gaussians,
+            ((fit and fit.optimized) or refinement or predicted).gaussians,
             prepared.inputs,
             prepared.targets or prepared.inputs,
             with_confidence=settings.confidence,
@@ -172,6 +177,7 @@ def reconstruct_capture(
     with watch.stage(Stage.SCORE):
         score = score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
     return Reconstruction(
+        settings=settings,
         model=loaded.identity,
         capture=capture,
         selection=chosen,
@@ -179,7 +185,7 @@ def reconstruct_capture(
         scale=scale,
         prediction=predicted,
         refinement=refinement,
-        optimized=optimized,
+        fit=fit,
         trusted=trust,
         score=score,
         trace=formed,
@@ -189,14 +195,14 @@ def reconstruct_capture(
 
 
 def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:
-    """Choose the inputs; where the scene is fitted to all photos, every eighth is taken away first, to judge the fit.
+    """Choose which photos are inputs, which the scene is fitted to, and which score it.
 
     Raises InputError if there are fewer photos than inputs are asked for.
     """
     side = settings.long_side_px or can.long_side_px
-    rest, held = (capture, ()) if settings.effort == "draft" else held_out_of_fit(capture)
-    chosen = select_photos(rest, settings.views, can, side, seed=settings.seed, report=report)
-    return chosen if settings.effort == "draft" else with_fit(chosen, rest, held or chosen.held_out)
+    if settings.effort == "draft":
+        return select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
+    return select_for_fit(capture, settings.views, can, side, settings.hold_out, seed=settings.seed, report=report)
 
 
 def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tuple[Prepared, ScaleChoice | None]:

@@ -79,7 +79,7 @@ def replay(
 
     inputs = inputs_sha256(folder, settings.camera)
     result = reconstruct(folder, settings, report)
-    made = encode(result, settings, output or file, photos=place, inputs_sha256=inputs)
+    made = encode(result, output or file, photos=place, inputs_sha256=inputs)
     identical = made.record.ply_sha256 == wanted
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None

@@ -62,7 +62,7 @@ def _poses(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
 
 
 def _parts_played(recorded: SceneRecord, made: SceneRecord) -> Iterator[str]:
-    """Report photos that are present but changed their role: input, held out, or none."""
+    """Report photos that are present but changed their role: input, fitted, held out, or none."""
     before, now = _by_name(recorded), _by_name(made)
     offered = {*now, *(photo.name for photo in made.left_out)}
     other = [name for name in {**before, **now} if name in offered and _role(before, name) != _role(now, name)]

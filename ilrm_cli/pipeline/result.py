@@ -4,15 +4,19 @@ The JSON values are what `--json` prints and every report holds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from ilrm_cli.capture.photos.folder import MIN_VIEWS
 from ilrm_cli.capture.poses.overlap import gap_deg
-from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.pipeline.export import Exported, as_json
 from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.settings import Quality, Settings
 from ilrm_cli.render.metrics import Score
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.progress import Stage
@@ -24,7 +28,8 @@ SHOWN_SECONDS = 0.005  # shorter stages did not really run
 
 # Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
-WIDE_GAP_DEG = 25.0  # from a held-out view to its nearest input: beyond, no input saw much of what it sees
+WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
+CHOICES = {"scale": "the scale", "stop": "when to stop fitting", "pruning": "what to prune"}
 
 
 def summarize(
@@ -52,14 +57,19 @@ def summarize(
             "found": result.capture.found,
             "registered": len(result.capture.photos),
             "used": [photo.name for photo in chosen.used],
-            "held_out": [photo.name for photo in chosen.held_out],
+            "fitted": [photo.name for photo in chosen.fitted],
+            "held_out": [photo.name for photo in chosen.scored],
             "left_out": [vars(photo) for photo in chosen.left_out],
         },
         "auto_scale": as_json(result.scale),
         "model": {"name": result.model.name, "sha256": result.model.sha256},
         "device": result.device.type,
         "renderer": renderer_for(result.device),
-        "held_out": {"psnr": score.psnr if score else None, "ssim": score.ssim if score else None},
+        "held_out": {
+            "psnr": score.psnr if score else None,
+            "ssim": score.ssim if score else None,
+            "chose": list(chosen_by_scores(result)) if score else [],
+        },
         "refine": refined.figures if refined else None,
         "optimize": result.optimized.figures if result.optimized else None,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
@@ -81,18 +91,54 @@ def _confidence(result: Reconstruction) -> dict[str, float] | None:
     return {"mean": float(confidence.mean()), "low_share": float((confidence < LOW_CONFIDENCE).float().mean())}
 
 
+def chosen_by_scores(result: Reconstruction) -> tuple[str, ...]:
+    """Return which of CHOICES the held-out photos made, so that their score is a little better than that of others."""
+    made = {
+        "scale": result.scale is not None and result.scale.factor != 1,
+        "stop": result.refinement is not None or result.fit is not None,
+        "pruning": result.trusted.pruning is not None and result.trusted.pruning.dropped > 0,
+    }
+    return tuple(choice for choice, is_made in made.items() if is_made)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What was done to get a scene, of which a remedy is to do more."""
+
+    effort: Quality
+    used: int  # inputs
+    most: int  # inputs that there could be
+
+    @property
+    def nearest(self) -> str:
+        """What gaps are measured to."""
+        return "input" if self.effort == "draft" else "fitted photo"
+
+    def where_wide(self) -> str:
+        """Return the remedy where held-out photos are far from all others."""
+        more = self.effort == "draft" and self.most > self.used
+        return f"try --views {min(2 * self.used, self.most)}" if more else "take photos in between"
+
+    def where_close(self) -> str:
+        """Return the remedy where they are close to others."""
+        if self.effort == "draft":
+            return "try --quality standard"
+        return "try --quality high, or take more photos" if self.effort == "standard" else "more photos would help most"
+
+
 def verdict(result: Reconstruction) -> str:
     """Return a sentence on the score on held-out photos, and the most likely reason."""
-    prepared, pruning, used = result.prepared, result.trusted.pruning, len(result.selection.used)
+    prepared, chosen, used = result.prepared, result.selection, len(result.selection.used)
     if result.score is None or prepared.targets is None:
-        return unmeasured(used)
-    gap_deg = median_gap_deg(prepared.inputs.cameras, prepared.targets.cameras, prepared.distance)
-    refined = result.refinement is not None or result.optimized is not None
-    rescaled = result.scale is not None and result.scale.factor != 1
+        return unmeasured(used, len(chosen.fitted), result.settings.hold_out)
     # One photo stays held out, so that the quality is measured.
     most = min(len(result.capture.photos) - 1, result.model.trained_on.views[1])
-    pruned = pruning is not None and pruning.dropped > 0
-    return advise(result.score, len(prepared.targets), gap_deg, used, most, refined, rescaled, pruned)
+    seen = prepared.inputs.cameras.world_from_cam
+    if result.fit:
+        seen = torch.cat([seen, result.fit.cameras.world_from_cam])
+    gap_deg = median_gap_deg(seen, prepared.targets.cameras.world_from_cam, prepared.distance)
+    course = Course(result.settings.effort, used, most)
+    return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
 
 
 def grade_of(psnr: float) -> str:
@@ -100,43 +146,39 @@ def grade_of(psnr: float) -> str:
     return next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
 
 
-def unmeasured(used: int) -> str:
-    """Return the sentence for a result without held-out photos."""
-    remedy = f"hold one out with --views {used - 1}" if used > MIN_VIEWS else "take another one to score it"
-    return f"All {used} photos were inputs, so the quality is not measured; {remedy}."
+def unmeasured(used: int, fitted: int = 0, hold_out: int = Settings.hold_out) -> str:
+    """Return the sentence for a result without held-out photos: all were inputs, or the scene was fitted to all."""
+    if fitted and hold_out == 0:
+        said, spare = f"The scene was fitted to all {fitted} photos", fitted - 2
+        remedy = f"hold some out with --hold-out {min(Settings.hold_out, fitted - 1)}"
+    else:
+        said, spare = f"All {used} photos were inputs", used - 1
+        remedy = f"hold one out with --views {used - 1}"
+    return (
+        f"{said}, so the quality is not measured; {remedy if spare >= MIN_VIEWS else 'take another one to score it'}."
+    )
 
 
-def advise(
-    score: Score,
-    scored: int,
-    gap_deg: float,
-    used: int,
-    most: int,
-    refined: bool,
-    rescaled: bool = False,
-    pruned: bool = False,
-) -> str:
-    """Return the sentence for a score over `scored` photos, `gap_deg` from the nearest input as seen from the scene.
+def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Sequence[str] = ()) -> str:
+    """Return the sentence for a score over `scored` photos that made the choices `chose`, of CHOICES.
 
-    `used` photos were inputs; up to `most` can be. Other decisions based on the photos are mentioned.
+    They are `gap_deg` from the nearest photo that the scene was made from, as seen from the scene.
     """
     psnr = score.psnr
     photos = "photo that was" if scored == 1 else "photos that were"
     finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
-    choices = {"the scale": rescaled, "when to stop fitting": refined, "what to prune": pruned}
-    if decided := [choice for choice, made in choices.items() if made]:
-        finding += f" (they chose {' and '.join(decided)})"
+    if chose:
+        finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)})"
+    apart = f"{finding}; they see it {gap_deg:.0f}° apart from the nearest {course.nearest}"
     if psnr >= GRADES[0][0]:
-        return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input."
+        return f"{apart}."
     if gap_deg > WIDE_GAP_DEG:
-        more = f"try --views {min(2 * used, most)}" if most > used else "take photos in between"
-        return f"{finding}; they see it {gap_deg:.0f}° apart from the nearest input, which is wide: {more}."
-    if not refined:
-        return f"{finding}; the views are close enough ({gap_deg:.0f}° apart), so try --quality standard."
-    more = f"try --views {min(2 * used, most)} too" if most > used else "more photos would help most"
-    return f"{finding}; the views are close ({gap_deg:.0f}° apart), the scene is hard for this model: {more}."
+        return f"{apart}, which is wide: {course.where_wide()}."
+    return f"{apart}, which is close: {course.where_close()}."
 
 
-def median_gap_deg(inputs: Cameras, targets: Cameras, depth: float) -> float:
-    """Return the median over targets of the angle, in degrees, to the nearest input; see `capture.poses.overlap`."""
-    return float(gap_deg(targets.world_from_cam, inputs.world_from_cam, depth).median())
+def median_gap_deg(
+    seen_from: Float[Tensor, "photo 4 4"], targets: Float[Tensor, "target 4 4"], distance: float
+) -> float:
+    """Return the median over targets of the angle, in degrees, to the nearest photo; see `capture.poses.overlap`."""
+    return float(gap_deg(targets, seen_from, distance).median())

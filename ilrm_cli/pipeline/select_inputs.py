@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,26 +17,41 @@ from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
 from ilrm_cli.pipeline.prepare import default_views
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
+
+T = TypeVar("T")
 
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them
 SPARE_SHARE = 0.25  # of the photos, kept held out if more than the usual number are inputs
-FITTED = "it is no input of the prediction; the scene is fitted to it"
-HOLD_OUT_EVERY = 8  # photos of which one is held out of a fit to all others, as the field does
+FITTED = "it is no input of the prediction, but the scene is fitted to it"
+SCORES = "it is held out to score the result"
+JUDGES = "it is held out to score the result and to choose when to stop"
 MAX_SCORED = 64  # held-out photos that are scored; more would cost minutes and hardly change the mean
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The photos of a capture by role."""
+    """The photos of a capture by role: each that was found is used, fitted, scored or left out."""
 
     used: tuple[PosedPhoto, ...]  # the inputs
-    held_out: tuple[PosedPhoto, ...]  # all others but those replaced by inputs
+    held_out: tuple[PosedPhoto, ...]  # all others but those replaced by inputs; with a fit, all that it does not see
     scored: tuple[PosedPhoto, ...]  # held-out photos: all, or an even selection of many
-    left_out: tuple[LeftOut, ...]  # every photo that is not an input, sorted by name
-    fitted: tuple[PosedPhoto, ...] = ()  # photos that the scene is fitted to, inputs included; none without such a fit
+    reasons: tuple[LeftOut, ...]  # why each photo that is not an input is none, sorted by name
+    fitted: tuple[PosedPhoto, ...] = ()  # photos that the scene is fitted to, inputs included; none of a draft
+
+    @property
+    def only_fitted(self) -> tuple[PosedPhoto, ...]:
+        """The fitted photos that are no inputs."""
+        return _without(self.fitted, self.used)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Every photo that plays no part, sorted by name."""
+        playing = {photo.name for photo in (*self.fitted, *self.scored)}
+        return tuple(photo for photo in self.reasons if photo.name not in playing)
 
 
 def select_photos(
@@ -64,30 +80,53 @@ def select_photos(
     return _sorted_out(capture, choice)
 
 
-def held_out_of_fit(capture: Capture) -> tuple[Capture, tuple[PosedPhoto, ...]]:
-    """Return the capture without every HOLD_OUT_EVERY-th photo by name, and these; none of few photos."""
+def select_for_fit(
+    capture: Capture,
+    views: int | None,
+    can: Capabilities,
+    long_side_px: int,
+    hold_out: int,
+    *,
+    seed: int = 0,
+    report: Report = ignore,
+) -> Selection:
+    """Choose inputs as `select_photos` does, for a scene that is then fitted to all photos that are not held out.
+
+    Every `hold_out`-th photo by name is held out, none if that is 0. If there are no more photos than that, those that
+    are no inputs are. Raises InputError if there are fewer photos than `views`.
+    """
     photos = sorted(capture.photos, key=lambda photo: photo.name)
-    held = tuple(photos[::HOLD_OUT_EVERY]) if len(photos) > HOLD_OUT_EVERY else ()
-    names = {photo.name for photo in held}
-    return replace(capture, photos=tuple(photo for photo in capture.photos if photo.name not in names)), held
+    held = tuple(photos[::hold_out]) if 0 < hold_out < len(photos) else ()
+    if views is not None and (left := len(photos) - len(held)) < views <= len(photos):
+        raise InputError(
+            f"--views {views} is more than the {left} photos that are not held out; ask for {left} or fewer, or pass "
+            "--hold-out 0."
+        )
+    rest = replace(capture, photos=_without(capture.photos, held))
+    chosen = select_photos(rest, views, can, long_side_px, seed=seed, report=report)
+    return _with_fit(chosen, rest, held or (chosen.held_out if hold_out else ()))
 
 
-def with_fit(chosen: Selection, rest: Capture, held: tuple[PosedPhoto, ...]) -> Selection:
+def _with_fit(chosen: Selection, rest: Capture, held: tuple[PosedPhoto, ...]) -> Selection:
     """Return a selection from `rest` where the scene is fitted to all of these, and `held` photos score it."""
-    scored = held[:: max(1, -(-len(held) // MAX_SCORED))]
-    inputs, judges = ({photo.name for photo in photos} for photos in (chosen.used, held))
-    fitted = tuple(photo for photo in rest.photos if photo.name not in judges)
-    reasons = {photo.name: FITTED for photo in fitted if photo.name not in inputs}
-    reasons |= dict.fromkeys(judges, "it is held out to score the result")
-    others = [photo for photo in chosen.left_out if photo.name not in reasons]
-    left_out = (*others, *(LeftOut(name, reason) for name, reason in reasons.items()))
-    return Selection(
-        used=chosen.used,
-        held_out=held,
-        scored=scored,
-        left_out=tuple(sorted(left_out, key=lambda photo: photo.name)),
-        fitted=fitted,
-    )
+    scored = _evenly(held)
+    fitted = _without(rest.photos, held)
+    reasons = {photo.name: photo.reason for photo in chosen.reasons}
+    reasons |= {photo.name: FITTED for photo in _without(fitted, chosen.used)}
+    reasons |= {photo.name: f"{len(scored)} held-out photos are enough" for photo in held}
+    reasons |= {photo.name: JUDGES for photo in scored}
+    named = (LeftOut(name, reasons[name]) for name in sorted(reasons))
+    return Selection(chosen.used, held, scored, tuple(named), fitted)
+
+
+def _without(photos: Sequence[PosedPhoto], others: Sequence[PosedPhoto]) -> tuple[PosedPhoto, ...]:
+    names = {photo.name for photo in others}
+    return tuple(photo for photo in photos if photo.name not in names)
+
+
+def _evenly(held_out: Sequence[T]) -> tuple[T, ...]:
+    """Return all of them, or an even selection of many."""
+    return tuple(held_out[:: max(1, -(-len(held_out) // MAX_SCORED))])
 
 
 def auto_views(capture: Capture, can: Capabilities, *, seed: int = 0) -> int:
@@ -135,7 +174,7 @@ def _sorted_out(capture: Capture, choice: Choice) -> Selection:
     others = [i for i in range(len(photos)) if i not in choice.inputs]
     replaced = {swap.dropped: swap for swap in choice.swaps if swap.dropped in others}
     held_out = [i for i in others if i not in replaced] or others
-    scored = held_out[:: max(1, -(-len(held_out) // MAX_SCORED))]
+    scored = _evenly(held_out)
 
     def reason(index: int) -> str:
         parts = []
@@ -147,7 +186,7 @@ def _sorted_out(capture: Capture, choice: Choice) -> Selection:
                 else f"it shares hardly any point with the other inputs: {better} takes its place"
             )
         if index in scored:
-            parts.append("it is held out to score the result")
+            parts.append(SCORES)
         return "; ".join(parts) or f"{len(choice.inputs)} inputs and {len(scored)} held-out photos are enough"
 
     unused = [LeftOut(photos[i].name, reason(i)) for i in others]
@@ -155,5 +194,5 @@ def _sorted_out(capture: Capture, choice: Choice) -> Selection:
         used=tuple(photos[i] for i in choice.inputs),
         held_out=tuple(photos[i] for i in held_out),
         scored=tuple(photos[i] for i in scored),
-        left_out=tuple(sorted((*capture.left_out, *unused), key=lambda photo: photo.name)),
+        reasons=tuple(sorted((*capture.left_out, *unused), key=lambda photo: photo.name)),
     )

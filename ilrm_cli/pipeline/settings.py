@@ -25,6 +25,7 @@ class Settings:
     views: int | None = None  # inputs; None: see `select_inputs.auto_views`
     refine: int = 0  # iterations of post-prediction optimisation
     quality: Quality | None = None  # None: see `effort`
+    hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -72,4 +73,10 @@ def check_settings(settings: Settings) -> None:
     if settings.refine and settings.effort != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."
+        )
+    if settings.hold_out == 1:
+        raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
+    if settings.hold_out != Settings.hold_out and settings.effort == "draft":
+        raise InputError(
+            f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."
         )

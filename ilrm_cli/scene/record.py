@@ -26,7 +26,7 @@ from ilrm_cli.runtime.json_values import finite_json, fitted
 from ilrm_cli.scene.checks import is_record, record_path
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
-Role = Literal["input", "held_out"]  # given to the model; held out for scoring
+Role = Literal["input", "fitted", "held_out"]  # given to the model; what the scene is fitted to; held out for scoring
 ROLES: tuple[Role, ...] = get_args(Role)
 Row3 = Annotated[tuple[float, ...], msgspec.Meta(min_length=3, max_length=3)]
 Row4 = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
@@ -63,7 +63,7 @@ class SceneRecord:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()  # every photo that is not an input, and why
+    left_out: tuple[LeftOut, ...] = ()  # every photo that played no part, and why
     frame: Frame = "input"  # of the .ply and the cameras, see `frames`
     frame_from_input: tuple[Row3, ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
     up: Row3 | None = None  # unit, in `frame`, as estimated from the poses of all photos

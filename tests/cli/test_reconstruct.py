@@ -46,9 +46,9 @@ TIMINGS = {
 def test_json_keys_are_the_contract(made):
     _, result = made
     assert set(result) == KEYS
-    assert set(result["views"]) == {"found", "registered", "used", "held_out", "left_out"}
+    assert set(result["views"]) == {"found", "registered", "used", "fitted", "held_out", "left_out"}
     assert set(result["model"]) == {"name", "sha256"}
-    assert set(result["held_out"]) == {"psnr", "ssim"}
+    assert set(result["held_out"]) == {"psnr", "ssim", "chose"}
     assert set(result["timings_s"]) == TIMINGS
     assert all(set(layer) == {"cross_ms", "self_ms"} for layer in result["layers"])
 
@@ -58,8 +58,9 @@ def test_what_it_says_is_consistent(made):
     views, timings = result["views"], result["timings_s"]
     assert (result["command"], result["status"], result["output"]) == ("reconstruct", "ok", str(output))
     assert len(views["used"]) == 4
-    assert {p["name"] for p in views["left_out"]} >= set(views["held_out"])
-    assert len(views["left_out"]) + len(views["used"]) == views["found"]
+    assert (views["fitted"], views["left_out"]) == ([], []), "a draft, whose other photos all score it"
+    assert len(views["held_out"]) + len(views["used"]) == views["found"]
+    assert result["held_out"]["chose"] == ["stop"]
     assert result["auto_scale"]["tried_db"]["usual"] > 0
     assert views["registered"] == len(views["used"]) + len(views["held_out"])
     assert not set(views["used"]) & set(views["held_out"])
@@ -186,7 +187,7 @@ def test_all_photos_as_inputs_leaves_nothing_to_score(tmp_path):
         "--json",
     )
     assert outcome.status == 0
-    assert outcome.json["held_out"] == {"psnr": None, "ssim": None}
+    assert outcome.json["held_out"] == {"psnr": None, "ssim": None, "chose": []}
     assert f"--views {count - 1}" in outcome.json["verdict"]
     assert outcome.json["refine"]["ran"] == 3
 

@@ -13,7 +13,7 @@ def test_the_report_for_programs_says_what_json_printed(made):
     report = json.loads(output.with_name("report.json").read_bytes())
     assert {key: report[key] for key in printed} == printed
     assert sorted(photo["name"] for photo in report["photos"]) == sorted(
-        [*printed["views"]["used"], *(photo["name"] for photo in printed["views"]["left_out"])]
+        [*printed["views"]["used"], *printed["views"]["held_out"]]
     )
     scores = [compared["psnr"] for compared in report["comparisons"]]
     assert sum(scores) / len(scores) == pytest.approx(printed["held_out"]["psnr"], abs=1e-3)

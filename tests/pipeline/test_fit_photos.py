@@ -98,7 +98,7 @@ def test_the_command_tells_who_judged(tmp_path):
     assert outcome.status == 0, outcome.err
     fit = outcome.json["refine"]
     assert fit["cross_validated"] in outcome.json["views"]["used"]
-    assert outcome.json["held_out"] == {"psnr": None, "ssim": None}
+    assert outcome.json["held_out"] == {"psnr": None, "ssim": None, "chose": []}
     record = json.loads((tmp_path / "scene.json").read_text())
     assert record["refine"] == fit
     assert "psnr" not in record["scores"]

@@ -144,11 +144,17 @@ def test_the_main_job_fits_to_all_but_every_eighth_photo(tmp_path, monkeypatch):
     names = sorted(path.name for path in (SAMPLES / "posed" / "images").iterdir())
     held = names[::8]  # as the field does; the sample has 12 photos
     assert sorted(found["views"]["held_out"]) == held
+    assert sorted(found["views"]["fitted"]) == sorted(set(names) - set(held))
+    assert found["views"]["left_out"] == []
+    assert "stop" in found["held_out"]["chose"]
     assert not set(found["views"]["used"]) & set(held)
     assert fit["photos"] == len(names) - len(held) == 10
     assert fit["psnr_after"] > fit["psnr_before"]
     assert found["timings_s"]["optimize"] > 0
     record = json.loads(output.with_suffix(".json").read_text())
     assert record["optimize"] == fit
+    roles = {view["name"]: view["role"] for view in record["views"]}
+    assert {name for name, role in roles.items() if role != "held_out"} == set(found["views"]["fitted"])
+    assert sorted(roles.values()) == ["fitted"] * 7 + ["held_out"] * 2 + ["input"] * 3
     assert record["settings"]["quality"] == "standard"
     assert ilrm("replay", output, "--json").json["identical"]

@@ -52,6 +52,7 @@ def test_no_record_tells_what_compiled_the_layers():
             {"views": (view("a.jpg", "held_out"), RECORD.views[1], view("c.jpg", x=1.0))},
             "2 photos play another part: a.jpg, c.jpg.",
         ),
+        ({"views": (*RECORD.views[:2], view("c.jpg", "fitted", x=1.0))}, "1 photo plays another part: c.jpg."),
         ({"inputs_sha256": "22"}, "something was changed among the other photos, the masks or the files of poses."),
         ({"model": {"name": "mine", "sha256": "ee"}}, "the weights called mine are others."),
         ({"ilrm": "99"}, f"it was made by ilrm {RECORD.ilrm}; this is 99."),

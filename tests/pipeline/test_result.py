@@ -1,55 +1,97 @@
+"""The sentence on a result: what was found, and a remedy that was not yet taken."""
+
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.pipeline.result import advise, median_gap_deg, unmeasured
+from ilrm_cli.pipeline.result import Course, advise, median_gap_deg, unmeasured, verdict
 from ilrm_cli.render.metrics import Score
+from tests.support.small_reconstruction import reconstruction
+
+POOR, CLOSE_DEG, WIDE_DEG = Score(15.0, 0.7), 8, 40
 
 
-def turned(*angles_deg: float) -> Cameras:
+def turned(*angles_deg: float) -> Float[Tensor, "photo 4 4"]:
     half = [math.radians(a) / 2 for a in angles_deg]
     pose = torch.eye(4).repeat(len(half), 1, 1)
     pose[:, :3, :3] = matrix_from_quaternion(torch.tensor([[math.cos(h), 0, math.sin(h), 0] for h in half]))
-    lens = torch.ones(len(half), 2)
-    return Cameras(pose, lens, lens, 8, 8)
+    return pose
 
 
-def test_gap_is_to_the_nearest_input():
-    assert median_gap_deg(turned(0, 90), turned(10, 30, 85), depth=1.0) == pytest.approx(10, abs=1e-3)
+def test_gap_is_to_the_nearest_photo():
+    assert median_gap_deg(turned(0, 90), turned(10, 30, 85), 1.0) == pytest.approx(10, abs=1e-3)
 
 
 def test_a_step_aside_counts_as_seen_from_the_scene():
     aside = turned(0)
-    aside.world_from_cam[0, 0, 3] = 2.0
-    assert median_gap_deg(turned(0), aside, depth=2.0) == pytest.approx(45, abs=1e-3)
+    aside[0, 0, 3] = 2.0
+    assert median_gap_deg(turned(0), aside, 2.0) == pytest.approx(45, abs=1e-3)
 
 
 def test_good_results_are_called_good():
-    assert advise(Score(27.0, 0.7), 5, gap_deg=6, used=8, most=13, refined=False).startswith(
-        "Good: 27.0 dB, SSIM 0.70 on 5 photos"
+    said = advise(Score(27.0, 0.7), 5, 6, Course("draft", used=8, most=13))
+    assert said == (
+        "Good: 27.0 dB, SSIM 0.70 on 5 photos that were not given; they see it 6° apart from the nearest input."
     )
 
 
-def test_wide_gaps_are_blamed_and_the_remedy_fits():
-    assert "--views 12" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, most=12, refined=False)
-    assert "take photos in between" in advise(Score(15.0, 0.7), 4, gap_deg=40, used=8, most=8, refined=False)
+@pytest.mark.parametrize(
+    ("effort", "most", "gap_deg", "remedy"),
+    [
+        ("draft", 12, WIDE_DEG, "which is wide: try --views 12."),
+        ("draft", 8, WIDE_DEG, "which is wide: take photos in between."),
+        ("draft", 12, CLOSE_DEG, "which is close: try --quality standard."),
+        ("standard", 12, WIDE_DEG, "which is wide: take photos in between."),
+        ("standard", 12, CLOSE_DEG, "which is close: try --quality high, or take more photos."),
+        ("high", 12, WIDE_DEG, "which is wide: take photos in between."),
+        ("high", 12, CLOSE_DEG, "which is close: more photos would help most."),
+    ],
+)
+def test_the_remedy_is_one_that_was_not_taken(effort, most, gap_deg, remedy):
+    said = advise(POOR, 4, gap_deg, Course(effort, used=8, most=most))
+    assert said.endswith(f"apart from the nearest {'input' if effort == 'draft' else 'fitted photo'}, {remedy}")
 
 
-def test_refinement_is_advised_once():
-    assert "--quality standard" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
-    assert "--views 12 too" in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
-    assert "--refine" not in advise(Score(19.0, 0.7), 4, gap_deg=8, used=8, most=12, refined=True)
-
-
-def test_what_is_advised_where_nothing_is_held_out_can_be_done():
-    assert "--views 2" in unmeasured(3)
-    assert "--views" not in unmeasured(2)  # one view is refused
+@pytest.mark.parametrize(
+    ("used", "fitted", "hold_out", "said"),
+    [
+        (3, 0, 8, "All 3 photos were inputs, so the quality is not measured; hold one out with --views 2."),
+        (2, 0, 8, "All 2 photos were inputs, so the quality is not measured; take another one to score it."),
+        (3, 3, 8, "All 3 photos were inputs, so the quality is not measured; hold one out with --views 2."),
+        (
+            8, 30, 0,
+            "The scene was fitted to all 30 photos, so the quality is not measured; hold some out with --hold-out 8.",
+        ),
+        (
+            4, 4, 0,
+            "The scene was fitted to all 4 photos, so the quality is not measured; hold some out with --hold-out 3.",
+        ),
+        (
+            3, 3, 0,  # of which any --hold-out leaves one
+            "The scene was fitted to all 3 photos, so the quality is not measured; take another one to score it.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, hold_out, said):
+    assert unmeasured(used, fitted, hold_out) == said
 
 
 def test_what_the_photos_decided_is_said():
-    said = advise(Score(19.0, 0.7), 1, gap_deg=8, used=8, most=12, refined=True, rescaled=True)
+    said = advise(POOR, 1, CLOSE_DEG, Course("standard", used=8, most=12), ("scale", "stop"))
     assert "on 1 photo that was not given (they chose the scale and when to stop fitting)" in said
-    assert "chose" not in advise(Score(float("nan"), 0.7), 4, gap_deg=8, used=8, most=12, refined=False)
+    assert "chose" not in advise(Score(float("nan"), 0.7), 4, CLOSE_DEG, Course("draft", used=8, most=12))
+
+
+def test_after_a_fit_gaps_are_to_the_nearest_fitted_photo(tmp_path):
+    """Four cameras stand in a row, 8° apart as seen from the scene: the last one is 15° from the nearest input."""
+    result = reconstruction(tmp_path, fitted=True)
+    assert "given (they chose when to stop fitting); they see it 8° apart from the nearest fitted photo" in verdict(
+        result
+    )
+    drafted = replace(result, fit=None, settings=replace(result.settings, quality="draft"))
+    assert "given; they see it 15° apart from the nearest input" in verdict(drafted)

@@ -12,7 +12,8 @@ from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.pipeline import select_inputs as selection_stage
 from ilrm_cli.pipeline.choose_views import Choice, Swap
-from ilrm_cli.pipeline.select_inputs import MAX_SCORED, auto_views, select_photos
+from ilrm_cli.pipeline.select_inputs import FITTED, JUDGES, MAX_SCORED, auto_views, select_for_fit, select_photos
+from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
 LENS = Lens("SIMPLE_PINHOLE", (FOCAL, WIDTH / 2, HEIGHT / 2), WIDTH, HEIGHT)
@@ -30,11 +31,11 @@ def capture(folder, count: int, *, spread_deg: float = 40.0, points: np.ndarray 
 def test_every_photo_that_is_no_input_has_its_reason(tmp_path):
     save_photos(tmp_path, cameras_on_an_arc(7))
     selection = select_photos(capture(tmp_path, 7), 4, CAN, 128)
-    names = {photo.name for photo in selection.used} | {photo.name for photo in selection.left_out}
+    names = {photo.name for photo in selection.used} | {photo.name for photo in selection.reasons}
     assert len(names) == 8
-    assert len(selection.used) + len(selection.left_out) == 8
-    assert selection.left_out[0] == LeftOut("broken.jpg", "it is cut short")
-    assert {photo.reason for photo in selection.left_out[1:]} == {"it is held out to score the result"}
+    assert len(selection.used) + len(selection.reasons) == 8
+    assert selection.left_out == (LeftOut("broken.jpg", "it is cut short"),)
+    assert {photo.reason for photo in selection.reasons[1:]} == {"it is held out to score the result"}
     assert selection.scored == selection.held_out
 
 
@@ -56,7 +57,7 @@ def test_a_blurred_input_gives_way_to_its_neighbour_and_is_not_scored(tmp_path):
 def test_a_photo_that_replaced_another_and_was_replaced_is_not_named_as_input(tmp_path, monkeypatch):
     choice = Choice((0, 3, 5), (Swap(1, 2, "alone"), Swap(2, 3, "blurred")))
     monkeypatch.setattr(selection_stage, "choose_views", lambda *_, **__: choice)
-    reasons = {photo.name: photo.reason for photo in select_photos(capture(tmp_path, 7), 3, CAN, 128).left_out}
+    reasons = {photo.name: photo.reason for photo in select_photos(capture(tmp_path, 7), 3, CAN, 128).reasons}
     assert reasons["photo_001.png"].endswith("other inputs: photo_003.png takes its place")
     assert reasons["photo_002.png"] == "it is blurred: photo_003.png beside it is sharper"
 
@@ -69,10 +70,48 @@ def test_of_very_many_photos_not_all_are_scored(tmp_path):
     Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
     selection = select_photos(alike, 8, CAN, 32)
     reasons = [photo.reason for photo in selection.left_out]
+    assert len(reasons) == 1 + 3 * MAX_SCORED - 8 - len(selection.scored), "the broken one, and all that do not score"
     assert len(selection.scored) <= MAX_SCORED < len(selection.held_out)
     assert reasons.count(
         f"8 inputs and {len(selection.scored)} held-out photos are enough"
     ) == 3 * MAX_SCORED - 8 - len(selection.scored)
+
+
+@pytest.mark.parametrize(
+    ("photos", "hold_out", "held"),
+    [
+        (9, 8, [0, 8]),
+        (9, 3, [0, 3, 6]),
+        (9, 0, []),
+        (8, 8, None),  # no photo by name: those that are no inputs
+    ],
+)
+def test_a_scene_is_fitted_to_all_but_every_nth_photo(tmp_path, photos, hold_out, held):
+    save_photos(tmp_path, cameras_on_an_arc(photos))
+    selection = select_for_fit(capture(tmp_path, photos), 4, CAN, 128, hold_out)
+    inputs, fitted, scored = (
+        {int(photo.name[6:9]) for photo in some} for some in (selection.used, selection.fitted, selection.scored)
+    )
+    assert len(inputs) == 4
+    assert scored == (set(range(photos)) - inputs if held is None else set(held))
+    assert fitted == set(range(photos)) - scored
+    assert inputs <= fitted
+    assert {photo.name for photo in selection.only_fitted} == {f"photo_{i:03d}.png" for i in fitted - inputs}
+    assert selection.left_out == (LeftOut("broken.jpg", "it is cut short"),)
+    reasons = {photo.name: photo.reason for photo in selection.reasons}
+    assert reasons == {
+        "broken.jpg": "it is cut short",
+        **{f"photo_{i:03d}.png": FITTED for i in fitted - inputs},
+        **{f"photo_{i:03d}.png": JUDGES for i in scored},
+    }
+
+
+def test_more_inputs_than_are_not_held_out_are_refused_with_the_remedy(tmp_path):
+    save_photos(tmp_path, cameras_on_an_arc(9))
+    with pytest.raises(InputError, match=r"--views 8 is more than the 7 .+ ask for 7 or fewer, or pass --hold-out 0"):
+        select_for_fit(capture(tmp_path, 9), 8, CAN, 128, 8)
+    with pytest.raises(InputError, match="--views 10 is more than the 7 photos that have a pose"):
+        select_for_fit(capture(tmp_path, 9), 10, CAN, 128, 8)
 
 
 @pytest.mark.parametrize(

@@ -32,3 +32,17 @@ def test_the_usual_effort_takes_no_words():
 def test_two_kinds_of_fits_do_not_go_together(quality):
     with pytest.raises(InputError, match=rf"--quality {quality} to all photos; give one of them"):
         check_settings(Settings(quality=quality, refine=5))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (Settings(hold_out=1), "--hold-out 1 holds every photo out"),
+        (Settings(hold_out=4, quality="draft"), "--hold-out 4 is for fits to all photos"),
+        (Settings(hold_out=0, refine=5), "--hold-out 0 is for fits to all photos"),
+    ],
+)
+def test_photos_are_held_out_of_fits_and_not_all_of_them(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_settings(settings)
+    check_settings(Settings(hold_out=0))

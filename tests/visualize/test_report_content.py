@@ -64,6 +64,14 @@ def test_inputs_first_then_held_out_then_the_rest_each_in_natural_order(report):
     ]  # fmt: skip
 
 
+def test_photos_that_the_scene_was_fitted_to_are_no_inputs_and_not_left_out(fitted):
+    roles = [(photo.name, photo.role) for photo in fitted.photos]
+    assert roles[1:4] == [("a10.png", "input"), ("b.png", "fitted"), (NAMES[3], "held_out")]
+    assert sorted((camera.name, camera.role) for camera in fitted.layout.cameras) == sorted(roles[:4])
+    assert [(view.name, view.role) for view in fitted.record.views] == roles[:4]
+    assert [photo.name for photo in fitted.record.left_out] == ["short.jpg", "gone.jpg"]
+
+
 def test_what_cannot_be_read_has_no_picture(report):
     assert [photo.thumbnail is not None for photo in report.photos] == [True] * 4 + [False] * 2
 

@@ -85,6 +85,16 @@ def test_it_tells_what_was_used_and_why_not(page, report):
     assert report.summary["model"]["sha256"] in page.text
 
 
+def test_each_part_that_photos_play_is_told(fitted, page):
+    text = Page(encode_html(fitted)).text
+    assert "3 of 6 photos became" in text
+    assert "No inputs, but the scene is fitted to them 1" in text
+    assert "Held out to score the result, and to choose when to stop fitting 1" in text
+    assert "They also chose when to stop fitting" in text
+    assert "2 of 6 photos became" in page.text
+    assert "is fitted to them" not in page.text
+
+
 def test_every_layer_has_its_bar(page):
     labels = [a["aria-label"] for a in page.all("svg") if (a["aria-label"] or "").startswith("Layer")]
     assert labels == ["Layer 1: 4.0 ms", "Layer 2: 2.0 ms", "Layer 3: 2.0 ms"]

@@ -25,7 +25,7 @@ def test_the_suffix_says_the_kind(tmp_path, report):
 def test_it_holds_all_that_json_prints_and_more(report):
     content = json.loads(encode_json(report))
     assert set(content) == KEYS | {"command", "status"} | set(report.summary)
-    assert content["report"] == 1
+    assert content["report"] == 2
     assert {key: content[key] for key in ("verdict", "layers", "views")} == {
         key: json.loads(json.dumps(report.summary[key])) for key in ("verdict", "layers", "views")
     }
@@ -52,7 +52,7 @@ def test_what_is_not_finite_is_null(report):
 def test_it_says_the_same_where_nothing_is_held_out(unscored):
     content = json.loads(encode_json(unscored))
     assert content["comparisons"] == []
-    assert content["held_out"] == {"psnr": None, "ssim": None}
+    assert content["held_out"] == {"psnr": None, "ssim": None, "chose": []}
 
 
 @pytest.mark.parametrize(

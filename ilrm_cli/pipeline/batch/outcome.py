@@ -23,7 +23,7 @@ class Outcome:
     status: Status  # made; already there; the input does not allow it; a bug of ours or a dead process
     sentence: str  # about the scene's quality, or about what went wrong
     seconds: float | None = None  # of work on this folder; None if it was skipped
-    used: int | None = None  # photos given to the model
+    used: int | None = None  # photos that the scene was made from
     found: int | None = None  # photos that were offered
     psnr: float | None = None  # dB on held-out photos
     ssim: float | None = None

@@ -83,13 +83,13 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
     def work() -> Outcome:
         result = reconstruct_capture(ready.capture, _model(order.settings), order.settings)
         result = with_seconds(result, {Stage.POSES: ready.seconds})
-        written = export(result, order.settings, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
+        written = export(result, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
         return Outcome(
             job=job,
             status="ok",
             sentence=verdict(result),
             seconds=time.perf_counter() - start,
-            used=len(result.selection.used),
+            used=len(result.selection.fitted or result.selection.used),
             found=result.capture.found,
             psnr=result.score.psnr if result.score else None,
             ssim=result.score.ssim if result.score else None,
@@ -116,13 +116,13 @@ def _model(settings: Settings) -> LoadedModel:
 
 
 def _skipped(job: Job, record: SceneRecord) -> Outcome:
-    used = sum(view.role == "input" for view in record.views)
+    names = {*(view.name for view in record.views), *(photo.name for photo in record.left_out)}
     return Outcome(
         job=job,
         status="skipped",
         sentence="The scene is there already, from the same photos and settings.",
-        used=used,
-        found=used + len(record.left_out),
+        used=sum(view.role != "held_out" for view in record.views),
+        found=len(names),
         psnr=record.scores.get("psnr"),
         ssim=record.scores.get("ssim"),
     )

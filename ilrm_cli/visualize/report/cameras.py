@@ -12,6 +12,7 @@ from numpy import ndarray
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import frame_from_input
 from ilrm_cli.geometry.harmonics import to_color
+from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.visualize.report.photo_list import PhotoEntry, Role
@@ -44,21 +45,25 @@ class Standing:
 class Layout:
     """Cameras and points in a level frame: x right, y ahead, z up, in the units of the normalised scene."""
 
-    cameras: tuple[Standing, ...]  # inputs and scored photos
+    cameras: tuple[Standing, ...]  # inputs, fitted and scored photos
     points: Float64[ndarray, "point 3"]  # means of Gaussians
     colors: UInt8[ndarray, "point 3"]
 
 
 def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
-    """Return the cameras of inputs and scored photos, and the means of solid Gaussians near them."""
+    """Return the cameras of inputs, fitted and scored photos, and the means of solid Gaussians near them."""
     scene, chosen, from_world = result.prepared, result.selection, result.prepared.normalized_from_world
     level = frame_from_input("up", from_world.poses(result.poses), from_world.rotation @ result.up)
     numbers = {photo.name: photo.number for photo in photos}
-    cameras = _standing(scene.inputs.cameras, [p.name for p in chosen.used], "input", numbers, level.rotation)
+
+    def standing(photos: Sequence[PosedPhoto], cameras: Cameras, role: Role) -> list[Standing]:
+        return _standing(cameras, [photo.name for photo in photos], role, numbers, level.rotation)
+
+    cameras = standing(chosen.used, scene.inputs.cameras, "input")
+    if result.fit:
+        cameras += standing(chosen.only_fitted, result.fit.cameras, "fitted")
     if scene.targets:
-        cameras += _standing(
-            scene.targets.cameras, [p.name for p in chosen.scored], "held_out", numbers, level.rotation
-        )
+        cameras += standing(chosen.scored, scene.targets.cameras, "held_out")
     gaussians = result.gaussians[result.gaussians.opacities > SOLID].to("cpu")
     near = torch.cdist(gaussians.means.double(), scene.inputs.cameras.positions.double().cpu()).min(1).values
     gaussians = gaussians[near < FAR * scene.distance]

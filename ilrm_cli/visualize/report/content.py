@@ -36,7 +36,6 @@ class Report:
 
 def report_of(
     result: Reconstruction,
-    settings: Settings,
     record: SceneRecord,
     summary: Mapping[str, Any],
     photos: Path,
@@ -53,8 +52,8 @@ def report_of(
         trace=result.trace,
         card=result.pose_card,
         record=record,
-        settings=asdict(settings),
-        command=command_of(photos, Path(summary["output"]), settings),
+        settings=asdict(result.settings),
+        command=command_of(photos, Path(summary["output"]), result.settings),
     )
 
 

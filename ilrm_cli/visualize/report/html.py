@@ -14,7 +14,7 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.capture.pose_card import PoseCard
-from ilrm_cli.pipeline.result import grade_of
+from ilrm_cli.pipeline.result import CHOICES, grade_of
 from ilrm_cli.pipeline.trace import Picture, Trace
 from ilrm_cli.visualize.report.cameras import draw
 from ilrm_cli.visualize.report.charts import layer_bars, score_scale, stage_bars, trace_bars
@@ -57,12 +57,13 @@ def encode_html(report: Report) -> bytes:
 def _content(report: Report) -> dict[str, Any]:
     psnr = report.summary["held_out"]["psnr"]
     grade = None if psnr is None else grade_of(psnr).capitalize()
-    roles = ("input", "held_out", "left_out")
+    roles = ("input", "fitted", "held_out", "left_out")
     return {
         "report": report,
         "summary": report.summary,
         "record": report.record,
         "grade": grade,
+        "chose": [CHOICES[choice] for choice in report.summary["held_out"]["chose"]],
         "verdict": report.summary["verdict"].removeprefix(f"{grade}: "),  # the word is shown above
         "scale": score_scale(psnr, report.comparisons),
         "scores": {compared.name: compared.psnr for compared in report.comparisons},

@@ -22,7 +22,7 @@ from ilrm_cli.runtime.threads import in_threads
 THUMBNAIL_PX = 240  # long side: sharp at column width on screens of double density
 MAX_THUMBNAILS = 240  # thumbnails of all photos in total; at about 10 kB each, more would make the file heavy
 
-Role = Literal["input", "held_out", "left_out"]
+Role = Literal["input", "fitted", "held_out", "left_out"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class PhotoEntry:
     """One photo of the list."""
 
     name: str  # path relative to the photo folder
-    role: Role  # given to the model; held out for scoring; unused
+    role: Role  # given to the model; what the scene is fitted to, too; held out for scoring; unused
     reason: str  # why it is not an input, as a clause; empty for inputs
     number: int | None  # of an input, as in drawings; None: not an input
     thumbnail: UInt8[ndarray, "height width 3"] | None = None  # upright; None if unreadable
 
 
 def photo_list(result: Reconstruction, progress: Progress = ignore) -> tuple[PhotoEntry, ...]:
-    """List inputs, then held-out photos, then left-out ones, each in natural order of names."""
+    """List inputs, then fitted, held-out and left-out photos, each kind in natural order of names."""
     entries = _entries(result)
     files = photo_files(result)
     shown = [entry for entry in entries if entry.name in files][:MAX_THUMBNAILS]
@@ -48,13 +48,14 @@ def photo_list(result: Reconstruction, progress: Progress = ignore) -> tuple[Pho
 
 def _entries(result: Reconstruction) -> list[PhotoEntry]:
     used = sorted((photo.name for photo in result.selection.used), key=_natural)
-    held_out = {photo.name for photo in result.selection.held_out}
+    roles: dict[str, Role] = dict.fromkeys((photo.name for photo in result.selection.only_fitted), "fitted")
+    roles |= dict.fromkeys((photo.name for photo in result.selection.scored), "held_out")
     inputs = [PhotoEntry(name, "input", "", number) for number, name in enumerate(used, 1)]
     others = [
-        PhotoEntry(photo.name, "held_out" if photo.name in held_out else "left_out", photo.reason, None)
-        for photo in sorted(result.selection.left_out, key=lambda photo: _natural(photo.name))
+        PhotoEntry(photo.name, roles.get(photo.name, "left_out"), photo.reason, None)
+        for photo in sorted(result.selection.reasons, key=lambda photo: _natural(photo.name))
     ]
-    return [*inputs, *sorted(others, key=lambda entry: entry.role)]  # "held_out" before "left_out"
+    return [*inputs, *sorted(others, key=lambda entry: entry.role)]  # the roles are in alphabetical order
 
 
 def photo_files(result: Reconstruction) -> Mapping[str, Path]:

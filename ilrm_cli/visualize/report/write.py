@@ -15,7 +15,7 @@ from ilrm_cli.visualize.checks import SUFFIXES
 from ilrm_cli.visualize.report.content import Report
 from ilrm_cli.visualize.report.html import encode_html
 
-FORMAT = 1  # raised when a key is removed or changes its meaning; new ones may be added at any time
+FORMAT = 2  # raised when a key is removed or changes its meaning; new ones may be added at any time
 
 
 def encode_json(report: Report) -> bytes:
@@ -39,8 +39,8 @@ def write_reports(report: Report, paths: Sequence[Path]) -> None:
 def details(report: Report) -> dict[str, Any]:
     """Return what a report holds in addition to `--json`.
 
-    title, photos[{name, role (input, held_out, left_out), reason, number}], comparisons[{name, psnr, ssim}] of every
-    scored photo, cameras[{name, role, sha256, world_from_cam, focal_px, center_px, width, height, quarter_turns}]
+    title, photos[{name, role (input, fitted, held_out, left_out), reason, number}], comparisons[{name, psnr, ssim}] of
+    every scored photo, cameras[{name, role, sha256, world_from_cam, focal_px, center_px, width, height, quarter_turns}]
     in the frame of the scene, pose_card{...}, settings{...}, seed, machine{...}, versions{...}, ilrm, inputs_sha256,
     ply_sha256, command_line.
     """
