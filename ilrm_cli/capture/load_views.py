@@ -4,10 +4,11 @@ Sparse points of structure from motion become depths at the pixels where they we
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -24,8 +25,10 @@ from ilrm_cli.capture.poses.undistort import (
 )
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import PosedPhoto, Views
+from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 
+BYTES_PER_PIXEL = 5  # of a photo that is held: its colours, and the masks that it may have
 OVERSAMPLING = 2  # photos are reduced to this multiple of the target size before undistortion
 
 
@@ -37,16 +40,83 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
     transparency are transformed likewise. Masked and transparent pixels are white. `masks` and `empty` are None if no
     photo has any.
     """
-    world_from_cam = np.stack([photo.world_from_cam for photo in photos])
-    turns = quarter_turns_to_fit([photo.lens for photo in photos], world_from_cam, width, height)
+    reader = _Reader.of(photos, width, height)
+    loaded, lenses = zip(*in_threads(reader.read, range(len(photos))), strict=True)
+    cameras = reader.cameras(lenses)
+    sparse_depth = sparse_depth_of([photo.points for photo in photos], cameras)
+    return replace(_views(loaded, cameras, reader.turns), sparse_depth=sparse_depth)
 
-    def load(index: int) -> tuple[MaskedPhoto, Lens]:
-        lens = photos[index].lens
-        photo = _read_reduced(photos[index], width, height)
-        colors, fitted = _fitted(photo.colors, lens, turns[index], width, height)
+
+@dataclass(frozen=True)
+class StoredPhotos:
+    """Photos that become views only when they are asked for, without sparse depth; otherwise as `load_views` does.
+
+    They are held as bytes, a quarter of what views take. Where even these are too many, some are read again each time.
+    """
+
+    cameras: Cameras
+    quarter_turns: Int64[Tensor, " view"]
+    reader: "_Reader"
+    held: tuple[MaskedPhoto, ...]  # the first photos
+
+    def __len__(self) -> int:
+        return len(self.reader.photos)
+
+    def __getitem__(self, index: Sequence[int]) -> Views:
+        photos = [self.held[i] if i < len(self.held) else self.reader.read(i)[0] for i in index]
+        return _views(photos, self.cameras[index], self.quarter_turns[index].tolist()).to(
+            self.cameras.world_from_cam.device
+        )
+
+    def seen_by(self, cameras: Cameras) -> "StoredPhotos":
+        """Return the same photos with cameras in another frame, on whose device views of them will be."""
+        return replace(self, cameras=cameras)
+
+
+def store_photos(
+    photos: Sequence[PosedPhoto],
+    width: int,
+    height: int,
+    most_bytes: int,
+    stage: str = "photos",
+    report: Report = ignore,
+) -> StoredPhotos:
+    """Read photos to become views of this size (px), with cameras as in `load_views`; hold at most so many bytes."""
+    reader = _Reader.of(photos, width, height)
+    count = most_bytes // (BYTES_PER_PIXEL * width * height)
+
+    def read(index: int) -> tuple[MaskedPhoto | None, Lens]:
+        photo, lens = reader.read(index)
+        return photo if index < count else None, lens
+
+    read_once, lenses = zip(*in_threads(read, range(len(photos)), stage, report), strict=True)
+    held = tuple(photo for photo in read_once if photo is not None)
+    return StoredPhotos(reader.cameras(lenses), torch.tensor(reader.turns), reader, held)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Photos on their way to one size."""
+
+    photos: Sequence[PosedPhoto]
+    width: int
+    height: int
+    turns: Sequence[int]  # quarter turns, counterclockwise
+
+    @staticmethod
+    def of(photos: Sequence[PosedPhoto], width: int, height: int) -> "_Reader":
+        poses = np.stack([photo.world_from_cam for photo in photos])
+        turns = quarter_turns_to_fit([photo.lens for photo in photos], poses, width, height)
+        return _Reader(photos, width, height, turns)
+
+    def read(self, index: int) -> tuple[MaskedPhoto, Lens]:
+        """Return a photo of the size, and its lens."""
+        width, height, turns, lens = self.width, self.height, self.turns[index], self.photos[index].lens
+        photo = _read_reduced(self.photos[index], width, height)
+        colors, fitted = _fitted(photo.colors, lens, turns, width, height)
 
         def along(mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "height width"]:
-            shown, _ = _fitted(grey_mask(mask), lens, turns[index], width, height)
+            shown, _ = _fitted(grey_mask(mask), lens, turns, width, height)
             return shown.min(axis=2) >= ALL_COUNTS
 
         if photo.counts is None:
@@ -55,16 +125,23 @@ def load_views(photos: Sequence[PosedPhoto], width: int, height: int) -> Views:
         empty = None if photo.empty is None else along(photo.empty)
         return MaskedPhoto(np.where(counts[..., None], colors, np.uint8(255)), counts, empty), fitted
 
-    loaded, lenses = zip(*in_threads(load, range(len(photos))), strict=True)
-    turned = [turned_pose(pose, turn) for pose, turn in zip(world_from_cam, turns, strict=True)]
-    params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
-    cameras = Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], width, height)
+    def cameras(self, lenses: Sequence[Lens]) -> Cameras:
+        """Return the cameras of all photos, whose lenses `read` told."""
+        turned = [
+            turned_pose(photo.world_from_cam, turns) for photo, turns in zip(self.photos, self.turns, strict=True)
+        ]
+        params = torch.tensor([lens.params for lens in lenses], dtype=torch.float64)  # [V, 4] fx, fy, cx, cy
+        return Cameras(torch.from_numpy(np.stack(turned)), params[:, :2], params[:, 2:], self.width, self.height)
+
+
+def _views(photos: Sequence[MaskedPhoto], cameras: Cameras, turns: Sequence[int]) -> Views:
+    shape = cameras.height, cameras.width
     return Views(
-        torch.from_numpy(np.stack([photo.colors for photo in loaded])).permute(0, 3, 1, 2).float().div(255),
+        torch.from_numpy(np.stack([photo.colors for photo in photos])).permute(0, 3, 1, 2).float().div(255),
         cameras,
-        sparse_depth_of([photo.points for photo in photos], cameras),
-        _stacked([_in_errors(photo) for photo in loaded], np.ones((height, width), dtype=bool)),
-        _stacked([photo.empty for photo in loaded], np.zeros((height, width), dtype=bool)),
+        None,
+        _stacked([_in_errors(photo) for photo in photos], np.ones(shape, dtype=bool)),
+        _stacked([photo.empty for photo in photos], np.zeros(shape, dtype=bool)),
         torch.tensor(turns),
     )
 

@@ -1,5 +1,6 @@
 """Posed photos as views, with their masks and sparse depth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,22 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from ilrm_cli.capture.load_views import common_size, load_views, sparse_depth_of, visible_depths
+from ilrm_cli.capture.load_views import (
+    BYTES_PER_PIXEL,
+    common_size,
+    load_views,
+    sparse_depth_of,
+    store_photos,
+    visible_depths,
+)
+from ilrm_cli.capture.photos.pixels import PICTURES
 from ilrm_cli.capture.poses.lenses import colmap_camera, turned_lens, turned_pose
 from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import PosedPhoto
 from tests.support.opened import gathered
 from tests.support.photographed import FOCAL, photograph
 from tests.support.posed_projects import colmap_project, write_colmap
+from tests.support.watched_files import watched
 
 
 def images_of(poses: list[np.ndarray], width: int, height: int) -> torch.Tensor:
@@ -203,6 +213,36 @@ def cameras() -> Cameras:
     pose = torch.eye(4).repeat(2, 1, 1)
     pose[1, 2, 3] = -1.0
     return Cameras(pose, torch.full((2, 2), 4.0), torch.tensor([[4.0, 3.0]]).repeat(2, 1), 8, 6)
+
+
+@pytest.mark.parametrize("held", [0, 2, 9])
+def test_stored_photos_are_the_same_views_one_by_one_and_read_again_where_there_is_no_room(tmp_path, held):
+    colmap_project(tmp_path)
+    photos = gathered(tmp_path).photos
+    Image.fromarray(np.tile(np.repeat([0, 255], 160).astype(np.uint8), (240, 1))).save(tmp_path / "mask.png")
+    photos = (replace(photos[0], mask=tmp_path / "mask.png"), *photos[1:])
+    whole = load_views(photos, 96, 80)
+    stored = store_photos(photos, 96, 80, most_bytes=held * BYTES_PER_PIXEL * 96 * 80 + 1)
+    assert (len(stored), len(stored.held)) == (4, min(held, 4))
+    torch.testing.assert_close(stored.cameras.world_from_cam, whole.cameras.world_from_cam)
+    PICTURES.forget()
+    with watched(tmp_path) as seen:
+        for index in (3, 0, 3, 1, 2):
+            view, expected = stored[[index]], whole[[index]]
+            assert torch.equal(view.images, expected.images)
+            assert torch.equal(view.cameras.focal_px, expected.cameras.focal_px)
+            assert view.quarter_turns.tolist() == expected.quarter_turns.tolist()
+            assert (view.masks is None) == (index != 0)
+            assert view.masks is None or torch.equal(view.masks, expected.masks)
+    again = {photo.path.relative_to(tmp_path).as_posix() for photo in photos[held:]}
+    assert set(seen.opened) - {"mask.png"} == again
+
+
+def test_stored_photos_follow_cameras_into_another_frame(tmp_path):
+    colmap_project(tmp_path)
+    stored = store_photos(gathered(tmp_path).photos, 96, 80, most_bytes=0)
+    cameras = replace(stored.cameras, focal_px=2 * stored.cameras.focal_px)
+    assert torch.equal(stored.seen_by(cameras)[[2, 1]].cameras.focal_px, cameras.focal_px[[2, 1]])
 
 
 def test_points_become_depths_at_their_pixels():
