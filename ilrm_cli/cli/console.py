@@ -24,6 +24,7 @@ from ilrm_cli.runtime.signals import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
+NARROW = 80  # columns below which figures need the room of the bars
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 
@@ -60,11 +61,12 @@ class Face:
         if self.quiet:
             yield ignore
             return
+        bar = (BarColumn(bar_width=20),) if self.err.width >= NARROW else ()
         columns = (
             TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=10)),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
-            _Time(table_column=Column(no_wrap=True, min_width=7)),
+            *bar,
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
+            _Time(table_column=Column(no_wrap=True, min_width=12)),
             TextColumn("{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
         bars = _Bars(Progress(*columns, console=self.err))

@@ -13,8 +13,9 @@ CHANNELS = ("rgb", "depth", "alpha", "confidence")  # of a film, see `channels`
 ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
 SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 
-SIGNER = ("Software", "ilrm")  # text in the .png files that we write, by which they are known as ours
-SIGNATURE = b"tEXt" + "\0".join(SIGNER).encode()
+PREVIEW_SUFFIXES = (".jpg", ".jpeg")  # of previews
+SIGNER = ("Software", "ilrm")  # text in the pictures that we write, by which they are known as ours
+SIGNATURE = "\0".join(SIGNER).encode()
 SIGNED_WITHIN = 256  # bytes from the beginning of such a file: before the pixels
 
 
@@ -44,7 +45,7 @@ def check_video_output(path: Path, overwrite: bool) -> None:
 
 
 def _require_ours(picture: Path) -> None:
-    """Raise `InputError` for a .png that we did not write: it may be somebody's photo, also with -w."""
+    """Raise `InputError` for a picture that we did not write: it may be somebody's photo, also with -w."""
     with picture.open("rb") as file:
         beginning = file.read(SIGNED_WITHIN)
         if beginning and SIGNATURE not in beginning:
@@ -63,6 +64,15 @@ def check_trace_output(path: Path, overwrite: bool) -> None:
             _require_ours(path)
     else:
         check_video_output(path, overwrite)
+
+
+def check_preview_output(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` if no preview can be written to `path`."""
+    if path.suffix.lower() not in PREVIEW_SUFFIXES:
+        raise InputError(f"--preview {path}: the picture is a {' or '.join(PREVIEW_SUFFIXES)} file; name one.")
+    check_output(path, overwrite)
+    if path.exists():
+        _require_ours(path)
 
 
 def is_strip(path: Path) -> bool:

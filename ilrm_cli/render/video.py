@@ -24,10 +24,11 @@ from numpy import ndarray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ilrm_cli.render.checks import ENCODED, SIGNER, check_video_output, frame_path, frames_at
+from ilrm_cli.render.checks import ENCODED, SIGNATURE, SIGNER, check_video_output, frame_path, frames_at
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import filling, replacing
 
+JPEG_QUALITY = 90  # of single pictures: no blocks are seen beside a photo
 WAITING = 2  # frames queued for the encoder: enough to keep it busy, little memory even at 4K
 
 # Constant rate factor 18 is commonly considered visually lossless. The encoder shares the cores with the renderer:
@@ -81,10 +82,11 @@ def write_video(
 
 
 def save_signed(picture: UInt8[ndarray, "height width 3"], path: Path) -> None:
-    """Write a picture as a .png that is known as ours, see `checks.SIGNER`."""
+    """Write a picture as a .png or .jpg that is known as ours, see `checks.SIGNER`."""
     text = PngInfo()
     text.add_text(*SIGNER)
-    Image.fromarray(picture).save(path, pnginfo=text)
+    # Each of these options belongs to one of the formats, and is ignored by the other.
+    Image.fromarray(picture).save(path, pnginfo=text, comment=SIGNATURE, quality=JPEG_QUALITY)
 
 
 def write_behind(

@@ -1,4 +1,4 @@
-"""SIGTERM, with which systems and clusters end a process, handled like Ctrl-C, whatever is imported."""
+"""Signals that end a process: SIGTERM handled like Ctrl-C, whatever is imported; Ctrl-C where work can end early."""
 
 import math
 import signal
@@ -39,6 +39,28 @@ def sigterm_raised() -> Iterator[Sigterm]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
         yield handler
+
+
+@contextmanager
+def first_ctrl_c_noted() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C within the context sets, instead of its usual effect; the next one has that.
+
+    Where Ctrl-C is ignored, as by work in the background of a shell, and outside the main thread, it is never set.
+    """
+    noted, usual = threading.Event(), signal.getsignal(signal.SIGINT)
+    if usual in (None, signal.SIG_IGN) or threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(*_: object) -> None:
+        noted.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

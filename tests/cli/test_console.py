@@ -1,15 +1,18 @@
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
+from io import StringIO
 from unittest.mock import Mock
 
 import pytest
 import typer
+from rich.console import Console
 from rich.progress import Progress
 
-from ilrm_cli.cli.console import _Time, face
+from ilrm_cli.cli.console import Face, _Time, face
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
 from ilrm_cli.runtime.signals import sigterm_kept
@@ -114,3 +117,17 @@ def test_bars_are_ended_even_if_the_first_is_not_drawn_yet(monkeypatch: pytest.M
     with pytest.raises(typer.Exit), face("render") as shown, shown.progress() as report:
         report(Step("frames", 0, 2))
     assert ended == ["bars"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_fit_shows_how_far_how_good_and_how_long_on_terminals_of_any_width(columns: int) -> None:
+    shown = Face("reconstruct", as_json=False, quiet=False, verbose=False)
+    shown.err = Console(file=StringIO(), width=columns, force_terminal=True, color_system=None, highlight=False)
+    with shown.progress() as report:
+        report(Step("photos that judge", 3, 3))  # the longest name of a stage
+        for done in (400, 401):
+            report(Step("optimize", done, 800, "28.31 dB, 131k Gaussians"))
+    assert isinstance(shown.err.file, StringIO)
+    last = [line for line in shown.err.file.getvalue().splitlines() if "optimize" in line][-1]
+    assert re.search(r"optimize .*401/800 .* left 28\.31 dB, 131k ", last), last
+    assert ("━" in last) == (columns >= 80)

@@ -11,7 +11,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.render.checks import check_trace_output, check_video_output
+from ilrm_cli.render.checks import check_preview_output, check_trace_output, check_video_output
 from ilrm_cli.render.video import WAITING, save_signed, write_behind, write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.support.decoded import decoded
@@ -214,3 +214,15 @@ def test_outputs_that_cannot_be_of_a_trace(tmp_path: Path) -> None:
         check_trace_output(tmp_path / "there.png", overwrite=True)
     save_signed(np.zeros((4, 4, 3), np.uint8), tmp_path / "there.png")
     check_trace_output(tmp_path / "there.png", overwrite=True)
+
+
+def test_outputs_that_cannot_be_of_a_preview(tmp_path: Path) -> None:
+    """A photo is never replaced, a preview of ours is."""
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "there.jpg", comment=b"taken in spring")
+    for name, reason in (("fit.mp4", r"--preview .*fit\.mp4: the picture is a \.jpg or"), ("there.jpg", "exists")):
+        with pytest.raises(InputError, match=reason):
+            check_preview_output(tmp_path / name, overwrite=False)
+    with pytest.raises(InputError, match="was not written by ilrm"):
+        check_preview_output(tmp_path / "there.jpg", overwrite=True)
+    save_signed(np.zeros((4, 4, 3), np.uint8), tmp_path / "there.jpg")
+    check_preview_output(tmp_path / "there.jpg", overwrite=True)

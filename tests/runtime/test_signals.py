@@ -1,4 +1,4 @@
-"""Tests of which handler SIGTERM finds, and of what ours does."""
+"""Tests of which handler SIGTERM and Ctrl-C find, and of what ours do."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from ilrm_cli.runtime import signals
-from ilrm_cli.runtime.signals import sigterm_kept, sigterm_raised
+from ilrm_cli.runtime.signals import first_ctrl_c_noted, sigterm_kept, sigterm_raised
 
 
 @pytest.mark.parametrize("ours", [signal.SIG_IGN, signal.SIG_DFL])
@@ -34,3 +34,25 @@ def test_later_signals_are_let_pass_for_a_while_only(monkeypatch):
         now_s += signals.PEACE_S
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_first_ctrl_c_is_noted_and_the_second_has_its_usual_effect():
+    with first_ctrl_c_noted() as noted:
+        assert not noted.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert noted.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_work_in_the_background_goes_on_ignoring_ctrl_c():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with first_ctrl_c_noted() as noted:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not noted.is_set()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
