@@ -14,7 +14,7 @@ from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.pipeline.settings import Settings, check_settings
 
 if TYPE_CHECKING:
-    from ilrm_cli.pipeline.batch.outcome import Outcome
+    from ilrm_cli.pipeline.batch.jobs import Outcome
     from ilrm_cli.pipeline.batch.run import Batch
 
 EXIT_CRASHED = 3  # a bug of ours, or a dead process, on at least one folder
@@ -53,12 +53,12 @@ def batch(
     with face("batch", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.photos.folder import check_views
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.pipeline.batch import outcome, plan
+        from ilrm_cli.pipeline.batch.jobs import check_summary, find_places, plan
         from ilrm_cli.runtime.errors import listed
 
-        places, others = plan.find_places(photos)
-        planned = plan.plan(places, output)
-        outcome.check_summary(summary)
+        places, others = find_places(photos)
+        planned = plan(places, output)
+        check_summary(summary)
         check_views(settings.views)
         check_settings(settings)
         weights_file(settings.model)
@@ -74,7 +74,7 @@ def batch(
 
 def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outcome"]:
     """Run the batch; return the outcomes in the order of its jobs, which the summary holds as far as they are known."""
-    from ilrm_cli.pipeline.batch import outcome, run
+    from ilrm_cli.pipeline.batch import jobs, run
 
     outcomes: list[Outcome] = []
     with shown.progress() as report:
@@ -83,18 +83,18 @@ def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outco
             if ended.status in ("failed", "crashed") and shown.out.quiet:  # otherwise the table shows it
                 shown.warn((f"{ended.job.name}: {ended.sentence}",))
             if summary is not None:
-                outcome.write_summary(summary, outcomes)
+                jobs.write_summary(summary, outcomes)
             shown.kept = f"{len(outcomes)} of {len(batch.jobs)} folders are done; the same command goes on from there"
     return outcomes
 
 
 def result_of(outcomes: Sequence["Outcome"], seconds: float, warnings: Sequence[str]) -> Result:
     """Return the result of a batch; the warnings have been shown."""
-    from ilrm_cli.pipeline.batch import outcome
+    from ilrm_cli.pipeline.batch import jobs
 
-    counts = outcome.counts_of(outcomes)
+    counts = jobs.counts_of(outcomes)
     total = f"{', '.join(f'{n} {status}' for status, n in counts.items() if n)} in {seconds:.1f} s"
-    folders = [outcome.as_json(ended) for ended in outcomes]
+    folders = [jobs.as_json(ended) for ended in outcomes]
     exit_status = EXIT_CRASHED if counts["crashed"] else EXIT_FAILED if counts["failed"] else 0
     return Result(
         {"counts": counts, "seconds": seconds, "folders": folders, "warnings": list(warnings)},

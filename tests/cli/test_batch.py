@@ -7,7 +7,7 @@ import pytest
 
 from ilrm_cli.cli import app
 from ilrm_cli.pipeline.batch import run
-from ilrm_cli.pipeline.batch.outcome import Outcome
+from ilrm_cli.pipeline.batch.jobs import Outcome
 from ilrm_cli.pipeline.settings import Settings, option_of
 from tests.support.batch_folders import SMALL, content, make_folders
 from tests.support.command_line import Outcome as Done

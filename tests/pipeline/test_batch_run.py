@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ilrm_cli.pipeline.batch import run
-from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.jobs import Job
 from ilrm_cli.pipeline.batch.run import Batch
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError

@@ -11,9 +11,8 @@ import pytest
 
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.pipeline.batch import work
-from ilrm_cli.pipeline.batch.outcome import Outcome
-from ilrm_cli.pipeline.batch.plan import Job
-from ilrm_cli.pipeline.batch.schedule import run_jobs
+from ilrm_cli.pipeline.batch.jobs import Job, Outcome
+from ilrm_cli.pipeline.batch.run import run_jobs
 from ilrm_cli.pipeline.batch.work import Order, Ready
 from ilrm_cli.pipeline.batch.workers import WorkerDied
 from ilrm_cli.pipeline.settings import Settings

@@ -10,7 +10,7 @@ import torch
 from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.batch import work
-from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.jobs import Job
 from ilrm_cli.pipeline.batch.work import Order, finished
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError

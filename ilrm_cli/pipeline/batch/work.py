@@ -19,8 +19,7 @@ from ilrm_cli.capture.input_hash import inputs_sha256
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel
-from ilrm_cli.pipeline.batch.outcome import Outcome
-from ilrm_cli.pipeline.batch.plan import Job
+from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.pipeline.result import verdict

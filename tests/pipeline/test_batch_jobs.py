@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ilrm_cli.pipeline.batch.plan import find_places, plan
+from ilrm_cli.pipeline.batch.jobs import find_places, plan
 from ilrm_cli.runtime.errors import InputError
 
 
