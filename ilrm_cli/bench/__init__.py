@@ -15,6 +15,6 @@ def _suite(name: str, **options: Any) -> Any:
     return getattr(import_module(f"ilrm_cli.bench.{name}"), f"{name}_suite")(**options)
 
 
-NAMES = ("model", "raster", "pipeline", "scaling", "family", "quality", "compiled", "gpu")
+NAMES = ("model", "raster", "fit", "pipeline", "scaling", "family", "quality", "compiled", "gpu")
 SUITES: dict[str, Callable[..., Any]] = {name: partial(_suite, name) for name in NAMES}
 ON_REQUEST = ("family", "quality", "compiled", "gpu")  # run only if named: of chosen models, or slow, or with needs

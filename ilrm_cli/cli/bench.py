@@ -20,7 +20,7 @@ def bench(
     suite: Annotated[
         list[str] | None,
         typer.Argument(
-            help="model, raster, pipeline or scaling, all if none is named; also family, quality, compiled, gpu."
+            help="model, raster, fit, pipeline or scaling, all if none is named; also family, quality, compiled, gpu."
         ),
     ] = None,
     output: Annotated[
