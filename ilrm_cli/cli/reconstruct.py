@@ -144,12 +144,10 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
         yield TRACE_NOTE
     yield from map(Detail, details(summary, result))
     if refined := summary["refine"]:
-        yield refined_line(refined)
+        yield f"Refined{_gain(refined)} {refined['iterations']} of {refined['ran']} iterations."
     if fit := summary["optimize"]:
-        judged = fit["psnr_before"] is not None
-        gain = f": {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after" if judged else " in"
         size = f"{fit['width']}x{fit['height']} px"
-        yield (f"Fitted to {fit['photos']} photos of {size}{gain} {fit['steps']} of {fit['ran']} steps.")
+        yield f"Fitted to {fit['photos']} photos of {size}{_gain(fit)} {fit['steps']} of {fit['ran']} steps."
     if pruned := summary["pruned"]:
         yield (
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
@@ -165,15 +163,12 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     )
 
 
-def refined_line(refined: Mapping[str, Any]) -> str:
-    """Return what refinement did, and by which photos."""
-    if refined["psnr_before"] is None:
-        return "Not refined: of two photos none can be spared to judge whether it helps."
-    gain = f"{refined['psnr_before']:.2f} dB before, {refined['psnr_after']:.2f} dB after"
-    times = f"{refined['iterations']} of {refined['ran']} iterations"
-    if photo := refined["cross_validated"]:
-        return f"Refined as long as it helped in a trial without {photo}: there {gain} {times}."
-    return f"Refined: {gain} {times}."
+def _gain(fit: Mapping[str, Any]) -> str:
+    """Return what judged a fit, and what it said."""
+    if fit["psnr_before"] is None:
+        return " not at all, as no photo can be spared to judge whether it helps:"
+    judge = f" as long as a trial without {fit['cross_validated']} gained" if fit["cross_validated"] else ""
+    return f"{judge}: {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
 
 
 def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str]:

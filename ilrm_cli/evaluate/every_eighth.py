@@ -136,7 +136,10 @@ def fitted_from_points(given: Capture, loaded: LoadedModel, settings: Settings, 
         return None
     if can.backdrop and inputs.content is None:
         start = before_backdrop(start, inputs, prepared.depth_range)
-    fit = fit_photos(Prediction(start), prepared, chosen, settings.effort, seed=settings.seed, report=report)
+    predicted = Prediction(start)
+    fit = fit_photos(
+        lambda fold: predicted, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report
+    )
     wait(device)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     return Made(fit.optimized.gaussians, to_normal, fit.optimized.steps, seconds, cpu_seconds)

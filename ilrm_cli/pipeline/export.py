@@ -158,7 +158,7 @@ def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneReco
         auto_scale=as_json(result.scale),
         pruning=as_json(result.trusted.pruning),
         refine=result.refinement.figures if result.refinement else None,
-        optimize=result.optimized.figures if result.optimized else None,
+        optimize=result.fit.figures if result.fit else None,
         trace=result.traced,
         frame=settings.frame,
         up=tuple(frame_from_input.points(result.up).tolist()),

@@ -1,11 +1,13 @@
 """The prediction fitted to its inputs, or to all posed photos that are not held out.
 
 Photos that were neither predicted from nor fitted to judge how long a fit helps. Where no photo can be spared, the same
-is done twice (cross-validation): without one input, which judges, and then with all of them for as long.
+is done twice (cross-validation): without one photo, which judges, and then with all of them for as long.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -16,16 +18,18 @@ from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, Views
-from ilrm_cli.models.base import Network
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Optimized, optimize
-from ilrm_cli.pipeline.predict import Prediction, predict
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Optimized, optimize
+from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.pipeline.refine import Refinement, refine, refine_like, refine_start
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-LEAST_TO_LEAVE_ONE_OUT = 3  # inputs: two views remain to predict from
+LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
+
+
+Predict = Callable[[Prepared], Prediction]  # what the model, or a baseline, makes of a scene
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,16 @@ class Fit:
     optimized: Optimized
     cameras: Cameras  # normalised, of `Selection.only_fitted`, at the size of the fit
     quarter_turns: Int64[Tensor, " view"] | None  # see `Views`
+    cross_validated: str | None = None  # as in `Refinement`
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures of the fit, as JSON values."""
+        return {**self.optimized.figures, "cross_validated": self.cross_validated}
 
 
 def fit_inputs(
-    model: Network,
+    predict: Predict,
     predicted: Prediction,
     prepared: Prepared,
     chosen: Selection,
@@ -47,18 +57,19 @@ def fit_inputs(
 ) -> Refinement:
     """Fit a prediction to its inputs, judged by the targets, or by cross-validation if there are none.
 
-    A prediction from two photos stays as it is: from one photo there is none that could be judged.
+    `predict` is what made the prediction. From two photos it stays as it is: from one there is none to be judged.
     """
+    inputs = prepared.inputs
     if prepared.targets is not None:
         return refined(predicted, prepared, iterations, report)
-    if len(prepared.inputs) < LEAST_TO_LEAVE_ONE_OUT:
+    if len(inputs) < LEAST_TO_LEAVE_ONE_OUT:
         return Refinement(predicted.gaussians, 0, 0, None, None)
-    left_out = best_covered(prepared)
+    left_out = best_covered(inputs.cameras, prepared.distance, range(len(inputs)))
     fold = without(prepared, left_out)
-    trial = refined(predict(model, fold, report), fold, iterations, report)
+    trial = refined(predict(fold), fold, iterations, report)
     trial = replace(trial, cross_validated=chosen.used[left_out].name)
-    start = start_of(predicted, prepared.inputs)
-    return refine_like(trial, predicted.gaussians, prepared.inputs, iterations, start=start, report=report)
+    start = start_of(predicted, inputs)
+    return refine_like(trial, predicted.gaussians, inputs, iterations, start=start, report=report)
 
 
 def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
@@ -74,23 +85,28 @@ def start_of(predicted: Prediction, inputs: Views) -> Gaussians:
     return predicted.gaussians if known is None else refine_start(predicted.gaussians, known, inputs)
 
 
-def best_covered(prepared: Prepared) -> int:
-    """Return the input that is nearest to two others: it sees what others see, as photos in between would.
+def best_covered(cameras: Cameras, distance: float, among: Sequence[int]) -> int:
+    """Return which of the cameras `among` them is nearest to two others, as photos in between would be.
 
-    The last one by name, at the end of an orbit, found next to nothing to gain where held-out photos gained up to 3 dB.
+    It sees what others see. The last one by name, at the end of an orbit, found next to nothing to gain where held-out
+    photos gained up to 3 dB. `distance` is that of the scene.
     """
-    poses = prepared.inputs.cameras.world_from_cam
-    gaps = torch.stack([gap_deg(poses, pose[None], prepared.distance) for pose in poses]).fill_diagonal_(math.inf)
-    return int(gaps.topk(2, largest=False).values.sum(dim=1).argmin())
+    poses = cameras.world_from_cam
+    gaps = torch.stack([gap_deg(poses, pose[None], distance) for pose in poses]).fill_diagonal_(math.inf)
+    return among[int(gaps[list(among)].topk(2, largest=False).values.sum(dim=1).argmin())]
 
 
 def without(prepared: Prepared, left_out: int) -> Prepared:
     """Return the scene with one input as its only target, in the same frame."""
-    kept = [i for i in range(len(prepared.inputs)) if i != left_out]
-    return replace(prepared, inputs=prepared.inputs[kept], targets=prepared.inputs[[left_out]])
+    return replace(prepared, inputs=_but(prepared.inputs, left_out), targets=prepared.inputs[[left_out]])
+
+
+def _but(views: Views, left_out: int) -> Views:
+    return views[[i for i in range(len(views)) if i != left_out]]
 
 
 def fit_photos(
+    predict: Predict,
     predicted: Prediction,
     prepared: Prepared,
     chosen: Selection,
@@ -99,7 +115,11 @@ def fit_photos(
     seed: int = 0,
     report: Report = ignore,
 ) -> Fit:
-    """Fit a prediction to `chosen.fitted` at the effort's size, judged by `chosen.scored`."""
+    """Fit a prediction to `chosen.fitted` at the effort's size.
+
+    `chosen.scored` judge, or cross-validation if there are none; then `predict` is what made the prediction. Two photos
+    leave it as it is.
+    """
     how = EFFORTS[effort]
     width, height = common_size(chosen.fitted, long_side=how.long_side_px, multiple=MULTIPLE)
 
@@ -108,10 +128,45 @@ def fit_photos(
         report(Step(stage, len(photos), len(photos)))
         return views.to(prepared.inputs.images.device)
 
-    photos = load(chosen.fitted, "photos to fit")
-    judges = load(chosen.scored, "photos that judge") if chosen.scored else None
-    start = start_of(predicted, prepared.inputs)
-    optimized = optimize(predicted.gaussians, start, photos, judges, how, seed=seed, report=report)
+    photos, name = load(chosen.fitted, "photos to fit"), None
+    if chosen.scored:
+        judges, start = load(chosen.scored, "photos that judge"), start_of(predicted, prepared.inputs)
+        optimized = optimize(predicted.gaussians, start, photos, judges, how, seed=seed, report=report)
+    elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
+        optimized = Optimized(predicted.gaussians, 0, 0, len(photos), width, height, None, None)
+    else:
+        name, optimized = _cross_validated(predict, predicted, prepared, chosen, photos, how, seed, report)
     inputs = {photo.name for photo in chosen.used}
-    others = photos[[index for index, photo in enumerate(chosen.fitted) if photo.name not in inputs]]
-    return Fit(optimized, others.cameras, others.quarter_turns)
+    others = photos[torch.tensor([photo.name not in inputs for photo in chosen.fitted])]
+    return Fit(optimized, others.cameras, others.quarter_turns, name)
+
+
+def _cross_validated(
+    predict: Predict,
+    predicted: Prediction,
+    prepared: Prepared,
+    chosen: Selection,
+    photos: Views,
+    how: Effort,
+    seed: int,
+    report: Report,
+) -> tuple[str, Optimized]:
+    """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
+
+    One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
+    schedule over as many steps as were best in the trial.
+    """
+    names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
+    spare = [i for i, name in enumerate(names) if name not in inputs]
+    left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
+    fold, before = prepared, predicted
+    if not spare:
+        fold = without(prepared, inputs.index(names[left_out]))
+        before = predict(fold)
+    start, judge = start_of(before, fold.inputs), photos[[left_out]]
+    trial = optimize(before.gaussians, start, _but(photos, left_out), judge, how, seed=seed, report=report)
+    fitted = predicted.gaussians
+    if trial.steps:
+        start, how = start_of(predicted, prepared.inputs), replace(how, steps=trial.steps)
+        fitted = optimize(fitted, start, photos, None, how, seed=seed, report=report).gaussians
+    return names[left_out], replace(trial, gaussians=fitted, photos=len(photos))

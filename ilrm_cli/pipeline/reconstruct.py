@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -154,17 +154,18 @@ def reconstruct_capture(
     with watch.stage(Stage.SCALE):
         prepared, scale = _best_scale(loaded, prepared, report) if settings.auto_scale else (prepared, None)
     with watch.stage(Stage.INFERENCE):
-        predicted = predict(model, prepared, report)
+        predictor = partial(predict, model, report=report)
+        predicted = predictor(prepared)
     with watch.stage(Stage.TRACE):
         formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
     with watch.stage(Stage.REFINE):
         refinement = None
         if settings.refine > 0:
-            refinement = fit_inputs(model, predicted, prepared, chosen, settings.refine, report)
+            refinement = fit_inputs(predictor, predicted, prepared, chosen, settings.refine, report)
     with watch.stage(Stage.OPTIMIZE):
         fit = None
         if settings.effort != "draft":
-            fit = fit_photos(predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
+            fit = fit_photos(predictor, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
             ((fit and fit.optimized) or refinement or predicted).gaussians,

@@ -71,7 +71,7 @@ def summarize(
             "chose": list(chosen_by_scores(result)) if score else [],
         },
         "refine": refined.figures if refined else None,
-        "optimize": result.optimized.figures if result.optimized else None,
+        "optimize": result.fit.figures if result.fit else None,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},

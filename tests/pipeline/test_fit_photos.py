@@ -1,4 +1,4 @@
-"""Which input a trial leaves out, and what refinement does where every photo is an input."""
+"""Which photo a trial leaves out, and what fits do where no photo is held out."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.fit_photos import best_covered, without
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
 from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.pipeline.reconstruct import Reconstruction, load, posed_photos, reconstruct_capture
 from ilrm_cli.pipeline.refine import JUDGE_EVERY
@@ -34,7 +35,9 @@ def prepared(x: tuple[float, ...]) -> Prepared:
 
 
 def test_left_out_is_the_input_between_near_ones():
-    assert best_covered(prepared((0.0, 0.1, 5.0, 6.0, 7.0, 9.0))) == 3
+    scene = prepared((0.0, 0.1, 5.0, 5.3, 5.6, 6.5))
+    assert best_covered(scene.inputs.cameras, scene.distance, range(6)) == 3
+    assert best_covered(scene.inputs.cameras, scene.distance, [0, 4, 5]) == 4
 
 
 def test_what_is_left_out_judges_and_is_no_input():
@@ -47,10 +50,10 @@ def test_what_is_left_out_judges_and_is_no_input():
     assert fold.depth_range == whole.depth_range
 
 
-def reconstructed(count: int, iterations: int) -> tuple[Reconstruction, Views]:
-    """Return a scene from every other photo of the sample, all inputs, and the photos in between in its frame."""
+def reconstructed(count: int, settings: Settings) -> tuple[Reconstruction, Views]:
+    """Return a scene from every other photo of the sample, and the photos in between in its frame."""
     capture = posed_photos(open_folder(SAMPLES / "posed"), Settings())
-    settings = Settings(views=count, long_side_px=SIDE, refine=iterations, auto_scale=False)
+    settings = replace(settings, long_side_px=SIDE, auto_scale=False)
     kept, others = capture.photos[::2][:count], capture.photos[1::2]
     made = reconstruct_capture(replace(capture, photos=kept), load(settings), settings)
     size = made.prepared.inputs.cameras
@@ -59,7 +62,7 @@ def reconstructed(count: int, iterations: int) -> tuple[Reconstruction, Views]:
 
 @pytest.fixture(scope="module")
 def of_six() -> tuple[Reconstruction, Views]:
-    return reconstructed(6, ITERATIONS)
+    return reconstructed(6, Settings(views=6, refine=ITERATIONS))
 
 
 def test_without_held_out_photos_refinement_helps_photos_that_nobody_gave(of_six):
@@ -82,7 +85,7 @@ def test_the_final_fit_is_to_all_inputs(of_six):
 
 
 def test_a_prediction_from_two_photos_stays():
-    made, _ = reconstructed(2, 5)
+    made, _ = reconstructed(2, Settings(views=2, refine=5))
     fit = made.refinement
     assert fit is not None
     assert fit.gaussians is made.prediction.gaussians
@@ -104,3 +107,46 @@ def test_the_command_tells_who_judged(tmp_path):
     assert "psnr" not in record["scores"]
     assert ilrm("replay", tmp_path / "scene.ply", "--json").json["identical"]
     assert f"trial without {fit['cross_validated']}" in ilrm(*command, "-w").out
+
+
+QUICK = Effort(steps=80, long_side_px=SIDE, degree=0, growth=0.0, most=100_000)
+
+
+def fitted(count: int, hold_out_inputs: int = 0) -> tuple[Reconstruction, Views]:
+    return reconstructed(count, Settings(views=count - hold_out_inputs, quality="standard", hold_out=0))
+
+
+def test_a_fit_to_all_photos_without_any_held_out_goes_as_far_as_a_trial_gained(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", QUICK)
+    made, others = fitted(6)
+    fit = made.fit
+    assert fit is not None
+    assert fit.cross_validated in [photo.name for photo in made.selection.used]
+    assert (fit.optimized.photos, made.score) == (6, None)
+    assert 0 < fit.optimized.steps <= QUICK.steps
+    assert score(made.gaussians, others) > score(made.prediction.gaussians, others) + 0.5
+
+
+def test_a_trial_leaves_out_a_photo_that_is_no_input_if_there_is_one(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, steps=8))
+    made, _ = fitted(6, hold_out_inputs=2)
+    assert made.fit is not None
+    assert made.fit.cross_validated in [photo.name for photo in made.selection.only_fitted]
+
+
+def test_a_trial_that_gained_nothing_leaves_the_prediction(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, steps=8))
+    monkeypatch.setattr("ilrm_cli.pipeline.optimize.fit.L1_WEIGHT", -1.0)  # every step makes it worse
+    monkeypatch.setattr("ilrm_cli.pipeline.optimize.fit.SSIM_WEIGHT", -1.0)
+    made, _ = fitted(4)
+    assert made.fit is not None
+    assert made.gaussians is made.prediction.gaussians
+    assert made.fit.figures["steps"] == 0
+    assert made.fit.figures["psnr_after"] == made.fit.figures["psnr_before"]
+
+
+def test_two_photos_are_not_fitted(monkeypatch):
+    made, _ = fitted(2)
+    assert made.fit is not None
+    assert made.gaussians is made.prediction.gaussians
+    assert made.fit.figures["psnr_before"] is None
