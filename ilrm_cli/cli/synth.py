@@ -41,7 +41,7 @@ def synth(
     with face("synth", as_json, quiet) as shown:
         from dataclasses import asdict
 
-        from ilrm_cli.data.synthetic.checks import check_folder, picture_size
+        from ilrm_cli.data.checks import check_folder, picture_size
         from ilrm_cli.runtime.progress import Step
 
         width, height = picture_size(aspect, size)

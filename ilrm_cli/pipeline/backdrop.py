@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
+from ilrm_cli.geometry.cameras import unit_rays
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import basis
-from ilrm_cli.geometry.rays import unit_rays
 from ilrm_cli.geometry.views import Views
 
 COUNT = 1000  # Gaussians on the sphere: 6 degrees apart

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render

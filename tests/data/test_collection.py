@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ilrm_cli.data.checks import picture_size
 from ilrm_cli.data.synthetic import collection
-from ilrm_cli.data.synthetic.checks import picture_size
 from ilrm_cli.data.synthetic.collection import Order, check_order, statistics_of, write_collection
 from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.data.synthetic.raycaster.raycast import render_scene

@@ -2,8 +2,7 @@
 
 import torch
 
-from ilrm_cli.geometry.cameras import Cameras, stack
-from ilrm_cli.geometry.rays import pixel_centers, unit_rays
+from ilrm_cli.geometry.cameras import Cameras, pixel_centers, stack, unit_rays
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.models.layers.tokens import pixel_channels
 

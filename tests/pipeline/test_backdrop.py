@@ -2,9 +2,8 @@
 
 import torch
 
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.rays import unit_rays
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.backdrop import COUNT, backdrop, before_backdrop, fibonacci_sphere, fitted_colors

@@ -8,8 +8,7 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.cameras import Cameras, directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model

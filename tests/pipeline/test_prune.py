@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
+from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, softplus
 
 from ilrm_cli.geometry import cameras as camera_batches
+from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.views import TrainingRange, Views
 from ilrm_cli.models.base import Architecture, Capabilities, Cost, Network, Pass, Piecewise, Tap
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks

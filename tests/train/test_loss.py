@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 import torch
 
+from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.render.cpu import rasterizer
 from ilrm_cli.render.metrics import ssim
 from ilrm_cli.render.rasterize import render

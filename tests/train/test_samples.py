@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
+from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.config import FrameGap, Spread
 from ilrm_cli.train.samples import farthest_points, gap_range, mirrored, pick_frames

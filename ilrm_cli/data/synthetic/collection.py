@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ilrm_cli.data.synthetic.checks import RECORD_NAME, check_folder, check_scene_folder
+from ilrm_cli.data.checks import RECORD_NAME, check_folder, check_scene_folder
 from ilrm_cli.data.synthetic.colmap_folder import fill_scene
 from ilrm_cli.data.synthetic.dataset import TrainingScene, training_scene
 from ilrm_cli.data.synthetic.scenes.by_number import KINDS

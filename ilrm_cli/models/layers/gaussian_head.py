@@ -8,10 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras, directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_color
-from ilrm_cli.geometry.rays import directions_through, pixel_centers
 from ilrm_cli.geometry.transforms import multiply, quaternion_from_matrix
 from ilrm_cli.models.layers.config import HeadConfig
 from ilrm_cli.models.layers.plane_sweep import Matches

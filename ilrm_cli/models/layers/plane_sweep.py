@@ -14,8 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.rays import pixel_centers
+from ilrm_cli.geometry.cameras import Cameras, pixel_centers
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.models.layers.sparse_points import spread_points

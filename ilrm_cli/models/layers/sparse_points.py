@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.rays import pixel_centers
+from ilrm_cli.geometry.cameras import Cameras, pixel_centers
 
 REACH = 0.03  # of the grid's long side: distance at which a point's weight falls to exp(-1/2)
 PIXELS_AT_ONCE = 1024  # pixels processed at once, with their distances to all points: fits into a CPU's cache

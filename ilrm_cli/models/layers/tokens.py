@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.rays import unit_rays
+from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.models.layers.config import Channel
 
 
