@@ -20,6 +20,7 @@ from ilrm_cli.runtime.progress import LAUNCHED
 SENTENCES = {
     "reconstruct": "Turn a folder of photos into a 3D Gaussian splat scene.",
     "batch": "Turn many folders of photos into scenes; run again, it goes on where it was stopped.",
+    "refine": "Fit a scene that was made before further to its photos, and write what comes of it as a new scene.",
     "pose": "Find the camera poses of photos and write them with undistorted photos.",
     "render": "Film a scene along a camera path.",
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",

@@ -1,7 +1,7 @@
 """Options shared by several commands, those of the user's settings among them."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -50,6 +50,10 @@ HoldOut = Annotated[
         help="Hold out every N-th photo by name, to score the result and to choose when to stop fitting; 0: none.",
         min=0,
     ),
+]
+FurtherQuality = Annotated[
+    chosen.Fitted | None,
+    typer.Option(show_default="as recorded, but at least standard", help="How far to fit, see `ilrm reconstruct`."),
 ]
 PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
 ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
@@ -126,15 +130,18 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def takes(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each field of a dataclass; it gets the object as its parameter `settings`."""
+def takes(settings: type, **other: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a dataclass; it gets the object as its parameter `settings`.
+
+    The options are those of OPTIONS, or `other` ones for fields of these names.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         names = [field.name for field in fields(settings)]
         signature = inspect.signature(command)
         parameters = []
         for parameter in signature.parameters.values():
-            parameters += _parameters(settings) if parameter.name == "settings" else [parameter]
+            parameters += _parameters(settings, OPTIONS | other) if parameter.name == "settings" else [parameter]
 
         @wraps(command)
         def run(**given: Any) -> None:
@@ -148,9 +155,9 @@ def takes(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]
     return decorate
 
 
-def _parameters(settings: type) -> list[inspect.Parameter]:
+def _parameters(settings: type, options: Mapping[str, Any]) -> list[inspect.Parameter]:
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(field.name, keyword, default=field.default, annotation=OPTIONS[field.name])
+        inspect.Parameter(field.name, keyword, default=field.default, annotation=options[field.name])
         for field in fields(settings)
     ]

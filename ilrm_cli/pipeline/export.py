@@ -23,7 +23,7 @@ from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
-from ilrm_cli.scene.checks import photos_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
@@ -108,7 +108,8 @@ def encode(
         inputs_sha256=inputs_sha256,
         ply_sha256=hashlib.sha256(content).hexdigest(),
         scene_suffix=suffix,
-        photos=None if photos is None else photos_as_recorded(photos, record_path(output)),
+        photos=None if photos is None else place_as_recorded(photos, record_path(output)),
+        refined_from=origin_as_json(result, output),
     )
     return EncodedScene(file, content, record, int(finite.sum()), int((~finite).sum()))
 
@@ -171,6 +172,13 @@ def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneReco
 def as_json(stage: Any) -> dict[str, Any] | None:
     """Return the figures of a stage that may not have run."""
     return None if stage is None else dataclasses.asdict(stage)
+
+
+def origin_as_json(result: Reconstruction, output: Path) -> dict[str, str] | None:
+    """Return which scene was fitted further, as seen from where `output` lies."""
+    if result.origin is None:
+        return None
+    return {"scene": place_as_recorded(result.origin.scene, record_path(output)), "sha256": result.origin.sha256}
 
 
 def _recorded(

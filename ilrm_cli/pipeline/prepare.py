@@ -57,14 +57,21 @@ def prepare_photos(
 ) -> Prepared:
     """Load photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
     width, height = common_size(used, long_side=long_side_px or can.long_side_px, multiple=can.size_multiple)
+    inputs, targets = load_photos(used, scored, width, height, report)
+    return normalize(np.stack([p.world_from_cam for p in used]), inputs, targets, capture.points)
+
+
+def load_photos(
+    used: tuple[PosedPhoto, ...], scored: tuple[PosedPhoto, ...], width: int, height: int, report: Report = ignore
+) -> tuple[Views, Views | None]:
+    """Return inputs and targets of this size (px), in the capture's frame; None if nothing is scored."""
 
     def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
         views = load_views(photos, width, height)
         report(Step(stage, len(photos), len(photos)))
         return views
 
-    inputs, targets = load(used, "input photos"), load(scored, "held-out photos") if scored else None
-    return normalize(np.stack([p.world_from_cam for p in used]), inputs, targets, capture.points)
+    return load(used, "input photos"), load(scored, "held-out photos") if scored else None
 
 
 def normalize(
@@ -78,8 +85,13 @@ def normalize(
 
     `upright_poses` are world_from_cam of the inputs as photographed: `inputs` may have been rotated to fit.
     """
-    to_normal = normalized_from_world(torch.from_numpy(upright_poses), scale_from)
+    return normalized(inputs, targets, points, normalized_from_world(torch.from_numpy(upright_poses), scale_from))
 
+
+def normalized(
+    inputs: Views, targets: Views | None, points: Float64[ndarray, "point 3"], to_normal: Similarity
+) -> Prepared:
+    """Transform views and sparse points of a capture into a normalised frame that is known."""
     normal = normalized_views(inputs, to_normal)
     depth_range = depth_range_in(points, normal, to_normal)
     return Prepared(normal, normalized_views(targets, to_normal) if targets else None, depth_range, to_normal)

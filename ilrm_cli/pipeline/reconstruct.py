@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,14 @@ from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The scene that was fitted further."""
+
+    scene: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Reconstruction:
     """A scene, and what each stage made on the way to it. Gaussians, inputs and held-out views are normalised."""
 
@@ -51,6 +60,7 @@ class Reconstruction:
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
     fit: Fit | None = None  # to all photos that are not held out; None: a draft
+    origin: Origin | None = None  # None: it was made from photos alone
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -166,17 +176,8 @@ def reconstruct_capture(
         fit = None
         if settings.effort != "draft":
             fit = fit_photos(predictor, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
-    with watch.stage(Stage.CONFIDENCE):
-        trust = trusted(
-            ((fit and fit.optimized) or refinement or predicted).gaussians,
-            prepared.inputs,
-            prepared.targets or prepared.inputs,
-            with_confidence=settings.confidence,
-            pruned=settings.prune,
-            report=report,
-        )
-    with watch.stage(Stage.SCORE):
-        score = score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
+    made = ((fit and fit.optimized) or refinement or predicted).gaussians
+    trust, score = judged(made, prepared, settings, watch, report)
     return Reconstruction(
         settings=settings,
         model=loaded.identity,
@@ -193,6 +194,23 @@ def reconstruct_capture(
         timings_s=watch.seconds | _attention_s(predicted.layers),
         warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen)),
     )
+
+
+def judged(
+    gaussians: Gaussians, prepared: Prepared, settings: Settings, watch: Stopwatch, report: Report = ignore
+) -> tuple[Trusted, Score | None]:
+    """Return the scene with confidences and without floaters, as far as the settings ask for it, and its score."""
+    with watch.stage(Stage.CONFIDENCE):
+        trust = trusted(
+            gaussians,
+            prepared.inputs,
+            prepared.targets or prepared.inputs,
+            with_confidence=settings.confidence,
+            pruned=settings.prune,
+            report=report,
+        )
+    with watch.stage(Stage.SCORE):
+        return trust, score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
 
 
 def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:

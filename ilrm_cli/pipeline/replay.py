@@ -3,28 +3,26 @@
 The distance is told in numbers and in pictures.
 """
 
+import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
-from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline.export import EncodedScene, encode, write_scene
-from ilrm_cli.pipeline.reconstruct import reconstruct
+from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
+from ilrm_cli.pipeline.recorded import RecordedScene, fit_further, recorded_scene
 from ilrm_cli.pipeline.replay_causes import causes
-from ilrm_cli.pipeline.settings import OLD_USUAL, Settings
 from ilrm_cli.runtime.cache import sha256_of
-from ilrm_cli.runtime.devices import precision_named
-from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.json_values import fitted
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import check_scene_output, existing_record, record_path, suffix_of
+from ilrm_cli.scene.checks import check_scene_output, record_path, suffix_of
 from ilrm_cli.scene.convert import compared
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.opened import sight_of
-from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
+from ilrm_cli.scene.record import SceneRecord
 
 
 @dataclass(frozen=True)
@@ -63,22 +61,14 @@ def replay(
     `photos` replaces the recorded folder or video. The new scene is written, with its own record, only if `output` is
     given. Raises InputError for a record that cannot be followed here.
     """
-    record_file = existing_record(scene)
-    record = read_record(record_file)
-    file = record_file.with_name(record_file.stem + record.scene_suffix)
-    wanted = _recorded_sha256(record, record_file)
-    settings = as_computed(settings_of(record, record_file), record)
-    place = photos or photo_folder_of(record, record_file)
-    if place is None:
-        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
-        raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
-    folder = open_folder(place)
+    before = recorded_scene(scene, photos)
+    record, file, place, wanted = before.record, before.file, before.photos, before.sha256
     if output is not None:
         _check_output(output, record, overwrite)
-        refuse_inputs(folder, [output, record_path(output)])
+        refuse_inputs(before.folder, [output, record_path(output)])
 
-    inputs = inputs_sha256(folder, settings.camera)
-    result = reconstruct(folder, settings, report)
+    inputs = inputs_sha256(before.folder, before.settings.camera)
+    result = _made_again(before, photos, report)
     made = encode(result, output or file, photos=place, inputs_sha256=inputs)
     identical = made.record.ply_sha256 == wanted
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
@@ -99,35 +89,15 @@ def replay(
     )
 
 
-def settings_of(record: SceneRecord, record_file: Path) -> Settings:
-    """Return the settings of the recorded scene; settings unknown to older versions have the default of then.
-
-    Raises InputError for settings of another version that are unknown here, and for damaged ones.
-    """
-    if not record.settings:
-        raise InputError(f"{record_file} does not say with which settings the scene was made; make it again.")
-    if unknown := [name for name in record.settings if name not in Settings.__dataclass_fields__]:
-        raise InputError(
-            f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "
-            f"use ilrm {record.ilrm}, which made the scene."
-        )
-    try:
-        return fitted({**OLD_USUAL, **record.settings}, Settings)
-    except ValueError as error:
-        raise InputError(f"the scene record {record_file} is damaged (settings: {error}).") from error
-
-
-def as_computed(settings: Settings, record: SceneRecord) -> Settings:
-    """Replace the precision "auto" by the one chosen when the scene was made."""
-    if settings.precision != "auto":
-        return settings
-    return replace(settings, precision=precision_named(record.machine.get("precision", "")))
-
-
-def _recorded_sha256(record: SceneRecord, record_file: Path) -> str:
-    if record.ply_sha256 is None:
-        raise InputError(f"{record_file} does not say what its scene file was; make the scene again with this version.")
-    return record.ply_sha256
+def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> Reconstruction:
+    """Do the recorded work again: from the photos alone, or from the scene that was fitted further."""
+    origin, record_file = before.record.refined_from, before.record_file
+    if origin is None:
+        return reconstruct(before.folder, before.settings, report)
+    start = Path(os.path.normpath(record_file.parent / origin["scene"]))
+    if not start.is_file() or sha256_of(start) != origin["sha256"]:
+        raise InputError(f"{start}, from which {before.file} was refined, is not there as it was; make it again first.")
+    return fit_further(recorded_scene(start, photos), before.settings.further(), report)
 
 
 def _check_output(output: Path, record: SceneRecord, overwrite: bool) -> None:

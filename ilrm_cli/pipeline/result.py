@@ -51,6 +51,7 @@ def summarize(
     chosen, score, refined, trip = result.selection, result.score, result.refinement, written.trip
     return {
         "output": str(output),
+        "refined_from": written.record.refined_from,
         "gaussians": written.gaussians,
         "floating": result.prediction.floating,
         "views": {

@@ -107,6 +107,27 @@ def select_for_fit(
     return _with_fit(chosen, rest, held or (chosen.held_out if hold_out else ()))
 
 
+def select_again(
+    capture: Capture, inputs: Sequence[str], held_out: Sequence[str] | None, left_out: Sequence[str], hold_out: int
+) -> Selection:
+    """Return the photos of these names by role, for a scene that is fitted to all others but those left out.
+
+    If `held_out` is None, photos that are no inputs are chosen to be: as many as if every `hold_out`-th photo was.
+    """
+    photos = {photo.name: photo for photo in capture.photos}
+    used = tuple(photos[name] for name in inputs)
+    if held_out is None:
+        spare = _without(capture.photos, used)
+        count = min(len(spare), -(-len(photos) // hold_out)) if hold_out else 0
+        held = tuple(spare[len(spare) * i // count] for i in range(count))
+        chosen = Selection(used, held, held, capture.left_out)
+        return _with_fit(chosen, replace(capture, photos=_without(capture.photos, held)), held)
+    held = tuple(photos[name] for name in held_out)
+    others = tuple(photos[name] for name in left_out if name in photos)
+    rest = replace(capture, photos=_without(capture.photos, (*held, *others)))
+    return _with_fit(Selection(used, held, held, capture.left_out), rest, held)
+
+
 def _with_fit(chosen: Selection, rest: Capture, held: tuple[PosedPhoto, ...]) -> Selection:
     """Return a selection from `rest` where the scene is fitted to all of these, and `held` photos score it."""
     scored = _evenly(held)

@@ -13,6 +13,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
 
+Fitted = Literal["standard", "high"]  # of these, those with a fit
 OLD_USUAL = {"quality": "draft"}  # what was usual before today's default, where that is another
 
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
@@ -46,9 +47,26 @@ class Settings:
         """How far the scene is fitted to all posed photos: standard, unless --refine asks for the prediction."""
         return self.quality or ("draft" if self.refine else "standard")
 
+    def further(self) -> "FurtherSettings":
+        """Return the choices by which a recorded scene was fitted further."""
+        return FurtherSettings(**{field.name: getattr(self, field.name) for field in fields(FurtherSettings)})
+
     def settled(self) -> "Settings":
         """Return the same settings in the form that records keep: with the effort, which may be usual only today."""
         return replace(self, quality=self.effort)
+
+
+@dataclass(frozen=True)
+class FurtherSettings:
+    """What can be chosen anew for a scene that is fitted further; the rest stays as it was recorded."""
+
+    quality: Fitted | None = None  # None: as recorded, but at least standard
+    device: Device = "auto"
+
+    def after(self, recorded: Settings) -> Settings:
+        """Return the recorded settings with these choices."""
+        effort: Quality = "standard" if recorded.effort == "draft" else recorded.effort
+        return replace(recorded, refine=0, **{**vars(self), "quality": self.quality or effort})
 
 
 def option_of(field: str) -> str:

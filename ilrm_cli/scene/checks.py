@@ -45,13 +45,13 @@ def record_path(scene: Path) -> Path:
     return scene.with_name(f"{name}.json")
 
 
-def photos_as_recorded(photos: Path, record_file: Path) -> str:
-    """Return the location of the photos as the record at that path states it.
+def place_as_recorded(place: Path, record_file: Path) -> str:
+    """Return the location of photos, or of another scene, as the record at that path states it.
 
-    Photos below the record's folder, or below its parent, are named relative to the record, so that they can be moved
+    What lies below the record's folder, or below its parent, is named relative to the record, so that both can be moved
     together; others by their absolute path.
     """
-    place, folder = Path(os.path.abspath(photos)), Path(os.path.abspath(record_file)).parent
+    place, folder = Path(os.path.abspath(place)), Path(os.path.abspath(record_file)).parent
     near = folder if folder.parent == Path(folder.anchor) else folder.parent  # everything is below the root
     return Path(os.path.relpath(place, folder)).as_posix() if place.is_relative_to(near) else place.as_posix()
 
@@ -81,6 +81,13 @@ def existing_record(scene: Path) -> Path:
     if not record.is_file():
         raise InputError(f"the record {record} does not exist; a scene without it cannot be made again.")
     return record
+
+
+def check_other_scene(scene: Path, output: Path) -> None:
+    """Raise InputError if writing `output`, or its record, would replace the scene that it is made from."""
+    record = existing_record(scene)
+    if record_path(output).absolute() == record.absolute():
+        raise InputError(f"{output} would take the place of {scene} or its record; name another file with --output.")
 
 
 def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:

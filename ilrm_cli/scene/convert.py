@@ -14,7 +14,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, photos_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import Sight, read_shown_scene
@@ -166,7 +166,7 @@ def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overw
     if target.exists() and not (target.is_file() and is_record(target)):
         raise InputError(f"{target} is not a scene's record and would be replaced; choose another --output.")
     photos = photo_folder_of(record, source)
-    return record if photos is None else replace(record, photos=photos_as_recorded(photos, target))
+    return record if photos is None else replace(record, photos=place_as_recorded(photos, target))
 
 
 def _same(one: SceneRecord, other: SceneRecord) -> bool:

@@ -72,7 +72,8 @@ class SceneRecord:
     poses_sha256: str | None = None  # of the known cameras, see `input_hash`; None: unknown
     ply_sha256: str | None = None  # of the scene file as written
     scene_suffix: str = ".ply"  # suffix of the scene file
-    photos: str | None = None  # the input folder or video, see `photos_as_recorded`; None: unknown
+    photos: str | None = None  # the input folder or video, see `place_as_recorded`; None: unknown
+    refined_from: Mapping[str, str] | None = None  # "scene", which was fitted further, and its "sha256"; None: photos
     machine: Mapping[str, Any] = field(default_factory=dict)  # the machine used, see `devices.machine`
     auto_scale: Mapping[str, Any] | None = None  # result of the scale search; None: it did not run
     pruning: Mapping[str, Any] | None = None  # the dropped Gaussians, see `prune.Pruning`; None: nothing was tried

@@ -35,7 +35,7 @@ def test_commands_are_completed_without_importing_them() -> None:
     assert offered == list(app.SENTENCES)
     own = {name for name in imported if name.startswith("ilrm_cli.")}
     assert own == {"ilrm_cli.cli", "ilrm_cli.cli.app", "ilrm_cli.runtime", "ilrm_cli.runtime.progress"}
-    assert ask("ilrm re")[0] == ["reconstruct", "render", "replay"]
+    assert ask("ilrm re")[0] == ["reconstruct", "refine", "render", "replay"]
 
 
 @pytest.mark.parametrize(

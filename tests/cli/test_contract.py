@@ -16,13 +16,18 @@ from tests.support.command_line import ilrm
 SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 QUICK = "--views 3 --size 64 --device cpu"
 
+OF_A_SCENE = (
+    "refined_from gaussians floating views auto_scale model device renderer held_out refine optimize round_trip "
+    "verdict timings_s layers confidence pruned trace warnings"
+)
+
 # The command line of each command, and its own keys, in order.
 COMMANDS = {
     "reconstruct": (
         f"{{posed}} -o {{out}}.ply {QUICK} --quality draft --no-auto-scale",
-        "output gaussians floating views auto_scale model device renderer held_out refine optimize round_trip verdict "
-        "timings_s layers confidence pruned trace warnings",
+        f"output {OF_A_SCENE}",
     ),
+    "refine": ("{scene} -o {out}.ply", f"output {OF_A_SCENE}"),
     "batch": (f"{{posed}} -o {{out}}.ply {QUICK} --quality draft --no-auto-scale", "counts seconds folders warnings"),
     "pose": ("{posed} -o {out}", "output pose_card left_out warnings seconds"),
     "render": (
@@ -51,6 +56,7 @@ COMMANDS = {
 MISTAKES = {
     "reconstruct": "{out} -o {out}.ply",
     "batch": "{out}",
+    "refine": "{out}.ply -o {out}.spz",
     "pose": "{out} -o {out}",
     "render": "{out}.ply",
     "export": "{out}.ply -o {out}.spz",
@@ -75,7 +81,7 @@ def words_of(command: str, line: str, tmp_path: Path, scene: Path | None = None)
     return [*command.split(), *line.format(**places).split(), "--json"]
 
 
-@pytest.mark.usefixtures("one_suite")
+@pytest.mark.usefixtures("one_suite", "tiny_efforts")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_puts_its_keys_into_the_envelope(command: str, made: tuple[Path, dict], tmp_path: Path) -> None:
     line, keys = COMMANDS[command]

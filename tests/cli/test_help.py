@@ -13,6 +13,7 @@ COMMANDS = (
     "",
     "reconstruct",
     "batch",
+    "refine",
     "pose",
     "render",
     "view",

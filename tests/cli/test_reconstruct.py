@@ -19,9 +19,9 @@ from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm, ilrm_process
 
 KEYS = {
-    "command", "status", "output", "gaussians", "floating", "views", "model", "device", "renderer", "held_out",
-    "refine", "optimize", "auto_scale", "confidence", "pruned", "round_trip", "trace", "verdict", "timings_s", "layers",
-    "warnings",
+    "command", "status", "output", "refined_from", "gaussians", "floating", "views", "model", "device", "renderer",
+    "held_out", "refine", "optimize", "auto_scale", "confidence", "pruned", "round_trip", "trace", "verdict",
+    "timings_s", "layers", "warnings",
 }  # fmt: skip
 TIMINGS = {
     "start",

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.pipeline.replay import as_computed, distance, replay, settings_of
+from ilrm_cli.pipeline.recorded import as_computed, settings_of
+from ilrm_cli.pipeline.replay import distance, replay
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record

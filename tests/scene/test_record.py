@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.checks import photos_as_recorded, record_path
+from ilrm_cli.scene.checks import place_as_recorded, record_path
 from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
@@ -70,9 +70,9 @@ def test_photos_near_the_scene_move_with_it(tmp_path: Path) -> None:
         (project / folder).mkdir(parents=True)
     file = project / "out" / "scene.json"
     for place, recorded in (("photos", "../photos"), ("out", "."), ("out/more", "more"), (".", "..")):
-        assert photos_as_recorded(project / place, file) == recorded
+        assert place_as_recorded(project / place, file) == recorded
     far = tmp_path / "far"
-    assert photos_as_recorded(far, file) == far.as_posix()
+    assert place_as_recorded(far, file) == far.as_posix()
 
     beside, away = (replace(record(), photos=photos) for photos in ("../photos", far.as_posix()))
     moved = project.rename(tmp_path / "moved") / "out" / "scene.json"
@@ -178,4 +178,4 @@ def test_the_record_lies_beside_the_scene() -> None:
 
 
 def test_photos_at_the_root_are_named_by_their_own_path() -> None:
-    assert photos_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
+    assert place_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"

@@ -1,0 +1,145 @@
+"""Scenes that were made before: what their records tell of the work, and `ilrm refine`, which goes on with one."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ilrm_cli.capture.input_hash import inputs_sha256, poses_sha256
+from ilrm_cli.capture.photos.folder import ProjectFolder, open_folder
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Capture
+from ilrm_cli.pipeline.fit_photos import fit_photos
+from ilrm_cli.pipeline.predict import Prediction
+from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
+from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, judged, load, posed_photos
+from ilrm_cli.pipeline.select_inputs import Selection, select_again
+from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings
+from ilrm_cli.runtime.cache import sha256_of
+from ilrm_cli.runtime.devices import precision_named, resolve_device
+from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.json_values import fitted
+from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
+from ilrm_cli.scene.checks import existing_record
+from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
+
+
+@dataclass(frozen=True)
+class RecordedScene:
+    """A scene, and the work that its record tells of."""
+
+    file: Path
+    record_file: Path
+    record: SceneRecord
+    sha256: str  # of the scene as it was written
+    settings: Settings  # as computed then
+    photos: Path  # the folder or video
+    folder: ProjectFolder
+
+
+def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
+    """Read the record `scene`, or the one beside that scene, and open its photos, or `photos` in their place.
+
+    Raises InputError for a record that cannot be followed here.
+    """
+    record_file = existing_record(scene)
+    record = read_record(record_file)
+    if record.ply_sha256 is None:
+        raise InputError(f"{record_file} does not say what its scene file was; make the scene again with this version.")
+    settings = as_computed(settings_of(record, record_file), record)
+    place = photos or photo_folder_of(record, record_file)
+    if place is None:
+        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
+        raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
+    file = record_file.with_name(record_file.stem + record.scene_suffix)
+    return RecordedScene(file, record_file, record, record.ply_sha256, settings, place, open_folder(place))
+
+
+def settings_of(record: SceneRecord, record_file: Path) -> Settings:
+    """Return the settings of the recorded scene; settings unknown to older versions have the default of then.
+
+    Raises InputError for settings of another version that are unknown here, and for damaged ones.
+    """
+    if not record.settings:
+        raise InputError(f"{record_file} does not say with which settings the scene was made; make it again.")
+    if unknown := [name for name in record.settings if name not in Settings.__dataclass_fields__]:
+        raise InputError(
+            f"{record_file} has settings that this version of ilrm does not know ({listed(unknown)}); "
+            f"use ilrm {record.ilrm}, which made the scene."
+        )
+    try:
+        return fitted({**OLD_USUAL, **record.settings}, Settings)
+    except ValueError as error:
+        raise InputError(f"the scene record {record_file} is damaged (settings: {error}).") from error
+
+
+def as_computed(settings: Settings, record: SceneRecord) -> Settings:
+    """Replace the precision "auto" by the one chosen when the scene was made."""
+    if settings.precision != "auto":
+        return settings
+    return replace(settings, precision=precision_named(record.machine.get("precision", "")))
+
+
+def fit_further(before: RecordedScene, wanted: FurtherSettings, report: Report = ignore) -> Reconstruction:
+    """Fit a scene that was made before further to the photos that it was made from, as `reconstruct` would.
+
+    Raises InputError if the photos, or their poses, are no longer those that the record tells of.
+    """
+    watch, record = Stopwatch(), before.record
+    settings, origin = wanted.after(before.settings), Origin(before.file, sha256_of(before.file))
+    start = decode_scene(before.file, record.scene_suffix).gaussians.transformed(record.model_from_world)
+    with watch.stage(Stage.POSES):
+        _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")
+        capture = posed_photos(before.folder, settings, report)
+        _require_the_same(before, poses_sha256(capture), record.poses_sha256, "camera poses")
+        chosen = photos_as_recorded(record, capture, settings.hold_out)
+    loaded = load(settings, report, watch)
+    with watch.stage(Stage.LOAD):
+        device = resolve_device(settings.device)
+        prepared = _prepared_as_recorded(record, capture, chosen, report).to(device)
+        predicted = Prediction(start.to(device))
+    with watch.stage(Stage.OPTIMIZE):
+        fit = fit_photos(
+            lambda fold: predicted, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report
+        )
+    trust, score = judged(fit.optimized.gaussians, prepared, settings, watch, report)
+    return Reconstruction(
+        settings=settings,
+        model=replace(loaded.identity, name=record.model["name"], sha256=record.model["sha256"]),
+        capture=capture,
+        selection=chosen,
+        prepared=prepared,
+        scale=None,
+        prediction=predicted,
+        refinement=None,
+        fit=fit,
+        trusted=trust,
+        score=score,
+        origin=origin,
+        timings_s=watch.seconds,
+        warnings=capture.warnings,
+    )
+
+
+def photos_as_recorded(record: SceneRecord, capture: Capture, hold_out: int) -> Selection:
+    """Return the parts that photos play in the recorded scene; photos of a draft that are no inputs are fitted now."""
+    names = {role: [view.name for view in record.views if view.role == role] for role in ("input", "held_out")}
+    held_out = names["held_out"] if record.optimize else None
+    return select_again(capture, names["input"], held_out, [photo.name for photo in record.left_out], hold_out)
+
+
+def _prepared_as_recorded(record: SceneRecord, capture: Capture, chosen: Selection, report: Report) -> Prepared:
+    """Return the inputs and the photos that score, of the recorded size, in the recorded normalised frame."""
+    turn = torch.tensor(record.frame_from_input, dtype=torch.float64)
+    normalized_from_input = record.model_from_world.after(Similarity(1.0, turn, torch.zeros(3, dtype=torch.float64)))
+    view = next(view for view in record.views if view.role == "input")
+    inputs, targets = load_photos(chosen.used, chosen.scored, view.width, view.height, report)
+    return normalized(inputs, targets, capture.points, normalized_from_input)
+
+
+def _require_the_same(before: RecordedScene, now: str, then: str | None, what: str) -> None:
+    if then != now:
+        raise InputError(
+            f"the {what} in {before.photos} are not those that {before.file} was made from; make the scene again."
+        )
