@@ -7,6 +7,7 @@ is done twice (cross-validation): without one photo, which judges, and then with
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,9 @@ from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, Views
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Optimized, optimize
+from ilrm_cli.pipeline.backdrop import BEYOND
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
+from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.pipeline.refine import Refinement, refine, refine_like, refine_start
@@ -27,6 +30,11 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
+
+# Share of the predicted Gaussians with which a fit to all photos begins; it splits them where that is needed. A tenth
+# takes half the time of all of them, and what is seen by few photos is explained more simply: held-out photos gained
+# 0.3 dB on fox, 0.9 on apple, 0.3 on toy; a quarter gained as much on fox and toy, and half of that on apple.
+START_SHARE, LEAST_START = 0.1, 5000  # the latter a number of Gaussians, for small pictures
 
 
 Predict = Callable[[Prepared], Prediction]  # what the model, or a baseline, makes of a scene
@@ -85,6 +93,27 @@ def start_of(predicted: Prediction, inputs: Views) -> Gaussians:
     return predicted.gaussians if known is None else refine_start(predicted.gaussians, known, inputs)
 
 
+def sparse_start(predicted: Prediction, prepared: Prepared, seed: int) -> Gaussians:
+    """Return where a fit to all photos begins: a share of the prediction, larger by as much, and the sparse points.
+
+    Those that remain are chosen at random; the backdrop, and predictions without support, stay whole.
+    """
+    gaussians, known = predicted.gaussians, predicted.support
+    if known is None:
+        return gaussians
+    near = gaussians.means.norm(dim=1) < horizon(prepared)
+    share = min(1.0, max(START_SHARE, LEAST_START / max(1, int(near.sum()))))
+    chosen = torch.rand(len(gaussians), generator=torch.Generator().manual_seed(seed)).to(known.device) < share
+    scales = torch.where(near[:, None], gaussians.scales / math.sqrt(share), gaussians.scales)
+    kept = chosen | ~near
+    return refine_start(replace(gaussians, scales=scales)[kept], known[kept], prepared.inputs)
+
+
+def horizon(prepared: Prepared) -> float:
+    """Return the distance from the origin beyond which there is the backdrop alone, in normalised units."""
+    return BEYOND / 2 * prepared.depth_range[1]
+
+
 def best_covered(cameras: Cameras, distance: float, among: Sequence[int]) -> int:
     """Return which of the cameras `among` them is nearest to two others, as photos in between would be.
 
@@ -130,8 +159,10 @@ def fit_photos(
 
     photos, name = load(chosen.fitted, "photos to fit"), None
     if chosen.scored:
-        judges, start = load(chosen.scored, "photos that judge"), start_of(predicted, prepared.inputs)
-        optimized = optimize(predicted.gaussians, start, photos, judges, how, seed=seed, report=report)
+        judges, start = load(chosen.scored, "photos that judge"), sparse_start(predicted, prepared, seed)
+        optimized = optimize(
+            predicted.gaussians, start, photos, judges, how, horizon=horizon(prepared), seed=seed, report=report
+        )
     elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         optimized = Optimized(predicted.gaussians, 0, 0, len(photos), width, height, None, None)
     else:
@@ -163,10 +194,11 @@ def _cross_validated(
     if not spare:
         fold = without(prepared, inputs.index(names[left_out]))
         before = predict(fold)
-    start, judge = start_of(before, fold.inputs), photos[[left_out]]
-    trial = optimize(before.gaussians, start, _but(photos, left_out), judge, how, seed=seed, report=report)
+    run = partial(optimize, horizon=horizon(prepared), seed=seed, report=report)
+    start, judge = sparse_start(before, fold, seed), photos[[left_out]]
+    trial = run(before.gaussians, start, _but(photos, left_out), judge, how)
     fitted = predicted.gaussians
     if trial.steps:
-        start, how = start_of(predicted, prepared.inputs), replace(how, steps=trial.steps)
-        fitted = optimize(fitted, start, photos, None, how, seed=seed, report=report).gaussians
+        start, how = sparse_start(predicted, prepared, seed), replace(how, steps=trial.steps)
+        fitted = run(fitted, start, photos, None, how).gaussians
     return names[left_out], replace(trial, gaussians=fitted, photos=len(photos))

@@ -23,7 +23,7 @@ from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.fit_photos import Fit, fit_inputs, fit_photos
-from ilrm_cli.pipeline.optimize.fit import Optimized
+from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted, trusted

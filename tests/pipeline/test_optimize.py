@@ -10,7 +10,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, optimize, photo_error
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, photo_error
+from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render

@@ -81,6 +81,12 @@ class Parameters:
         scene = self.gaussians().detach()
         return Gaussians(*(value.clone() for value in vars(scene).values()))
 
+    def hold(self, held: Bool[Tensor, " gaussian"]) -> None:
+        """Let the next step change nothing but colours of these."""
+        for value in (self.means, self.quaternions, self.log_scales, self.logits):
+            assert value.grad is not None, "between the backward pass and the step"
+            value.grad[held] = 0
+
     @torch.no_grad()
     def step(self, share: float) -> None:
         """Take one step of Adam (Kingma and Ba 2015) with this share of the first step sizes; gradients are cleared."""
