@@ -97,6 +97,10 @@ SceneOutput = Annotated[
         help="The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it.",
     ),
 ]
+Preview = Annotated[
+    Path | None,
+    typer.Option(help="Also show the fit as it goes: a .jpg of the scene beside a photo, rewritten a few times."),
+]
 KnownCamera = Annotated[
     str | None,
     typer.Option("--camera", help='Known lens, kept as it is: "PINHOLE 1200,1200,960,540" or a cameras.txt of COLMAP.'),

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ilrm_cli.cli.console import Detail, Result, face, figures, shares
-from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, SceneOutput, Verbose, takes
+from ilrm_cli.cli.options import AsJson, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.pose import card_lines
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
@@ -44,6 +44,7 @@ def reconstruct(
             help="Also show the scene forming, layer by layer: .mp4, .gif, .webp, .png (one strip) or a folder."
         ),
     ] = None,
+    preview: Preview = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -52,7 +53,7 @@ def reconstruct(
     """Turn a folder of photos into a 3D Gaussian splat scene."""
     begin = time.perf_counter()
     launch = process_start() if LAUNCHED.get() else begin
-    outputs = Outputs(output, tuple(reports or ()), trace, overwrite)
+    outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite)
     with face("reconstruct", as_json, quiet, verbose) as shown:
         folder = opened(photos, settings, outputs)
         checked = time.perf_counter()
@@ -61,7 +62,7 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
+        from ilrm_cli.visualize.film.trace_film import pictures_for, previewed, write_trace
         from ilrm_cli.visualize.report.content import report_of
         from ilrm_cli.visualize.report.write import write_reports
 
@@ -71,7 +72,8 @@ def reconstruct(
         with shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
-            result = stage.reconstruct(folder, settings, report, trace_pictures=pictures)
+            shown_to = previewed(preview, report) if preview else report
+            result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures)
             written = export.export(result, output, photos=photos, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:
@@ -89,11 +91,12 @@ class Outputs:
     scene: Path
     reports: tuple[Path, ...]
     trace: Path | None
+    preview: Path | None
     overwrite: bool
 
     def check(self) -> None:
         """Raise InputError if one cannot be written, before the slow imports."""
-        from ilrm_cli.render.checks import check_trace_output
+        from ilrm_cli.render.checks import check_preview_output, check_trace_output
         from ilrm_cli.scene.checks import check_scene_output
         from ilrm_cli.visualize.checks import check_reports
 
@@ -101,6 +104,8 @@ class Outputs:
         check_reports(self.reports, self.scene, self.overwrite)
         if self.trace:
             check_trace_output(self.trace, self.overwrite)
+        if self.preview:
+            check_preview_output(self.preview, self.overwrite)
 
     def existing(self) -> list[Path]:
         """Return all files, of a trace those that are there already."""
@@ -108,13 +113,23 @@ class Outputs:
         from ilrm_cli.scene.checks import record_path
 
         traced = existing_outputs(self.trace) if self.trace else ()
-        return [self.scene, record_path(self.scene), *self.reports, *traced]
+        preview = (self.preview,) if self.preview else ()
+        return [self.scene, record_path(self.scene), *self.reports, *traced, *preview]
+
+    def picture_folders(self) -> list[Path]:
+        """Return the folders in which pictures will lie."""
+        from ilrm_cli.render.checks import picture_folder
+
+        traced = picture_folder(self.trace) if self.trace else None
+        return [*([traced] if traced else ()), *([self.preview.parent] if self.preview else ())]
 
     def lines(self) -> Iterator[str]:
         """Yield where to find what is written beside the scene."""
         yield from (f"Report: {path}" for path in self.reports)
         if self.trace:
             yield f"Trace: {self.trace}"
+        if self.preview:
+            yield f"Preview: {self.preview}"
 
 
 def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder":
@@ -122,7 +137,7 @@ def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder
     from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
     from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
-    from ilrm_cli.render.checks import picture_folder
+    from ilrm_cli.runtime.errors import InputError
 
     outputs.check()
     folder = open_folder(photos)
@@ -130,7 +145,10 @@ def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder
     weights_file(settings.model)
     check_settings(settings)
     refuse_inputs(folder, outputs.existing())
-    refuse_among_inputs(folder, picture_folder(outputs.trace) if outputs.trace else None)
+    for place in outputs.picture_folders():
+        refuse_among_inputs(folder, place)
+    if outputs.preview and settings.effort == "draft":
+        raise InputError("--preview shows a fit to all photos, which a draft has not; leave out one of them.")
     return folder
 
 

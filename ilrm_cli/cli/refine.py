@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ilrm_cli.cli.console import Result, face
-from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Quiet, SceneOutput, Verbose, takes
+from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.reconstruct import Outputs, lines_of
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
@@ -22,6 +22,7 @@ def refine(
     photos: Annotated[
         Path | None, typer.Option(help="Folder of photos or video, if they are not where the record says.")
     ] = None,
+    preview: Preview = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -30,7 +31,7 @@ def refine(
     """Fit a scene that was made before further to its photos, and write what comes of it as a new scene."""
     begin = time.perf_counter()
     launch = process_start() if LAUNCHED.get() else begin
-    outputs = Outputs(output, (), None, overwrite)
+    outputs = Outputs(output, (), None, preview, overwrite)
     with face("refine", as_json, quiet, verbose) as shown:
         from ilrm_cli.scene.checks import check_other_scene
 
@@ -38,16 +39,19 @@ def refine(
         check_other_scene(scene, output)
         checked = time.perf_counter()
 
-        from ilrm_cli.capture.checks import refuse_inputs
+        from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
         from ilrm_cli.pipeline.export import export
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
+        from ilrm_cli.visualize.film.trace_film import previewed
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
         refuse_inputs(made.folder, outputs.existing())
+        for place in outputs.picture_folders():
+            refuse_among_inputs(made.folder, place)
         with shown.progress() as report:
-            result = fit_further(made, settings, report)
+            result = fit_further(made, settings, previewed(preview, report) if preview else report)
             written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
         summary = summarize(result, written, output, time.perf_counter() - launch, before)
         shown.end(Result(summary, (*lines_of(summary, result), *outputs.lines()), summary["warnings"]))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 # Whether the process was started for one command, whose timings then count from `process_start`.
 LAUNCHED: ContextVar[bool] = ContextVar("LAUNCHED", default=False)
@@ -22,6 +23,7 @@ class Step:
     done: int  # units finished
     total: int | None = None  # units in total; None if unknown
     note: str = ""  # a running figure beside the bar, such as "cross 1.2 s, self 0.4 s"
+    picture: Callable[[], Any] | None = None  # draws what there is so far, for whom wants to see it; often None
 
 
 Report = Callable[[Step], None]

@@ -18,7 +18,7 @@ KEYS = {
     "seconds", "warnings", "traceback",
 }  # fmt: skip
 OWN_OPTIONS = {"--jobs", "--engine", "--summary"}
-OF_ONE_SCENE = {"--report", "--trace"}
+OF_ONE_SCENE = {"--report", "--trace", "--preview"}
 
 
 @pytest.fixture(scope="module")

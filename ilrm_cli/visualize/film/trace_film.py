@@ -1,8 +1,12 @@
-"""A refinement trace as a film or picture: each reading and the photo, with the layer written above.
+"""A scene that forms, with words above: a refinement trace as a film or picture, and the preview of a fit.
+
+Of a trace, each reading stands beside the photo:
 
 * `name.mp4`, `name.gif`, `name.webp`: the camera goes once around in every layer, twice in the last.
 * `name.png`: one strip, all layers side by side and the photo at the end, a row per reading.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one per layer.
+
+The preview is one .jpg, rewritten as the fit goes: the scene beside a photo.
 """
 
 from collections.abc import Iterator
@@ -17,6 +21,7 @@ from ilrm_cli.pipeline.trace import Picture, Reading, Trace
 from ilrm_cli.render.checks import ENCODED, is_strip
 from ilrm_cli.render.video import save_signed, write_video
 from ilrm_cli.runtime.files import check_output, replacing
+from ilrm_cli.runtime.progress import Report, Step
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: one second
@@ -46,6 +51,20 @@ def strip(trace: Trace) -> Picture:
     columns = [next(_panels(trace, row)) for row in range(len(trace.layers))]
     last = [photo, *(np.zeros_like(photo) for _ in columns[0][1:])]
     return np.concatenate([np.concatenate(column) for column in (*columns, last)], axis=1)
+
+
+def previewed(path: Path, report: Report) -> Report:
+    """Return a report that also writes the picture of each step that has one: the scene, and the photo it is like."""
+
+    def shown(step: Step) -> None:
+        report(step)
+        if step.picture is not None:
+            scene, photo = step.picture()
+            panels = _labelled(scene, f"after {step.done} of {step.total} steps"), _labelled(photo, "photo")
+            with replacing(path) as part:
+                save_signed(np.concatenate(panels, axis=1), part)
+
+    return shown
 
 
 def _frames(trace: Trace) -> Iterator[Picture]:

@@ -1,0 +1,27 @@
+"""The preview of a fit: a scene beside its photo, in one file that is whole at any time and ours to replace."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ilrm_cli.render.checks import check_preview_output
+from ilrm_cli.runtime.progress import Step
+from ilrm_cli.visualize.film.trace_film import BAND_PX, previewed
+
+
+def test_each_step_with_a_picture_replaces_the_preview(tmp_path: Path) -> None:
+    place, told = tmp_path / "fit.jpg", list[Step]()
+    report = previewed(place, told.append)
+    photo = np.full((20, 30, 3), 250, np.uint8)
+    report(Step("optimize", 1, 9))
+    assert not place.exists()
+    for done, grey in ((4, 40), (8, 120)):
+        report(Step("optimize", done, 9, picture=lambda grey=grey: (np.full((20, 30, 3), grey, np.uint8), photo)))
+        shown = np.asarray(Image.open(place))
+        assert shown.shape == (20 + BAND_PX, 60, 3)
+        assert abs(int(shown[-10, 10, 0]) - grey) < 4
+        assert shown[-10, 45, 0] > 245
+        check_preview_output(place, overwrite=True)
+    assert [step.done for step in told] == [1, 4, 8]
+    assert list(tmp_path.iterdir()) == [place]
