@@ -44,6 +44,10 @@ Quality = Annotated[
         "so; high goes on for several times as long, in more detail.",
     ),
 ]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="Fit for so long instead of a number of steps; --quality gives the size.", min=0.01),
+]
 HoldOut = Annotated[
     int,
     typer.Option(
@@ -116,6 +120,7 @@ OPTIONS: dict[str, Any] = {
     "views": ViewCount,
     "refine": Refine,
     "quality": Quality,
+    "minutes": Minutes,
     "hold_out": HoldOut,
     "poses": PoseOrigin,
     "camera": KnownCamera,

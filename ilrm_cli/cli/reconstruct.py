@@ -14,12 +14,14 @@ from ilrm_cli.cli.options import AsJson, Overwrite, Preview, Quiet, SceneOutput,
 from ilrm_cli.cli.pose import card_lines
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, Stage, process_start
+from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.photos.folder import ProjectFolder
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
 TRACE_COLUMNS = ("layer", "tokens moved", "final head, dB", "depths moved", "tuned lens, dB", "depths moved")
+RESUMED = "nothing was written; the same command goes on with a fit of more than a minute"  # after Ctrl-C
 TRACE_NOTE = (
     "Final head: the scene if the layers after this one were left out. Tuned lens: what the tokens hold by then, read "
     "by a map of their own. Scores are of held-out photos; how far things moved is since the row before."
@@ -61,6 +63,7 @@ def reconstruct(
         from ilrm_cli.pipeline import export
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.cost_estimate import foreseen
+        from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.trace_film import pictures_for, previewed, write_trace
         from ilrm_cli.visualize.report.content import report_of
@@ -69,11 +72,13 @@ def reconstruct(
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         foretold = foreseen(folder, settings)
         shown.warn(foretold)
+        shown.kept = RESUMED
         with shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
             shown_to = previewed(preview, report) if preview else report
-            result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures)
+            running = Running(first_ctrl_c_noted, keeps=True)
+            result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
             written = export.export(result, output, photos=photos, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:

@@ -8,9 +8,10 @@ import typer
 
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
-from ilrm_cli.cli.reconstruct import Outputs, lines_of
+from ilrm_cli.cli.reconstruct import RESUMED, Outputs, lines_of
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
+from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
 
 @takes(FurtherSettings, quality=FurtherQuality)
@@ -41,6 +42,7 @@ def refine(
 
         from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
         from ilrm_cli.pipeline.export import export
+        from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.trace_film import previewed
@@ -50,8 +52,10 @@ def refine(
         refuse_inputs(made.folder, outputs.existing())
         for place in outputs.picture_folders():
             refuse_among_inputs(made.folder, place)
+        shown.kept = RESUMED
         with shown.progress() as report:
-            result = fit_further(made, settings, previewed(preview, report) if preview else report)
+            running = Running(first_ctrl_c_noted, keeps=True)
+            result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
             written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
         summary = summarize(result, written, output, time.perf_counter() - launch, before)
         shown.end(Result(summary, (*lines_of(summary, result), *outputs.lines()), summary["warnings"]))

@@ -1,5 +1,8 @@
-"""`ilrm view`."""
+"""`ilrm view`, and its web server for one page, on this machine's loopback address."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +10,9 @@ import typer
 
 from ilrm_cli.cli.console import face
 from ilrm_cli.cli.options import Quiet
+from ilrm_cli.runtime.errors import InputError
+
+HOST = "127.0.0.1"
 
 
 def view(
@@ -24,7 +30,6 @@ def view(
         import webbrowser
 
         from ilrm_cli.visualize.page.build import page_of
-        from ilrm_cli.visualize.page.server import page_server, url_of
 
         with shown.progress() as report:
             page = page_of(scene, report=report)
@@ -37,3 +42,43 @@ def view(
                 server.serve_forever()
             except KeyboardInterrupt:
                 shown.say("closed.")
+
+
+@contextmanager
+def page_server(page: bytes, port: int = 0) -> Iterator[ThreadingHTTPServer]:
+    """Serve `page` at `/` and nothing else; the caller runs `serve_forever`. Port 0 picks a free one.
+
+    Raises `InputError` if the port is taken or not allowed.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a browser that disconnects before it has the whole page is no error
+                super().handle()
+
+        def do_GET(self) -> None:
+            # Another host name leads here if a foreign site has its own name point at this machine.
+            named = self.headers.get("Host", "").partition(":")[0]  # without the port, which may be missing
+            if named not in (HOST, "localhost") or self.path.partition("?")[0] != "/":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Cache-Control", "no-store")  # the next scene may be at the same address
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, format: str, *args: object) -> None:  # only `cli/` prints
+            pass
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as error:
+        raise InputError(f"--port {port} cannot be used ({error.strerror}); leave it out for a free one.") from error
+    with server:
+        yield server
+
+
+def url_of(server: ThreadingHTTPServer) -> str:
+    return f"http://{HOST}:{server.server_port}/"

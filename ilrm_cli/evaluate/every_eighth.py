@@ -137,9 +137,7 @@ def fitted_from_points(given: Capture, loaded: LoadedModel, settings: Settings, 
     if can.backdrop and inputs.content is None:
         start = before_backdrop(start, inputs, prepared.depth_range)
     predicted = Prediction(start)
-    fit = fit_photos(
-        lambda fold: predicted, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report
-    )
+    fit = fit_photos(lambda fold: predicted, predicted, prepared, chosen, settings, report=report)
     wait(device)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     return Made(fit.optimized.gaussians, to_normal, fit.optimized.steps, seconds, cpu_seconds)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -92,3 +93,33 @@ class Views:
     @property
     def _optional(self) -> tuple[Tensor | None, ...]:
         return self.sparse_depth, self.masks, self.empty, self.quarter_turns
+
+
+@runtime_checkable
+class ViewSource(Protocol):
+    """Views, or what makes them when they are asked for."""
+
+    @property
+    def cameras(self) -> Cameras: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Sequence[int]) -> Views: ...
+
+
+@dataclass(frozen=True)
+class SomeViews:
+    """Some of the views of a source."""
+
+    source: ViewSource
+    chosen: Sequence[int]
+
+    @property
+    def cameras(self) -> Cameras:
+        return self.source.cameras[self.chosen]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: Sequence[int]) -> Views:
+        return self.source[[self.chosen[i] for i in index]]

@@ -8,27 +8,32 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from ilrm_cli.capture.load_views import common_size, load_views
+from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import PosedPhoto, Views
+from ilrm_cli.geometry.views import PosedPhoto, SomeViews, Views, ViewSource
 from ilrm_cli.pipeline.backdrop import BEYOND
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
+from ilrm_cli.pipeline.optimize.course import Course, KeptState, Running, course_within, state_file
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
 from ilrm_cli.pipeline.predict import Prediction
-from ilrm_cli.pipeline.prepare import Prepared, normalized_views
+from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
 from ilrm_cli.pipeline.refine import Refinement, refine, refine_like, refine_start
 from ilrm_cli.pipeline.select_inputs import Selection
-from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.runtime.memory import free_bytes
+from ilrm_cli.runtime.progress import Report, ignore
 
 LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
+MEMORY_SHARE = 0.25  # of the free memory, for photos; what does not fit is read again when it is needed
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
 
 # Share of the predicted Gaussians with which a fit to all photos begins; it splits them where that is needed. A tenth
@@ -41,13 +46,23 @@ Predict = Callable[[Prepared], Prediction]  # what the model, or a baseline, mak
 
 
 @dataclass(frozen=True)
-class Fit:
+class PhotoFit:
     """A scene fitted to photos, and where those of them were taken that are no inputs."""
 
     optimized: Optimized
     cameras: Cameras  # normalised, of `Selection.only_fitted`, at the size of the fit
     quarter_turns: Int64[Tensor, " view"] | None  # see `Views`
     cross_validated: str | None = None  # as in `Refinement`
+    stopped: bool = False  # whether it was told to end early
+    went_on_at: int = 0  # steps that an earlier process had taken, which was killed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence each, on what happened to it."""
+        ran, planned = self.optimized.ran, sum(self.optimized.plans[-1])
+        went_on = f"the fit went on after the {self.went_on_at} steps of an earlier run, which was ended."
+        stopped = f"the fit was stopped after {ran} of {planned} steps; `ilrm refine` goes on with the scene."
+        return (*([went_on] if self.went_on_at else ()), *([stopped] if self.stopped else ()))
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -139,66 +154,123 @@ def fit_photos(
     predicted: Prediction,
     prepared: Prepared,
     chosen: Selection,
-    effort: str,
+    settings: Settings,
     *,
-    seed: int = 0,
+    running: Running = Running(),
+    key: Sequence[object] = (),
     report: Report = ignore,
-) -> Fit:
-    """Fit a prediction to `chosen.fitted` at the effort's size.
+) -> PhotoFit:
+    """Fit a prediction to `chosen.fitted` at the size of the settings' effort.
 
     `chosen.scored` judge, or cross-validation if there are none; then `predict` is what made the prediction. Two photos
-    leave it as it is.
+    leave it as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
-    how = EFFORTS[effort]
-    width, height = common_size(chosen.fitted, long_side=how.long_side_px, multiple=MULTIPLE)
-
-    def load(photos: tuple[PosedPhoto, ...], stage: str) -> Views:
-        views = normalized_views(load_views(photos, width, height), prepared.normalized_from_world)
-        report(Step(stage, len(photos), len(photos)))
-        return views.to(prepared.inputs.images.device)
-
-    photos, name = load(chosen.fitted, "photos to fit"), None
-    if chosen.scored:
-        judges, start = load(chosen.scored, "photos that judge"), sparse_start(predicted, prepared, seed)
-        optimized = optimize(
-            predicted.gaussians, start, photos, judges, how, horizon=horizon(prepared), seed=seed, report=report
-        )
-    elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
-        optimized = Optimized(predicted.gaussians, 0, 0, len(photos), width, height, None, None)
-    else:
-        name, optimized = _cross_validated(predict, predicted, prepared, chosen, photos, how, seed, report)
+    how, name = EFFORTS[settings.effort], None
+    photos, judges = _stored(chosen, how, prepared, report)
+    kept = KeptState(state_file(key) if running.keeps and judges is not None else None)
+    with running.stopping() as stop:
+        seconds = None if settings.minutes is None else 60 * settings.minutes
+        fits = _Fits(how, seconds, settings.seed, horizon(prepared), running, stop)
+        if judges is not None:
+            start = sparse_start(predicted, prepared, settings.seed)
+            optimized = fits.judged(predicted.gaussians, start, photos, judges, kept, report)
+        elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
+            size = photos.cameras.width, photos.cameras.height
+            optimized = Optimized(predicted.gaussians, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
+        else:
+            name, optimized = fits.cross_validated(predict, predicted, prepared, chosen, photos, report)
+        stopped = stop.is_set()
     inputs = {photo.name for photo in chosen.used}
-    others = photos[torch.tensor([photo.name not in inputs for photo in chosen.fitted])]
-    return Fit(optimized, others.cameras, others.quarter_turns, name)
+    others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
+    went_on_at = kept.found["fit"]["done"] if kept.found else 0
+    return PhotoFit(optimized, photos.cameras[others], photos.quarter_turns[others], name, stopped, went_on_at)
 
 
-def _cross_validated(
-    predict: Predict,
-    predicted: Prediction,
-    prepared: Prepared,
-    chosen: Selection,
-    photos: Views,
-    how: Effort,
-    seed: int,
-    report: Report,
-) -> tuple[str, Optimized]:
-    """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
+def _stored(
+    chosen: Selection, how: Effort, prepared: Prepared, report: Report
+) -> tuple[StoredPhotos, StoredPhotos | None]:
+    """Return the photos to fit and those that judge, within their share of the memory."""
+    width, height = common_size(chosen.fitted, long_side=how.long_side_px, multiple=MULTIPLE)
+    device = prepared.inputs.images.device
+    most_bytes = MEMORY_SHARE * free_bytes(torch.device("cpu")) / (len(chosen.fitted) + len(chosen.scored))
 
-    One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
-    schedule over as many steps as were best in the trial.
-    """
-    names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
-    spare = [i for i, name in enumerate(names) if name not in inputs]
-    left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
-    fold, before = prepared, predicted
-    if not spare:
-        fold = without(prepared, inputs.index(names[left_out]))
-        before = predict(fold)
-    run = partial(optimize, horizon=horizon(prepared), seed=seed, report=report)
-    start, judge = sparse_start(before, fold, seed), photos[[left_out]]
-    trial = run(before.gaussians, start, _but(photos, left_out), judge, how)
-    fitted = predicted.gaussians
-    if trial.steps:
-        start, how = sparse_start(predicted, prepared, seed), replace(how, steps=trial.steps)
-        fitted = run(fitted, start, photos, None, how).gaussians
-    return names[left_out], replace(trial, gaussians=fitted, photos=len(photos))
+    def store(photos: tuple[PosedPhoto, ...], stage: str) -> StoredPhotos:
+        stored = store_photos(photos, width, height, int(most_bytes * len(photos)), stage, report)
+        return stored.seen_by(normalized_cameras(stored.cameras, prepared.normalized_from_world).to(device))
+
+    judges = store(chosen.scored, "photos that judge") if chosen.scored else None
+    return store(chosen.fitted, "photos to fit"), judges
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """Fits that share an effort and what ends them."""
+
+    how: Effort
+    seconds: float | None  # for all of them; None: as long as their steps take
+    seed: int
+    horizon: float
+    running: Running
+    stop: Event
+
+    def judged(
+        self,
+        predicted: Gaussians,
+        start: Gaussians,
+        photos: ViewSource,
+        judges: ViewSource,
+        kept: KeptState,
+        report: Report,
+        share: float = 1.0,
+    ) -> Optimized:
+        """Fit to photos, within a share of the time."""
+        if (taken := self.running.taken) is not None:
+            course = Course(taken.plans, taken=taken)
+        elif self.seconds is None:
+            course = Course([(0, self.how.steps)], stop=self.stop)
+        else:
+            left_s = max(0.0, share * self.seconds - kept.spent_s)
+            course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
+        made = self._optimize(predicted, start, photos, judges, self.how, course=course, kept=kept, report=report)
+        kept.drop()
+        return made
+
+    @property
+    def _optimize(self) -> Callable[..., Optimized]:
+        return partial(optimize, horizon=self.horizon, seed=self.seed)
+
+    def cross_validated(
+        self,
+        predict: Predict,
+        predicted: Prediction,
+        prepared: Prepared,
+        chosen: Selection,
+        photos: ViewSource,
+        report: Report,
+    ) -> tuple[str, Optimized]:
+        """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
+
+        One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
+        schedule over as many steps as were best in the trial. If the trial is told to end early, it is all there is.
+        """
+        names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
+        spare = [i for i, name in enumerate(names) if name not in inputs]
+        left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
+        fold, before = prepared, predicted
+        if not spare:
+            fold = without(prepared, inputs.index(names[left_out]))
+            before = predict(fold)
+        start, judge = sparse_start(before, fold, self.seed), SomeViews(photos, [left_out])
+        others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
+        trial = self.judged(before.gaussians, start, others, judge, KeptState(None), report, share=0.5)
+        if trial.ended == "stopped":
+            return names[left_out], trial
+        fitted, steps = predicted.gaussians, 0
+        if trial.steps:
+            start, taken = sparse_start(predicted, prepared, self.seed), self.running.taken
+            taken = taken and replace(taken, ran=taken.steps)
+            seconds = None if self.seconds is None or taken else self.seconds / 2
+            course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
+            final = self._optimize(fitted, start, photos, None, self.how, course=course, report=report)
+            fitted, steps = final.gaussians, final.steps
+        return names[left_out], replace(trial, gaussians=fitted, steps=steps, photos=len(names))

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ilrm_cli import __version__
+from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
@@ -22,7 +24,8 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.fit_photos import Fit, fit_inputs, fit_photos
+from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_inputs, fit_photos
+from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
@@ -33,6 +36,7 @@ from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_ph
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score, score_of
+from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
@@ -59,7 +63,7 @@ class Reconstruction:
     refinement: Refinement | None  # None: not requested
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
-    fit: Fit | None = None  # to all photos that are not held out; None: a draft
+    fit: PhotoFit | None = None  # to all photos that are not held out; None: a draft
     origin: Origin | None = None  # None: it was made from photos alone
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
@@ -102,19 +106,25 @@ class Reconstruction:
 
 
 def reconstruct(
-    folder: ProjectFolder, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
+    folder: ProjectFolder,
+    settings: Settings,
+    report: Report = ignore,
+    *,
+    trace_pictures: int = 0,
+    running: Running = Running(),
 ) -> Reconstruction:
     """Reconstruct a folder of photos or a video: model, poses, and `reconstruct_capture`.
 
     With `trace_pictures` the model runs once more to be traced, with that many pictures per layer; the scene is the
-    same. Raises InputError for photos, poses, weights or settings that cannot be used.
+    same. `running` tells what may end the fit to all photos early. Raises InputError for photos, poses, weights or
+    settings that cannot be used.
     """
     folder.require(settings.poses, settings.camera, settings.views)
     watch = Stopwatch()
     loaded = load(settings, report, watch)
     with watch.stage(Stage.POSES):
         capture = posed_photos(folder, settings, report)
-    result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures)
+    result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures, running=running)
     return with_seconds(result, watch.seconds)
 
 
@@ -144,13 +154,19 @@ def with_seconds(result: Reconstruction, seconds: Mapping[str, float]) -> Recons
 
 
 def reconstruct_capture(
-    capture: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore, *, trace_pictures: int = 0
+    capture: Capture,
+    loaded: LoadedModel,
+    settings: Settings,
+    report: Report = ignore,
+    *,
+    trace_pictures: int = 0,
+    running: Running = Running(),
 ) -> Reconstruction:
     """Run view selection, normalisation, one forward pass, optional refinement, and scoring on held-out photos.
 
     `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on earlier work of
-    the process. See `reconstruct` for `trace_pictures`. Raises InputError for a capture or settings that cannot be
-    used.
+    the process. See `reconstruct` for `trace_pictures` and `running`. Raises InputError for a capture or settings that
+    cannot be used.
     """
     watch, model, can = Stopwatch(), loaded.model, loaded.model.capabilities
     if trace_pictures:
@@ -175,7 +191,8 @@ def reconstruct_capture(
     with watch.stage(Stage.OPTIMIZE):
         fit = None
         if settings.effort != "draft":
-            fit = fit_photos(predictor, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report)
+            key = fit_key(capture, settings, loaded.sha256)
+            fit = fit_photos(predictor, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     made = ((fit and fit.optimized) or refinement or predicted).gaussians
     trust, score = judged(made, prepared, settings, watch, report)
     return Reconstruction(
@@ -192,8 +209,18 @@ def reconstruct_capture(
         score=score,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
-        warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen)),
+        warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen), *(fit.warnings if fit else ())),
     )
+
+
+def fit_key(capture: Capture, settings: Settings, *start: str) -> tuple[object, ...]:
+    """Return all that a fit depends on, as JSON values; `start` tells what it begins at.
+
+    Photos are told by names and poses and by the state of their files, which is cheap and changes with them.
+    """
+    files = [path for photo in capture.photos for path in (photo.path, photo.mask) if path is not None]
+    states = [state_of(path) for path in files]
+    return (__version__, *start, asdict(settings.settled()), poses_sha256(capture), states)
 
 
 def judged(

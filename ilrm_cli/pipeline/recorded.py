@@ -1,6 +1,6 @@
 """Scenes that were made before: what their records tell of the work, and `ilrm refine`, which goes on with one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -10,9 +10,10 @@ from ilrm_cli.capture.photos.folder import ProjectFolder, open_folder
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.pipeline.fit_photos import fit_photos
+from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
-from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, judged, load, posed_photos
+from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, judged, load, posed_photos
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
 from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings
 from ilrm_cli.runtime.cache import sha256_of
@@ -36,6 +37,17 @@ class RecordedScene:
     settings: Settings  # as computed then
     photos: Path  # the folder or video
     folder: ProjectFolder
+
+    @property
+    def taken(self) -> Taken | None:
+        """The course that a fit took whose end was not told by its settings alone; None: its settings told it."""
+        figures = self.record.optimize or {}
+        if self.settings.minutes is None and figures.get("ended") != "stopped":
+            return None
+        try:
+            return fitted({field.name: figures.get(field.name) for field in fields(Taken)}, Taken)
+        except ValueError as error:
+            raise InputError(f"the scene record {self.record_file} is damaged (optimize: {error}).") from error
 
 
 def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
@@ -81,10 +93,13 @@ def as_computed(settings: Settings, record: SceneRecord) -> Settings:
     return replace(settings, precision=precision_named(record.machine.get("precision", "")))
 
 
-def fit_further(before: RecordedScene, wanted: FurtherSettings, report: Report = ignore) -> Reconstruction:
+def fit_further(
+    before: RecordedScene, wanted: FurtherSettings, report: Report = ignore, *, running: Running = Running()
+) -> Reconstruction:
     """Fit a scene that was made before further to the photos that it was made from, as `reconstruct` would.
 
-    Raises InputError if the photos, or their poses, are no longer those that the record tells of.
+    `running` tells what may end the fit early. Raises InputError if the photos, or their poses, are no longer those
+    that the record tells of.
     """
     watch, record = Stopwatch(), before.record
     settings, origin = wanted.after(before.settings), Origin(before.file, sha256_of(before.file))
@@ -100,8 +115,9 @@ def fit_further(before: RecordedScene, wanted: FurtherSettings, report: Report =
         prepared = _prepared_as_recorded(record, capture, chosen, report).to(device)
         predicted = Prediction(start.to(device))
     with watch.stage(Stage.OPTIMIZE):
+        key = fit_key(capture, settings, origin.sha256)
         fit = fit_photos(
-            lambda fold: predicted, predicted, prepared, chosen, settings.effort, seed=settings.seed, report=report
+            lambda fold: predicted, predicted, prepared, chosen, settings, running=running, key=key, report=report
         )
     trust, score = judged(fit.optimized.gaussians, prepared, settings, watch, report)
     return Reconstruction(
@@ -118,7 +134,7 @@ def fit_further(before: RecordedScene, wanted: FurtherSettings, report: Report =
         score=score,
         origin=origin,
         timings_s=watch.seconds,
-        warnings=capture.warnings,
+        warnings=(*capture.warnings, *fit.warnings),
     )
 
 

@@ -12,6 +12,7 @@ from ilrm_cli.capture.checks import refuse_inputs
 from ilrm_cli.capture.input_hash import inputs_sha256
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline.export import EncodedScene, encode, write_scene
+from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
 from ilrm_cli.pipeline.recorded import RecordedScene, fit_further, recorded_scene
 from ilrm_cli.pipeline.replay_causes import causes
@@ -91,13 +92,13 @@ def replay(
 
 def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> Reconstruction:
     """Do the recorded work again: from the photos alone, or from the scene that was fitted further."""
-    origin, record_file = before.record.refined_from, before.record_file
+    origin, record_file, running = before.record.refined_from, before.record_file, Running(taken=before.taken)
     if origin is None:
-        return reconstruct(before.folder, before.settings, report)
+        return reconstruct(before.folder, before.settings, report, running=running)
     start = Path(os.path.normpath(record_file.parent / origin["scene"]))
     if not start.is_file() or sha256_of(start) != origin["sha256"]:
         raise InputError(f"{start}, from which {before.file} was refined, is not there as it was; make it again first.")
-    return fit_further(recorded_scene(start, photos), before.settings.further(), report)
+    return fit_further(recorded_scene(start, photos), before.settings.further(), report, running=running)
 
 
 def _check_output(output: Path, record: SceneRecord, overwrite: bool) -> None:

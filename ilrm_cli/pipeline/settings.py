@@ -26,6 +26,7 @@ class Settings:
     views: int | None = None  # inputs; None: see `select_inputs.auto_views`
     refine: int = 0  # iterations of post-prediction optimisation
     quality: Quality | None = None  # None: see `effort`
+    minutes: float | None = None  # that the fit takes at most; None: as many steps as its quality
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
@@ -61,6 +62,7 @@ class FurtherSettings:
     """What can be chosen anew for a scene that is fitted further; the rest stays as it was recorded."""
 
     quality: Fitted | None = None  # None: as recorded, but at least standard
+    minutes: float | None = None
     device: Device = "auto"
 
     def after(self, recorded: Settings) -> Settings:
@@ -92,6 +94,8 @@ def check_settings(settings: Settings) -> None:
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."
         )
+    if settings.minutes is not None and settings.effort == "draft":
+        raise InputError(f"--minutes {settings.minutes:g} is for fits to all photos; a draft takes seconds.")
     if settings.hold_out == 1:
         raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
     if settings.hold_out != Settings.hold_out and settings.effort == "draft":

@@ -10,7 +10,7 @@ from torch.nn.functional import conv2d
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
+from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.render.rasterize import NEAR, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -104,7 +104,7 @@ def renders(
 @torch.no_grad()
 def score_views(
     pictures: Iterable[Float[Tensor, "1 3 height width"]],
-    targets: Views,
+    targets: ViewSource,
     *measures: Measure,
     stage: str = "score",
     report: Report = ignore,
@@ -118,7 +118,7 @@ def score_views(
     return tuple(torch.cat(values) for values in zip(*found, strict=True))
 
 
-def score(gaussians: Gaussians, views: Views) -> float:
+def score(gaussians: Gaussians, views: ViewSource) -> float:
     """Return the mean PSNR in dB over the views, without masked pixels."""
     (values,) = score_views(renders(gaussians, views.cameras), views, psnr)
     return float(values.mean())

@@ -14,7 +14,7 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange, Views
 from ilrm_cli.models.checkpoint import ModelIdentity
 from ilrm_cli.models.layers.passes import LayerTime
-from ilrm_cli.pipeline.fit_photos import Fit
+from ilrm_cli.pipeline.fit_photos import PhotoFit
 from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
@@ -69,7 +69,11 @@ def reconstruction(folder: Path, *, held_out: bool = True, fitted: bool = False)
     aside = tuple(LeftOut(photo.name, "it is held out to score the result") for photo in posed[kept:])
     first = kept + 1 if fitted else kept  # that scores
     targets = Views(images[first:], views[first:])
-    fit = Fit(Optimized(scene, 5, 8, 3, WIDTH, HEIGHT, 20.0, 22.0), views[[kept]], None) if fitted else None
+    fit = (
+        PhotoFit(Optimized(scene, 5, 8, ((0, 8),), "steps", 3, WIDTH, HEIGHT, 20.0, 22.0), views[[kept]], None)
+        if fitted
+        else None
+    )
     layers = (LayerTime(3.0, 1.0), LayerTime(1.5, 0.5), LayerTime(1.0, 1.0))
     return Reconstruction(
         settings=Settings(quality="standard" if fitted else "draft"),

@@ -21,6 +21,7 @@ from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.export import export
+from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.pipeline.result import verdict
 from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
@@ -80,7 +81,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
     start = time.perf_counter() - ready.seconds
 
     def work() -> Outcome:
-        result = reconstruct_capture(ready.capture, _model(order.settings), order.settings)
+        result = reconstruct_capture(ready.capture, _model(order.settings), order.settings, running=Running(keeps=True))
         result = with_seconds(result, {Stage.POSES: ready.seconds})
         written = export(result, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
         return Outcome(

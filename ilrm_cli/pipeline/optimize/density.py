@@ -8,6 +8,7 @@ opaque as it was.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,14 @@ class Density:
 
     def __init__(self, count: int, device: torch.device):
         self._pull, self._seen = torch.zeros(count, device=device), torch.zeros(count, device=device)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the record so far."""
+        return {"pull": self._pull, "seen": self._seen}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to a record."""
+        self._pull, self._seen = state["pull"], state["seen"]
 
     @torch.no_grad()
     def record(self, means: Float[Tensor, "gaussian 3"], camera: Cameras) -> None:

@@ -6,7 +6,9 @@ the same photos give the same scene. Who judges it is in `pipeline.optimize.judg
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
+from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.pipeline.optimize.density import Density
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, PhotoColors, colored
@@ -48,7 +50,9 @@ EFFORTS = {
 class Fit:
     """A fit under way."""
 
-    def __init__(self, start: Gaussians, photos: Views, effort: Effort, *, horizon: float = math.inf, seed: int = 0):
+    def __init__(
+        self, start: Gaussians, photos: ViewSource, effort: Effort, *, horizon: float = math.inf, seed: int = 0
+    ):
         """Begin at `start`; everything is in one normalised frame. Masked pixels do not count.
 
         What lies farther than `horizon` from the origin, as the backdrop does, is only given other colours: if it grew,
@@ -78,6 +82,28 @@ class Fit:
         self.done += 1
         if self.done % CONTROL_EVERY == 0 and progress < CONTROL_SHARE:
             self._density = self._density.control(self.scene, self.effort.growth, self.effort.most)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as tensors and numbers."""
+        return {
+            "done": self.done,
+            "order": list(self._order),
+            "generator": self._generator.get_state(),
+            "scene": self.scene.state(),
+            "colors": None if self.colors is None else self.colors.state(),
+            "density": self._density.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state of a fit of the same start to the same photos with the same effort."""
+        self.done, self._order = state["done"], list(state["order"])
+        self._generator.set_state(state["generator"])
+        self.scene.restore(state["scene"])
+        if state["colors"] is None:
+            self.colors = None
+        elif self.colors is not None:
+            self.colors.restore(state["colors"])
+        self._density.restore(state["density"])
 
 
 def photo_error(gaussians: Gaussians, view: Views, numbers: Float[Tensor, "2 3"] | None = None) -> Float[Tensor, ""]:

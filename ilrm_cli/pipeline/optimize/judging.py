@@ -1,17 +1,25 @@
 """Which state of a fit is best, and when it ends: photos that it does not see judge it a few times on the way.
 
 The best state is kept, the prediction included: a fit explains few photos far apart without getting the scene right,
-and goes too far.
+and goes too far. It ends when the judges find nothing better any more, when its steps are taken, or when it is told to.
 """
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
+from ilrm_cli.geometry.views import ViewSource
+from ilrm_cli.pipeline.optimize.course import Course, Ending, KeptState
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.render.metrics import score
+from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LOOKS = 8  # of the judges, evenly over the fit
@@ -24,7 +32,9 @@ class Optimized:
 
     gaussians: Gaussians
     steps: int  # that led to it; 0 if nothing was better than the start
-    ran: int  # until patience or the steps ran out
+    ran: int  # steps taken until it ended
+    plans: tuple[tuple[int, int], ...]  # after so many steps, so many more were planned to its end; see `Course`
+    ended: Ending  # why
     photos: int  # that were fitted to
     width: int  # px of the photos
     height: int
@@ -37,38 +47,80 @@ class Optimized:
         return {name: value for name, value in vars(self).items() if name != "gaussians"}
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best state so far."""
+
+    gaussians: Gaussians
+    steps: int  # that led to it
+    psnr: float  # dB; negative infinity without judges
+    looks: int = 0  # of the judges, until they saw it
+
+
 def optimize(
     predicted: Gaussians,
     start: Gaussians,
-    photos: Views,
-    judges: Views | None,
+    photos: ViewSource,
+    judges: ViewSource | None,
     effort: Effort,
     *,
     horizon: float = math.inf,
     seed: int = 0,
+    course: Course | None = None,
+    kept: KeptState | None = None,
     report: Report = ignore,
 ) -> Optimized:
     """Fit to `photos`, beginning at `start`; return the best state that the judges saw, `predicted` included.
 
     Everything is in one normalised frame. Without judges the last state is returned. Masked pixels count neither for
-    fitting nor for judging. See `Fit` for `horizon`.
+    fitting nor for judging. See `Fit` for `horizon`. `course` may take other steps than those of the effort. If `kept`
+    holds a state, left by a process that was killed, the fit goes on from there, to the same result.
     """
-    fit, every = Fit(start, photos, effort, horizon=horizon, seed=seed), max(1, effort.steps // LOOKS)
+    fit, course = Fit(start, photos, effort, horizon=horizon, seed=seed), course or Course([(0, effort.steps)])
     before = None if judges is None else score(predicted, judges)
-    best, best_score, best_at = predicted, -math.inf if before is None else before, 0
-    for done in range(1, effort.steps + 1):
-        fit.step(done / effort.steps)
-        told = f"{len(fit.scene):,} Gaussians" + (f", best {best_score:.2f} dB" if judges else "")
-        report(Step("optimize", done, effort.steps, told))
-        if judges is None or done % every:
-            continue
-        now = fit.scene.snapshot()
-        if (now_score := score(now, judges)) > best_score:
-            best, best_score, best_at = now, now_score, done
-        elif best_at and done - best_at >= PATIENCE * every:
-            report(Step("optimize", done, done, f"best {best_score:.2f} dB after {best_at}"))
-            break
-    if judges is None:
-        best, best_at = fit.scene.snapshot(), fit.done
-    size = photos.cameras.width, photos.cameras.height
-    return Optimized(best, best_at, fit.done, len(photos), *size, before, None if judges is None else best_score)
+    best, looks, ended = Best(predicted, 0, -math.inf if before is None else before), 0, None
+    if kept is not None and kept.found:
+        fit.restore(kept.found["fit"])
+        best, looks = Best(Gaussians(**kept.found["gaussians"]), **kept.found["best"]), kept.found["looks"]
+        report(Step("optimize", fit.done, course.steps, "going on from an earlier run"))
+    while ended is None:
+        progress = course.progress(fit.done + 1)
+        fit.step(progress)
+        ended, picture = course.ending(fit.done), None
+        if ended is not None or int(LOOKS * progress) > looks:
+            looks, now = looks + 1, fit.scene.snapshot()
+            psnr = -math.inf if judges is None else score(now, judges)
+            if judges is None or psnr > best.psnr:
+                best = Best(now, fit.done, psnr, looks)
+            elif best.steps and looks - best.looks >= PATIENCE:
+                ended = ended or "no gain"
+            picture = partial(picture_of, now, judges or photos)
+            if ended is None:
+                course.looked(fit.done)
+        size = f"{len(fit.scene) // 1000}k Gaussians"
+        said = size if judges is None else f"{best.psnr:.2f} dB, {size}"
+        report(Step("optimize", fit.done, course.steps, said, picture))
+        if kept is not None and ended is None:
+            kept.keep(partial(_state, fit, best, looks, course))
+    report(Step("optimize", fit.done, fit.done, said))
+    shape, after = (photos.cameras.width, photos.cameras.height), None if judges is None else best.psnr
+    return Optimized(best.gaussians, best.steps, fit.done, course.told, ended, len(photos), *shape, before, after)
+
+
+def _state(fit: Fit, best: Best, looks: int, course: Course) -> dict[str, Any]:
+    told = {name: value for name, value in vars(best).items() if name != "gaussians"}
+    return {
+        "fit": fit.state(), "best": told, "gaussians": vars(best.gaussians), "looks": looks, "plans": course.plans
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def picture_of(
+    gaussians: Gaussians, views: ViewSource
+) -> tuple[UInt8[ndarray, "height width 3"], UInt8[ndarray, "height width 3"]]:
+    """Return the scene from the camera of the first of the views, and that view, both upright."""
+    view = views[[0]]
+    turns = 0 if view.quarter_turns is None else int(view.quarter_turns[0])
+    shown = (render(gaussians, view.cameras).color[0], view.images[0])
+    scene, photo = (np.rot90(pixels_of(image), -turns) for image in shown)
+    return scene, photo

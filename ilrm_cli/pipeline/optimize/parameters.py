@@ -4,7 +4,9 @@ Scales are fitted as logarithms and opacities as logits, as in 3D Gaussian splat
 have any length. Step sizes are per group; those of means are in the scene's normalised unit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -86,6 +88,16 @@ class Parameters:
         for value in (self.means, self.quaternions, self.log_scales, self.logits):
             assert value.grad is not None, "between the backward pass and the step"
             value.grad[held] = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as tensors and a number."""
+        values = {name: getattr(self, name).detach() for name in self._rates}
+        return {"values": values, "first": self._first, "second": self._second, "steps": self._steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        self._set(state["values"])
+        self._first, self._second, self._steps = dict(state["first"]), dict(state["second"]), state["steps"]
 
     @torch.no_grad()
     def step(self, share: float) -> None:

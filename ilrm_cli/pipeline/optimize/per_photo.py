@@ -6,6 +6,8 @@ scene, as in NeRF in the Wild (Martin-Brualla et al. 2021) and most trainers sin
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -47,6 +49,15 @@ class PhotoColors:
         mean, square = first / (1 - BETA_1 ** self._seen[photo]), second / (1 - BETA_2 ** self._seen[photo])
         self.numbers[photo] -= share * RATE * mean / (square.sqrt() + EPS)
         self.numbers -= self.numbers.mean(0)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as tensors and numbers."""
+        return {"numbers": self.numbers, "first": self._first, "second": self._second, "seen": list(self._seen)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        self.numbers, self._first, self._second = state["numbers"], state["first"], state["second"]
+        self._seen = list(state["seen"])
 
     def joined(self, photos: int) -> "PhotoColors":
         """Return these with as many more photos of mean colours."""

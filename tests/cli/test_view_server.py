@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ilrm_cli.cli.view import HOST, page_server, url_of
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.visualize.page.server import HOST, page_server, url_of
 
 
 @pytest.fixture

@@ -1,0 +1,208 @@
+"""The course of a fit: what ends it, how many steps a time is enough for, and a state that outlives its process."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+
+from ilrm_cli.pipeline.optimize.fit import COARSE_SHARE
+from ilrm_cli.runtime.cache import cache_dir
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import replacing
+
+REHEARSED = 6  # steps of either size that are timed to plan a fit, after one that is not
+# A step of the whole fit against its first ones, as there are more Gaussians later (fox, standard: 1.2). What is wrong
+# with it is planned anew as the fit goes.
+SLOWER = 1.2
+
+KEEP_EVERY_S = 60.0  # between two states that are kept: at most a minute is lost, and short fits keep nothing
+MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.4 GB (600,000 Gaussians, harmonics of degree 2)
+SUFFIX = ".fit"
+
+
+Ending = Literal["steps", "no gain", "time", "stopped"]  # why a fit ended
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The course that a recorded fit took, which a replay takes again whatever the clock says."""
+
+    plans: tuple[tuple[int, int], ...]  # see `Course`
+    ran: int  # steps until it ended
+    ended: Ending
+    steps: int  # that led to its best state
+
+
+@dataclass(frozen=True)
+class Running:
+    """What whoever starts a fit has in mind for it; by itself it takes its steps and leaves nothing behind."""
+
+    stopping: Callable[[], AbstractContextManager[Event]] = lambda: nullcontext(Event())  # ends it early when set
+    keeps: bool = False  # whether a state is kept, from which the same fit goes on if this process is killed
+    taken: Taken | None = None  # None: it finds its own course
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a step on reduced and on full photos."""
+
+    coarse_s: float
+    fine_s: float
+
+    def step_s(self, begin: float, end: float) -> float:
+        """Return the mean seconds of a step between two progresses of a fit."""
+        coarse = min(1.0, max(0.0, (COARSE_SHARE - begin) / (end - begin)))
+        return coarse * self.coarse_s + (1 - coarse) * self.fine_s
+
+    def times(self, factor: float) -> "Pace":
+        return Pace(factor * self.coarse_s, factor * self.fine_s)
+
+
+class Course:
+    """How far a fit is after each step, and whether it has ended.
+
+    Its plans are pairs: after so many steps, so many more were planned to its end. The progress of a fit is piecewise
+    linear in its steps: each plan spreads what is left over the steps that it allows.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[tuple[int, int]],
+        *,
+        stop: Event | None = None,
+        seconds: float | None = None,
+        pace: Pace | None = None,
+        taken: Taken | None = None,
+        begun_at: int = 0,
+    ):
+        """With `seconds` the fit ends in time; with a `pace` as well, it is planned anew at every look.
+
+        `begun_at` is the number of steps that a killed process had taken.
+        """
+        self.plans, self._stop, self._pace, self._taken = list(plans), stop, pace, taken
+        self._looked_s, self._looked_done = time.monotonic(), begun_at
+        self._end_s = math.inf if seconds is None else self._looked_s + seconds
+
+    @property
+    def told(self) -> tuple[tuple[int, int], ...]:
+        """The plans, for a record."""
+        return tuple(self.plans)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps in all, as planned last."""
+        return sum(self.plans[-1])
+
+    def progress(self, done: int) -> float:
+        """Return the progress in [0, 1] after so many steps."""
+        progress = 0.0
+        for (at, left), (until, _) in pairwise([*self.plans, (done, 0)]):
+            progress += (1 - progress) * (min(until, done) - at) / left if done > at else 0.0
+        return progress
+
+    def ending(self, done: int) -> Ending | None:
+        """Return why the fit ends after so many steps; None: it does not."""
+        if self._taken is not None and done >= self._taken.ran:
+            return self._taken.ended
+        if done >= self.steps:
+            return "steps"
+        if self._stop is not None and self._stop.is_set():
+            return "stopped"
+        return "time" if time.monotonic() >= self._end_s else None
+
+    def looked(self, done: int) -> None:
+        """Plan anew how many steps fit into the time that is left, by the pace since the last look."""
+        progress, now_s = self.progress(done), time.monotonic()
+        if self._pace is None or progress >= 1:
+            return
+        step_s = (now_s - self._looked_s) / (done - self._looked_done)
+        self._pace = self._pace.times(step_s / self._pace.step_s(self.progress(self._looked_done), progress))
+        self.plans.append((done, max(1, int((self._end_s - now_s) / self._pace.step_s(progress, 1.0)))))
+        self._looked_s, self._looked_done = now_s, done
+
+
+def course_within(seconds: float, rehearsal: "Steps", stop: Event, earlier: Mapping[str, Any]) -> Course:
+    """Return a course that takes so long, by the pace of the first steps of a fit that is of no further use.
+
+    `earlier` is the state that a killed process left, if any: its course goes on.
+    """
+    begun_s = time.monotonic()
+    pace = Pace(*(_step_s(rehearsal, progress) for progress in (COARSE_SHARE / 2, COARSE_SHARE)))
+    left_s = seconds - (time.monotonic() - begun_s)
+    plans = earlier.get("plans") or [(0, max(1, int(left_s / (SLOWER * pace.step_s(0.0, 1.0)))))]
+    begun_at = earlier["fit"]["done"] if earlier else 0
+    return Course(plans, stop=stop, seconds=left_s, pace=pace, begun_at=begun_at)
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A fit that can be rehearsed."""
+
+    def step(self, progress: float) -> None:
+        """Take one step, at a progress in (0, 1]."""
+
+
+def _step_s(fit: Steps, progress: float) -> float:
+    """Return the seconds of a step."""
+    fit.step(progress)
+    begun_s = time.monotonic()
+    for _ in range(REHEARSED):
+        fit.step(progress)
+    return (time.monotonic() - begun_s) / REHEARSED
+
+
+class KeptState:
+    """A file in the cache with the state of a fit, for the same fit to go on from if its process is killed."""
+
+    def __init__(self, path: Path | None):
+        """None: nothing is kept."""
+        self._path, self._begun_s = path, time.monotonic()
+        self._due_s = self._begun_s + KEEP_EVERY_S
+        self.found = self._read()  # what an earlier process left; empty if there is none
+        self.spent_s: float = self.found.get("spent_s", 0.0)  # by earlier processes
+
+    def _read(self) -> dict[str, Any]:
+        if self._path is not None and self._path.is_file():
+            with suppress(Exception):  # whatever a damaged file makes of its reader
+                return dict(torch.load(self._path, weights_only=True))
+        return {}
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Keep the state if the last one is old enough; a cache that cannot be written keeps none."""
+        now_s = time.monotonic()
+        if self._path is None or now_s < self._due_s:
+            return
+        with suppress(OSError, InputError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _make_room(self._path)
+            with replacing(self._path) as part:
+                torch.save({**state(), "spent_s": self.spent_s + now_s - self._begun_s}, part)
+        self._due_s = time.monotonic() + KEEP_EVERY_S
+
+    def drop(self) -> None:
+        """Remove the state of a fit that has ended."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def _make_room(path: Path) -> None:
+    """Remove the oldest states of other fits, so that with this one there are MOST_KEPT."""
+    others = set(path.parent.glob(f"*{SUFFIX}")) - {path}
+    for file in sorted(others, key=lambda file: file.stat().st_mtime)[: len(others) + 1 - MOST_KEPT]:
+        file.unlink(missing_ok=True)
+
+
+def state_file(key: Sequence[object]) -> Path:
+    """Return the file in the cache for the state of a fit that depends on the key alone, which holds JSON values."""
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return cache_dir() / "fits" / f"{digest}{SUFFIX}"
