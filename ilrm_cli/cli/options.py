@@ -55,6 +55,9 @@ HoldOut = Annotated[
         min=0,
     ),
 ]
+UseAll = Annotated[
+    bool, typer.Option(help="Fit to the held-out photos as well in a last stretch, when they have scored the result.")
+]
 FurtherQuality = Annotated[
     chosen.Fitted | None,
     typer.Option(show_default="as recorded, but at least standard", help="How far to fit, see `ilrm reconstruct`."),
@@ -122,6 +125,7 @@ OPTIONS: dict[str, Any] = {
     "quality": Quality,
     "minutes": Minutes,
     "hold_out": HoldOut,
+    "use_all": UseAll,
     "poses": PoseOrigin,
     "camera": KnownCamera,
     "model": ModelName,

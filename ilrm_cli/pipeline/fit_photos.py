@@ -21,7 +21,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, SomeViews, Views, ViewSource
 from ilrm_cli.pipeline.backdrop import BEYOND
-from ilrm_cli.pipeline.optimize.course import Course, KeptState, Running, course_within, state_file
+from ilrm_cli.pipeline.optimize.course import LAST_SHARE, Course, KeptState, Running, course_within, state_file
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
 from ilrm_cli.pipeline.predict import Prediction
@@ -150,7 +150,7 @@ def _but(views: Views, left_out: int) -> Views:
 
 
 def fit_photos(
-    predict: Predict,
+    predict: Predict | None,
     predicted: Prediction,
     prepared: Prepared,
     chosen: Selection,
@@ -162,8 +162,9 @@ def fit_photos(
 ) -> PhotoFit:
     """Fit a prediction to `chosen.fitted` at the size of the settings' effort.
 
-    `chosen.scored` judge, or cross-validation if there are none; then `predict` is what made the prediction. Two photos
-    leave it as it is. `key` tells all that the fit depends on, by which a state of it is found again.
+    `chosen.scored` judge, and are fitted as well at the end unless the settings keep them out. If there are none, there
+    is cross-validation if `predict` is what made the prediction; if it is None, all steps are taken. Two photos leave
+    the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
     how, name = EFFORTS[settings.effort], None
     photos, judges = _stored(chosen, how, prepared, report)
@@ -173,10 +174,14 @@ def fit_photos(
         fits = _Fits(how, seconds, settings.seed, horizon(prepared), running, stop)
         if judges is not None:
             start = sparse_start(predicted, prepared, settings.seed)
-            optimized = fits.judged(predicted.gaussians, start, photos, judges, kept, report)
+            out = settings.keep_out
+            optimized = fits.judged(predicted.gaussians, start, photos, judges, kept, report, keep_out=out)
         elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
             size = photos.cameras.width, photos.cameras.height
-            optimized = Optimized(predicted.gaussians, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
+            found = predicted.gaussians
+            optimized = Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
+        elif predict is None:
+            optimized = fits.judged(predicted.gaussians, predicted.gaussians, photos, None, kept, report)
         else:
             name, optimized = fits.cross_validated(predict, predicted, prepared, chosen, photos, report)
         stopped = stop.is_set()
@@ -218,10 +223,12 @@ class _Fits:
         predicted: Gaussians,
         start: Gaussians,
         photos: ViewSource,
-        judges: ViewSource,
+        judges: ViewSource | None,
         kept: KeptState,
         report: Report,
+        *,
         share: float = 1.0,
+        keep_out: bool = True,
     ) -> Optimized:
         """Fit to photos, within a share of the time."""
         if (taken := self.running.taken) is not None:
@@ -229,9 +236,11 @@ class _Fits:
         elif self.seconds is None:
             course = Course([(0, self.how.steps)], stop=self.stop)
         else:
-            left_s = max(0.0, share * self.seconds - kept.spent_s)
+            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_SHARE)
             course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
-        made = self._optimize(predicted, start, photos, judges, self.how, course=course, kept=kept, report=report)
+        made = self._optimize(
+            predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=report
+        )
         kept.drop()
         return made
 
@@ -273,4 +282,4 @@ class _Fits:
             course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
             final = self._optimize(fitted, start, photos, None, self.how, course=course, report=report)
             fitted, steps = final.gaussians, final.steps
-        return names[left_out], replace(trial, gaussians=fitted, steps=steps, photos=len(names))
+        return names[left_out], replace(trial, gaussians=fitted, measured=fitted, steps=steps, photos=len(names))

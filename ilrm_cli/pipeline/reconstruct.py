@@ -194,7 +194,7 @@ def reconstruct_capture(
             key = fit_key(capture, settings, loaded.sha256)
             fit = fit_photos(predictor, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     made = ((fit and fit.optimized) or refinement or predicted).gaussians
-    trust, score = judged(made, prepared, settings, watch, report)
+    trust, score = judged(made, prepared, settings, watch, report, measured=fit.optimized.measured if fit else None)
     return Reconstruction(
         settings=settings,
         model=loaded.identity,
@@ -224,9 +224,19 @@ def fit_key(capture: Capture, settings: Settings, *start: str) -> tuple[object, 
 
 
 def judged(
-    gaussians: Gaussians, prepared: Prepared, settings: Settings, watch: Stopwatch, report: Report = ignore
+    gaussians: Gaussians,
+    prepared: Prepared,
+    settings: Settings,
+    watch: Stopwatch,
+    report: Report = ignore,
+    *,
+    measured: Gaussians | None = None,
 ) -> tuple[Trusted, Score | None]:
-    """Return the scene with confidences and without floaters, as far as the settings ask for it, and its score."""
+    """Return the scene with confidences and without floaters, as far as the settings ask for it, and its score.
+
+    The score is that of `measured`, if the scene was fitted to the held-out photos as well after that.
+    """
+    measured = None if measured is gaussians else measured
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
             gaussians,
@@ -237,7 +247,8 @@ def judged(
             report=report,
         )
     with watch.stage(Stage.SCORE):
-        return trust, score_of(trust.gaussians, prepared.targets, report) if prepared.targets else None
+        shown = trust.gaussians if measured is None else measured
+        return trust, score_of(shown, prepared.targets, report) if prepared.targets else None
 
 
 def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:

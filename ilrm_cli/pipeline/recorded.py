@@ -116,10 +116,9 @@ def fit_further(
         predicted = Prediction(start.to(device))
     with watch.stage(Stage.OPTIMIZE):
         key = fit_key(capture, settings, origin.sha256)
-        fit = fit_photos(
-            lambda fold: predicted, predicted, prepared, chosen, settings, running=running, key=key, report=report
-        )
-    trust, score = judged(fit.optimized.gaussians, prepared, settings, watch, report)
+        fit = fit_photos(None, predicted, prepared, chosen, settings, running=running, key=key, report=report)
+    made = fit.optimized
+    trust, score = judged(made.gaussians, prepared, settings, watch, report, measured=made.measured)
     return Reconstruction(
         settings=settings,
         model=replace(loaded.identity, name=record.model["name"], sha256=record.model["sha256"]),
@@ -142,6 +141,8 @@ def photos_as_recorded(record: SceneRecord, capture: Capture, hold_out: int) -> 
     """Return the parts that photos play in the recorded scene; photos of a draft that are no inputs are fitted now."""
     names = {role: [view.name for view in record.views if view.role == role] for role in ("input", "held_out")}
     held_out = names["held_out"] if record.optimize else None
+    if record.optimize and record.optimize.get("last_steps"):
+        held_out = []  # the scene has seen them: they can no longer judge it
     return select_again(capture, names["input"], held_out, [photo.name for photo in record.left_out], hold_out)
 
 

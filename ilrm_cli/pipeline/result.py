@@ -109,6 +109,7 @@ class Course:
     effort: Quality
     used: int  # inputs
     most: int  # inputs that there could be
+    used_all: bool = False  # whether held-out photos were fitted as well, when they had scored the result
 
     @property
     def nearest(self) -> str:
@@ -138,7 +139,8 @@ def verdict(result: Reconstruction) -> str:
     if result.fit:
         seen = torch.cat([seen, result.fit.cameras.world_from_cam])
     gap_deg = median_gap_deg(seen, prepared.targets.cameras.world_from_cam, prepared.distance)
-    course = Course(result.settings.effort, used, most)
+    used_all = result.fit is not None and result.fit.optimized.last_steps > 0
+    course = Course(result.settings.effort, used, most, used_all)
     return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
 
 
@@ -169,7 +171,8 @@ def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Seq
     photos = "photo that was" if scored == 1 else "photos that were"
     finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
     if chose:
-        finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)})"
+        fitted_last = ", and were then fitted too" if course.used_all else ""
+        finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
     apart = f"{finding}; they see it {gap_deg:.0f}° apart from the nearest {course.nearest}"
     if psnr >= GRADES[0][0]:
         return f"{apart}."

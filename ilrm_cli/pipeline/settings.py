@@ -28,6 +28,7 @@ class Settings:
     quality: Quality | None = None  # None: see `effort`
     minutes: float | None = None  # that the fit takes at most; None: as many steps as its quality
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
+    use_all: bool = True  # whether photos held out of a fit are fitted as well in its last stretch
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -47,6 +48,11 @@ class Settings:
     def effort(self) -> Quality:
         """How far the scene is fitted to all posed photos: standard, unless --refine asks for the prediction."""
         return self.quality or ("draft" if self.refine else "standard")
+
+    @property
+    def keep_out(self) -> bool:
+        """Whether held-out photos stay out of the scene for good: also where they choose what to prune."""
+        return self.prune or not self.use_all
 
     def further(self) -> "FurtherSettings":
         """Return the choices by which a recorded scene was fitted further."""
@@ -98,6 +104,8 @@ def check_settings(settings: Settings) -> None:
         raise InputError(f"--minutes {settings.minutes:g} is for fits to all photos; a draft takes seconds.")
     if settings.hold_out == 1:
         raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
+    if not settings.use_all and settings.effort == "draft":
+        raise InputError("--no-use-all is for fits to all photos; a draft never uses the photos that it holds out.")
     if settings.hold_out != Settings.hold_out and settings.effort == "draft":
         raise InputError(
             f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."

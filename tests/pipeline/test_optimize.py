@@ -9,10 +9,12 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, photo_error
-from ilrm_cli.pipeline.optimize.judging import optimize
+from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit, photo_error
+from ilrm_cli.pipeline.optimize.judging import LOOKS, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
+from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
@@ -119,6 +121,76 @@ def test_the_prediction_stays_where_nothing_is_better():
     found = optimize(truth, truth, wrong[[0, 1]], photos[[2]], QUICK)
     assert found.gaussians is truth
     assert (found.steps, found.psnr_after) == (0, found.psnr_before)
+
+
+def test_the_judges_are_fitted_last_and_the_score_is_that_from_before():
+    truth = scene()
+    photos, start = photos_of(truth), spoilt(truth)
+    given = (start, start, photos[[0, 1, 3, 4]], photos[[2, 5]], QUICK)
+    kept_out, used = optimize(*given), optimize(*given, keep_out=False)
+    assert kept_out.gaussians is kept_out.measured
+    assert kept_out.last_steps == 0
+    assert (used.steps, used.psnr_after) == (kept_out.steps, kept_out.psnr_after)
+    assert torch.equal(used.measured.means, kept_out.measured.means)
+    assert used.last_steps == int(LAST_SHARE * used.steps)
+    assert used.psnr_after == pytest.approx(score(used.measured, photos[[2, 5]]))
+    assert score(used.gaussians, photos[[2, 5]]) > used.psnr_after + 0.5
+    again = optimize(*given, keep_out=False)
+    assert all(torch.equal(value, getattr(again.gaussians, name)) for name, value in vars(used.gaussians).items())
+
+
+def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
+    """Where the fit went on to worse ones."""
+    truth = scene()
+    photos = photos_of(truth)
+    scores = iter([20.0, 30.0, 10.0, 10.0])
+    monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda gaussians, judges: next(scores))
+    found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
+    assert (found.steps, found.ran) == (QUICK.steps // LOOKS, 3 * QUICK.steps // LOOKS)
+    assert found.last_steps == int(LAST_SHARE * found.steps)
+    assert len(found.gaussians) == len(found.measured)
+
+
+def test_uneven_exposures_are_found_and_even_ones_left_alone():
+    truth, steps = scene(), replace(QUICK, steps=240, growth=0.0)
+    photos = photos_of(truth)
+    even = Fit(truth, photos, steps)
+    stops = torch.tensor([-0.6, 0.3, 0.6, -0.3, 0.4, -0.4])
+    uneven = Fit(truth, replace(photos, images=photos.images * 2 ** stops[:, None, None, None]), steps)
+    for done in range(1, steps.steps + 1):
+        even.step(done / steps.steps)
+        uneven.step(done / steps.steps)
+    assert even.colors is None
+    assert uneven.colors is not None
+    assert uneven.colors.spread_stops == pytest.approx(float(stops.std(correction=0)), rel=0.35)
+    gains = uneven.colors.numbers[:, 0].mean(1)
+    assert (gains.argsort() == stops.argsort()).all()
+    torch.testing.assert_close(uneven.colors.numbers.mean(0), torch.zeros(2, 3), atol=1e-5, rtol=0)
+
+
+def test_colors_step_like_torchs_adam_for_the_photo_that_is_seen():
+    ours, theirs = PhotoColors(2, torch.device("cpu")), torch.zeros(2, 3, requires_grad=True)
+    adam = torch.optim.Adam([theirs], lr=RATE, betas=(BETA_1, BETA_2), eps=EPS)
+    for turn in range(3):
+        leaf = ours.of(1)
+        (leaf * (1 + turn) + torch.arange(6.0).view(2, 3) * leaf).sum().backward()
+        ours.step(1, leaf, 1.0)
+        theirs.grad = leaf.grad
+        adam.step()
+    torch.testing.assert_close(ours.numbers[1] - ours.numbers[0], theirs.detach())
+    assert len(ours.joined(3).numbers) == 5
+
+
+def test_the_horizon_keeps_place_shape_and_opacity_and_learns_colors():
+    truth = scene()
+    away = replace(truth, means=truth.means * 50, scales=truth.scales * 50, opacities=truth.opacities)
+    fit = Fit(away, photos_of(truth), QUICK, horizon=1.0)
+    for done in range(1, 9):
+        fit.step(done / 8)
+    after = fit.scene.snapshot()
+    for name in ("means", "scales", "opacities"):
+        torch.testing.assert_close(getattr(after, name), getattr(away, name))
+    assert (after.harmonics[:, 0] != away.harmonics[:, 0]).any()
 
 
 def test_masked_pixels_teach_nothing():

@@ -24,6 +24,10 @@ REHEARSED = 6  # steps of either size that are timed to plan a fit, after one th
 # with it is planned anew as the fit goes.
 SLOWER = 1.2
 
+# Steps of the last stretch, in which the judges are fitted as well, over those that led to the best state. Photos that
+# had no part in it gained 1.2 dB on apple (12 photos), 0.4 on room and on fox (30), 0.2 on toy.
+LAST_SHARE = 0.3
+
 KEEP_EVERY_S = 60.0  # between two states that are kept: at most a minute is lost, and short fits keep nothing
 MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.4 GB (600,000 Gaussians, harmonics of degree 2)
 SUFFIX = ".fit"
@@ -40,6 +44,7 @@ class Taken:
     ran: int  # steps until it ended
     ended: Ending
     steps: int  # that led to its best state
+    last_steps: int = 0  # see `Optimized`
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,15 @@ class Course:
         if self._stop is not None and self._stop.is_set():
             return "stopped"
         return "time" if time.monotonic() >= self._end_s else None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the fit was told to end."""
+        return self._taken is None and self._stop is not None and self._stop.is_set()
+
+    def last_steps(self, best_steps: int) -> int:
+        """Return how long the last stretch is after a best state that so many steps led to."""
+        return int(LAST_SHARE * best_steps) if self._taken is None else self._taken.last_steps
 
     def looked(self, done: int) -> None:
         """Plan anew how many steps fit into the time that is left, by the pace since the last look."""

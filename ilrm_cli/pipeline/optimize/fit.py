@@ -25,7 +25,7 @@ from ilrm_cli.render.rasterize import render
 
 L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
 COARSE, COARSE_SHARE = 2, 0.3  # reduction of photos in the first share of the steps
-FINAL_RATE = 0.02  # share of the first step sizes that a cosine leaves at the end
+FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
 CONTROL_EVERY, CONTROL_SHARE = 100, 0.7  # steps between two changes of density, in the first share of the steps
 COLOR_TRIAL = 0.25  # share of the steps after which photos of equal exposure lose colours of their own
 
@@ -62,26 +62,51 @@ class Fit:
         self.scene = Parameters(start, effort.degree, Rates())
         self.colors: PhotoColors | None = PhotoColors(len(photos), self.scene.means.device)
         self._density = Density(len(self.scene), self.scene.means.device)
+        self._more: ViewSource | None = None  # photos that joined later
         self._generator, self._order = torch.Generator().manual_seed(seed), list[int]()
 
     def step(self, progress: float) -> None:
         """Take one step, at a progress in (0, 1] of the whole fit."""
-        self._order = self._order or torch.randperm(len(self.photos), generator=self._generator).tolist()
-        photo, share = self._order.pop(), _rate(progress)
-        view = self.photos[[photo]]
-        view = _reduced(view, COARSE) if progress < COARSE_SHARE else view
+        self._step(FINAL_RATE + (1 - FINAL_RATE) * _fallen(progress), coarse=progress < COARSE_SHARE)
+        if self.colors is not None and progress >= COLOR_TRIAL and self.colors.spread_stops < EVEN_STOPS:
+            self.colors = None
+        if self.done % CONTROL_EVERY == 0 and progress < CONTROL_SHARE:
+            self._density = self._density.control(self.scene, self.effort.growth, self.effort.most)
+
+    def last_step(self, progress: float) -> None:
+        """Take one step of a last stretch, with the Gaussians that there are, at a progress in (0, 1] of it."""
+        self._step(FINAL_RATE + (LAST_RATE - FINAL_RATE) * _fallen(progress))
+
+    def join(self, photos: ViewSource) -> None:
+        """Fit to these photos as well from now on."""
+        self._more, self._order = photos, []
+        self.colors = self.colors and self.colors.joined(len(photos))
+
+    def go_back(self, scene: Gaussians) -> None:
+        """Go on from a scene that was reached before."""
+        self.scene = Parameters(scene, self.effort.degree, Rates())
+        self._density = Density(len(self.scene), self.scene.means.device)
+
+    def _step(self, share: float, *, coarse: bool = False) -> None:
+        """Take one step with a share of the first step sizes."""
+        count = len(self.photos) + (0 if self._more is None else len(self._more))
+        self._order = self._order or torch.randperm(count, generator=self._generator).tolist()
+        photo = self._order.pop()
+        view = self._view(photo)
+        view = _reduced(view, COARSE) if coarse else view
         numbers = None if self.colors is None else self.colors.of(photo)
         photo_error(self.scene.gaussians(), view, numbers).backward()
         self.scene.hold(self.scene.means.norm(dim=1) > self.horizon)
         self._density.record(self.scene.means, view.cameras)
         if self.colors is not None and numbers is not None:
             self.colors.step(photo, numbers, share)
-            if progress >= COLOR_TRIAL and self.colors.spread_stops < EVEN_STOPS:
-                self.colors = None
         self.scene.step(share)
         self.done += 1
-        if self.done % CONTROL_EVERY == 0 and progress < CONTROL_SHARE:
-            self._density = self._density.control(self.scene, self.effort.growth, self.effort.most)
+
+    def _view(self, photo: int) -> Views:
+        if self._more is None or photo < len(self.photos):
+            return self.photos[[photo]]
+        return self._more[[photo - len(self.photos)]]
 
     def state(self) -> dict[str, Any]:
         """Return all that changes, as tensors and numbers."""
@@ -117,9 +142,9 @@ def photo_error(gaussians: Gaussians, view: Views, numbers: Float[Tensor, "2 3"]
     return L1_WEIGHT * difference.mean() + SSIM_WEIGHT * (1 - mean_ssim(image, view.images, view.masks))
 
 
-def _rate(progress: float) -> float:
-    """Return the share of the first step sizes at a progress in [0, 1]."""
-    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
+def _fallen(progress: float) -> float:
+    """Return a cosine that falls from 1 to 0 over a progress in [0, 1]."""
+    return (1 + math.cos(math.pi * progress)) / 2
 
 
 def _reduced(views: Views, factor: int) -> Views:

@@ -31,7 +31,8 @@ class Optimized:
     """The result of a fit; scores are means over the judging views, in dB."""
 
     gaussians: Gaussians
-    steps: int  # that led to it; 0 if nothing was better than the start
+    measured: Gaussians  # the scene before the judges were fitted as well, which the scores are of
+    steps: int  # that led to the latter; 0 if nothing was better than the start
     ran: int  # steps taken until it ended
     plans: tuple[tuple[int, int], ...]  # after so many steps, so many more were planned to its end; see `Course`
     ended: Ending  # why
@@ -40,11 +41,15 @@ class Optimized:
     height: int
     psnr_before: float | None  # of the prediction; None without judges
     psnr_after: float | None
+    last_steps: int = 0  # in which the judges were fitted as well
+    exposure_stops: float = (
+        0.0  # spread of the photos' exposures, if each was given colours of its own; see `per_photo`
+    )
 
     @property
     def figures(self) -> dict[str, Any]:
         """All but the scene, as JSON values."""
-        return {name: value for name, value in vars(self).items() if name != "gaussians"}
+        return {name: value for name, value in vars(self).items() if name not in ("gaussians", "measured")}
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def optimize(
     *,
     horizon: float = math.inf,
     seed: int = 0,
+    keep_out: bool = True,
     course: Course | None = None,
     kept: KeptState | None = None,
     report: Report = ignore,
@@ -73,8 +79,10 @@ def optimize(
     """Fit to `photos`, beginning at `start`; return the best state that the judges saw, `predicted` included.
 
     Everything is in one normalised frame. Without judges the last state is returned. Masked pixels count neither for
-    fitting nor for judging. See `Fit` for `horizon`. `course` may take other steps than those of the effort. If `kept`
-    holds a state, left by a process that was killed, the fit goes on from there, to the same result.
+    fitting nor for judging. Unless the judges are to be kept out, they are fitted as well in a last stretch from the
+    best state, which nobody can judge any more. See `Fit` for `horizon`. `course` may take other steps than those of
+    the effort. If `kept` holds a state, left by a process that was killed, the fit goes on from there, to the same
+    result.
     """
     fit, course = Fit(start, photos, effort, horizon=horizon, seed=seed), course or Course([(0, effort.steps)])
     before = None if judges is None else score(predicted, judges)
@@ -103,8 +111,39 @@ def optimize(
         if kept is not None and ended is None:
             kept.keep(partial(_state, fit, best, looks, course))
     report(Step("optimize", fit.done, fit.done, said))
-    shape, after = (photos.cameras.width, photos.cameras.height), None if judges is None else best.psnr
-    return Optimized(best.gaussians, best.steps, fit.done, course.told, ended, len(photos), *shape, before, after)
+    ran, whole, last = fit.done, best.gaussians, 0
+    if judges is not None and not keep_out and best.steps:
+        whole, last = _with_all(fit, best, judges, course, report)
+        ended = "stopped" if course.stopped else ended
+    return Optimized(
+        gaussians=whole,
+        measured=best.gaussians,
+        steps=best.steps,
+        ran=ran,
+        plans=course.told,
+        ended=ended,
+        photos=len(photos),
+        width=photos.cameras.width,
+        height=photos.cameras.height,
+        psnr_before=before,
+        psnr_after=None if judges is None else best.psnr,
+        last_steps=last,
+        exposure_stops=0.0 if fit.colors is None else fit.colors.spread_stops,
+    )
+
+
+def _with_all(fit: Fit, best: Best, judges: ViewSource, course: Course, report: Report) -> tuple[Gaussians, int]:
+    """Return the scene after a last stretch from the best state, and the steps of it; without, if told to end."""
+    steps = course.last_steps(best.steps)
+    if best.steps < fit.done:
+        fit.go_back(best.gaussians)
+    fit.join(judges)
+    for done in range(1, steps + 1):
+        if course.stopped:
+            return best.gaussians, 0
+        fit.last_step(done / steps)
+        report(Step("optimize", done, steps, "with all photos"))
+    return (fit.scene.snapshot() if steps else best.gaussians), steps
 
 
 def _state(fit: Fit, best: Best, looks: int, course: Course) -> dict[str, Any]:
