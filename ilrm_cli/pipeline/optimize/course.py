@@ -23,6 +23,7 @@ REHEARSED = 6  # steps of either size that are timed to plan a fit, after one th
 # A step of the whole fit against its first ones, as there are more Gaussians later (fox, standard: 1.2). What is wrong
 # with it is planned anew as the fit goes.
 SLOWER = 1.2
+PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that turn out to take longer
 
 # Steps of the last stretch, in which the judges are fitted as well, over those that led to the best state. Photos that
 # had no part in it gained 1.2 dB on apple (12 photos), 0.4 on room and on fox (30), 0.2 on toy.
@@ -67,6 +68,10 @@ class Pace:
         """Return the mean seconds of a step between two progresses of a fit."""
         coarse = min(1.0, max(0.0, (COARSE_SHARE - begin) / (end - begin)))
         return coarse * self.coarse_s + (1 - coarse) * self.fine_s
+
+    def steps_in(self, seconds: float, progress: float) -> int:
+        """Return how many steps from this progress to the end fit into the time."""
+        return max(1, int(PLANNED_SHARE * seconds / self.step_s(progress, 1.0)))
 
     def times(self, factor: float) -> "Pace":
         return Pace(factor * self.coarse_s, factor * self.fine_s)
@@ -140,7 +145,7 @@ class Course:
             return
         step_s = (now_s - self._looked_s) / (done - self._looked_done)
         self._pace = self._pace.times(step_s / self._pace.step_s(self.progress(self._looked_done), progress))
-        self.plans.append((done, max(1, int((self._end_s - now_s) / self._pace.step_s(progress, 1.0)))))
+        self.plans.append((done, self._pace.steps_in(self._end_s - now_s, progress)))
         self._looked_s, self._looked_done = now_s, done
 
 
@@ -152,7 +157,7 @@ def course_within(seconds: float, rehearsal: "Steps", stop: Event, earlier: Mapp
     begun_s = time.monotonic()
     pace = Pace(*(_step_s(rehearsal, progress) for progress in (COARSE_SHARE / 2, COARSE_SHARE)))
     left_s = seconds - (time.monotonic() - begun_s)
-    plans = earlier.get("plans") or [(0, max(1, int(left_s / (SLOWER * pace.step_s(0.0, 1.0)))))]
+    plans = earlier.get("plans") or [(0, pace.times(SLOWER).steps_in(left_s, 0.0))]
     begun_at = earlier["fit"]["done"] if earlier else 0
     return Course(plans, stop=stop, seconds=left_s, pace=pace, begun_at=begun_at)
 
