@@ -194,8 +194,9 @@ def fit_photos(
 def _stored(
     chosen: Selection, how: Effort, prepared: Prepared, report: Report
 ) -> tuple[StoredPhotos, StoredPhotos | None]:
-    """Return the photos to fit and those that judge, within their share of the memory."""
-    width, height = common_size(chosen.fitted, long_side=how.long_side_px, multiple=MULTIPLE)
+    """Return the photos to fit and those that judge, no larger than they are, within their share of the memory."""
+    largest = max(max(photo.lens.width, photo.lens.height) for photo in chosen.fitted)
+    width, height = common_size(chosen.fitted, long_side=min(how.long_side_px, largest), multiple=MULTIPLE)
     device = prepared.inputs.images.device
     most_bytes = MEMORY_SHARE * free_bytes(torch.device("cpu")) / (len(chosen.fitted) + len(chosen.scored))
 
