@@ -4,7 +4,7 @@ The JSON values are what `--json` prints and every report holds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,7 @@ class Course:
     used: int  # inputs
     most: int  # inputs that there could be
     used_all: bool = False  # whether held-out photos were fitted as well, when they had scored the result
+    exposure_stops: float = 0.0  # by which exposures differ, if that was evened out
 
     @property
     def nearest(self) -> str:
@@ -139,8 +140,10 @@ def verdict(result: Reconstruction) -> str:
     if result.fit:
         seen = torch.cat([seen, result.fit.cameras.world_from_cam])
     gap_deg = median_gap_deg(seen, prepared.targets.cameras.world_from_cam, prepared.distance)
-    used_all = result.fit is not None and result.fit.optimized.last_steps > 0
-    course = Course(result.settings.effort, used, most, used_all)
+    course = Course(result.settings.effort, used, most)
+    if result.fit:
+        made = result.fit.optimized
+        course = replace(course, used_all=made.last_steps > 0, exposure_stops=made.exposure_stops)
     return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
 
 
@@ -173,6 +176,8 @@ def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Seq
     if chose:
         fitted_last = ", and were then fitted too" if course.used_all else ""
         finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
+    if course.exposure_stops:
+        finding += f"; exposures differ by {course.exposure_stops:.1f} stops, which scores count as errors"
     apart = f"{finding}; they see it {gap_deg:.0f}° apart from the nearest {course.nearest}"
     if psnr >= GRADES[0][0]:
         return f"{apart}."

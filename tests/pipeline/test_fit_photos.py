@@ -11,7 +11,7 @@ from ilrm_cli.capture.load_views import load_views
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.fit_photos import best_covered, without
+from ilrm_cli.pipeline.fit_photos import MULTIPLE, best_covered, without
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
 from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.pipeline.reconstruct import Reconstruction, load, posed_photos, reconstruct_capture
@@ -143,6 +143,14 @@ def test_a_trial_that_gained_nothing_leaves_the_prediction(monkeypatch):
     assert made.gaussians is made.prediction.gaussians
     assert made.fit.figures["steps"] == 0
     assert made.fit.figures["psnr_after"] == made.fit.figures["psnr_before"]
+
+
+def test_photos_are_not_enlarged(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, steps=1, long_side_px=100_000))
+    made, _ = fitted(3)
+    assert made.fit is not None
+    lens = made.selection.used[0].lens
+    assert made.fit.optimized.width == pytest.approx(max(lens.width, lens.height), abs=MULTIPLE)
 
 
 def test_two_photos_are_not_fitted(monkeypatch):

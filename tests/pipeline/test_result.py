@@ -95,3 +95,13 @@ def test_after_a_fit_gaps_are_to_the_nearest_fitted_photo(tmp_path):
     )
     drafted = replace(result, fit=None, settings=replace(result.settings, quality="draft"))
     assert "given; they see it 15° apart from the nearest input" in verdict(drafted)
+
+
+def test_photos_that_were_fitted_last_are_named_and_so_are_exposures_that_differ():
+    course = Course("standard", used=8, most=12, used_all=True, exposure_stops=0.42)
+    said = advise(POOR, 4, CLOSE_DEG, course, ("stop",))
+    assert "(they chose when to stop fitting, and were then fitted too)" in said
+    assert "exposures differ by 0.4 stops, which scores count as errors" in said
+    plain = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12), ("stop",))
+    assert "(they chose when to stop fitting)" in plain
+    assert "stops" not in plain

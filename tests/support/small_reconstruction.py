@@ -70,7 +70,7 @@ def reconstruction(folder: Path, *, held_out: bool = True, fitted: bool = False)
     first = kept + 1 if fitted else kept  # that scores
     targets = Views(images[first:], views[first:])
     fit = (
-        PhotoFit(Optimized(scene, 5, 8, ((0, 8),), "steps", 3, WIDTH, HEIGHT, 20.0, 22.0), views[[kept]], None)
+        PhotoFit(Optimized(scene, scene, 5, 8, ((0, 8),), "steps", 3, WIDTH, HEIGHT, 20.0, 22.0), views[[kept]], None)
         if fitted
         else None
     )
