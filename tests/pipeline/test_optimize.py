@@ -12,7 +12,7 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit, photo_error
-from ilrm_cli.pipeline.optimize.judging import LOOKS, optimize
+from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
 from ilrm_cli.render.metrics import score
@@ -143,10 +143,10 @@ def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     """Where the fit went on to worse ones."""
     truth = scene()
     photos = photos_of(truth)
-    scores = iter([20.0, 30.0, 10.0, 10.0])
+    scores = iter([20.0, 30.0, *[10.0] * PATIENCE])
     monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda gaussians, judges: next(scores))
     found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
-    assert (found.steps, found.ran) == (QUICK.steps // LOOKS, 3 * QUICK.steps // LOOKS)
+    assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + PATIENCE) * QUICK.steps // LOOKS)
     assert found.last_steps == int(LAST_SHARE * found.steps)
     assert len(found.gaussians) == len(found.measured)
 
