@@ -179,9 +179,10 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     yield summary["verdict"]
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
         yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
-    views = summary["views"]
+    views, fit = summary["views"], summary["optimize"]
+    seen = len(views["fitted"] or views["used"]) + (len(views["held_out"]) if fit and fit["last_steps"] else 0)
     yield (
-        f"{summary['gaussians']:,} Gaussians from {len(views['fitted'] or views['used'])} of {views['found']} photos "
+        f"{summary['gaussians']:,} Gaussians from {seen} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
 
@@ -189,6 +190,8 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
 def _gain(fit: Mapping[str, Any]) -> str:
     """Return what judged a fit, and what it said."""
     if fit["psnr_before"] is None:
+        if fit["ran"]:
+            return ", of which none judged it, in"
         return " not at all, as no photo can be spared to judge whether it helps:"
     judge = f" as long as a trial without {fit['cross_validated']} gained" if fit["cross_validated"] else ""
     return f"{judge}: {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"

@@ -168,7 +168,8 @@ def fit_photos(
     """
     how, name = EFFORTS[settings.effort], None
     photos, judges = _stored(chosen, how, prepared, report)
-    kept = KeptState(state_file(key) if running.keeps and judges is not None else None)
+    once = judges is not None or predict is None  # not in two halves, of which the second depends on the first
+    kept = KeptState(state_file(key) if running.keeps and once else None)
     with running.stopping() as stop:
         seconds = None if settings.minutes is None else 60 * settings.minutes
         fits = _Fits(how, seconds, settings.seed, horizon(prepared), running, stop)

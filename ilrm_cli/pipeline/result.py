@@ -133,7 +133,8 @@ def verdict(result: Reconstruction) -> str:
     """Return a sentence on the score on held-out photos, and the most likely reason."""
     prepared, chosen, used = result.prepared, result.selection, len(result.selection.used)
     if result.score is None or prepared.targets is None:
-        return unmeasured(used, len(chosen.fitted), result.settings.hold_out)
+        seen_by_all = result.origin is not None or result.settings.hold_out == 0
+        return unmeasured(used, len(chosen.fitted) if seen_by_all else 0, refined=result.origin is not None)
     # One photo stays held out, so that the quality is measured.
     most = min(len(result.capture.photos) - 1, result.model.trained_on.views[1])
     seen = prepared.inputs.cameras.world_from_cam
@@ -152,9 +153,15 @@ def grade_of(psnr: float) -> str:
     return next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
 
 
-def unmeasured(used: int, fitted: int = 0, hold_out: int = Settings.hold_out) -> str:
-    """Return the sentence for a result without held-out photos: all were inputs, or the scene was fitted to all."""
-    if fitted and hold_out == 0:
+def unmeasured(used: int, fitted: int = 0, *, refined: bool = False) -> str:
+    """Return the sentence for a result without held-out photos: all were inputs, or it was `fitted` to all of so many.
+
+    `refined` tells whether it was made from another scene, which had seen all of them.
+    """
+    if refined:
+        said = f"The scene was fitted to all {fitted} photos, as the one before"
+        return f"{said}, so the quality is not measured; one made with --no-use-all keeps some to score both."
+    if fitted:
         said, spare = f"The scene was fitted to all {fitted} photos", fitted - 2
         remedy = f"hold some out with --hold-out {min(Settings.hold_out, fitted - 1)}"
     else:

@@ -29,7 +29,7 @@ from ilrm_cli.pipeline.optimize.course import (
     course_within,
 )
 from ilrm_cli.pipeline.optimize.fit import COARSE_SHARE, EFFORTS
-from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
+from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, Optimized, optimize
 from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -140,24 +140,30 @@ def test_a_damaged_state_is_none_and_a_cache_that_cannot_be_written_keeps_none(t
 def small_fit(kept: KeptState | None = None, report: Report = ignore) -> Optimized:
     truth = scene()
     photos, start = photos_of(truth), spoilt(truth)
-    return optimize(start, start, photos[[0, 1, 3, 4, 5]], photos[[2]], QUICK, kept=kept, report=report)
+    others = photos[[0, 1, 3, 4, 5]]
+    return optimize(start, start, others, photos[[2]], QUICK, keep_out=False, kept=kept, report=report)
 
 
-@pytest.mark.parametrize("killed_at", [1, 37, 110])
-def test_a_killed_fit_goes_on_to_the_same_scene(tmp_path, monkeypatch, killed_at):
+@pytest.mark.parametrize(
+    ("stage", "at"), [("optimize", 1), ("optimize", 37), ("optimize", 110), (LAST_STAGE, 1), (LAST_STAGE, 7)]
+)
+def test_a_killed_fit_goes_on_to_the_same_scene(tmp_path, monkeypatch, stage, at):
     monkeypatch.setattr(course, "KEEP_EVERY_S", 0.0)
-    whole, done = small_fit(), list[int]()
+    whole, taken = small_fit(), list[tuple[str, int]]()
+    assert whole.last_steps > 7
 
     def killed(step: Step) -> None:
-        if step.done > killed_at:
+        if step.stage == stage and step.done > at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         small_fit(KeptState(tmp_path / "a.fit"), killed)
-    again = small_fit(KeptState(tmp_path / "a.fit"), lambda step: done.append(step.done))
-    assert done[:2] == [killed_at, killed_at + 1]
+    again = small_fit(KeptState(tmp_path / "a.fit"), lambda step: taken.append((step.stage, step.done)))
+    assert min(done for name, done in taken[1:] if name == stage) == at + 1
     assert again.figures == whole.figures
-    assert all(torch.equal(value, getattr(again.gaussians, name)) for name, value in vars(whole.gaussians).items())
+    for name, value in vars(whole.gaussians).items():
+        assert torch.equal(value, getattr(again.gaussians, name))
+        assert torch.equal(getattr(whole.measured, name), getattr(again.measured, name))
 
 
 def made(settings: Settings, running: Running = Running()) -> Reconstruction:

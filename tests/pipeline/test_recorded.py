@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
+from ilrm_cli.pipeline.optimize.fit import EFFORTS
 from ilrm_cli.pipeline.select_inputs import select_again
 from ilrm_cli.pipeline.settings import FurtherSettings, Settings
 from tests.cli.conftest import SAMPLES
@@ -65,7 +67,8 @@ def project(tmp_path) -> Path:
 @pytest.mark.parametrize(("quality", "frame"), [("standard", "up"), ("draft", "input")])
 def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, quality, frame):
     first, second = project.parent / "first.ply", project.parent / "second.ply"
-    made = ilrm("reconstruct", project, "-o", first, *SMALL, "--quality", quality, "--frame", frame, "--json").json
+    options = ("--quality", quality, "--frame", frame, *(("--no-use-all",) if quality == "standard" else ()))
+    made = ilrm("reconstruct", project, "-o", first, *SMALL, *options, "--json").json
     done = ilrm("refine", first, "-o", second, "--json")
     assert done.status == 0, done.err
     found, fit = done.json, done.json["optimize"]
@@ -84,6 +87,18 @@ def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, qualit
     record = json.loads(second.with_suffix(".json").read_text())
     assert record["refined_from"] == found["refined_from"]
     assert record["settings"]["frame"] == frame
+    assert ilrm("replay", second, "--json").json["identical"]
+
+
+def test_a_scene_that_has_seen_all_photos_goes_on_without_a_judge(project, monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(EFFORTS["standard"], steps=160, long_side_px=96))
+    first, second = project.parent / "first.ply", project.parent / "second.ply"
+    made = ilrm("reconstruct", project, "-o", first, *SMALL)
+    assert "12 of 12 photos in" in made.out
+    assert json.loads(first.with_suffix(".json").read_text())["optimize"]["last_steps"] > 0
+    done = ilrm("refine", first, "-o", second)
+    assert "Fitted to 12 photos of 96x64 px, of which none judged it, in 160 of 160 steps." in done.out
+    assert "The scene was fitted to all 12 photos, as the one before, so the quality is not measured" in done.out
     assert ilrm("replay", second, "--json").json["identical"]
 
 

@@ -58,27 +58,26 @@ def test_the_remedy_is_one_that_was_not_taken(effort, most, gap_deg, remedy):
 
 
 @pytest.mark.parametrize(
-    ("used", "fitted", "hold_out", "said"),
+    ("used", "fitted", "said"),
     [
-        (3, 0, 8, "All 3 photos were inputs, so the quality is not measured; hold one out with --views 2."),
-        (2, 0, 8, "All 2 photos were inputs, so the quality is not measured; take another one to score it."),
-        (3, 3, 8, "All 3 photos were inputs, so the quality is not measured; hold one out with --views 2."),
+        (3, 0, "All 3 photos were inputs, so the quality is not measured; hold one out with --views 2."),
+        (2, 0, "All 2 photos were inputs, so the quality is not measured; take another one to score it."),
         (
-            8, 30, 0,
+            8, 30,
             "The scene was fitted to all 30 photos, so the quality is not measured; hold some out with --hold-out 8.",
         ),
         (
-            4, 4, 0,
+            4, 4,
             "The scene was fitted to all 4 photos, so the quality is not measured; hold some out with --hold-out 3.",
         ),
         (
-            3, 3, 0,  # of which any --hold-out leaves one
+            3, 3,  # of which any --hold-out leaves one
             "The scene was fitted to all 3 photos, so the quality is not measured; take another one to score it.",
         ),
     ],
 )  # fmt: skip
-def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, hold_out, said):
-    assert unmeasured(used, fitted, hold_out) == said
+def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, said):
+    assert unmeasured(used, fitted) == said
 
 
 def test_what_the_photos_decided_is_said():

@@ -5,6 +5,7 @@ and goes too far. It ends when the judges find nothing better any more, when its
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ LOOKS = 8  # of the judges, evenly over the fit
 # Looks without a better score after which the fit ends. On three scenes where that was half way, all steps found
 # nothing better (statue, fruit, monstree).
 PATIENCE = 2
+LAST_STAGE = "with all photos"  # on progress bars
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,15 @@ def optimize(
     """
     fit, course = Fit(start, photos, effort, horizon=horizon, seed=seed), course or Course([(0, effort.steps)])
     before = None if judges is None else score(predicted, judges)
-    best, looks, ended = Best(predicted, 0, -math.inf if before is None else before), 0, None
-    if kept is not None and kept.found:
-        fit.restore(kept.found["fit"])
-        best, looks = Best(Gaussians(**kept.found["gaussians"]), **kept.found["best"]), kept.found["looks"]
-        report(Step("optimize", fit.done, course.steps, "going on from an earlier run"))
+    best, looks, found = Best(predicted, 0, -math.inf if before is None else before), 0, kept.found if kept else {}
+    ended: Ending | None = found.get("ended")
+    last: int | None = found.get("last")
+    if found:
+        if last is not None and judges is not None:
+            fit.join(judges)
+        fit.restore(found["fit"])
+        best, looks = Best(Gaussians(**found["gaussians"]), **found["best"]), found["looks"]
+        report(Step("optimize", fit.done - (last or 0), course.steps, "going on from an earlier run"))
     while ended is None:
         progress = course.progress(fit.done + 1)
         fit.step(progress)
@@ -112,10 +118,15 @@ def optimize(
         report(Step("optimize", fit.done, course.steps, said, picture))
         if kept is not None and ended is None:
             kept.keep(partial(_state, fit, best, looks, course))
-    report(Step("optimize", fit.done, fit.done, said))
-    ran, whole, last = fit.done, best.gaussians, 0
+    ran, whole, last_steps = fit.done - (last or 0), best.gaussians, 0
+    report(Step("optimize", ran, ran))
     if judges is not None and not keep_out and best.steps:
-        whole, last = _with_all(fit, best, judges, course, report)
+        for done, planned in _last_stretch(fit, best, judges, course, last):
+            report(Step(LAST_STAGE, done, planned))
+            if kept is not None and done < planned:
+                kept.keep(partial(_state, fit, best, looks, course, ended=ended, last=done))
+            if done == planned:
+                whole, last_steps = fit.scene.snapshot(), planned
         ended = "stopped" if course.stopped else ended
     return Optimized(
         gaussians=whole,
@@ -129,29 +140,35 @@ def optimize(
         height=photos.cameras.height,
         psnr_before=before,
         psnr_after=None if judges is None else best.psnr,
-        last_steps=last,
+        last_steps=last_steps,
         exposure_stops=0.0 if fit.colors is None else fit.colors.spread_stops,
     )
 
 
-def _with_all(fit: Fit, best: Best, judges: ViewSource, course: Course, report: Report) -> tuple[Gaussians, int]:
-    """Return the scene after a last stretch from the best state, and the steps of it; without, if told to end."""
+def _last_stretch(
+    fit: Fit, best: Best, judges: ViewSource, course: Course, last: int | None
+) -> Iterator[tuple[int, int]]:
+    """Fit to the judges as well, from the best state on; yield the steps taken and those planned, until told to end.
+
+    `last` steps of it were taken by a killed process; None: it had not begun.
+    """
     steps = course.last_steps(best.steps)
-    if best.steps < fit.done:
-        fit.go_back(best.gaussians)
-    fit.join(judges)
-    for done in range(1, steps + 1):
+    if last is None:
+        if best.steps < fit.done:
+            fit.go_back(best.gaussians)
+        fit.join(judges)
+    for done in range(1 + (last or 0), steps + 1):
         if course.stopped:
-            return best.gaussians, 0
+            return
         fit.last_step(done / steps)
-        report(Step("optimize", done, steps, "with all photos"))
-    return (fit.scene.snapshot() if steps else best.gaussians), steps
+        yield done, steps
 
 
-def _state(fit: Fit, best: Best, looks: int, course: Course) -> dict[str, Any]:
+def _state(fit: Fit, best: Best, looks: int, course: Course, **more: Any) -> dict[str, Any]:
     told = {name: value for name, value in vars(best).items() if name != "gaussians"}
     return {
-        "fit": fit.state(), "best": told, "gaussians": vars(best.gaussians), "looks": looks, "plans": course.plans
+        "fit": fit.state(), "best": told, "gaussians": vars(best.gaussians), "looks": looks, "plans": course.plans,
+        **more,
     }  # fmt: skip
 
 
