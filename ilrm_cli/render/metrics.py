@@ -17,6 +17,7 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for a data range of 1
 _EDGE = SSIM_WINDOW // 2  # px that a window needs on each side
+LEAST_VARIANCE = 1e-3  # of colours in half a picture, below which they tell no gain
 PSNR_CAP = 100.0  # dB: the value for identical images
 
 # Of pictures, photos and masks, as `psnr` and `ssim`; one number per view.
@@ -31,6 +32,30 @@ def psnr(
     """Return the peak signal-to-noise ratio in dB of each view; both are clamped to [0, 1]. `masks` as in `Views`."""
     squared = (images.clamp(0, 1) - targets.clamp(0, 1)).square()
     return (-10 * _mean(squared, masks).log10()).clamp_max(PSNR_CAP)
+
+
+def evened_psnr(
+    images: Float[Tensor, "view 3 height width"],
+    targets: Float[Tensor, "view 3 height width"],
+    masks: Float[Tensor, "view height width"] | None = None,
+) -> Float[Tensor, " view"]:
+    """Return `psnr` with exposure and white balance evened out: a gain and an offset of each channel of each view.
+
+    Those of the left half are fitted to the right one by least squares and the other way round, so that no pixel tells
+    its own colour (as in NeRF in the Wild, Martin-Brualla et al. 2021).
+    """
+    middle = images.shape[-1] // 2
+    halves, evened = (slice(0, middle), slice(middle, None)), torch.empty_like(images)
+    for told, shown in (halves, halves[::-1]):
+        x, y = images[..., told], targets[..., told]
+        weight = torch.ones_like(x[:, :1]) if masks is None else masks[:, None, :, told]
+        weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(1)
+        mean_x, mean_y = ((weight * values).sum((2, 3), keepdim=True) for values in (x, y))
+        variance = (weight * (x - mean_x).square()).sum((2, 3), keepdim=True)
+        shared = (weight * (x - mean_x) * (y - mean_y)).sum((2, 3), keepdim=True)
+        gain = torch.where(variance > LEAST_VARIANCE, shared / variance.clamp_min(LEAST_VARIANCE), 1)
+        evened[..., shown] = mean_y + gain * (images[..., shown] - mean_x)
+    return psnr(evened, targets, masks)
 
 
 def ssim(
@@ -118,9 +143,9 @@ def score_views(
     return tuple(torch.cat(values) for values in zip(*found, strict=True))
 
 
-def score(gaussians: Gaussians, views: ViewSource) -> float:
-    """Return the mean PSNR in dB over the views, without masked pixels."""
-    (values,) = score_views(renders(gaussians, views.cameras), views, psnr)
+def score(gaussians: Gaussians, views: ViewSource, measure: Measure = psnr) -> float:
+    """Return the mean PSNR in dB over the views, or that of another measure, without masked pixels."""
+    (values,) = score_views(renders(gaussians, views.cameras), views, measure)
     return float(values.mean())
 
 

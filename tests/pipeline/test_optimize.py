@@ -15,7 +15,7 @@ from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit, photo_error
 from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
-from ilrm_cli.render.metrics import score
+from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
@@ -106,7 +106,7 @@ def test_a_spoilt_scene_is_found_again_and_twice_the_same():
     steps = []
     found = optimize(start, start, fitted, judges, QUICK, report=steps.append)
     assert found.psnr_after > found.psnr_before + 5
-    assert found.psnr_after == pytest.approx(score(found.gaussians, judges))
+    assert found.psnr_after == pytest.approx(score(found.gaussians, judges, evened_psnr))
     assert (found.photos, found.width, found.height) == (5, SIDE, SIDE)
     assert found.gaussians.sh_degree == 1
     assert steps[-1].stage == "optimize"
@@ -133,8 +133,8 @@ def test_the_judges_are_fitted_last_and_the_score_is_that_from_before():
     assert (used.steps, used.psnr_after) == (kept_out.steps, kept_out.psnr_after)
     assert torch.equal(used.measured.means, kept_out.measured.means)
     assert used.last_steps == int(LAST_SHARE * used.steps)
-    assert used.psnr_after == pytest.approx(score(used.measured, photos[[2, 5]]))
-    assert score(used.gaussians, photos[[2, 5]]) > used.psnr_after + 0.5
+    assert used.psnr_after == pytest.approx(score(used.measured, photos[[2, 5]], evened_psnr))
+    assert score(used.gaussians, photos[[2, 5]], evened_psnr) > used.psnr_after + 0.5
     again = optimize(*given, keep_out=False)
     assert all(torch.equal(value, getattr(again.gaussians, name)) for name, value in vars(used.gaussians).items())
 
@@ -144,7 +144,7 @@ def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     truth = scene()
     photos = photos_of(truth)
     scores = iter([20.0, 30.0, *[10.0] * PATIENCE])
-    monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda gaussians, judges: next(scores))
+    monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda *_: next(scores))
     found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
     assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + PATIENCE) * QUICK.steps // LOOKS)
     assert found.last_steps == int(LAST_SHARE * found.steps)

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.render.metrics import PSNR_CAP, mean_ssim, psnr, score, score_of, score_views, ssim
+from ilrm_cli.render.metrics import PSNR_CAP, evened_psnr, mean_ssim, psnr, score, score_of, score_views, ssim
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Step
 from tests.support.captures import cameras_at
@@ -111,3 +111,16 @@ def test_masks_and_other_precisions_are_left_to_torch():
     masks[:, :8] = 0
     torch.testing.assert_close(mean_ssim(images, truth), ssim(images, truth).mean())
     torch.testing.assert_close(mean_ssim(images, truth, masks), ssim(images, truth, masks).mean())
+
+
+def test_evened_psnr_sees_no_exposure_but_all_the_rest():
+    clean, noisy = noisy_pair()
+    dark = 0.5 * clean + 0.1
+    assert (psnr(dark, clean) < 20).all()
+    assert (evened_psnr(dark, clean) > 60).all()
+    assert (evened_psnr(noisy, clean) < 25).all()
+    masks = torch.ones(2, 40, 32)
+    masks[:, :, ::3] = 0
+    spoilt = torch.where(masks[:, None] > 0, dark, torch.rand_like(dark))
+    assert (evened_psnr(spoilt, clean, masks) > 60).all()
+    assert evened_psnr(torch.full((1, 3, 8, 8), 0.3), torch.full((1, 3, 8, 8), 0.3)).item() == PSNR_CAP

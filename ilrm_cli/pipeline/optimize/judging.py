@@ -1,5 +1,8 @@
 """Which state of a fit is best, and when it ends: photos that it does not see judge it a few times on the way.
 
+They judge with exposures evened out: else a scene whose photos differ in exposure is best before it is sharp
+(redkitchen, 0.24 stops: after an eighth of the steps, with an SSIM of 0.76 instead of 0.82 on other photos).
+
 The best state is kept, the prediction included: a fit explains few photos far apart without getting the scene right,
 and goes too far. It ends when the judges find nothing better any more, when its steps are taken, or when it is told to.
 """
@@ -19,7 +22,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import ViewSource
 from ilrm_cli.pipeline.optimize.course import Course, Ending, KeptState
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
-from ilrm_cli.render.metrics import score
+from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -43,7 +46,7 @@ class Optimized:
     photos: int  # that were fitted to
     width: int  # px of the photos
     height: int
-    psnr_before: float | None  # of the prediction; None without judges
+    psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
     psnr_after: float | None
     last_steps: int = 0  # in which the judges were fitted as well
     exposure_stops: float = (
@@ -89,7 +92,7 @@ def optimize(
     result.
     """
     fit, course = Fit(start, photos, effort, horizon=horizon, seed=seed), course or Course([(0, effort.steps)])
-    before = None if judges is None else score(predicted, judges)
+    before = None if judges is None else score(predicted, judges, evened_psnr)
     best, looks, found = Best(predicted, 0, -math.inf if before is None else before), 0, kept.found if kept else {}
     ended: Ending | None = found.get("ended")
     last: int | None = found.get("last")
@@ -105,7 +108,7 @@ def optimize(
         ended, picture = course.ending(fit.done), None
         if ended is not None or int(LOOKS * progress) > looks:
             looks, now = looks + 1, fit.scene.snapshot()
-            psnr = -math.inf if judges is None else score(now, judges)
+            psnr = -math.inf if judges is None else score(now, judges, evened_psnr)
             if judges is None or psnr > best.psnr:
                 best = Best(now, fit.done, psnr, looks)
             elif best.steps and looks - best.looks >= PATIENCE:
