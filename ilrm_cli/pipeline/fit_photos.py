@@ -21,7 +21,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, SomeViews, Views, ViewSource
 from ilrm_cli.pipeline.backdrop import BEYOND
-from ilrm_cli.pipeline.optimize.course import LAST_SHARE, Course, KeptState, Running, course_within, state_file
+from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, KeptState, Running, course_within, state_file
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
 from ilrm_cli.pipeline.predict import Prediction
@@ -238,7 +238,7 @@ class _Fits:
         elif self.seconds is None:
             course = Course([(0, self.how.steps)], stop=self.stop)
         else:
-            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_SHARE)
+            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_TIME)
             course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
         made = self._optimize(
             predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=report

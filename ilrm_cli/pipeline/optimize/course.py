@@ -28,6 +28,7 @@ PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that tur
 # Steps of the last stretch, in which the judges are fitted as well, over those that led to the best state. Photos that
 # had no part in it gained 1.2 dB on apple (12 photos), 0.4 on room and on fox (30), 0.2 on toy.
 LAST_SHARE = 0.3
+LAST_TIME = 0.4  # of the stretch, over the time before it: none of its steps is coarse (fox: 0.39)
 
 KEEP_EVERY_S = 60.0  # between two states that are kept: at most a minute is lost, and short fits keep nothing
 MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.4 GB (600,000 Gaussians, harmonics of degree 2)
