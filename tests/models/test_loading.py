@@ -26,14 +26,21 @@ from tests.support.small_models import published, random_model
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("load", [reconstruct.load, run.start])
+def load_to_reconstruct(compiled: bool) -> None:
+    reconstruct.load(Settings(precision="bf16", compile=compiled), ignore)
+
+
+def load_to_evaluate(compiled: bool) -> None:
+    run.start(run.Plan(), run.Settings(precision="bf16", compile=compiled), ignore)
+
+
+@pytest.mark.parametrize("load", [load_to_reconstruct, load_to_evaluate])
 @pytest.mark.parametrize("wanted", [False, True])
 def test_layers_are_compiled_only_on_request(monkeypatch, load, wanted):
     """The layers are compiled in the requested precision, and the compilation is reported."""
     compiled = []
     monkeypatch.setattr(Ilrm, "compile_layers", lambda model, report: compiled.append((model.precision, report)))
-    settings = Settings if load is reconstruct.load else run.Settings
-    load(settings(precision="bf16", compile=wanted), ignore)
+    load(wanted)
     assert compiled == [(torch.bfloat16, ignore)] * wanted
 
 
@@ -54,7 +61,7 @@ def test_baselines_sweep_even_where_the_model_does_not(monkeypatch, baselines, r
     monkeypatch.setattr(loading, "load_model", lambda name: unmatched)
     monkeypatch.setattr(loading, "prepare", lambda *_, gradients, report: asked.append(gradients))
     monkeypatch.setattr(loading, "prepare_sweep", lambda *_: asked.append("sweep"))
-    run.start(run.Settings(device="cpu", precision="fp32", baselines=baselines, refine=refine))
+    run.start(run.Plan(), run.Settings(device="cpu", precision="fp32", baselines=baselines, refine=refine))
     assert asked == [refine > 0, *["sweep"] * baselines]
     asked.clear()
     reconstruct.load(Settings(device="cpu", precision="fp32", quality="draft", refine=refine))
