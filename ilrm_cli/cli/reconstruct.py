@@ -171,6 +171,8 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     if fit := summary["optimize"]:
         size = f"{fit['width']}x{fit['height']} px"
         yield f"Fitted to {fit['photos']} photos of {size}{_gain(fit)} {fit['steps']} of {fit['ran']} steps."
+        if fit["psnr_before"] is not None:
+            yield Detail("These two scores even out exposures, which the verdict's does not.")
     if pruned := summary["pruned"]:
         yield (
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
