@@ -77,6 +77,12 @@ class Fit:
         """Take one step of a last stretch, with the Gaussians that there are, at a progress in (0, 1] of it."""
         self._step(FINAL_RATE + (LAST_RATE - FINAL_RATE) * _fallen(progress))
 
+    @property
+    def exposure_stops(self) -> float:
+        """By how much exposures differ; 0 if they are taken to be equal, as they are while that is on trial."""
+        found = 0.0 if self.colors is None else self.colors.spread_stops
+        return found if found >= EVEN_STOPS else 0.0
+
     def join(self, photos: ViewSource) -> None:
         """Fit to these photos as well from now on."""
         self._more, self._order = photos, []

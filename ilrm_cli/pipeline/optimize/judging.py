@@ -49,9 +49,7 @@ class Optimized:
     psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
     psnr_after: float | None
     last_steps: int = 0  # in which the judges were fitted as well
-    exposure_stops: float = (
-        0.0  # spread of the photos' exposures, if each was given colours of its own; see `per_photo`
-    )
+    exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -144,7 +142,7 @@ def optimize(
         psnr_before=before,
         psnr_after=None if judges is None else best.psnr,
         last_steps=last_steps,
-        exposure_stops=0.0 if fit.colors is None else fit.colors.spread_stops,
+        exposure_stops=fit.exposure_stops,
     )
 
 
