@@ -230,7 +230,7 @@ def _usable(path: Path, mask: Path | None) -> Image.Image | str:
     except UnreadablePhoto as error:
         return error.reason
     try:
-        unmasked = None if mask is None else read_mask(mask, photo_header(path))
+        unmasked = None if mask is None else read_mask(mask, photo_header(path), image)
     except UnreadablePhoto as error:
         return f"its mask cannot be used: {error.reason}"
     counts = pixels_that_count(image, unmasked)

@@ -16,10 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt8
 from numpy import ndarray
-from PIL import Image
 from torch import Tensor
 
-from ilrm_cli.capture.photos.header import UNREADABLE
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.capture.poses.pose_set import rigid
 from ilrm_cli.data.sequences import resized_and_cropped
@@ -27,6 +25,7 @@ from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import decoded
+from ilrm_cli.runtime.pictures import DECODER_ERRORS, open_picture
 
 Stage = Literal["train", "test"]
 PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used
@@ -49,8 +48,11 @@ class Re10kSequence:
     @cached_property
     def size(self) -> tuple[int, int]:
         """(width, height) of the clip's images in px, from the first one, since a video has one size."""
-        with Image.open(io.BytesIO(self.jpegs[0].numpy().tobytes())) as image:
-            return image.size
+        try:
+            with open_picture(io.BytesIO(self.jpegs[0].numpy().tobytes()), ("JPEG",)) as image:
+                return image.size
+        except DECODER_ERRORS as error:
+            raise InputError(f"RE10K clip {self.name}: image 0 is damaged; get the chunk again.") from error
 
     @property
     def lenses(self) -> tuple[Lens, ...]:
@@ -88,9 +90,9 @@ class Re10kSequence:
 
     def _decoded(self, index: int) -> UInt8[ndarray, "height width 3"]:
         try:
-            with Image.open(io.BytesIO(self.jpegs[index].numpy().tobytes())) as image:
+            with open_picture(io.BytesIO(self.jpegs[index].numpy().tobytes()), ("JPEG",)) as image:
                 pixels = np.asarray(image.convert("RGB"))
-        except UNREADABLE as error:
+        except DECODER_ERRORS as error:
             raise InputError(f"RE10K clip {self.name}: image {index} is damaged; get the chunk again.") from error
         if (pixels.shape[1], pixels.shape[0]) != self.size:
             raise InputError(f"RE10K clip {self.name}: image {index} has another size than the first; leave it out.")

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.header import UPRIGHT_BY, UnreadablePhoto, photo_header
 from ilrm_cli.capture.photos.listing import Listing, find_mask
 from ilrm_cli.capture.photos.masks import read_mask, read_masked_photo
+from ilrm_cli.capture.photos.pixels import read_upright
 from tests.capture.test_pixels import four_colours, save
 
 
@@ -72,18 +73,65 @@ def test_a_mask_of_another_size_ignores_pixels_of_which_any_part_is_masked(tmp_p
     assert np.argwhere(~counts).tolist() == [[3, 10]]
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_masks_of_turned_photos(tmp_path, orientation):
-    """The mask is stored like the photo, as COLMAP expects, or upright, where the shape tells."""
-    photo = save(tmp_path / "a.png", four_colours(), orientation)
-    header = photo_header(photo)
-    stored = left_half(32, 16) > 0
-    upright = np.rot90(stored, header.quarter_turns)
-    Image.fromarray(stored).save(tmp_path / "stored.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "stored.png", header), upright)
-    if orientation in (6, 8):
-        Image.fromarray(np.ascontiguousarray(upright)).save(tmp_path / "upright.png")
-        np.testing.assert_array_equal(read_mask(tmp_path / "upright.png", header), upright)
+FORMATS = {  # suffix -> options of Pillow
+    ".jpg": {"quality": 98, "subsampling": 0},
+    ".png": {},
+    ".webp": {"lossless": True},
+    ".tif": {},
+    ".tiff": {"compression": "tiff_lzw"},
+    ".avif": {"quality": 98},
+}
+BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # orientation -> that of the way from upright to stored
+
+
+def red_corner(width: int, height: int) -> np.ndarray:
+    """Return a photo of a red thing in one corner, before other corners that differ a little."""
+    colors = np.array([[[200, 0, 0], [90, 120, 90]], [[90, 90, 120], [120, 120, 90]]], dtype=np.uint8)
+    return colors.repeat(height // 2, axis=0).repeat(width // 2, axis=1)
+
+
+def corner_masked(width: int, height: int) -> np.ndarray:
+    """Return a mask of the red corner."""
+    mask = np.full((height, width), 255, dtype=np.uint8)
+    mask[: height // 2, : width // 2] = 0
+    return mask
+
+
+def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
+    by = UPRIGHT_BY.get(BACK[orientation])
+    return upright if by is None else np.asarray(Image.fromarray(upright).transpose(by))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(64, 48), (64, 64)])
+def test_photos_and_masks_line_up_however_they_are_turned(tmp_path, orientation, suffix, size):
+    """The mask is stored like the photo, as COLMAP expects, or upright; where the shape is the same, edges tell."""
+    photo = save(tmp_path / f"a{suffix}", as_stored(red_corner(*size), orientation), orientation, **FORMATS[suffix])
+    mask, image = corner_masked(*size), read_upright(photo, None)
+    assert image.size == photo_header(photo).upright_size == size
+    assert np.abs(np.asarray(image)[8, 8].astype(int) - [200, 0, 0]).max() < 30
+    for name, content in (("stored", as_stored(mask, orientation)), ("upright", mask)):
+        Image.fromarray(content).save(tmp_path / f"{name}.png")
+        np.testing.assert_array_equal(read_masked_photo(photo, tmp_path / f"{name}.png").counts, mask > 0, name)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_a_mask_may_say_itself_how_it_is_turned(tmp_path, orientation, suffix):
+    """Of a photo without edges, where nothing else tells."""
+    photo = save(tmp_path / "a.png", np.full((48, 64, 3), 9, dtype=np.uint8), orientation)
+    width, height = photo_header(photo).upright_size
+    mask = corner_masked(width, height)
+    save(tmp_path / f"mask{suffix}", as_stored(mask, orientation), orientation)
+    np.testing.assert_array_equal(read_masked_photo(photo, tmp_path / f"mask{suffix}").counts, mask > 0)
+
+
+def test_a_mask_without_edges_to_follow_is_of_the_photo_as_stored(tmp_path):
+    photo = save(tmp_path / "a.png", np.full((48, 64, 3), 9, dtype=np.uint8), 3)
+    Image.fromarray(corner_masked(64, 48)).save(tmp_path / "mask.png")
+    counts = read_masked_photo(photo, tmp_path / "mask.png").counts
+    np.testing.assert_array_equal(counts, corner_masked(64, 48)[::-1, ::-1] > 0)
 
 
 def test_transparency_and_mask_together(tmp_path):
@@ -106,12 +154,13 @@ def test_photos_of_which_every_pixel_counts_have_no_mask(tmp_path):
 
 def test_masks_that_cannot_be_meant(tmp_path):
     header = photo_header(save(tmp_path / "a.png", four_colours()))
+    image = Image.fromarray(four_colours())
     Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
     with pytest.raises(UnreadablePhoto, match="another shape"):
-        read_mask(tmp_path / "mask.png", header)
+        read_mask(tmp_path / "mask.png", header, image)
     Image.new("L", (32, 16), 0).save(tmp_path / "mask.png")
     with pytest.raises(UnreadablePhoto, match="masks all of the photo"):
-        read_mask(tmp_path / "mask.png", header)
+        read_mask(tmp_path / "mask.png", header, image)
     (tmp_path / "mask.png").write_bytes(b"")
     with pytest.raises(UnreadablePhoto, match="it is empty"):
-        read_mask(tmp_path / "mask.png", header)
+        read_mask(tmp_path / "mask.png", header, image)

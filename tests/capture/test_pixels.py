@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header, photo_size
+from ilrm_cli.capture.photos.header import UPRIGHT_BY, UnreadablePhoto, photo_header, photo_size
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.runtime.errors import InputError
 
@@ -79,6 +79,18 @@ def test_upright_by_exif(tmp_path, orientation, suffix):
         assert orientation in (2, 4, 5, 7)
     else:
         np.testing.assert_array_equal(np.rot90(stored, turns), upright)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_grey_tiffs_are_upright_too(tmp_path, orientation, kind):
+    """Pillow maps such files into memory, and then mixes up rows and columns of turned ones."""
+    upright = (np.arange(12 * 20).reshape(12, 20) * (257 if kind is np.uint16 else 1)).astype(kind)
+    by = UPRIGHT_BY.get({6: 8, 8: 6}.get(orientation, orientation))
+    stored = upright if by is None else np.asarray(Image.fromarray(upright).transpose(by))
+    photo = save(tmp_path / "a.tif", stored, orientation)
+    np.testing.assert_array_equal(read_photo(photo)[..., 0], np.arange(12 * 20).reshape(12, 20))
+    assert photo_size(photo) == (20, 12)
 
 
 def test_exif_data_that_cannot_be_written_back_does_no_harm(tmp_path):
@@ -198,7 +210,7 @@ def test_photos_of_today_are_not_too_large_and_some_are(tmp_path):
         content = bytearray(save(tmp_path / "a.png", four_colours()).read_bytes())
         content[16:24] = struct.pack(">II", megapixels * 1000, 1000)
         content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
-        (tmp_path / "a.png").write_bytes(content)
+        (tmp_path / "a.png").write_bytes(content + bytes(2_000_000))  # as many as such a photo has at least
         if fits:
             assert photo_header(tmp_path / "a.png").width == megapixels * 1000
         else:

@@ -4,8 +4,6 @@ RAW files are read by rawpy (LibRaw), an extra. A photo that cannot be read is t
 """
 
 import io
-import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFil
 from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, open_picture
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
 UPRIGHT_BY = {
@@ -35,17 +34,8 @@ WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
 JPEG_HALVINGS, RAW_HALVINGS = 3, 1
 REMEMBERED = 10_000  # headers
-MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
-
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
-warnings.filterwarnings("ignore", message="Corrupt EXIF data", module="PIL")  # such a photo is used without its EXIF
-
-
 EXIF_WITHIN = 1 << 20  # bytes at the start of the file in which cameras write their EXIF data
 SIDEWAYS = (5, 6)  # LibRaw's `flip` for quarter turns
-
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)  # raised on bad files
-BROKEN_EXIF = (*UNREADABLE, KeyError, TypeError, struct.error)  # raised on bad EXIF data
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         register_heif_opener()
     if path.suffix.lower() == ".avif" and not features.check("avif"):
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
-    with broken_named(path), Image.open(path) as image:
+    with broken_named(path), open_picture(path) as image:
         if image.mode in WIDE_MODES:
             raise _wide(path)
         yield image
@@ -113,10 +103,10 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 @contextmanager
 def broken_named(path: Path) -> Iterator[None]:
-    """Turn Pillow's errors on bad files into UnreadablePhoto."""
+    """Turn whatever decoders raise on bad files into UnreadablePhoto."""
     try:
         yield
-    except UNREADABLE as error:
+    except DECODER_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -124,7 +114,7 @@ def header_of(image: Image.Image) -> PhotoHeader:
     """Return the header of an open photo."""
     try:
         return _header(_stored_size(image), image.getexif())
-    except BROKEN_EXIF:
+    except DECODER_ERRORS:
         return PhotoHeader(*image.size, orientation=1, focal_35mm=None, camera="")
 
 
@@ -155,7 +145,11 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     if not path.is_file():
         return InputError(f"{path} does not exist; check the path.")
     if isinstance(error, Image.DecompressionBombError):
-        return UnreadablePhoto(path, f"it has more than {MAX_PIXELS // 10**6} megapixels", "make it smaller")
+        return UnreadablePhoto(
+            path, f"it has more than {MAX_PIXELS // 10**6} megapixels, or more than its few bytes can hold"
+        )
+    if isinstance(error, MemoryError):
+        return UnreadablePhoto(path, "it does not fit into the memory", "make it smaller")
     if path.stat().st_size == 0:
         return UnreadablePhoto(path, "it is empty")
     if isinstance(error, UnidentifiedImageError) and _tiff_bits(path) == WIDE_BITS:
@@ -183,7 +177,7 @@ def _tiff_bits(path: Path) -> int | None:
             directory = ImageFileDirectory_v2(file.read(TIFF_HEADER_BYTES))
             file.seek(directory.next)
             directory.load(file)
-        except BROKEN_EXIF:
+        except DECODER_ERRORS:
             return None
     bits = directory.get(ExifTags.Base.BitsPerSample)
     return bits[0] if isinstance(bits, tuple) else bits
@@ -203,6 +197,8 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UnreadablePhoto(path, "it is damaged or of a camera that LibRaw does not know") from error
     except rawpy.LibRawError as error:
         raise UnreadablePhoto(path, "it is cut short or damaged") from error
+    except DECODER_ERRORS as error:
+        raise _unreadable(path, error) from error
 
 
 def raw_header(path: Path) -> tuple[tuple[int, int], Image.Exif]:
@@ -237,9 +233,9 @@ def _exif(path: Path, raw: Any) -> Image.Exif:
             return exif
         preview = raw.extract_thumb()
         if preview.format == rawpy.ThumbFormat.JPEG:
-            with Image.open(io.BytesIO(preview.data)) as image:
+            with open_picture(io.BytesIO(preview.data), JPEG_FORMATS) as image:
                 return image.getexif()
-    except (*BROKEN_EXIF, rawpy.LibRawError):
+    except (*DECODER_ERRORS, rawpy.LibRawError):
         pass
     return exif
 

@@ -28,6 +28,7 @@ from ilrm_cli.capture.photos.header import (
 )
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
+from ilrm_cli.runtime.pictures import DECODER_ERRORS
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 
@@ -161,7 +162,10 @@ def _converted_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         if "sRGB" in ImageCms.getProfileDescription(source):
             return image
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):  # the profile is broken or made for other channels: keep colours as stored
+    except (
+        ImageCms.PyCMSError,
+        *DECODER_ERRORS,
+    ):  # the profile is broken or made for other channels: keep colours as stored
         return image
     assert converted is not None
     return converted

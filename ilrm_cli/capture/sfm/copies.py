@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 from ilrm_cli.capture.photos.header import PhotoHeader, photo_header
 from ilrm_cli.capture.photos.masks import read_masked_photo, resized_mask
+from ilrm_cli.runtime.pictures import open_picture
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 
@@ -49,7 +50,7 @@ def write_copies(
         return files, None
     for file, has_mask in zip(files, masked, strict=True):
         if not has_mask:
-            with Image.open(work / "photos" / file) as image:
+            with open_picture(work / "photos" / file, ("JPEG",)) as image:
                 Image.new("1", image.size, 1).save(work / "masks" / f"{file}.png")
     return files, work / "masks"
 

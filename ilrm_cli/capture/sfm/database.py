@@ -13,13 +13,13 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
-from PIL import Image
 
 from ilrm_cli.capture.photos.near_duplicates import most_alike, signature_of
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.poses.lenses import colmap_camera, scaled_lens
 from ilrm_cli.capture.sfm.match_graph import MatchGraph
 from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.pictures import open_picture
 from ilrm_cli.runtime.progress import Report, Step
 from ilrm_cli.runtime.threads import in_threads
 
@@ -131,7 +131,7 @@ def alike_pairs(paths: Sequence[Path]) -> set[tuple[int, int]]:
     """Return pairs of each photo with the ALIKE most similar ones, wherever they are in the sequence."""
 
     def signature(path: Path) -> Float32[ndarray, " cell"]:
-        with Image.open(path) as image:
+        with open_picture(path, ("JPEG",)) as image:
             image.draft("L", SMALL_PX)
             return signature_of(np.asarray(image.convert("L")))
 

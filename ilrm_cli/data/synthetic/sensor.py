@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.rasterize import pixels_of
+from ilrm_cli.runtime.pictures import open_picture
 
 FLAT_WEIGHT = 0.01  # weight of a pixel without gradient, relative to 1 at full contrast
 MAX_SHARE = 0.15  # of all pixels: features keep a distance from each other
@@ -61,7 +62,7 @@ def through_jpeg(image: Float[Tensor, "3 height width"], quality: int) -> Float[
     """Encode a picture as JPEG of the given quality (1 to 95) and decode it, keeping its device."""
     data = io.BytesIO()
     Image.fromarray(pixels_of(image)).save(data, "JPEG", quality=quality)
-    with Image.open(data) as kept:
+    with open_picture(data, ("JPEG",)) as kept:
         return torch.from_numpy(np.array(kept)).permute(2, 0, 1).float().div(255).to(image.device)
 
 

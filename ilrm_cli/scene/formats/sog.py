@@ -24,6 +24,7 @@ from torch import Tensor
 from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.pictures import open_picture
 from ilrm_cli.scene.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
 from ilrm_cli.scene.formats.palettes import CODEBOOK, codebook, palette
 from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
@@ -114,8 +115,8 @@ class _Pictures:
         return pixels[: self.count]
 
     def pixels(self, name: str, limit: int) -> UInt8[ndarray, "height width 4"]:
-        with Image.open(io.BytesIO(_part(self.archive, name))) as picture:
-            if picture.format != "WEBP" or picture.width * picture.height > limit + BLOCK_PX * (limit**0.5 + BLOCK_PX):
+        with open_picture(io.BytesIO(_part(self.archive, name)), ("WEBP",)) as picture:
+            if picture.width * picture.height > limit + BLOCK_PX * (limit**0.5 + BLOCK_PX):
                 raise ValueError(f"{name} is no picture of the right size")
             return np.asarray(picture.convert("RGBA"))
 

@@ -1,0 +1,65 @@
+"""Pictures opened by Pillow: of the formats that we mean only, of a size that their bytes can explain.
+
+Pillow would hand PostScript to Ghostscript, which runs what it reads, whatever the file is called. All that is opened
+goes through `open_picture`, and whatever a decoder raises on a damaged picture is one of DECODER_ERRORS.
+"""
+
+import io
+import os
+import struct
+import subprocess
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")  # as Pillow names them
+MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
+# A picture of nothing can be packed a thousand times tighter than any photo: a file of 95 kB held 784 megapixels. JPEGs
+# of real photos have 3 to 20 pixels a byte, flat drawings up to some hundred.
+ALWAYS_READ_PIXELS, PIXELS_PER_BYTE = 64_000_000, 128
+
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,  # of libavif and others, and NotImplementedError, of rare variants of a format
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    subprocess.SubprocessError,
+    Image.DecompressionBombError,
+)
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
+warnings.filterwarnings("ignore", module="PIL")  # about damage: such a photo is used without its EXIF, or refused
+
+
+@contextmanager
+def open_picture(source: Path | io.BytesIO, formats: tuple[str, ...] = PHOTO_FORMATS) -> Iterator[Image.Image]:
+    """Open a picture of one of the formats and read its header, not its pixels. Raises one of DECODER_ERRORS."""
+    _know_all_formats()
+    with ExitStack() as stack:
+        # Never by name: Pillow would map grey TIFFs into memory, and mixes up rows and columns of turned ones.
+        stream = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        length = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        image = stack.enter_context(Image.open(stream, formats=[name for name in formats if name in Image.OPEN]))
+        if image.width * image.height > max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * length):
+            raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels in {length} bytes")
+        yield image
+
+
+@cache
+def _know_all_formats() -> None:
+    """Let Pillow load its decoders, some of which it otherwise loads only when a file is none of the usual."""
+    Image.init()
