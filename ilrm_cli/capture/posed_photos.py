@@ -8,7 +8,7 @@ from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_un
 from ilrm_cli.capture.photos.header import photo_header
 from ilrm_cli.capture.photos.listing import Listing, check_names, converted_photos, find_mask
 from ilrm_cli.capture.poses.lenses import fits, turned_lens, turned_pose
-from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, sound
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report
@@ -32,6 +32,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
 
     Photos that are missing, broken or of another shape than stated are left out. Raises InputError if nothing remains.
     """
+    poses = sound(poses, source)
     files = _find_files(poses, root, listing)
     if not files.paths:
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"

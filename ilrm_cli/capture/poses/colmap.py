@@ -1,7 +1,8 @@
 """COLMAP models: binary and text read, with every camera model COLMAP has; posed pinhole photos written."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
+from ilrm_cli.capture.poses.colmap_files import check_files, image_names
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, lens_of
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
@@ -16,87 +18,66 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
 
 MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
+UNIT_TOLERANCE = 1e-3  # by which the length of a quaternion may be off 1: text files are rounded
+LEAST_QUATERNION = 1e-6  # shorter ones have no direction
 
 
 def read_model(folder: Path) -> PoseSet:
     """Read poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or has no pose."""
-    model = load_reconstruction(folder)
-    for image_id, name in _text_names(folder).items():
-        if image_id in model.images:
-            model.images[image_id].name = name
-    return poses_of(model, str(folder))
+    with _damage_named(folder):
+        return poses_of(load_reconstruction(folder), str(folder), image_names(folder))
 
 
 def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
     """Load a pycolmap.Reconstruction. Raises InputError if the files are damaged."""
     pycolmap.logging.minloglevel = MESSAGES_FROM
-    try:
-        _check_lengths(folder)
+    with _damage_named(folder):
+        check_files(folder)
         return pycolmap.Reconstruction(str(folder))
-    except (ValueError, IndexError, RuntimeError, MemoryError, struct.error) as error:
+
+
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Turn the exceptions of damaged models into InputError."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, RuntimeError, ArithmeticError, MemoryError, struct.error) as error:
         raise InputError(f"The COLMAP model in {folder} is damaged; export it again.") from error
+    except OSError as error:
+        raise InputError(f"The COLMAP model in {folder} cannot be read ({error.strerror}).") from error
 
 
-def _check_lengths(folder: Path) -> None:
-    """Raise ValueError if a binary file is truncated; pycolmap would keep reading nothing for minutes."""
-    for part, end in (("images.bin", _after_image), ("points3D.bin", _after_point)):
-        if not (folder / part).is_file():
-            continue
-        content = (folder / part).read_bytes()
-        (count,), position = struct.unpack_from("<Q", content), 8
-        for _ in range(count):
-            position = end(content, position)
-            if position > len(content):
-                raise ValueError(f"{part} is cut short")
+def poses_of(model: pycolmap.Reconstruction, where: str, names: Mapping[int, str] | None = None) -> PoseSet:
+    """Return poses, lenses and points of a reconstruction; `where` names it in messages.
 
-
-def _after_image(content: bytes, start: int) -> int:
-    """Return the end of an image record: id, 7 doubles, camera id; name and zero; number of points, 24 bytes each."""
-    name_end = content.index(0, start + 4 + 7 * 8 + 4)
-    (points,) = struct.unpack_from("<Q", content, name_end + 1)
-    return name_end + 9 + 24 * points
-
-
-def _after_point(content: bytes, start: int) -> int:
-    """Return the end of a point record: id, position, colour, error; number of observations, 8 bytes each."""
-    (observations,) = struct.unpack_from("<Q", content, start + 43)
-    return start + 51 + 8 * observations
-
-
-def _text_names(folder: Path) -> dict[int, str]:
-    """Return the complete image names of a text model; pycolmap's reader cuts a name at its first space."""
-    if (folder / "images.bin").is_file():
-        return {}
-    lines = iter((folder / "images.txt").read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
-    names = {}
-    for line in lines:
-        fields = line.strip().split(maxsplit=9)
-        if fields and not fields[0].startswith("#"):
-            names[int(fields[0])] = fields[9]
-            next(lines, None)  # the points of the image, even if only an empty line
-    return names
-
-
-def poses_of(model: pycolmap.Reconstruction, where: str) -> PoseSet:
-    """Return poses, lenses and points of a reconstruction; `where` names it in messages."""
+    `names` are those of images by their ids, by default the model's own.
+    """
     lenses = {key: checked_lens(lens_of(camera), where) for key, camera in model.cameras.items()}
-    poses = []
-    for image in model.images.values():
+    poses, stretched = [], 0
+    for key, image in model.images.items():
         if not image.has_pose:
             continue
+        name = image.name if names is None else names[key]
+        pose = image.cam_from_world()
+        length = float(np.linalg.norm(pose.rotation.quat))
         world_from_cam = np.eye(4)
-        world_from_cam[:3] = image.cam_from_world().inverse().matrix()
-        if not np.isfinite(world_from_cam).all():
-            raise InputError(f"{where}: the pose of {image.name} is not finite; the file is damaged.")
-        seen = [model.points3D[point.point3D_id].xyz for point in image.points2D if point.has_point3D()]
-        points = np.array(seen, dtype=np.float64).reshape(-1, 3)
-        poses.append(Pose(image.name.replace("\\", "/"), lenses[image.camera_id], world_from_cam, points))
+        if np.isfinite(length) and length > LEAST_QUATERNION:
+            stretched += abs(length - 1) > UNIT_TOLERANCE
+            pose = pycolmap.Rigid3d(pycolmap.Rotation3d(pose.rotation.quat / length), pose.translation)
+            world_from_cam[:3] = pose.inverse().matrix()
+        if not (np.isfinite(world_from_cam).all() and length > LEAST_QUATERNION):
+            raise InputError(f"{where}: the pose of {name} is not finite; the file is damaged.")
+        points = model.points3D
+        seen = [points[p.point3D_id].xyz for p in image.points2D if p.has_point3D() and p.point3D_id in points]
+        visible = np.array(seen, dtype=np.float64).reshape(-1, 3)
+        poses.append(Pose(name.replace("\\", "/"), lenses[image.camera_id], world_from_cam, visible))
     if not poses:
         raise InputError(f"The COLMAP model in {where} holds no posed photo; make the model again.")
     points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
     known = any(point.has_error() for point in model.points3D.values())
     error_px = model.compute_mean_reprojection_error() if known else None
-    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), points, error_px=error_px)
+    warnings = (f"{stretched} rotations in {where} were quaternions of another length than 1.",) if stretched else ()
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), points, warnings, error_px)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """The common result of all pose sources."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
 
+FARTHEST = 1e9  # units from the origin: the Earth's radius in metres is 6e6; beyond, a file is damaged
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths explained by rounded text files
 
 
@@ -47,3 +49,25 @@ def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:
     pose[:3, :3] = u @ vh
     pose[:3, 3] = matrix[:3, 3]
     return pose
+
+
+def sound(poses: PoseSet, source: str) -> PoseSet:
+    """Return the poses, each a rotation and a translation, and the points that are somewhere, with a warning.
+
+    `source` names their source. Raises InputError if a pose is mirrored, sheared, not finite or farther away than
+    anything is.
+    """
+    for pose in poses.poses:
+        if rigid(pose.world_from_cam) is None or not (np.abs(pose.world_from_cam) < FARTHEST).all():
+            raise InputError(f"{source}: the pose of {pose.name} is no rotation and position; export it again.")
+    kept = _somewhere(poses.points)
+    photos = tuple(
+        pose if pose.points is None else replace(pose, points=_somewhere(pose.points)) for pose in poses.poses
+    )
+    lost = len(poses.points) - len(kept)
+    told = (f"{lost} points of {source} are not finite or absurdly far away and are left out.",) if lost else ()
+    return replace(poses, poses=photos, points=kept, warnings=(*poses.warnings, *told))
+
+
+def _somewhere(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, "some 3"]:
+    return points[(np.abs(points) < FARTHEST).all(1)]

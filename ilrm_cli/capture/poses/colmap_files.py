@@ -1,0 +1,147 @@
+"""The files of a COLMAP model, looked through before pycolmap reads them, and the names of its images.
+
+pycolmap believes every count that it reads: of a file that is cut short it makes up the rest, or keeps reading for
+ever, deaf to signals. Layouts are those of colmap/scene/reconstruction_io.
+"""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from ilrm_cli.capture.poses.colmap_library import pycolmap
+
+POSE_BYTES = 7 * 8  # quaternion and translation
+SENSOR_BYTES = 8  # kind and id
+Record = Callable[[bytes, int], int]  # content and start of a record -> its end
+
+
+def check_files(folder: Path) -> None:
+    """Raise ValueError, IndexError or struct.error if the counts in a file do not fit its length."""
+    for part, end in _RECORDS.items():
+        if (folder / part).is_file():
+            _check_records((folder / part).read_bytes(), end, part)
+    for part, most in (("rigs.txt", _sensors_in), ("frames.txt", _data_in)):
+        if (folder / part).is_file():
+            for line in _lines(folder / part):
+                most(line)
+
+
+def image_names(folder: Path) -> dict[int, str]:
+    """Return the complete names of images by their ids; pycolmap cuts those of a text model at the first space."""
+    binary = folder / "images.bin"
+    return _binary_names(binary.read_bytes()) if binary.is_file() else _text_names(folder / "images.txt")
+
+
+def _check_records(content: bytes, end: Record, part: str) -> None:
+    (count,), position = struct.unpack_from("<Q", content), 8
+    for _ in range(count):
+        position = end(content, position)
+        if position > len(content):
+            raise ValueError(f"{part} is cut short")
+    if position != len(content):
+        raise ValueError(f"{part} is longer than its records")
+
+
+def _after_camera(content: bytes, start: int) -> int:
+    """Return the end of a camera: id, model, width, height, parameters."""
+    _, model, _, _ = struct.unpack_from("<IiQQ", content, start)
+    return start + 24 + 8 * _parameters(model)
+
+
+def _parameters(model: int) -> int:
+    """Return how many parameters a lens model has. Raises ValueError for an unknown one."""
+    names = {kind.value: name for name, kind in pycolmap.CameraModelId.__members__.items() if name != "INVALID"}
+    if model not in names:
+        raise ValueError(f"{model} is no camera model")
+    return len(pycolmap.Camera.create_from_model_name(0, names[model], 1.0, 1, 1).params)
+
+
+def _after_rig(content: bytes, start: int) -> int:
+    """Return the end of a rig: id, number of sensors; the first sensor, and the others with a flag and maybe a pose."""
+    _, sensors = struct.unpack_from("<II", content, start)
+    position = start + 8 + (SENSOR_BYTES if sensors else 0)
+    for _ in range(sensors - 1):
+        posed = content[position + SENSOR_BYTES]
+        position += SENSOR_BYTES + 1 + (POSE_BYTES if posed else 0)
+    return position
+
+
+def _after_frame(content: bytes, start: int) -> int:
+    """Return the end of a frame: id, rig, pose; number of images, sensor and id of each."""
+    (images,) = struct.unpack_from("<I", content, start + 8 + POSE_BYTES)
+    return start + 12 + POSE_BYTES + images * (SENSOR_BYTES + 8)
+
+
+def _after_image(content: bytes, start: int) -> int:
+    """Return the end of an image: id, pose, camera; name and zero; number of points, 24 bytes each."""
+    name_end = _name_end(content, start)
+    (points,) = struct.unpack_from("<Q", content, name_end + 1)
+    return name_end + 9 + 24 * points
+
+
+def _name_end(content: bytes, start: int) -> int:
+    return content.index(0, start + 4 + POSE_BYTES + 4)
+
+
+def _after_point(content: bytes, start: int) -> int:
+    """Return the end of a point: id, position, colour, error; number of observations, 8 bytes each."""
+    (observations,) = struct.unpack_from("<Q", content, start + 43)
+    return start + 51 + 8 * observations
+
+
+_RECORDS: dict[str, Record] = {
+    "cameras.bin": _after_camera,
+    "rigs.bin": _after_rig,
+    "frames.bin": _after_frame,
+    "images.bin": _after_image,
+    "points3D.bin": _after_point,
+}
+
+
+def _lines(file: Path) -> list[list[str]]:
+    """Return the fields of the lines of a text file that are no comments."""
+    lines = (line.split() for line in _text(file).split("\n"))
+    return [fields for fields in lines if fields and not fields[0].startswith("#")]
+
+
+def _sensors_in(fields: list[str]) -> None:
+    if 2 * int(fields[1]) > len(fields) - 2:
+        raise ValueError(f"rig {fields[0]} has fewer sensors than it says")
+
+
+def _data_in(fields: list[str]) -> None:
+    if 3 * int(fields[9]) > len(fields) - 10:
+        raise ValueError(f"frame {fields[0]} has fewer images than it says")
+
+
+def _binary_names(content: bytes) -> dict[int, str]:
+    (count,), position = struct.unpack_from("<Q", content), 8
+    names = {}
+    for _ in range(count):
+        (image,) = struct.unpack_from("<I", content, position)
+        names[image] = _decoded(content[position + 8 + POSE_BYTES : _name_end(content, position)])
+        position = _after_image(content, position)
+    return names
+
+
+def _text_names(file: Path) -> dict[int, str]:
+    lines = iter(_text(file).split("\n"))
+    names = {}
+    for line in lines:
+        fields = line.strip().split(maxsplit=9)
+        if fields and not fields[0].startswith("#"):
+            names[int(fields[0])] = fields[9]
+            next(lines, None)  # the points of the image, even if only an empty line
+    return names
+
+
+def _text(file: Path) -> str:
+    return _decoded(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+
+
+def _decoded(text: bytes) -> str:
+    """Decode text in UTF-8, or in Latin-1, which old tools on Windows write."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
