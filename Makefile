@@ -39,7 +39,6 @@ CONVERTER := @playcanvas/splat-transform@2.7.1
 
 test-formats: .venv/installed  ## Files of splat formats exchanged with the reference converter (needs npm)
 	npm install --silent --no-save --no-package-lock --prefix .npm $(CONVERTER)
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[spz]"
 	$(PYTEST) -m reference
 
 test-browser: .venv/installed  ## What needs Chromium (Debian: apt install chromium); ILRM_TEST_BROWSER names another

@@ -98,7 +98,7 @@ def step_s(scene: Parameters, density: Density, photo: Views) -> tuple[float, fl
 
 def drawing_s(gaussians: Gaussians, photo: Views) -> tuple[float, float]:
     """Draw a photo alone, as the suite raster does; return the seconds forward and backward."""
-    leaves = [value.requires_grad_() for value in vars(gaussians).values()]
+    leaves = [value.requires_grad_() for value in gaussians.tensors()]
     began = time.process_time()
     total = render(Gaussians(*leaves), photo.cameras).color.sum()
     drawn = time.process_time()

@@ -12,7 +12,7 @@ from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.reference import FullAttentionLayer, Reference
 from ilrm_cli.bench.timing import ROUNDS, Job, Unit, matmul_time_of, measure
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import TENSORS, Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Network, Pass
@@ -117,8 +117,8 @@ def quietly(run: Callable[[], object], precision: torch.dtype = torch.float32) -
 
 def largest_difference(ours: Gaussians, theirs: Gaussians) -> dict[str, float]:
     """Return, per field, the largest difference over the largest absolute value of `theirs`."""
-    pairs = {name: (value, getattr(theirs, name)) for name, value in vars(ours).items()}
-    return {name: float((a - b).abs().max() / b.abs().max()) for name, (a, b) in pairs.items()}
+    pairs = zip(TENSORS, ours.tensors(), theirs.tensors(), strict=True)
+    return {name: float((a - b).abs().max() / b.abs().max()) for name, a, b in pairs}
 
 
 def _with_points(views: Views) -> Views:

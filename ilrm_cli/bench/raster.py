@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -79,8 +79,8 @@ def raster_scene(case: RasterCase, seed: int = 0) -> tuple[Gaussians, Cameras]:
 def raster_jobs(case: RasterCase) -> dict[str, Job]:
     """Return the timed jobs of one case: name -> job."""
     gaussians, camera = raster_scene(case)
-    parameters = Gaussians(*(getattr(gaussians, f.name).clone().requires_grad_() for f in fields(Gaussians)))
-    leaves = [getattr(parameters, f.name) for f in fields(Gaussians)]
+    parameters = gaussians.rebuilt(*(value.clone().requires_grad_() for value in gaussians.tensors()))
+    leaves = parameters.tensors()
     name = f"{case.gaussians:,} Gaussians at {case.width}x{case.height}"
 
     def forward() -> object:

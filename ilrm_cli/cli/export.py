@@ -16,6 +16,9 @@ def export(
         float | None,
         typer.Option(help="Of a .html: leaves out the Gaussians that add least to the input views.", min=0),
     ] = None,
+    spz_version: Annotated[
+        int | None, typer.Option(help="Of a .spz: 3, which every reader knows, or 4.", min=3, max=4, show_default="3")
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -32,6 +35,8 @@ def export(
             suffix_of(output)
             if max_mb is not None:
                 raise InputError(f"--max-mb goes with a page; name an --output that ends in {PAGE}.")
+        if spz_version is not None and not output.name.lower().endswith(".spz"):
+            raise InputError("--spz-version goes with a .spz; name an --output that ends so.")
         check_conversion(scene, output, overwrite)
 
         from ilrm_cli.runtime.devices import resolve_device
@@ -44,7 +49,9 @@ def export(
             if to_page:
                 made = share(scene, output, max_mb=max_mb, overwrite=overwrite, device=chosen, report=report)
             else:
-                made = convert(scene, output, overwrite=overwrite, device=chosen, report=report)
+                made = convert(
+                    scene, output, spz_version=spz_version, overwrite=overwrite, device=chosen, report=report
+                )
         line = (
             f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB of {made.input_bytes / MB:.1f} MB, "
             f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} views: {output}"

@@ -1,6 +1,6 @@
 """3D Gaussians: the scene. All values are activated; log and logit exist only inside `formats`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ilrm_cli.geometry import harmonics
 from ilrm_cli.geometry.transforms import Similarity, multiply, quaternion_from_matrix
+
+TENSORS = ("means", "quaternions", "scales", "opacities", "harmonics")  # fields with a row per Gaussian
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Gaussians:
     scales: Float[Tensor, "gaussian 3"]  # standard deviations along the local axes, world units, > 0
     opacities: Float[Tensor, " gaussian"]  # in [0, 1]
     harmonics: Float[Tensor, "gaussian bases 3"]  # spherical harmonics, (degree + 1)² bases, in `harmonics.py`'s order
+    # Made to be drawn with opacities lowered where the low-pass widens footprints (Mip-Splatting, Yu et al. 2024).
+    antialiased: bool = field(default=False, kw_only=True)
 
     @staticmethod
     def isotropic(
@@ -42,15 +46,23 @@ class Gaussians:
 
     @staticmethod
     def concatenated(*parts: "Gaussians") -> "Gaussians":
-        """Concatenate several sets with harmonics of one degree, in this order."""
-        return Gaussians(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Gaussians)))
+        """Concatenate several sets with harmonics of one degree, in this order, drawn as the first is."""
+        return parts[0].rebuilt(*(torch.cat([getattr(part, name) for part in parts]) for name in TENSORS))
 
     def __len__(self) -> int:
         return self.means.shape[0]
 
     def __getitem__(self, index: slice | Tensor) -> "Gaussians":
         """Return a subset, by slice, index tensor or boolean mask."""
-        return Gaussians(*(getattr(self, f.name)[index] for f in fields(self)))
+        return self.rebuilt(*(value[index] for value in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the fields of TENSORS."""
+        return tuple(getattr(self, name) for name in TENSORS)
+
+    def rebuilt(self, *tensors: Tensor) -> "Gaussians":
+        """Return a set of these TENSORS that is drawn as this one is."""
+        return Gaussians(*tensors, antialiased=self.antialiased)
 
     @property
     def sh_degree(self) -> int:
@@ -58,22 +70,22 @@ class Gaussians:
 
     def finite(self) -> Bool[Tensor, " gaussian"]:
         """Return whether every number of each Gaussian is finite."""
-        parts = [getattr(self, f.name).unsqueeze(-1).flatten(1) for f in fields(self)]
+        parts = [value.unsqueeze(-1).flatten(1) for value in self.tensors()]
         return torch.cat(parts, dim=1).isfinite().all(1)
 
     def transformed(self, to_from_from: Similarity) -> "Gaussians":
         """Return the scene in another world frame: means, rotations, scales and harmonics follow."""
         turn = quaternion_from_matrix(to_from_from.rotation).to(self.quaternions)
-        return Gaussians(
+        return replace(
+            self,
             means=to_from_from.points(self.means),
             quaternions=multiply(turn.expand_as(self.quaternions), self.quaternions),
             scales=self.scales * to_from_from.scale,
-            opacities=self.opacities,
             harmonics=harmonics.rotated(self.harmonics, to_from_from.rotation),
         )
 
     def to(self, target: torch.device | torch.dtype | str) -> "Gaussians":
-        return Gaussians(*(getattr(self, f.name).to(target) for f in fields(self)))
+        return self.rebuilt(*(value.to(target) for value in self.tensors()))
 
     def detach(self) -> "Gaussians":
-        return Gaussians(*(getattr(self, f.name).detach() for f in fields(self)))
+        return self.rebuilt(*(value.detach() for value in self.tensors()))

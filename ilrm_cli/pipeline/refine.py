@@ -7,7 +7,7 @@ doubt where views disagree, and with the sparse points of structure from motion 
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -122,11 +122,11 @@ def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator["_Raw"]:
     for _ in range(iterations):
         optimizer.zero_grad(set_to_none=True)
         shown = scene.gaussians()
-        drawn = Gaussians(*(value.detach().requires_grad_() for value in _values(shown)))
+        drawn = Gaussians(*(value.detach().requires_grad_() for value in shown.tensors()))
         for view in range(len(inputs)):  # one graph at a time: memory for a single view
             _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
         # Backpropagate the accumulated gradients of all views to the raw parameters once.
-        torch.autograd.backward(_values(shown), [value.grad for value in _values(drawn)])
+        torch.autograd.backward(shown.tensors(), [value.grad for value in drawn.tensors()])
         optimizer.step()
         rates.step()
         yield scene
@@ -142,10 +142,6 @@ def _photo_error(gaussians: Gaussians, view: Views) -> Float[Tensor, ""]:
     if view.masks is not None:
         difference = difference * view.masks[:, None]
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()
-
-
-def _values(gaussians: Gaussians) -> list[Tensor]:
-    return [getattr(gaussians, f.name) for f in fields(gaussians)]
 
 
 class _Raw:
@@ -168,7 +164,7 @@ class _Raw:
 
     def snapshot(self) -> Gaussians:
         """Return copies: the optimizer changes its own numbers in place."""
-        return Gaussians(*(value.detach().clone() for value in _values(self.gaussians())))
+        return Gaussians(*(value.detach().clone() for value in self.gaussians().tensors()))
 
     def gaussians(self) -> Gaussians:
         return Gaussians(

@@ -37,7 +37,7 @@ def rasterize(
         near_plane=near,
         backgrounds=background.float().expand(len(cameras), 3).contiguous(),
         render_mode="RGB+ED",
-        rasterize_mode="classic",
+        rasterize_mode="antialiased" if gaussians.antialiased else "classic",
         packed=True,
     )  # [C, H, W, 4], [C, H, W, 1]
     color = images[..., :3].permute(0, 3, 1, 2)

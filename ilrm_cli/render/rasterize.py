@@ -2,7 +2,8 @@
 
 Classic 3D Gaussian splatting (Kerbl et al. 2023) with gsplat 1.5.3's constants: a low-pass of 0.3 px² on the projected
 covariance, alpha = min(0.999, opacity · exp(-sigma)), contributions under 1/255 skipped, compositing front to back by
-the depth of the means until the transmittance would fall to 1e-4.
+the depth of the means until the transmittance would fall to 1e-4. Antialiased scenes (`Gaussians.antialiased`) have
+their opacities lowered by what the low-pass adds (Yu et al. 2024).
 """
 
 from dataclasses import dataclass

@@ -12,14 +12,21 @@ from ilrm_cli.runtime.files import check_output, refuse_existing
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
+READ_ONLY = (".ksplat",)  # scenes that are read and never written
+META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
 
 
 def suffix_of_file(path: Path, suffix: str | None = None) -> str:
-    """Return the suffix of an existing scene: the given one, or `suffix_of` its name. Raises `InputError`."""
+    """Return the suffix of an existing scene: the given one, or what its name says. Raises `InputError`.
+
+    An unbundled .sog is its meta.json, or the folder that holds it.
+    """
+    if (path.is_dir() and (path / META).is_file()) or (path.is_file() and path.name.lower() == META):
+        return ".sog"
     if not path.is_file():
         state = "is not a file" if path.exists() else "does not exist"
         raise InputError(f"the scene {path} {state}.")
-    return suffix or suffix_of(path)
+    return suffix or next((known for known in READ_ONLY if path.name.lower().endswith(known)), None) or suffix_of(path)
 
 
 def suffix_of(path: Path) -> str:
@@ -39,6 +46,8 @@ def suffix_of(path: Path) -> str:
 
 def record_path(scene: Path) -> Path:
     """Return the path of a scene's record: `scene.json` for `scene.ply`, `scene.spz` and `scene.compressed.ply`."""
+    if scene.name.lower() == META:
+        scene = scene.parent
     name = scene.stem if scene.suffix else scene.name
     if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
         name = name[: -len(".compressed")]

@@ -14,7 +14,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import SUFFIXES, check_conversion, is_record, place_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.checks import META, SUFFIXES, check_conversion, is_record, place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import Sight, read_shown_scene
@@ -58,6 +58,7 @@ def convert(
     scene: Path,
     output: Path,
     *,
+    spz_version: int | None = None,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Report = ignore,
@@ -65,7 +66,7 @@ def convert(
     """Write the scene in the format of the suffix of `output`, and compare the file with the scene.
 
     The pictures are from the input cameras if a record lies beside the scene, else from a ring around it. The record is
-    copied to the output, unless it serves both already. Raises `InputError`.
+    copied to the output, unless it serves both already. `spz_version` as in `encode_scene`. Raises `InputError`.
     """
     start = time.perf_counter()
     suffix = suffix_of(output)
@@ -77,7 +78,7 @@ def convert(
     bereft = losing_their_record(output) if copied is not None else ()
     prepare(renderer_for(device), report=report)
     with replacing(output) as part:
-        part.write_bytes(encode_scene(file, suffix))
+        part.write_bytes(encode_scene(file, suffix, spz_version))
         trip = read_back(part, suffix, file, shown, device, report)
         if copied is not None:
             output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
@@ -86,18 +87,26 @@ def convert(
     return Converted(
         output=output,
         gaussians=len(file.gaussians),
-        input_bytes=scene.stat().st_size,
+        input_bytes=size_of(scene),
         output_bytes=trip.bytes,
         psnr_db=trip.psnr_db,
         views=trip.views,
         seconds=time.perf_counter() - start,
         warnings=(
+            *file.remarks,
             *(dropped if file.dropped else ()),
             *(standing(record, suffix) if record else ()),
             *trip.warnings,
             *bereft,
         ),
     )
+
+
+def size_of(scene: Path) -> int:
+    """Return the bytes of a scene; an unbundled one is all files of its folder."""
+    folder = scene if scene.is_dir() else scene.parent
+    files = folder.iterdir() if scene.is_dir() or scene.name.lower() == META else [scene]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def read_back(

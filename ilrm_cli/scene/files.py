@@ -8,18 +8,21 @@
 | .spz            | Niantic                 | turned by 180° about x      | 4-5 bits  | no       | no         |
 | .sog            | PlayCanvas              | as in memory                | a palette | no       | no         |
 | .glb            | KHR_gaussian_splatting  | turned by 180° about z      | yes       | yes      | yes        |
+| .ksplat         | GaussianSplats3D        | as in memory; only read     | yes       | no       | no         |
 
 Viewers take the axes of .ply, .compressed.ply, .splat and .sog to be x right, y down, z forward. .spz and .glb specify
 axes with y up, so the same scene is turned into them when it is written and back when it is read: it stands the same
-way up in every tool, and in memory it is always what the .ply holds.
+way up in every tool, and in memory it is always what the .ply holds. All but .splat keep the mark of antialiased
+scenes.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from ilrm_cli.scene.checks import SUFFIXES, suffix_of_file
+from ilrm_cli.scene.checks import READ_ONLY, SUFFIXES, suffix_of_file
 from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
 from ilrm_cli.scene.formats.glb import decode_glb, encode_glb
+from ilrm_cli.scene.formats.ksplat import decode_ksplat
 from ilrm_cli.scene.formats.ply import decode_ply, encode_ply, parsed
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
@@ -48,12 +51,15 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".spz": decode_spz,
     ".sog": decode_sog,
     ".glb": decode_glb,
+    ".ksplat": decode_ksplat,
 }
 Y_UP = (".spz", ".glb")  # rotated to y up when written
 _WITHOUT_HARMONICS = (".splat",)
+_WITHOUT_MARK = (".splat",)  # of antialiased scenes
 _WITH_CONFIDENCE = (".ply", ".glb")
 
 assert tuple(_ENCODERS) == SUFFIXES
+assert tuple(_DECODERS) == (*SUFFIXES, *READ_ONLY)
 
 
 def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
@@ -64,8 +70,10 @@ def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
     return _DECODERS[suffix_of_file(path, suffix)](path)
 
 
-def encode_scene(file: SceneFile, suffix: str) -> bytes:
+def encode_scene(file: SceneFile, suffix: str, spz_version: int | None = None) -> bytes:
     """Encode the scene in the format of `suffix`, one of SUFFIXES. All numbers must be finite."""
+    if suffix == ".spz" and spz_version is not None:
+        return encode_spz(file, spz_version)
     return _ENCODERS[suffix](file)
 
 
@@ -76,4 +84,6 @@ def losses(file: SceneFile, suffix: str) -> tuple[str, ...]:
         lost += (f"{suffix} holds one colour per Gaussian: colours that change with the direction are left out.",)
     if suffix not in _WITH_CONFIDENCE and file.confidence is not None:
         lost += (f"{suffix} does not hold the confidence of Gaussians: it is left out.",)
+    if suffix in _WITHOUT_MARK and file.gaussians.antialiased:
+        lost += (f"{suffix} cannot say that the scene is antialiased: viewers will draw small Gaussians too strong.",)
     return lost

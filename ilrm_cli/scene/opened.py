@@ -56,7 +56,7 @@ def read_shown_scene(scene: Path) -> ShownScene:
     """Read a scene file and the record beside it, if there is one. Raises `InputError`."""
     file = decode_scene(scene)
     dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
-    warnings = dropped if file.dropped else ()
+    warnings = (*file.remarks, *(dropped if file.dropped else ()))
     beside = record_path(scene)
     record = record_beside(scene)
     if record is None or cameras_of(record, "input") is None:

@@ -7,7 +7,7 @@ direct way; the memory that a graph takes is that of one view, whatever their nu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -107,4 +107,4 @@ class _RenderTwice(torch.autograd.Function):
 
 def render_deferred(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "camera 3 height width"]:
     """Return the colours of `render` on white, differentiable with respect to the Gaussians."""
-    return _RenderTwice.apply(cameras, *(getattr(gaussians, f.name) for f in fields(gaussians)))
+    return _RenderTwice.apply(cameras, *gaussians.tensors())

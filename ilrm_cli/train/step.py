@@ -94,8 +94,8 @@ def advance(trainer: Trainer, samples: Sequence[Sample], perceptual: Perceptual 
     rendering_s = watch.lap()
 
     trainer.optimizer.zero_grad(set_to_none=True)
-    outputs = [tensor for scene in scenes for tensor in _tensors(scene)]
-    gradients = [tensor.grad for leaf in leaves for tensor in _tensors(leaf)]
+    outputs = [tensor for scene in scenes for tensor in scene.tensors()]
+    gradients = [tensor.grad for leaf in leaves for tensor in leaf.tensors()]
     torch.autograd.backward(outputs, gradients)
     model_s += watch.lap()
 
@@ -122,11 +122,7 @@ def _rendered(
 
 
 def _leaf(gaussians: Gaussians) -> Gaussians:
-    return Gaussians(*(tensor.detach().requires_grad_() for tensor in _tensors(gaussians)))
-
-
-def _tensors(gaussians: Gaussians) -> list[Tensor]:
-    return [getattr(gaussians, f.name) for f in fields(gaussians)]
+    return gaussians.rebuilt(*(tensor.detach().requires_grad_() for tensor in gaussians.tensors()))
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

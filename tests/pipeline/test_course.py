@@ -161,9 +161,8 @@ def test_a_killed_fit_goes_on_to_the_same_scene(tmp_path, monkeypatch, stage, at
     again = small_fit(KeptState(tmp_path / "a.fit"), lambda step: taken.append((step.stage, step.done)))
     assert min(done for name, done in taken[1:] if name == stage) == at + 1
     assert again.figures == whole.figures
-    for name, value in vars(whole.gaussians).items():
-        assert torch.equal(value, getattr(again.gaussians, name))
-        assert torch.equal(getattr(whole.measured, name), getattr(again.measured, name))
+    assert all(map(torch.equal, whole.gaussians.tensors(), again.gaussians.tensors()))
+    assert all(map(torch.equal, whole.measured.tensors(), again.measured.tensors()))
 
 
 def made(settings: Settings, running: Running = Running()) -> Reconstruction:
@@ -200,7 +199,7 @@ def test_photos_that_memory_cannot_hold_are_read_again_for_the_same_scene(monkey
     held = made(Settings()).gaussians
     monkeypatch.setattr(fit_photos, "MEMORY_SHARE", 0.0)
     again = made(Settings()).gaussians
-    assert all(torch.equal(value, getattr(again, name)) for name, value in vars(held).items())
+    assert all(map(torch.equal, held.tensors(), again.tensors()))
 
 
 @pytest.mark.usefixtures("tiny_efforts")

@@ -1,12 +1,12 @@
 """Both renderers give the same images and gradients, where there is a CUDA device."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from ilrm_cli.geometry.cameras import stack
-from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import TENSORS, Gaussians
 from ilrm_cli.render.rasterize import render
 from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
@@ -20,22 +20,24 @@ def images_and_gradients(scene: Gaussians, device: str) -> dict[str, torch.Tenso
     """Return colour, alpha, depth and the gradients of a fixed weighted sum of them, on the CPU."""
     first = tilted_camera(201, 150, torch.float32)
     cameras = stack([first, replace(first, focal_px=first.focal_px * 1.4)])
-    parameters = Gaussians(*(getattr(scene, f.name).to(device).requires_grad_() for f in fields(scene)))
+    parameters = scene.rebuilt(*(value.to(device).requires_grad_() for value in scene.tensors()))
     background = torch.tensor([0.2, 0.5, 0.9], device=device, requires_grad=True)
     image = render(parameters, cameras.to(device), background=background)
     outputs = {"color": image.color, "alpha": image.alpha, "depth": image.depth}
     generator = torch.Generator().manual_seed(3)
     loss = sum((o * torch.randn(o.shape, generator=generator).to(device)).sum() for o in outputs.values())
-    inputs = {f.name: getattr(parameters, f.name) for f in fields(scene)} | {"background": background}
+    inputs = dict(zip(TENSORS, parameters.tensors(), strict=True)) | {"background": background}
     gradients = torch.autograd.grad(loss, list(inputs.values()))
     return {k: v.detach().cpu() for k, v in outputs.items()} | dict(
         zip(inputs, (g.cpu() for g in gradients), strict=True)
     )
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
 @pytest.mark.parametrize("sh_degree", [0, 3])
-def test_images_and_gradients_agree(sh_degree: int):
+def test_images_and_gradients_agree(sh_degree: int, antialiased: bool):
     scene = random_gaussians(2000, sh_degree, scale=0.05, dtype=torch.float32)
+    scene = replace(scene, antialiased=antialiased)
     ours, theirs = images_and_gradients(scene, "cpu"), images_and_gradients(scene, "cuda")
     for name in ours:
         scale = theirs[name].abs().max()

@@ -45,7 +45,7 @@ def test_cameras_that_look_outward_do_not_converge() -> None:
 def test_depth_counts_only_what_is_in_the_picture() -> None:
     behind = ball(torch.tensor([0.25, 0.25, -50.0]), count=5000)
     ahead = ball(torch.tensor([0.25, 0.25, 5.0]))
-    both = Gaussians(*(torch.cat([getattr(behind, n), getattr(ahead, n)]) for n in vars(ahead)))
+    both = Gaussians.concatenated(behind, ahead)
     assert abs(visible_depth(wall_facing(), both) - 5) < 0.1
     assert abs(visible_depth(wall_facing(), behind) - 50) < 1
 

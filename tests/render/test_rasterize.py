@@ -2,13 +2,13 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras, stack
-from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import TENSORS, Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.render.rasterize import render, renderer_for
@@ -30,7 +30,7 @@ def blob(mean: tuple[float, ...], opacity: float, color: tuple[float, ...], scal
 
 
 def join(*scenes: Gaussians) -> Gaussians:
-    return Gaussians(*(torch.cat([getattr(s, f.name) for s in scenes]) for f in fields(Gaussians)))
+    return Gaussians.concatenated(*scenes)
 
 
 CAMERA = front_camera(31, 31, 40.0)  # its middle pixel (15, 15) looks along the axis
@@ -47,6 +47,24 @@ def test_one_gaussian_falls_off_by_its_projected_variance():
     image = render(blob((0, 0, 2), 0.6, RED), CAMERA)
     variance = (40 * 0.1 / 2) ** 2 + 0.3
     torch.testing.assert_close(image.alpha[0, 15, 18], torch.tensor(0.6 * math.exp(-0.5 * 3**2 / variance)))
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(0.1, 4.0 / 4.3), (0.01, 0.04 / 0.34)])
+def test_an_antialiased_gaussian_keeps_its_integral(scale: float, expected: float):
+    """Its variance of (40 px · scale / 2)² is widened by 0.3 px² and its opacity lowered by the ratio of the two."""
+    scene = replace(blob((0, 0, 2), 0.6, RED, scale), antialiased=True)
+    torch.testing.assert_close(render(scene, CAMERA).alpha[0, 15, 15], torch.tensor(0.6 * expected))
+
+
+def test_an_antialiased_scene_equals_the_dense_renderers():
+    scene, camera = replace(random_gaussians(80, 1, scale=0.03), antialiased=True), tilted_camera()
+    background = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
+    expected = dense_render(scene, camera, background)
+    drawn = images(scene.to(torch.float32), camera.to(torch.float32))
+    for ours, theirs in zip(drawn[1:], expected[1:], strict=True):
+        torch.testing.assert_close(ours[0].double(), theirs, atol=2e-4, rtol=1e-3)
+    plain = dense_render(replace(scene, antialiased=False), camera, background)
+    assert (plain[1] - expected[1]).abs().max() > 0.05
 
 
 def test_contributions_under_one_255th_are_skipped():
@@ -102,11 +120,11 @@ def test_nothing_to_see_is_background(scene: Gaussians):
     assert (image.depth == 0).all()
 
 
-@pytest.mark.parametrize("field", [f.name for f in fields(Gaussians)])
+@pytest.mark.parametrize("field", TENSORS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gaussian_that_is_not_finite_is_not_drawn_and_gets_no_gradient(field: str, bad: float):
     clean = random_gaussians(20, 1, dtype=torch.float32)
-    broken = Gaussians(*(getattr(clean, f.name).clone() for f in fields(clean)))
+    broken = clean.rebuilt(*(value.clone() for value in clean.tensors()))
     getattr(broken, field)[3].fill_(bad)
     value = getattr(broken, field).requires_grad_()
     camera = tilted_camera(dtype=torch.float32)

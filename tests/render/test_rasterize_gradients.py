@@ -1,18 +1,17 @@
 """Gradients of the CPU renderer against autograd through the dense float64 renderer, itself checked by differences."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras, stack
-from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.gaussians import TENSORS, Gaussians
 from ilrm_cli.render.rasterize import render
 from tests.support.dense_renderer import dense_render
 from tests.support.gaussian_scenes import random_gaussians, tilted_camera
 
-NAMES = [f.name for f in fields(Gaussians)]
 BACKGROUND = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
 
 
@@ -29,23 +28,23 @@ def loss(outputs: tuple[Tensor, ...], weights: list[Tensor], parts: str) -> Tens
 
 
 def leaves(scene: Gaussians) -> Gaussians:
-    return Gaussians(*(getattr(scene, name).detach().clone().requires_grad_() for name in NAMES))
+    return scene.rebuilt(*(value.detach().clone().requires_grad_() for value in scene.tensors()))
 
 
 def dense_gradients(scene: Gaussians, camera: Cameras, parts: str) -> dict[str, Tensor]:
     scene, background = leaves(scene), BACKGROUND.clone().requires_grad_()
-    inputs = [getattr(scene, name) for name in NAMES] + [background]
+    inputs = [getattr(scene, name) for name in TENSORS] + [background]
     value = loss(dense_render(scene, camera, background), upstream(camera, torch.float64), parts)
-    return dict(zip([*NAMES, "background"], torch.autograd.grad(value, inputs, materialize_grads=True), strict=True))
+    return dict(zip([*TENSORS, "background"], torch.autograd.grad(value, inputs, materialize_grads=True), strict=True))
 
 
 def our_gradients(scene: Gaussians, camera: Cameras, parts: str) -> dict[str, Tensor]:
     scene, background = leaves(scene.to(torch.float32)), BACKGROUND.float().requires_grad_()
-    inputs = [getattr(scene, name) for name in NAMES] + [background]
+    inputs = [getattr(scene, name) for name in TENSORS] + [background]
     image = render(scene, camera.to(torch.float32), background=background)
     outputs = (image.color[0], image.alpha[0], image.depth[0])
     value = loss(outputs, upstream(camera, torch.float32), parts)
-    return dict(zip([*NAMES, "background"], torch.autograd.grad(value, inputs, materialize_grads=True), strict=True))
+    return dict(zip([*TENSORS, "background"], torch.autograd.grad(value, inputs, materialize_grads=True), strict=True))
 
 
 @pytest.mark.parametrize("parts", ["color", "alpha", "depth", "color alpha depth"])
@@ -58,13 +57,22 @@ def test_gradients_equal_the_dense_renderers(sh_degree: int, parts: str):
         assert error <= 2e-4 * gradient.abs().max(), f"{name}: {error} of {gradient.abs().max()}"
 
 
+@pytest.mark.parametrize("parts", ["color", "alpha", "depth"])
+def test_gradients_of_antialiased_scenes_equal_the_dense_renderers(parts: str):
+    scene, camera = replace(random_gaussians(30, 1, seed=4, scale=0.02), antialiased=True), tilted_camera()
+    expected, ours = dense_gradients(scene, camera, parts), our_gradients(scene, camera, parts)
+    for name, gradient in expected.items():
+        error = (ours[name].double() - gradient).abs().max()
+        assert error <= 2e-4 * gradient.abs().max(), f"{name}: {error} of {gradient.abs().max()}"
+
+
 @pytest.mark.parametrize("sh_degree", [0, 3])
 def test_the_dense_renderers_gradients_equal_finite_differences(sh_degree: int):
     scene, camera = random_gaussians(12, sh_degree, seed=4), tilted_camera(20, 14)
     weights, step = upstream(camera, torch.float64), 1e-6
     expected = dense_gradients(scene, camera, "color alpha depth")
     generator = torch.Generator().manual_seed(9)
-    for name in NAMES:
+    for name in TENSORS:
         value = getattr(scene, name)
         direction = torch.randn(value.shape, generator=generator, dtype=torch.float64)
         ends = [
@@ -93,7 +101,7 @@ def test_gradients_of_several_cameras_add_up():
 def test_the_same_input_gives_the_same_gradient_bits():
     scene, camera = random_gaussians(300, 3), tilted_camera(100, 70)
     first, second = (our_gradients(scene, camera, "color alpha depth") for _ in range(2))
-    for name in NAMES:
+    for name in TENSORS:
         assert torch.equal(first[name], second[name])
 
 
@@ -106,7 +114,7 @@ def test_any_number_of_threads_gives_the_same_gradient_bits():
             results.append(our_gradients(scene, camera, "color alpha depth"))
     finally:
         torch.set_num_threads(threads)
-    for name in NAMES:
+    for name in TENSORS:
         assert torch.equal(results[0][name], results[1][name]), name
         assert torch.equal(results[0][name], results[2][name]), name
 

@@ -1,6 +1,7 @@
 """Tests for every format: round trips, lossy properties, and damaged files."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ def test_what_is_lost_is_said_and_the_rest_is_kept(tmp_path: Path, suffix: str) 
     assert losses(SceneFile(splats(40, 0)), suffix) == ()
     if read.confidence is not None:
         torch.testing.assert_close(read.confidence, written.confidence)
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_mark_of_antialiased_scenes_is_kept_or_its_loss_said(
+    tmp_path: Path, suffix: str, antialiased: bool
+) -> None:
+    written = SceneFile(replace(splats(40, 1), antialiased=antialiased), ("made by hand",))
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(encode_scene(written, suffix))
+    read, said = decode_scene(file), " ".join(losses(written, suffix))
+    assert read.gaussians.antialiased == (antialiased and suffix != ".splat")
+    assert ("antialiased" in said) == (read.gaussians.antialiased != antialiased)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -148,8 +148,62 @@ def test_files_of_other_writers(tmp_path: Path, text: bool, order: str) -> None:
     file = tmp_path / "a.ply"
     PlyData([PlyElement.describe(rows, "vertex")], text=text, byte_order=order).write(str(file))
     read = decode_ply(file).gaussians
-    for name, expected in vars(scene).items():
-        torch.testing.assert_close(getattr(read, name), expected, rtol=1e-5, atol=1e-6)
+    for found, expected in zip(read.tensors(), scene.tensors(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def in_ply(path: Path, columns: dict[str, float], comments: tuple[str, ...] = ()) -> Path:
+    """Write one Gaussian with these properties."""
+    rows = np.array([tuple(columns.values())], dtype=[(name, "<f4") for name in columns])
+    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=list(comments)).write(str(path))
+    return path
+
+
+COLUMNS = {
+    **dict(zip(("x", "y", "z"), (1.0, 2.0, 3.0), strict=True)),
+    **dict(zip(("f_dc_0", "f_dc_1", "f_dc_2"), (0.5, 0.25, 0.125), strict=True)),
+    "opacity": 0.0, "scale_0": math.log(0.5), "scale_1": math.log(0.25), "scale_2": math.log(0.1),
+    "rot_0": 1.0, "rot_1": 0.0, "rot_2": 0.0, "rot_3": 0.0,
+}  # fmt: skip
+
+
+def test_flat_gaussians_of_2dgs(tmp_path: Path) -> None:
+    flat = {name: value for name, value in COLUMNS.items() if name != "scale_2"}
+    read = decode_ply(in_ply(tmp_path / "a.ply", flat)).gaussians
+    torch.testing.assert_close(read.scales, torch.tensor([[0.5, 0.25, 0.25e-3]]))
+    with pytest.raises(InputError, match="no property scale_1"):
+        decode_ply(in_ply(tmp_path / "b.ply", {name: value for name, value in flat.items() if name != "scale_1"}))
+
+
+@pytest.mark.parametrize("prefix", ["scal_", "scalar_"])
+def test_names_as_cloudcompare_spells_them(tmp_path: Path, prefix: str) -> None:
+    spelt = {name if name in "xyz" else prefix + name: value for name, value in COLUMNS.items()}
+    read, plain = (decode_ply(in_ply(tmp_path / "a.ply", columns)).gaussians for columns in (spelt, COLUMNS))
+    assert all(map(torch.equal, read.tensors(), plain.tensors()))
+
+
+def test_harmonics_of_degree_4_are_cut_and_said(tmp_path: Path) -> None:
+    file = decode_ply(in_ply(tmp_path / "a.ply", COLUMNS | {f"f_rest_{i}": float(i) for i in range(72)}))
+    assert file.gaussians.sh_degree == 3
+    assert file.gaussians.harmonics[0, 1:, 1].tolist() == list(range(24, 39))  # the first 15 of green's 24
+    assert "degree 4" in file.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("comments", "antialiased"),
+    [
+        ((), False),
+        (("SplatRenderMode: mip",), True),
+        (("splatrendermode:  MIP", "made by hand"), True),
+        (("antialiased 1",), True),
+        (("antialiased 0",), False),
+        (("SplatRenderMode: mip", "SplatRenderMode: default"), False),
+    ],
+)
+def test_comments_that_tell_how_a_scene_is_drawn(tmp_path: Path, comments: tuple[str, ...], antialiased: bool) -> None:
+    file = decode_ply(in_ply(tmp_path / "a.ply", COLUMNS, comments))
+    assert file.gaussians.antialiased == antialiased
+    assert file.marked_comments == comments
 
 
 def test_a_file_cut_short_at_any_place_is_refused(tmp_path: Path) -> None:

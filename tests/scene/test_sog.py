@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
 from tests.support.splats import one, splats
@@ -77,11 +79,67 @@ def test_many_harmonics_share_a_palette(tmp_path: Path) -> None:
     assert error < 0.8 * scene.harmonics[:, 1:].square().mean()  # noise in 45 dimensions is the hardest there is
 
 
+def test_a_scene_that_is_not_bundled(tmp_path: Path) -> None:
+    """As its folder and as its meta.json."""
+    scene = replace(splats(50, 1), antialiased=True)
+    bundled = tmp_path / "a.sog"
+    bundled.write_bytes(encode_sog(SceneFile(scene)))
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    for name, content in contents(bundled.read_bytes()).items():
+        (folder / name).write_bytes(content)
+    expected = decode_scene(bundled).gaussians
+    for path in (folder, folder / "meta.json"):
+        read = decode_scene(path).gaussians
+        assert read.antialiased
+        assert all(map(torch.equal, read.tensors(), expected.tensors()))
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["quats"]["files"] = ["../a.sog"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(InputError, match="does not lie beside"):
+        decode_scene(folder)
+
+
+def picture_of(rows: list[list[int]], width: int = 1) -> bytes:
+    stored = io.BytesIO()
+    pixels = np.array(rows, dtype=np.uint8).reshape(-1, width, 4)
+    Image.fromarray(pixels).save(stored, "WEBP", lossless=True, exact=True)
+    return stored.getvalue()
+
+
+def test_version_1_has_ranges_instead_of_codebooks(tmp_path: Path) -> None:
+    """One Gaussian at (e - 1, 0, 0), of scales 1, e, 1, with a logit of 2 and harmonics of degree 1."""
+    meta = {
+        "means": {"shape": [1, 3], "mins": [0, 0, 0], "maxs": [1, 1, 1], "files": ["means_l.webp", "means_u.webp"]},
+        "scales": {"shape": [1, 3], "mins": [-1, 0, 0], "maxs": [0, 1, 1], "files": ["scales.webp"]},
+        "quats": {"shape": [1, 4], "encoding": "quaternion_packed", "files": ["quats.webp"]},
+        "sh0": {"shape": [1, 1, 4], "mins": [-1, -1, -1, -2], "maxs": [1, 1, 1, 2], "files": ["sh0.webp"]},
+        "shN": {"shape": [1, 3], "mins": -1, "maxs": 1, "files": ["shN_centroids.webp", "shN_labels.webp"]},
+    }
+    pictures = {
+        "means_l.webp": picture_of([[255, 0, 0, 255]]),
+        "means_u.webp": picture_of([[255, 0, 0, 255]]),
+        "scales.webp": picture_of([[255, 255, 0, 255]]),
+        "quats.webp": picture_of([[128, 128, 128, 252]]),
+        "sh0.webp": picture_of([[255, 0, 255, 255]]),
+        "shN_centroids.webp": picture_of([[255, 0, 51, 255]] * 192, width=192),
+        "shN_labels.webp": picture_of([[0, 0, 0, 255]]),
+    }
+    for name, content in {**pictures, "meta.json": json.dumps(meta).encode()}.items():
+        (tmp_path / name).write_bytes(content)
+    read = decode_sog(tmp_path).gaussians
+    torch.testing.assert_close(read.means[0], torch.tensor([np.e - 1, 0, 0], dtype=torch.float32))
+    torch.testing.assert_close(read.scales[0], torch.tensor([1.0, np.e, 1.0], dtype=torch.float32))
+    assert float(read.opacities[0]) == pytest.approx(1 / (1 + np.exp(-2)))
+    assert read.harmonics[0, 0].tolist() == [1, -1, 1]
+    torch.testing.assert_close(read.harmonics[0, 1:], torch.tensor([[1.0, -1.0, -0.6]] * 3))
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         ({"version": 3}, "of version 3"),
-        ({"version": None}, "of version"),
+        ({"version": None}, "of version None"),
         ({"count": 17}, "smaller than 17 pixels"),
         ({"count": 10**12}, "1000000000000 Gaussians"),
         ({"count": float("inf")}, "does not hold together"),

@@ -1,16 +1,18 @@
 import gzip
 import struct
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import zstandard
 
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.spz import HEADER, MAGIC, decode_spz, encode_spz
+from tests.support.dense_renderer import colors_seen
 from tests.support.splats import apart, one, shapes, splats
 
 
@@ -63,9 +65,8 @@ def test_version_1_has_half_floats_and_version_2_three_bytes_per_rotation(tmp_pa
         assert (0.5 + SH_C0 * read.harmonics).flatten().tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
-def of_version_4(scene: SceneFile) -> bytes:
+def of_version_4(scene: SceneFile, records: bytes = b"", flags: int = 0) -> bytes:
     """Return the sections of our file as zstd streams behind a table of contents."""
-    zstandard = pytest.importorskip("zstandard")
     data, count = gzip.decompress(encode_spz(scene)), len(scene.gaussians)
     _, _, _, degree, fraction, _, _ = HEADER.unpack(data[:16])
     streams, start = [], 16
@@ -74,8 +75,12 @@ def of_version_4(scene: SceneFile) -> bytes:
         start += size * count
     small = [zstandard.ZstdCompressor().compress(stream) for stream in streams]
     table = b"".join(struct.pack("<QQ", len(s), len(stream)) for s, stream in zip(small, streams, strict=True))
-    header = HEADER.pack(MAGIC, 4, count, degree, fraction, 0, len(streams)) + struct.pack("<I", 32) + bytes(12)
-    return header + table + b"".join(small)
+    header = HEADER.pack(MAGIC, 4, count, degree, fraction, flags | (2 if records else 0), len(streams))
+    return header + struct.pack("<I12x", 32 + len(records)) + records + table + b"".join(small)
+
+
+def record(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content
 
 
 def test_version_4(tmp_path: Path) -> None:
@@ -89,11 +94,50 @@ def test_version_4(tmp_path: Path) -> None:
             decode_spz(written(tmp_path, spoilt))
 
 
-def test_version_4_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = HEADER.pack(MAGIC, 4, 1, 0, 12, 0, 5)
-    monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(InputError, match=r"pip install 'ilrm\[spz\]'"):
-        decode_spz(written(tmp_path, data))
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_version_4_is_written_with_its_axes(tmp_path: Path, antialiased: bool) -> None:
+    scene = SceneFile(replace(splats(30, 2), antialiased=antialiased))
+    data = encode_spz(scene, 4)
+    assert data[:4] == b"NGSP"
+    assert data[14] == 2 | antialiased
+    assert struct.unpack("<III", data[32:44]) == (0xADBE0003, 4, 4)  # SPZ_ADOBE_coordinate_system: RUB
+    read = decode_spz(written(tmp_path, data))
+    assert (read.gaussians.antialiased, read.remarks) == (antialiased, ())
+    assert max(apart(decode_spz(written(tmp_path, encode_spz(scene))).gaussians, read.gaussians).values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "directions"),
+    [(0, "RUB"), (1, "LDB"), (2, "RDB"), (3, "LUB"), (4, "RUB"), (5, "LDF"), (6, "RDF"), (7, "LUF"), (8, "RUF")],
+)
+def test_axes_that_a_record_names(tmp_path: Path, number: int, directions: str) -> None:
+    """The same bytes, said to be in other axes: means, shapes and colours from all sides follow."""
+    data = of_version_4(SceneFile(splats(30, 3)), record(0xADBE0003, struct.pack("<I", number)))
+    read = decode_spz(written(tmp_path, data)).gaussians
+    rub = decode_spz(written(tmp_path, of_version_4(SceneFile(splats(30, 3))))).gaussians
+    signs = torch.tensor([1.0 if one == other else -1.0 for one, other in zip(directions, "RUB", strict=True)])
+    torch.testing.assert_close(read.means, rub.means * signs)
+    torch.testing.assert_close(shapes(read), signs.double()[:, None] * shapes(rub) * signs.double(), atol=1e-6, rtol=0)
+    ray = torch.nn.functional.normalize(torch.tensor([0.3, -0.5, 0.8]), dim=0)
+    torch.testing.assert_close(colors_seen(read.harmonics, ray * signs), colors_seen(rub.harmonics, ray))
+
+
+def test_unknown_records_are_passed_over_and_named(tmp_path: Path) -> None:
+    records = record(0x12340001, bytes(24)) + record(0xADBE0003, struct.pack("<I", 6))
+    read = decode_spz(written(tmp_path, of_version_4(SceneFile(splats(30, 1)), records)))
+    assert "0x12340001" in read.remarks[0]
+    plain = decode_spz(written(tmp_path, of_version_4(SceneFile(splats(30, 1))))).gaussians
+    torch.testing.assert_close(read.gaussians.means, plain.means * torch.tensor([1.0, -1, -1]))
+    with pytest.raises(InputError, match="axes"):
+        decode_spz(written(tmp_path, of_version_4(SceneFile(splats(3, 1)), record(0xADBE0003, struct.pack("<I", 99)))))
+
+
+def test_degree_4_is_cut_and_said(tmp_path: Path) -> None:
+    body = bytes(9) + bytes([255, 128, 128, 128, 160, 160, 160]) + bytes([0, 0, 0, 192]) + bytes([160] * 45 + [7] * 27)
+    read = decode_spz(written(tmp_path, packed(3, 1, body, degree=4)))
+    assert read.gaussians.sh_degree == 3
+    assert set(read.gaussians.harmonics[0, 1:].abs().flatten().tolist()) == {0.25}
+    assert "degree 4" in read.remarks[0]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +146,7 @@ def test_version_4_without_its_library(tmp_path: Path, monkeypatch: pytest.Monke
         (gzip.compress(b"NGSP"), "ends within its header"),
         (gzip.compress(bytes(100)), "its header is another"),
         (packed(7, 1, bytes(20)), "of version 7"),
-        (packed(3, 1, bytes(20), degree=4), "harmonics of degree 4"),
-        (packed(3, 1, bytes(20), flags=2), "has extensions"),
+        (packed(3, 1, bytes(20), degree=5), "harmonics of degree 5"),
         (packed(3, 2, bytes(20)), "20 of 40 bytes are there"),
         (packed(3, 2**32 - 1, bytes(20)), "4294967295 Gaussians"),
         (packed(3, 40_000_000, bytes(20)), "20 of 800000000 bytes are there"),  # and no memory is taken for them

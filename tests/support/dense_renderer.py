@@ -13,7 +13,7 @@ from ilrm_cli.geometry.transforms import matrix_from_quaternion
 def project(
     gaussians: Gaussians, cameras: Cameras
 ) -> tuple[Float[Tensor, "gaussian 2"], Float[Tensor, "gaussian 2 2"], Float[Tensor, " gaussian"]]:
-    """Return image position, low-passed 2D covariance and depth in the first camera."""
+    """Return image position, 2D covariance without the low-pass, and depth in the first camera."""
     cam_from_world = cameras.cam_from_world[0]
     points = gaussians.means @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]  # [N, 3]
     depth = points[:, 2]
@@ -27,18 +27,20 @@ def project(
     jacobian[:, :, 2] = -focal * clamped / depth[:, None]
     axes = matrix_from_quaternion(gaussians.quaternions) * gaussians.scales[:, None]
     covariance = cam_from_world[:3, :3] @ axes @ axes.mT @ cam_from_world[:3, :3].T
-    low_pass = 0.3 * torch.eye(2).to(points)
-    return slopes * focal + center, jacobian @ covariance @ jacobian.mT + low_pass, depth
+    return slopes * focal + center, jacobian @ covariance @ jacobian.mT, depth
 
 
 def alphas(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "gaussian height width"]:
     """Return the opacity of each Gaussian at each pixel centre of the first camera, before anything is skipped."""
-    means, covariance, _ = project(gaussians, cameras)
+    means, sharp, _ = project(gaussians, cameras)
+    covariance, opacities = sharp + 0.3 * torch.eye(2).to(sharp), gaussians.opacities
+    if gaussians.antialiased:
+        opacities = opacities * (sharp.det().clamp_min(0) / covariance.det()).sqrt()
     rows, columns = torch.meshgrid(torch.arange(cameras.height), torch.arange(cameras.width), indexing="ij")
     pixels = torch.stack([columns, rows], dim=-1).to(means) + 0.5
     offset = pixels - means[:, None, None]  # [N, H, W, 2]
     sigma = 0.5 * torch.einsum("nhwi,nij,nhwj->nhw", offset, covariance.inverse(), offset)
-    return (gaussians.opacities[:, None, None] * torch.exp(-sigma)).clamp(max=0.999)
+    return (opacities[:, None, None] * torch.exp(-sigma)).clamp(max=0.999)
 
 
 def dense_render(

@@ -230,7 +230,7 @@ def test_the_recorded_up_is_up_though_the_photos_lie_on_their_sides(scene: Path,
 
 def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> None:
     ball = red_ball()
-    content = encode_ply(SceneFile(Gaussians(*(torch.cat([value, value]) for value in vars(ball).values()))))
+    content = encode_ply(SceneFile(Gaussians.concatenated(ball, ball)))
     scene.write_bytes(content[:-4] + np.float32(math.nan).tobytes())
     result = fly(scene, output=tmp_path / "f.png", seconds=0.1, fps=10.0, size=(48, 32))
     assert result.gaussians == 1

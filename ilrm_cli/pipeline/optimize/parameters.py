@@ -81,7 +81,7 @@ class Parameters:
     def snapshot(self) -> Gaussians:
         """Return a copy of the scene that further steps leave as it is."""
         scene = self.gaussians().detach()
-        return Gaussians(*(value.clone() for value in vars(scene).values()))
+        return scene.rebuilt(*(value.clone() for value in scene.tensors()))
 
     def hold(self, held: Bool[Tensor, " gaussian"]) -> None:
         """Let the next step change nothing but colours of these."""

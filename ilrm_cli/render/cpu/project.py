@@ -3,6 +3,9 @@
 EWA splatting (Zwicker et al. 2002) as in 3DGS (Kerbl et al. 2023) with gsplat 1.5.3's clamping of the Jacobian. With P
 = J W (projection's Jacobian J, world to camera rotation W) and T = P R diag(scales), the 2D covariance is T Tᵀ +
 LOW_PASS I. Its determinant is taken as |T₀ x T₁|² + LOW_PASS (|T₀|² + |T₁|²) + LOW_PASS², free of cancellation.
+
+In an antialiased scene (Yu et al. 2024, Mip-Splatting) the opacity is multiplied by the square root of the share that
+|T₀ x T₁|² has in that determinant: what the low-pass widens keeps its integral.
 """
 
 import math
@@ -59,12 +62,12 @@ def jacobian_rows(camera, x, y, z):
 
 @inlined
 def covariance(t0, t1):
-    """Return the entries xx, xy, yy of the low-passed 2D covariance, and its determinant."""
+    """Return xx, xy, yy of the low-passed 2D covariance, its determinant, and the one without the low-pass."""
     cross_x, cross_y = t0[1] * t1[2] - t0[2] * t1[1], t0[2] * t1[0] - t0[0] * t1[2]
     cross_z = t0[0] * t1[1] - t0[1] * t1[0]
     xx, xy, yy = dot(t0, t0), dot(t0, t1), dot(t1, t1)
-    determinant = cross_x * cross_x + cross_y * cross_y + cross_z * cross_z + LOW_PASS * (xx + yy) + LOW_PASS * LOW_PASS
-    return xx + LOW_PASS, xy, yy + LOW_PASS, determinant
+    sharp = cross_x * cross_x + cross_y * cross_y + cross_z * cross_z
+    return xx + LOW_PASS, xy, yy + LOW_PASS, sharp + LOW_PASS * (xx + yy) + LOW_PASS * LOW_PASS, sharp
 
 
 @inlined
@@ -108,6 +111,7 @@ def project(
     number of rows filled. A Gaussian with a non-finite number is not visible.
     """
     basis, bases = np.full(16, C0), harmonics.shape[1]
+    antialiased = camera[at.ANTIALIASED] > 0
     slot = start
     for i in range(start, stop):
         mean = (means[i, 0], means[i, 1], means[i, 2])
@@ -127,9 +131,13 @@ def project(
         c0, c1, c2 = rotation_columns(qw, qx, qy, qz)
         t0 = (dot(p0, c0) * s0, dot(p0, c1) * s1, dot(p0, c2) * s2)
         t1 = (dot(p1, c0) * s0, dot(p1, c1) * s1, dot(p1, c2) * s2)
-        xx, xy, yy, determinant = covariance(t0, t1)
+        xx, xy, yy, determinant, sharp = covariance(t0, t1)
         if not (xx < HUGE and yy < HUGE):
             continue
+        if antialiased:
+            opacity *= np.float32(math.sqrt(sharp / determinant))
+            if not opacity >= MIN_ALPHA:
+                continue
         log2_opacity = np.float32(math.log2(opacity))
         reach = TWO * (log2_opacity - LOG2_MIN_ALPHA) / LOG2_E  # of dᵀ cov⁻¹ d at which alpha falls to MIN_ALPHA
         reach_x = np.float32(math.sqrt(reach * xx)) + MARGIN

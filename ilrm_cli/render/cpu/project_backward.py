@@ -6,7 +6,18 @@ Notation as there: P = J W, R = (c0 c1 c2), T = P R diag(scales), covariance = T
 import numpy as np
 
 from ilrm_cli.render.cpu import arrays as at
-from ilrm_cli.render.cpu.arrays import C0, HALF, ONE, TWO, dot, harmonic_slope, harmonic_values, rotation_columns
+from ilrm_cli.render.cpu.arrays import (
+    C0,
+    HALF,
+    LOW_PASS,
+    ONE,
+    TINY,
+    TWO,
+    dot,
+    harmonic_slope,
+    harmonic_values,
+    rotation_columns,
+)
 from ilrm_cli.render.cpu.project import covariance, jacobian_rows, row3, unit_quaternion, viewing_direction
 from ilrm_cli.runtime.kernels import inlined, kernel
 
@@ -20,9 +31,9 @@ def mix(a, u, b, v):
 
 
 @inlined
-def footprint_backward(sums, t0, t1):
+def footprint_backward(sums, t0, t1, antialiased):
     """Return dL/d(projected mean) and dL/dT from moments of dL/dsigma, sigma = ½ dᵀ conic d, d = pixel - mean."""
-    xx, xy, yy, determinant = covariance(t0, t1)
+    xx, xy, yy, determinant, sharp = covariance(t0, t1)
     a, b, c = yy / determinant, -xy / determinant, xx / determinant
     d_mean_x = -(a * sums[at.SUM_VX] + b * sums[at.SUM_VY])
     d_mean_y = -(b * sums[at.SUM_VX] + c * sums[at.SUM_VY])
@@ -31,7 +42,11 @@ def footprint_backward(sums, t0, t1):
     p, q = a * m0 + b * m1, a * m1 + b * m2
     r, s = b * m0 + c * m1, b * m1 + c * m2
     g0, g1, g2 = -(p * a + q * b), -(p * b + q * c), -(r * b + s * c)
-    return d_mean_x, d_mean_y, mix(g0, t0, g1, t1), mix(g1, t0, g2, t1)
+    # An antialiased opacity is multiplied by the square root of |T0 x T1|² / determinant; dL/d(its logarithm) = -SUM_V.
+    share, widened = antialiased / max(sharp, TINY) - antialiased / determinant, antialiased * LOW_PASS / determinant
+    e0 = -sums[at.SUM_V] * (share * (yy - LOW_PASS) - widened)
+    e1, e2 = sums[at.SUM_V] * share * xy, -sums[at.SUM_V] * (share * (xx - LOW_PASS) - widened)
+    return d_mean_x, d_mean_y, mix(g0 + e0, t0, g1 + e1, t1), mix(g1 + e1, t0, g2 + e2, t1)
 
 
 @inlined
@@ -97,7 +112,7 @@ def shape_backward(i, sums, means, quaternions, scales, camera, d_means, d_quate
     e0 = (dot(p0, c0), dot(p0, c1), dot(p0, c2))
     e1 = (dot(p1, c0), dot(p1, c1), dot(p1, c2))
     t0, t1 = (e0[0] * s0, e0[1] * s1, e0[2] * s2), (e1[0] * s0, e1[1] * s1, e1[2] * s2)
-    d_mean_x, d_mean_y, d_t0, d_t1 = footprint_backward(sums, t0, t1)
+    d_mean_x, d_mean_y, d_t0, d_t1 = footprint_backward(sums, t0, t1, camera[at.ANTIALIASED])
     d_scales[i, 0] += d_t0[0] * e0[0] + d_t1[0] * e1[0]
     d_scales[i, 1] += d_t0[1] * e0[1] + d_t1[1] * e1[1]
     d_scales[i, 2] += d_t0[2] * e0[2] + d_t1[2] * e1[2]

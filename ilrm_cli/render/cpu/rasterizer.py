@@ -57,7 +57,7 @@ class Frame:
     depth: Float32[ndarray, "height width"]
 
 
-def camera_rows(cameras: Cameras, near: float) -> Float32[ndarray, "camera columns"]:
+def camera_rows(cameras: Cameras, near: float, antialiased: bool = False) -> Float32[ndarray, "camera columns"]:
     """Return the cameras in the layout of the kernels."""
     cam_from_world = cameras.cam_from_world.detach()
     focal, center = cameras.focal_px.detach(), cameras.center_px.detach()
@@ -66,8 +66,8 @@ def camera_rows(cameras: Cameras, near: float) -> Float32[ndarray, "camera colum
     low, high = -(center / focal + beyond), (size - center) / focal + beyond
     limits = torch.stack([low, high], dim=-1).flatten(1)  # x low, x high, y low, y high
     rotation, translation = cam_from_world[:, :3, :3].flatten(1), cam_from_world[:, :3, 3]
-    plane = torch.full((len(cameras), 1), near)
-    columns = [rotation, translation, cameras.positions.detach(), focal, center, plane, limits]
+    plane, mode = (torch.full((len(cameras), 1), float(value)) for value in (near, antialiased))
+    columns = [rotation, translation, cameras.positions.detach(), focal, center, plane, limits, mode]
     return torch.cat([c.float() for c in columns], dim=1).numpy()
 
 
@@ -119,13 +119,15 @@ class Rasterize(torch.autograd.Function):
     """Autograd function from Gaussians and background to images of all cameras; no gradients for cameras."""
 
     @staticmethod
-    def forward(ctx: Any, cameras: Cameras, near: float, background: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, cameras: Cameras, near: float, antialiased: bool, background: Tensor, *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
         arrays = tuple(p.detach().numpy() for p in parameters)
         size = (cameras.height, cameras.width)
         color = torch.empty(len(cameras), 3, *size)
         alpha, depth = torch.empty(len(cameras), *size), torch.empty(len(cameras), *size)
         images = zip(color.numpy(), alpha.numpy(), depth.numpy(), strict=True)
-        rows = camera_rows(cameras, near)
+        rows = camera_rows(cameras, near, antialiased)
         frames = [draw(arrays, row, background.detach().numpy(), *into) for row, into in zip(rows, images, strict=True)]
         if any(ctx.needs_input_grad):
             ctx.frames = frames
@@ -141,7 +143,7 @@ class Rasterize(torch.autograd.Function):
         for index, frame in enumerate(ctx.frames):
             add_gradients(frame, arrays, tuple(i[index] for i in images), tuple(g.numpy() for g in gradients))
         d_background = (upstream[0] * (1 - alpha)[:, None]).sum((0, 2, 3))
-        return None, None, d_background, *gradients
+        return None, None, None, d_background, *gradients
 
 
 def rasterize(
@@ -150,9 +152,9 @@ def rasterize(
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
     """Render colour, alpha and expected depth in float32; see `rasterize.render` for the contract."""
-    parameters = (gaussians.means, gaussians.quaternions, gaussians.scales, gaussians.opacities, gaussians.harmonics)
+    parameters = (p.float().contiguous() for p in gaussians.tensors())
     color, alpha, depth = Rasterize.apply(
-        cameras, near, background.float().contiguous(), *(p.float().contiguous() for p in parameters)
+        cameras, near, gaussians.antialiased, background.float().contiguous(), *parameters
     )
     return color, alpha, depth
 

@@ -8,6 +8,7 @@ the others, colour and opacity as 8 bits each. `sh` holds the other harmonics as
 """
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from plyfile import PlyData, PlyElement
 
 from ilrm_cli.geometry.harmonics import from_color, to_color
 from ilrm_cli.scene.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
-from ilrm_cli.scene.formats.ply import REST_COUNTS, header_line, parsed, rest_names
-from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.scene.formats.ply import READ_REST_COUNTS, header_line, parsed, rest_names
+from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, from_columns, is_antialiased, ready_to_write, usable
 
 CHUNK = 256  # Gaussians that share a range
 POSITION_RANGE = ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z")
@@ -56,7 +57,7 @@ def encode_compressed_ply(file: SceneFile) -> bytes:
         higher = scene.harmonics[:, 1:].transpose(1, 2).flatten(1).numpy()  # channel-major
         elements.append(_element("sh", _harmonic_bytes(higher), "u1", rest_names(higher.shape[1])))
     written = io.BytesIO()
-    PlyData(elements, byte_order="<", comments=[header_line(c) for c in file.comments]).write(written)
+    PlyData(elements, byte_order="<", comments=[header_line(c) for c in file.marked_comments]).write(written)
     return written.getvalue()
 
 
@@ -94,7 +95,7 @@ def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         opacities=rgba[:, 3],
         harmonics=harmonics,
     )
-    return usable(path, read, tuple(ply.comments))
+    return usable(path, replace(read, antialiased=is_antialiased(ply.comments)), tuple(ply.comments))
 
 
 def _counts(path: Path, ply: PlyData) -> tuple[int, int]:
@@ -110,7 +111,7 @@ def _counts(path: Path, ply: PlyData) -> tuple[int, int]:
         raise damaged(path, f"{chunks} chunks for {count} Gaussians")
     if "sh" in ply:
         names = set(ply["sh"].data.dtype.names)
-        if ply["sh"].count != count or len(names) not in REST_COUNTS[1:] or names != set(rest_names(len(names))):
+        if ply["sh"].count != count or len(names) not in READ_REST_COUNTS[1:] or names != set(rest_names(len(names))):
             raise damaged(path, "its harmonics are not those of its Gaussians")
     return count, chunks
 

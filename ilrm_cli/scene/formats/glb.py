@@ -8,6 +8,7 @@ The axes of glTF are x left, y up, z forward, and those of a .ply are taken to b
 is rotated by 180° about z on writing and on reading, as in splat-transform.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
 from ilrm_cli.scene.formats.packing import turned
-from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.scene.formats.scene_file import (
+    MAX_GAUSSIANS,
+    SceneFile,
+    damaged,
+    degree_4_is_cut,
+    from_columns,
+    is_antialiased,
+    ready_to_write,
+    usable,
+)
 
 EXTENSION = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = f"{EXTENSION}:ROTATION", f"{EXTENSION}:SCALE", f"{EXTENSION}:OPACITY"
@@ -54,8 +64,8 @@ def encode_glb(file: SceneFile) -> bytes:
         "asset": {"version": "2.0", "generator": f"ilrm {__version__}"},
         "extensionsUsed": [EXTENSION],
     }
-    if file.comments:
-        content["asset"]["extras"] = {"comments": list(file.comments)}
+    if file.marked_comments:
+        content["asset"]["extras"] = {"comments": list(file.marked_comments)}
     return glb_bytes(
         content,
         {name: np.asarray(column) for name, column in columns.items()},
@@ -90,7 +100,9 @@ def decode_glb(path: Path) -> SceneFile:
     confidence = None
     if sum(len(values) for values in confidences) == len(whole):
         confidence = torch.from_numpy(np.concatenate(confidences)).float()
-    return usable(path, turned(whole, about="z"), comments, confidence)
+    whole = replace(turned(whole, about="z"), antialiased=is_antialiased(comments))
+    more = any(f"{EXTENSION}:SH_DEGREE_{MAX_DEGREE + 1}_COEF_0" in part["attributes"] for part, _ in found)
+    return usable(path, whole, comments, confidence, (degree_4_is_cut(path),) if more else ())
 
 
 def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
@@ -129,4 +141,4 @@ def _with_bases(scene: Gaussians, bases: int) -> Gaussians:
     count, there, _ = scene.harmonics.shape
     padding = scene.harmonics.new_zeros(count, bases - there, 3)
     harmonics = torch.cat([scene.harmonics, padding], 1)
-    return Gaussians(scene.means, scene.quaternions, scene.scales, scene.opacities, harmonics)
+    return replace(scene, harmonics=harmonics)

@@ -12,7 +12,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import basis
 from ilrm_cli.geometry.transforms import multiply
 
-HIGHER_BASES = (0, 3, 8, 15)  # harmonics above degree 0 per channel, by degree
+HIGHER_BASES = (0, 3, 8, 15, 24)  # harmonics above degree 0 per channel, by degree; the last is read and cut
 LEAST_SCALE = 1e-30  # world units, far below what any file keeps: log(0) is undefined
 MORTON_BITS = 21  # per axis: three times this fits into 63 bits
 
@@ -35,6 +35,23 @@ def turned(gaussians: Gaussians, about: Literal["x", "z"]) -> Gaussians:
         means=gaussians.means * axes,
         quaternions=multiply(turn.expand_as(gaussians.quaternions), gaussians.quaternions),
         harmonics=gaussians.harmonics * signs.sign()[:, None],
+    )
+
+
+def mirrored(gaussians: Gaussians, signs: tuple[float, float, float]) -> Gaussians:
+    """Return the scene with these factors, each 1 or -1, on its coordinates, also where that makes a mirror image.
+
+    Conjugating a rotation with such a matrix is a rotation, whose quaternion has only other signs; scales stay.
+    """
+    axes = torch.tensor(signs)
+    harmonic_signs = basis(torch.tensor(SOMEWHERE) * axes, gaussians.sh_degree) / basis(
+        torch.tensor(SOMEWHERE), gaussians.sh_degree
+    )
+    return replace(
+        gaussians,
+        means=gaussians.means * axes,
+        quaternions=gaussians.quaternions * torch.cat([torch.ones(1), axes.prod() * axes]),
+        harmonics=gaussians.harmonics * harmonic_signs.sign()[:, None],
     )
 
 

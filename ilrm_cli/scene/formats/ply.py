@@ -4,6 +4,10 @@ One `vertex` per Gaussian with the float32 properties x y z, nx ny nz (zero), f_
 rot_0..3. The file holds the logit of the opacity, the natural logarithm of the scales, the quaternion w first, and the
 harmonics above degree 0 channel by channel (all of red, then green, then blue). Log and logit exist in `formats` only.
 The property `confidence`, in [0, 1], is our addition; viewers ignore it.
+
+Read as well: flat Gaussians of 2D Gaussian splatting (Huang et al. 2024), which have no scale_2, and names as
+CloudCompare spells them, `scal_f_dc_0`. The comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased
+scenes.
 """
 
 import io
@@ -18,7 +22,7 @@ from plyfile import PlyData, PlyElement, PlyParseError
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.formats.scene_file import SceneFile, ready_to_write, usable
+from ilrm_cli.scene.formats.scene_file import SceneFile, is_antialiased, ready_to_write, usable
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
 # renderers skip.
@@ -26,6 +30,9 @@ LOGIT_LIMIT = 20.0
 
 # f_rest_* properties of a file, by degree of its spherical harmonics: 3 channels x ((degree + 1)² - 1).
 REST_COUNTS = (0, 9, 24, 45)
+READ_REST_COUNTS = (*REST_COUNTS, 72)  # the last is of degree 4
+FOREIGN_PREFIXES = ("scal_", "scalar_")  # of CloudCompare's scalar fields
+FLATNESS = 1e-3  # third scale of flat Gaussians, as a share of the smaller of their two: seen edge-on, a line
 
 SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two occur in compressed files
 MEANS = ("x", "y", "z")
@@ -64,7 +71,7 @@ def encode_ply(file: SceneFile) -> bytes:
         names.append(CONFIDENCE)
     rows = columns.numpy().astype("<f4").view([(name, "<f4") for name in names]).reshape(count)
     written = io.BytesIO()
-    lines = [header_line(comment) for comment in file.comments]
+    lines = [header_line(comment) for comment in file.marked_comments]
     PlyData([PlyElement.describe(rows, "vertex")], byte_order="<", comments=lines).write(written)
     return written.getvalue()
 
@@ -81,33 +88,43 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     if "vertex" not in ply:
         raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene.")
     vertices = ply["vertex"]
-    names = [p.name for p in vertices.properties]
-    missing = [name for name in REQUIRED if name not in names]
+    names = {_plain_name(p.name): p.name for p in vertices.properties}
+    flat = SCALES[2] not in names
+    missing = [name for name in REQUIRED if name not in names and not (flat and name == SCALES[2])]
     if missing:
         raise InputError(f"{path} has no property {missing[0]}: it is not a Gaussian splat scene.")
     rest = sum(name.startswith("f_rest_") for name in names)
-    if rest not in REST_COUNTS or any(name not in names for name in rest_names(rest)):
+    if rest not in READ_REST_COUNTS or any(name not in names for name in rest_names(rest)):
         raise InputError(
-            f"{path} has {rest} f_rest_ properties; 0, 9, 24 or 45 are known (harmonics of degree 0 to 3)."
+            f"{path} has {rest} f_rest_ properties; 0, 9, 24, 45 or 72 are known (harmonics of degree 0 to 4)."
         )
 
     def table(properties: Sequence[str]) -> torch.Tensor:
         columns: Float32[ndarray, "property gaussian"] = np.array(
-            [vertices[name] for name in properties], dtype=np.float32
+            [vertices[names[name]] for name in properties], dtype=np.float32
         ).reshape(len(properties), vertices.count)
         return torch.from_numpy(columns).T.contiguous()
 
     rotations = table(ROTATIONS)
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
+    scales = table(SCALES[:2] if flat else SCALES).exp()
+    if flat:
+        scales = torch.cat([scales, FLATNESS * scales.amin(1, keepdim=True)], dim=1)
     read = Gaussians(
         means=table(MEANS),
         quaternions=rotations / rotations.norm(dim=1, keepdim=True),  # a zero quaternion becomes NaN
-        scales=table(SCALES).exp(),
+        scales=scales,
         opacities=table(["opacity"])[:, 0].sigmoid(),
         harmonics=torch.cat([table(BASE_COLORS)[:, None], higher], dim=1),
+        antialiased=is_antialiased(ply.comments),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
     return usable(path, read, tuple(ply.comments), confidence)
+
+
+def _plain_name(name: str) -> str:
+    prefix = next((prefix for prefix in FOREIGN_PREFIXES if name.startswith(prefix)), "")
+    return name[len(prefix) :]
 
 
 def parsed(path: Path) -> PlyData:

@@ -1,6 +1,7 @@
 """The content of a file of Gaussians, independent of its format."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,11 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 
 MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
+MOST_BASES = 16  # harmonics per channel that are kept: degree 3
+AA_MARK = "SplatRenderMode: mip"  # header line of antialiased scenes (Brush, splat-transform)
+RENDER_MODES = {"splatrendermode: mip": True, "splatrendermode: default": False, "splatrendermode: 2dgs": False} | {
+    "antialiased 1": True, "antialiased 0": False,  # Postshot
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,15 +29,39 @@ class SceneFile:
     comments: tuple[str, ...] = ()  # free text of the header, one line each; few formats keep it
     dropped: int = 0  # Gaussians dropped on reading: non-finite numbers or a zero quaternion
     confidence: Float[Tensor, " gaussian"] | None = None  # in [0, 1], how well views support each; None: unknown
+    remarks: tuple[str, ...] = ()  # what reading changed or passed over, one sentence each
 
     def __getitem__(self, chosen: Tensor) -> "SceneFile":
         """Return the Gaussians selected by a mask or a list of indices, each with its confidence."""
         confidence = None if self.confidence is None else self.confidence[chosen]
-        return SceneFile(self.gaussians[chosen], self.comments, self.dropped, confidence)
+        return replace(self, gaussians=self.gaussians[chosen], confidence=confidence)
 
     def to(self, device: torch.device | str) -> "SceneFile":
         confidence = None if self.confidence is None else self.confidence.to(device)
-        return SceneFile(self.gaussians.to(device), self.comments, self.dropped, confidence)
+        return replace(self, gaussians=self.gaussians.to(device), confidence=confidence)
+
+    @property
+    def marked_comments(self) -> tuple[str, ...]:
+        """The comments, among which one says whether the scene is antialiased."""
+        told = is_antialiased(self.comments)
+        return self.comments if told == self.gaussians.antialiased else (*self.comments, AA_MARK)
+
+
+def is_antialiased(comments: Iterable[str]) -> bool:
+    """Return whether header lines call a scene antialiased; the last one that tells counts."""
+    modes = [RENDER_MODES.get(" ".join(line.lower().split())) for line in comments]
+    return next((mode for mode in reversed(modes) if mode is not None), False)
+
+
+def without_degree_4(path: Path, gaussians: Gaussians) -> tuple[Gaussians, tuple[str, ...]]:
+    """Return the scene with harmonics of degree 3 at most, and a remark if that takes something away."""
+    if gaussians.harmonics.shape[1] <= MOST_BASES:
+        return gaussians, ()
+    return replace(gaussians, harmonics=gaussians.harmonics[:, :MOST_BASES].contiguous()), (degree_4_is_cut(path),)
+
+
+def degree_4_is_cut(path: Path) -> str:
+    return f"{path} has spherical harmonics of degree 4: those above degree 3 are left out."
 
 
 def ready_to_write(gaussians: Gaussians) -> Gaussians:
@@ -60,18 +90,24 @@ def from_columns(
 
 
 def usable(
-    path: Path, read: Gaussians, comments: tuple[str, ...] = (), confidence: Float[Tensor, " gaussian"] | None = None
+    path: Path,
+    read: Gaussians,
+    comments: tuple[str, ...] = (),
+    confidence: Float[Tensor, " gaussian"] | None = None,
+    remarks: tuple[str, ...] = (),
 ) -> SceneFile:
     """Build the file's content, dropping and counting Gaussians with non-finite numbers.
 
-    Raises `InputError` if none is left.
+    Harmonics above degree 3 are cut, with a remark. Raises `InputError` if no Gaussian is left.
     """
+    read, cut = without_degree_4(path, read)
     finite = read.finite()
     dropped = int((~finite).sum())
     if dropped == len(read):
         why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
         raise InputError(f"{path} holds {why}; there is nothing to show.")
-    return SceneFile(read[finite], comments, dropped, None if confidence is None else confidence[finite])
+    trusted = None if confidence is None else confidence[finite]
+    return SceneFile(read[finite], comments, dropped, trusted, (*cut, *remarks))
 
 
 def damaged(path: Path, why: str) -> InputError:

@@ -4,6 +4,9 @@ Every Gaussian has the same pixel in each picture, along a Z-order curve. Two pi
 of sign(x) * log(1 + |x|); one the quaternion, a byte for each component but the largest; one the scales and one the
 colours, as indices into codebooks of 256 numbers, with the opacity as a byte. The other harmonics come from a palette
 of whole sets, whose numbers are again indices into a codebook. Axes are those of the .ply.
+
+The same files unbundled, in a folder, are read too, and version 1, where ranges take the place of codebooks and the
+opacity is a logit. `"model": "antialiased"` (splat-transform) and `"antialias": true` mark antialiased scenes.
 """
 
 import io
@@ -12,6 +15,8 @@ import lzma
 import math
 import zipfile
 import zlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +30,18 @@ from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.pictures import open_picture
+from ilrm_cli.scene.checks import META
 from ilrm_cli.scene.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
 from ilrm_cli.scene.formats.palettes import CODEBOOK, codebook, palette
 from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
 
-VERSION = 2
+VERSION = 2  # that is written
 MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: enough for 50 million Gaussians
+AA_MARKS = {"model": "antialiased", "antialias": True}  # as splat-transform writes it, and as the specification did
 BLOCK_PX = 4  # picture sides are multiples of it
 LARGEST_FIRST = 252  # the fourth byte of a quaternion: 252 + index of its largest component, w first
 STEPS_16 = 2**16 - 1
+LOGIT_LIMIT = 80.0  # of version 1: a larger one is opacity 0 or 1 in float32
 PALETTE_COLUMNS = 64  # sets of harmonics per row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
 GAUSSIANS_PER_SET = 8  # per set of harmonics, in a medium-sized scene
@@ -66,6 +74,7 @@ def encode_sog(file: SceneFile) -> bytes:
         "version": VERSION,
         "asset": {"generator": f"ilrm {__version__}"},
         "count": len(scene),
+        **(AA_MARKS if scene.antialiased else {}),
         "means": {"mins": low.tolist(), "maxs": high.tolist(), "files": ["means_l.webp", "means_u.webp"]},
         "scales": {"codebook": scale_book.tolist(), "files": ["scales.webp"]},
         "quats": {"files": ["quats.webp"]},
@@ -84,28 +93,38 @@ def encode_sog(file: SceneFile) -> bytes:
 def decode_sog(path: Path) -> SceneFile:
     """Read a scene. Gaussians with non-finite numbers are dropped and counted.
 
-    Raises `InputError` for a file that is cut short, has version 1, or has no usable Gaussian.
+    `path` may also be the meta.json of an unbundled scene, or its folder. Raises `InputError` for one that is cut
+    short, has another version than 1 and 2, or has no usable Gaussian.
     """
     try:
+        if path.is_dir() or path.name.lower() == META:
+            folder = path if path.is_dir() else path.parent
+            return _decoded(path, lambda name: _part_of_folder(folder, name))
         with zipfile.ZipFile(path) as archive:
-            meta = json.loads(_part(archive, "meta.json"))
-            if meta.get("version") != VERSION:
-                raise InputError(f"{path} is a .sog of version {meta.get('version', 1)}; version {VERSION} is known.")
-            count = int(meta["count"])
-            if not 0 <= count <= MAX_GAUSSIANS:
-                raise damaged(path, f"{count} Gaussians")
-            return usable(path, _gaussians(meta, _Pictures(archive, count)))
+            return _decoded(path, lambda name: _part(archive, name))
     except DAMAGE as error:
         raise damaged(path, str(error)) from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
 
 
-class _Pictures:
-    """The pictures of one file, as rows of bytes."""
+def _decoded(path: Path, part: Callable[[str], bytes]) -> SceneFile:
+    meta = json.loads(part(META))
+    version = meta.get("version", 1)
+    if version not in (1, VERSION):
+        raise InputError(f"{path} is a .sog of version {version}; 1 and {VERSION} are known.")
+    count = int(meta["count"] if version == VERSION else meta["means"]["shape"][0])
+    if not 0 <= count <= MAX_GAUSSIANS:
+        raise damaged(path, f"{count} Gaussians")
+    antialiased = any(meta.get(key) == mark for key, mark in AA_MARKS.items())
+    return usable(path, replace(_gaussians(meta, _Pictures(part, count)), antialiased=antialiased))
 
-    def __init__(self, archive: zipfile.ZipFile, count: int):
-        self.archive, self.count = archive, count
+
+class _Pictures:
+    """The pictures of one scene, as rows of bytes; `part` reads one by its name."""
+
+    def __init__(self, part: Callable[[str], bytes], count: int):
+        self.part, self.count = part, count
 
     def rows(self, name: str) -> UInt8[ndarray, "gaussian 4"]:
         """Return the pixels of the Gaussians: red, green, blue, alpha."""
@@ -115,7 +134,7 @@ class _Pictures:
         return pixels[: self.count]
 
     def pixels(self, name: str, limit: int) -> UInt8[ndarray, "height width 4"]:
-        with open_picture(io.BytesIO(_part(self.archive, name)), ("WEBP",)) as picture:
+        with open_picture(io.BytesIO(self.part(name)), ("WEBP",)) as picture:
             if picture.width * picture.height > limit + BLOCK_PX * (limit**0.5 + BLOCK_PX):
                 raise ValueError(f"{name} is no picture of the right size")
             return np.asarray(picture.convert("RGBA"))
@@ -130,29 +149,46 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
     return content
 
 
+def _part_of_folder(folder: Path, name: str) -> bytes:
+    """Read one file of an unbundled scene; only files of the folder itself belong to it."""
+    if Path(name).name != name:
+        raise ValueError(f"{name} does not lie beside {META}")
+    if (folder / name).stat().st_size > MAX_PART_BYTES:
+        raise ValueError(f"{name} is larger than a scene can be")
+    return (folder / name).read_bytes()
+
+
 def _gaussians(meta: dict[str, Any], pictures: _Pictures) -> Gaussians:
     lower, upper = (pictures.rows(name)[:, :3].astype(np.uint16) for name in meta["means"]["files"])
     low, high = (np.array(meta["means"][key], dtype=np.float64).reshape(3) for key in ("mins", "maxs"))
     with np.errstate(invalid="ignore"):  # infinite numbers become NaN and are dropped and counted
         log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
-    scale_book, color_book = _book(meta["scales"]), _book(meta["sh0"])
-    scales = pictures.rows(meta["scales"]["files"][0])[:, :3]
+    log_scales = _values(meta["scales"], pictures.rows(meta["scales"]["files"][0])[:, :3])
     rgba = pictures.rows(meta["sh0"]["files"][0])
-    harmonics = [color_book[rgba[:, :3]][:, None]]
+    if "codebook" in meta["sh0"]:
+        colors, opacities = _values(meta["sh0"], rgba[:, :3]), rgba[:, 3] / 255.0
+    else:
+        values = _values(meta["sh0"], rgba)
+        colors, opacities = values[:, :3], 1 / (1 + np.exp(-values[:, 3].clip(-LOGIT_LIMIT, LOGIT_LIMIT)))
+    harmonics = [colors[:, None]]
     if "shN" in meta:
         harmonics.append(_harmonics(meta["shN"], pictures))
     with np.errstate(over="ignore"):
         return from_columns(
             means=np.sign(log_means) * np.expm1(np.abs(log_means)),
             quaternions=_quaternions(pictures.rows(meta["quats"]["files"][0])),
-            scales=np.exp(scale_book[scales]),
-            opacities=rgba[:, 3] / 255.0,
+            scales=np.exp(log_scales),
+            opacities=opacities,
             harmonics=np.concatenate(harmonics, 1),
         )
 
 
-def _book(section: dict[str, Any]) -> Float[ndarray, "256"]:
-    return np.array(section["codebook"], dtype=np.float64).reshape(CODEBOOK)
+def _values(section: dict[str, Any], coded: UInt8[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
+    """Look bytes up in the section's codebook, or place them in its range, one for each channel or one for all."""
+    if "codebook" in section:
+        return np.array(section["codebook"], dtype=np.float64).reshape(CODEBOOK)[coded]
+    low, high = (np.array(section[key], dtype=np.float64) for key in ("mins", "maxs"))
+    return low + (high - low) * (coded / 255.0)
 
 
 def _picture_size(count: int) -> tuple[int, int]:
@@ -205,11 +241,11 @@ def _encoded_harmonics(
 
 
 def _harmonics(section: dict[str, Any], pictures: _Pictures) -> Float[ndarray, "gaussian bases 3"]:
-    bases = HIGHER_BASES[section["bands"]]
     centroids, labels = section["files"]
-    sets = pictures.pixels(centroids, MAX_PALETTE * max(HIGHER_BASES))
-    if bases == 0 or sets.shape[1] != PALETTE_COLUMNS * bases:
+    sets = pictures.pixels(centroids, MAX_PALETTE * HIGHER_BASES[3])
+    bases = HIGHER_BASES[section["bands"]] if "bands" in section else sets.shape[1] // PALETTE_COLUMNS
+    if bases not in HIGHER_BASES[1:] or sets.shape[1] != PALETTE_COLUMNS * bases:
         raise ValueError(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
     rows = pictures.rows(labels).astype(np.int64)
     chosen = sets[:, :, :3].reshape(-1, bases, 3)[rows[:, 0] | rows[:, 1] << 8]
-    return _book(section)[chosen]
+    return _values(section, chosen)

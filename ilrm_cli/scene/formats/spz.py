@@ -2,22 +2,24 @@
 
 A gzip stream of a header and then, one property after the other: positions as 24-bit fixed point, opacities, colours
 (with room beyond black and white), logarithms of scales in sixteenths, quaternions, and the other harmonics with the
-three channels together. We write version 3, which Niantic's library, splat-transform and gsply read; version 1
-(positions in float16) and 2 (quaternions as three bytes) are read as well, and version 4 (zstd streams after a table of
-contents) if the package zstandard is installed (`pip install 'ilrm[spz]'`).
+three channels together. We write version 3, which every reader knows, or version 4: zstd streams after a table of
+contents. Version 1 (positions in float16) and 2 (quaternions as three bytes) are read as well.
 
-The format's axes are x right, y up, z back, and those of a .ply are taken to be x right, y down, z forward: the scene
-is rotated by 180° about x on writing and on reading, as in Niantic's library and in splat-transform.
+The format's axes are x right, y up, z back (RUB), and those of a .ply are taken to be x right, y down, z forward (RDF):
+the scene is rotated by 180° about x on writing and on reading, as in Niantic's library. Version 4 may have extension
+records (type, length, content) after its header; one names other axes, which are honoured, and we write it. Records of
+other types are passed over with a remark.
 """
 
 import gzip
 import math
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import zstandard
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
@@ -26,19 +28,38 @@ from ilrm_cli.scene.formats.packing import (
     HIGHER_BASES,
     LEAST_SCALE,
     along_a_curve,
+    mirrored,
     turned,
     with_largest,
     without_largest,
 )
-from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.scene.formats.scene_file import (
+    MAX_GAUSSIANS,
+    SceneFile,
+    damaged,
+    from_columns,
+    ready_to_write,
+    usable,
+    without_degree_4,
+)
 
 MAGIC = 0x5053474E  # "NGSP"
 GZIP_LEVEL = 6  # as in other writers; 9 takes nine times as long for 3 % less
-WRITTEN_VERSION = 3
+ZSTD_LEVEL = 12  # as in Niantic's library
+VERSIONS = (3, 4)  # that are written
 HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractional bits, flags, reserved or streams
-HAS_EXTENSIONS = 2  # flag
-TABLE_AT = struct.Struct("<I")  # version 4: offset of the table of contents, after the header
+ANTIALIASED, HAS_EXTENSIONS = 1, 2  # flags
+TABLE_AT = struct.Struct("<I12x")  # version 4: offset of the table of contents, after the header
 TABLE_ROW = struct.Struct("<QQ")  # compressed and uncompressed bytes of a stream
+
+RECORD = struct.Struct("<II")  # of an extension: type, and bytes of its content
+AXES_RECORD = 0xADBE0003  # SPZ_ADOBE_coordinate_system
+# Axes by their number in that record: the directions of x, y and z, as factors of those of a .ply (right, down, front).
+AXES = {
+    1: (-1, 1, -1), 2: (1, 1, -1), 3: (-1, -1, -1), 4: (1, -1, -1),  # LDB, RDB, LUB, RUB
+    5: (-1, 1, 1), 6: (1, 1, 1), 7: (-1, -1, 1), 8: (1, -1, 1),  # LDF, RDF, LUF, RUF
+}  # fmt: skip
+RUB = 4
 
 FIXED_MAX = 2**23 - 1  # positions are signed 24-bit numbers
 CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre if units are metres
@@ -59,6 +80,7 @@ class _Layout:
     count: int
     degree: int
     fraction: int  # fractional bits of positions
+    flags: int
 
     def sections(self) -> tuple[int, ...]:
         """Return bytes per Gaussian of positions, opacities, colours, scales, quaternions and harmonics, in order."""
@@ -66,8 +88,9 @@ class _Layout:
         return position, 1, 3, 3, quaternion, 3 * HIGHER_BASES[self.degree]
 
 
-def encode_spz(file: SceneFile) -> bytes:
-    """Encode the scene as a version 3 file."""
+def encode_spz(file: SceneFile, version: int = VERSIONS[0]) -> bytes:
+    """Encode the scene as a file of version 3 or 4."""
+    assert version in VERSIONS, f"version {version}"
     scene = along_a_curve(turned(ready_to_write(file.gaussians), about="x"))
     means = scene.means.double().numpy()
     fraction = _fraction(means)
@@ -82,18 +105,34 @@ def encode_spz(file: SceneFile) -> bytes:
         _packed_quaternions(scene.quaternions.double().numpy()),
         _harmonic_bytes(higher),
     ]
-    header = HEADER.pack(MAGIC, WRITTEN_VERSION, len(scene), scene.sh_degree, fraction, 0, 0)
-    return gzip.compress(header + b"".join(section.tobytes() for section in sections), GZIP_LEVEL, mtime=0)
+    contents, flags = [section.tobytes() for section in sections], ANTIALIASED * scene.antialiased
+    numbers = (MAGIC, version, len(scene), scene.sh_degree, fraction)
+    if version == 3:
+        return gzip.compress(HEADER.pack(*numbers, flags, 0) + b"".join(contents), GZIP_LEVEL, mtime=0)
+    return _in_streams(numbers, flags, [content for content in contents if content])
+
+
+def _in_streams(numbers: tuple[int, ...], flags: int, contents: list[bytes]) -> bytes:
+    """Return a file of version 4, with the record that states its axes."""
+    streams = [zstandard.ZstdCompressor(ZSTD_LEVEL).compress(content) for content in contents]
+    record = RECORD.pack(AXES_RECORD, 4) + struct.pack("<I", RUB)
+    header = HEADER.pack(*numbers, flags | HAS_EXTENSIONS, len(streams))
+    place = TABLE_AT.pack(len(header) + TABLE_AT.size + len(record))
+    table = [TABLE_ROW.pack(len(one), len(content)) for one, content in zip(streams, contents, strict=True)]
+    return b"".join([header, place, record, *table, *streams])
 
 
 def decode_spz(path: Path) -> SceneFile:
     """Read a scene of version 1 to 4. Gaussians with non-finite numbers are dropped and counted.
 
-    Raises `InputError` for a file that is cut short, has another layout, or has no usable Gaussian, and for version 4
-    if zstandard is missing.
+    Raises `InputError` for a file that is cut short, has another layout, or has no usable Gaussian.
     """
-    data = path.read_bytes()
-    layout, body = _from_zstd(path, data) if data[:4] == struct.pack("<I", MAGIC) else _from_gzip(path, data)
+    data, axes, remarks = path.read_bytes(), RUB, tuple[str, ...]()
+    if data[:4] == struct.pack("<I", MAGIC):
+        layout, body = _from_zstd(path, data)
+        axes, remarks = _extensions(path, data, layout)
+    else:
+        layout, body = _from_gzip(path, data)
     parts, start = [], 0
     for size in layout.sections():
         parts.append(np.frombuffer(body, np.uint8, layout.count * size, start).reshape(layout.count, size))
@@ -110,7 +149,27 @@ def decode_spz(path: Path) -> SceneFile:
         opacities=opacities[:, 0] / 255.0,
         harmonics=np.concatenate(harmonics, 1),
     )
-    return usable(path, turned(read, about="x"))
+    read, cut = without_degree_4(path, replace(read, antialiased=bool(layout.flags & ANTIALIASED)))
+    placed = turned(read, about="x") if axes == RUB else mirrored(read, AXES[axes])
+    return usable(path, placed, remarks=(*cut, *remarks))
+
+
+def _extensions(path: Path, data: bytes, layout: _Layout) -> tuple[int, tuple[str, ...]]:
+    """Return the axes that the records of version 4 name, a key of AXES, and a remark on other records."""
+    at, axes, unknown = HEADER.size + TABLE_AT.size, RUB, set[str]()
+    (table,) = TABLE_AT.unpack_from(data, HEADER.size)
+    while layout.flags & HAS_EXTENSIONS and at + RECORD.size <= table:
+        kind, size = RECORD.unpack_from(data, at)
+        content = data[at + RECORD.size : min(at + RECORD.size + size, table)]
+        at += RECORD.size + size
+        if kind != AXES_RECORD:
+            unknown.add(f"{kind:#010x}")
+        elif len(content) != 4 or (named := int.from_bytes(content, "little")) not in (0, *AXES):
+            raise damaged(path, "its axes are none that the format knows")
+        else:
+            axes = named or RUB  # 0: unspecified
+    said = f"{path} has extension records of unknown type ({', '.join(sorted(unknown)[:3])}), which were passed over."
+    return axes, (said,) if unknown else ()
 
 
 def _fraction(means: Float[ndarray, "gaussian 3"]) -> int:
@@ -141,12 +200,6 @@ def _from_gzip(path: Path, data: bytes) -> tuple[_Layout, bytes]:
 
 def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
     """Unpack version 4."""
-    try:
-        import zstandard
-    except ImportError as error:
-        raise InputError(
-            f"{path} is an .spz of version 4; run pip install 'ilrm[spz]' to read it, or save it as version 3."
-        ) from error
     if len(data) < HEADER.size + TABLE_AT.size:
         raise damaged(path, "it ends within its header")
     layout, streams = _layout(path, data[: HEADER.size], versions=(4,))
@@ -180,12 +233,10 @@ def _layout(path: Path, head: bytes, versions: tuple[int, ...]) -> tuple[_Layout
     if version not in versions:
         raise InputError(f"{path} is an .spz of version {version}; 1 to 4 are known.")
     if degree >= len(HIGHER_BASES):
-        raise InputError(f"{path} has spherical harmonics of degree {degree}; 0 to 3 are known.")
+        raise InputError(f"{path} has spherical harmonics of degree {degree}; 0 to 4 are known.")
     if fraction > FIXED_MAX.bit_length() + 1 or count > MAX_GAUSSIANS:
         raise damaged(path, f"{count} Gaussians with {fraction} fractional bits")
-    if flags & HAS_EXTENSIONS:  # they may change the axes or the meaning of bytes
-        raise InputError(f"{path} has extensions of the .spz format, which ilrm does not know; save it without them.")
-    return _Layout(version, count, degree, fraction), streams
+    return _Layout(version, count, degree, fraction, flags), streams
 
 
 def _byte(values: Float[ndarray, "..."]) -> UInt8[ndarray, "..."]:

@@ -18,7 +18,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.checks import check_conversion
-from ilrm_cli.scene.convert import Converted, compared
+from ilrm_cli.scene.convert import Converted, compared, size_of
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
@@ -71,7 +71,7 @@ def share(
     return Shared(
         output=output,
         gaussians=len(held),
-        input_bytes=scene.stat().st_size,
+        input_bytes=size_of(scene),
         output_bytes=len(page.html),
         psnr_db=psnr_db,
         views=len(shown.cameras),
@@ -127,6 +127,7 @@ def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
             stops=stops,
             tour=way if stops else (),
             background=shown.background,
+            antialiased=gaussians.antialiased,
         )
 
     return write

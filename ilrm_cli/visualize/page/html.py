@@ -47,17 +47,20 @@ def encode_html(
     stops: Sequence[Stop] = (),
     tour: Sequence[int] = (),
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    antialiased: bool = False,
 ) -> bytes:
     """Build the page around a scene file in the format of `suffix` (.ply, .compressed.ply or .sog), y down.
 
     It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops, is a closed path for the
-    play button; without one, the viewer circles the target of `start`. Title and names may be any text.
+    play button; without one, the viewer circles the target of `start`. Title and names may be any text. `antialiased`
+    as in `Gaussians`.
     """
     url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
     bootstrap = {
         "settings": _settings(start, stops, tour, background),
         "contentUrl": url,
         "contentFilename": f"scene{suffix}",
+        "antialiased": antialiased,
     }
     color = ", ".join(str(round(255 * part)) for part in background)
     head = f"<title>{html.escape(title)}</title>\n<style>body {{ background-color: rgb({color}); }}</style>"
@@ -137,6 +140,7 @@ def _shell() -> tuple[str, str, str]:
     )
     page = _put(page, "</head>", f'<script type="module">\n{_part("fit.js")}</script>\n</head>')
     page = _put(page, "<!-- Application Script -->", f"<!--\n{_part(f'{VIEWER}/LICENSE')}-->")
+    page = _put(page, "aa: url.searchParams.has('aa')", "aa: bootstrap.antialiased || url.searchParams.has('aa')")
     page = _put(page, "import { createViewer } from './index.js';", script)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
     until_head, rest = _parted(_put(page, '<meta charset="UTF-8" />', policy), "<title>SuperSplat Viewer</title>")
