@@ -35,7 +35,7 @@ test-gpu: .venv/installed  ## What needs a CUDA device
 	$(PYTEST) -m gpu
 
 # What the formats of scenes are checked against: https://github.com/playcanvas/splat-transform, MIT.
-CONVERTER := @playcanvas/splat-transform@2.7.1
+CONVERTER := @playcanvas/splat-transform@3.7.0
 
 test-formats: .venv/installed  ## Files of splat formats exchanged with the reference converter (needs npm)
 	npm install --silent --no-save --no-package-lock --prefix .npm $(CONVERTER)

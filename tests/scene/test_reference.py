@@ -1,15 +1,18 @@
 """Files exchanged with splat-transform, which `make test-formats` installs: each reads the other's alike.
 
-Its .spz goes through Niantic's own library, so the axes of that format are checked as well. It only writes .glb.
+Its .spz goes through Niantic's own library, but with the axes of a .ply ("no coordinate conversion"), where the format
+means y up: such a scene is the other's turned about x. It only writes .glb.
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.packing import turned
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.scene.test_files import PRECISION
 from tests.support.splats import apart, splats
@@ -49,7 +52,7 @@ def test_the_converter_reads_what_we_write(tmp_path: Path, suffix: str, degree: 
     theirs = decode_scene(converted(ours, tmp_path / "theirs.ply")).gaussians
     read = decode_scene(ours).gaussians
     assert theirs.sh_degree == read.sh_degree
-    assert not too_far(read, theirs, TOLERANCE.get(suffix, SAME))
+    assert not too_far(turned(read, "x") if suffix == ".spz" else read, theirs, TOLERANCE.get(suffix, SAME))
 
 
 @pytest.mark.parametrize("degree", DEGREES)
@@ -62,4 +65,30 @@ def test_we_read_what_the_converter_writes(tmp_path: Path, suffix: str, options:
     source.write_bytes(encode_scene(SceneFile(scene), ".ply"))
     read = decode_scene(converted(source, tmp_path / f"theirs{suffix}", *options)).gaussians
     assert read.sh_degree == degree
-    assert not too_far(scene, read, PRECISION[suffix] | THEIRS.get(suffix, {}))
+    assert not too_far(
+        turned(scene, "x") if suffix == ".spz" else scene, read, PRECISION[suffix] | THEIRS.get(suffix, {})
+    )
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".compressed.ply", ".spz", ".sog"])
+def test_both_know_antialiased_scenes(tmp_path: Path, suffix: str) -> None:
+    """By way of the converter and of each format that has a mark."""
+    ours = tmp_path / f"ours{suffix}"
+    ours.write_bytes(encode_scene(SceneFile(replace(splats(50, 1), antialiased=True)), suffix))
+    assert decode_scene(converted(ours, tmp_path / "theirs.ply")).gaussians.antialiased
+    assert decode_scene(converted(tmp_path / "theirs.ply", tmp_path / f"theirs{suffix}")).gaussians.antialiased
+
+
+def test_scenes_that_are_not_bundled(tmp_path: Path) -> None:
+    source, folder = tmp_path / "source.ply", tmp_path / "theirs"
+    source.write_bytes(encode_scene(SceneFile(splats(700, 2)), ".ply"))
+    folder.mkdir()
+    read = decode_scene(converted(source, folder / "meta.json")).gaussians
+    assert not too_far(splats(700, 2), read, PRECISION[".sog"] | THEIRS[".sog"])
+
+
+def test_version_4_of_spz_is_read_by_the_converter(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.spz"
+    ours.write_bytes(encode_scene(SceneFile(splats(700, 2)), ".spz", 4))
+    theirs = decode_scene(converted(ours, tmp_path / "theirs.ply")).gaussians
+    assert not too_far(turned(decode_scene(ours).gaussians, "x"), theirs, SAME)
