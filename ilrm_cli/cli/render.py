@@ -37,8 +37,9 @@ def render(
     path: Annotated[
         str,
         typer.Option(
-            help="orbit, ellipse, spiral, interpolate, wobble, dolly, dolly-zoom, inputs, a nerfstudio camera path "
-            "FILE.json, or auto: what suits the photos, kept where they support it, looping."
+            help="orbit, ellipse, spiral, interpolate, wobble, dolly, dolly-zoom, inputs, a FILE of cameras "
+            "(nerfstudio camera path, cameras.json, transforms.json, COLMAP model), or auto: what suits the photos, "
+            "kept where they support it, looping."
         ),
     ] = "auto",
     output: Annotated[
@@ -61,6 +62,10 @@ def render(
     photos: Annotated[
         Path | None, typer.Option(help="Folder of those photos, where it is not the one in the record.")
     ] = None,
+    save_path: Annotated[
+        Path | None,
+        typer.Option(help="A .json to write the cameras of all frames to, for --path.", metavar="FILE.json"),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(help="Name of the photo where wobble and dolly start. Default: the most central one."),
@@ -80,16 +85,19 @@ def render(
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.render.checks import check_video_output
         from ilrm_cli.scene.checks import suffix_of_file
-        from ilrm_cli.visualize.checks import FilmSettings, check_settings
+        from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
 
         settings = FilmSettings(
             path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,
             channels=parse_channels(channels), side_by_side=side_by_side, photos=photos,
+            save_path=save_path,
         )  # fmt: skip
         target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(path).stem))
         suffix_of_file(scene)
         check_settings(settings)
         check_video_output(target, overwrite)
+        if save_path is not None:
+            check_path_output(save_path, scene, settings, overwrite)
 
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.visualize.film.film import fly

@@ -136,6 +136,19 @@ def stack(cameras: Sequence[Cameras]) -> Cameras:
     )
 
 
+def fitted(cameras: Cameras, width: int, height: int) -> Cameras:
+    """Return the cameras at another image size: scaled to fill it, then cropped evenly to its aspect ratio."""
+    factor = max(width / cameras.width, height / cameras.height)
+    margin = torch.tensor([width - cameras.width * factor, height - cameras.height * factor]) / 2
+    return replace(
+        cameras,
+        focal_px=cameras.focal_px * factor,
+        center_px=cameras.center_px * factor + margin.to(cameras.center_px),
+        width=width,
+        height=height,
+    )
+
+
 def pixel_centers(width: int, height: int, like: Tensor) -> Float[Tensor, "height width 2"]:
     """Return (column + 0.5, row + 0.5) of every pixel."""
     x = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5

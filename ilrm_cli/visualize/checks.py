@@ -16,13 +16,14 @@ from ilrm_cli.scene.checks import record_path
 MAX_SIDE_PX = 8192  # limit of h264 players
 
 SUFFIXES = (".html", ".json")
+PATH_SUFFIXES = (".json", ".txt", ".bin")  # of camera paths; the last two are COLMAP's
 
 
 @dataclass(frozen=True)
 class FilmSettings:
     """The options of a film; None means a default that depends on the scene or the path."""
 
-    path: str = "auto"  # "auto", one of PATHS, or a nerfstudio camera path ending in .json with its own frames
+    path: str = "auto"  # "auto", one of PATHS, or a file or folder of cameras, one for each frame
     seconds: float | None = None
     fps: float | None = None
     size: tuple[int, int] | None = None  # (width, height) in px of one panel
@@ -32,12 +33,15 @@ class FilmSettings:
     channels: tuple[str, ...] = ("rgb",)  # of CHANNELS, side by side
     side_by_side: bool = False  # with the nearest photo on the left
     photos: Path | None = None  # folder of the photos; None: as recorded
+    save_path: Path | None = None  # the file to write the cameras of all frames to
     device: str = "cpu"  # in torch's notation
 
     @property
     def is_file(self) -> bool:
         """True if the path is a file of cameras."""
-        return self.path.lower().endswith(".json")
+        return self.path not in ("auto", *PATHS) and (
+            Path(self.path).suffix.lower() in PATH_SUFFIXES or Path(self.path).is_dir()
+        )
 
     @property
     def panels(self) -> int:
@@ -49,7 +53,9 @@ def check_settings(settings: FilmSettings) -> None:
     """Raise `InputError` for settings that are impossible for any scene."""
     path, size = settings.path, settings.size
     if not settings.is_file and path not in ("auto", *PATHS):
-        raise InputError(f"--path {path} is unknown; use auto, {', '.join(PATHS)} or a camera path ending in .json.")
+        raise InputError(
+            f"--path {path} is unknown; use auto, {', '.join(PATHS)} or a file of cameras: .json, or a COLMAP model."
+        )
     if settings.full and path not in ("auto", "orbit"):
         raise InputError(f"--full turns an orbit all the way round and does not go with --path {path}.")
     if settings.photo is not None and path not in FROM_ONE_PHOTO:
@@ -68,6 +74,16 @@ def check_settings(settings: FilmSettings) -> None:
         )
     if settings.photos is not None and not settings.side_by_side:
         raise InputError("--photos goes with --side-by-side.")
+
+
+def check_path_output(output: Path, scene: Path, settings: FilmSettings, overwrite: bool) -> None:
+    """Raise `InputError` if the cameras of a film cannot be written there, or would replace what is read."""
+    if output.suffix.lower() != ".json":
+        raise InputError(f"--save-path {output}: camera paths are .json files; name one.")
+    read = [record_path(scene), scene, *([Path(settings.path)] if settings.is_file else [])]
+    if any(_place(output) == _place(path) for path in read):
+        raise InputError(f"--save-path {output} is read for the film; choose another name.")
+    check_output(output, overwrite)
 
 
 def check_size(what: str, size: tuple[int, int], panels: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras, fitted
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.render.paths.routes import look_at
@@ -24,7 +24,7 @@ from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
 from ilrm_cli.visualize.checks import FilmSettings
 from ilrm_cli.visualize.film import film as stage
 from ilrm_cli.visualize.film.film import FlythroughResult
-from ilrm_cli.visualize.film.flight import default_size, fitted
+from ilrm_cli.visualize.film.flight import default_size
 from tests.support.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.capture.photos.video import frames_of_video
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras, fitted
 from ilrm_cli.geometry.frames import upright
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.video import write_video
@@ -19,7 +19,6 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import WHITE, ShownScene
 from ilrm_cli.visualize.film.channels import Film
-from ilrm_cli.visualize.film.flight import fitted
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 from tests.support.captures import TARGET, UP, arc
 

@@ -67,8 +67,9 @@ def poses_of(model: pycolmap.Reconstruction, where: str, names: Mapping[int, str
             world_from_cam[:3] = pose.inverse().matrix()
         if not (np.isfinite(world_from_cam).all() and length > LEAST_QUATERNION):
             raise InputError(f"{where}: the pose of {name} is not finite; the file is damaged.")
-        points = model.points3D
-        seen = [points[p.point3D_id].xyz for p in image.points2D if p.has_point3D() and p.point3D_id in points]
+        known_points = model.points3D
+        observed = [p.point3D_id for p in image.points2D if p.has_point3D()]
+        seen = [known_points[key].xyz for key in observed if key in known_points]
         visible = np.array(seen, dtype=np.float64).reshape(-1, 3)
         poses.append(Pose(name.replace("\\", "/"), lenses[image.camera_id], world_from_cam, visible))
     if not poses:

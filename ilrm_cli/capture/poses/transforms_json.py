@@ -6,7 +6,7 @@ transforms of an earlier frame that `applied_transform` or `scale` record are no
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,21 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise InputError(f"{file} is not valid JSON ({error}); export it again.") from error
+    poses: dict[str, Pose] = {}
+    unmeasured = []
+    for name, pose in posed_frames(content, file, size_of):
+        if pose is None:
+            unmeasured.append(name)
+        else:
+            poses[name] = pose
+    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+
+
+def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[str, Pose | None]]:
+    """Yield name and pose of each frame of the file's content, in its order; None where its size is unknown."""
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, list) or not frames:
         raise InputError(f'{file} has no list "frames" with photos in it; export it again.')
-    poses: dict[str, Pose] = {}
-    unmeasured = []
     for index, frame in enumerate(frames):
         where = f"{file}, frame {index}"
         if not isinstance(frame, dict):
@@ -48,11 +58,7 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
         frame = {**{k: v for k, v in content.items() if k != "frames"}, **frame}
         name = _name(file.parent, frame, where)
         size = _stated_size(frame, where) or size_of(file.parent / name)
-        if size is None:
-            unmeasured.append(name)
-        else:
-            poses[name] = _pose(file, frame, name, size, where)
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+        yield name, None if size is None else _pose(file, frame, name, size, where)
 
 
 def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float], where: str) -> Pose:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.listing import is_video
+from ilrm_cli.geometry.cameras import fitted
 from ilrm_cli.render.checks import check_video_output, existing_outputs, picture_folder
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -20,9 +21,10 @@ from ilrm_cli.render.video import encoded_size, write_video
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
-from ilrm_cli.visualize.checks import FilmSettings, check_settings
+from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
+from ilrm_cli.visualize.film.camera_files import write_camera_path
 from ilrm_cli.visualize.film.channels import Film, depth_range
-from ilrm_cli.visualize.film.flight import fitted, flight_of, upright_cameras
+from ilrm_cli.visualize.film.flight import flight_of, upright_cameras
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 
 
@@ -56,6 +58,8 @@ def fly(
     start = time.perf_counter()
     check_settings(settings)
     check_video_output(output, overwrite)
+    if settings.save_path is not None:
+        check_path_output(settings.save_path, scene, settings, overwrite)
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
     _refuse_photos(output, (shown.photos, settings.photos))
@@ -66,7 +70,8 @@ def fly(
     flight = flight_of(shown, settings)
     report(Step("camera path", 1, 1))
     width, height = encoded_size(output, *(settings.size or flight.size))
-    cameras = fitted(flight.cameras, width, height).to(torch.float32)
+    flown = fitted(flight.cameras, width, height)
+    cameras = flown.to(torch.float32)
     needs_range = "depth" in settings.channels  # that of the whole film
     film = Film(shown, settings.channels, depth_range(cameras, shown) if needs_range else None)
     panels = _photo_panels(shown, settings, width, height, report) if settings.side_by_side else None
@@ -85,6 +90,8 @@ def fly(
             yield frame
 
     made = write_video(output, frames(), flight.fps, overwrite=overwrite)
+    if settings.save_path is not None:
+        write_camera_path(settings.save_path, flown, flight.fps, flight.loops)
     end = time.perf_counter()
     return FlythroughResult(
         output=output,
