@@ -22,17 +22,15 @@ SENTENCES = {
     "batch": "Turn many folders of photos into scenes; run again, it goes on where it was stopped.",
     "refine": "Fit a scene that was made before further to its photos, and write what comes of it as a new scene.",
     "pose": "Find the camera poses of photos and write them with undistorted photos.",
-    "render": "Film a scene along a camera path.",
+    "render": "Render a video along a camera path.",
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
     "export": "Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare.",
     "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
     "evaluate": "Score the model on photos it was not given, beside what needs no model.",
-    "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded.",
-    "train": (
-        "Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."
-    ),
-    "synth": "Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read.",
-    "models": "The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+    "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a performance budget is exceeded.",
+    "train": ("Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops cleanly."),
+    "synth": "Generate synthetic scenes: photos with exact cameras and depth, as COLMAP folders.",
+    "models": "The weights that --model takes: what there is, what is here, and whether it is intact.",
     "help": "Explain a topic, such as inputs or formats, or a command; without a name, list the topics.",
 }
 

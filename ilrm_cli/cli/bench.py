@@ -28,13 +28,13 @@ def bench(
         typer.Option("--output", "-o", help="A folder for bench.json and charts; files there are replaced."),
     ] = None,
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="Of the suite family: a model's name or file; repeatable.")
+        list[str] | None, typer.Option("--model", help="A model's name or file, for the suite family; repeatable.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Measurements of each job; the median counts.", min=1)] = 7,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure speed as ratios to this machine's own limits; exit status 1 if a limit of ours is exceeded."""
+    """Measure speed as ratios to this machine's own limits; exit status 1 if a performance budget is exceeded."""
     with face("bench", as_json, quiet) as shown:
         from ilrm_cli.bench import ON_REQUEST, SUITES
         from ilrm_cli.runtime.errors import InputError

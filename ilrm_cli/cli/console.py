@@ -22,7 +22,7 @@ from ilrm_cli.runtime.json_values import Status, envelope
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.signals import sigterm_raised
 
-EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is wrong usage and comes from the parser
+EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is a usage error and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
 NARROW = 80  # columns below which figures need the room of the bars
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
@@ -30,9 +30,9 @@ PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 @dataclass(frozen=True)
 class Detail:
-    """A line for those who want to know more: with --verbose, on stderr."""
+    """What those want to see who want to know more: with --verbose, on stderr."""
 
-    text: str
+    content: Any  # a sentence, or what else rich draws
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,17 @@ class Face:
 
         self.out.print(Markdown(markdown), width=min(self.out.width, PAGE_WIDTH))
 
-    def detail(self, text: str) -> None:
+    def detail(self, content: Any) -> None:
         """Print with --verbose only."""
         if self.verbose and not self.quiet:
-            self.err.print(text, style="dim", soft_wrap=True, markup=False)
+            self.err.print(content, style="dim", soft_wrap=isinstance(content, str), markup=False)
 
     def end(self, result: Result) -> None:
         """Print the result, for people or with --json for programs, and exit unless its exit status is 0."""
         self.warn(result.warnings)
         for line in result.lines:
             if isinstance(line, Detail):
-                self.detail(line.text)
+                self.detail(line.content)
             elif isinstance(line, str):
                 self.say(line)
             else:

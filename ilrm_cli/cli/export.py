@@ -14,7 +14,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its suffix names the format.")],
     max_mb: Annotated[
         float | None,
-        typer.Option(help="Of a .html: leaves out the Gaussians that add least to the input views.", min=0),
+        typer.Option(help="Size limit of a .html; leaves out the Gaussians that add least to the input views.", min=0),
     ] = None,
     spz_version: Annotated[
         int | None, typer.Option(help="Of a .spz: 3, which every reader knows, or 4.", min=3, max=4, show_default="3")

@@ -16,7 +16,7 @@ models = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The weights that --model takes: what there is, what is here, and whether it is unharmed.",
+    help="The weights that --model takes: what there is, what is here, and whether it is intact.",
 )
 NameOrPath = Annotated[str, typer.Argument(help="A name of `ilrm models list`, or a weights file.")]
 
@@ -92,7 +92,7 @@ def pull(
         with shown.progress() as report:
             pulled = hub.pull(known, offline=offline, report=report)
         origin = pulled.origin
-        done = "pulled" if pulled.downloaded else "already here and unharmed"
+        done = "pulled" if pulled.downloaded else "already here and intact"
         licence = f"licence {origin.licence}" if origin.licence else "the repository states no licence"
         lines = (
             f"{name}: {done} ({origin.size_bytes / 1e6:.0f} MB, {licence}): {pulled.path}",

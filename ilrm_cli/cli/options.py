@@ -67,7 +67,9 @@ ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models 
 LongSide = Annotated[
     int | None, typer.Option("--size", help="Long side in px of what the model sees.", min=32, max=1024)
 ]
-Precision = Annotated[chosen.Precision, typer.Option(help="Of the model; auto is bf16 where it is fast.")]
+Precision = Annotated[
+    chosen.Precision, typer.Option(help="Number format of the model's computation; auto is bf16 where it is fast.")
+]
 Compile = Annotated[
     bool,
     typer.Option(
@@ -84,11 +86,13 @@ SceneFrame = Annotated[
 WithConfidence = Annotated[
     bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
 ]
-Prune = Annotated[
-    bool, typer.Option("--prune", help="Drop floaters, as far as held-out photos look better without them.")
-]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove floaters where that improves held-out PSNR.")]
 AutoScale = Annotated[
-    bool, typer.Option(help="Try other scales on held-out photos and use the one that shows them best.")
+    bool | None,
+    typer.Option(
+        help="Try other scales on held-out photos and use the one that shows them best.",
+        show_default="where sparse points do not tell the scale",
+    ),
 ]
 Device = Annotated[chosen.Device, typer.Option(help="Where to compute; auto takes CUDA where it is present.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-w", help="Replace the output if it exists.")]

@@ -81,9 +81,9 @@ def card_lines(card: "PoseCard") -> Iterator[str]:
     if card.points_per_photo is not None:
         yield f"points per photo {card.points_per_photo:.0f}"
     if card.baseline_to_depth is not None:
-        yield f"baseline {card.baseline_to_depth:.2f} of the distance to the scene"
+        yield f"baseline / depth {card.baseline_to_depth:.2f}"
     if card.step_deg is not None:
-        yield f"from photo to nearest photo {card.step_deg:.0f} degrees as seen from the scene"
+        yield f"median angle to the nearest view {card.step_deg:.0f}°"
     if card.relief is not None:
         yield f"three quarters of the points lie within {card.relief:.1%} of their distance from one plane"
     yield f"field of view {_range(card.fov_deg)} degrees, {_range(card.fov_kept_deg)} kept"

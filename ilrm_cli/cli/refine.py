@@ -8,7 +8,8 @@ import typer
 
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
-from ilrm_cli.cli.reconstruct import RESUMED, Outputs, lines_of
+from ilrm_cli.cli.outcome import lines_of
+from ilrm_cli.cli.reconstruct import RESUMED, Outputs
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted

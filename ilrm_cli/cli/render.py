@@ -70,9 +70,7 @@ def render(
         str | None,
         typer.Option(help="Name of the photo where wobble and dolly start. Default: the most central one."),
     ] = None,
-    loop: Annotated[
-        bool, typer.Option("--loop", help="Lead paths with two ends back to their start; the others loop anyway.")
-    ] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Play open paths forward and back so that they loop.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Orbit all the way round, also where no photo looked.")] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -80,7 +78,7 @@ def render(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Film a scene along a camera path."""
+    """Render a video along a camera path."""
     pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.render.checks import check_video_output

@@ -37,7 +37,7 @@ def synth(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make up scenes: photos with exact cameras and depth, as COLMAP folders that the other commands read."""
+    """Generate synthetic scenes: photos with exact cameras and depth, as COLMAP folders."""
     with face("synth", as_json, quiet) as shown:
         from dataclasses import asdict
 

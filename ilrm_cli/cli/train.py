@@ -49,14 +49,18 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Scenes per step at the smallest size.", min=1)] = None,
     rate: Annotated[float | None, typer.Option(help="Peak learning rate.", min=0)] = None,
     warmup: Annotated[int | None, typer.Option(help="Steps before the peak.", min=0)] = None,
-    depth_weight: Annotated[float | None, typer.Option(help="Of the depth error at the first step.", min=0)] = None,
+    depth_weight: Annotated[
+        float | None, typer.Option(help="Weight of the depth error at the first step.", min=0)
+    ] = None,
     device: Device = "auto",
-    precision: Annotated[Literal["fp32", "bf16"] | None, typer.Option(help="Of the matrix products.")] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, typer.Option(help="Number format of the matrix products.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all.", min=1)] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops it in order."""
+    """Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops cleanly."""
     with face("train", quiet=quiet) as shown:
         from ilrm_cli.data.checks import check_root
         from ilrm_cli.models.registry import weights_file

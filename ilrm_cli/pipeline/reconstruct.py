@@ -31,7 +31,7 @@ from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted, trusted
 from ilrm_cli.pipeline.refine import Refinement
-from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale
+from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
 from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_photos
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
@@ -178,7 +178,7 @@ def reconstruct_capture(
             resolve_device(settings.device)
         )
     with watch.stage(Stage.SCALE):
-        prepared, scale = _best_scale(loaded, prepared, report) if settings.auto_scale else (prepared, None)
+        prepared, scale = _best_scale(loaded, prepared, settings.auto_scale, report)
     with watch.stage(Stage.INFERENCE):
         predictor = partial(predict, model, report=report)
         predicted = predictor(prepared)
@@ -262,11 +262,13 @@ def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, repo
     return select_for_fit(capture, settings.views, can, side, settings.hold_out, seed=settings.seed, report=report)
 
 
-def _best_scale(loaded: LoadedModel, prepared: Prepared, report: Report) -> tuple[Prepared, ScaleChoice | None]:
-    """Return the scene at the scale that suits the model best, judged by held-out photos."""
-    if not prepared.targets:
-        return prepared, None
+def _best_scale(
+    loaded: LoadedModel, prepared: Prepared, wanted: bool | None, report: Report
+) -> tuple[Prepared, ScaleChoice | None]:
+    """Return the scene at the scale that suits the model best, judged by held-out photos, if that is wanted."""
     model = loaded.model
+    if not prepared.targets or not (search_pays(prepared, model.capabilities) if wanted is None else wanted):
+        return prepared, None
     multiple = model.capabilities.size_multiple
     return best_scale(prepared, lambda attempt: predict(model, attempt).gaussians, multiple, report)
 

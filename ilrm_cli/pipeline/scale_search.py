@@ -6,7 +6,8 @@ size, where a pass costs a quarter and the ranking is the same.
 
 Measured on twenty real captures with the default model, whose depths come from matching and need no unit: eighteen keep
 the usual scale, the others gain 0.15 and 0.13 dB on the judging photos; the search takes about half as long as the
-prediction that follows. Models that place Gaussians at learned distances have more to gain.
+prediction that follows. Models that place Gaussians at learned distances have more to gain, so that for them alone it
+is the rule.
 """
 
 import math
@@ -21,6 +22,7 @@ from torch.nn.functional import interpolate
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.render.metrics import score
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -42,6 +44,11 @@ class ScaleChoice:
     gain_db: float  # gain in the trials: mean PSNR of the judges minus that at the usual scale, >= 0
     tried_db: dict[str, float]  # mean PSNR of the judges in each candidate's trial, by name; the usual one first
     judges: int  # held-out photos that decided
+
+
+def search_pays(prepared: Prepared, model: Capabilities) -> bool:
+    """Return whether the model can gain by the search: not if it matches, and sparse points tell it where to."""
+    return not model.sweeps or prepared.inputs.sparse_depth is None
 
 
 def scaled(prepared: Prepared, factor: float) -> Prepared:
@@ -113,11 +120,11 @@ def best_scale(
     factors = candidates(prepared)
     tried: dict[str, float] = {}
     for number, (name, factor) in enumerate(factors.items()):
-        report(Step("scales", number, len(factors), name))
+        report(Step("testing scales", number, len(factors), name))
         attempt = scaled(judged, factor)
         assert attempt.targets is not None
         tried[name] = score(predict(attempt), attempt.targets)
-    report(Step("scales", len(factors), len(factors)))
+    report(Step("testing scales", len(factors), len(factors)))
     best = max(tried, key=lambda name: tried[name])
     if tried[best] - tried["usual"] < MIN_GAIN_DB:
         best = "usual"

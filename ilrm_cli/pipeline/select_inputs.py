@@ -73,7 +73,7 @@ def select_photos(
 
     def sharpness(indices: Sequence[int]) -> list[float]:
         asked = [photos[index] for index in indices]
-        return in_threads(lambda photo: _sharpness(photo, long_side_px), asked, "sharpness", report)
+        return in_threads(lambda photo: _sharpness(photo, long_side_px), asked, "selecting views", report)
 
     poses = np.stack([photo.world_from_cam for photo in photos])
     choice = choose_views(poses, count, [photo.points for photo in photos], sharpness, seed=seed)

@@ -33,7 +33,7 @@ class Settings:
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
     long_side_px: int | None = None  # of the model's images; None: the model's training size
-    auto_scale: bool = True  # whether to search for the model's best scale, see `scale_search`
+    auto_scale: bool | None = None  # whether to search for the model's best scale; None: see `search_pays`
     frame: Frame = "input"  # of the written scene
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`

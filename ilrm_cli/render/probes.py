@@ -85,6 +85,6 @@ def contributions(
     seen = replace(gaussians.detach(), harmonics=grey)
     for i in range(len(cameras)):
         render(seen, cameras[[i]].to(torch.float32), near=near).color[:, 0].sum().backward()
-        report(Step("weigh", i + 1, len(cameras)))
+        report(Step("ranking Gaussians", i + 1, len(cameras)))
     assert grey.grad is not None
     return grey.grad[:, 0, 0] / SH_C0

@@ -24,7 +24,7 @@ def made(tmp_path_factory) -> tuple[Path, dict]:
 
     output = tmp_path_factory.mktemp("made") / "scene.ply"
     reports = ("--report", output.with_name("report.html"), "--report", output.with_name("report.json"))
-    options = ("--views", "4", "--size", "96", "--refine", "5", "--json")
+    options = ("--views", "4", "--size", "96", "--refine", "5", "--auto-scale", "--json")
     outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", output, *options, *reports)
     assert outcome.status == 0, outcome.err
     return output, outcome.json

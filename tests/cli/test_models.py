@@ -73,7 +73,7 @@ def test_pull_use_and_verify_which_names_what_differs(hub, tmp_path):
     hub.status = 503
     again = ilrm("models", "pull", NAME, "--offline")
     assert (again.status, again.err.strip()) == (0, "")
-    assert "already here and unharmed" in again.out
+    assert "already here and intact" in again.out
     with open(pulled.json["path"], "ab") as file:
         file.write(b"!")
     outcome = ilrm("models", "verify")

@@ -1,5 +1,7 @@
 """The search for the best scale, with a model whose error at each scale is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.prepare import Prepared
-from ilrm_cli.pipeline.scale_search import best_scale, candidates, reduced, scaled
+from ilrm_cli.pipeline.scale_search import best_scale, candidates, reduced, scaled, search_pays
+from tests.support.toy_model import ToyConfig, capabilities_of
 
 WORLD = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0.0, 1.0]).double())  # of a capture off its origin
 
@@ -43,6 +46,14 @@ def test_the_candidates_are_apart_and_begin_with_the_usual_scale():
     assert raw == {"usual": 1.0, "x0.5": 0.5, "x3": 3.0}  # a centred capture: raw is the usual scale
     off = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0, 4]).double())
     assert candidates(prepared(world=off)) == {"usual": 1.0, "x0.5": 0.5, "x3": 3.0, "raw": pytest.approx(0.25)}
+
+
+def test_the_search_pays_where_nothing_else_tells_depths():
+    can = capabilities_of(ToyConfig())
+    matches, pointless = replace(can, sweeps=True), replace(prepared(), inputs=views(3))
+    assert not search_pays(prepared(), matches)
+    assert search_pays(pointless, matches)
+    assert search_pays(prepared(), can)
 
 
 def test_a_scaled_scene_is_the_same_scene():

@@ -81,7 +81,7 @@ def _panels(trace: Trace, row: int) -> Iterator[list[Picture]]:
     layer, pictures = trace.layers[row], trace.pictures[row]
     place = f"layer {layer.layer} of {len(trace.layers) - 1}"
     for i, picture in enumerate(pictures.head):
-        panels = [_labelled(picture, f"{place}, final head{_decibels(layer.head)}")]
+        panels = [_labelled(picture, f"{place}, output head{_decibels(layer.head)}")]
         if layer.tuned and pictures.tuned:
             panels.append(_labelled(pictures.tuned[i], f"{place}, tuned lens{_decibels(layer.tuned)}"))
         yield panels

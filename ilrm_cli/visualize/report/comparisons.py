@@ -52,7 +52,7 @@ def comparisons(result: Reconstruction, progress: Progress = ignore) -> tuple[Co
                 error=_turned_back(in_ramp(difference[0] / FULL_ERROR), turns),
             )
         )
-        progress(Step("comparing", index + 1, len(photos)))
+        progress(Step("checking", index + 1, len(photos)))
     return tuple(made)
 
 

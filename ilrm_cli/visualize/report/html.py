@@ -81,7 +81,7 @@ def _content(report: Report) -> dict[str, Any]:
 def forming(trace: Trace) -> list[tuple[str, list[FormingPicture]]]:
     """Return a row of pictures per reading of the tokens: before the first layer, and after each."""
     layers = list(zip(trace.layers, trace.pictures, strict=True))
-    read = {"Read by the final head": [(row.head, shown.head) for row, shown in layers]}
+    read = {"Read by the output head": [(row.head, shown.head) for row, shown in layers]}
     tuned = [(row.tuned, shown.tuned) for row, shown in layers if row.tuned is not None and shown.tuned is not None]
     if tuned:
         read["Read through the tuned lens"] = tuned
@@ -129,7 +129,7 @@ def _rows(card: PoseCard) -> Iterator[tuple[str, str]]:
     if card.baseline_to_depth is not None:
         yield "Farthest cameras apart", f"{card.baseline_to_depth:.2f} × the distance to the scene"
     if card.step_deg is not None:
-        yield "From photo to nearest photo", f"{card.step_deg:.0f}° as seen from the scene"
+        yield "Median angle to the nearest view", f"{card.step_deg:.0f}°"
     if card.relief is not None:
         yield "Relief of the scene", f"{card.relief:.1%} of its distance"
     yield "Field of view", f"{_range(card.fov_deg)} as taken, {_range(card.fov_kept_deg)} kept"

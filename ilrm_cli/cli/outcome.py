@@ -1,0 +1,106 @@
+"""What the terminal says about a scene that was made: the result first, how it came about last."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from ilrm_cli.cli.console import Detail, figures, shares
+from ilrm_cli.cli.pose import card_lines
+from ilrm_cli.runtime.progress import Stage
+
+if TYPE_CHECKING:
+    from ilrm_cli.pipeline.reconstruct import Reconstruction
+
+TRACE_COLUMNS = ("layer", "token change", "output head, dB", "depth change", "tuned lens, dB", "depth change")
+TRACE_NOTE = (
+    "Output head: the scene if the layers after this one were left out (logit lens). Tuned lens: what the tokens hold "
+    "by then, read by a map of their own. Scores are of held-out photos; changes are relative, since the row before."
+)
+
+
+def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str | Detail | Table]:
+    """Yield the result, the most important first."""
+    from ilrm_cli.render.metrics import PSNR_CAP
+
+    views, fit = summary["views"], summary["optimize"]
+    seen = len(views["fitted"] or views["used"]) + (len(views["held_out"]) if fit and fit["last_steps"] else 0)
+    yield (
+        f"{summary['gaussians']:,} Gaussians from {seen} of {views['found']} photos "
+        f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
+    )
+    yield summary["verdict"]
+    if refined := summary["refine"]:
+        yield f"Refined{_gain(refined)} {refined['iterations']} of {refined['ran']} iterations."
+    if fit:
+        size = f"{fit['width']}x{fit['height']} px"
+        yield f"Fitted to {fit['photos']} photos of {size}{_gain(fit)} {fit['steps']} of {fit['ran']} steps."
+        if fit["psnr_before"] is not None:
+            yield Detail("These two scores even out exposures, which the verdict's does not.")
+    if pruned := summary["pruned"]:
+        yield (
+            f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
+            f"{pruned['psnr_after']:.2f} dB after."
+        )
+    if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
+        yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
+    if traced := summary["trace"]:
+        yield figures("The scene after each layer", TRACE_COLUMNS, trace_rows(traced["layers"]))
+        yield TRACE_NOTE
+    yield f"Look at it: ilrm view {quote(summary['output'])}"
+    yield from map(Detail, (*details(summary, result), *time_lines(summary["timings_s"])))
+
+
+def _gain(fit: Mapping[str, Any]) -> str:
+    """Return what judged a fit, and what it said."""
+    if fit["psnr_before"] is None:
+        if fit["ran"]:
+            return ", of which none judged it, in"
+        return " not at all, as no photo can be spared to judge whether it helps:"
+    judge = f" as long as a trial without {fit['cross_validated']} gained" if fit["cross_validated"] else ""
+    return f"{judge}: {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
+
+
+def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str]:
+    """Yield how the scene came about."""
+    yield from card_lines(result.pose_card)
+    yield f"poses from {result.capture.origin}; inputs {', '.join(summary['views']['used'])}"
+    yield from (f"{photo.name}: {photo.reason}" for photo in result.selection.reasons)
+    if scale := result.scale:
+        tried = ", ".join(f"{name} {value:.2f} dB" for name, value in scale.tried_db.items())
+        yield f"scale times {scale.factor:g}, gain {scale.gain_db:.2f} dB on {scale.judges} photos ({tried})"
+    yield f"{summary['floating']:,} Gaussians left out because other photos see through them"
+    yield f"model {result.model.name} sha256 {result.model.sha256}"
+    if confidence := summary["confidence"]:
+        yield f"confidence {confidence['mean']:.2f} on average; {confidence['low_share']:.0%} are hardly supported"
+
+
+def time_lines(timings: Mapping[str, float]) -> Iterator[str | Table]:
+    """Yield the seconds of every stage, and what the tool itself adds to inference and imports."""
+    from ilrm_cli.pipeline.result import ATTENTIONS, BEFORE, SHOWN_SECONDS
+
+    rows = {}
+    for stage in (*BEFORE, *Stage):
+        if timings[stage] >= SHOWN_SECONDS:
+            rows[stage] = timings[stage]
+        if stage == Stage.INFERENCE:
+            rows |= {f"  {name.replace('_', ' ')}": timings[name] for name in ATTENTIONS}
+    rows["rest"] = timings["total"] - sum(timings[stage] for stage in (*BEFORE, *Stage))
+    yield shares("Where the time went", rows, timings["total"])
+    around_s = timings["total"] - timings["inference"] - timings["imports"]
+    yield f"Overhead, neither inference nor imports: {around_s:.1f} s, {around_s / timings['total']:.0%} of the total."
+
+
+def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Yield table rows: how far tokens changed and, per reading, the score and how far depths changed."""
+
+    def percent(share: float | None) -> str:
+        return "" if share is None else f"{share:.0%}" if share < 10 else f"x {share:.0f}"
+
+    for row in layers:
+        cells = [str(row["layer"]), percent(row["token_change"])]
+        for reading in (row["head"], row["tuned"] or {}):
+            psnr = reading.get("psnr")
+            cells += ["" if psnr is None else f"{psnr:.2f}", percent(reading.get("depth_change"))]
+        yield cells
