@@ -1,6 +1,6 @@
 """The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,8 +8,9 @@ from pathlib import Path
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size
-from ilrm_cli.capture.photos.listing import Listing, converted_photos
+from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.pixels import PICTURES
+from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.posed_photos import capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
 from ilrm_cli.capture.poses.lenses import Given, lenses_for, parse_given
@@ -65,15 +66,22 @@ def _from_colmap(folder: ProjectFolder, model: Path, report: Report) -> Capture:
 
 
 def _from_transforms(file: Path, listing: Listing, report: Report) -> Capture:
-    poses = _names_as_stored(read_transforms(file, partial(_size_or_none, listing)), file.parent, listing)
+    stated = read_transforms(file, _no_size)  # those without a stated size have their photos measured
+    stored = renamed_photos(file.parent, stated.unmeasured, listing)
+    measured = read_transforms(file, partial(_size_or_none, file.parent, stored)) if stated.unmeasured else stated
+    poses = _names_as_stored(measured, file.parent, listing)
     return capture_of("transforms", poses, file.parent, str(file), listing, report)
 
 
-def _size_or_none(listing: Listing, path: Path) -> tuple[int, int] | None:
-    """Return (width, height) of the upright photo, or of its converted version; None if missing or broken."""
-    stored = converted_photos(path.parent, [path.name], listing).get(path.name, path.name)
+def _no_size(path: Path) -> None:
+    return None
+
+
+def _size_or_none(root: Path, stored: Mapping[str, str], path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of the upright photo, under its name or the stored one; None if missing or broken."""
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     try:
-        return photo_size(path.with_name(stored))
+        return photo_size(root / stored.get(name, name))
     except InputError:
         return None
 
@@ -139,6 +147,6 @@ def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Pat
     places = [project / "images", project / "input", place, model.parent / "images", model.parent.parent / "images"]
 
     def there(place: Path) -> tuple[int, int]:
-        return sum((place / name).is_file() for name in names), len(converted_photos(place, names, listing))
+        return sum((place / name).is_file() for name in names), len(renamed_photos(place, names, listing))
 
     return max([*places, *listing.reduced(project)], key=there)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_unreadable, unused_masks
 from ilrm_cli.capture.photos.header import photo_header
-from ilrm_cli.capture.photos.listing import Listing, check_names, converted_photos, find_mask
+from ilrm_cli.capture.photos.listing import SUFFIXES, Listing, check_names, find_mask
+from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.poses.lenses import fits, turned_lens, turned_pose
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, sound
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
@@ -22,7 +23,7 @@ class PosedFiles:
     paths: Mapping[str, Path]  # name -> photo, of existing ones, with a pose or too broken for one
     unposed: Mapping[str, Path]  # name -> photo beside them without a pose
     absent: tuple[str, ...]  # missing photos
-    converted: Mapping[str, str]  # name in the source -> photo found in its place; see `converted_photos`
+    renamed: Mapping[str, str]  # name in the source -> photo that is meant; see `renamed_photos`
     masks: Mapping[str, Path]  # name -> mask, for photos that have one
     absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
@@ -70,10 +71,9 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
 
 def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
     named = {pose.name: pose for pose in reversed(poses.poses)}  # the first if a photo has several
-    converted = converted_photos(root, [*named, *poses.unmeasured], listing)
-    converted = {name: stored for name, stored in converted.items() if stored not in named}
-    posed = {converted.get(name, name): pose for name, pose in named.items()}
-    names = sorted({*posed, *(converted.get(name, name) for name in poses.unmeasured)})
+    renamed = renamed_photos(root, [*named, *poses.unmeasured], listing)
+    posed = {renamed.get(name, name): pose for name, pose in named.items()}
+    names = sorted({*posed, *(renamed.get(name, name) for name in poses.unmeasured)})
     paths = {name: root / name for name in names if (root / name).is_file()}
     # Photos beside the named ones; their reduced copies, masks and depths are in other folders.
     beside = {path for place in {path.parent for path in paths.values()} for path in listing.photos(place)}
@@ -88,7 +88,7 @@ def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
         paths,
         {_name_in(root, path): path for path in beside - set(paths.values())},
         tuple(name for name in names if name not in paths),
-        converted,
+        renamed,
         masks,
         absent_masks,
     )
@@ -104,15 +104,23 @@ def _name_in(root: Path, path: Path) -> str:
 
 
 def _warnings(files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
-    if files.converted:
-        pairs = listed(f"{stored} for {name}" for name, stored in files.converted.items())
-        yield f"{len(files.converted)} photos that {source} names were converted since; used are {pairs}."
+    converted = {n: file for n, file in files.renamed.items() if _suffix(n) not in ("", _suffix(file))}
+    respelt = {name: file for name, file in files.renamed.items() if name not in converted}
+    for what, pairs in (("were converted since", converted), ("have other names here", respelt)):
+        if pairs:
+            used = listed(f"{file} for {name}" for name, file in sorted(pairs.items()))
+            yield f"{len(pairs)} photos that {source} names {what}; used are {used}."
     if files.absent:
         yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
     if files.absent_masks:
         yield f"{len(files.absent_masks)} masks that {source} names are not there: {listed(files.absent_masks)}."
     names = [*files.paths, *files.unposed, *files.absent]
     yield from unused_masks(root, names, files.masks.values(), listing)
+
+
+def _suffix(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    return suffix if suffix in SUFFIXES else ""
 
 
 def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto | None:

@@ -1,10 +1,11 @@
-"""Output files and temporary folders.
+"""Output files, temporary folders, and texts.
 
 Output files and folders appear whole or not at all: they are written under a hidden name beside the target and then
 renamed. Temporary folders are removed when their work ends; leftovers of killed processes are removed at the next
 start.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -160,3 +161,23 @@ def has_ended(process: str) -> bool:
     """Return whether the name is that of a process of this machine that no longer runs."""
     host, _, process_id = process.rpartition(".")
     return host == socket.gethostname() and process_id.isdecimal() and not psutil.pid_exists(int(process_id))
+
+
+def read_text(path: Path) -> str:
+    """Return a text as other tools write it; raises OSError. See `decoded_text`."""
+    return decoded_text(path.read_bytes())
+
+
+def decoded_text(content: bytes) -> str:
+    """Decode UTF-8 or UTF-16 with a byte order mark or UTF-8 without, else Latin-1; lines end with a line feed alone.
+
+    Latin-1 is what old tools on Windows write; it gives any bytes a meaning, so this never fails.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

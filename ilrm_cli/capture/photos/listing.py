@@ -133,28 +133,6 @@ def photo_folder(folder: Path, listing: Listing) -> Path:
     return next((folder / name for name in PHOTO_FOLDERS if listing.photos(folder / name)), folder)
 
 
-def converted_photos(root: Path, names: Iterable[str], listing: Listing) -> dict[str, str]:
-    """Map names of missing photos to the photo found in place of each.
-
-    That is the only one that differs in the suffix alone, as after a conversion of posed photos.
-    """
-    stems: dict[Path, dict[str, list[str]]] = {}  # folder -> stem -> names of photos
-    found = {}
-    for name in names:
-        path = root / name
-        if path.is_file():
-            continue
-        if path.parent not in stems:
-            beside = stems[path.parent] = {}
-            for photo in listing.files(path.parent):
-                if _is_of(photo, SUFFIXES):
-                    beside.setdefault(photo.stem, []).append(photo.name)
-        candidates = stems[path.parent].get(path.stem, [])
-        if len(candidates) == 1:
-            found[name] = Path(name).with_name(candidates[0]).as_posix()
-    return found
-
-
 def find_model(folder: Path, listing: Listing) -> Path | None:
     """Return the folder of a project's COLMAP model, or None.
 

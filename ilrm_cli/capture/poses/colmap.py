@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
-from ilrm_cli.capture.poses.colmap_files import check_files, image_names
+from ilrm_cli.capture.poses.colmap_files import check_files, image_names, readable_model
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, lens_of
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
@@ -33,7 +33,8 @@ def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
     pycolmap.logging.minloglevel = MESSAGES_FROM
     with _damage_named(folder):
         check_files(folder)
-        return pycolmap.Reconstruction(str(folder))
+        with readable_model(folder) as readable:
+            return pycolmap.Reconstruction(str(readable))
 
 
 @contextmanager

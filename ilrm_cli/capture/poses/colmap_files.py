@@ -4,14 +4,19 @@ pycolmap believes every count that it reads: of a file that is cut short it make
 ever, deaf to signals. Layouts are those of colmap/scene/reconstruction_io.
 """
 
+import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES
 from ilrm_cli.capture.poses.colmap_library import pycolmap
+from ilrm_cli.runtime.files import decoded_text, read_text, scratch_folder
 
 POSE_BYTES = 7 * 8  # quaternion and translation
 SENSOR_BYTES = 8  # kind and id
+TEXTS = ("cameras", "images", "points3D", "rigs", "frames")  # files of a model, as .txt or .bin
 Record = Callable[[bytes, int], int]  # content and start of a record -> its end
 
 
@@ -24,6 +29,29 @@ def check_files(folder: Path) -> None:
         if (folder / part).is_file():
             for line in _lines(folder / part):
                 most(line)
+
+
+@contextmanager
+def readable_model(folder: Path) -> Iterator[Path]:
+    """Yield the folder, or for a while a copy of the model in it that pycolmap can read.
+
+    It reads UTF-8 without a byte order mark, and wants points, be they none.
+    """
+    suffix = next(suffix for suffix in MODEL_SUFFIXES if (folder / f"images{suffix}").is_file())
+    texts = {file: file.read_bytes() for part in TEXTS if (file := folder / f"{part}.txt").is_file()}
+    marked = any(content[:1] in (b"\xef", b"\xff", b"\xfe") for content in texts.values())
+    if not marked and (folder / f"points3D{suffix}").is_file():
+        yield folder
+        return
+    with scratch_folder() as copy:
+        for file, content in texts.items():
+            (copy / file.name).write_text(decoded_text(content), encoding="utf-8", newline="\n")
+        for part in TEXTS:
+            if (folder / f"{part}.bin").is_file():
+                shutil.copyfile(folder / f"{part}.bin", copy / f"{part}.bin")
+        if not (folder / f"points3D{suffix}").is_file():
+            (copy / f"points3D{suffix}").write_bytes(struct.pack("<Q", 0) if suffix == ".bin" else b"")
+        yield copy
 
 
 def image_names(folder: Path) -> dict[int, str]:
@@ -100,7 +128,7 @@ _RECORDS: dict[str, Record] = {
 
 def _lines(file: Path) -> list[list[str]]:
     """Return the fields of the lines of a text file that are no comments."""
-    lines = (line.split() for line in _text(file).split("\n"))
+    lines = (line.split() for line in read_text(file).split("\n"))
     return [fields for fields in lines if fields and not fields[0].startswith("#")]
 
 
@@ -119,13 +147,13 @@ def _binary_names(content: bytes) -> dict[int, str]:
     names = {}
     for _ in range(count):
         (image,) = struct.unpack_from("<I", content, position)
-        names[image] = _decoded(content[position + 8 + POSE_BYTES : _name_end(content, position)])
+        names[image] = decoded_text(content[position + 8 + POSE_BYTES : _name_end(content, position)])
         position = _after_image(content, position)
     return names
 
 
 def _text_names(file: Path) -> dict[int, str]:
-    lines = iter(_text(file).split("\n"))
+    lines = iter(read_text(file).split("\n"))
     names = {}
     for line in lines:
         fields = line.strip().split(maxsplit=9)
@@ -133,15 +161,3 @@ def _text_names(file: Path) -> dict[int, str]:
             names[int(fields[0])] = fields[9]
             next(lines, None)  # the points of the image, even if only an empty line
     return names
-
-
-def _text(file: Path) -> str:
-    return _decoded(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-
-
-def _decoded(text: bytes) -> str:
-    """Decode text in UTF-8, or in Latin-1, which old tools on Windows write."""
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")

@@ -15,6 +15,7 @@ from numpy import ndarray
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import read_text
 
 # Indices of distortion parameters that form vectors in the image plane (tangential, thin prism) and rotate with it.
 IN_PLANE = {
@@ -139,8 +140,8 @@ def parse_given(text: str) -> Given:
 
 def _read_cameras(path: Path) -> tuple[Lens, ...]:
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.split() for line in read_text(path).splitlines()]
+    except OSError as error:
         raise InputError(f"--camera {path} cannot be read; give {FORM}.") from error
     lenses = []
     for fields in lines:

@@ -17,6 +17,7 @@ from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, rigid
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import read_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
@@ -33,7 +34,7 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
     of the whole file. Raises InputError naming the file and the missing or invalid key.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
     except (ValueError, OSError) as error:
         raise InputError(f"{file} is not valid JSON ({error}); export it again.") from error
     poses: dict[str, Pose] = {}
