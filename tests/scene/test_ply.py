@@ -211,14 +211,14 @@ def test_a_file_cut_short_at_any_place_is_refused(tmp_path: Path) -> None:
     for length in (0, 3, 40, len(whole) - 68, len(whole) - 1):
         file = tmp_path / "a.ply"
         file.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"a\.ply is not a \.ply file, or is cut short"):
+        with pytest.raises(InputError, match=r"a\.ply is not a \.ply scene, or is cut short"):
             decode_ply(file)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xd8\xff\xe0 a photo", r"a\.ply is not a \.ply file"),
+        (b"\xff\xd8\xff\xe0 a photo", r"a\.ply is not a \.ply scene"),
         (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\n"
          b"end_header\n1 2 3\n", "has no property f_dc_0: it is not a Gaussian splat"),
         (b"ply\nformat ascii 1.0\nelement face 0\nproperty float x\nend_header\n", "has no vertices"),

@@ -22,8 +22,8 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
 from ilrm_cli.scene.formats.packing import turned
 from ilrm_cli.scene.formats.scene_file import (
-    MAX_GAUSSIANS,
     SceneFile,
+    check_claim,
     damaged,
     degree_4_is_cut,
     from_columns,
@@ -82,8 +82,8 @@ def decode_glb(path: Path) -> SceneFile:
     gltf = read_glb(path)
     try:
         found = list(gltf.primitives(EXTENSION))
-        if sum(gltf.content["accessors"][part["attributes"]["POSITION"]]["count"] for part, _ in found) > MAX_GAUSSIANS:
-            raise damaged(path, "more Gaussians than a scene can have")
+        count = sum(int(gltf.content["accessors"][part["attributes"]["POSITION"]]["count"]) for part, _ in found)
+        check_claim(path, count, (MAX_DEGREE + 1) ** 2)
         scenes = [_gaussians(gltf, part).transformed(place) for part, place in found]
         confidences = [
             gltf.column(part["attributes"][CONFIDENCE], 1)[:, 0]
@@ -91,8 +91,8 @@ def decode_glb(path: Path) -> SceneFile:
             if CONFIDENCE in part["attributes"]
         ]
         comments = tuple(str(line) for line in gltf.content.get("asset", {}).get("extras", {}).get("comments", []))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise damaged(path, "its description of the scene does not hold together") from error
     if not scenes:
         raise InputError(f"{path} has no Gaussian splats ({EXTENSION}); it is another kind of .glb.")
     bases = max(scene.harmonics.shape[1] for scene in scenes)

@@ -90,7 +90,7 @@ def read_glb(path: Path) -> Gltf:
         content = json.loads(bytes(data[start : start + length]))
         size, kind = CHUNK_HEADER.unpack_from(data, start + length)
     except (struct.error, ValueError, RecursionError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, "its header or its description cannot be read") from error
     binary = data[start + length + CHUNK_HEADER.size :][:size]
     if kind != BINARY_CHUNK or len(binary) < size or not isinstance(content, dict):
         raise damaged(path, "its binary chunk is not whole")

@@ -22,7 +22,8 @@ from plyfile import PlyData, PlyElement, PlyParseError
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.formats.scene_file import SceneFile, is_antialiased, ready_to_write, usable
+from ilrm_cli.scene.formats.ply_header import check_header
+from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, is_antialiased, ready_to_write, usable
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
 # renderers skip.
@@ -34,7 +35,6 @@ READ_REST_COUNTS = (*REST_COUNTS, 72)  # the last is of degree 4
 FOREIGN_PREFIXES = ("scal_", "scalar_")  # of CloudCompare's scalar fields
 FLATNESS = 1e-3  # third scale of flat Gaussians, as a share of the smaller of their two: seen edge-on, a line
 
-SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two occur in compressed files
 MEANS = ("x", "y", "z")
 NORMALS = ("nx", "ny", "nz")
 BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
@@ -129,18 +129,11 @@ def _plain_name(name: str) -> str:
 
 def parsed(path: Path) -> PlyData:
     """Parse a .ply file of any content. Raises `InputError` for one that is cut short or not a .ply."""
+    check_header(path)
     try:
-        ply = PlyData.read(str(path))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a .ply file.") from error
-    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:  # the last two: for absurd counts
-        raise InputError(f"{path} is not a .ply file, or is cut short or damaged ({error}).") from error
-    lists = [
-        element.name for element in ply.elements if element.name in SCENE_ELEMENTS and element.data.dtype.hasobject
-    ]
-    if lists:
-        raise InputError(f"{path} has lists of numbers for each {lists[0]}: it is not a Gaussian splat scene.")
-    return ply
+        return PlyData.read(str(path))
+    except (PlyParseError, ValueError, OverflowError, MemoryError, IndexError, KeyError, TypeError) as error:
+        raise damaged(path, "its header and content do not fit together") from error
 
 
 def rest_names(count: int) -> list[str]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import free_bytes
 
 MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
 MOST_BASES = 16  # harmonics per channel that are kept: degree 3
@@ -19,6 +20,10 @@ AA_MARK = "SplatRenderMode: mip"  # header line of antialiased scenes (Brush, sp
 RENDER_MODES = {"splatrendermode: mip": True, "splatrendermode: default": False, "splatrendermode: 2dgs": False} | {
     "antialiased 1": True, "antialiased 0": False,  # Postshot
 }  # fmt: skip
+# A Gaussian takes 8 to 20 bytes in compressed files of real scenes; a few equal ones may take less.
+ALWAYS_READ, LEAST_BYTES_EACH = 200_000, 2
+COUNTLESS = 10**15
+PEAK_BYTES_A_NUMBER = 40  # memory for each number of a Gaussian while a compressed file is decoded; measured 25 to 36
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,22 @@ def usable(
     return SceneFile(read[finite], comments, dropped, trusted, (*cut, *remarks))
 
 
+def check_claim(path: Path, count: int, bases: int, size: int | None = None) -> None:
+    """Raise `InputError` if a file is too small for its Gaussians with `bases` harmonics, or the free memory is.
+
+    `size` is what there is in bytes, by default the size of the file.
+    """
+    size = path.stat().st_size if size is None else size
+    if not 0 <= count <= min(MAX_GAUSSIANS, max(ALWAYS_READ, size // LEAST_BYTES_EACH)):
+        raise damaged(path, f"it cannot hold {count if count < COUNTLESS else 'countless'} Gaussians in {size} bytes")
+    needed, free = count * (11 + 3 * bases) * PEAK_BYTES_A_NUMBER, free_bytes(torch.device("cpu"))
+    if needed > free:
+        raise InputError(
+            f"{path} takes {needed / 1e9:.1f} GB of memory to read, and {free / 1e9:.1f} GB are free; "
+            "end other programs."
+        )
+
+
 def damaged(path: Path, why: str) -> InputError:
     """Return the error for a file that is cut short, damaged or of another kind than its name says."""
-    return InputError(f"{path} is not a {path.suffix} scene, or is cut short or damaged ({why}).")
+    return InputError(f"{path} is not a {path.suffix or 'splat'} scene, or is cut short or damaged ({why}).")

@@ -13,6 +13,7 @@ import io
 import json
 import lzma
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -33,10 +34,20 @@ from ilrm_cli.runtime.pictures import open_picture
 from ilrm_cli.scene.checks import META
 from ilrm_cli.scene.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
 from ilrm_cli.scene.formats.palettes import CODEBOOK, codebook, palette
-from ilrm_cli.scene.formats.scene_file import MAX_GAUSSIANS, SceneFile, damaged, from_columns, ready_to_write, usable
+from ilrm_cli.scene.formats.scene_file import (
+    MOST_BASES,
+    SceneFile,
+    check_claim,
+    damaged,
+    from_columns,
+    ready_to_write,
+    usable,
+)
 
 VERSION = 2  # that is written
-MAX_PART_BYTES = 1 << 30  # of one file in the zip, unpacked: enough for 50 million Gaussians
+MAX_META_BYTES = 1 << 20  # of the description, unpacked; the longest that is written has some ten thousand
+MAX_PIXEL_BYTES = 8  # of a picture, which is not compressed twice
+SPARE, SPARE_PX = 0.25, 1 << 16  # pixels that a picture may have beyond those of its Gaussians
 AA_MARKS = {"model": "antialiased", "antialias": True}  # as splat-transform writes it, and as the specification did
 BLOCK_PX = 4  # picture sides are multiples of it
 LARGEST_FIRST = 252  # the fourth byte of a quaternion: 252 + index of its largest component, w first
@@ -46,9 +57,17 @@ PALETTE_COLUMNS = 64  # sets of harmonics per row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
 GAUSSIANS_PER_SET = 8  # per set of harmonics, in a medium-sized scene
 
+
+class Misfit(ValueError):
+    """Parts of a scene that do not fit together; the message is for people."""
+
+
+Part = Callable[[str, int], bytes]  # reads one file of a scene, up to a number of bytes
+
 # Exceptions of the zip, its compression methods and its pictures if damaged.
 DAMAGE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, Image.DecompressionBombError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, SyntaxError, MemoryError,
+    struct.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 
@@ -99,62 +118,68 @@ def decode_sog(path: Path) -> SceneFile:
     try:
         if path.is_dir() or path.name.lower() == META:
             folder = path if path.is_dir() else path.parent
-            return _decoded(path, lambda name: _part_of_folder(folder, name))
+            at_hand = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+            return _decoded(path, at_hand, lambda name, most: _part_of_folder(folder, name, most))
         with zipfile.ZipFile(path) as archive:
-            return _decoded(path, lambda name: _part(archive, name))
-    except DAMAGE as error:
+            return _decoded(path, path.stat().st_size, lambda name, most: _part(archive, name, most))
+    except Misfit as error:
         raise damaged(path, str(error)) from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise damaged(path, f"its description of the scene does not hold together: {error!r}") from error
+    except DAMAGE as error:
+        raise damaged(path, "its archive or a picture in it is broken") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise damaged(path, "its description of the scene does not hold together") from error
 
 
-def _decoded(path: Path, part: Callable[[str], bytes]) -> SceneFile:
-    meta = json.loads(part(META))
+def _decoded(path: Path, size: int, part: Part) -> SceneFile:
+    meta = json.loads(part(META, MAX_META_BYTES))
     version = meta.get("version", 1)
     if version not in (1, VERSION):
         raise InputError(f"{path} is a .sog of version {version}; 1 and {VERSION} are known.")
     count = int(meta["count"] if version == VERSION else meta["means"]["shape"][0])
-    if not 0 <= count <= MAX_GAUSSIANS:
-        raise damaged(path, f"{count} Gaussians")
+    check_claim(path, count, MOST_BASES if "shN" in meta else 1, size)
     antialiased = any(meta.get(key) == mark for key, mark in AA_MARKS.items())
     return usable(path, replace(_gaussians(meta, _Pictures(part, count)), antialiased=antialiased))
 
 
 class _Pictures:
-    """The pictures of one scene, as rows of bytes; `part` reads one by its name."""
+    """The pictures of one scene, as rows of bytes; `part` reads one by its name, up to a number of bytes."""
 
-    def __init__(self, part: Callable[[str], bytes], count: int):
+    def __init__(self, part: Part, count: int):
         self.part, self.count = part, count
 
     def rows(self, name: str) -> UInt8[ndarray, "gaussian 4"]:
         """Return the pixels of the Gaussians: red, green, blue, alpha."""
-        pixels = self.pixels(name, MAX_GAUSSIANS).reshape(-1, 4)
+        pixels = self.pixels(name, self.count).reshape(-1, 4)
         if len(pixels) < self.count:
-            raise ValueError(f"{name} is smaller than {self.count} pixels")
+            raise Misfit(f"{name} is smaller than {self.count} pixels")
         return pixels[: self.count]
 
     def pixels(self, name: str, limit: int) -> UInt8[ndarray, "height width 4"]:
-        with open_picture(io.BytesIO(self.part(name)), ("WEBP",)) as picture:
-            if picture.width * picture.height > limit + BLOCK_PX * (limit**0.5 + BLOCK_PX):
-                raise ValueError(f"{name} is no picture of the right size")
+        most = (1 + SPARE) * limit + SPARE_PX
+        content = self.part(name, int(MAX_PIXEL_BYTES * most))
+        with open_picture(io.BytesIO(content), ("WEBP",)) as picture:
+            if picture.width * picture.height > most:
+                raise Misfit(f"{name} is no picture of the right size")
             return np.asarray(picture.convert("RGBA"))
 
 
-def _part(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read one file of the zip, unpacking no more than a scene can need."""
+def _part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """Read one file of the zip, unpacking no more than `most` bytes."""
+    if name not in archive.namelist():
+        raise Misfit(f"{name} is missing")
     with archive.open(name) as part:
-        content = part.read(MAX_PART_BYTES + 1)
-    if len(content) > MAX_PART_BYTES:
-        raise ValueError(f"{name} is larger than a scene can be")
+        content = part.read(most + 1)
+    if len(content) > most:
+        raise Misfit(f"{name} is larger than a scene can be")
     return content
 
 
-def _part_of_folder(folder: Path, name: str) -> bytes:
+def _part_of_folder(folder: Path, name: str, most: int) -> bytes:
     """Read one file of an unbundled scene; only files of the folder itself belong to it."""
     if Path(name).name != name:
-        raise ValueError(f"{name} does not lie beside {META}")
-    if (folder / name).stat().st_size > MAX_PART_BYTES:
-        raise ValueError(f"{name} is larger than a scene can be")
+        raise Misfit(f"{name} does not lie beside {META}")
+    if (folder / name).stat().st_size > most:
+        raise Misfit(f"{name} is larger than a scene can be")
     return (folder / name).read_bytes()
 
 
@@ -245,7 +270,7 @@ def _harmonics(section: dict[str, Any], pictures: _Pictures) -> Float[ndarray, "
     sets = pictures.pixels(centroids, MAX_PALETTE * HIGHER_BASES[3])
     bases = HIGHER_BASES[section["bands"]] if "bands" in section else sets.shape[1] // PALETTE_COLUMNS
     if bases not in HIGHER_BASES[1:] or sets.shape[1] != PALETTE_COLUMNS * bases:
-        raise ValueError(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
+        raise Misfit(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
     rows = pictures.rows(labels).astype(np.int64)
     chosen = sets[:, :, :3].reshape(-1, bases, 3)[rows[:, 0] | rows[:, 1] << 8]
     return _values(section, chosen)

@@ -34,8 +34,8 @@ from ilrm_cli.scene.formats.packing import (
     without_largest,
 )
 from ilrm_cli.scene.formats.scene_file import (
-    MAX_GAUSSIANS,
     SceneFile,
+    check_claim,
     damaged,
     from_columns,
     ready_to_write,
@@ -189,10 +189,11 @@ def _from_gzip(path: Path, data: bytes) -> tuple[_Layout, bytes]:
         if len(head) < HEADER.size:
             raise damaged(path, "it ends within its header")
         layout, _ = _layout(path, head, versions=(1, 2, 3))
+        check_claim(path, layout.count, 1 + HIGHER_BASES[layout.degree])
         size = layout.count * sum(layout.sections())
         body = stream.decompress(stream.unconsumed_tail, size) if size else b""
     except zlib.error as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, "its compression is broken") from error
     if len(body) < size:
         raise damaged(path, f"{len(body)} of {size} bytes are there")
     return layout, body
@@ -203,6 +204,7 @@ def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
     if len(data) < HEADER.size + TABLE_AT.size:
         raise damaged(path, "it ends within its header")
     layout, streams = _layout(path, data[: HEADER.size], versions=(4,))
+    check_claim(path, layout.count, 1 + HIGHER_BASES[layout.degree])
     sizes = [layout.count * size for size in layout.sections() if size]
     (table,) = TABLE_AT.unpack_from(data, HEADER.size)
     start = table + streams * TABLE_ROW.size
@@ -217,7 +219,7 @@ def _from_zstd(path: Path, data: bytes) -> tuple[_Layout, bytes]:
             with zstandard.ZstdDecompressor().stream_reader(data[start : start + packed]) as stream:
                 part = stream.read(size)
         except zstandard.ZstdError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(path, "its compression is broken") from error
         if len(part) != size:
             raise damaged(path, f"{len(part)} of {size} bytes are there")
         parts.append(part)
@@ -234,8 +236,8 @@ def _layout(path: Path, head: bytes, versions: tuple[int, ...]) -> tuple[_Layout
         raise InputError(f"{path} is an .spz of version {version}; 1 to 4 are known.")
     if degree >= len(HIGHER_BASES):
         raise InputError(f"{path} has spherical harmonics of degree {degree}; 0 to 4 are known.")
-    if fraction > FIXED_MAX.bit_length() + 1 or count > MAX_GAUSSIANS:
-        raise damaged(path, f"{count} Gaussians with {fraction} fractional bits")
+    if fraction > FIXED_MAX.bit_length() + 1:
+        raise damaged(path, f"positions with {fraction} fractional bits")
     return _Layout(version, count, degree, fraction, flags), streams
 
 

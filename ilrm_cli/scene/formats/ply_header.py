@@ -1,0 +1,53 @@
+"""The header of a .ply file, held against the bytes that follow before anything is read or reserved for them."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scene_file import damaged
+
+TYPE_BYTES = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64"), 8),
+}
+LONGEST_LINE, MOST_LINES = 10_000, 10_000  # of a header: comments can be long
+ASCII_BYTES = 2  # of the shortest number in text, with the space or line break after it
+
+
+def check_header(path: Path) -> None:
+    """Raise InputError if a .ply cannot hold the elements that its header announces."""
+    with path.open("rb") as file:
+        binary, elements = _elements(path, file)
+        left = path.stat().st_size - file.tell()
+    for name, count, sizes in elements:
+        if count and None in sizes:
+            raise InputError(f"{path} has lists of numbers for each {name[:40]}: it is not a Gaussian splat scene.")
+        each = sum(size or 0 for size in sizes) if binary else ASCII_BYTES * len(sizes)
+        left -= count * max(1, each)
+    if left < (0 if binary else -1):  # text may end without a line break
+        raise damaged(path, "it holds fewer bytes than its header says")
+
+
+def _elements(path: Path, file: BinaryIO) -> tuple[bool, list[tuple[str, int, list[int | None]]]]:
+    """Return whether the file is binary, and name, number and sizes of the properties of all elements (list: None)."""
+    no_ply = damaged(path, "its header is not that of a .ply file")
+    if file.readline(LONGEST_LINE).strip() != b"ply":
+        raise no_ply
+    binary, elements = False, list[tuple[str, int, list[int | None]]]()
+    for _ in range(MOST_LINES):
+        words = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
+        if words[:1] == ["end_header"]:
+            return binary, elements
+        if words[:1] == ["format"]:
+            binary = words[1:2] != ["ascii"]
+        elif words[:1] == ["element"] and len(words) == 3 and words[2].isdecimal():
+            elements.append((words[1], int(words[2]), []))
+        elif words[:1] == ["property"] and elements and len(words) > 2:
+            if words[1] != "list" and words[1] not in TYPE_BYTES:
+                raise no_ply
+            elements[-1][2].append(None if words[1] == "list" else TYPE_BYTES[words[1]])
+        elif words[:1] not in (["comment"], ["obj_info"], []):
+            raise no_ply
+    raise no_ply
