@@ -74,6 +74,13 @@ def test_a_few_bytes_cannot_hold_hundreds_of_megapixels(tmp_path):
     assert photo_header(tmp_path / "b.png").width == 8_000
 
 
+def test_a_photo_larger_than_the_free_memory_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("ilrm_cli.capture.photos.pixels.free_bytes", lambda _: 500_000_000)
+    (tmp_path / "a.png").write_bytes(flat_png(8_000, 7_000))
+    with pytest.raises(UnreadablePhoto, match=r"56 megapixels take 0\.7 GB of memory and 0\.5 GB are free"):
+        read_photo(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
 def test_rotten_photos_are_unreadable(tmp_path, suffix):
     """Each decoder has its own exceptions for its own kinds of damage."""

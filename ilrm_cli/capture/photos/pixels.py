@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms
@@ -19,6 +20,7 @@ from ilrm_cli.capture.photos.header import (
     JPEG_FORMATS,
     UPRIGHT_BY,
     PhotoHeader,
+    UnreadablePhoto,
     broken_named,
     header_of,
     opened,
@@ -28,9 +30,14 @@ from ilrm_cli.capture.photos.header import (
 )
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
+from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.pictures import DECODER_ERRORS
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
+
+PLANNED_FROM_PIXELS = 50_000_000  # of a photo; smaller ones take less than is worth a look at the free memory
+PEAK_BYTES_A_PIXEL = 13  # memory to read a photo with transparency; measured at 64 megapixels
+CPU = torch.device("cpu")
 
 KEPT_BYTES = 128 << 20  # of all pictures together: 200 photos at the size at which they are looked at
 LARGEST_BYTES = 2 << 20  # of one picture; larger ones, such as those for structure from motion, are read once anyway
@@ -113,8 +120,19 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
         reduction = _reduction(image.size, at_least)
         if image.format in JPEG_FORMATS and reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
+        _check_fits(path, image)
         image.load()
         return image
+
+
+def _check_fits(path: Path, image: Image.Image) -> None:
+    """Raise UnreadablePhoto if decoding needs more memory than is free."""
+    pixels = image.width * image.height
+    if pixels > PLANNED_FROM_PIXELS and (needed := pixels * PEAK_BYTES_A_PIXEL) > (free := free_bytes(CPU)):
+        clause = (
+            f"its {pixels / 1e6:.0f} megapixels take {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free"
+        )
+        raise UnreadablePhoto(path, clause, "make it smaller")
 
 
 def _shrunk(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +32,7 @@ from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-VERSION = 2  # raise it if the same video would give different frames than before
+VERSION = 3  # raise it if the same video would give different frames than before
 LOOKED_AT_PER_S = 10.0  # frames examined per second
 LOOKED_AT_PER_FRAME = 5  # frames examined per frame taken, if the user sets the frame rate
 SMALL_PX = 480  # width at which frames are compared: enough to see sharpness; decoding dominates the time
@@ -40,6 +41,13 @@ LEAST_STEP = 1e-6  # added to every distance, so that a still video advances too
 MIN_FRAMES = 16  # taken even if little moves: structure from motion needs some
 JPEG_QUALITY = 95
 NOTES = "notes.json"  # beside the frames
+# Kinds of files, as ffmpeg names them, that hold their pictures themselves. Among the others are lists of further
+# files and addresses, which ffmpeg would open whatever the list is called.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
+LONGEST_GAP_S = 1.0  # between frames; a longer one is shortened, as ffmpeg fills it with copies of one frame
+# What a file of few bytes may hold: 8K has 33 megapixels a frame. Videos have 50 to 2,000 pixels a byte.
+ALWAYS_READ_PIXELS, PIXELS_PER_BYTE = 40_000_000, 128  # of one frame
+ALL_READ_PIXELS, ALL_PIXELS_PER_BYTE = 1_500_000_000, 5_000  # of all frames examined
 
 
 def frames_of_video(video: Path, choice: VideoChoice, report: Report = ignore) -> tuple[list[Path], list[str]]:
@@ -100,8 +108,9 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
     moved, sharpness = [], []
     before = None
     report(Step("video", 0))
+    most = _most_frames(video)
     small = _Decoder(video, f"fps={rate},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
-    for frame in small.frames():
+    for frame in islice(small.frames(), most):
         signature = signature_of(frame)
         moved.append(0.0 if before is None else distance(signature, before))
         before = signature
@@ -116,7 +125,18 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
         if index >= chosen[-1]:
             break
     seconds = len(sharpness) / rate
+    if len(sharpness) == most:
+        return [f"{video.name} is longer than its few bytes explain; its first {seconds:.1f} s are used."]
     return [f"{video.name} is damaged; the {seconds:.1f} s that can be decoded are used."] if small.failed else []
+
+
+def _most_frames(video: Path) -> int:
+    """Return how many frames of a video are examined at most, by the size of the first and of the file."""
+    height, width = next(_Decoder(video, "null", "pgm").frames()).shape
+    return max(MIN_FRAMES, (ALL_READ_PIXELS + ALL_PIXELS_PER_BYTE * video.stat().st_size) // (height * width))
+
+
+WITHOUT_GAPS = f"setpts='if(isnan(PREV_OUTPTS),PTS,PREV_OUTPTS+clip(PTS-PREV_INPTS,0,{LONGEST_GAP_S}/TB))'"
 
 
 class _Decoder:
@@ -127,9 +147,11 @@ class _Decoder:
         self.video = video
         self.failed = False  # whether ffmpeg reported an error after giving frames
         pixels = "gray" if codec == "pgm" else "rgb24"
+        most = max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * video.stat().st_size)
         self.command = [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", f"file:{video}", "-map", "0:v:0",
-            "-vf", f"{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
+            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-format_whitelist", CONTAINERS,
+            "-protocol_whitelist", "file", "-max_pixels", str(most), "-i", f"file:{video}", "-map", "0:v:0",
+            "-vf", f"{WITHOUT_GAPS},{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
         ]  # fmt: skip
 
     def frames(self) -> Iterator[UInt8[ndarray, "height width *channels"]]:
@@ -150,7 +172,7 @@ class _Decoder:
         self.failed = bool(said)
         if count == 0:
             raise InputError(
-                f"{self.video} cannot be read as a video ({said[-1] if said else 'it has no frame'}); "
+                f"{self.video} cannot be read as a video ({'it is damaged or none' if said else 'it has no frame'}); "
                 "replace it, or convert it to .mp4."
             )
 
