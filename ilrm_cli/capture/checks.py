@@ -3,13 +3,12 @@
 Nothing heavy is imported.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import refuse_link
+from ilrm_cli.runtime.files import check_folder_of, refuse_link
 
 IMAGES = "images"
 MODEL = "sparse/0"
@@ -37,10 +36,7 @@ def refuse_among_inputs(folder: ProjectFolder, pictures: Path | None) -> None:
 
 def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
     """Raise InputError, before the long work begins, if the folder cannot be written or has content not ours."""
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"the folder {output.absolute().parent} of the output does not exist; create it first.")
-    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {output.absolute().parent} is not writable; choose another --output.")
+    check_folder_of(output)
     refuse_link(output)
     if not output.exists():
         return

@@ -1,5 +1,6 @@
 """The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,11 +53,29 @@ def gather(
         capture = _from_transforms(transforms, folder.listing, report)
     else:
         capture = _from_sfm(folder, video, camera, seed, report)
+    if folder.given is not None:
+        capture = _of_given(capture, folder)
     if len(capture.photos) < 2:
         raise InputError(
             f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
         )
     return capture
+
+
+def _of_given(capture: Capture, folder: ProjectFolder) -> Capture:
+    """Return the capture without photos that were not given, which lie beside those that were."""
+    given = {os.path.abspath(path) for path in folder.photos}
+
+    def is_given(path: Path) -> bool:
+        return os.path.abspath(path) in given
+
+    return replace(
+        capture,
+        photos=tuple(photo for photo in capture.photos if is_given(photo.path)),
+        left_out=tuple(photo for photo in capture.left_out if is_given((capture.root or folder.root) / photo.name)),
+        found=len(folder.photos),
+        given=folder.given,
+    )
 
 
 def _from_colmap(folder: ProjectFolder, model: Path, report: Report) -> Capture:

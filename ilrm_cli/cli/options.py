@@ -96,17 +96,21 @@ AutoScale = Annotated[
 ]
 Device = Annotated[chosen.Device, typer.Option(help="Where to compute; auto takes CUDA where it is present.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-w", help="Replace the output if it exists.")]
+Photos = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PHOTOS",
+        help="Folder of photos, with or without poses of another tool; or a video; or the photos themselves.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more about what was done.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
-SceneOutput = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        help="The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it.",
-    ),
+WRITTEN = "The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it."
+SceneOutput = Annotated[Path, typer.Option("--output", "-o", help=WRITTEN)]
+NamedOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", help=WRITTEN, show_default="a .ply named after the photos")
 ]
 Preview = Annotated[
     Path | None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, open_photos
 from ilrm_cli.cli.console import Detail, Result, face
-from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
+from ilrm_cli.cli.options import AsJson, Overwrite, Photos, Quiet, Verbose, takes
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.pose_card import PoseCard
@@ -22,9 +22,7 @@ NAME_WIDTH = 16  # characters of a photo's name next to the matrix
 
 @takes(PoseSettings)
 def pose(
-    photos: Annotated[
-        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json, or a video.")
-    ],
+    photos: Photos,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the COLMAP model, transforms.json and photos.")
     ] = Path("posed"),
@@ -40,9 +38,9 @@ def pose(
     with face("pose", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.checks import check_output_folder
 
-        folder = open_folder(photos)
+        folder = open_photos(photos)
         folder.require(settings.poses, settings.camera)
-        check_output_folder(output, photos, overwrite)
+        check_output_folder(output, folder.place, overwrite)
 
         from ilrm_cli.capture import write_posed as stage
         from ilrm_cli.models.checkpoint import blueprint_of

@@ -4,29 +4,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ilrm_cli.capture.photos.folder import ProjectFolder, open_photos
 from ilrm_cli.cli.console import Result, face
-from ilrm_cli.cli.options import AsJson, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
+from ilrm_cli.cli.options import AsJson, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, takes
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
-
-if TYPE_CHECKING:
-    from ilrm_cli.capture.photos.folder import ProjectFolder
 
 RESUMED = "nothing was written; the same command goes on with a fit of more than a minute"  # after Ctrl-C
 
 
 @takes(Settings)
 def reconstruct(
-    photos: Annotated[
-        Path, typer.Argument(help="Folder of photos, with or without a COLMAP model or transforms.json; or a video.")
-    ],
-    output: SceneOutput = Path("scene.ply"),
+    photos: Photos,
+    output: NamedOutput = None,
     *,
     settings: Settings,
     reports: Annotated[
@@ -48,9 +44,11 @@ def reconstruct(
     """Turn a folder of photos into a 3D Gaussian splat scene."""
     begin = time.perf_counter()
     launch = process_start() if LAUNCHED.get() else begin
-    outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite)
     with face("reconstruct", as_json, quiet, verbose) as shown:
-        folder = opened(photos, settings, outputs)
+        folder = open_photos(photos)
+        output = output or Path(f"{folder.title}.ply")
+        outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite)
+        check(folder, settings, outputs)
         checked = time.perf_counter()
         from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.pipeline import export
@@ -72,12 +70,12 @@ def reconstruct(
             shown_to = previewed(preview, report) if preview else report
             running = Running(first_ctrl_c_noted, keeps=True)
             result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
-            written = export.export(result, output, photos=photos, inputs_sha256=inputs)
+            written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
-                write_reports(report_of(result, written.record, summary, photos, report), reports)
+                write_reports(report_of(result, written.record, summary, folder, report), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 
@@ -130,15 +128,13 @@ class Outputs:
             yield f"Preview: {self.preview}"
 
 
-def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder":
-    """Return what the place holds; raise InputError for mistakes that file names alone reveal."""
+def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
+    """Raise InputError for mistakes that file names alone reveal."""
     from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
-    from ilrm_cli.capture.photos.folder import open_folder
     from ilrm_cli.models.registry import weights_file
     from ilrm_cli.runtime.errors import InputError
 
     outputs.check()
-    folder = open_folder(photos)
     folder.require(settings.poses, settings.camera, settings.views)
     weights_file(settings.model)
     check_settings(settings)
@@ -147,4 +143,3 @@ def opened(photos: Path, settings: Settings, outputs: Outputs) -> "ProjectFolder
         refuse_among_inputs(folder, place)
     if outputs.preview and settings.effort == "draft":
         raise InputError("--preview shows a fit to all photos, which a draft has not; leave out one of them.")
-    return folder

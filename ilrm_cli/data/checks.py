@@ -1,11 +1,10 @@
 """Where captures lie, and where made-up scenes may be written, by file names alone; imports nothing heavy."""
 
-import os
 from pathlib import Path
 
 from ilrm_cli.capture.photos.listing import Listing, find_model, find_transforms
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import refuse_link
+from ilrm_cli.runtime.files import check_folder_of, refuse_link
 
 INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
 CHUNK_SUFFIX = ".torch"  # of RE10K
@@ -66,12 +65,7 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} is a file; name a folder for the scenes.")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
-    parent = out if out.is_dir() else out.parent
-    if not parent.is_dir():
-        state = "is not a folder" if parent.exists() else "does not exist; create it first"
-        raise InputError(f"the folder {parent} of the output {state}.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {parent} is not writable; choose another place.")
+    check_folder_of(out / RECORD_NAME)
 
 
 def check_scene_folder(folder: Path) -> None:

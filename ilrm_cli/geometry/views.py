@@ -55,6 +55,7 @@ class Capture:
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
     advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all are connected
     root: Path | None = None  # folder that names of photos are relative to; None: they are frames of videos
+    given: tuple[str, ...] | None = None  # names of the photos that were asked for; None: all of the place
 
 
 @dataclass(frozen=True)

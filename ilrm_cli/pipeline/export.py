@@ -156,6 +156,7 @@ def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneReco
         pose_card=dataclasses.asdict(result.pose_card),
         poses_sha256=poses_sha256(result.capture),
         left_out=chosen.left_out,
+        given=result.capture.given,
         auto_scale=as_json(result.scale),
         pruning=as_json(result.trusted.pruning),
         refine=result.refinement.figures if result.refinement else None,

@@ -65,7 +65,8 @@ def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
         where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
         raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
     file = record_file.with_name(record_file.stem + record.scene_suffix)
-    return RecordedScene(file, record_file, record, record.ply_sha256, settings, place, open_folder(place))
+    folder = open_folder(place, record.given)
+    return RecordedScene(file, record_file, record, record.ply_sha256, settings, place, folder)
 
 
 def settings_of(record: SceneRecord, record_file: Path) -> Settings:

@@ -45,17 +45,26 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
 
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` if a file cannot be written to `path`; called before the long work begins."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise InputError(f"the folder {folder} of the output {path.name} does not exist; create it first.")
+    folder = check_folder_of(path)
     longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else NAME_MAX
     if len(os.fsencode(path.name)) > longest:
         raise InputError(f"the name of the output {path.name} is too long for its folder; choose a shorter one.")
     if path.is_dir() and not path.is_symlink():
         raise InputError(f"the output {path} is a folder; name a file.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {folder} is not writable; choose another place for {path.name}.")
     refuse_existing(path, overwrite)
+
+
+def check_folder_of(output: Path) -> Path:
+    """Return the folder of an output, or the nearest above it that exists: what is missing is made when it is written.
+
+    Raises `InputError` if nothing can be written there.
+    """
+    folder = next(place for place in output.absolute().parents if os.path.lexists(place))
+    if not folder.is_dir():
+        raise InputError(f"{folder}, where {output.name} would be written, is not a folder; choose another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {folder} is not writable; choose another place for {output.name}.")
+    return folder
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -80,7 +89,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def filling(folder: Path) -> Iterator[Path]:
     """Yield a new hidden folder to write files in; if the block succeeds, move them into `folder`, one by one.
 
-    `folder` is created if missing (its parent must exist); files of the same names are replaced, others stay. If the
+    `folder` is created if missing; files of the same names are replaced, others stay. If the
     block fails, nothing is moved.
     """
     with _hidden_folder(folder, folder if folder.is_dir() else folder.parent) as hidden:
@@ -116,15 +125,28 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _hidden_folder(output: Path, place: Path) -> Iterator[Path]:
-    """Yield a scratch folder on the output's disk; disk failures become errors that name the output."""
-    if not place.is_dir():
-        raise InputError(f"the folder {place} of the output {output.name} does not exist; create it first.")
+    """Yield a scratch folder in a place, which is made if missing; disk failures become errors that name the output."""
+    check_folder_of(place / output.name)
     try:
-        with scratch_folder(place) as hidden:
+        with _made(place), scratch_folder(place) as hidden:
             yield hidden
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise InputError(f"cannot write {output}: {error.strerror}.") from error
+        raise
+
+
+@contextlib.contextmanager
+def _made(place: Path) -> Iterator[None]:
+    """Make a folder, and those above it that are missing; if the block fails, remove what was made and is empty."""
+    missing = [folder for folder in (place, *place.parents) if not folder.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # something else was put there meanwhile
+                folder.rmdir()
         raise
 
 

@@ -73,6 +73,7 @@ class SceneRecord:
     ply_sha256: str | None = None  # of the scene file as written
     scene_suffix: str = ".ply"  # suffix of the scene file
     photos: str | None = None  # the input folder or video, see `place_as_recorded`; None: unknown
+    given: tuple[str, ...] | None = None  # names of the photos below that folder that were given; None: all
     refined_from: Mapping[str, str] | None = None  # "scene", which was fitted further, and its "sha256"; None: photos
     machine: Mapping[str, Any] = field(default_factory=dict)  # the machine used, see `devices.machine`
     auto_scale: Mapping[str, Any] | None = None  # result of the scale search; None: it did not run

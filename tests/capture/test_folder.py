@@ -2,11 +2,12 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ilrm_cli.capture.photos.folder import check_views, open_folder
+from ilrm_cli.capture.photos.folder import check_views, open_folder, open_photos
 from ilrm_cli.capture.photos.listing import Listing, is_video
 from ilrm_cli.runtime.errors import InputError
 
@@ -147,3 +148,26 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(InputError, match="cannot be read: Permission denied"):
         open_folder(tmp_path)
+
+
+def test_photos_given_one_by_one(tmp_path):
+    touch(*(tmp_path / name for name in ("b/2.jpg", "a/10.jpg", "a/9.jpg", "a/mask.txt", "a/11.png")))
+    given = open_photos([tmp_path / "b" / "2.jpg", tmp_path / "a" / "10.jpg", tmp_path / "a" / "9.jpg"])
+    assert (given.place, given.given) == (tmp_path, ("a/9.jpg", "a/10.jpg", "b/2.jpg"))
+    assert [*given.names] == ["a/9.jpg", "a/10.jpg", "b/2.jpg"]
+    assert set(given.inputs) == set(given.photos) == set(given.arguments)
+    assert open_photos([tmp_path / "a" / "9.jpg"]).photos == (tmp_path / "a" / "9.jpg",)
+    assert open_photos([tmp_path]) == open_folder(tmp_path)
+    assert open_folder(tmp_path, given.given) == given, "as a record has it"
+    for other in ("a", "a/mask.txt", "none.jpg"):
+        with pytest.raises(InputError, match="give photos, or else one folder or one video"):
+            open_photos([tmp_path / "a" / "9.jpg", tmp_path / other])
+
+
+def test_a_scene_is_named_after_its_place(tmp_path, monkeypatch):
+    touch(tmp_path / "Garden" / "images" / "1.jpg", tmp_path / "walk.mp4")
+    monkeypatch.chdir(tmp_path / "Garden")
+    places = (Path(), Path("images"), tmp_path / "Garden", tmp_path / "walk.mp4", Path("/"))
+    assert [replace(open_folder(Path()), place=place, videos=(tmp_path / "walk.mp4",)).title for place in places] == [
+        "Garden", "Garden", "Garden", "walk", "scene",
+    ]  # fmt: skip

@@ -1,6 +1,8 @@
 """The main job through the command line, on the sample scene that the repository ships."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -205,3 +207,23 @@ def test_views_that_are_neither_a_number_nor_auto_are_refused(tmp_path):
     outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--views", "many")
     assert outcome.status == 2
     assert "many is neither a number nor auto" in outcome.err
+
+
+def test_photos_given_one_by_one_are_all_that_is_used_then_and_again(tmp_path, monkeypatch):
+    shutil.copytree(SAMPLES / "posed", tmp_path / "posed")
+    monkeypatch.chdir(tmp_path)
+    photos = sorted((tmp_path / "posed" / "images").iterdir())[:4]
+    options = ("--quality", "draft", "--views", "3", "--size", "64", "--json")
+    outcome = ilrm("reconstruct", *photos, *options, "-o", "new/folder/of.ply")
+    views = outcome.json["views"]
+    assert sorted([*views["used"], *views["held_out"]]) == [photo.name for photo in photos]
+    assert (views["found"], views["left_out"]) == (4, [])
+    assert outcome.json["output"] == str(Path("new/folder/of.ply"))
+    assert ilrm("replay", "new/folder/of.ply").status == 0
+
+
+def test_the_scene_is_named_after_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "--quality", "draft", "--views", "3", "--size", "64")
+    assert "\nLook at it: ilrm view posed.ply\n" in outcome.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["posed.json", "posed.ply"]

@@ -75,9 +75,9 @@ def test_scenes_there_are_replaced_only_when_asked(tmp_path):
 def test_orders_that_cannot_be_carried_out(tmp_path):
     with pytest.raises(InputError, match="unknown"):
         check_order(tmp_path / "made", Order(1, kind="castle"), overwrite=False)
-    with pytest.raises(InputError, match="does not exist"):
-        check_order(tmp_path / "no" / "made", Order(1), overwrite=False)
     (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a folder"):
+        check_order(tmp_path / "file" / "made", Order(1), overwrite=False)
     with pytest.raises(InputError, match="is a file"):
         check_order(tmp_path / "file", Order(1), overwrite=True)
 

@@ -81,7 +81,7 @@ def test_other_settings_are_refused(tmp_path, settings, sentence):
         ({"photos": None}, {}, "are not recorded; say where they are with --photos"),
         ({"ply_sha256": None}, {}, "does not say what its scene file was"),
         ({}, {"photos": ".", "output": "other.splat"}, "the recorded scene is a .ply file"),
-        ({}, {"photos": ".", "output": "missing/other.ply"}, "create it first"),
+        ({}, {"photos": ".", "output": "scene.json/other.ply"}, "is not a folder"),
         ({}, {"photos": ".", "output": "scene.ply"}, "scene.json exists; pass -w"),
     ],
 )

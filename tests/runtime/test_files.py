@@ -128,10 +128,21 @@ def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path) -> None:
         raise ConnectionResetError
 
 
-def test_missing_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_made_when_something_is_written_and_goes_if_that_fails(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "inner" / "a.ply"
+    check_output(output, overwrite=False)
+    with pytest.raises(KeyboardInterrupt), replacing(output):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "new").exists()
+    atomic_write(output, b"scene")
+    assert [path.name for path in output.parent.iterdir()] == ["a.ply"]
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "none").touch()
     for call in (lambda p: atomic_write(p, b""), lambda p: check_output(p, overwrite=False)):
-        with pytest.raises(InputError, match=r"none of the output a\.ply does not exist"):
-            call(tmp_path / "none" / "a.ply")
+        with pytest.raises(InputError, match=r"none, where a\.ply would be written, is not a folder"):
+            call(tmp_path / "none" / "inner" / "a.ply")
 
 
 def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:

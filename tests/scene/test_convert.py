@@ -156,7 +156,7 @@ def test_what_was_dropped_is_said(scene: Path) -> None:
     [
         ("scene.ply", "pass -w"),
         ("scene.obj", r"\.obj is unknown"),
-        ("none/scene.spz", "does not exist"),
+        ("scene.ply/scene.spz", "is not a folder"),
         ("photos", "is unknown"),
     ],
 )

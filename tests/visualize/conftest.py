@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.result import summarize
 from ilrm_cli.pipeline.settings import Settings
@@ -20,7 +21,7 @@ def reported(folder, *, held_out: bool = True, fitted: bool = False) -> Report:
     output = folder / "scene.ply"
     written = replace(export(result, output, photos=photos), seconds=0.5)  # whatever the machine takes
     summary = summarize(result, written, output, total_s=4.0, foretold=("it will be long.",))
-    return report_of(result, written.record, summary, photos)
+    return report_of(result, written.record, summary, open_folder(photos))
 
 
 @pytest.fixture(scope="session")

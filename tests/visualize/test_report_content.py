@@ -22,14 +22,14 @@ from tests.support.small_reconstruction import NAMES, reconstruction
 def test_the_command_spells_out_what_is_not_usual(report):
     assert shlex.split(report.command)[:2] == ["ilrm", "reconstruct"]
     assert shlex.split(report.command)[5:] == ["--views", "2", "--refine", "5"]
-    assert command_of(Path("a b"), Path("s.ply"), Settings()) == "ilrm reconstruct 'a b' -o s.ply"
+    assert command_of([Path("a b")], Path("s.ply"), Settings()) == "ilrm reconstruct 'a b' -o s.ply"
 
 
 def test_every_setting_is_an_option_of_the_command():
     """A new setting is thus either an option of its name or listed under OPTIONS."""
     hints = get_type_hints(Settings)
     changed = Settings(**{f.name: _another(hints[f.name], f.default) for f in fields(Settings)})
-    words = shlex.split(command_of(Path("p"), Path("s"), changed))
+    words = shlex.split(command_of([Path("p")], Path("s"), changed))
     command = app.command("reconstruct")
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     used = {word for word in words if word.startswith("-")}

@@ -62,7 +62,7 @@ def test_it_says_the_same_where_nothing_is_held_out(unscored):
         (["r"], "reports are .html or .json files"),
         (["scene.json"], "is the scene's record too"),
         (["a.html", "./a.html"], "is another --report too"),
-        (["missing/a.html"], "does not exist; create it first"),
+        (["there.html/a.html"], "is not a folder"),
         (["there.html"], "exists; pass -w"),
     ],
 )

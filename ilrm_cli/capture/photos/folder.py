@@ -3,7 +3,8 @@
 It is looked through once; what is found is handed on. Nothing is opened, and nothing heavy is imported.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from ilrm_cli.capture.photos.listing import (
     find_mask,
     find_model,
     find_transforms,
+    is_photo,
     is_video,
     natural_order,
     photo_folder,
@@ -63,6 +65,20 @@ class ProjectFolder:
     transforms: Path | None  # transforms.json
     inputs: tuple[Path, ...]  # all files that a scene of this place can depend on, sorted
     listing: Listing = field(repr=False, compare=False)  # of everything read so far
+    given: tuple[str, ...] | None = None  # names of the photos, if they were given one by one; None: all of the place
+
+    @property
+    def title(self) -> str:
+        """What to call a scene of this place: its name, or that of the project whose folder of photos it is."""
+        place = self.place.resolve()
+        if self.place in self.videos:
+            return place.stem
+        return (place.parent if place.name in PHOTO_FOLDERS else place).name or "scene"
+
+    @property
+    def arguments(self) -> tuple[Path, ...]:
+        """What names it on a command line."""
+        return (self.place,) if self.given is None else self.photos
 
     @property
     def names(self) -> dict[str, Path]:
@@ -115,29 +131,51 @@ class ProjectFolder:
         )
 
 
-def open_folder(place: Path) -> ProjectFolder:
-    """Look through a folder of photos, or take a video. Raises InputError if it is neither or cannot be read."""
+def open_photos(places: Sequence[Path]) -> ProjectFolder:
+    """Look through a folder, take a video, or take photos given one by one, as a shell's pattern gives them.
+
+    Raises InputError if it is none of these or cannot be read.
+    """
+    if len(places) == 1 and not is_photo(places[0]):
+        return open_folder(places[0])
+    if other := next((place for place in places if not is_photo(place)), None):
+        what = "is not a photo" if other.exists() else "does not exist"
+        raise InputError(f"{other} {what}; give photos, or else one folder or one video.")
+    folder = Path(os.path.commonpath([place.parent for place in places]))
+    return open_folder(folder, [place.relative_to(folder).as_posix() for place in places])
+
+
+def open_folder(place: Path, given: Sequence[str] | None = None) -> ProjectFolder:
+    """Look through a folder of photos, or take a video. Raises InputError if it is neither or cannot be read.
+
+    Of a folder, only photos of the `given` names are taken, if there are any.
+    """
     if is_video(place):
         return ProjectFolder(place, place.parent, (), (), (place,), {}, None, None, (place,), Listing())
     if not place.is_dir():
         what = "is not a folder" if place.exists() else "does not exist"
         raise InputError(f"{place} {what}; give the folder that holds the photos, or a video.")
     try:
-        return _found(place, Listing())
+        return _found(place, Listing(), given)
     except OSError as error:
         raise InputError(f"{error.filename or place} cannot be read: {error.strerror}.") from error
 
 
-def _found(place: Path, listing: Listing) -> ProjectFolder:
-    root = photo_folder(place, listing)
-    photos = listing.photos(root)
-    passed_over = sorted({*listing.pictures(root)} - {*photos}, key=natural_order)
+def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> ProjectFolder:
+    if given is None:
+        root = photo_folder(place, listing)
+        photos = listing.photos(root)
+        passed_over = sorted({*listing.pictures(root)} - {*photos}, key=natural_order)
+    else:
+        root, passed_over = place, []
+        photos = sorted({place / name for name in given}, key=natural_order)
     masks = {
         name: mask
         for name in (path.relative_to(root).as_posix() for path in photos)
         if (mask := find_mask(root, name, listing)) is not None
     }
     model, transforms = find_model(place, listing), find_transforms(place)
+    inputs = _inputs(place, photos, listing) if given is None else [*photos, *masks.values()]
     return ProjectFolder(
         place,
         root,
@@ -147,8 +185,9 @@ def _found(place: Path, listing: Listing) -> ProjectFolder:
         masks,
         model,
         transforms,
-        tuple(sorted({*_inputs(place, photos, listing), *_pose_files(model, transforms, listing)})),
+        tuple(sorted({*inputs, *_pose_files(model, transforms, listing)})),
         listing,
+        None if given is None else tuple(path.relative_to(place).as_posix() for path in photos),
     )
 
 

@@ -117,6 +117,11 @@ def check_names(paths: Iterable[Path]) -> None:
             ) from error
 
 
+def is_photo(path: Path) -> bool:
+    """Return whether this is a file named as a photo."""
+    return _is_of(path, SUFFIXES) and path.is_file()
+
+
 def is_video(path: Path) -> bool:
     """Return whether this is a video file."""
     return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()

@@ -92,7 +92,7 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
     Existing folders of these scenes are replaced, everything else in `out` stays. `check_order` lists what is refused.
     """
     try:
-        out.mkdir(exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {out}: {error.strerror}.") from error
     rows: list[np.ndarray] = []

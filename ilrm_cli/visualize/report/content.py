@@ -1,11 +1,12 @@
 """The content of a report, collected from a finished reconstruction; independent of its format."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Settings, words_of
@@ -22,7 +23,7 @@ from ilrm_cli.visualize.report.photo_list import PhotoEntry, photo_list
 class Report:
     """The report of one reconstruction."""
 
-    title: str  # name of the photo folder
+    title: str  # see `ProjectFolder.title`
     summary: Mapping[str, Any]  # as printed by `--json`, see `pipeline.result`
     photos: tuple[PhotoEntry, ...]  # all photos offered
     comparisons: tuple[Comparison, ...]  # one per scored photo
@@ -38,13 +39,13 @@ def report_of(
     result: Reconstruction,
     record: SceneRecord,
     summary: Mapping[str, Any],
-    photos: Path,
+    folder: ProjectFolder,
     progress: Progress = ignore,
 ) -> Report:
-    """Collect the report of a reconstruction of `photos` that was exported with this record."""
+    """Collect the report of a reconstruction of a folder's photos that was exported with this record."""
     listed = photo_list(result, progress)
     return Report(
-        title=photos.resolve().stem if photos.is_file() else photos.resolve().name,
+        title=folder.title,
         summary=summary,
         photos=listed,
         comparisons=comparisons(result, progress),
@@ -53,10 +54,10 @@ def report_of(
         card=result.pose_card,
         record=record,
         settings=asdict(result.settings),
-        command=command_of(photos, Path(summary["output"]), result.settings),
+        command=command_of(folder.arguments, Path(summary["output"]), result.settings),
     )
 
 
-def command_of(photos: Path, output: Path, settings: Settings) -> str:
+def command_of(photos: Sequence[Path], output: Path, settings: Settings) -> str:
     """Return the command line for these settings; options at their defaults are omitted."""
-    return shlex.join(["ilrm", "reconstruct", str(photos), "-o", str(output), *words_of(settings)])
+    return shlex.join(["ilrm", "reconstruct", *map(str, photos), "-o", str(output), *words_of(settings)])
