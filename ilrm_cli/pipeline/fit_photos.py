@@ -22,7 +22,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto, SomeViews, Views, ViewSource
 from ilrm_cli.pipeline.backdrop import BEYOND
 from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, KeptState, Running, course_within, state_file
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit
+from ilrm_cli.pipeline.optimize.fit import Effort, Fit, effort_for
 from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
@@ -166,7 +166,7 @@ def fit_photos(
     is cross-validation if `predict` is what made the prediction; if it is None, all steps are taken. Two photos leave
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
-    how, name = EFFORTS[settings.effort], None
+    how, name = effort_for(settings.effort, len(chosen.fitted)), None
     photos, judges = _stored(chosen, how, prepared, report)
     once = judges is not None or predict is None  # not in two halves, of which the second depends on the first
     kept = KeptState(state_file(key) if running.keeps and once else None)

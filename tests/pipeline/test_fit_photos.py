@@ -109,7 +109,7 @@ def test_the_command_tells_who_judged(tmp_path):
     assert f"trial without {fit['cross_validated']}" in ilrm(*command, "-w").out
 
 
-QUICK = Effort(steps=80, long_side_px=SIDE, degree=0, growth=0.0, most=100_000)
+QUICK = Effort(steps=120, long_side_px=SIDE, degree=0, growth=0.0, most=100_000)
 
 
 def fitted(count: int, hold_out_inputs: int = 0) -> tuple[Reconstruction, Views]:

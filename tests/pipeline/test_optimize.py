@@ -11,7 +11,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
-from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort, Fit, photo_error
+from ilrm_cli.pipeline.optimize.fit import DROPPED, EFFORTS, FEW, Effort, Fit, effort_for, photo_error, thinned
 from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
@@ -57,7 +57,7 @@ def test_a_step_is_that_of_torchs_adam():
     for _ in range(3):
         for fitted in (ours, theirs):
             made = fitted.gaussians()
-            sum((getattr(made, name).cos() * (1 + i)).sum() for i, name in enumerate(vars(made))).backward()
+            sum((value.cos() * (1 + i)).sum() for i, value in enumerate(made.tensors())).backward()
         ours.step(1.0)
         adam.step()
         adam.zero_grad()
@@ -191,6 +191,26 @@ def test_the_horizon_keeps_place_shape_and_opacity_and_learns_colors():
     for name in ("means", "scales", "opacities"):
         torch.testing.assert_close(getattr(after, name), getattr(away, name))
     assert (after.harmonics[:, 0] != away.harmonics[:, 0]).any()
+
+
+def test_a_thinned_scene_is_as_opaque_in_the_mean():
+    gaussians, generator = replace(scene(), opacities=torch.linspace(0.01, 0.6, 60)), torch.Generator().manual_seed(0)
+    assert thinned(gaussians, 0.0, generator) is gaussians
+    opacities = torch.stack([thinned(gaussians, 0.25, generator).opacities for _ in range(400)])
+    assert float((opacities == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    torch.testing.assert_close(opacities.mean(0), gaussians.opacities, atol=0.06, rtol=0)
+
+
+def test_gaussians_are_dropped_where_there_are_few_photos():
+    assert effort_for("standard", FEW) is EFFORTS["standard"]
+    assert effort_for("standard", FEW - 1) == replace(EFFORTS["standard"], dropped=DROPPED)
+    truth = replace(scene(), opacities=torch.full((60,), 0.5))
+    photos, start = photos_of(truth), spoilt(truth)
+    fits = [Fit(start, photos, replace(QUICK, dropped=share)) for share in (0.0, DROPPED)]
+    for fit in fits:
+        fit.step(0.5)
+    moved = [(fit.scene.logits != start.opacities.logit()).float().mean() for fit in fits]
+    assert float(moved[1] / moved[0]) == pytest.approx(1 - DROPPED, abs=0.1), "who is dropped feels nothing"
 
 
 def test_masked_pixels_teach_nothing():
