@@ -5,7 +5,6 @@ original with distortion, paths `images/frame_00001.png`) beside `images_4` or `
 benchmark puts both into `<hash>/nerfstudio`. Subsets (`1K`, `2K`, ...) are folders of scenes.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
 from ilrm_cli.data.checks import INSIDE
 from ilrm_cli.data.sequences import PhotoSequence
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.progress import Report, ignore
 
 TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
@@ -41,8 +41,8 @@ def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:
     Raises InputError if the file is not such a list.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+        content = read_json(file)
+    except ValueError as error:
         raise InputError(f"{file} is not a readable JSON file; give the list of input frames per scene.") from error
     good = isinstance(content, dict) and all(
         isinstance(frames, list) and all(isinstance(frame, str | int) for frame in frames)

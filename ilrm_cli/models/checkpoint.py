@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ilrm_cli.models.base import Architecture, Blueprint, Network
 from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError, first_line
-from ilrm_cli.runtime.json_values import fitted
+from ilrm_cli.runtime.json_values import fitted, parsed_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +59,23 @@ def load_model(name_or_path: str) -> LoadedModel:
     try:
         with torch.device("meta"):
             model = blueprint.build()
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, AttributeError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError) as error:
         raise InputError(f"{path}: its configuration makes no model ({first_line(error)}).") from error
     _require_same_tensors(path, model, state)
-    model.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+    model.load_state_dict(_finite_weights(path, state), assign=True)
     return LoadedModel(model.eval(), known.name if known else path.name, sha256)
+
+
+def _finite_weights(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in float32. Raises InputError if they are no finite numbers."""
+    try:
+        weights = {name: tensor.float() for name, tensor in state.items()}
+        broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    except (RuntimeError, TypeError) as error:  # quantised, sparse
+        raise InputError(f"{path} has weights of a kind that cannot be used; save them as plain tensors.") from error
+    if broken:
+        raise InputError(f"{path} has weights that are not finite, first in {broken[0]}; get or train them again.")
+    return weights
 
 
 def encode_model(model: Network, dtype: torch.dtype = torch.float32) -> tuple[bytes, bytes]:
@@ -72,9 +85,9 @@ def encode_model(model: Network, dtype: torch.dtype = torch.float32) -> tuple[by
     return save(state), (json.dumps(config, indent=2) + "\n").encode()
 
 
-def blueprint_from_json(text: str) -> Blueprint:
+def blueprint_from_json(text: str | bytes) -> Blueprint:
     """Parse the JSON of `encode_model`; raise ValueError for anything else."""
-    fields = json.loads(text)
+    fields = parsed_json(text)
     if not isinstance(fields, dict):
         raise ValueError("it is no object with keys")
     name = fields.pop("architecture", OURS)
@@ -113,8 +126,8 @@ def _load_own(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
     blueprint = _own_blueprint(path)
     try:
         return blueprint, load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({first_line(error)}).") from error
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{path}: cannot be read as safetensors; it is damaged, cut short or another file.") from error
 
 
 def _own_blueprint(path: Path) -> Blueprint:
@@ -122,9 +135,9 @@ def _own_blueprint(path: Path) -> Blueprint:
     if not sidecar.is_file():
         raise InputError(f"{path}: its configuration {sidecar.name} is missing beside it; copy both files together.")
     try:
-        return blueprint_from_json(sidecar.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{sidecar}: not a model configuration ({first_line(error)}).") from error
+        return blueprint_from_json(sidecar.read_bytes())
+    except (ValueError, OSError) as error:
+        raise InputError(f"{sidecar}: not a model configuration ({error}).") from error
 
 
 def _require_same_tensors(path: Path, model: Network, state: dict[str, Tensor]) -> None:

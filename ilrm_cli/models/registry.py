@@ -11,7 +11,7 @@ from typing import Literal
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.json_values import fitted
+from ilrm_cli.runtime.json_values import fitted, read_json
 
 PUBLISHED_REPOSITORY = "Gynjn/iLRM"  # on the Hugging Face hub
 UNSTATED = "none stated that we know of"  # licence of the published weights
@@ -120,7 +120,7 @@ def origin_of(known: KnownModel) -> Origin | None:
     if known.published is None or not path.is_file():
         return None
     try:
-        origin = fitted(json.loads(path.read_bytes()), Origin)
+        origin = fitted(read_json(path), Origin)
     except ValueError as error:
         raise InputError(
             f"{path}: cannot be read ({error}); delete {path.parent} and pull {known.name} again."

@@ -1,16 +1,61 @@
 """The one error that a user can cause, and how its sentences name many things."""
 
+import unicodedata
 from collections.abc import Iterable
 
 NAMED = 3  # names listed before "and N more"
+LONGEST, HEAD = 300, 180  # characters of a sentence, and of its beginning if its middle is left out
+# Kinds of characters that steer a terminal or turn the reading direction, and halves of surrogate pairs, which stand
+# for bytes of names that are not UTF-8.
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+JOINER = "\u200d"  # within emoji
 
 
 class InputError(Exception):
     """Raised if something the user gave cannot be used.
 
     The message is one sentence for people: what is wrong, which file or flag, and what to do about it. The command line
-    prints it and exits with status 1; every other exception is our bug and keeps its traceback.
+    prints it and exits with status 1; every other exception is our bug and keeps its traceback. Names in it come from
+    anywhere: it is made `printable`, and its middle is left out if it is longer than LONGEST characters.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(shortened(printable(sentence)))
+
+
+class Damage(ValueError):
+    """What is wrong with a file, as a clause of ours that a reader's InputError quotes."""
+
+
+def clause(error: Exception, otherwise: str) -> str:
+    """Return our clause on a damaged file, or the other one if the error is a library's, whose words help nobody."""
+    return str(error) if isinstance(error, Damage) else otherwise
+
+
+def printable(text: str) -> str:
+    """Replace line breaks by spaces and other characters that a terminal would obey by their codes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    if character == JOINER or unicodedata.category(character) not in UNPRINTABLE:
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Leave out the middle of a text that is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    head = HEAD * most // LONGEST
+    return f"{text[:head]} ... {text[len(text) - (most - head - 5) :]}"
 
 
 def listed(things: Iterable[object], most: int = NAMED) -> str:

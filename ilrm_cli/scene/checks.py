@@ -3,12 +3,12 @@
 Only names of files are looked at; nothing heavy is imported.
 """
 
-import json
 import os
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output, refuse_existing
+from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
@@ -68,7 +68,7 @@ def place_as_recorded(place: Path, record_file: Path) -> str:
 def is_record(path: Path) -> bool:
     """Return whether the file is a scene's record of any format version, even a damaged one."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except ValueError:
         return False
     return isinstance(content, dict) and {"format", "ilrm"} <= content.keys()

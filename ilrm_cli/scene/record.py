@@ -20,9 +20,9 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.files import atomic_write
-from ilrm_cli.runtime.json_values import finite_json, fitted
+from ilrm_cli.runtime.json_values import finite_json, fitted, read_json
 from ilrm_cli.scene.checks import is_record, record_path
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
@@ -170,7 +170,7 @@ def record_beside(scene: Path) -> SceneRecord | None:
 def read_record(path: Path) -> SceneRecord:
     """Read a record. Raises `InputError` for a file that is not a complete record."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         if not isinstance(content, dict) or not {"format", "ilrm"} <= content.keys():
             raise InputError(f"{path} is no record of an ilrm scene; move it away to use the scene without it.")
         if content["format"] != FORMAT:
@@ -178,7 +178,7 @@ def read_record(path: Path) -> SceneRecord:
         record = fitted(content, SceneRecord, _tensor, extensible=(Similarity, LeftOut))
         _check(record)
         return record
-    except ValueError as error:  # json's error is one too
+    except Damage as error:
         raise InputError(
             f"the scene record {path} is damaged ({error}); make the scene again or move the file away."
         ) from error
@@ -189,17 +189,17 @@ def _tensor(kind: type, values: Any) -> torch.Tensor:
     try:
         tensor = torch.tensor(values, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError("Expected an array of numbers") from error
+        raise Damage("Expected an array of numbers") from error
     if not isinstance(tensor, kind):
-        raise ValueError(f"Expected an array of another shape than {tuple(tensor.shape)}")
+        raise Damage(f"Expected an array of another shape than {tuple(tensor.shape)}")
     return tensor
 
 
 def _check(record: SceneRecord) -> None:
-    """Raise ValueError for values that fit their types but make no scene."""
+    """Raise Damage for values that fit their types but make no scene."""
     if not 0 < record.model_from_world.scale < math.inf:
-        raise ValueError("a scale that is no positive number")
+        raise Damage("a scale that is no positive number")
     for role in ROLES:
         sizes = {(view.width, view.height) for view in record.views if view.role == role}
         if len(sizes) > 1:
-            raise ValueError(f"the {role} views have different sizes")
+            raise Damage(f"the {role} views have different sizes")

@@ -16,7 +16,9 @@ from PIL import Image
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.render.rasterize import render, to_uint8
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.step import TrainStep
 
@@ -62,7 +64,7 @@ class Record:
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """Return the steps of a run so far, in order."""
-    return [json.loads(line) for line in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()]
+    return [parsed_json(line) for line in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()]
 
 
 def _lines_until(path: Path, step: int) -> list[str]:
@@ -70,7 +72,10 @@ def _lines_until(path: Path, step: int) -> list[str]:
     if not path.is_file():
         return []
     whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    return [line for line in whole if json.loads(line)["step"] <= step]
+    try:
+        return [line for line in whole if parsed_json(line)["step"] <= step]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"the log {path} is damaged; train into another folder.") from error
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

@@ -155,3 +155,46 @@ def test_own_format_without_or_with_a_broken_sidecar(tmp_path):
     (tmp_path / "m.json").write_bytes(config)
     (tmp_path / "m.safetensors").write_bytes(weights[:1000])
     assert "cannot be read as safetensors" in refusal(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("layers", 10**9), ("layers", 0), ("width", 2**40), ("patch", -1), ("head_width", 0), ("max_views", 1.5)],
+)
+def test_absurd_configurations_are_refused_at_once(tmp_path, key, value):
+    weights, config = encode_model(random_model(MATCHED))
+    (tmp_path / "a.safetensors").write_bytes(weights)
+    (tmp_path / "a.json").write_text(json.dumps({**json.loads(config), key: value}))
+    with pytest.raises(InputError, match=rf"not a model configuration .*{key}"):
+        load_model(str(tmp_path / "a.safetensors"))
+
+
+def test_absurd_numbers_of_published_layers_are_refused_at_once(tmp_path):
+    model = random_model(published("dl3dv"))
+    publish(model, "dl3dv", tmp_path / "a.pt")
+    content = torch.load(tmp_path / "a.pt")
+    content["model"]["processor.blocks.2000000000.attn.q_norm.weight"] = torch.zeros(1)
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(InputError, match="not an iLRM checkpoint"):
+        load_model(str(tmp_path / "a.pt"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(tmp_path, value):
+    model = random_model(MATCHED)
+    with torch.no_grad():
+        next(iter(model.parameters())).view(-1)[3] = value
+    weights, config = encode_model(model)
+    (tmp_path / "a.safetensors").write_bytes(weights)
+    (tmp_path / "a.json").write_bytes(config)
+    with pytest.raises(InputError, match="weights that are not finite"):
+        load_model(str(tmp_path / "a.safetensors"))
+
+
+def test_safetensors_cut_short_at_any_place(tmp_path):
+    weights, config = encode_model(random_model(MATCHED))
+    (tmp_path / "a.json").write_bytes(config)
+    for length in (0, 7, 8, 100, len(weights) // 2, len(weights) - 1):
+        (tmp_path / "a.safetensors").write_bytes(weights[:length])
+        with pytest.raises(InputError, match="cannot be read as safetensors"):
+            load_model(str(tmp_path / "a.safetensors"))

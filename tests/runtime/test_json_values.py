@@ -1,10 +1,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from ilrm_cli.runtime.json_values import decoded, fitted
+import ilrm_cli
+from ilrm_cli.runtime.errors import Damage
+from ilrm_cli.runtime.json_values import decoded, fitted, parsed_json, read_json
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,41 @@ def test_content_that_is_no_json_and_keys_that_are_passed_over():
     for content, message in ((b"{", "truncated"), (b'{"count": 1.5}', r"at `\$.count`")):
         with pytest.raises(ValueError, match=message):
             decoded(content, Part)
+
+
+# JSON of anybody
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 60 + b"1" + b"}" * 60, "nested too deeply"),
+        (b'{"a": 1' + b"0" * 5000 + b"}", "a number of 5001 digits"),
+        (b'{"a": 1\n,}', "not valid JSON in line 2"),
+        (b"\x00\xff\x80", "not valid JSON in line 1"),
+        (b"", "not valid JSON in line 1"),
+    ],
+)
+def test_json_that_is_refused(tmp_path, content, why):
+    (tmp_path / "a.json").write_bytes(content)
+    for parse in (lambda: parsed_json(content), lambda: read_json(tmp_path / "a.json")):
+        with pytest.raises(Damage, match=why):
+            parse()
+    with pytest.raises(Damage, match="cannot be read"):
+        read_json(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_in_every_encoding(encoding):
+    assert parsed_json('{"a": "ä", "b": [1.5, 2e3, -7]}'.encode(encoding)) == {"a": "ä", "b": [1.5, 2000.0, -7]}
+
+
+def test_json_of_files_is_parsed_in_one_place():
+    """What remains reads back what the same process has just written, or what a process of ours prints."""
+    package = Path(ilrm_cli.__file__).parent
+    parsing = {
+        file.relative_to(package).as_posix() for file in package.rglob("*.py") if "json.loads(" in file.read_text()
+    }
+    ours = {"scene/convert.py", "pipeline/batch/work.py", "bench/pipeline.py"}
+    assert parsing == {"runtime/json_values.py", *ours}

@@ -30,6 +30,7 @@ from ilrm_cli.capture.photos.near_duplicates import (
 )
 from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
+from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 VERSION = 3  # raise it if the same video would give different frames than before
@@ -75,7 +76,7 @@ def frames_of_video(video: Path, choice: VideoChoice, report: Report = ignore) -
 
 def _frames_in(folder: Path) -> tuple[list[Path], list[str]]:
     """Return the frames in a folder of the cache, and the warnings; raise ValueError or OSError if any is missing."""
-    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    notes = read_json(folder / NOTES)
     files = {folder / name: size for name, size in notes["bytes"].items()}
     if damaged := [file.name for file, size in files.items() if file.stat().st_size != size]:
         raise ValueError(f"frames have another size: {listed(damaged)}")

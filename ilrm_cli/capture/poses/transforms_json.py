@@ -4,7 +4,6 @@ Their cameras look along -z with y up (OpenGL); ours along +z with y down. The w
 transforms of an earlier frame that `applied_transform` or `scale` record are not undone.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, rigid
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import read_text
+from ilrm_cli.runtime.json_values import read_json
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
@@ -34,9 +33,9 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
     of the whole file. Raises InputError naming the file and the missing or invalid key.
     """
     try:
-        content = json.loads(read_text(file))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not valid JSON ({error}); export it again.") from error
+        content = read_json(file)
+    except ValueError as error:
+        raise InputError(f"{file} {error}; export it again.") from error
     poses: dict[str, Pose] = {}
     unmeasured = []
     for name, pose in posed_frames(content, file, size_of):

@@ -20,6 +20,7 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.cache import Entry, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.threads import in_threads
 
@@ -181,7 +182,7 @@ def kept(photos: Sequence[tuple[str, Path]], options: Mapping[str, object]) -> E
 
 
 def _read(folder: Path) -> SfmResult:
-    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    notes = read_json(folder / NOTES)
     left_out = tuple(LeftOut(name, reason) for name, reason in notes["left_out"])
     return SfmResult(load_reconstruction(folder), tuple(notes["warnings"]), left_out, tuple(notes["advice"]))
 

@@ -2,28 +2,28 @@
 
 from dataclasses import dataclass, field
 
-from ilrm_cli.models.layers.config import RAY_CHANNELS, Channel, HeadConfig, MatchingConfig
+from ilrm_cli.models.layers.config import RAY_CHANNELS, Channel, Count, HeadConfig, MatchingConfig, Width
 
 
 @dataclass(frozen=True)
 class IlrmConfig:
     """One iLRM. The defaults are the paper's wide model (`dl3dv`)."""
 
-    layers: int = 12  # update layers: cross attention, MLP, self attention, MLP
-    width: int = 768  # cross attention, MLP, self attention, MLP
-    head_width: int = 64  # channels of an attention head
-    mlp_ratio: int = 4  # hidden channels of an MLP, in widths
-    patch: int = 8  # px per side of a token, on both grids
-    viewpoint_factor: int = 2  # image side over viewpoint-grid side; one Gaussian per viewpoint pixel
-    uplifting: int = 2  # queries per viewpoint token in cross attention
+    layers: Count = 12  # update layers: cross attention, MLP, self attention, MLP
+    width: Width = 768  # cross attention, MLP, self attention, MLP
+    head_width: Width = 64  # channels of an attention head
+    mlp_ratio: Count = 4  # hidden channels of an MLP, in widths
+    patch: Count = 8  # px per side of a token, on both grids
+    viewpoint_factor: Count = 2  # image side over viewpoint-grid side; one Gaussian per viewpoint pixel
+    uplifting: Count = 2  # queries per viewpoint token in cross attention
     viewpoint_channels: tuple[Channel, ...] = RAY_CHANNELS  # embedded by viewpoint tokens, in this order
     image_channels: tuple[Channel, ...] = (*RAY_CHANNELS, "color")  # embedded by image tokens, in this order
     head: HeadConfig = field(default_factory=HeadConfig)
     matching: MatchingConfig | None = None  # None: the paper's model
     backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians (ours, see `backdrop.py`)
-    min_views: int = 2  # views the weights were trained for
-    max_views: int = 32
-    long_side_px: int = 960  # image size the weights were trained for
+    min_views: Count = 2  # views the weights were trained for
+    max_views: Count = 32
+    long_side_px: Width = 960  # image size the weights were trained for
     fov_deg: tuple[float, float] | None = None  # angles of view of the longer side they were trained for
     baseline_to_depth: tuple[float, float] | None = None  # distances of the farthest cameras, over that of the scene
 

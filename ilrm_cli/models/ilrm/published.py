@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.runtime.errors import InputError, first_line
+from ilrm_cli.runtime.json_values import fitted
 
 LIGHTNING_PREFIX = "encoder.scaler."  # of every tensor in `re10k_2view.ckpt`
 
@@ -35,7 +36,7 @@ def load_published(path: Path) -> tuple[IlrmConfig, dict[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
-        raise InputError(f"{path}: cannot be read as a checkpoint ({first_line(error)}).") from error
+        raise InputError(f"{path}: cannot be read as a checkpoint; it is damaged or another file.") from error
     content = content if isinstance(content, dict) else {}
     preset = PRESETS["re10k" if "state_dict" in content else "dl3dv"].config
     tensors = content.get("state_dict", content.get("model"))
@@ -60,7 +61,7 @@ def _own_name(path: Path, published: str) -> str:
 def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> IlrmConfig:
     try:
         width = state["viewpoint_tokenizer.linear.weight"].shape[0]
-        return dataclasses.replace(
+        found = dataclasses.replace(
             preset,
             layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers.")),
             width=width,
@@ -68,5 +69,6 @@ def _config_of(path: Path, preset: IlrmConfig, state: dict[str, Tensor]) -> Ilrm
             mlp_ratio=state["layers.0.cross_mlp.fc1.weight"].shape[0] // width,
             uplifting=state["layers.0.cross.q.weight"].shape[0] // width,
         )
-    except (KeyError, ValueError, IndexError) as error:
+        return fitted(dataclasses.asdict(found), IlrmConfig)
+    except (LookupError, ValueError, ArithmeticError) as error:
         raise InputError(f"{path}: not an iLRM checkpoint (no usable {first_line(error)}).") from error

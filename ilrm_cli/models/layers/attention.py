@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from ilrm_cli.runtime.cache import entry
+from ilrm_cli.runtime.json_values import read_json
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -64,7 +65,7 @@ def kept_choice(kind: Sequence[object], names: Collection[str], trial: Callable[
     """Return the name kept in the cache if it is one of `names`; else run the trial and try to keep its result."""
 
     def read(folder: Path) -> str:
-        name = json.loads((folder / CHOICE).read_text(encoding="utf-8"))["kernel"]
+        name = read_json(folder / CHOICE)["kernel"]
         if name not in names:
             raise ValueError(f"{name} is not available")
         return name

@@ -1,7 +1,15 @@
 """The choices that layers of every network offer: channels of pixels, the Gaussian head, the plane sweep."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
+
+# What a configuration may ask for: far more than any model has, far less than would fill the memory or take for ever.
+Count = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+Width = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Shift = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 
 Channel = Literal["origin", "direction", "moment", "color"]  # of a pixel
 RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
@@ -20,7 +28,7 @@ class HeadConfig:
     # that depth times 0.6 exp(raw). Ours.
     scale: Literal["absolute", "footprint"] = "absolute"
     # Added to the opacity logit before the sigmoid: -2 as published.
-    opacity_shift: float = -2.0
+    opacity_shift: Shift = -2.0
     # "world": the raw quaternion, as published. "camera": identity plus raw quaternion in camera axes, rotated into the
     # world. Ours.
     rotation: Literal["world", "camera"] = "world"
@@ -32,14 +40,16 @@ class HeadConfig:
 class MatchingConfig:
     """Plane-sweep matching cue (our addition, not in the paper; see `plane_sweep.py`)."""
 
-    planes: int = 32  # depth hypotheses, log-spaced between near and far
-    neighbors: int = 7  # nearest other views that each view is compared with: the cost stays linear in views
-    best: int = 2  # the first statistic averages this many best-agreeing neighbours; the second all of them
-    coarse_window: float = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
-    cost_scale: float = 0.06  # colour difference (L1, [0, 1]) at which the agreement fed to the network is 1/e
-    temperature: float = 0.003  # of the soft-argmin over planes, in the same units
-    background: int = 0  # number of planes beyond the far end, for sky and the horizon
-    points: int = 0  # maximum number of SfM points used per view; 0: none
+    planes: Count = 32  # depth hypotheses, log-spaced between near and far
+    neighbors: Count = 7  # nearest other views that each view is compared with: the cost stays linear in views
+    best: Count = 2  # the first statistic averages this many best-agreeing neighbours; the second all of them
+    coarse_window: Share = 1 / 12  # side of the wider of two smoothing windows, in long sides of the grid
+    cost_scale: Share = 0.06  # colour difference (L1, [0, 1]) at which the agreement fed to the network is 1/e
+    temperature: Share = 0.003  # of the soft-argmin over planes, in the same units
+    background: Annotated[int, msgspec.Meta(ge=0, le=1024)] = (
+        0  # number of planes beyond the far end, for sky and the horizon
+    )
+    points: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0  # maximum number of SfM points used per view; 0: none
 
     @property
     def estimates(self) -> int:

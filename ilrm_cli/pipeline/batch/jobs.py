@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ilrm_cli.capture.photos.listing import is_video, natural_order
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_output
+from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.scene.checks import suffix_of
 
 PLACEHOLDERS = ("{name}", "{parent}")
@@ -145,7 +146,7 @@ def _is_summary(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             first = file.readline(MAX_LINE)
-        outcome = json.loads(first) if first else None
+        outcome = parsed_json(first) if first else None
     except ValueError:
         return False
     return outcome is None or (isinstance(outcome, dict) and {"name", "photos", "output", "status"} <= outcome.keys())

@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.scene.formats.scene_file import damaged
 
 MAGIC, VERSION, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
@@ -87,7 +88,7 @@ def read_glb(path: Path) -> Gltf:
         if (magic, version, kind) != (MAGIC, VERSION, JSON_CHUNK):
             raise damaged(path, "it does not begin as a .glb of glTF 2.0")
         start = HEADER.size + CHUNK_HEADER.size
-        content = json.loads(bytes(data[start : start + length]))
+        content = parsed_json(bytes(data[start : start + length]))
         size, kind = CHUNK_HEADER.unpack_from(data, start + length)
     except (struct.error, ValueError, RecursionError) as error:
         raise damaged(path, "its header or its description cannot be read") from error

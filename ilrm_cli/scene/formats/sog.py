@@ -29,7 +29,8 @@ from torch import Tensor
 
 from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import Damage, InputError
+from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.runtime.pictures import open_picture
 from ilrm_cli.scene.checks import META
 from ilrm_cli.scene.formats.packing import HIGHER_BASES, LEAST_SCALE, along_a_curve, with_largest, without_largest
@@ -56,11 +57,6 @@ LOGIT_LIMIT = 80.0  # of version 1: a larger one is opacity 0 or 1 in float32
 PALETTE_COLUMNS = 64  # sets of harmonics per row of their picture
 MAX_PALETTE, MIN_PALETTE = 1 << 16, 1 << 10
 GAUSSIANS_PER_SET = 8  # per set of harmonics, in a medium-sized scene
-
-
-class Misfit(ValueError):
-    """Parts of a scene that do not fit together; the message is for people."""
-
 
 Part = Callable[[str, int], bytes]  # reads one file of a scene, up to a number of bytes
 
@@ -122,7 +118,7 @@ def decode_sog(path: Path) -> SceneFile:
             return _decoded(path, at_hand, lambda name, most: _part_of_folder(folder, name, most))
         with zipfile.ZipFile(path) as archive:
             return _decoded(path, path.stat().st_size, lambda name, most: _part(archive, name, most))
-    except Misfit as error:
+    except Damage as error:
         raise damaged(path, str(error)) from error
     except DAMAGE as error:
         raise damaged(path, "its archive or a picture in it is broken") from error
@@ -131,7 +127,7 @@ def decode_sog(path: Path) -> SceneFile:
 
 
 def _decoded(path: Path, size: int, part: Part) -> SceneFile:
-    meta = json.loads(part(META, MAX_META_BYTES))
+    meta = parsed_json(part(META, MAX_META_BYTES))
     version = meta.get("version", 1)
     if version not in (1, VERSION):
         raise InputError(f"{path} is a .sog of version {version}; 1 and {VERSION} are known.")
@@ -151,7 +147,7 @@ class _Pictures:
         """Return the pixels of the Gaussians: red, green, blue, alpha."""
         pixels = self.pixels(name, self.count).reshape(-1, 4)
         if len(pixels) < self.count:
-            raise Misfit(f"{name} is smaller than {self.count} pixels")
+            raise Damage(f"{name} is smaller than {self.count} pixels")
         return pixels[: self.count]
 
     def pixels(self, name: str, limit: int) -> UInt8[ndarray, "height width 4"]:
@@ -159,27 +155,27 @@ class _Pictures:
         content = self.part(name, int(MAX_PIXEL_BYTES * most))
         with open_picture(io.BytesIO(content), ("WEBP",)) as picture:
             if picture.width * picture.height > most:
-                raise Misfit(f"{name} is no picture of the right size")
+                raise Damage(f"{name} is no picture of the right size")
             return np.asarray(picture.convert("RGBA"))
 
 
 def _part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """Read one file of the zip, unpacking no more than `most` bytes."""
     if name not in archive.namelist():
-        raise Misfit(f"{name} is missing")
+        raise Damage(f"{name} is missing")
     with archive.open(name) as part:
         content = part.read(most + 1)
     if len(content) > most:
-        raise Misfit(f"{name} is larger than a scene can be")
+        raise Damage(f"{name} is larger than a scene can be")
     return content
 
 
 def _part_of_folder(folder: Path, name: str, most: int) -> bytes:
     """Read one file of an unbundled scene; only files of the folder itself belong to it."""
     if Path(name).name != name:
-        raise Misfit(f"{name} does not lie beside {META}")
+        raise Damage(f"{name} does not lie beside {META}")
     if (folder / name).stat().st_size > most:
-        raise Misfit(f"{name} is larger than a scene can be")
+        raise Damage(f"{name} is larger than a scene can be")
     return (folder / name).read_bytes()
 
 
@@ -270,7 +266,7 @@ def _harmonics(section: dict[str, Any], pictures: _Pictures) -> Float[ndarray, "
     sets = pictures.pixels(centroids, MAX_PALETTE * HIGHER_BASES[3])
     bases = HIGHER_BASES[section["bands"]] if "bands" in section else sets.shape[1] // PALETTE_COLUMNS
     if bases not in HIGHER_BASES[1:] or sets.shape[1] != PALETTE_COLUMNS * bases:
-        raise Misfit(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
+        raise Damage(f"{centroids} is not {PALETTE_COLUMNS} sets of {bases} harmonics wide")
     rows = pictures.rows(labels).astype(np.int64)
     chosen = sets[:, :, :3].reshape(-1, bases, 3)[rows[:, 0] | rows[:, 1] << 8]
     return _values(section, chosen)

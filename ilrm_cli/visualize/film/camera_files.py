@@ -30,8 +30,9 @@ from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.pose_set import Pose, rigid
 from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL, posed_frames
 from ilrm_cli.geometry.cameras import Cameras, fitted, stack
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import Damage, InputError, clause
 from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.json_values import read_json
 
 NERFSTUDIO_FPS = 24.0  # nerfstudio's own default, for files without `fps`
 INTRINSICS = ("fl_x", "fl_y", "cx", "cy")
@@ -56,7 +57,7 @@ def read_camera_path(path: Path) -> CameraPath:
     if not path.is_file():
         raise InputError(f"the camera path {path} does not exist.")
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         if is_inria(content):
             return CameraPath(_cameras_of(poses_of_cameras(content, path)))
         if isinstance(content, dict) and "frames" in content and "camera_path" not in content:
@@ -69,8 +70,9 @@ def read_camera_path(path: Path) -> CameraPath:
         return _camera_path(content)
     except KeyError as error:
         raise InputError(f"the camera path {path} lacks {error}; export it again from nerfstudio's viewer.") from error
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # json's error is a ValueError
-        raise InputError(f"the camera path {path} is damaged ({error}).") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        why = clause(error, "its cameras are not the numbers they should be")
+        raise InputError(f"the camera path {path} is damaged ({why}).") from error
 
 
 def write_camera_path(path: Path, cameras: Cameras, fps: float, loops: bool) -> None:
@@ -97,24 +99,24 @@ def _camera_path(content: dict[str, Any]) -> CameraPath:
     frames = content["camera_path"]
     width, height = int(content["render_width"]), int(content["render_height"])
     if not frames:
-        raise ValueError("it has no cameras")
+        raise Damage("it has no cameras")
     matrices = [np.array(frame["camera_to_world"], dtype=np.float64) for frame in frames]
     if any(matrix.size not in (12, 16) for matrix in matrices):
-        raise ValueError("a camera_to_world has not 16 numbers")
+        raise Damage("a camera_to_world has not 16 numbers")
     poses = [rigid(matrix.reshape(-1, 4)) for matrix in matrices]
     if any(pose is None for pose in poses):
-        raise ValueError("a camera_to_world is not a rigid pose")
+        raise Damage("a camera_to_world is not a rigid pose")
     fovs = [float(frame["fov"]) for frame in frames]
     if not all(0 < fov < 180 for fov in fovs) or min(width, height) < 1:
-        raise ValueError("a field of view or the image size is out of range")
+        raise Damage("a field of view or the image size is out of range")
     lenses = [_lens(frame, fov, width, height) for frame, fov in zip(frames, fovs, strict=True)]
     focal_px, center_px = torch.tensor(lenses, dtype=torch.float64).split(2, dim=1)
     if not (focal_px > 0).all() or not center_px.isfinite().all():
-        raise ValueError("a focal length is not above 0")
+        raise Damage("a focal length is not above 0")
     world_from_cam = torch.from_numpy(np.stack([pose @ OPENCV_FROM_OPENGL for pose in poses if pose is not None]))
     fps = float(content.get("fps", NERFSTUDIO_FPS))
     if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps is {fps}")
+        raise Damage(f"fps is {fps}")
     return CameraPath(Cameras(world_from_cam, focal_px, center_px, width, height), fps)
 
 
