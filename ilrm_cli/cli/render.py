@@ -14,16 +14,21 @@ from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 if TYPE_CHECKING:
     from ilrm_cli.visualize.film.film import FlythroughResult
 
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}  # (width, height) by the names of video
 DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Parse "960x540" into (width, height)."""
+    """Parse "960x540", or one of SIZES, into (width, height)."""
     if text is None:
         return None
+    if text.lower() in SIZES:
+        return SIZES[text.lower()]
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit()):
-        raise typer.BadParameter(f"'{text}' is not WIDTHxHEIGHT, such as 960x540", param_hint="--size")
+        raise typer.BadParameter(
+            f"'{text}' is neither WIDTHxHEIGHT, such as 960x540, nor one of {', '.join(SIZES)}", param_hint="--size"
+        )
     return int(width), int(height)
 
 
@@ -50,9 +55,16 @@ def render(
             help="A .mp4, .gif, .webp or .png (numbered frames), or a folder. Default: SCENE_PATH.mp4.",
         ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length of the film.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of the film. Default: what the path needs, 4 to 24.")
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second.")] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in px, of each picture side by side.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="WIDTHxHEIGHT in px of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side."
+        ),
+    ] = None,
     channels: Annotated[
         str, typer.Option(help="What to show, side by side: rgb, depth, alpha, confidence; commas between them.")
     ] = "rgb",

@@ -6,7 +6,7 @@ Only names of files are looked at; nothing heavy is imported.
 import os
 from pathlib import Path
 
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import check_output, refuse_existing
 from ilrm_cli.runtime.json_values import read_json
 
@@ -23,9 +23,17 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
     """
     if (path.is_dir() and (path / META).is_file()) or (path.is_file() and path.name.lower() == META):
         return ".sog"
+    if path.is_dir():
+        scenes = sorted(
+            inside.name for inside in path.iterdir() if inside.name.lower().endswith((*SUFFIXES, *READ_ONLY))
+        )
+        there = f"name one of its scenes ({listed(scenes)})" if scenes else "it holds no scene; name a file"
+        raise InputError(f"{path} is a folder; {there}.")
     if not path.is_file():
         state = "is not a file" if path.exists() else "does not exist"
         raise InputError(f"the scene {path} {state}.")
+    if suffix is None and path.suffix.lower() == ".json" and is_record(path):
+        raise InputError(f"{path} is the record of a scene; name the scene, {path.stem}.ply or another file beside it.")
     return suffix or next((known for known in READ_ONLY if path.name.lower().endswith(known)), None) or suffix_of(path)
 
 

@@ -102,7 +102,7 @@ def test_a_json_that_is_not_ours_is_never_replaced(posed, tmp_path):
 
 
 def test_output_folder_missing(posed, tmp_path):
-    assert "does not exist" in refused(tmp_path, "reconstruct", posed, "-o", tmp_path / "no" / "s.ply")
+    assert "is not a folder" in refused(tmp_path, "reconstruct", posed, "-o", __file__ + "/s.ply")
 
 
 def test_unknown_suffix(posed, tmp_path, made):

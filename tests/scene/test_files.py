@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import SUFFIXES, suffix_of
 from ilrm_cli.scene.files import decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, write_record
 from tests.support.splats import apart, one, splats
 
 EXACT = {"means": 0.0, "shapes": 1e-6, "log_scales": 1e-5, "opacities": 1e-6, "colors": 0.0, "harmonics": 0.0}
@@ -42,8 +44,19 @@ def test_unknown_suffixes(name: str) -> None:
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         decode_scene(tmp_path / "none.ply")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match=r"is a folder; it holds no scene; name a file\."):
         decode_scene(tmp_path)
+    for name in ("b.spz", "a.ply", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"is a folder; name one of its scenes \(a\.ply, b\.spz\)\."):
+        decode_scene(tmp_path)
+
+
+def test_a_record_in_the_place_of_its_scene(tmp_path: Path) -> None:
+    frame = Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double())
+    write_record(tmp_path / "garden.json", SceneRecord((), frame, {"name": "none", "sha256": ""}, seed=0))
+    with pytest.raises(InputError, match=r"is the record of a scene; name the scene, garden\.ply or another"):
+        decode_scene(tmp_path / "garden.json")
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])

@@ -24,7 +24,6 @@ from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
 from ilrm_cli.visualize.checks import FilmSettings
 from ilrm_cli.visualize.film import film as stage
 from ilrm_cli.visualize.film.film import FlythroughResult
-from ilrm_cli.visualize.film.flight import default_size
 from tests.support.decoded import decoded
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
@@ -62,11 +61,6 @@ def scene(tmp_path: Path) -> Path:
     views = recorded_views(list("abcd"), ["0"] * 4, arc_of_cameras(), "input")
     write_record(record_path(ply), SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, seed=0))
     return ply
-
-
-def test_default_size_keeps_the_shape_and_is_even() -> None:
-    assert default_size(arc_of_cameras()) == (640, 426)
-    assert default_size(replace(arc_of_cameras(), width=300, height=500)) == (384, 640)
 
 
 def test_another_shape_crops() -> None:
@@ -238,7 +232,7 @@ def test_gaussians_that_are_not_finite_are_said(scene: Path, tmp_path: Path) -> 
 
 
 def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is not a file\.$"):
+    with pytest.raises(InputError, match=r"is a folder; it holds no scene; name a file\.$"):
         fly(tmp_path, output=tmp_path / "a.mp4")
     with pytest.raises(InputError, match=r"none\.ply does not exist\.$"):
         fly(tmp_path / "none.ply", output=tmp_path / "a.mp4")

@@ -25,7 +25,7 @@ MIN_ORBIT_DEG = 45.0
 # depth; otherwise they have moved through the scene.
 MAX_CLUSTER = 0.5
 
-SAMPLES = 96  # views judged along a route: as many as in a film of four seconds
+SAMPLES = 96  # views judged along a route
 ROUNDS = 3  # of judging a stretch again with as many samples, closer to the film's frames
 MIN_PART = 0.3  # of a route; a shorter stretch does not represent it
 

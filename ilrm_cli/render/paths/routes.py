@@ -17,6 +17,8 @@ from ilrm_cli.render.paths.subject import Subject
 # A path closer than this to straight up or down has no horizon; the photos' own upright direction is used instead.
 POLE_DEG = 10.0
 
+STEADY_SHARE = 0.95  # of the frames, among which the fastest one sets the pace
+
 
 @dataclass(frozen=True)
 class Route:
@@ -46,6 +48,21 @@ class Route:
             ),
             closed=False,
         )
+
+
+def fastest_deg(frames: Cameras, depth: float) -> float:
+    """Return by how many degrees the view changes in the time of all frames, at the pace where it changes fastest.
+
+    A view changes by the angle that the camera turns, or the one by which a point at `depth` (world units) moves as the
+    camera is displaced, whichever is larger. A few jumps, as between photos, do not count.
+    """
+    if len(frames) < 2:
+        return 0.0
+    before, after = frames.world_from_cam[:-1], frames.world_from_cam[1:]
+    cosines = ((before[:, :3, :3] * after[:, :3, :3]).sum(dim=(1, 2)) - 1) / 2
+    shifts = (after[:, :3, 3] - before[:, :3, 3]).norm(dim=1)
+    changes = torch.maximum(cosines.clamp(-1, 1).arccos(), (shifts / depth).arctan())
+    return len(frames) * math.degrees(float(changes.quantile(STEADY_SHARE)))
 
 
 def look_at(

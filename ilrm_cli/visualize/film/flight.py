@@ -1,23 +1,27 @@
 """Where the camera of a film is in each frame: on a path of ours, or on one from a file."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import upright
 from ilrm_cli.render.paths import auto, by_name
 from ilrm_cli.render.paths.auto import supported
+from ilrm_cli.render.paths.routes import Route, fastest_deg
 from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.opened import ShownScene
 from ilrm_cli.visualize.checks import FilmSettings, check_size
 from ilrm_cli.visualize.film.camera_files import read_camera_path
 
-# Rendered by a laptop without a GPU in well under a minute.
-DEFAULT_SECONDS = 4.0
+LEAST_SECONDS, MOST_SECONDS = 4.0, 24.0  # of a film whose length is not given; the latter is a slow full circle
+PACE_DEG_S = 20.0  # by which a view may change, so that eyes can follow
+PACED_FRAMES = 96  # of a route, by which its pace is told
 DEFAULT_FPS = 24.0
-DEFAULT_LONG_SIDE_PX = 640
+DEFAULT_LONG_SIDE_PX = 1280
 
 MAX_FRAMES = 100_000  # over an hour; keeps a typing error from filling the memory with cameras
 
@@ -42,20 +46,21 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     if settings.is_file:
         return _flight_from_file(settings)
     fps = settings.fps or DEFAULT_FPS
-    length = (settings.seconds or DEFAULT_SECONDS) * fps
-    if length > MAX_FRAMES:
+    if (length := (settings.seconds or 0) * fps) > MAX_FRAMES:
         raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
-    count = max(1, round(length))
     gaussians, cameras = shown.file.gaussians, upright_cameras(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = by_name.setting_of(cameras, gaussians, shown.up, photo)
-    size = default_size(shown.cameras)
+    subject = setting.subject
+    size = default_size(cameras)
     if settings.path == "auto" and not settings.full and shown.names:
         route, name = auto.choose(setting, gaussians, shown.near)
+        count = frame_count(route, subject.depth, settings.seconds, fps, loop=True)
         return Flight(route.frames(count, loop=True), name, True, fps, size)
     # Without photos it is unknown from where a scene looks good: show it from all around.
     name = "orbit" if settings.full or settings.path == "auto" else settings.path
     route = by_name.route(name, setting, full=settings.full, loop=settings.loop)
+    count = frame_count(route, subject.depth, settings.seconds, fps, loop=settings.loop)
     frames = route.frames(count, loop=settings.loop)
     judged = shown.names and not settings.full and name != "inputs"
     warnings = _doubts(frames, cameras, shown, settings) if judged else ()
@@ -63,12 +68,36 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
 
 
 def upright_cameras(shown: ShownScene) -> Cameras:
-    """Return the photos' cameras, rotated by quarter turns so that none lies on its side in the film."""
-    return shown.cameras.moved(upright(shown.cameras.world_from_cam, shown.up))
+    """Return the photos' cameras, rotated by quarter turns so that none lies on its side in the film.
+
+    Their pictures have the shape of most photos as they are looked at: portrait if most are.
+    """
+    lying = shown.cameras
+    turned = lying.moved(upright(lying.world_from_cam, shown.up))
+    down_along_x = (turned.world_from_cam[:, :3, 1] * lying.world_from_cam[:, :3, 0]).sum(dim=1)  # -1, 0 or 1
+    if float((down_along_x.abs() > 0.5).double().mean()) <= 0.5:
+        return turned
+    x, y = lying.center_px.unbind(dim=1)
+    counterclockwise = down_along_x < 0  # as the photo has to be turned
+    center_px = torch.stack(
+        [torch.where(counterclockwise, y, lying.height - y), torch.where(counterclockwise, lying.width - x, x)], dim=1
+    )
+    return replace(turned, focal_px=lying.focal_px.flip(1), center_px=center_px, width=lying.height, height=lying.width)
+
+
+def frame_count(route: Route, depth: float, seconds: float | None, fps: float, *, loop: bool) -> int:
+    """Return the number of frames of a film so long; None: as long as lets eyes follow.
+
+    `depth` is that of the scene, in world units.
+    """
+    if seconds is None:
+        unhurried_s = fastest_deg(route.frames(PACED_FRAMES, loop=loop), depth) / PACE_DEG_S
+        seconds = min(MOST_SECONDS, max(LEAST_SECONDS, unhurried_s))
+    return max(1, round(seconds * fps))
 
 
 def default_size(cameras: Cameras) -> tuple[int, int]:
-    """Return (width, height) with the photos' aspect ratio and DEFAULT_LONG_SIDE_PX, both even."""
+    """Return (width, height) with the cameras' aspect ratio and DEFAULT_LONG_SIDE_PX, both even."""
     factor = DEFAULT_LONG_SIDE_PX / max(cameras.width, cameras.height)
     return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
 
@@ -82,7 +111,7 @@ def _flight_from_file(settings: FilmSettings) -> Flight:
     there = list(range(len(found.cameras)))
     frames = found.cameras[there + there[-2:0:-1]] if settings.loop else found.cameras
     # Cameras of photos jump from one to the next: slowly enough that they can be seen.
-    unhurried = min(DEFAULT_FPS, max(1.0, len(frames) / DEFAULT_SECONDS))
+    unhurried = min(DEFAULT_FPS, max(1.0, len(frames) / LEAST_SECONDS))
     return Flight(frames, path.name, settings.loop, settings.fps or found.fps or unhurried, size)
 
 
