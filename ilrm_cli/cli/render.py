@@ -62,7 +62,7 @@ def render(
     size: Annotated[
         str | None,
         typer.Option(
-            help="WIDTHxHEIGHT in px of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side."
+            help="WIDTHxHEIGHT of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side."
         ),
     ] = None,
     channels: Annotated[
