@@ -2,6 +2,7 @@
 
 import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -95,7 +96,7 @@ def train(
             perceptual = find_perceptual(group.device) if recipe.train.perceptual_weight > 0 else None
             if recipe.train.perceptual_weight > 0 and perceptual is None and group.leads:
                 shown.warn((f"the perceptual term is left out: {why_no_lpips()}.",))
-            with TrainingView(shown.err, recipe.train.steps, visible=group.leads and not quiet) as view:
+            with TrainingView(shown.err, recipe.train.steps, minutes, visible=group.leads and not quiet) as view:
                 for done in loop.train(
                     trainer, folder, minutes, group=group, threads=workers, perceptual=perceptual, stop=stop.is_set
                 ):
@@ -121,7 +122,9 @@ def _told_to_stop() -> Iterator[Event]:
 class TrainingView:
     """A three-line view of a run; draws nothing unless visible."""
 
-    def __init__(self, console: Console, steps: int, *, visible: bool):
+    def __init__(self, console: Console, steps: int, minutes: float = math.inf, *, visible: bool):
+        """`minutes` is when the run ends if its steps are not done by then, counted from now."""
+        self._end_s = time.monotonic() + 60 * minutes
         self._live = Live(console=console, transient=False, auto_refresh=False)
         self._steps, self._visible = steps, visible
         self._running: dict[str, float] = {}
@@ -159,7 +162,8 @@ class TrainingView:
     def _lines(self, step: "TrainStep") -> tuple[Table, Text, Text]:
         figures = self._running
         bar = Table.grid(padding=(0, 1))
-        left = duration(figures["total"] * (self._steps - step.step))
+        steps_s, time_s = figures["total"] * (self._steps - step.step), max(0.0, self._end_s - time.monotonic())
+        left = f"{duration(time_s)} of --minutes" if time_s < steps_s else duration(steps_s)
         bar.add_row(
             "training", ProgressBar(self._steps, step.step, width=20), f"{step.step}/{self._steps}", f"{left} left"
         )

@@ -1,5 +1,7 @@
 """Tests of `ilrm train` as users run it."""
 
+import io
+import math
 import os
 import signal
 import subprocess
@@ -8,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from ilrm_cli.cli.train import TrainingView
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.train.log import LOG_FILE, read_log
+from ilrm_cli.train.step import Seconds, TrainStep
 from tests.support.command_line import ilrm
 
 TINY = ("--preset", "tiny", "--threads", "1")
@@ -62,3 +67,11 @@ def test_a_signal_ends_it_in_order(tmp_path: Path):
         run.kill()
     assert run.returncode == 0
     assert f"{len(read_log(tmp_path))} of 100000 steps done" in out
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(math.inf, "1:30:00 left"), (2.0, "0:02:00 of --minutes left")])
+def test_the_bar_tells_when_it_ends(minutes: float, left: str):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with TrainingView(console, 1000, minutes, visible=True) as view:
+        view.show(TrainStep(100, 400, 0.1, 20.0, 1.0, 1e-3, Seconds(model=6.0)))
+    assert left in console.file.getvalue()

@@ -117,6 +117,7 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
         before = signature
         sharpness.append(sharpness_of(frame))
         report(Step("video", len(sharpness)))
+    report(Step("video", len(sharpness), len(sharpness)))
     chosen = choose_frames(np.array(moved, dtype=np.float32), np.array(sharpness, dtype=np.float32), choice)
     wanted = set(chosen)
     for index, frame in enumerate(_Decoder(video, f"fps={rate}", "ppm").frames()):
