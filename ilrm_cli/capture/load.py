@@ -10,12 +10,14 @@ from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size
 from ilrm_cli.capture.photos.listing import Listing
+from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.pixels import PICTURES
 from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.posed_photos import capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
 from ilrm_cli.capture.poses.lenses import Given, lenses_for, parse_given
 from ilrm_cli.capture.poses.pose_set import PoseSet
+from ilrm_cli.capture.poses.tools.read import NoLens, read_tool_poses
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.capture.sfm import solve
 from ilrm_cli.capture.sfm.copies import write_copies
@@ -23,7 +25,7 @@ from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import scratch_folder
-from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 
@@ -39,10 +41,10 @@ def gather(
 ) -> Capture:
     """Return all photos of a folder, or frames of a video, with their poses.
 
-    `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else runs
-    structure from motion, whose result is cached, as are the frames that `video` chooses of a video. `camera` is the
-    known lens (see `capture.poses.lenses`), used by structure from motion. Unused photos are listed in `left_out`, each
-    with its reason. Raises InputError if there is nothing to work with.
+    `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else the poses
+    of another tool, else runs structure from motion, whose result is cached, as are the frames that `video` chooses of
+    a video. `camera` is the known lens (see `capture.poses.lenses`), used by structure from motion. Unused photos are
+    listed in `left_out`, each with its reason. Raises InputError if there is nothing to work with.
     """
     folder.require(poses, camera)
     PICTURES.forget()
@@ -51,6 +53,8 @@ def gather(
         capture = _from_colmap(folder, model, report)
     elif transforms is not None:
         capture = _from_transforms(transforms, folder.listing, report)
+    elif (tool := folder.tool_poses(poses)) is not None:
+        capture = _from_tool(folder, tool, video, camera, seed, report, or_sfm=poses == "auto")
     else:
         capture = _from_sfm(folder, video, camera, seed, report)
     if folder.given is not None:
@@ -92,6 +96,25 @@ def _from_transforms(file: Path, listing: Listing, report: Report) -> Capture:
     return capture_of("transforms", poses, file.parent, str(file), listing, report)
 
 
+def _from_tool(
+    folder: ProjectFolder,
+    tool: ToolPoses,
+    video: VideoChoice,
+    camera: str | None,
+    seed: int,
+    report: Report,
+    or_sfm: bool,
+) -> Capture:
+    try:
+        given = parse_given(camera) if camera is not None else None
+        poses, root = read_tool_poses(tool, folder.root, folder.listing, given)
+    except NoLens as error:
+        if not or_sfm:
+            raise
+        return _from_sfm(folder, video, camera, seed, report, (str(error),))
+    return capture_of(tool.tool, poses, root, str(tool.source), folder.listing, report)
+
+
 def _no_size(path: Path) -> None:
     return None
 
@@ -116,7 +139,17 @@ def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:
     return poses
 
 
-def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, seed: int, report: Report) -> Capture:
+def _from_sfm(
+    folder: ProjectFolder,
+    video: VideoChoice,
+    camera: str | None,
+    seed: int,
+    report: Report,
+    not_read: tuple[str, ...] = (),
+) -> Capture:
+    not_read = (*not_read, *folder.not_read)
+    for sentence in not_read:  # before the long work, whose scale and frame will be others than theirs
+        report(Step("poses", 0, 1, sentence))
     given = parse_given(camera) if camera is not None else None
     offered = find_photo_set(folder, video, report)
     result, unkept = _solved(offered, given, seed, report)
@@ -130,7 +163,7 @@ def _from_sfm(folder: ProjectFolder, video: VideoChoice, camera: str | None, see
         offered.found,
         "sfm",
         poses.points,
-        (*offered.warnings, *unkept, *result.warnings),
+        (*not_read, *offered.warnings, *unkept, *result.warnings),
         (*offered.left_out, *result.left_out),
         poses.error_px,
         result.advice,

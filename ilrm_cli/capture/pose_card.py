@@ -29,7 +29,7 @@ SHAPE_SIDE_PX = 1024  # long side of the common shape; only the aspect ratio mat
 class PoseCard:
     """Figures about the poses of one capture; None if the source of the poses does not provide them."""
 
-    origin: str  # "colmap", "transforms" or "sfm"
+    origin: str  # "colmap", "transforms", "sfm" or another tool
     found: int  # photos offered
     registered: int  # photos with a pose
     error_px: float | None  # mean reprojection error

@@ -25,6 +25,7 @@ class PosedFiles:
     absent: tuple[str, ...]  # missing photos
     renamed: Mapping[str, str]  # name in the source -> photo that is meant; see `renamed_photos`
     masks: Mapping[str, Path]  # name -> mask, for photos that have one
+    labels: bool  # see `PoseSet`
     absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
 
@@ -90,6 +91,7 @@ def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
         tuple(name for name in names if name not in paths),
         renamed,
         masks,
+        poses.labels,
         absent_masks,
     )
 
@@ -106,6 +108,8 @@ def _name_in(root: Path, path: Path) -> str:
 def _warnings(files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
     converted = {n: file for n, file in files.renamed.items() if _suffix(n) not in ("", _suffix(file))}
     respelt = {name: file for name, file in files.renamed.items() if name not in converted}
+    if files.labels:  # a suffix is not missing
+        respelt = {name: file for name, file in respelt.items() if Path(file).with_suffix("").as_posix() != name}
     for what, pairs in (("were converted since", converted), ("have other names here", respelt)):
         if pairs:
             used = listed(f"{file} for {name}" for name, file in sorted(pairs.items()))

@@ -48,7 +48,7 @@ class Capture:
 
     photos: tuple[PosedPhoto, ...]  # sorted by name
     found: int  # photos offered, posed or not
-    origin: str  # source of the poses: "colmap", "transforms" or "sfm"
+    origin: str  # source of the poses: "colmap", "transforms", "sfm" or another tool
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
     warnings: tuple[str, ...] = ()  # one sentence each: important for the user
     left_out: tuple[LeftOut, ...] = ()  # every photo found that has no pose here

@@ -59,7 +59,7 @@ def watched(place: Path) -> Iterator[Seen]:
     def decoded(
         image: ImageFile.ImageFile,
     ) -> None:  # called where a file's pixels are decoded, not where they are held
-        seen.note(seen.decoded, image.filename)
+        seen.note(seen.decoded, getattr(image.fp, "name", image.filename))  # photos are opened as streams
         decoding(image)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,7 @@
-"""What a project folder, or a video, holds by the names of files alone: photos, videos, masks and poses.
+"""What a project folder, or a video, holds by the names of files: photos, videos, masks and poses.
 
-It is looked through once; what is found is handed on. Nothing is opened, and nothing heavy is imported.
+It is looked through once; what is found is handed on. Nothing is opened but, for their first bytes, files that may hold
+poses of other tools, and nothing heavy is imported.
 """
 
 import os
@@ -25,9 +26,10 @@ from ilrm_cli.capture.photos.listing import (
     natural_order,
     photo_folder,
 )
+from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses
 from ilrm_cli.runtime.errors import InputError
 
-Origin = Literal["auto", "colmap", "transforms", "sfm"]  # of poses
+Origin = Literal["auto", "colmap", "transforms", "other", "sfm"]  # of poses; "other": of another tool
 MIN_PHOTOS = 3  # for structure from motion: two photos agree by chance too easily
 MIN_VIEWS = 2  # one photo has no parallax
 
@@ -63,6 +65,8 @@ class ProjectFolder:
     masks: Mapping[str, Path]  # name of a photo -> its mask, for those that have one
     model: Path | None  # folder of the COLMAP model
     transforms: Path | None  # transforms.json
+    tool: ToolPoses | None  # poses of another tool
+    not_read: tuple[str, ...]  # a sentence on each file with poses that is recognised but not read
     inputs: tuple[Path, ...]  # all files that a scene of this place can depend on, sorted
     listing: Listing = field(repr=False, compare=False)  # of everything read so far
     given: tuple[str, ...] | None = None  # names of the photos, if they were given one by one; None: all of the place
@@ -90,6 +94,10 @@ class ProjectFolder:
         model = self.model if origin in ("auto", "colmap") else None
         return model, self.transforms if origin in ("auto", "transforms") and model is None else None
 
+    def tool_poses(self, origin: Origin) -> ToolPoses | None:
+        """Return the poses of another tool, if allowed by `origin` and not preceded by those of `poses`."""
+        return self.tool if origin == "other" or (origin == "auto" and not any(self.poses(origin))) else None
+
     def require(self, poses: Origin = "auto", camera: str | None = None, views: int | None = None) -> None:
         """Raise InputError if these options cannot be used here, as far as names tell.
 
@@ -102,8 +110,9 @@ class ProjectFolder:
             raise InputError(f"--views {views} is more than the {there}; ask for fewer.")
 
     def _require_photos(self, poses: Origin, camera: str | None) -> None:
-        if any(self.poses(poses)):
-            if camera is None:
+        tool = self.tool_poses(poses)
+        if any(self.poses(poses)) or tool is not None:
+            if camera is None or (tool is not None and tool.tool == "images.txt"):
                 return
             raise InputError(
                 f"{self.place} has poses with their own cameras, so --camera does not apply; add --poses sfm."
@@ -114,6 +123,8 @@ class ProjectFolder:
             )
         if poses == "transforms":
             raise InputError(f"{self.place} holds no transforms.json; use --poses auto.")
+        if poses == "other":
+            raise InputError(f"{self.place} holds no poses of another tool that can be read (`ilrm help inputs`).")
         check_names((*self.photos, *self.passed_over, *self.videos))
         if not self.photos and not self.videos:
             raise InputError(
@@ -151,7 +162,7 @@ def open_folder(place: Path, given: Sequence[str] | None = None) -> ProjectFolde
     Of a folder, only photos of the `given` names are taken, if there are any.
     """
     if is_video(place):
-        return ProjectFolder(place, place.parent, (), (), (place,), {}, None, None, (place,), Listing())
+        return ProjectFolder(place, place.parent, (), (), (place,), {}, None, None, None, (), (place,), Listing())
     if not place.is_dir():
         what = "is not a folder" if place.exists() else "does not exist"
         raise InputError(f"{place} {what}; give the folder that holds the photos, or a video.")
@@ -176,6 +187,7 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     }
     model, transforms = find_model(place, listing), find_transforms(place)
     inputs = _inputs(place, photos, listing) if given is None else [*photos, *masks.values()]
+    tool, not_read = find_tool_poses(place, listing)
     return ProjectFolder(
         place,
         root,
@@ -185,7 +197,9 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         masks,
         model,
         transforms,
-        tuple(sorted({*inputs, *_pose_files(model, transforms, listing)})),
+        tool,
+        not_read,
+        tuple(sorted({*inputs, *_pose_files(model, transforms, tool, listing)})),
         listing,
         None if given is None else tuple(path.relative_to(place).as_posix() for path in photos),
     )
@@ -203,9 +217,11 @@ def _inputs(place: Path, photos: Iterable[Path], listing: Listing) -> Iterable[P
     return [*files, *(path for name in beside for path in listing.below(place.parent / name))]
 
 
-def _pose_files(model: Path | None, transforms: Path | None, listing: Listing) -> Iterable[Path]:
+def _pose_files(
+    model: Path | None, transforms: Path | None, tool: ToolPoses | None, listing: Listing
+) -> Iterable[Path]:
     files = [] if model is None else [path for path in listing.files(model) if path.suffix in MODEL_SUFFIXES]
-    return files if transforms is None else [*files, transforms]
+    return [*files, *([] if transforms is None else [transforms]), *(() if tool is None else tool.files)]
 
 
 def check_views(views: int | None) -> None:

@@ -24,7 +24,8 @@ ARCHIVE_FOLDER = "__MACOSX"  # of macOS's archives, with files that only look li
 
 MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
 MODEL_SUFFIXES = (".bin", ".txt")
-TRANSFORMS_NAMES = ("transforms.json", "transforms_train.json")  # nerfstudio and instant-ngp; NeRF's Blender scenes
+# Of nerfstudio and instant-ngp; of NeRF's Blender scenes; and as others spell them.
+TRANSFORMS_NAMES = ("transforms.json", "transforms_train.json", "transform.json", "transform_train.json")
 
 
 class Listing:

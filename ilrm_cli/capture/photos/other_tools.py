@@ -1,0 +1,179 @@
+"""Files beside photos in which other tools keep camera poses: which can be read, and which are only recognised.
+
+COLMAP models and transforms.json are found elsewhere. Names tell most; of some files the first bytes are looked at, and
+nothing heavy is imported.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, SUFFIXES, Listing
+
+Tool = Literal[
+    "polycam", "record3d", "arkit", "metashape", "realitycapture", "opensfm", "bundler", "inria", "transforms",
+    "images.txt",
+]  # fmt: skip
+TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
+PEEK_BYTES = 1 << 16
+CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll", "f")  # which RealityCapture's table has at least
+POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
+
+# Recognised by their names and not read: suffix or whole name -> what it is, and how its poses can be had.
+UNREAD = {
+    ".psx": "a project of Metashape; export its cameras as XML",
+    ".psz": "a project of Metashape; export its cameras as XML",
+    ".rcproj": "a project of RealityCapture; export its camera parameters as CSV",
+    ".rsproj": "a project of RealityScan; export its camera parameters as CSV",
+    ".p4d": "a project of Pix4D; export its cameras for COLMAP or Bundler",
+    ".mg": "a project of Meshroom; export its cameras for COLMAP",
+    ".sfm": "a model of Meshroom; export it for COLMAP",
+    ".nvm": "a model of VisualSFM; export it for Bundler",
+    ".abc": "an Alembic file of cameras; export it for COLMAP",
+    "sfm_data.json": "a model of OpenMVG; convert it for COLMAP",
+    "sfm_data.bin": "a model of OpenMVG; convert it for COLMAP",
+    "poses_bounds.npy": "the poses of LLFF, without a lens; use the COLMAP model that they were made from",
+}
+UNREAD_XMP = "side files of RealityCapture; export its camera parameters as CSV"
+
+
+@dataclass(frozen=True)
+class ToolPoses:
+    """Camera poses that another tool wrote."""
+
+    tool: Tool
+    source: Path  # the file, or the folder with a file for each photo
+    files: tuple[Path, ...]  # all that is read
+    photos: Path | None = None  # folder of the photos, where the tool prescribes it
+
+
+def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tuple[str, ...]]:
+    """Return the poses of another tool in a project's folder, if any, and a sentence on each file that is not read."""
+    roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place]
+    found = [poses for root in roots for tool in TOOLS if (poses := _FINDERS[tool](root, listing)) is not None]
+    return (found[0] if found else None), tuple(_unread(roots[0], listing))
+
+
+def _unread(folder: Path, listing: Listing) -> Iterator[str]:
+    files = listing.files(folder)
+    for file in sorted(files):
+        what = UNREAD.get(file.name.lower()) or UNREAD.get(file.suffix.lower())
+        if what is not None and not file.name.startswith("."):
+            yield f"{file.name} is {what}, to keep its poses: this file is not read."
+    photos = {file.stem for file in files if file.suffix.lower() in SUFFIXES}
+    beside = [file for file in files if file.suffix.lower() == ".xmp" and file.stem in photos]
+    if beside and b"xcr:Rotation" in _head(min(beside)):
+        yield f"{min(beside).name} and others are {UNREAD_XMP}, to keep its poses: these files are not read."
+
+
+def _polycam(folder: Path, listing: Listing) -> ToolPoses | None:
+    for root in (folder / "keyframes", folder):
+        for cameras, photos in POLYCAM_FOLDERS:
+            files = _of_kind(root / cameras, listing, ".json")
+            if files and listing.photos(root / photos) and b'"t_00"' in _head(files[0]):
+                return ToolPoses("polycam", root / cameras, files, root / photos)
+    return None
+
+
+def _record3d(folder: Path, listing: Listing) -> ToolPoses | None:
+    for name in ("metadata", "metadata.json"):
+        file = folder / name
+        photos = next((folder / part for part in ("rgb", "rgbd") if listing.photos(folder / part)), None)
+        if file.is_file() and photos is not None and _head(file).lstrip()[:1] == b"{":
+            return ToolPoses("record3d", file, (file,), photos)
+    return None
+
+
+def _arkit(folder: Path, listing: Listing) -> ToolPoses | None:
+    photos = {photo.stem for photo in listing.photos(folder)}
+    files = tuple(file for file in _of_kind(folder, listing, ".json") if file.stem in photos)
+    named = files and b'"cameraPoseARFrame"' in _head(files[0])
+    return ToolPoses("arkit", folder, files, folder) if named else None
+
+
+def _metashape(folder: Path, listing: Listing) -> ToolPoses | None:
+    return _single("metashape", folder, listing, ".xml", lambda head: b"<document" in head and b"<chunk" in head)
+
+
+def _realitycapture(folder: Path, listing: Listing) -> ToolPoses | None:
+    return _single("realitycapture", folder, listing, ".csv", lambda head: csv_header(head) is not None)
+
+
+def csv_header(content: bytes) -> tuple[int, list[str]] | None:
+    """Return line number and columns of the header of RealityCapture's table; None if these are no such table."""
+    text = content.replace(b"\0", b"").decode("latin-1").lstrip("ÿþï»¿")
+    for number, line in enumerate(text.splitlines()[:3]):
+        columns = [part.strip().strip('"').lstrip("#").lower() for part in line.replace(";", ",").split(",")]
+        if set(CSV_COLUMNS) <= set(columns):
+            return number, columns
+    return None
+
+
+def _opensfm(folder: Path, listing: Listing) -> ToolPoses | None:
+    for file in (folder / "reconstruction.json", folder / "opensfm" / "reconstruction.json"):
+        if file.is_file() and _head(file).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[":
+            return ToolPoses("opensfm", file, (file,))
+    return None
+
+
+def _bundler(folder: Path, listing: Listing) -> ToolPoses | None:
+    for root in (folder, folder / "bundle"):
+        found = _single("bundler", root, listing, ".out", lambda head: head.startswith(b"# Bundle file"))
+        lists = [file for file in (folder / "list.txt", root / "list.txt") if file.is_file()]
+        if found is not None:
+            own = found.source.with_name(f"{found.source.name}.list.txt")
+            names = own if own.is_file() else next(iter(lists), None)
+            return ToolPoses("bundler", found.source, (found.source, *([names] if names else [])))
+    return None
+
+
+def _inria(folder: Path, listing: Listing) -> ToolPoses | None:
+    file = folder / "cameras.json"
+    named = file.is_file() and b'"rotation"' in _head(file) and b'"position"' in _head(file)
+    return ToolPoses("inria", file, (file,)) if named else None
+
+
+def _transforms(folder: Path, listing: Listing) -> ToolPoses | None:
+    """Find a transforms.json under another name."""
+    return _single("transforms", folder, listing, ".json", lambda head: b'"transform_matrix"' in head)
+
+
+def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
+    for file in (folder / "images.txt", folder / "sparse" / "images.txt", folder / "sparse" / "0" / "images.txt"):
+        if file.is_file() and not any(file.with_name(f"cameras{suffix}").is_file() for suffix in (".txt", ".bin")):
+            return ToolPoses("images.txt", file, (file,))
+    return None
+
+
+def _single(
+    tool: Tool, folder: Path, listing: Listing, suffix: str, is_one: Callable[[bytes], bool]
+) -> ToolPoses | None:
+    """Return the largest file of this kind: of several exports of one project, it has most of the photos."""
+    files = [file for file in _of_kind(folder, listing, suffix) if is_one(_head(file))]
+    files.sort(key=lambda file: (file.stat().st_size, file.name))
+    return ToolPoses(tool, files[-1], (files[-1],)) if files else None
+
+
+def _of_kind(folder: Path, listing: Listing, suffix: str) -> tuple[Path, ...]:
+    files = (file for file in listing.files(folder) if file.suffix.lower() == suffix)
+    return tuple(sorted(file for file in files if not file.name.startswith(".")))
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(PEEK_BYTES)
+
+
+_FINDERS: dict[Tool, Callable[[Path, Listing], ToolPoses | None]] = {
+    "polycam": _polycam,
+    "record3d": _record3d,
+    "arkit": _arkit,
+    "metashape": _metashape,
+    "realitycapture": _realitycapture,
+    "opensfm": _opensfm,
+    "bundler": _bundler,
+    "inria": _inria,
+    "transforms": _transforms,
+    "images.txt": _images_txt,
+}

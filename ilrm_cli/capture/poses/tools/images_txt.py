@@ -1,0 +1,51 @@
+"""Reader of COLMAP's images.txt without the cameras.txt that belongs to it: poses whose lenses come from elsewhere.
+
+Two lines per photo: id, quaternion (w first) and translation from the world to the camera, id of the lens, name; then
+points, which are passed over.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.tools.reading import damage_named, pose_of, rotation_of
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.files import read_text
+
+
+def names_in_images_txt(file: Path) -> list[str]:
+    """Return the names of the photos."""
+    with damage_named(file):
+        return [fields[9] for fields in _rows(file)]
+
+
+def read_images_txt(file: Path, lenses: Mapping[str, Lens]) -> PoseSet:
+    """Read the poses of the photos whose lenses are known, by name; the others are `unmeasured`."""
+    poses, unmeasured = {}, []
+    with damage_named(file):
+        for fields in _rows(file):
+            name = fields[9].replace("\\", "/")
+            if fields[9] not in lenses:
+                unmeasured.append(name)
+                continue
+            w, x, y, z, *shift = (float(number) for number in fields[1:8])
+            matrix = np.column_stack([rotation_of(np.array([x, y, z, w])), shift])
+            world_from_cam = np.linalg.inv(pose_of(matrix, f"{file}, {name}"))
+            poses[name] = Pose(name, lenses[fields[9]], world_from_cam)
+    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+
+
+def _rows(file: Path) -> list[list[str]]:
+    """Return id, pose, lens and name of each photo."""
+    lines = iter(line for line in read_text(file).split("\n") if not line.startswith("#"))
+    rows = []
+    for line in lines:
+        fields = line.strip().split(maxsplit=9)
+        if fields:
+            if len(fields) < 10:
+                raise ValueError("a photo's line is cut short")
+            rows.append(fields)
+            next(lines, None)  # its points, even if only an empty line
+    return rows

@@ -1,0 +1,102 @@
+"""Reader of the XML in which Metashape and PhotoScan export cameras.
+
+A camera's <transform> holds its pose in the chunk, row by row, with axes x right, y down, z forward. The <transform> of
+its component, or of the chunk, leads from there to the user's coordinates and scale. Calibrations have f, b1, cx and cy
+from the middle (px), k1 to k4, p1, p2; P1 and P2 are the other way round than in OpenCV.
+"""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ilrm_cli.capture.poses.lenses import checked_lens
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, pose_of
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import read_text
+
+FISHEYE = ("fisheye", "equidistant_fisheye")
+PERSPECTIVE = "frame"
+
+
+def read_metashape(file: Path) -> PoseSet:
+    """Read the first chunk with poses; cameras that were not aligned have none. Raises InputError."""
+    with damage_named(file):
+        text = read_text(file)
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise InputError(f"{file} declares entities, which no export of Metashape does; export it again.")
+        try:
+            # The text is decoded already, whatever encoding it declares.
+            document = ElementTree.fromstring(text[text.index("<document") :])
+        except ElementTree.ParseError as error:
+            raise ValueError(str(error)) from error
+        chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras") is not None]
+        found = [(chunk, poses) for chunk in chunks if (poses := _poses(file, chunk))]
+    if not found:
+        raise InputError(f"{file} holds no aligned camera; align the photos and export their cameras again.")
+    named = {pose.name: pose for pose in reversed(found[0][1])}
+    said = (f"{file} has {len(found)} chunks; the first is read.",) if len(found) > 1 else ()
+    return PoseSet(tuple(named[name] for name in sorted(named)), np.zeros((0, 3)), said, labels=True)
+
+
+def _poses(file: Path, chunk: ElementTree.Element) -> list[Pose]:
+    lenses = {sensor.get("id"): _lens(file, sensor) for sensor in chunk.iter("sensor")}
+    places = {part.get("id"): _similarity(part.find("transform")) for part in chunk.iter("component")}
+    whole = _similarity(chunk.find("transform"))
+    poses = []
+    cameras = chunk.find("cameras")
+    for camera in [] if cameras is None else cameras.iter("camera"):
+        stated, label = camera.findtext("transform"), camera.get("label")
+        lens = lenses.get(camera.get("sensor_id"))
+        if stated is None or label is None or camera.get("enabled") in ("0", "false"):
+            continue
+        if lens is None:
+            raise InputError(f"{file} has no calibration for {label}; export its cameras again.")
+        scale, world_from_chunk = places.get(camera.get("component_id")) or whole or (1.0, np.eye(4))
+        chunk_from_cam = pose_of(np.array(stated.split(), dtype=np.float64).reshape(4, 4), f"{file}, {label}")
+        chunk_from_cam[:3, 3] *= scale
+        poses.append(Pose(label.replace("\\", "/"), lens, world_from_chunk @ chunk_from_cam))
+    return poses
+
+
+def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[ndarray, "4 4"]] | None:
+    """Return scale and pose of a component or chunk; None if it has none."""
+    if transform is None or transform.findtext("rotation") is None:
+        return None
+    pose = np.eye(4)
+    pose[:3, :3] = np.array((transform.findtext("rotation") or "").split(), dtype=np.float64).reshape(3, 3)
+    pose[:3, 3] = np.array((transform.findtext("translation") or "0 0 0").split(), dtype=np.float64)
+    return float(transform.findtext("scale") or 1), pose
+
+
+def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:
+    """Return the adjusted calibration of a sensor, or else the one that there is; None if there is none."""
+    calibrations = sensor.findall("calibration")
+    adjusted = [calibration for calibration in calibrations if calibration.get("class") == "adjusted"]
+    calibration = next(iter(adjusted or calibrations), None)
+    if calibration is None or calibration.findtext("f") is None:
+        return None
+    where = f"{file}, {sensor.get('label') or 'a sensor'}"
+    resolution = calibration.find("resolution")
+    resolution = sensor.find("resolution") if resolution is None else resolution
+    if resolution is None:
+        raise InputError(f"{where} has no resolution; export the cameras again.")
+    width, height = int(resolution.get("width", 0)), int(resolution.get("height", 0))
+
+    def number(name: str) -> float:
+        return float(calibration.findtext(name) or 0)
+
+    kind = calibration.get("type") or sensor.get("type") or PERSPECTIVE
+    focal = (number("f") + number("b1"), number("f"))
+    center = (width / 2 + number("cx"), height / 2 + number("cy"))
+    if kind in FISHEYE:
+        radial = tuple(number(name) for name in ("k1", "k2", "k3", "k4"))
+        return checked_lens(Lens("OPENCV_FISHEYE", (*focal, *center, *radial), width, height), where)
+    if kind != PERSPECTIVE:
+        raise InputError(f"{where} is of the type {kind}, which is not known; perspective and fisheye lenses are.")
+    radial_3, tangential = (number("k1"), number("k2"), number("k3")), (number("p2"), number("p1"))
+    return brown_lens(focal, center, radial_3, tangential, (width, height), where)

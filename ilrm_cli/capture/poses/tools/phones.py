@@ -1,0 +1,83 @@
+"""Readers of what scanning apps of phones export: Polycam's raw data, Record3D, and ARKit frames of 3D Scanner App.
+
+All state ARKit's camera in the world: x right, y up, z backward for the photo as the sensor delivers it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ilrm_cli.capture.photos.listing import SUFFIXES, natural_order
+from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
+from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, json_of, pose_of, rotation_of
+from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL
+
+
+def read_polycam(folder: Path) -> PoseSet:
+    """Read one file per photo, of its name: t_00 to t_23 (a 3x4 pose), fx, fy, cx, cy, width, height."""
+    poses = []
+    for file in sorted(folder.glob("*.json")):
+        with damage_named(file):
+            content = json_of(file)
+            matrix = np.array([[content[f"t_{row}{column}"] for column in range(4)] for row in range(3)], dtype=float)
+            size = int(content["width"]), int(content["height"])
+            focal, center = (_pair(content, keys) for keys in (("fx", "fy"), ("cx", "cy")))
+            lens = checked_lens(pinhole(focal, center, *size), str(file))
+            poses.append(Pose(file.stem, lens, pose_of(matrix, str(file)) @ OPENCV_FROM_OPENGL))
+    return PoseSet(tuple(poses), np.zeros((0, 3)), labels=True)
+
+
+def read_arkit(folder: Path, sizes_of: SizesOf) -> PoseSet:
+    """Read one file per photo, of its name: cameraPoseARFrame (4x4) and intrinsics (3x3), row by row or by columns."""
+    files = sorted(file for file in folder.glob("*.json") if any(file.with_suffix(s).is_file() for s in SUFFIXES))
+    sizes, poses, unmeasured = sizes_of([file.stem for file in files]), [], []
+    for file in files:
+        with damage_named(file):
+            content = json_of(file)
+            if "cameraPoseARFrame" not in content:
+                continue
+            if file.stem not in sizes:
+                unmeasured.append(file.stem)
+                continue
+            pose = _by_rows(np.array(content["cameraPoseARFrame"], dtype=float).reshape(4, 4))
+            k = _by_rows(np.array(content["intrinsics"], dtype=float).reshape(3, 3))
+            lens = checked_lens(pinhole((k[0, 0], k[1, 1]), (k[0, 2], k[1, 2]), *sizes[file.stem]), str(file))
+            poses.append(Pose(file.stem, lens, pose_of(pose, str(file)) @ OPENCV_FROM_OPENGL))
+    return PoseSet(tuple(poses), np.zeros((0, 3)), unmeasured=tuple(unmeasured), labels=True)
+
+
+def read_record3d(file: Path, photos_in: Path) -> PoseSet:
+    """Read `poses` (quaternion x, y, z, w and position of each frame), `K` by columns, `w` and `h`.
+
+    Frames are the photos in `photos_in` in the order of their numbers. `perFrameIntrinsicCoeffs`, if there, has fx, fy,
+    cx, cy of each.
+    """
+    with damage_named(file):
+        content = json_of(file)
+        rows = np.array(content["poses"], dtype=np.float64).reshape(-1, 7)
+        k = np.array(content["K"], dtype=np.float64).reshape(3, 3).T
+        size = int(content["w"]), int(content["h"])
+        own = content.get("perFrameIntrinsicCoeffs")
+        photos = sorted((p for p in photos_in.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_order)
+        poses = []
+        for index, (photo, row) in enumerate(zip(photos, rows, strict=False)):
+            fx, fy, cx, cy = own[index] if own else (k[0, 0], k[1, 1], k[0, 2], k[1, 2])
+            lens = checked_lens(pinhole((float(fx), float(fy)), (float(cx), float(cy)), *size), str(file))
+            matrix = np.column_stack([rotation_of(row[:4]), row[4:]])
+            poses.append(Pose(photo.name, lens, pose_of(matrix, f"{file}, frame {index}") @ OPENCV_FROM_OPENGL))
+    uneven = f"{file} has {len(rows)} poses for {len(photos)} photos; the first ones are taken for each other."
+    said = (uneven,) if len(rows) != len(photos) else ()
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), said)
+
+
+def _pair(content: dict[str, Any], keys: tuple[str, str]) -> tuple[float, float]:
+    return float(content[keys[0]]), float(content[keys[1]])
+
+
+def _by_rows(matrix: Float64[ndarray, "side side"]) -> Float64[ndarray, "side side"]:
+    """Return a matrix whose last row is (0, ..., 0, 1), also if it was written by columns."""
+    return matrix.T if np.any(matrix[-1, :-1]) and not np.any(matrix[:-1, -1]) else matrix

@@ -1,0 +1,77 @@
+"""What the readers of other tools' poses share: sizes of photos, damage in one sentence, lenses of Brown's model."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
+from ilrm_cli.capture.poses.pose_set import rigid
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import read_text
+
+# Measures photos by the names that the tool gives them: (width, height) in px, of those that are there and whole.
+SizesOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
+
+
+@contextmanager
+def damage_named(file: Path) -> Iterator[None]:
+    """Turn what reading a damaged file raises into InputError that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"[:80]
+        raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def json_of(file: Path) -> Any:
+    """Return the content of a JSON file."""
+    return json.loads(read_text(file))
+
+
+def brown_lens(
+    focal_px: tuple[float, float],
+    center_px: tuple[float, float],
+    radial: tuple[float, float, float],
+    tangential: tuple[float, float],
+    size: tuple[int, int],
+    where: str,
+) -> Lens:
+    """Return the lens with OpenCV's coefficients k1, k2, k3 and p1, p2 as the plainest model of COLMAP."""
+    params = (*focal_px, *center_px)
+    if not any((*radial, *tangential)):
+        return checked_lens(pinhole(focal_px, center_px, *size), where)
+    if not radial[2]:
+        return checked_lens(Lens("OPENCV", (*params, *radial[:2], *tangential), *size), where)
+    more = (radial[2], 0.0, 0.0, 0.0)
+    return checked_lens(Lens("FULL_OPENCV", (*params, *radial[:2], *tangential, *more), *size), where)
+
+
+def rotation_of(quaternion: Float64[ndarray, "4"]) -> Float64[ndarray, "3 3"]:
+    """Return the rotation of a quaternion (x, y, z, w)."""
+    x, y, z, w = quaternion / np.linalg.norm(quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def pose_of(matrix: ndarray, where: str) -> Float64[ndarray, "4 4"]:
+    """Return the rigid pose of a 3x4 or 4x4 matrix. Raises InputError if it is none."""
+    pose = rigid(np.asarray(matrix, dtype=np.float64))
+    if pose is None:
+        raise InputError(f"{where} has no rotation and position; export the file again.")
+    return pose
