@@ -1,9 +1,10 @@
 """A model made ready for any number of scenes: loaded, on its device, and with all that it needs compiled."""
 
 import time
+from contextlib import nullcontext
 
 from ilrm_cli.models.checkpoint import LoadedModel, load_model
-from ilrm_cli.models.layers.plane_sweep import prepare_sweep
+from ilrm_cli.models.layers.plane_sweep import prepare_sweep, sweep_compiled_beside
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device, resolve_precision
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
@@ -30,10 +31,12 @@ def ready_model(
     loaded = load_model(model)
     loaded.model.to(place).precision = resolve_precision(precision, place)
     at_hand = time.perf_counter()
-    compiling = prepare(renderer_for(place), gradients=gradients, report=report)
-    if compiled:
-        loaded.model.compile_layers(report)
-    if sweeps or loaded.model.capabilities.sweeps:
+    sweeps = sweeps or loaded.model.capabilities.sweeps
+    with sweep_compiled_beside(place) if sweeps else nullcontext():
+        compiling = prepare(renderer_for(place), gradients=gradients, report=report)
+        if compiled:
+            loaded.model.compile_layers(report)
+    if sweeps:
         compiling = prepare_sweep(place, report) or compiling
     if watch is not None:
         watch.add(Stage.LOAD, at_hand - start)

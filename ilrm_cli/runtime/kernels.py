@@ -21,8 +21,11 @@ import inspect
 import itertools
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import FunctionType
@@ -66,6 +69,25 @@ def inlined(function: Callable[..., Any]) -> Any:
 def is_cached(kernel: Any) -> bool:
     """Return whether an earlier process left a compiled version of this kernel in the cache folder."""
     return any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
+
+
+@contextmanager
+def beside(statements: str) -> Iterator[None]:
+    """Run Python statements, which compile kernels into the cache folder, in another process while the block runs.
+
+    numba holds the GIL, so that threads would not help. If they fail, who needs the kernels compiles them himself.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", statements],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+        process.wait()
+    finally:
+        process.kill()
 
 
 def thread_count() -> int:

@@ -1,5 +1,7 @@
 """A textured wall at a known depth, seen by cameras side by side, and sparse points on two surfaces."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch.nn.functional import interpolate
@@ -18,9 +20,11 @@ from ilrm_cli.models.layers.plane_sweep import (
     plane_costs,
     plane_costs_in_torch,
     prepare_sweep,
+    sweep_compiled_beside,
     warps_between,
 )
 from ilrm_cli.models.layers.sparse_points import spread_points
+from ilrm_cli.runtime import kernels
 from ilrm_cli.runtime.progress import Step
 
 DEPTH, FOCAL, SIZE = 4.0, 32.0, 32
@@ -150,6 +154,17 @@ def test_after_preparing_nothing_is_compiled(monkeypatch):
     assert not steps
     prepare_sweep(torch.device("cpu"), steps.append)
     assert [step.done for step in steps] == [0, 1]
+
+
+def test_the_sweep_is_compiled_by_another_process_only_where_it_is_not(monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(kernels, "beside", lambda statements: nullcontext(asked.append(statements)))
+    for device, compiled in (("cpu", True), ("cuda", False), ("cpu", False)):
+        monkeypatch.setattr(sweep_cpu, "is_compiled", lambda compiled=compiled: compiled)
+        with sweep_compiled_beside(torch.device(device)):
+            pass
+    assert len(asked) == 1
+    exec(asked[0], {})  # loads what is compiled
 
 
 def halves() -> tuple[torch.Tensor, torch.Tensor]:

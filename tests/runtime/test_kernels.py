@@ -1,12 +1,13 @@
 """Kernels are compiled, kept where that is possible, and their shares cover a range exactly."""
 
 import threading
+import time
 
 import numba
 import numpy as np
 import pytest
 
-from ilrm_cli.runtime.kernels import in_parallel, is_cached, kernel, shared_kernel
+from ilrm_cli.runtime.kernels import beside, in_parallel, is_cached, kernel, shared_kernel
 
 
 @pytest.mark.parametrize(("total", "share"), [(0, 4), (1, 4), (4, 4), (103, 4), (103, 1000)])
@@ -54,3 +55,16 @@ def test_shared_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
 
     assert kept_nowhere(1) == 2
     assert not kept_nowhere.stats.cache_hits
+
+
+def test_another_process_works_while_the_block_runs_and_goes_if_the_block_fails(tmp_path):
+    made = tmp_path / "made"
+    with beside(f"open({str(made)!r}, 'w')"):
+        pass
+    assert made.exists()
+    alive = tmp_path / "alive"
+    with pytest.raises(KeyboardInterrupt), beside(f"import time; time.sleep(30); open({str(alive)!r}, 'w')"):
+        begun_s = time.monotonic()
+        raise KeyboardInterrupt
+    assert time.monotonic() - begun_s < 20
+    assert not alive.exists()

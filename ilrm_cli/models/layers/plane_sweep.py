@@ -6,7 +6,8 @@ difference to the neighbouring views, in colour and local contrast, is kept as t
 agree best (right where others are occluded or look elsewhere) and the mean of all. No gradient flows through it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -48,6 +49,19 @@ class Matches:
     def without_evidence(self) -> "Matches":
         """Return the depths alone: all a head needs once the evidence is in the tokens."""
         return replace(self, agreement=self.agreement[..., :0].clone())
+
+
+@contextmanager
+def sweep_compiled_beside(device: torch.device) -> Iterator[None]:
+    """Let another process compile the CPU kernel, if the cache lacks it, while the block runs."""
+    from ilrm_cli.models.layers import sweep_cpu  # imports numba
+    from ilrm_cli.runtime.kernels import beside
+
+    if device.type != "cpu" or sweep_cpu.is_compiled():
+        yield
+        return
+    with beside(f"from {sweep_cpu.__name__} import warm_up; warm_up()"):
+        yield
 
 
 def prepare_sweep(device: torch.device, report: Report = ignore) -> bool:
