@@ -63,8 +63,8 @@ def test_another_process_works_while_the_block_runs_and_goes_if_the_block_fails(
         pass
     assert made.exists()
     alive = tmp_path / "alive"
+    begun_s = time.monotonic()
     with pytest.raises(KeyboardInterrupt), beside(f"import time; time.sleep(30); open({str(alive)!r}, 'w')"):
-        begun_s = time.monotonic()
         raise KeyboardInterrupt
     assert time.monotonic() - begun_s < 20
     assert not alive.exists()
