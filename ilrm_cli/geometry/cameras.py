@@ -5,7 +5,7 @@ axes and position in world coordinates. Pixel (column i, row j) covers [i, i+1) 
 0.5, j + 0.5); focal lengths and principal points are in pixels of the stated image size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 NEAREST = 1e-6  # depth in any unit: pixels of nearer points, or of points behind the camera, are meaningless
+
+
+# What any camera can have, relative to the longer side of its photos: lenses of 179 degrees to telescopes.
+LEAST_FOCAL, MOST_FOCAL, FARTHEST_CENTER = 0.004, 1e4, 20
+LONGEST_SIDE_PX = 1_000_000
+MOST_PIXELS = 34_000_000  # of pictures that are drawn or shown to a model: 8K
+
+
+def plausible(focal_px: Iterable[float], center_px: Iterable[float], width: int, height: int) -> bool:
+    """Return whether a camera can have this focal length, principal point and size."""
+    side = max(width, height)
+    return (
+        min(width, height) >= 1
+        and side <= LONGEST_SIDE_PX
+        and all(LEAST_FOCAL * side <= length <= MOST_FOCAL * side for length in focal_px)
+        and all(abs(place) <= FARTHEST_CENTER * side for place in center_px)
+    )
 
 
 @dataclass(frozen=True)

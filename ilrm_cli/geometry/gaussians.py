@@ -1,5 +1,6 @@
 """3D Gaussians: the scene. All values are activated; log and logit exist only inside `formats`."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -7,8 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilrm_cli.geometry import harmonics
-from ilrm_cli.geometry.transforms import Similarity, multiply, quaternion_from_matrix
+from ilrm_cli.geometry.transforms import FARTHEST, Similarity, multiply, quaternion_from_matrix
 
+STRONGEST = 1e4  # of harmonics: colours are in [0, 1]
 TENSORS = ("means", "quaternions", "scales", "opacities", "harmonics")  # fields with a row per Gaussian
 
 
@@ -69,9 +71,10 @@ class Gaussians:
         return int(self.harmonics.shape[1] ** 0.5) - 1
 
     def finite(self) -> Bool[Tensor, " gaussian"]:
-        """Return whether every number of each Gaussian is finite."""
+        """Return whether every number of each Gaussian is finite and of a size that something can have."""
         parts = [value.unsqueeze(-1).flatten(1) for value in self.tensors()]
-        return torch.cat(parts, dim=1).isfinite().all(1)
+        sizes = zip(parts, (FARTHEST, math.inf, FARTHEST, math.inf, STRONGEST), strict=True)
+        return torch.cat([part.isfinite() & (part.abs() <= most) for part, most in sizes], dim=1).all(1)
 
     def transformed(self, to_from_from: Similarity) -> "Gaussians":
         """Return the scene in another world frame: means, rotations, scales and harmonics follow."""

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+FARTHEST = 1e9  # world units that anything is away or large: the Earth's radius in metres is 6e6
+
 
 @dataclass(frozen=True)
 class Similarity:

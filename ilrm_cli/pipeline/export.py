@@ -58,7 +58,7 @@ class Exported:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each."""
-        dropped = (f"{self.dropped} Gaussians with numbers that are not finite were left out.",)
+        dropped = (f"{self.dropped} Gaussians with numbers that are not finite or absurdly large were left out.",)
         turned = standing(self.record, self.record.scene_suffix)
         return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings, *self.bereft)
 

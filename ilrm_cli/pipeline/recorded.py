@@ -15,7 +15,7 @@ from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
 from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, judged, load, posed_photos
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
-from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings
+from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings, check_ranges
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import precision_named, resolve_device
 from ilrm_cli.runtime.errors import InputError, listed
@@ -82,8 +82,10 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
             f"use ilrm {record.ilrm}, which made the scene."
         )
     try:
-        return fitted({**OLD_USUAL, **record.settings}, Settings)
-    except ValueError as error:
+        settings = fitted({**OLD_USUAL, **record.settings}, Settings)
+        check_ranges(settings)
+        return settings
+    except (ValueError, InputError) as error:
         raise InputError(f"the scene record {record_file} is damaged (settings: {error}).") from error
 
 

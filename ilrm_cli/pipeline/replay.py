@@ -75,7 +75,11 @@ def replay(
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None
     trip = None if output is None else write_scene(made, output)
-    dropped = (f"{made.dropped} Gaussians with numbers that are not finite were left out.",) if made.dropped else ()
+    dropped = (
+        (f"{made.dropped} Gaussians with numbers that are not finite or absurdly large were left out.",)
+        if made.dropped
+        else ()
+    )
     gone = (f"{file} is not as it was written, so it is not known how far the two are apart.",)
     unknown = () if identical or comparable else gone
     return Replay(

@@ -13,6 +13,18 @@ Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
 
+# What options accept, least and most, by fields of `Settings`: also of records, which anybody may have written.
+RANGES: dict[str, tuple[float, float]] = {
+    "views": (2, 1_000),
+    "refine": (0, 100_000),
+    "minutes": (0.01, 10_000),
+    "hold_out": (0, 1_000_000),
+    "long_side_px": (32, 1024),
+    "fps": (0.01, 60),
+    "max_frames": (3, 100_000),
+    "seed": (0, 2**63 - 1),
+}
+
 Fitted = Literal["standard", "high"]  # of these, those with a fit
 OLD_USUAL = {"quality": "draft"}  # what was usual before today's default, where that is another
 
@@ -82,6 +94,14 @@ def option_of(field: str) -> str:
     return OPTIONS.get(field, f"--{field.replace('_', '-')}")
 
 
+def check_ranges(settings: Settings) -> None:
+    """Raise InputError for a number that no option accepts."""
+    for name, (least, most) in RANGES.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value <= most:
+            raise InputError(f"{option_of(name)} {value:g} is not between {least:g} and {most:g}.")
+
+
 def words_of(settings: Settings) -> Iterator[str]:
     """Yield the words of a command line for these settings; those at their defaults are omitted."""
     for field in fields(settings):
@@ -95,7 +115,8 @@ def words_of(settings: Settings) -> Iterator[str]:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise InputError for settings that contradict each other."""
+    """Raise InputError for settings out of range, or that contradict each other."""
+    check_ranges(settings)
     if settings.refine and settings.effort != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."

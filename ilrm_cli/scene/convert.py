@@ -83,7 +83,9 @@ def convert(
         if copied is not None:
             output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
             write_record(record_path(output), copied)
-    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and were left out.",)
+    dropped = (
+        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and were left out.",
+    )
     return Converted(
         output=output,
         gaussians=len(file.gaussians),

@@ -55,7 +55,9 @@ class ShownScene(Sight):
 def read_shown_scene(scene: Path) -> ShownScene:
     """Read a scene file and the record beside it, if there is one. Raises `InputError`."""
     file = decode_scene(scene)
-    dropped = (f"{file.dropped} Gaussians of {scene} have numbers that are not finite and are not drawn.",)
+    dropped = (
+        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and are not drawn.",
+    )
     warnings = (*file.remarks, *(dropped if file.dropped else ()))
     beside = record_path(scene)
     record = record_beside(scene)

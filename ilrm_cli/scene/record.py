@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+import numpy as np
 import torch
+from jaxtyping import Float64
+from numpy import ndarray
 
 from ilrm_cli import __version__
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.capture.poses.pose_set import rigid
+from ilrm_cli.geometry.cameras import MOST_PIXELS, Cameras, plausible
 from ilrm_cli.geometry.frames import Frame
-from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.transforms import FARTHEST, Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.files import atomic_write
@@ -30,6 +34,7 @@ Role = Literal["input", "fitted", "held_out"]  # given to the model; what the sc
 ROLES: tuple[Role, ...] = get_args(Role)
 Row3 = Annotated[tuple[float, ...], msgspec.Meta(min_length=3, max_length=3)]
 Row4 = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
+LEAST_SCALE = 1e-9  # of the normalisation; its inverse is the largest
 NOT_TURNED = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -89,7 +94,7 @@ class SceneRecord:
 def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
     """Return the folder or video that the scene was made from; None if unknown or missing."""
     place = None if record.photos is None else Path(os.path.normpath(record_file.parent / record.photos))
-    return place if place is not None and place.exists() else None
+    return place if place is not None and os.path.exists(place) else None
 
 
 def recorded_views(
@@ -197,9 +202,34 @@ def _tensor(kind: type, values: Any) -> torch.Tensor:
 
 def _check(record: SceneRecord) -> None:
     """Raise Damage for values that fit their types but make no scene."""
-    if not 0 < record.model_from_world.scale < math.inf:
-        raise Damage("a scale that is no positive number")
+    similarity = record.model_from_world
+    if not LEAST_SCALE < similarity.scale < 1 / LEAST_SCALE:
+        raise Damage("a scale that is no positive number, or an absurd one")
+    moved = torch.cat([similarity.rotation, similarity.translation[:, None]], dim=1).numpy()
+    if not _is_rigid(moved):
+        raise Damage("a normalisation that is no rotation and translation")
+    if rigid(np.column_stack([np.array(record.frame_from_input), np.zeros(3)])) is None:
+        raise Damage("a frame_from_input that is no rotation")
+    if record.up is not None and not 0.9 < math.hypot(*record.up) < 1.1:
+        raise Damage("an up that is no direction")
+    if not all(0 <= share <= 1 for share in record.background):
+        raise Damage("a background outside of 0 to 1")
+    for view in record.views:
+        _check_view(view)
     for role in ROLES:
         sizes = {(view.width, view.height) for view in record.views if view.role == role}
         if len(sizes) > 1:
             raise Damage(f"the {role} views have different sizes")
+
+
+def _check_view(view: RecordedView) -> None:
+    """Raise Damage for a camera that is none."""
+    if not _is_rigid(np.array(view.world_from_cam)):
+        raise Damage(f"the camera of {view.name} has no rotation and position")
+    fits = view.width * view.height <= MOST_PIXELS
+    if not (fits and plausible(view.focal_px, view.center_px, view.width, view.height)):
+        raise Damage(f"the camera of {view.name} has a size, focal length or centre that none has")
+
+
+def _is_rigid(matrix: Float64[ndarray, "rows 4"]) -> bool:
+    return rigid(matrix) is not None and bool((np.abs(matrix) < FARTHEST).all())

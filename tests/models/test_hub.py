@@ -198,7 +198,7 @@ def test_a_cache_folder_that_cannot_be_made(server, tmp_path, monkeypatch):
 def test_a_record_that_cannot_be_read(server):
     pull(MODEL, endpoint=server.endpoint)
     for broken, reason in (
-        ("{", "Expecting property name"),
+        ("{", "is not valid JSON"),
         ("[]", "Expected `object`, got `array`"),
         ('{"revision": "x"}', "Object missing required field `repository`"),
     ):

@@ -1,8 +1,11 @@
 """What was asked for: the effort that follows, and what contradicts itself."""
 
+from typing import get_args
+
 import pytest
 
-from ilrm_cli.pipeline.settings import Settings, check_settings, words_of
+from ilrm_cli.cli.options import OPTIONS
+from ilrm_cli.pipeline.settings import RANGES, Settings, check_ranges, check_settings, words_of
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -46,3 +49,17 @@ def test_photos_are_held_out_of_fits_and_not_all_of_them(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         check_settings(settings)
     check_settings(Settings(hold_out=0))
+
+
+def test_the_options_accept_what_records_may_hold():
+    """Typer's ranges, where it has some, are those of the settings."""
+    for name, (least, most) in RANGES.items():
+        option = next(part for part in get_args(OPTIONS[name]) if hasattr(part, "min"))
+        assert option.min in (None, least), name
+        assert option.max in (None, most), name
+
+
+@pytest.mark.parametrize(("name", "value"), [("long_side_px", 10**9), ("hold_out", -3), ("fps", 1e9), ("seed", -1)])
+def test_numbers_out_of_range(name, value):
+    with pytest.raises(InputError, match="is not between"):
+        check_ranges(Settings(**{name: value}))

@@ -38,7 +38,11 @@ def test_reading_drops_and_counts_what_is_not_finite(tmp_path: Path) -> None:
     file.write_bytes(row + nothing + no_rotation)
     read = decode_splat(file)
     assert (len(read.gaussians), read.dropped) == (1, 2)
-    for content, why in ((row[:31], "31 bytes"), (b"", "no Gaussians"), (nothing, "none of them with finite numbers")):
+    for content, why in (
+        (row[:31], "31 bytes"),
+        (b"", "no Gaussians"),
+        (nothing, "none of them with numbers that mean something"),
+    ):
         file.write_bytes(content)
         with pytest.raises(InputError, match=why):
             decode_splat(file)

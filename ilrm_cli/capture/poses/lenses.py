@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.cameras import Lens, plausible
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import read_text
 
@@ -25,9 +25,6 @@ IN_PLANE = {
     "RAD_TAN_THIN_PRISM_FISHEYE": ((10, 11), (12, 14), (13, 15)),
 }
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE")
-# What any camera can have, relative to the longer side of its photos: lenses of 179 degrees to telescopes.
-LEAST_FOCAL, MOST_FOCAL, FARTHEST_CENTER = 0.004, 1e4, 20
-LONGEST_SIDE_PX = 1_000_000
 SAME_ASPECT = 0.01  # relative difference of width / height explained by rounding of small images
 
 FORM = '--camera "MODEL PARAMETERS" with COLMAP\'s models, such as "PINHOLE 1200,1200,960,540", or a cameras.txt'
@@ -41,11 +38,7 @@ def pinhole(focal_px: tuple[float, float], center_px: tuple[float, float], width
 def checked_lens(lens: Lens, where: str) -> Lens:
     """Return the lens if a camera can have it; raise InputError otherwise. `where` names the file for the message."""
     no_camera = InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
-    if (
-        not min(lens.width, lens.height) >= 1
-        or max(lens.width, lens.height) > LONGEST_SIDE_PX
-        or not np.isfinite(lens.params).all()
-    ):
+    if lens.width < 1 or lens.height < 1 or not np.isfinite(lens.params).all():
         raise no_camera
     try:
         camera = colmap_camera(lens)
@@ -53,12 +46,12 @@ def checked_lens(lens: Lens, where: str) -> Lens:
         raise InputError(f"{where}: {error}.") from error
     if lens.model == "EQUIRECTANGULAR":
         raise InputError(f"{where}: 360 degree panoramas are not supported; cut them into perspective photos first.")
-    side = max(lens.width, lens.height)
     focal = [camera.params[i] for i in camera.focal_length_idxs()]
-    if not all(side * LEAST_FOCAL <= length <= side * MOST_FOCAL for length in focal):
+    center = [camera.params[i] for i in camera.principal_point_idxs()]
+    if min(focal) <= 0:
         raise no_camera
-    if not all(abs(camera.params[i]) <= side * FARTHEST_CENTER for i in camera.principal_point_idxs()):
-        raise InputError(f"{where}: the centre of a camera lies far outside of its photos; the file is damaged.")
+    if not plausible(focal, center, lens.width, lens.height):
+        raise InputError(f"{where}: a camera has a size, focal length or centre that none has; the file is damaged.")
     return lens
 
 

@@ -7,9 +7,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.transforms import FARTHEST
 from ilrm_cli.runtime.errors import InputError
 
-FARTHEST = 1e9  # units from the origin: the Earth's radius in metres is 6e6; beyond, a file is damaged
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths explained by rounded text files
 
 

@@ -119,7 +119,7 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     if len({len(column) for column in columns.values()}) > 1:
         raise damaged(gltf.path, "attributes of different lengths")
     scales = columns[SCALE]
-    if (scales < 0).any():  # drafts of the extension stored logarithms
+    if (scales < 0).mean() > 0.5:  # drafts of the extension stored logarithms
         with np.errstate(over="ignore"):
             scales = np.exp(scales)
     return from_columns(

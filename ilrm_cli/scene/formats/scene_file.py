@@ -15,6 +15,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
 
 MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a damaged header must not exhaust the memory
+ROUNDING = 1e-3  # by which shares may be off 0 and 1 without a word
 MOST_BASES = 16  # harmonics per channel that are kept: degree 3
 AA_MARK = "SplatRenderMode: mip"  # header line of antialiased scenes (Brush, splat-transform)
 RENDER_MODES = {"splatrendermode: mip": True, "splatrendermode: default": False, "splatrendermode: 2dgs": False} | {
@@ -101,18 +102,42 @@ def usable(
     confidence: Float[Tensor, " gaussian"] | None = None,
     remarks: tuple[str, ...] = (),
 ) -> SceneFile:
-    """Build the file's content, dropping and counting Gaussians with non-finite numbers.
+    """Build the file's content, dropping and counting Gaussians with numbers that are not finite, or absurdly large.
 
-    Harmonics above degree 3 are cut, with a remark. Raises `InputError` if no Gaussian is left.
+    Harmonics above degree 3 are cut, opacities and confidence are brought into [0, 1] and scales lose their signs, each
+    with a remark. Raises `InputError` if no Gaussian is left.
     """
     read, cut = without_degree_4(path, read)
+    read, confidence, odd = _within_ranges(path, read, confidence)
     finite = read.finite()
     dropped = int((~finite).sum())
     if dropped == len(read):
-        why = "no Gaussians" if len(read) == 0 else f"{len(read)} Gaussians, none of them with finite numbers"
+        why = (
+            "no Gaussians"
+            if len(read) == 0
+            else f"{len(read)} Gaussians, none of them with numbers that mean something"
+        )
         raise InputError(f"{path} holds {why}; there is nothing to show.")
     trusted = None if confidence is None else confidence[finite]
-    return SceneFile(read[finite], comments, dropped, trusted, (*cut, *remarks))
+    return SceneFile(read[finite], comments, dropped, trusted, (*cut, *odd, *remarks))
+
+
+def _within_ranges(
+    path: Path, read: Gaussians, confidence: Float[Tensor, " gaussian"] | None
+) -> tuple[Gaussians, Float[Tensor, " gaussian"] | None, tuple[str, ...]]:
+    """Return scales that are positive, opacities and confidence in [0, 1], and a remark on each that was not."""
+    remarks = []
+
+    def share(values: Float[Tensor, " gaussian"], name: str) -> Float[Tensor, " gaussian"]:
+        if ((values < -ROUNDING) | (values > 1 + ROUNDING)).any():
+            remarks.append(f"{path} has {name} outside of 0 to 1, which were brought to the nearer end.")
+        return values.clamp(0, 1)
+
+    opacities = share(read.opacities, "opacities")
+    trust = None if confidence is None else share(confidence.nan_to_num(0.0), "confidences")
+    if (read.scales < 0).any():
+        remarks.append(f"{path} has negative scales, whose signs were dropped.")
+    return replace(read, scales=read.scales.abs(), opacities=opacities), trust, tuple(remarks)
 
 
 def check_claim(path: Path, count: int, bases: int, size: int | None = None) -> None:

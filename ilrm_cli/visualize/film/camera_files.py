@@ -29,11 +29,13 @@ from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.pose_set import Pose, rigid
 from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL, posed_frames
-from ilrm_cli.geometry.cameras import Cameras, fitted, stack
+from ilrm_cli.geometry.cameras import MOST_PIXELS, Cameras, fitted, plausible, stack
+from ilrm_cli.geometry.transforms import FARTHEST
 from ilrm_cli.runtime.errors import Damage, InputError, clause
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.json_values import read_json
 
+MOST_FPS = 1000.0
 NERFSTUDIO_FPS = 24.0  # nerfstudio's own default, for files without `fps`
 INTRINSICS = ("fl_x", "fl_y", "cx", "cy")
 
@@ -104,18 +106,19 @@ def _camera_path(content: dict[str, Any]) -> CameraPath:
     if any(matrix.size not in (12, 16) for matrix in matrices):
         raise Damage("a camera_to_world has not 16 numbers")
     poses = [rigid(matrix.reshape(-1, 4)) for matrix in matrices]
-    if any(pose is None for pose in poses):
+    if any(pose is None or not (np.abs(pose) < FARTHEST).all() for pose in poses):
         raise Damage("a camera_to_world is not a rigid pose")
     fovs = [float(frame["fov"]) for frame in frames]
-    if not all(0 < fov < 180 for fov in fovs) or min(width, height) < 1:
+    if not all(0 < fov < 180 for fov in fovs) or min(width, height) < 1 or width * height > MOST_PIXELS:
         raise Damage("a field of view or the image size is out of range")
     lenses = [_lens(frame, fov, width, height) for frame, fov in zip(frames, fovs, strict=True)]
     focal_px, center_px = torch.tensor(lenses, dtype=torch.float64).split(2, dim=1)
-    if not (focal_px > 0).all() or not center_px.isfinite().all():
-        raise Damage("a focal length is not above 0")
+    stated = zip(focal_px.tolist(), center_px.tolist(), strict=True)
+    if not all(plausible(focal, center, width, height) for focal, center in stated):
+        raise Damage("a focal length or centre is none that a camera can have")
     world_from_cam = torch.from_numpy(np.stack([pose @ OPENCV_FROM_OPENGL for pose in poses if pose is not None]))
     fps = float(content.get("fps", NERFSTUDIO_FPS))
-    if not (math.isfinite(fps) and fps > 0):
+    if not 0 < fps <= MOST_FPS:
         raise Damage(f"fps is {fps}")
     return CameraPath(Cameras(world_from_cam, focal_px, center_px, width, height), fps)
 
@@ -155,4 +158,6 @@ def _cameras_of(poses: Iterable[Pose]) -> Cameras:
         world_from_cam = torch.from_numpy(pose.world_from_cam)[None]
         cameras.append(Cameras(world_from_cam, focal, center, lens.width, lens.height))
     first = cameras[0]
+    if first.width * first.height > MOST_PIXELS:
+        raise Damage(f"its pictures have {first.width}x{first.height} px")
     return stack([fitted(camera, first.width, first.height) for camera in cameras])
