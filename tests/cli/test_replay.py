@@ -1,5 +1,6 @@
 """Tests of scenes made again through the command line."""
 
+import json
 import shutil
 
 from PIL import Image
@@ -26,12 +27,14 @@ def test_a_scene_that_moved_with_its_photos_of_which_one_was_changed(made, tmp_p
     for path in (output, record_path(output)):
         shutil.copy(path, tmp_path / path.name)
     shutil.copytree(SAMPLES / "posed", tmp_path / "posed")
-    spoilt = tmp_path / "posed" / "images" / "001.jpg"
+    views = json.loads(record_path(output).read_bytes())["views"]
+    name = next(view["name"] for view in views if view["role"] == "input")
+    spoilt = tmp_path / "posed" / "images" / name
     Image.open(spoilt).point(lambda level: 255 - level).save(spoilt)
     outcome = ilrm("replay", tmp_path / "scene.ply", "--photos", tmp_path / "posed", "-o", tmp_path / "again.ply")
     assert outcome.status == 1
     assert "Not identical" in outcome.out
-    assert "1 photo has another content: 001.jpg." in outcome.out
+    assert f"1 photo has another content: {name}." in outcome.out
     assert "dB between the two as the inputs see them" in outcome.out
     assert sha256_of(tmp_path / "scene.ply") == sha256_of(output)
     assert ilrm("replay", tmp_path / "again.json", "-q").status == 0  # its record says where its photos are

@@ -127,7 +127,7 @@ def test_reading_drops_and_counts_them(tmp_path: Path) -> None:
     torch.testing.assert_close(read.gaussians.means, random_scene(5, 0).means[[0, 4]])
     rows["opacity"] = math.nan
     PlyData([PlyElement.describe(rows, "vertex")]).write(str(file))
-    with pytest.raises(InputError, match="5 Gaussians, none of them with numbers that mean something"):
+    with pytest.raises(InputError, match="5 Gaussians, none of them with finite and sensible numbers"):
         decode_ply(file)
 
 

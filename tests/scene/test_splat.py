@@ -41,7 +41,7 @@ def test_reading_drops_and_counts_what_is_not_finite(tmp_path: Path) -> None:
     for content, why in (
         (row[:31], "31 bytes"),
         (b"", "no Gaussians"),
-        (nothing, "none of them with numbers that mean something"),
+        (nothing, "none of them with finite and sensible numbers"),
     ):
         file.write_bytes(content)
         with pytest.raises(InputError, match=why):

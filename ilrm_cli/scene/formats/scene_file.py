@@ -115,7 +115,7 @@ def usable(
         why = (
             "no Gaussians"
             if len(read) == 0
-            else f"{len(read)} Gaussians, none of them with numbers that mean something"
+            else f"{len(read)} Gaussians, none of them with finite and sensible numbers"
         )
         raise InputError(f"{path} holds {why}; there is nothing to show.")
     trusted = None if confidence is None else confidence[finite]
