@@ -83,6 +83,14 @@ SceneFrame = Annotated[
         "--frame", help="Axes of the scene: of the poses as they came, z up, y up, or y down as splat viewers want it."
     ),
 ]
+SceneOrigin = Annotated[
+    str,
+    typer.Option(
+        "--origin",
+        metavar="auto|input|X,Y,Z",
+        help="Point of the input's frame where the scene's coordinates begin; auto moves far ones near, as of maps.",
+    ),
+]
 WithConfidence = Annotated[
     bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
 ]
@@ -140,6 +148,7 @@ OPTIONS: dict[str, Any] = {
     "long_side_px": LongSide,
     "auto_scale": AutoScale,
     "frame": SceneFrame,
+    "origin": SceneOrigin,
     "confidence": WithConfidence,
     "prune": Prune,
     "fps": Fps,

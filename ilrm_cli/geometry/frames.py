@@ -13,6 +13,7 @@ level or turned by a quarter or a half. The normalised frame of the model comes 
 (iLRM, arXiv 2507.23277).
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -47,6 +48,10 @@ MAX_TRIED = 64  # cameras whose axes are tried; more add nothing new
 ROUNDS = 3  # of rotating the cameras upright and estimating again; two converge
 
 FLAT_MEAN = 1e-3  # a shorter mean of unit vectors has no reliable direction
+# Sizes of a scene between it and the origin, beyond which positions in float32 are off by 1e-5 of that size and more: a
+# hundredth of what a pixel shows.
+FAR = 150.0
+MOST_PLACES = 100_000  # that are looked at for the middle of a scene
 POINT = 1e-9  # camera distances below this share of the coordinates are rounding errors
 
 
@@ -173,3 +178,23 @@ def _down(world_from_cam: Float64[Tensor, "camera 4 4"], forward: Float64[Tensor
         if across.norm() > FLAT_MEAN:
             return across / across.norm()
     raise AssertionError("two orthogonal axes cannot both be parallel to forward")
+
+
+def origin_nearby(positions: Float[Tensor, "place 3"], size: float | None = None) -> tuple[float, float, float] | None:
+    """Return a round point amid positions that are too far from the origin for float32; None if they are not.
+
+    `size` is that of the scene, by default of the middle half of the positions. Files of scenes hold float32, whose
+    steps are half a metre at the distance of a UTM northing.
+    """
+    low, middle, high = torch.quantile(_some(positions).double(), torch.tensor([0.25, 0.5, 0.75]).double(), dim=0)
+    size = max(float((high - low).max()) if size is None else size, 1e-9)
+    if not FAR * size < float(middle.abs().max()) < torch.inf:
+        return None
+    unit = 10.0 ** max(math.floor(math.log10(size)), 0)
+    x, y, z = (round(value / unit) * unit for value in middle.tolist())
+    return x, y, z
+
+
+def _some(positions: Float[Tensor, "place 3"]) -> Float[Tensor, "some 3"]:
+    """Return evenly chosen ones: quantiles take no more than some million numbers."""
+    return positions[:: -(-len(positions) // MOST_PLACES)]

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -15,10 +16,11 @@ from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import AXES, frame_from_input
+from ilrm_cli.geometry.frames import AXES, frame_from_input, origin_nearby
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.settings import origin_of
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
@@ -26,7 +28,7 @@ from ilrm_cli.runtime.files import replacing
 from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
 from ilrm_cli.scene.files import encode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment
 from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, recorded_views, write_record
 
@@ -60,7 +62,8 @@ class Exported:
         """One sentence each."""
         dropped = (f"{self.dropped} Gaussians with numbers that are not finite or absurdly large were left out.",)
         turned = standing(self.record, self.record.scene_suffix)
-        return (*(dropped if self.dropped else ()), *turned, *self.trip.warnings, *self.bereft)
+        moved = () if self.record.origin is None else (moved_by(self.record.origin),)
+        return (*(dropped if self.dropped else ()), *moved, *turned, *self.trip.warnings, *self.bereft)
 
 
 def export(
@@ -93,18 +96,23 @@ def encode(
 
     `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read.
     """
-    axes = result.settings.frame
-    frame = frame_from_input(axes, result.poses, result.up if axes != "input" else None)
-    scene = result.gaussians.transformed(frame.after(result.prepared.normalized_from_world.inverse())).to("cpu")
+    axes, origin = result.settings.frame, origin_for(result)
+    turn = frame_from_input(axes, result.poses, result.up if axes != "input" else None)
+    frame = turn if origin is None else moved_to(origin, turn)
+    world_from_normalized = frame.after(result.prepared.normalized_from_world.inverse())
+    scene = result.gaussians.transformed(world_from_normalized).to("cpu")
+    if origin_nearby(scene.means) is not None:  # asked for: what the file's float32 rounds must not be rounded before
+        means = world_from_normalized.points(result.gaussians.means.double())
+        scene = dataclasses.replace(scene, means=means.cpu())
     finite = scene.finite()
     if not finite.any():
         raise InputError(f"none of the {len(scene)} Gaussians has finite numbers: nothing can be written.")
     suffix, confidence = suffix_of(output), result.trusted.confidence
     kept = None if confidence is None else confidence.cpu()[finite]
-    file = SceneFile(scene[finite], comments(result), confidence=kept)
+    file = SceneFile(scene[finite], comments(result, origin), confidence=kept)
     content = encode_scene(file, suffix)
     record = dataclasses.replace(
-        record_of(result, frame),
+        record_of(result, frame, origin),
         inputs_sha256=inputs_sha256,
         ply_sha256=hashlib.sha256(content).hexdigest(),
         scene_suffix=suffix,
@@ -124,16 +132,40 @@ def write_scene(encoded: EncodedScene, output: Path, device: str = "cpu") -> Rou
     return trip
 
 
-def comments(result: Reconstruction) -> tuple[str, ...]:
+def origin_for(result: Reconstruction) -> tuple[float, float, float] | None:
+    """Return the point of the input's frame where the file's coordinates begin; None: that frame's own origin."""
+    wanted = origin_of(result.settings.origin)
+    if wanted == "input":
+        return None
+    if wanted != "auto":
+        return wanted
+    return origin_nearby(result.poses[:, :3, 3], 1 / result.prepared.normalized_from_world.scale)
+
+
+def moved_to(origin: tuple[float, float, float], turn: Similarity) -> Similarity:
+    """Return the rotation after the origin was moved."""
+    return dataclasses.replace(turn, translation=-turn.points(torch.tensor(origin, dtype=torch.float64)))
+
+
+def comments(result: Reconstruction, origin: tuple[float, float, float] | None) -> tuple[str, ...]:
     """Return the header lines of the .ply: its origin, should it be separated from its record."""
     return (
         f"made by ilrm {__version__}",
         f"model {result.model.name} sha256 {result.model.sha256}",
         AXES[result.settings.frame],
+        *([] if origin is None else [origin_comment(origin)]),
     )
 
 
-def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneRecord:
+def moved_by(origin: tuple[float, ...]) -> str:
+    """Return the sentence on a moved origin."""
+    point = ", ".join(f"{value:.10g}" for value in origin)
+    return f"coordinates of the scene begin at ({point}) of the input's frame, which is recorded; see --origin."
+
+
+def record_of(
+    result: Reconstruction, frame_from_input: Similarity, origin: tuple[float, float, float] | None = None
+) -> SceneRecord:
     """Return everything needed to understand the scene, or to make it again, but for what its file adds."""
     settings, prepared, chosen = result.settings, result.prepared, result.selection
     world_from_normalized = frame_from_input.after(prepared.normalized_from_world.inverse())
@@ -163,7 +195,8 @@ def record_of(result: Reconstruction, frame_from_input: Similarity) -> SceneReco
         optimize=result.fit.figures if result.fit else None,
         trace=result.traced,
         frame=settings.frame,
-        up=tuple(frame_from_input.points(result.up).tolist()),
+        origin=origin,
+        up=tuple((frame_from_input.rotation @ result.up).tolist()),
         frame_from_input=tuple(tuple(row) for row in frame_from_input.rotation.tolist()),
         machine=machine(result.device, resolve_precision(settings.precision, result.device)),
         versions={name: version(name) for name in RECORDED_LIBRARIES} | {"pycolmap": pycolmap.__version__},

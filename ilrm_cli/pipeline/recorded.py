@@ -152,7 +152,8 @@ def photos_as_recorded(record: SceneRecord, capture: Capture, hold_out: int) -> 
 def _prepared_as_recorded(record: SceneRecord, capture: Capture, chosen: Selection, report: Report) -> Prepared:
     """Return the inputs and the photos that score, of the recorded size, in the recorded normalised frame."""
     turn = torch.tensor(record.frame_from_input, dtype=torch.float64)
-    normalized_from_input = record.model_from_world.after(Similarity(1.0, turn, torch.zeros(3, dtype=torch.float64)))
+    origin = torch.tensor(record.origin or (0.0, 0.0, 0.0), dtype=torch.float64)
+    normalized_from_input = record.model_from_world.after(Similarity(1.0, turn, -(turn @ origin)))
     view = next(view for view in record.views if view.role == "input")
     inputs, targets = load_photos(chosen.used, chosen.scored, view.width, view.height, report)
     return normalized(inputs, targets, capture.points, normalized_from_input)

@@ -1,5 +1,6 @@
 """What the user chose for a reconstruction; nothing heavy is imported."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -47,6 +48,7 @@ class Settings:
     long_side_px: int | None = None  # of the model's images; None: the model's training size
     auto_scale: bool | None = None  # whether to search for the model's best scale; None: see `search_pays`
     frame: Frame = "input"  # of the written scene
+    origin: str = "auto"  # where coordinates of the written scene begin: "auto", "input" or X,Y,Z; see `origin_of`
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
     fps: float | None = None  # frames per second of video; None: as many as the motion requires
@@ -114,9 +116,25 @@ def words_of(settings: Settings) -> Iterator[str]:
             yield from (option_of(field.name), str(value))
 
 
+def origin_of(text: str) -> tuple[float, float, float] | Literal["auto", "input"]:
+    """Parse where coordinates begin: a point of the input's frame, or its own origin, or a near one where it is far."""
+    if text == "auto":
+        return "auto"
+    if text == "input":
+        return "input"
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        x = y = z = math.nan
+    if not all(map(math.isfinite, (x, y, z))):
+        raise InputError(f"--origin {text} is neither auto nor input nor a point X,Y,Z.")
+    return x, y, z
+
+
 def check_settings(settings: Settings) -> None:
     """Raise InputError for settings out of range, or that contradict each other."""
     check_ranges(settings)
+    origin_of(settings.origin)
     if settings.refine and settings.effort != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."

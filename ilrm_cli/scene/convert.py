@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import psnr, renders, score_views
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -27,6 +29,7 @@ from ilrm_cli.scene.record import (
     write_record,
 )
 
+MIDDLE_HALF, MOST_MEANS = torch.tensor([0.25, 0.75], dtype=torch.float64), 100_000  # that are looked at
 MIN_PSNR_DB = 30.0  # below, the difference from the original is obvious
 
 
@@ -135,11 +138,23 @@ def read_back(
 @torch.inference_mode()
 def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = ignore) -> float:
     """Return the mean PSNR in dB over pictures of both scenes from all cameras."""
-    cameras, background = sight.cameras.to(torch.float32), torch.tensor(sight.background)
+    cameras, background = sight.cameras.to(torch.float64), torch.tensor(sight.background)
+    if (origin := origin_nearby(cameras.positions.cpu(), _size(ours))) is not None:
+        # Drawn far away, both would be spoilt alike, and the rounding of the file would not show.
+        shift = Similarity(1.0, torch.eye(3).double(), -torch.tensor(origin, dtype=torch.float64))
+        ours, theirs = (replace(scene, means=shift.points(scene.means.double())) for scene in (ours, theirs))
+        cameras = cameras.moved(shift.poses(cameras.world_from_cam))
+    cameras = cameras.to(torch.float32)
     one, other = (renders(scene, cameras, background=background, near=sight.near) for scene in (ours, theirs))
     targets = Views(torch.cat([*one]), cameras.to(ours.means.device))
     (values,) = score_views(other, targets, psnr, stage="compare", report=report)
     return float(values.mean())
+
+
+def _size(gaussians: Gaussians) -> float:
+    """Return the size of the middle half of a scene."""
+    low, high = torch.quantile(gaussians.means[:: -(-len(gaussians) // MOST_MEANS)].double(), MIDDLE_HALF, dim=0)
+    return float((high - low).max())
 
 
 def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class ShownScene(Sight):
 
     file: SceneFile
     names: tuple[str, ...] = ()  # of those photos; empty for the ring
+    origin: tuple[float, float, float] | None = None  # of the file's coordinates in the input's frame; None: its own
     recorded_up: Float64[Tensor, "3"] | None = None  # unit; None: not recorded
     warnings: tuple[str, ...] = ()  # one sentence each
     photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
@@ -74,6 +75,7 @@ def read_shown_scene(scene: Path) -> ShownScene:
         **vars(sight_of(record)),
         file=file,
         names=tuple(view.name for view in inputs),
+        origin=None if record.origin is None else (record.origin[0], record.origin[1], record.origin[2]),
         recorded_up=None if record.up is None else torch.tensor(record.up, dtype=torch.float64),
         warnings=warnings,
         photos=photo_folder_of(record, beside),

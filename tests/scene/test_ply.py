@@ -239,3 +239,22 @@ def _write(folder: Path, scene: Gaussians) -> str:
     file = folder / "a.ply"
     file.write_bytes(encode_ply(SceneFile(scene)))
     return str(file)
+
+
+def test_double_positions_far_from_the_origin_are_kept_relative(tmp_path: Path) -> None:
+    """And said, with a comment that leads back; single ones have lost already what could be kept."""
+    offsets = np.linspace(0, 10, 50)
+    columns = {**{name: np.full(50, value) for name, value in COLUMNS.items()}, "x": 412_345.0 + offsets}
+    for kind in ("<f8", "<f4"):
+        rows = np.zeros(50, dtype=[(name, kind if name in "xyz" else "<f4") for name in columns])
+        for name, column in columns.items():
+            rows[name] = column
+        PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(tmp_path / "a.ply"))
+        file = decode_ply(tmp_path / "a.ply")
+        if kind == "<f4":
+            assert file.comments == file.remarks == ()
+            continue
+        assert file.comments == ("origin of the coordinates 412350.0 2.0 3.0",)
+        assert "(412350, 2, 3)" in file.remarks[0]
+        np.testing.assert_allclose(file.gaussians.means[:, 0], offsets - 5, atol=1e-5)
+        assert file.gaussians.means[:, 1].abs().max() == 0

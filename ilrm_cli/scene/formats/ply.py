@@ -16,14 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 from plyfile import PlyData, PlyElement, PlyParseError
+from torch import Tensor
 
+from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.ply_header import check_header
-from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, is_antialiased, ready_to_write, usable
+from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, is_antialiased, origin_comment, ready_to_write, usable
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
 # renderers skip.
@@ -99,19 +101,22 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
             f"{path} has {rest} f_rest_ properties; 0, 9, 24, 45 or 72 are known (harmonics of degree 0 to 4)."
         )
 
-    def table(properties: Sequence[str]) -> torch.Tensor:
-        columns: Float32[ndarray, "property gaussian"] = np.array(
-            [vertices[names[name]] for name in properties], dtype=np.float32
+    def table(properties: Sequence[str], kind: type = np.float32) -> torch.Tensor:
+        columns: Float[ndarray, "property gaussian"] = np.array(
+            [vertices[names[name]] for name in properties], dtype=kind
         ).reshape(len(properties), vertices.count)
         return torch.from_numpy(columns).T.contiguous()
 
+    kinds = vertices.data.dtype
+    is_double = any(kinds[names[name]].itemsize > 4 for name in MEANS)
+    means, moved, remarks = _near(path, table(MEANS, np.float64), is_double)
     rotations = table(ROTATIONS)
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
     scales = table(SCALES[:2] if flat else SCALES).exp()
     if flat:
         scales = torch.cat([scales, FLATNESS * scales.amin(1, keepdim=True)], dim=1)
     read = Gaussians(
-        means=table(MEANS),
+        means=means,
         quaternions=rotations / rotations.norm(dim=1, keepdim=True),  # a zero quaternion becomes NaN
         scales=scales,
         opacities=table(["opacity"])[:, 0].sigmoid(),
@@ -119,7 +124,20 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         antialiased=is_antialiased(ply.comments),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
-    return usable(path, read, tuple(ply.comments), confidence)
+    return usable(path, read, (*ply.comments, *moved), confidence, remarks)
+
+
+def _near(
+    path: Path, means: Float64[Tensor, "gaussian 3"], is_double: bool
+) -> tuple[Float32[Tensor, "gaussian 3"], tuple[str, ...], tuple[str, ...]]:
+    """Return positions in float32, near the origin if they were double and too far for that; a comment and a remark."""
+    finite = means[means.isfinite().all(1)]
+    origin = origin_nearby(finite) if is_double and len(finite) else None
+    if origin is None:
+        return means.float(), (), ()
+    point = ", ".join(f"{value:.10g}" for value in origin)
+    remark = f"{path} lies far from the origin: its positions are now relative to ({point}), else float32 spoilt them."
+    return (means - torch.tensor(origin, dtype=means.dtype)).float(), (origin_comment(origin),), (remark,)
 
 
 def _plain_name(name: str) -> str:

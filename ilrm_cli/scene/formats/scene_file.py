@@ -18,6 +18,7 @@ MAX_GAUSSIANS = 50_000_000  # of a compressed file: no scene has more, and a dam
 ROUNDING = 1e-3  # by which shares may be off 0 and 1 without a word
 MOST_BASES = 16  # harmonics per channel that are kept: degree 3
 AA_MARK = "SplatRenderMode: mip"  # header line of antialiased scenes (Brush, splat-transform)
+ORIGIN_MARK = "origin of the coordinates"
 RENDER_MODES = {"splatrendermode: mip": True, "splatrendermode: default": False, "splatrendermode: 2dgs": False} | {
     "antialiased 1": True, "antialiased 0": False,  # Postshot
 }  # fmt: skip
@@ -51,6 +52,11 @@ class SceneFile:
         """The comments, among which one says whether the scene is antialiased."""
         told = is_antialiased(self.comments)
         return self.comments if told == self.gaussians.antialiased else (*self.comments, AA_MARK)
+
+
+def origin_comment(origin: tuple[float, float, float]) -> str:
+    """Return the header line of a scene whose coordinates begin at a point of another frame, such as a map's."""
+    return " ".join([ORIGIN_MARK, *(repr(float(value)) for value in origin)])
 
 
 def is_antialiased(comments: Iterable[str]) -> bool:

@@ -44,7 +44,7 @@ class Flight:
 def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     """Follow the settings' path through the scene. Raises `InputError` for a broken path file or a film too long."""
     if settings.is_file:
-        return _flight_from_file(settings)
+        return _flight_from_file(settings, shown)
     fps = settings.fps or DEFAULT_FPS
     if (length := (settings.seconds or 0) * fps) > MAX_FRAMES:
         raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
@@ -102,9 +102,10 @@ def default_size(cameras: Cameras) -> tuple[int, int]:
     return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
 
 
-def _flight_from_file(settings: FilmSettings) -> Flight:
+def _flight_from_file(settings: FilmSettings, shown: ShownScene) -> Flight:
     path = Path(settings.path)
     found = read_camera_path(path)
+    found = found if shown.origin is None else replace(found, cameras=_relative(found.cameras, shown.origin))
     size = (found.cameras.width, found.cameras.height) if found.fps else default_size(found.cameras)
     if settings.size is None:
         check_size(f"without --size, that of {path}", size, settings.panels)
@@ -113,6 +114,17 @@ def _flight_from_file(settings: FilmSettings) -> Flight:
     # Cameras of photos jump from one to the next: slowly enough that they can be seen.
     unhurried = min(DEFAULT_FPS, max(1.0, len(frames) / LEAST_SECONDS))
     return Flight(frames, path.name, settings.loop, settings.fps or found.fps or unhurried, size)
+
+
+def _relative(cameras: Cameras, origin: tuple[float, float, float]) -> Cameras:
+    """Return cameras in the scene's coordinates, if theirs are those of the input, from which the origin was moved."""
+    point = torch.tensor(origin, dtype=cameras.world_from_cam.dtype)
+    middle = cameras.positions.mean(0)
+    if (middle - point).norm() > middle.norm():
+        return cameras
+    moved = cameras.world_from_cam.clone()
+    moved[:, :3, 3] -= point
+    return cameras.moved(moved)
 
 
 def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings: FilmSettings) -> tuple[str, ...]:
