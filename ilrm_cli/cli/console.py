@@ -5,6 +5,7 @@ A command returns nothing and prints nothing itself: it ends with a `Result`.
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ilrm_cli.runtime.signals import sigterm_raised
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is a usage error and comes from the parser
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
 NARROW = 80  # columns below which figures need the room of the bars
+SAY_EVERY_S = 60.0  # between two lines of a long stage in a log
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 
@@ -57,9 +59,12 @@ class Face:
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
-        """Draw a bar for each stage that reports; with `quiet` nothing is drawn."""
+        """Draw a bar for each stage that reports, in logs write a line for each; with `quiet` nothing is drawn."""
         if self.quiet:
             yield ignore
+            return
+        if not self.err.is_terminal:
+            yield _Lines(self.err)
             return
         bar = (BarColumn(bar_width=20),) if self.err.width >= NARROW else ()
         columns = (
@@ -174,6 +179,27 @@ class _Bars:
         if step.stage not in self._tasks:
             self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
         self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
+
+
+class _Lines:
+    """A progress callback for what is no terminal: a line when a stage ends, and one a minute while it takes longer."""
+
+    def __init__(self, console: Console):
+        self._console, self._said_s = console, time.monotonic()
+        self._begun_s, self._ended = dict[str, float](), set[str]()
+
+    def __call__(self, step: Step) -> None:
+        now_s = time.monotonic()
+        begun_s = self._begun_s.setdefault(step.stage, now_s)
+        ends = step.done == step.total and step.stage not in self._ended
+        if not ends and now_s - self._said_s < SAY_EVERY_S:
+            return
+        if ends:
+            self._ended.add(step.stage)
+        self._said_s = now_s
+        of = "" if step.total is None else f"/{step.total}"
+        words = (step.stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), step.note)
+        self._console.print("  ".join(filter(None, words)), soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -102,7 +102,6 @@ def test_a_bug_has_its_own_status_and_its_traceback(root, monkeypatch):
     [
         (["none/*"], "nothing matches none/*"),
         (["."], "--model zz: "),
-        ([".", "--summary", "none/s.jsonl"], "--summary none/s.jsonl: the folder none of the output"),
         ([".", "-o", "x.obj"], ".obj is unknown"),
         ([".", "--views", "1"], "--views 1: a scene needs at least 2 photos"),
     ],

@@ -75,10 +75,11 @@ def test_a_limit_that_is_exceeded_fails_and_the_gpu_is_on_request():
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (tmp_path / "file").touch()
     refused = {
         ("gpu",): "needs a CUDA device",
         ("nothing",): "suite nothing is unknown",
-        ("raster", "-o", str(tmp_path / "missing" / "folder")): "does not exist",
+        ("raster", "-o", str(tmp_path / "file" / "folder")): "is not a folder",
     }
     for arguments, words in refused.items():
         shown = ilrm("bench", *arguments)

@@ -42,7 +42,7 @@ def test_commands_are_completed_without_importing_them() -> None:
     ("line", "expected"),
     [
         ("ilrm reconstruct --re", ["--refine", "--report"]),
-        ("ilrm reconstruct photos --poses ", ["auto", "colmap", "transforms", "sfm"]),
+        ("ilrm reconstruct photos --poses ", ["auto", "colmap", "transforms", "other", "sfm"]),
         ("ilrm models ", ["list", "info", "pull", "verify"]),
         ("ilrm models pull --off", ["--offline"]),
         ("ilrm help tr", ["trace", "training", "train"]),

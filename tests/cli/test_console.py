@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from io import StringIO
 from unittest.mock import Mock
@@ -114,6 +115,7 @@ def test_bars_are_ended_even_if_the_first_is_not_drawn_yet(monkeypatch: pytest.M
     ended = list[str]()
     monkeypatch.setattr(Progress, "add_task", Mock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(Progress, "stop", lambda bars: ended.append("bars"))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
     with pytest.raises(typer.Exit), face("render") as shown, shown.progress() as report:
         report(Step("frames", 0, 2))
     assert ended == ["bars"]
@@ -131,3 +133,23 @@ def test_a_fit_shows_how_far_how_good_and_how_long_on_terminals_of_any_width(col
     last = [line for line in shown.err.file.getvalue().splitlines() if "optimize" in line][-1]
     assert re.search(r"optimize .*401/800 .* left 28\.31 dB, 131k ", last), last
     assert ("━" in last) == (columns >= 80)
+
+
+def test_a_log_gets_a_line_as_each_stage_ends_and_one_a_minute_while_it_takes_longer(monkeypatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    shown = Face("reconstruct", as_json=False, quiet=False, verbose=False)
+    shown.err = Console(file=StringIO(), width=60, highlight=False)
+    with shown.progress() as report:
+        report(Step("video", 7))
+        for done in range(1, 101):
+            report(Step("optimize", done, 100, "28 dB"))
+            now_s[0] += 1.0
+        report(Step("optimize", 100, 100))
+        report(Step("score", 4, 4, "[bold]"))
+    assert isinstance(shown.err.file, StringIO)
+    assert shown.err.file.getvalue().splitlines() == [
+        "optimize  61/100  0:01:00  28 dB",
+        "optimize  100/100  0:01:39  28 dB",
+        "score  4/4  0:00:00  [bold]",
+    ]

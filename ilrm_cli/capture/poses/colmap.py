@@ -19,6 +19,7 @@ from ilrm_cli.runtime.errors import InputError
 
 MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
 UNIT_TOLERANCE = 1e-3  # by which the length of a quaternion may be off 1: text files are rounded
+ROUNDED_UNIT = 1e-12  # within which it is 1 in float64, and what is read stays as it is to the last bit
 LEAST_QUATERNION = 1e-6  # shorter ones have no direction
 
 
@@ -64,7 +65,8 @@ def poses_of(model: pycolmap.Reconstruction, where: str, names: Mapping[int, str
         world_from_cam = np.eye(4)
         if np.isfinite(length) and length > LEAST_QUATERNION:
             stretched += abs(length - 1) > UNIT_TOLERANCE
-            pose = pycolmap.Rigid3d(pycolmap.Rotation3d(pose.rotation.quat / length), pose.translation)
+            if abs(length - 1) > ROUNDED_UNIT:
+                pose = pycolmap.Rigid3d(pycolmap.Rotation3d(pose.rotation.quat / length), pose.translation)
             world_from_cam[:3] = pose.inverse().matrix()
         if not (np.isfinite(world_from_cam).all() and length > LEAST_QUATERNION):
             raise InputError(f"{where}: the pose of {name} is not finite; the file is damaged.")
