@@ -99,7 +99,7 @@ def test_make_targets_exist():
 def test_extras_exist():
     project = (ROOT / "pyproject.toml").read_text()
     extras = set(re.findall(r"ilrm\[(\w+)\]", EVERYTHING))
-    assert extras >= {"heic", "raw", "ray"}
+    assert extras >= {"raw", "ray"}
     for extra in extras:
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
 

@@ -1,12 +1,14 @@
+import subprocess
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.capture.photos.pixels import read_photo
-from ilrm_cli.capture.photos.video import MIN_FRAMES, choose_frames, frames_of_video
+from ilrm_cli.capture.photos.video import MIN_FRAMES, choose_frames, frames_of_video, transfer_of
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import texture
@@ -135,3 +137,26 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(InputError, match="set ILRM_CACHE"):
         frames_of_video(film(tmp_path, pan([0, 4])), VideoChoice())
+
+
+@pytest.mark.parametrize(("transfer", "kind"), [("arib-std-b67", "HLG"), ("smpte2084", "PQ")])
+def test_high_dynamic_range_gives_the_frames_of_the_same_video_without(tmp_path, transfer, kind):
+    """The video is turned into ten bits and BT.2020 with white at 203 cd/m², as ITU-R BT.2408 has it."""
+    plain = film(tmp_path, pan(list(range(0, 40, 4))))
+    to_hdr = (
+        "zscale=tin=bt709:pin=bt709:min=bt709:rin=tv:t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020,"
+        f"zscale=t={transfer}:m=bt2020nc:r=tv:npl=203,format=yuv420p10le"
+    )
+    colors = f"log-level=none:colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:range=limited"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", plain, "-vf", to_hdr, "-c:v", "libx265"]
+    tags = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"]
+    subprocess.run([*command, "-x265-params", colors, "-crf", "8", *tags, tmp_path / "hdr.mov"], check=True)
+    assert (transfer_of(tmp_path / "hdr.mov"), transfer_of(plain)) == (transfer, "")
+    choice = VideoChoice(fps=10.0)  # all of them
+    (ours, said), (expected, nothing) = (frames_of_video(path, choice) for path in (tmp_path / "hdr.mov", plain))
+    assert ([kind in line for line in said], nothing) == ([True], [])
+    assert len(ours) == 10
+    errors = [
+        np.square(read_photo(a).astype(float) - read_photo(b)).mean() for a, b in zip(ours, expected, strict=True)
+    ]
+    assert 10 * np.log10(255**2 / np.mean(errors)) > 30

@@ -88,10 +88,8 @@ def photo_size(path: Path) -> tuple[int, int]:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
     if path.suffix.lower() in HEIC_SUFFIXES:
-        try:
-            from pi_heif import register_heif_opener
-        except ImportError as error:
-            raise needs_extra(path, "HEIC photos", "heic") from error
+        from pi_heif import register_heif_opener
+
         register_heif_opener()
     if path.suffix.lower() == ".avif" and not features.check("avif"):
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")

@@ -33,7 +33,7 @@ from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-VERSION = 3  # raise it if the same video would give different frames than before
+VERSION = 4  # raise it if the same video would give different frames than before
 LOOKED_AT_PER_S = 10.0  # frames examined per second
 LOOKED_AT_PER_FRAME = 5  # frames examined per frame taken, if the user sets the frame rate
 SMALL_PX = 480  # width at which frames are compared: enough to see sharpness; decoding dominates the time
@@ -45,6 +45,14 @@ NOTES = "notes.json"  # beside the frames
 # Kinds of files, as ffmpeg names them, that hold their pictures themselves. Among the others are lists of further
 # files and addresses, which ffmpeg would open whatever the list is called.
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
+# Transfer functions of high dynamic range, as ffmpeg names them -> as users know them.
+HDR = {"arib-std-b67": "HLG", "smpte2084": "PQ"}
+# To the colours of SDR videos: white at 203 cd/m² (ITU-R BT.2408), linear up to 0.9 of it, highlights rolled off. Of an
+# SDR video turned into HLG and back, frames have 38.5 dB against its own; 16.9 dB without.
+TONE_MAPPING = (
+    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.9:desat=0,"
+    "zscale=t=bt709:m=bt709:r=tv"
+)
 LONGEST_GAP_S = 1.0  # between frames; a longer one is shortened, as ffmpeg fills it with copies of one frame
 # What a file of few bytes may hold: 8K has 33 megapixels a frame. Videos have 50 to 2,000 pixels a byte.
 ALWAYS_READ_PIXELS, PIXELS_PER_BYTE = 40_000_000, 128  # of one frame
@@ -119,17 +127,29 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
         report(Step("video", len(sharpness)))
     report(Step("video", len(sharpness), len(sharpness)))
     chosen = choose_frames(np.array(moved, dtype=np.float32), np.array(sharpness, dtype=np.float32), choice)
-    wanted = set(chosen)
-    for index, frame in enumerate(_Decoder(video, f"fps={rate}", "ppm").frames()):
-        if index in wanted:
-            Image.fromarray(frame).save(folder / f"{index / rate:09.3f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
-            report(Step("video frames", chosen.index(index) + 1, len(chosen)))
-        if index >= chosen[-1]:
-            break
+    picked = "+".join(f"eq(n,{index})" for index in chosen)
+    kind = transfer_of(video)
+    mapping = f",{TONE_MAPPING}" if kind in HDR else ""
+    taken = _Decoder(video, f"fps={rate},select='{picked}'{mapping}", "ppm").frames()
+    for done, (index, frame) in enumerate(zip(chosen, taken, strict=False), 1):
+        Image.fromarray(frame).save(folder / f"{index / rate:09.3f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
+        report(Step("video frames", done, len(chosen)))
     seconds = len(sharpness) / rate
+    mapped = [f"{video.name} has a high dynamic range ({HDR[kind]}); its frames were tone-mapped."] if mapping else []
     if len(sharpness) == most:
-        return [f"{video.name} is longer than its few bytes explain; its first {seconds:.1f} s are used."]
-    return [f"{video.name} is damaged; the {seconds:.1f} s that can be decoded are used."] if small.failed else []
+        return [*mapped, f"{video.name} is longer than its few bytes explain; its first {seconds:.1f} s are used."]
+    cut = [f"{video.name} is damaged; the {seconds:.1f} s that can be decoded are used."] if small.failed else []
+    return [*mapped, *cut]
+
+
+def transfer_of(video: Path) -> str:
+    """Return the transfer function of a video, a key of HDR; empty if it is none of them."""
+    command = [*_reading(video), "-map", "0:v:0", "-frames:v", "1", "-c", "copy", "-f", "null", "-"]
+    command[command.index("error")] = "info"
+    said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr
+    # "Stream #0:0: Video: hevc (Main 10), yuv420p10le(tv, bt2020nc/bt2020/arib-std-b67), ..."
+    streams = [line for line in said.decode(errors="replace").splitlines() if ": Video: " in line]
+    return next((name for name in HDR if streams and name in streams[0]), "")
 
 
 def _most_frames(video: Path) -> int:
@@ -151,8 +171,7 @@ class _Decoder:
         pixels = "gray" if codec == "pgm" else "rgb24"
         most = max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * video.stat().st_size)
         self.command = [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-format_whitelist", CONTAINERS,
-            "-protocol_whitelist", "file", "-max_pixels", str(most), "-i", f"file:{video}", "-map", "0:v:0",
+            *_reading(video, "-max_pixels", str(most)), "-map", "0:v:0", "-fps_mode", "passthrough",
             "-vf", f"{WITHOUT_GAPS},{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
         ]  # fmt: skip
 
@@ -177,6 +196,14 @@ class _Decoder:
                 f"{self.video} cannot be read as a video ({'it is damaged or none' if said else 'it has no frame'}); "
                 "replace it, or convert it to .mp4."
             )
+
+
+def _reading(video: Path, *options: str) -> list[str]:
+    """Return the start of a command line that reads a video."""
+    return [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-format_whitelist", CONTAINERS,
+        "-protocol_whitelist", "file", *options, "-i", f"file:{video}",
+    ]  # fmt: skip
 
 
 def _next_picture(stream: IO[bytes]) -> UInt8[ndarray, "height width *channels"] | None:
