@@ -15,12 +15,12 @@ def test_the_larger_model_first_and_junk_left_out():
     )
     camera = next(iter(fisheye.cameras.values()))
     camera.focal_length = 20.0 * camera.width
-    assert believable([small, sparse, fisheye, large]) == [large, small]
+    assert believable([small, sparse, fisheye, large], 15) == [large, small]
 
 
 def test_three_photos_at_least_unless_there_are_only_two():
     pair = synthetic_model(2)
-    assert believable([pair]) == []
+    assert believable([pair], 2) == []
 
 
 def test_models_that_few_points_hold_together_are_said_to_be_weak():
@@ -63,23 +63,23 @@ def test_photos_that_hang_by_few_points_are_let_go():
     seen = [index for index, point in enumerate(image.points2D) if point.has_point3D()]
     for index in seen[3:]:
         model.delete_observation(image.image_id, index)
-    (held,) = believable([model])
+    (held,) = believable([model], len(model.images))
     assert held.num_reg_images() == 5
     assert not held.images[image.image_id].has_pose
     assert model.num_reg_images() == 6
 
 
 def test_faults_are_told_apart():
-    assert fault(synthetic_model(6, points=200)) is None
-    assert fault(synthetic_model(2)) == "hardly any photos could be joined"
-    assert fault(synthetic_model(6, points=10)) == "too few points are shared"
+    assert fault(synthetic_model(6, points=200), 6) is None
+    assert fault(synthetic_model(2), 6) == "hardly any photos could be joined"
+    assert fault(synthetic_model(6, points=10), 6) == "too few points are shared"
     still = synthetic_model(6, points=200)
     for image in still.images.values():  # all cameras moved together, the points far away
         pose = image.cam_from_world()
         pose.translation = 0.001 * pose.translation - pose.rotation.matrix() @ np.array([0, 0, 1000.0])
         still.frame(image.frame_id).set_cam_from_world(image.camera_id, pose)
     assert triangulation_deg(still) < 1
-    assert fault(still) == "the camera hardly moved"
+    assert fault(still, 6) == "the camera hardly moved"
 
 
 def test_failures_say_which_photos_to_take():
@@ -105,3 +105,16 @@ def test_triangulation_angle_pair_by_pair(count):
         rays = [ray / np.linalg.norm(ray) for ray in rays]
         angles.append(max(np.degrees(np.arccos(a @ b)) for a in rays for b in rays if a is not b))
     assert triangulation_deg(model) == pytest.approx(np.median(angles) if angles else 0)
+
+
+def test_a_wide_lens_is_believed_of_a_model_that_fits_and_told():
+    model = synthetic_model(6, points=400)
+    assert not any("unusual" in warning for warning in shortcomings([model], ["a"] * 6))
+    camera = next(iter(model.cameras.values()))
+    camera.focal_length = 0.27 * max(camera.width, camera.height)
+    assert believable([model], 6) == [model]
+    assert fault(model, 30) == "no real lens explains what they show", "a sixth of the photos is no evidence"
+    assert "a lens of 123 degrees of view, which is unusual" in " ".join(shortcomings([model], ["a"] * 6))
+    for point in model.points3D.values():
+        point.error = 1.5
+    assert fault(model, 6) == "no real lens explains what they show", "nor is a model that does not fit"

@@ -20,16 +20,22 @@ MIN_TRACK = 2.1  # mean photos per point; if hardly any point is seen by a third
 MIN_ANGLE_DEG = 1.0  # median angle between a point's rays; below, depth is noise
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
 MAX_DISTORTION = 1.0  # first radial coefficient
+# Share of the photos and error from which a model is believed whatever its lens: junk had a few photos, or errors of
+# pixels, while action cameras and ultra-wide phone lenses reach 150 degrees.
+CONVINCING_SHARE, CONVINCING_ERROR_PX = 0.5, 1.0
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
 ENOUGH_MATCHES = 60  # with placed photos; an unplaced photo with this many fails for another reason
 SAMPLED_POINTS = 2000  # of a model for its angles: the median of more is the same
 NAMED = 12  # photos that a warning lists
 
 
-def believable(models: Sequence[pycolmap.Reconstruction]) -> list[pycolmap.Reconstruction]:
-    """Return the models without fault, less weakly connected photos; the one with most photos first."""
+def believable(models: Sequence[pycolmap.Reconstruction], offered: int) -> list[pycolmap.Reconstruction]:
+    """Return the models without fault, less weakly connected photos; the one with most photos first.
+
+    `offered` is the number of photos that there are.
+    """
     held = [without_loose_photos(model) for model in models]
-    return sorted((model for model in held if fault(model) is None), key=rank, reverse=True)
+    return sorted((model for model in held if fault(model, offered) is None), key=rank, reverse=True)
 
 
 def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
@@ -41,13 +47,13 @@ def without_loose_photos(model: pycolmap.Reconstruction) -> pycolmap.Reconstruct
     return held
 
 
-def fault(model: pycolmap.Reconstruction) -> str | None:
-    """Return why a model is implausible, as a clause; None if it is plausible."""
+def fault(model: pycolmap.Reconstruction, offered: int) -> str | None:
+    """Return why a model of so many photos is implausible, as a clause; None if it is plausible."""
     if model.num_reg_images() < MIN_PHOTOS:
         return "hardly any photos could be joined"
     if model.compute_mean_observations_per_reg_image() < MIN_OBSERVATIONS:
         return "too few points are shared"
-    if not all(_possible(model.camera(image.camera_id)) for image in _posed(model)):
+    if _unusual(model) and not _convincing(model, offered):
         return "no real lens explains what they show"
     if model.compute_mean_reprojection_error() > MAX_ERROR_PX:
         return "the points do not fit one rigid place"
@@ -58,10 +64,29 @@ def fault(model: pycolmap.Reconstruction) -> str | None:
     return None
 
 
-def _possible(camera: pycolmap.Camera) -> bool:
-    relative = camera.mean_focal_length() / max(camera.width, camera.height)
+def _convincing(model: pycolmap.Reconstruction, offered: int) -> bool:
+    """Return whether so much of a model fits together that its lens is evidence of a lens, and not of junk."""
+    return (
+        model.num_reg_images() >= CONVINCING_SHARE * offered
+        and model.compute_mean_reprojection_error() <= CONVINCING_ERROR_PX
+        and model.compute_mean_observations_per_reg_image() >= WEAK_OBSERVATIONS
+    )
+
+
+def _unusual(model: pycolmap.Reconstruction) -> list[pycolmap.Camera]:
+    """Return the cameras of photos that are no common lens."""
+    cameras = [model.camera(key) for key in sorted({image.camera_id for image in _posed(model)})]
+    return [camera for camera in cameras if not _common(camera)]
+
+
+def _common(camera: pycolmap.Camera) -> bool:
     distortion = np.abs([camera.params[i] for i in camera.extra_params_idxs()])
-    return FOCAL_RANGE[0] <= relative <= FOCAL_RANGE[1] and bool((distortion <= MAX_DISTORTION).all())
+    return FOCAL_RANGE[0] <= _relative(camera) <= FOCAL_RANGE[1] and bool((distortion <= MAX_DISTORTION).all())
+
+
+def _relative(camera: pycolmap.Camera) -> float:
+    """Return the focal length over the longer side."""
+    return float(camera.mean_focal_length() / max(camera.width, camera.height))
 
 
 def _posed(model: pycolmap.Reconstruction) -> list[pycolmap.Image]:
@@ -95,6 +120,12 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]
         warnings.append(
             f"Few points tie the photos together ({observations:.0f} per photo): their poses may be wrong; "
             "photos with more overlap would help."
+        )
+    for camera in _unusual(models[0]):
+        view_deg = 2 * np.degrees(np.arctan(0.5 / _relative(camera)))
+        warnings.append(
+            f"The photos fit a lens of {view_deg:.0f} degrees of view, which is unusual; if that is not yours, give it "
+            "with --camera."
         )
     angle = travel_deg(models[0])
     if angle < STILL_DEG:
@@ -140,7 +171,7 @@ def failure(models: Sequence[pycolmap.Reconstruction], graph: MatchGraph) -> str
     advice = advice_on_overlap(graph)
     if advice:
         return f"No camera positions were found for the {count} photos, as {advice[0]}"
-    found = fault(max(models, key=rank)) if models else None
+    found = fault(max(models, key=rank), count) if models else None
     return (
         f"No camera positions were found for the {count} photos, although they overlap: "
         f"{found or 'the camera hardly moved, or only turned where it stood'}; "

@@ -92,14 +92,14 @@ def _map(
     """
     count = len(graph.names)
     found = incremental(database, folder, work / "incremental", count, fixed, seed, report)
-    models = believable(found)
+    models = believable(found, count)
     enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
     placed = [image.image_id for model in models for image in model.images.values() if image.has_pose]
     complete = len(placed) == len(set(placed)) >= enough * count
     if complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
         return models
     others = global_(database, folder, work / "global", count, fixed, seed, report)
-    best = max(models, believable(others), key=lambda models: rank(models[0]) if models else (0, 0.0))
+    best = max(models, believable(others, count), key=lambda models: rank(models[0]) if models else (0, 0.0))
     if not best:
         raise InputError(failure([*found, *others], graph))
     return best
