@@ -4,8 +4,9 @@ It is not done twice: models are kept by the content of the photos.
 """
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ GOOD_ERROR_PX = 1.0  # mean reprojection error up to which no second method is t
 
 EXACT_UP_TO = 60  # photos; single-threaded sums are reproducible to the last bit, and as fast for few photos
 
-VERSION = 7  # raise it if the same photos would give a different model than before
+VERSION = 8  # raise it if the same photos would give a different model than before
 NOTES = "notes.json"  # beside the model's files
 
 
@@ -64,8 +65,9 @@ def solve(
     lens, for the file's size or a scaled one; it is kept fixed. Up to 60 photos every pair is matched; beyond, each
     with its next 10, those at distances 16, 32, ... and the 8 that look most similar, and 40 evenly spaced ones
     pairwise: a replacement for loop detection, whose vocabulary tree would be a download. Incremental mapping comes
-    first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global mapping follows, and the
-    model with more photos is kept. Raises InputError if neither finds a plausible one.
+    first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global mapping follows, and then
+    incremental mapping with a camera for each photo, as lenses zoom and pictures are cropped. The model with most
+    photos is kept. Raises InputError if none is plausible.
     """
     assert len(files) >= MIN_PHOTOS, f"{len(files)} photos"
     pycolmap.logging.minloglevel = MESSAGES_FROM
@@ -77,32 +79,45 @@ def solve(
     graph = replace(read_graph(database, names), names=tuple(files.values()))
     mapped = work / "mapping.db"
     fixed = share_cameras(database, mapped, lenses or {})
-    models = _map(mapped, folder, work, graph, fixed, seed, report)
+    known = {number for number, name in enumerate(names, 1) if name in (lenses or {})}  # cameras are numbered as photos
+    ways = (
+        partial(incremental, mapped, folder, work / "incremental", len(names), fixed, seed, report),
+        partial(global_, mapped, folder, work / "global", len(names), fixed, seed, report),
+        partial(incremental, database, folder, work / "apart", len(names), known, seed, report),
+    )
+    models = _map(ways, graph)
     named = [_rounded(_renamed(model, files)) for model in models]
     advice = advice_on_overlap(graph.joined({image.name for image in named[0].images.values() if image.has_pose}))
     return SfmResult(named[0], tuple(shortcomings(named, graph.names)), left_out(named, graph), advice)
 
 
 def _map(
-    database: Path, folder: Path, work: Path, graph: MatchGraph, fixed: set[int], seed: int, report: Report
+    ways: Sequence[Callable[[], list[pycolmap.Reconstruction]]], graph: MatchGraph
 ) -> list[pycolmap.Reconstruction]:
-    """Return the plausible models of the better method, the one with most photos first.
+    """Return the plausible models of the best of several ways, the one with most photos first.
 
-    Photos of several places end in several models without a common photo, and no method would join those.
+    No further way is tried after one whose models hold enough photos. Those of several places end in several models
+    without a common photo, and no way would join those.
     """
-    count = len(graph.names)
-    found = incremental(database, folder, work / "incremental", count, fixed, seed, report)
-    models = believable(found, count)
-    enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
-    placed = [image.image_id for model in models for image in model.images.values() if image.has_pose]
-    complete = len(placed) == len(set(placed)) >= enough * count
-    if complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX:
-        return models
-    others = global_(database, folder, work / "global", count, fixed, seed, report)
-    best = max(models, believable(others, count), key=lambda models: rank(models[0]) if models else (0, 0.0))
+    count, found = len(graph.names), list[pycolmap.Reconstruction]()
+    best: list[pycolmap.Reconstruction] = []
+    for way in ways:
+        models = way()
+        found += models
+        best = max(best, believable(models, count), key=lambda models: rank(models[0]) if models else (0, 0.0))
+        if _enough(best, count):
+            break
     if not best:
-        raise InputError(failure([*found, *others], graph))
+        raise InputError(failure(found, graph))
     return best
+
+
+def _enough(models: Sequence[pycolmap.Reconstruction], count: int) -> bool:
+    """Return whether models of so many photos leave nothing to be gained by another way."""
+    placed = [image.image_id for model in models for image in model.images.values() if image.has_pose]
+    enough = ENOUGH_OF_MANY if count > EXHAUSTIVE_UP_TO else 1.0
+    complete = len(placed) == len(set(placed)) >= enough * count
+    return complete and models[0].compute_mean_reprojection_error() <= GOOD_ERROR_PX
 
 
 def _rounded(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction:
