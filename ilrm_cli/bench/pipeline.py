@@ -25,7 +25,7 @@ MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
 BEFORE = ("start", "poses", "load", "compile", "scale")  # stages before inference, apart from imports
 WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
 DRAFT = ("--quality", "draft")  # a fit to all photos would hide what surrounds the model
-ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import main; main()")
+ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import run; run()")
 
 
 def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:

@@ -12,6 +12,7 @@ from rich.text import Text
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.pipeline.settings import Settings, check_settings
+from ilrm_cli.runtime.errors import printable
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.batch.jobs import Outcome
@@ -109,7 +110,7 @@ def tell_failures(shown: Face, outcomes: Sequence["Outcome"]) -> None:
     for ended in outcomes:
         shown.warn(f"{ended.job.name}: {warning}" for warning in ended.warnings)
         if ended.traceback:
-            shown.err.print(f"{ended.job.name}:\n{ended.traceback}", markup=False, soft_wrap=True)
+            shown.err.print(f"{printable(ended.job.name)}:\n{ended.traceback}", soft_wrap=True)
 
 
 def table_of(outcomes: Sequence["Outcome"]) -> Table:
@@ -127,10 +128,10 @@ def row_of(ended: "Outcome") -> tuple[Any, ...]:
     """Return the table cells of one folder; its photos are given as used/found."""
     used, found = ("" if count is None else str(count) for count in (ended.used, ended.found))
     return (
-        Text(ended.job.name),
+        Text(printable(ended.job.name)),
         Text(ended.status, STYLES[ended.status]),
         f"{used}/{found}" if found else used,
         "" if ended.psnr is None else f"{ended.psnr:.1f}",
         "" if ended.seconds is None else f"{ended.seconds:.1f}",
-        Text(ended.sentence),
+        Text(printable(ended.sentence)),
     )

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,13 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column, Table
 from rich.text import Text
 
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.cache import sweep_places
+from ilrm_cli.runtime.errors import InputError, printable
+from ilrm_cli.runtime.files import told_of_machine
 from ilrm_cli.runtime.json_values import Status, envelope
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.signals import sigterm_raised
 
 EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is a usage error and comes from the parser
-EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # Ctrl-C and SIGTERM, by shell convention
+EXIT_INTERRUPTED, EXIT_SIGNAL = 130, 128  # Ctrl-C; the number of another signal is added, by shell convention
 NARROW = 80  # columns below which figures need the room of the bars
 SAY_EVERY_S = 60.0  # between two lines of a long stage in a log
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
@@ -53,8 +55,8 @@ class Face:
 
     def __init__(self, command: str, as_json: bool, quiet: bool, verbose: bool):
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
-        self.err = Console(stderr=True, highlight=False)
-        self.out = Console(quiet=quiet or as_json, highlight=False)
+        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.out = Console(quiet=quiet or as_json, highlight=False, markup=False, emoji=False)
         self.kept, self.kept_as_json = "nothing was written", dict[str, Any]()  # what Ctrl-C leaves behind
 
     @contextmanager
@@ -68,11 +70,13 @@ class Face:
             return
         bar = (BarColumn(bar_width=20),) if self.err.width >= NARROW else ()
         columns = (
-            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=10)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=10)),
             *bar,
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
             _Time(table_column=Column(no_wrap=True, min_width=12)),
-            TextColumn("{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            TextColumn(
+                "{task.fields[note]}", markup=False, style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")
+            ),
         )
         bars = _Bars(Progress(*columns, console=self.err))
         try:
@@ -82,10 +86,10 @@ class Face:
 
     def warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
-            self.err.print(Text.assemble(("warning: ", "yellow"), sentence), soft_wrap=True)
+            self.err.print(Text.assemble(("warning: ", "yellow"), printable(sentence)), soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self.out.print(text, soft_wrap=True, markup=False)
+        self.out.print("\n".join(map(printable, text.split("\n"))), soft_wrap=True)
 
     def page(self, markdown: str) -> None:
         """Print Markdown: laid out on a terminal, elsewhere as it is."""
@@ -211,16 +215,21 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
     shown = Face(command, as_json, quiet, verbose)
     with sigterm_raised() as sigterm:
         try:
+            sweep_places()
             yield shown
+            sigterm.work_is_done()
+            if sigterm.too_late:
+                raise typer.Exit(EXIT_SIGNAL + sigterm.too_late)
         except typer.Exit:
             raise  # the command has reported everything
         except (Exception, KeyboardInterrupt) as error:
             sigterm.silence()  # from here on output is written completely
             # Libraries interrupted during their import may report a failure of their own instead.
             if sigterm.came or isinstance(error, KeyboardInterrupt):
-                shown.stopped()
-                raise typer.Exit(EXIT_TERMINATED if sigterm.came else EXIT_INTERRUPTED) from None
-            if isinstance(error, InputError):
-                shown.failed(error)
+                with suppress(OSError):  # of a closed terminal
+                    shown.stopped()
+                raise typer.Exit(EXIT_SIGNAL + sigterm.came if sigterm.came else EXIT_INTERRUPTED) from None
+            if (told := told_of_machine(error)) is not None:
+                shown.failed(told)
                 raise typer.Exit(EXIT_FAILED) from None
             raise

@@ -10,6 +10,7 @@ from rich.table import Table
 from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.cli.console import EXIT_FAILED, Detail, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.runtime.errors import printable
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.protocols import SceneRef
@@ -215,7 +216,7 @@ def whole_table(results: list["SceneResult"], summary: "Summary") -> Table:
     for result in results:
         for trial in result.trials:
             steps = "" if trial.iterations is None else str(trial.iterations)
-            table.add_row(f"{result.name} ({result.photos})", *scores(trial), f"{trial.gaussians:,}", steps)
+            table.add_row(f"{printable(result.name)} ({result.photos})", *scores(trial), f"{trial.gaussians:,}", steps)
     for mean in summary.means:
         table.add_row(f"mean of {mean.scenes}", *scores(mean), style="bold")
     return table
@@ -244,7 +245,9 @@ def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
     for result in results:
         for views in map(len, result.inputs):
             found = [result.trial(method, views, refined) for method, refined in kinds]
-            table.add_row(result.name, str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found))
+            table.add_row(
+                printable(result.name), str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found)
+            )
     return table
 
 

@@ -9,7 +9,9 @@ Frames are streamed and written in a separate thread while the next one is drawn
 """
 
 import contextlib
+import errno
 import itertools
+import os
 import subprocess
 import tempfile
 from collections import deque
@@ -122,10 +124,11 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
     first = next(remaining, None)
     assert first is not None, "a video of no frames"
     width, height = encoded_size(path, first.shape[1], first.shape[0])
+    film = part.with_name(f"film{path.suffix.lower()}")  # a plain name: ffmpeg takes some for protocols or patterns
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", repr(float(fps)), "-i", "-",
-        *PARAMETERS[path.suffix.lower()], str(part),
+        *PARAMETERS[path.suffix.lower()], f"file:{film}",
     ]  # fmt: skip
     with tempfile.TemporaryFile() as log:
         count = 0
@@ -142,6 +145,9 @@ def _encode(path: Path, part: Path, frames: Iterable[UInt8[ndarray, "height widt
             count = write_behind(write, itertools.chain([first], remaining))
         if ffmpeg.returncode != 0:
             log.seek(0)
-            said = log.read().decode(errors="replace").strip().splitlines() or ["no message"]
-            raise InputError(f"cannot write {path}: ffmpeg says '{said[-1]}'.")
+            full = os.strerror(errno.ENOSPC).encode() in log.read()
+            why = "the disk is full" if full else "ffmpeg could not encode it"
+            raise InputError(f"cannot write {path}: {why}.")
+    if film != part:
+        os.replace(film, part)
     return count

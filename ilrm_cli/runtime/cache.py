@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar
 import platformdirs
 
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import scratch_folder
+from ilrm_cli.runtime.files import scratch_folder, sweep
 
 KERNEL_FILES = (
     "geometry/harmonics.py",
@@ -74,6 +75,13 @@ def entry(kind: str, key: Sequence[object], reader: Callable[[Path], Content]) -
     """Return the entry of all that depends on the key alone, which holds JSON values."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return Entry(cache_dir() / kind / digest, reader)
+
+
+def sweep_places() -> None:
+    """Remove what killed processes left in the temporary folder and in the cache."""
+    with contextlib.suppress(OSError):
+        for place in (Path(tempfile.gettempdir()), *cache_dir().glob("*")):
+            sweep(place)
 
 
 def keep_numba_kernels() -> None:

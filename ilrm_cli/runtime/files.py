@@ -22,12 +22,25 @@ from ilrm_cli.runtime.errors import InputError
 
 # Disk failures that the user can fix; any other OSError keeps its traceback.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENXIO}
 NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
 
 PREFIX = ".ilrm-"
 STALE_FOLDER_S = (
     24 * 3600
 )  # age at which a folder of another machine, whose processes are invisible here, counts as left over
+
+
+def told_of_machine(error: BaseException) -> InputError | None:
+    """Return the error as a sentence if the user can mend its cause: ours, or a full disk, memory and the like."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        return InputError("the memory is full; end other programs, or give fewer or smaller photos.")
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS | MACHINE_ERRORS:
+        what = f"{error.filename} cannot be used" if error.filename else "a file cannot be read or written"
+        return InputError(f"{what} ({os.strerror(error.errno)}); see to the disk, the name or TMPDIR.")
+    return None
 
 
 def refuse_link(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Signals that end a process: SIGTERM handled like Ctrl-C, whatever is imported; Ctrl-C where work can end early."""
+"""Signals that end a process: SIGTERM and SIGHUP handled like Ctrl-C; Ctrl-C where work can end early."""
 
 import math
 import signal
@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+ENDING = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 PEACE_S = 5.0  # after a signal: schedulers send several, and cleanup must not be interrupted
 
 
@@ -18,13 +20,23 @@ class Sigterm:
     """
 
     def __init__(self) -> None:
-        self.came, self._silent_until_s = False, -math.inf
+        self.came: int | None = None  # number of the signal
+        self.too_late: int | None = None  # of one that came when the work was done
+        self._done = False
+        self._silent_until_s = -math.inf
 
-    def __call__(self, *_: object) -> None:
-        self.came = True
+    def __call__(self, number: int, *_: object) -> None:
+        if self._done:
+            self.too_late = number
+            return
+        self.came = number
         if time.monotonic() >= self._silent_until_s:
             self.silence()
             raise KeyboardInterrupt
+
+    def work_is_done(self) -> None:
+        """Raise nothing any more."""
+        self._done = True
 
     def silence(self) -> None:
         """Raise nothing for PEACE_S seconds: the command is ending."""
@@ -33,12 +45,26 @@ class Sigterm:
 
 @contextmanager
 def sigterm_raised() -> Iterator[Sigterm]:
-    """Raise KeyboardInterrupt on SIGTERM within the context; Python allows this in the main thread only."""
+    """Raise KeyboardInterrupt on SIGTERM, and SIGHUP of a closed terminal, within the context.
+
+    Ctrl-C raises it too, as is usual in Python. Python allows this in the main thread only. Signals that are ignored,
+    as after `nohup` and in the background of a shell, stay so.
+    """
     handler = Sigterm()
-    with sigterm_kept():
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
+    wanted: dict[int, Any] = {
+        number: signal.default_int_handler if number == signal.SIGINT else handler for number in ENDING
+    }
+    before = {number: signal.getsignal(number) for number in ENDING}
+    here = threading.current_thread() is threading.main_thread()
+    try:
+        for number, one in wanted.items():
+            if here and (number == signal.SIGTERM or before[number] not in (None, signal.SIG_IGN)):
+                signal.signal(number, one)
         yield handler
+    finally:
+        for number, one in before.items():
+            if here and one is not None:
+                signal.signal(number, one)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def made(folder: Path) -> Path:
 
 
 def test_the_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from ilrm_cli.cli.app import main; main()", "view", "--no-browser"]
+    command = [sys.executable, "-c", "from ilrm_cli.cli.app import run; run()", "view", "--no-browser"]
     running = subprocess.Popen(
         [*command, str(made(tmp_path))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},

@@ -45,7 +45,7 @@ def ilrm_process(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
     """Run the command as a user does: another process, real exit status, both streams."""
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-c", "from ilrm_cli.cli.app import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", "from ilrm_cli.cli.app import run; run()", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd, env=environment,
     )  # fmt: skip
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -110,6 +110,7 @@ class ProjectFolder:
             raise InputError(f"--views {views} is more than the {there}; ask for fewer.")
 
     def _require_photos(self, poses: Origin, camera: str | None) -> None:
+        check_names((self.place,))
         tool = self.tool_poses(poses)
         if any(self.poses(poses)) or tool is not None:
             if camera is None or (tool is not None and tool.tool == "images.txt"):

@@ -155,4 +155,4 @@ def _is_summary(path: Path) -> bool:
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Write one line per outcome, atomically replacing the file."""
     lines = [json.dumps(as_json(outcome), ensure_ascii=False, allow_nan=False) + "\n" for outcome in outcomes]
-    atomic_write(path, "".join(lines).encode())
+    atomic_write(path, "".join(lines).encode(errors="backslashreplace"))  # as JSON escapes names that are no UTF-8

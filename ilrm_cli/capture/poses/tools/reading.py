@@ -1,6 +1,5 @@
 """What the readers of other tools' poses share: sizes of photos, damage in one sentence, lenses of Brown's model."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ from numpy import ndarray
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
 from ilrm_cli.capture.poses.pose_set import rigid
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import read_text
+from ilrm_cli.runtime.errors import InputError, clause
+from ilrm_cli.runtime.json_values import read_json
 
 # Measures photos by the names that the tool gives them: (width, height) in px, of those that are there and whole.
 SizesOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
@@ -28,7 +27,7 @@ def damage_named(file: Path) -> Iterator[None]:
     except InputError:
         raise
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        why = f"{type(error).__name__}: {error}"[:80]
+        why = clause(error, "what should be there is missing, or is no number")
         raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from error
@@ -36,7 +35,7 @@ def damage_named(file: Path) -> Iterator[None]:
 
 def json_of(file: Path) -> Any:
     """Return the content of a JSON file."""
-    return json.loads(read_text(file))
+    return read_json(file)
 
 
 def brown_lens(
