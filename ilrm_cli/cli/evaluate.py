@@ -206,12 +206,14 @@ def whole_table(results: list["SceneResult"], summary: "Summary") -> Table:
     table = Table(
         "scene (photos)", "method", title="Whole reconstructions, on every eighth photo", title_justify="left"
     )
-    for column in ("PSNR", "SSIM", *(["LPIPS"] if measured else []), "CPU s", "Gaussians", "steps"):
+    for column in ("PSNR", "evened", "SSIM", *(["LPIPS"] if measured else []), "CPU s", "Gaussians", "steps"):
         table.add_column(column, justify="right", no_wrap=True)
 
     def scores(of: "Trial | MethodMean") -> list[str]:
         distance = [] if not measured else [f"{of.lpips:.3f}" if of.lpips is not None else ""]
-        return [label_of(of.method, of.refined), f"{of.psnr:.2f}", f"{of.ssim:.3f}", *distance, f"{of.cpu_seconds:.0f}"]
+        evened = "" if of.psnr_evened is None else f"{of.psnr_evened:.2f}"
+        quality = [f"{of.psnr:.2f}", evened, f"{of.ssim:.3f}", *distance]
+        return [label_of(of.method, of.refined), *quality, f"{of.cpu_seconds:.0f}"]
 
     for result in results:
         for trial in result.trials:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.render.metrics import Measure, psnr, renders, score_views, ssim
+from ilrm_cli.render.metrics import Measure, evened_psnr, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.memory import peak_memory_gb
@@ -31,6 +31,13 @@ class ViewScore:
     psnr: float  # dB
     ssim: float
     lpips: float | None  # None if it cannot be computed
+    psnr_evened: float | None = None  # dB, with exposure evened out, see `evened_psnr`; None: not measured
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Return the mean of what was measured; None if nothing was."""
+    measured = [value for value in values if value is not None]
+    return statistics.fmean(measured) if measured else None
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,11 @@ class Trial:
 
     @property
     def lpips(self) -> float | None:
-        values = [score.lpips for score in self.scores if score.lpips is not None]
-        return statistics.fmean(values) if values else None
+        return mean_of(score.lpips for score in self.scores)
+
+    @property
+    def psnr_evened(self) -> float | None:
+        return mean_of(score.psnr_evened for score in self.scores)
 
 
 @dataclass(frozen=True)
@@ -112,16 +122,18 @@ class Judge:
     def __init__(self, targets: Views, names: tuple[str, ...], lpips: Lpips | None):
         self.targets, self.names = targets, names
         distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
-        self.measures: tuple[Measure, ...] = (psnr, ssim, *distance)
+        self.measures: tuple[Measure, ...] = (psnr, ssim, evened_psnr, *distance)
 
     def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
         """Yield a render from each target's camera, [1, 3, H, W]."""
         return renders(gaussians, self.targets.cameras, background=background)
 
     def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
-        quality, structure, *distance = (v.tolist() for v in score_views(pictures, self.targets, *self.measures))
+        quality, structure, evened, *distance = (
+            v.tolist() for v in score_views(pictures, self.targets, *self.measures)
+        )
         distances = distance[0] if distance else [None] * len(self.names)
-        return tuple(map(ViewScore, self.names, quality, structure, distances))
+        return tuple(map(ViewScore, self.names, quality, structure, distances, evened))
 
     def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""

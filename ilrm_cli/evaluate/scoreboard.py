@@ -23,6 +23,7 @@ from ilrm_cli.evaluate.results import (
     SceneResult,
     Trial,
     label_of,
+    mean_of,
 )
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
@@ -32,7 +33,7 @@ MANY_PHOTOS = 26  # in a scene, the held-out ones included: enough that a fit to
 ERROR_GAIN = 3.0  # in pictures: an error of a third of the range is white
 CSV_COLUMNS = (
     "scene", "views", "method", "refined", "target", "psnr", "ssim", "lpips", "seconds", "gaussians", "iterations",
-    "cpu_seconds",
+    "cpu_seconds", "psnr_evened",
 )  # fmt: skip
 SCORES_JSON, SCORES_CSV = "scores.json", "scores.csv"
 
@@ -50,6 +51,7 @@ class MethodMean:
     lpips: float | None
     seconds: float
     cpu_seconds: float | None = None
+    psnr_evened: float | None = None  # as in `ViewScore`
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,6 @@ def _means(results: Sequence[SceneResult], k: int) -> list[MethodMean]:
 
 
 def _mean(method: str, views: str, refined: bool, trials: list[Trial]) -> MethodMean:
-    distances = [t.lpips for t in trials if t.lpips is not None]
-    cpu_s = [t.cpu_seconds for t in trials if t.cpu_seconds is not None]
     return MethodMean(
         method=method,
         views=views,
@@ -126,9 +126,10 @@ def _mean(method: str, views: str, refined: bool, trials: list[Trial]) -> Method
         scenes=len(trials),
         psnr=statistics.fmean(t.psnr for t in trials),
         ssim=statistics.fmean(t.ssim for t in trials),
-        lpips=statistics.fmean(distances) if distances else None,
+        lpips=mean_of(t.lpips for t in trials),
         seconds=statistics.fmean(t.seconds for t in trials),
-        cpu_seconds=statistics.fmean(cpu_s) if cpu_s else None,
+        cpu_seconds=mean_of(t.cpu_seconds for t in trials),
+        psnr_evened=mean_of(t.psnr_evened for t in trials),
     )
 
 
@@ -213,7 +214,7 @@ def _scene(result: SceneResult) -> dict[str, Any]:
 
 
 def _trial(trial: Trial) -> dict[str, Any]:
-    means = {"psnr": trial.psnr, "ssim": trial.ssim, "lpips": trial.lpips}
+    means = {"psnr": trial.psnr, "ssim": trial.ssim, "lpips": trial.lpips, "psnr_evened": trial.psnr_evened}
     own = {key: value for key, value in asdict(trial).items() if key != "scores"}
     return own | means | {"targets": [asdict(score) for score in trial.scores]}
 
@@ -227,16 +228,21 @@ def encode_csv(results: Sequence[SceneResult | SceneFailure]) -> bytes:
         for trial in result.trials if isinstance(result, SceneResult) else ():
             head = (result.name, trial.views, trial.method, int(trial.refined))
             for score in trial.scores:
-                table.writerow((*head, score.view, *_figures(score.psnr, score.ssim, score.lpips), "", "", "", ""))
+                figures = _figures(score.psnr, score.ssim, score.lpips)
+                table.writerow((*head, score.view, *figures, "", "", "", "", _decibels(score.psnr_evened)))
             figures = _figures(trial.psnr, trial.ssim, trial.lpips)
             cpu_s = "" if trial.cpu_seconds is None else f"{trial.cpu_seconds:.3f}"
             effort = f"{trial.seconds:.3f}", trial.gaussians, trial.iterations, cpu_s
-            table.writerow((*head, "mean", *figures, *effort))
+            table.writerow((*head, "mean", *figures, *effort, _decibels(trial.psnr_evened)))
     return text.getvalue().encode()
 
 
 def _figures(psnr: float, ssim: float, lpips: float | None) -> tuple[str, str, str]:
     return f"{psnr:.4f}", f"{ssim:.5f}", "" if lpips is None else f"{lpips:.5f}"
+
+
+def _decibels(psnr: float | None) -> str:
+    return "" if psnr is None else f"{psnr:.4f}"
 
 
 def encode_picture(result: SceneResult) -> bytes:

@@ -96,8 +96,9 @@ def test_whole_reconstructions_are_shown_beside_each_other(tmp_path):
     assert len(scene["inputs"][0]) == 10
     assert [trial["method"] for trial in scene["trials"]] == ["draft", "standard", "standard from sparse points"]
     assert all(trial["cpu_seconds"] > 0 for trial in scene["trials"])
+    assert all(abs(trial["psnr_evened"] - trial["psnr"]) < 3 for trial in scene["trials"]), "its exposures are even"
     header, *rows = (tmp_path / "scores" / "scores.csv").read_text().splitlines()
-    assert header.endswith(",iterations,cpu_seconds")
+    assert header.endswith(",iterations,cpu_seconds,psnr_evened")
     assert len(rows) == 3 * (2 + 1)
     assert (tmp_path / "scores" / "posed.png").is_file()
 
