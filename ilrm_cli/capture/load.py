@@ -1,6 +1,8 @@
 """The first stage: a folder of photos or a video becomes a `Capture` of posed photos and left-out ones."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,6 +29,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
+SFM_BYTES_A_PHOTO = 3_000_000  # in the temporary folder: a copy, up to 8,192 features of 152 bytes, matches
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 
 
@@ -180,6 +183,7 @@ def _solved(offered: PhotoSet, given: Given | None, seed: int, report: Report) -
     if result is not None:
         return result, ()
     lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
+    _require_room(len(offered.paths))
     with scratch_folder() as work:
         files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
         known = {file: lenses[name] for file, name in files.items() if name in lenses}
@@ -187,9 +191,21 @@ def _solved(offered: PhotoSet, given: Given | None, seed: int, report: Report) -
     try:
         with kept.filling() as new:
             solve.write(result, new)
-    except OSError as error:
-        return result, [f"The camera poses could not be kept in {cache_dir()} for the next run ({error.strerror})."]
+    except (OSError, RuntimeError, ValueError) as error:  # the last two: of pycolmap, which does not say why
+        why = getattr(error, "strerror", None) or "it could not be written"
+        return result, [f"The camera poses could not be kept in {cache_dir()} for the next run ({why})."]
     return result, ()
+
+
+def _require_room(photos: int) -> None:
+    """Raise InputError if the temporary folder cannot hold the work: COLMAP ends the process on a full disk."""
+    place = Path(tempfile.gettempdir())
+    needed, free = photos * SFM_BYTES_A_PHOTO, shutil.disk_usage(place).free
+    if free < needed:
+        raise InputError(
+            f"{place} has {free / 1e6:.0f} MB free and structure from motion of {photos} photos may need "
+            f"{needed / 1e6:.0f} MB; set TMPDIR to a folder with more room."
+        )
 
 
 def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Path:

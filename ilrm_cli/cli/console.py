@@ -232,4 +232,6 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
             if (told := told_of_machine(error)) is not None:
                 shown.failed(told)
                 raise typer.Exit(EXIT_FAILED) from None
+            if isinstance(error, EOFError):  # which the parser would take for Ctrl-C
+                raise RuntimeError("a file ended too early") from error
             raise

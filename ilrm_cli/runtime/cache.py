@@ -26,7 +26,9 @@ KERNEL_FILES = (
 )  # of this package: files that numba compiles, in part or whole
 
 REMEMBERED = 10_000  # hashes of inputs; a megabyte or two
-DAMAGED = (OSError, ValueError, LookupError, TypeError, InputError)  # what readers of an entry raise
+DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, InputError)  # what readers of an entry raise
+
+SUMS = "sums.json"  # in each entry: the SHA-256 of its other files
 
 Content = TypeVar("Content")
 
@@ -47,6 +49,9 @@ class Entry(Generic[Content]):
     def read(self) -> Content | None:
         """Return the content; None if the entry is absent or damaged."""
         try:
+            sums = json.loads((self.folder / SUMS).read_bytes())
+            if sums != _sums_in(self.folder):
+                return None
             return self.reader(self.folder)
         except DAMAGED:
             return None
@@ -61,6 +66,7 @@ class Entry(Generic[Content]):
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with scratch_folder(self.folder.parent) as new:
             yield new
+            (new / SUMS).write_text(json.dumps(_sums_in(new)), encoding="utf-8")
             if self.read() is not None:
                 return
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -69,6 +75,11 @@ class Entry(Generic[Content]):
             except OSError:
                 if self.read() is None:
                     raise
+
+
+def _sums_in(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of all files in an entry's folder but SUMS."""
+    return {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.name != SUMS}
 
 
 def entry(kind: str, key: Sequence[object], reader: Callable[[Path], Content]) -> Entry[Content]:

@@ -25,6 +25,9 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROF
 MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENXIO}
 NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
 
+OUT_OF_MEMORY = "can't allocate memory"  # in what PyTorch raises
+UNWRITTEN = ("PytorchStreamWriter failed", "file write failed", "unexpected pos", "iostream error")  # likewise
+
 PREFIX = ".ilrm-"
 STALE_FOLDER_S = (
     24 * 3600
@@ -35,11 +38,13 @@ def told_of_machine(error: BaseException) -> InputError | None:
     """Return the error as a sentence if the user can mend its cause: ours, or a full disk, memory and the like."""
     if isinstance(error, InputError):
         return error
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY in str(error)):
         return InputError("the memory is full; end other programs, or give fewer or smaller photos.")
     if isinstance(error, OSError) and error.errno in DISK_ERRORS | MACHINE_ERRORS:
         what = f"{error.filename} cannot be used" if error.filename else "a file cannot be read or written"
         return InputError(f"{what} ({os.strerror(error.errno)}); see to the disk, the name or TMPDIR.")
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in UNWRITTEN):
+        return InputError("a file could not be written completely: see to the disk, which may be full.")
     return None
 
 

@@ -40,6 +40,8 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 from numba.core.dispatcher import Dispatcher  # noqa: E402
 
+from ilrm_cli.runtime.kernel_files import compiled  # noqa: E402
+
 # Sums may be reordered and multiply-adds fused; NaN and infinity are kept, since they decide visibility.
 FAST_MATH = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
@@ -54,11 +56,7 @@ SHARED_OPTIONS: dict[str, Any] = {
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call, without the wrappers of runtime type checkers."""
-    compiled = partial(numba.njit, inspect.unwrap(function), nogil=True, fastmath=FAST_MATH, error_model="numpy")
-    try:
-        return compiled(cache=True)
-    except RuntimeError:  # no writable folder for compiled code: every process compiles for itself
-        return compiled(cache=False)
+    return compiled(inspect.unwrap(function), nogil=True, fastmath=FAST_MATH, error_model="numpy")
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -121,11 +119,7 @@ def _take_shares(
 
 def shared_kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call, without the wrappers of runtime type checkers."""
-    plain = inspect.unwrap(function)
-    try:
-        return numba.njit(plain, cache=True, **SHARED_OPTIONS)
-    except RuntimeError:  # no writable folder for compiled code: every process compiles for itself
-        return numba.njit(plain, cache=False, **SHARED_OPTIONS)
+    return compiled(inspect.unwrap(function), **SHARED_OPTIONS)
 
 
 @shared_kernel

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ilrm_cli.runtime import cache
-from ilrm_cli.runtime.cache import Entry, entry, input_sha256, keep_compiled_layers, sha256_of
+from ilrm_cli.runtime.cache import SUMS, Entry, entry, input_sha256, keep_compiled_layers, sha256_of
 
 NAME = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -105,3 +105,19 @@ def test_inputs_are_read_once_until_they_change(tmp_path, monkeypatch):
         os.utime(file, ns=(len(reads), len(reads)))
         assert [input_sha256(file)] * 2 == [input_sha256(file), hashlib.sha256(content).hexdigest()]
     assert len(reads) == 3
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: b"B" + content[1:], lambda _: b""])
+def test_an_entry_of_which_any_byte_changed_is_made_again(kept, change):
+    """Also where its reader would take it."""
+    fill(kept, "whole")
+    assert kept.read() == "whole"
+    (kept.folder / "text").write_bytes(change((kept.folder / "text").read_bytes()))
+    assert kept.read() is None
+    fill(kept, "again")
+    assert kept.read() == "again"
+    (kept.folder / SUMS).write_text("[" * 100_000)
+    assert kept.read() is None
+    fill(kept, "once more")
+    (kept.folder / "other").touch()
+    assert kept.read() is None
