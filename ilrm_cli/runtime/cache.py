@@ -16,6 +16,7 @@ import platformdirs
 
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import scratch_folder, sweep
+from ilrm_cli.runtime.json_values import read_json
 
 KERNEL_FILES = (
     "geometry/harmonics.py",
@@ -49,8 +50,7 @@ class Entry(Generic[Content]):
     def read(self) -> Content | None:
         """Return the content; None if the entry is absent or damaged."""
         try:
-            sums = json.loads((self.folder / SUMS).read_bytes())
-            if sums != _sums_in(self.folder):
+            if read_json(self.folder / SUMS) != _sums_in(self.folder):
                 return None
             return self.reader(self.folder)
         except DAMAGED:
