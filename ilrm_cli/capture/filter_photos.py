@@ -5,7 +5,7 @@ Each photo is looked at once: whether it can be used, how sharp it is and what i
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,22 @@ from PIL import Image
 
 from ilrm_cli.capture.photos.folder import MIN_PHOTOS, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
-from ilrm_cli.capture.photos.listing import RAW_SUFFIXES, Listing, masks_without_photo
+from ilrm_cli.capture.photos.listing import RAW_SUFFIXES, Listing, masks_without_photo, natural_order
 from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
 from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
+from ilrm_cli.capture.photos.round_lenses import (
+    fisheye_lenses,
+    lens_of_view,
+    panoramas_among,
+    views_of_panorama,
+)
 from ilrm_cli.capture.photos.video import frames_of_video
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.threads import in_threads
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
@@ -41,6 +48,8 @@ class PhotoSet:
     found: int  # number of photos: `paths` and `left_out` together
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()  # one sentence each
+    lenses: Mapping[str, Lens] = field(default_factory=dict)  # of photos of round lenses
+    known: bool = False  # whether these are exact, and not a first guess
 
     def without(self, reasons: Mapping[str, str], warning: str) -> "PhotoSet":
         """Return the set without the photos that have a reason, adding `warning` if there are any."""
@@ -63,7 +72,7 @@ def find_photo_set(folder: ProjectFolder, choice: VideoChoice, report: Report = 
     `near_duplicates.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of as many even stretches.
     Raises InputError if fewer than MIN_PHOTOS are left.
     """
-    offered = offered_photos(folder, choice, report)
+    offered = _with_round_lenses(offered_photos(folder, choice, report), report)
     photos = _without_twins_of_raw(offered)
     looks, unreadable = glance_at(photos.paths, photos.masks, report)
     photos = leave_out_unreadable(photos, unreadable)
@@ -127,6 +136,27 @@ def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> Pho
         these = {name: why for name, why in unreadable.items() if why == reason}
         count = "" if len(these) == 1 else f"{len(these)} photos, "
         photos = photos.without(these, f"{count}{listed(list(these))}: left out because {reason}.")
+    return photos
+
+
+def _with_round_lenses(photos: PhotoSet, report: Report) -> PhotoSet:
+    """Cut 360 degree photos into perspective views, and guess the lens of circular fisheye photos, if most are such."""
+    panoramas = panoramas_among(photos.paths)
+    if 2 * len(panoramas) > len(photos.paths):
+        paths: dict[str, Path] = {}
+        for done, name in enumerate(sorted(panoramas, key=lambda one: natural_order(Path(one))), 1):
+            views = views_of_panorama(photos.paths[name])
+            paths |= {f"{name}/{view}": path for view, path in views.items()}
+            report(Step("panoramas", done, len(panoramas)))
+        said = f"{len(panoramas)} photos are 360 degree panoramas and were cut into {len(paths)} perspective views."
+        others = [name for name in photos.paths if name not in panoramas]
+        aside = tuple(LeftOut(name, "it is no 360 degree photo, as the others are") for name in others)
+        lenses = {name: lens_of_view(path) for name, path in paths.items()}
+        left_out, found = (*photos.left_out, *aside), len(paths) + len(photos.left_out) + len(aside)
+        return PhotoSet(paths, {}, found, left_out, (*photos.warnings, said), lenses, known=True)
+    if lenses := fisheye_lenses(photos.paths):
+        said = "The photos are circular pictures of a fisheye lens; the search begins at one that sees 180 degrees."
+        return replace(photos, lenses=lenses, warnings=(*photos.warnings, said))
     return photos
 
 

@@ -177,17 +177,23 @@ def _from_sfm(
 def _solved(offered: PhotoSet, given: Given | None, seed: int, report: Report) -> tuple[solve.SfmResult, Iterable[str]]:
     """Return the model of these photos, from the cache if it is there, and a warning if it cannot be kept."""
     content = [*offered.paths.items(), *((f"mask of {name}", mask) for name, mask in offered.masks.items())]
-    options = {"seed": seed, "max_side": SFM_SIDE, "camera": None if given is None else repr(given)}
+    camera = repr(given) if given is not None else repr(sorted(offered.lenses.items())) if offered.lenses else None
+    options = {"seed": seed, "max_side": SFM_SIDE, "camera": camera}
     kept = solve.kept(content, options)
     result = kept.read()
     if result is not None:
         return result, ()
-    lenses = {} if given is None else lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
+    lenses = dict(offered.lenses)
+    if given is not None:
+        lenses = lenses_for(given, {name: photo_size(p) for name, p in offered.paths.items()})
+    exact = given is not None or offered.known
     _require_room(len(offered.paths))
     with scratch_folder() as work:
         files, masks = write_copies(offered.paths, offered.masks, work, SFM_SIDE, report)
         known = {file: lenses[name] for file, name in files.items() if name in lenses}
-        result = solve.solve(work / "photos", files, work, masks=masks, lenses=known, seed=seed, report=report)
+        result = solve.solve(
+            work / "photos", files, work, masks=masks, lenses=known, exact=exact, seed=seed, report=report
+        )
     try:
         with kept.filling() as new:
             solve.write(result, new)

@@ -54,6 +54,7 @@ def solve(
     *,
     masks: Path | None = None,
     lenses: Mapping[str, Lens] | None = None,
+    exact: bool = True,
     seed: int = 0,
     report: Report = ignore,
 ) -> SfmResult:
@@ -62,11 +63,11 @@ def solve(
     `files` = file below `folder` -> name of the photo, in shooting order if known; photos in one subfolder share a
     camera. `work` is an empty folder for the database. `masks`, if given, holds a picture `<file>.png` of the same size
     for every file (COLMAP skips files without): no feature is extracted where it is black. `lenses` = file -> known
-    lens, for the file's size or a scaled one; it is kept fixed. Up to 60 photos every pair is matched; beyond, each
-    with its next 10, those at distances 16, 32, ... and the 8 that look most similar, and 40 evenly spaced ones
-    pairwise: a replacement for loop detection, whose vocabulary tree would be a download. Incremental mapping comes
-    first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global mapping follows, and then
-    incremental mapping with a camera for each photo, as lenses zoom and pictures are cropped. The model with most
+    lens, for the file's size or a scaled one; it is kept fixed if it is `exact`. Up to 60 photos every pair is matched;
+    beyond, each with its next 10, those at distances 16, 32, ... and the 8 that look most similar, and 40 evenly spaced
+    ones pairwise: a replacement for loop detection, whose vocabulary tree would be a download. Incremental mapping
+    comes first; if that leaves photos out (of more than 60, a fifth of them) or fits badly, global mapping follows, and
+    then incremental mapping with a camera for each photo, as lenses zoom and pictures are cropped. The model with most
     photos is kept. Raises InputError if none is plausible.
     """
     assert len(files) >= MIN_PHOTOS, f"{len(files)} photos"
@@ -78,8 +79,9 @@ def solve(
     match(database, folder, work / "pairs.txt", names, seed, report)
     graph = replace(read_graph(database, names), names=tuple(files.values()))
     mapped = work / "mapping.db"
-    fixed = share_cameras(database, mapped, lenses or {})
-    known = {number for number, name in enumerate(names, 1) if name in (lenses or {})}  # cameras are numbered as photos
+    settled = lenses if lenses and exact else {}
+    fixed = share_cameras(database, mapped, settled)
+    known = {number for number, name in enumerate(names, 1) if name in settled}  # cameras are numbered as photos
     ways = (
         partial(incremental, mapped, folder, work / "incremental", len(names), fixed, seed, report),
         partial(global_, mapped, folder, work / "global", len(names), fixed, seed, report),

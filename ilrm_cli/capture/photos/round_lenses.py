@@ -1,0 +1,168 @@
+"""Photos of 360 degree cameras and of circular fisheye lenses, recognised by their pictures.
+
+A 360 degree photo is twice as wide as high, its left edge continues its right one, and its uppermost or lowest row
+shows one direction; or its XMP data say so. It is cut into perspective views, whose lens is known. A circular fisheye
+photo is black outside of a circle.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from PIL import Image
+from scipy.ndimage import map_coordinates
+
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.threads import in_threads
+
+VERSION = 1  # raise it if the same photo would give different views than before
+LOOK_PX = (256, 128)  # (longer, shorter side) at which photos are examined
+HEAD_BYTES = 1 << 16  # in which XMP data lie
+PANORAMA_MARK = b"equirectangular"
+ASPECT_TOLERANCE = 0.01
+SEAM = 3.0  # times the difference of neighbouring columns: a larger one between the edges is a seam
+POLE = 0.35  # variation of the row at a pole, as a share of that of the middle one
+
+VIEWS, FIELD_DEG = 6, 90.0  # perspective views around the horizon, each overlapping its neighbours by 30 degrees
+LEAST_SIDE_PX, MOST_SIDE_PX = 320, 1600  # of a view
+VIEW_QUALITY = 95  # of JPEG
+
+DARK = 16  # of 255: levels outside of a fisheye lens's circle
+LEAST_LIGHT = 2 * DARK  # mean level inside of it
+FISHEYE_DEG = 180.0  # that such lenses are taken to see at first
+
+
+def panoramas_among(paths: Mapping[str, Path]) -> set[str]:
+    """Return the names of 360 degree photos."""
+    told = in_threads(lambda name: _is_panorama(paths[name]), list(paths))
+    return {name for name, yes in zip(paths, told, strict=True) if yes}
+
+
+def fisheye_lenses(paths: Mapping[str, Path]) -> dict[str, Lens]:
+    """Return a first guess of the lens of each photo with a circular picture, if most photos have one."""
+    radii = dict(zip(paths, in_threads(lambda name: _circle(paths[name]), list(paths)), strict=True))
+    found = {name: radius for name, radius in radii.items() if radius is not None}
+    if 2 * len(found) <= len(paths):
+        return {}
+    share = Counter(round(radius, 2) for radius in found.values()).most_common(1)[0][0]  # of the shorter side
+    lenses = {}
+    for name, path in paths.items():
+        try:
+            width, height = photo_header(path).upright_size
+        except UnreadablePhoto:  # it is told of with the photos that are left out
+            continue
+        focal = share * min(width, height) / math.radians(FISHEYE_DEG / 2)
+        lenses[name] = Lens("OPENCV_FISHEYE", (focal, focal, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0), width, height)
+    return lenses
+
+
+def views_of_panorama(path: Path) -> dict[str, Path]:
+    """Return perspective views of a 360 degree photo, JPEG files in the cache, by their names.
+
+    They stay there for the next run. Raises InputError if the cache cannot be written.
+    """
+    kept = entry("views", [VERSION, input_sha256(path)], _views_in)
+    found = kept.read()
+    if found is None:
+        try:
+            with kept.filling() as new:
+                _cut(path, new)
+        except OSError as error:
+            raise InputError(
+                f"The views of {path} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder "
+                "that can be written to."
+            ) from error
+        found = _views_in(kept.folder)
+    return found
+
+
+def lens_of_view(path: Path) -> Lens:
+    """Return the lens of a perspective view."""
+    side = photo_header(path).width
+    focal = side / 2 / math.tan(math.radians(FIELD_DEG / 2))
+    return Lens("PINHOLE", (focal, focal, side / 2, side / 2), side, side)
+
+
+def _views_in(folder: Path) -> dict[str, Path]:
+    """Return the views in a folder of the cache; raise ValueError if any is missing."""
+    views = {file.name: file for file in sorted(folder.glob("*.jpg"))}
+    if len(views) != VIEWS:
+        raise ValueError(f"{len(views)} views")
+    return views
+
+
+def _cut(path: Path, folder: Path) -> None:
+    width, _ = photo_header(path).upright_size
+    side = max(LEAST_SIDE_PX, min(round(width * FIELD_DEG / 360), MOST_SIDE_PX))
+    focal, pixels = side / 2 / math.tan(math.radians(FIELD_DEG / 2)), read_photo(path)
+    for number in range(VIEWS):
+        view = perspective(pixels, 360 * number / VIEWS, focal, side)
+        Image.fromarray(view).save(folder / f"{number}.jpg", quality=VIEW_QUALITY, subsampling=0)
+
+
+def perspective(
+    panorama: UInt8[ndarray, "height width 3"], yaw_deg: float, focal_px: float, side_px: int
+) -> UInt8[ndarray, "side side 3"]:
+    """Return what a level pinhole camera sees that is turned to the right from the middle of the panorama."""
+    height, width = panorama.shape[:2]
+    steps = np.arange(side_px) + 0.5 - side_px / 2
+    x, y = np.meshgrid(steps, steps)
+    longitude = np.arctan2(x, focal_px) + math.radians(yaw_deg)
+    latitude = np.arctan2(-y, np.hypot(x, focal_px))
+    column = (longitude / (2 * np.pi) + 0.5) * width - 0.5
+    row = (0.5 - latitude / np.pi) * height - 0.5
+    places = np.stack([row, np.mod(column, width)])
+    padded = np.concatenate([panorama, panorama[:, :1]], axis=1)  # the edge continues at the other one
+    return np.stack([map_coordinates(padded[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
+
+
+def _is_panorama(path: Path) -> bool:
+    try:
+        width, height = photo_header(path).upright_size
+        if abs(width / (2 * height) - 1) > ASPECT_TOLERANCE:
+            return False
+        with path.open("rb") as stream:
+            if PANORAMA_MARK in stream.read(HEAD_BYTES).lower():
+                return True
+        grey = _grey(path)
+    except (UnreadablePhoto, OSError):
+        return False
+    between = np.abs(np.diff(grey, axis=1)).mean()
+    seam = np.abs(grey[:, 0] - grey[:, -1]).mean()
+    middle = grey[len(grey) // 2].std()
+    return bool(seam < SEAM * between + 1 and min(grey[0].std(), grey[-1].std()) < POLE * middle)
+
+
+def _circle(path: Path) -> float | None:
+    """Return the radius of a circular picture as a share of the shorter side; None if this is none."""
+    try:
+        grey = _grey(path)
+    except (UnreadablePhoto, OSError):
+        return None
+    height, width = grey.shape
+    row, column = np.indices(grey.shape) + 0.5
+    radius = np.hypot(row - height / 2, column - width / 2) / min(height, width)
+    corners = radius > 0.68
+    if not corners.any() or grey[corners].max() > DARK:
+        return None
+    rings = [(r, grey[(radius > r - 0.01) & (radius <= r + 0.01)]) for r in np.arange(0.3, 0.68, 0.01)]
+    lit = [r for r, levels in rings if len(levels) and np.quantile(levels, 0.75) > DARK]
+    inside = grey[radius < 0.4]
+    if not lit or max(lit) > 0.6 or inside.mean() < LEAST_LIGHT:
+        return None
+    edge = max(lit)
+    return float(edge) if grey[radius > edge + 0.03].max() <= DARK else None
+
+
+def _grey(path: Path) -> Float[ndarray, "height width"]:
+    picture = Image.fromarray(read_photo(path, at_least=LOOK_PX)).convert("L")
+    picture.thumbnail((max(LOOK_PX), max(LOOK_PX)), Image.Resampling.BOX)
+    return np.asarray(picture, dtype=np.float64)
