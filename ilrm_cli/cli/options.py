@@ -58,6 +58,12 @@ HoldOut = Annotated[
 UseAll = Annotated[
     bool, typer.Option(help="Fit to the held-out photos as well in a last stretch, when they have scored the result.")
 ]
+RefinePoses = Annotated[
+    chosen.RefinePoses,
+    typer.Option(
+        help="Refine camera poses with the scene (pose optimisation); auto: where held-out photos gain by it."
+    ),
+]
 FurtherQuality = Annotated[
     chosen.Fitted | None,
     typer.Option(show_default="as recorded, but at least standard", help="How far to fit, see `ilrm reconstruct`."),
@@ -142,6 +148,7 @@ OPTIONS: dict[str, Any] = {
     "minutes": Minutes,
     "hold_out": HoldOut,
     "use_all": UseAll,
+    "refine_poses": RefinePoses,
     "poses": PoseOrigin,
     "camera": KnownCamera,
     "model": ModelName,

@@ -30,9 +30,9 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.backdrop import before_backdrop
-from ilrm_cli.pipeline.fit_photos import refined
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
+from ilrm_cli.pipeline.refine import refined
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.devices import resolve_device

@@ -193,6 +193,7 @@ def record_of(
         pruning=as_json(result.trusted.pruning),
         refine=result.refinement.figures if result.refinement else None,
         optimize=result.fit.figures if result.fit else None,
+        poses_refined=result.poses_refined,
         trace=result.traced,
         frame=settings.frame,
         origin=origin,

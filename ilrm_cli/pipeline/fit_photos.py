@@ -5,6 +5,7 @@ is done twice (cross-validation): without one photo, which judges, and then with
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,23 +17,23 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
-from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import PosedPhoto, SomeViews, Views, ViewSource
+from ilrm_cli.geometry.views import PosedPhoto, SomeViews, ViewSource
 from ilrm_cli.pipeline.backdrop import BEYOND
 from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, KeptState, Running, course_within, state_file
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit, effort_for
 from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
+from ilrm_cli.pipeline.optimize.poses import PoseCorrections
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
-from ilrm_cli.pipeline.refine import Refinement, refine, refine_like, refine_start
+from ilrm_cli.pipeline.refine import LEAST_TO_LEAVE_ONE_OUT, Predict, best_covered, refine_start, without
+from ilrm_cli.pipeline.refine_poses import Posed, corrections_of, fixed_poses, with_tried_poses
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, ignore
 
-LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
 MEMORY_SHARE = 0.25  # of the free memory, for photos; what does not fit is read again when it is needed
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
 
@@ -40,9 +41,6 @@ MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve ev
 # takes half the time of all of them, and what is seen by few photos is explained more simply: held-out photos gained
 # 0.3 dB on fox, 0.9 on apple, 0.3 on toy; a quarter gained as much on fox and toy, and half of that on apple.
 START_SHARE, LEAST_START = 0.1, 5000  # the latter a number of Gaussians, for small pictures
-
-
-Predict = Callable[[Prepared], Prediction]  # what the model, or a baseline, makes of a scene
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,9 @@ class PhotoFit:
     cross_validated: str | None = None  # as in `Refinement`
     stopped: bool = False  # whether it was told to end early
     went_on_at: int = 0  # steps that an earlier process had taken, which was killed
+    pose_gain_db: float | None = None  # see `TriedPoses`
+    corrections: PoseCorrections | None = None  # of the poses of all photos; None: they stayed as given
+    measured_with: PoseCorrections | None = None  # those that belong to `Optimized.measured`
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,45 +68,11 @@ class PhotoFit:
     @property
     def figures(self) -> dict[str, Any]:
         """The figures of the fit, as JSON values."""
-        return {**self.optimized.figures, "cross_validated": self.cross_validated}
-
-
-def fit_inputs(
-    predict: Predict,
-    predicted: Prediction,
-    prepared: Prepared,
-    chosen: Selection,
-    iterations: int,
-    report: Report = ignore,
-) -> Refinement:
-    """Fit a prediction to its inputs, judged by the targets, or by cross-validation if there are none.
-
-    `predict` is what made the prediction. From two photos it stays as it is: from one there is none to be judged.
-    """
-    inputs = prepared.inputs
-    if prepared.targets is not None:
-        return refined(predicted, prepared, iterations, report)
-    if len(inputs) < LEAST_TO_LEAVE_ONE_OUT:
-        return Refinement(predicted.gaussians, 0, 0, None, None)
-    left_out = best_covered(inputs.cameras, prepared.distance, range(len(inputs)))
-    fold = without(prepared, left_out)
-    trial = refined(predict(fold), fold, iterations, report)
-    trial = replace(trial, cross_validated=chosen.used[left_out].name)
-    start = start_of(predicted, inputs)
-    return refine_like(trial, predicted.gaussians, inputs, iterations, start=start, report=report)
-
-
-def refined(predicted: Prediction, prepared: Prepared, iterations: int, report: Report = ignore) -> Refinement:
-    """Fit a prediction to its inputs; the targets, which there are, decide when to stop."""
-    assert prepared.targets is not None, "somebody judges"
-    start = start_of(predicted, prepared.inputs)
-    return refine(predicted.gaussians, prepared.inputs, prepared.targets, iterations, start=start, report=report)
-
-
-def start_of(predicted: Prediction, inputs: Views) -> Gaussians:
-    """Return where a fit begins; see `refine_start`."""
-    known = predicted.support
-    return predicted.gaussians if known is None else refine_start(predicted.gaussians, known, inputs)
+        return {
+            **self.optimized.figures,
+            "cross_validated": self.cross_validated,
+            "pose_gain_db": self.pose_gain_db,
+        }
 
 
 def sparse_start(predicted: Prediction, prepared: Prepared, seed: int) -> Gaussians:
@@ -129,26 +96,6 @@ def horizon(prepared: Prepared) -> float:
     return BEYOND / 2 * prepared.depth_range[1]
 
 
-def best_covered(cameras: Cameras, distance: float, among: Sequence[int]) -> int:
-    """Return which of the cameras `among` them is nearest to two others, as photos in between would be.
-
-    It sees what others see. The last one by name, at the end of an orbit, found next to nothing to gain where held-out
-    photos gained up to 3 dB. `distance` is that of the scene.
-    """
-    poses = cameras.world_from_cam
-    gaps = torch.stack([gap_deg(poses, pose[None], distance) for pose in poses]).fill_diagonal_(math.inf)
-    return among[int(gaps[list(among)].topk(2, largest=False).values.sum(dim=1).argmin())]
-
-
-def without(prepared: Prepared, left_out: int) -> Prepared:
-    """Return the scene with one input as its only target, in the same frame."""
-    return replace(prepared, inputs=_but(prepared.inputs, left_out), targets=prepared.inputs[[left_out]])
-
-
-def _but(views: Views, left_out: int) -> Views:
-    return views[[i for i in range(len(views)) if i != left_out]]
-
-
 def fit_photos(
     predict: Predict | None,
     predicted: Prediction,
@@ -167,12 +114,25 @@ def fit_photos(
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
     how, name = effort_for(settings.effort, len(chosen.fitted)), None
-    photos, judges = _stored(chosen, how, prepared, report)
-    once = judges is not None or predict is None  # not in two halves, of which the second depends on the first
+    given = _stored(chosen, how, prepared, report)
+    once = given[1] is not None or predict is None  # not in two halves, of which the second depends on the first
     kept = KeptState(state_file(key) if running.keeps and once else None)
+    begun_s, far = time.monotonic(), horizon(prepared)
     with running.stopping() as stop:
-        seconds = None if settings.minutes is None else 60 * settings.minutes
-        fits = _Fits(how, seconds, settings.seed, horizon(prepared), running, stop)
+        begin = with_tried_poses(
+            Posed(predicted, prepared, *given),
+            predict,
+            partial(sparse_start, seed=settings.seed),
+            chosen,
+            how,
+            settings.refine_poses,
+            horizon=far,
+            seed=settings.seed,
+            report=report,
+        )
+        predicted, prepared, photos, judges = begin.predicted, begin.prepared, begin.photos, begin.judges
+        seconds = None if settings.minutes is None else 60 * settings.minutes - (time.monotonic() - begun_s)
+        fits = _Fits(how, seconds, settings.seed, far, running, stop, begin.refines and once)
         if judges is not None:
             start = sparse_start(predicted, prepared, settings.seed)
             out = settings.keep_out
@@ -189,7 +149,19 @@ def fit_photos(
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
     went_on_at = kept.found["fit"]["done"] if kept.found else 0
-    return PhotoFit(optimized, photos.cameras[others], photos.quarter_turns[others], name, stopped, went_on_at)
+    poses = optimized.poses or (fixed_poses(photos, judges) if begin.refines else None)
+    corrections, measured_with = corrections_of(chosen, *given, poses) if poses else (None, None)
+    return PhotoFit(
+        optimized,
+        photos.cameras.moved(poses.photos)[others] if poses else photos.cameras[others],
+        given[0].quarter_turns[others],
+        name,
+        stopped,
+        went_on_at,
+        begin.gain_db,
+        corrections,
+        measured_with,
+    )
 
 
 def _stored(
@@ -219,6 +191,7 @@ class _Fits:
     horizon: float
     running: Running
     stop: Event
+    refines_poses: bool = False
 
     def judged(
         self,
@@ -241,7 +214,16 @@ class _Fits:
             left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_TIME)
             course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
         made = self._optimize(
-            predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=report
+            predicted,
+            start,
+            photos,
+            judges,
+            self.how,
+            refines_poses=self.refines_poses,
+            keep_out=keep_out,
+            course=course,
+            kept=kept,
+            report=report,
         )
         kept.drop()
         return made

@@ -24,18 +24,19 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_inputs, fit_photos
+from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_photos
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
-from ilrm_cli.pipeline.prune import Trusted, trusted
-from ilrm_cli.pipeline.refine import Refinement
+from ilrm_cli.pipeline.prune import Trusted, judged
+from ilrm_cli.pipeline.refine import Refinement, fit_inputs
+from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
 from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_photos
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
-from ilrm_cli.render.metrics import Score, score_of
+from ilrm_cli.render.metrics import Score
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
@@ -63,6 +64,8 @@ class Reconstruction:
     refinement: Refinement | None  # None: not requested
     trusted: Trusted  # predicted or refined, pruned on request
     score: Score | None  # None if no photo is held out
+    score_as_given: Score | None = None  # of the same pixels with poses as given; None: they were not refined
+    refined_before: Mapping[str, float | None] | None = None  # `poses_refined` of the scene that was fitted further
     fit: PhotoFit | None = None  # to all photos that are not held out; None: a draft
     origin: Origin | None = None  # None: it was made from photos alone
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
@@ -77,6 +80,18 @@ class Reconstruction:
     @property
     def optimized(self) -> Optimized | None:
         return self.fit.optimized if self.fit else None
+
+    @property
+    def poses_refined(self) -> dict[str, Any] | None:
+        """By how much poses were refined, as JSON values; None: they are as given, or as they were found before."""
+        if self.fit is None or self.fit.corrections is None:
+            return dict(self.refined_before) if self.refined_before else None
+        moved, as_given = self.fit.corrections, self.score_as_given
+        return {
+            "turn_deg": moved.turn_deg,
+            "shift_share": moved.shift,
+            "psnr_as_given": as_given.psnr if as_given else None,
+        }
 
     @property
     def device(self) -> torch.device:
@@ -194,19 +209,20 @@ def reconstruct_capture(
             key = fit_key(capture, settings, loaded.sha256)
             fit = fit_photos(predictor, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     made = ((fit and fit.optimized) or refinement or predicted).gaussians
-    trust, score = judged(made, prepared, settings, watch, report, measured=fit.optimized.measured if fit else None)
+    told = judged(made, prepared, chosen, settings, watch, report, fit=fit)
     return Reconstruction(
         settings=settings,
         model=loaded.identity,
         capture=capture,
         selection=chosen,
-        prepared=prepared,
+        prepared=corrected(prepared, chosen, fit.corrections if fit else None),
         scale=scale,
         prediction=predicted,
         refinement=refinement,
         fit=fit,
-        trusted=trust,
-        score=score,
+        trusted=told.trusted,
+        score=told.score,
+        score_as_given=told.score_as_given,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
         warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen), *(fit.warnings if fit else ())),
@@ -221,34 +237,6 @@ def fit_key(capture: Capture, settings: Settings, *start: str) -> tuple[object, 
     files = [path for photo in capture.photos for path in (photo.path, photo.mask) if path is not None]
     states = [state_of(path) for path in files]
     return (__version__, *start, asdict(settings.settled()), poses_sha256(capture), states)
-
-
-def judged(
-    gaussians: Gaussians,
-    prepared: Prepared,
-    settings: Settings,
-    watch: Stopwatch,
-    report: Report = ignore,
-    *,
-    measured: Gaussians | None = None,
-) -> tuple[Trusted, Score | None]:
-    """Return the scene with confidences and without floaters, as far as the settings ask for it, and its score.
-
-    The score is that of `measured`, if the scene was fitted to the held-out photos as well after that.
-    """
-    measured = None if measured is gaussians else measured
-    with watch.stage(Stage.CONFIDENCE):
-        trust = trusted(
-            gaussians,
-            prepared.inputs,
-            prepared.targets or prepared.inputs,
-            with_confidence=settings.confidence,
-            pruned=settings.prune,
-            report=report,
-        )
-    with watch.stage(Stage.SCORE):
-        shown = trust.gaussians if measured is None else measured
-        return trust, score_of(shown, prepared.targets, report) if prepared.targets else None
 
 
 def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:

@@ -13,7 +13,9 @@ from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
-from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, judged, load, posed_photos
+from ilrm_cli.pipeline.prune import judged
+from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, load, posed_photos
+from ilrm_cli.pipeline.refine_poses import corrected, posed_as_recorded
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
 from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings, check_ranges
 from ilrm_cli.runtime.cache import sha256_of
@@ -111,29 +113,31 @@ def fit_further(
         _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")
         capture = posed_photos(before.folder, settings, report)
         _require_the_same(before, poses_sha256(capture), record.poses_sha256, "camera poses")
-        chosen = photos_as_recorded(record, capture, settings.hold_out)
+        posed = posed_as_recorded(capture, record)
+        chosen = photos_as_recorded(record, posed, settings.hold_out)
     loaded = load(settings, report, watch)
     with watch.stage(Stage.LOAD):
         device = resolve_device(settings.device)
-        prepared = _prepared_as_recorded(record, capture, chosen, report).to(device)
+        prepared = _prepared_as_recorded(record, posed, chosen, report).to(device)
         predicted = Prediction(start.to(device))
     with watch.stage(Stage.OPTIMIZE):
         key = fit_key(capture, settings, origin.sha256)
         fit = fit_photos(None, predicted, prepared, chosen, settings, running=running, key=key, report=report)
-    made = fit.optimized
-    trust, score = judged(made.gaussians, prepared, settings, watch, report, measured=made.measured)
+    told = judged(fit.optimized.gaussians, prepared, chosen, settings, watch, report, fit=fit)
     return Reconstruction(
         settings=settings,
         model=replace(loaded.identity, name=record.model["name"], sha256=record.model["sha256"]),
         capture=capture,
         selection=chosen,
-        prepared=prepared,
+        prepared=corrected(prepared, chosen, fit.corrections),
         scale=None,
         prediction=predicted,
         refinement=None,
         fit=fit,
-        trusted=trust,
-        score=score,
+        trusted=told.trusted,
+        score=told.score,
+        score_as_given=told.score_as_given,
+        refined_before=record.poses_refined,
         origin=origin,
         timings_s=watch.seconds,
         warnings=(*capture.warnings, *fit.warnings),

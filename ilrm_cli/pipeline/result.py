@@ -4,7 +4,7 @@ The JSON values are what `--json` prints and every report holds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ SHOWN_SECONDS = 0.005  # shorter stages did not really run
 
 # Minimum held-out PSNR in dB for each word.
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
+MOST_ERROR_PX = 2.0  # mean reprojection error of sparse points; structure from motion leaves 0.4 to 1.2
 WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
 CHOICES = {"scale": "the scale", "stop": "when to stop fitting", "pruning": "what to prune"}
 
@@ -73,6 +74,7 @@ def summarize(
         },
         "refine": refined.figures if refined else None,
         "optimize": result.fit.figures if result.fit else None,
+        "poses_refined": result.poses_refined,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
@@ -103,6 +105,30 @@ def chosen_by_scores(result: Reconstruction) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class PoseFinding:
+    """What is known of how well the poses fit the photos."""
+
+    given: bool = False  # whether they came with the photos, so that they can be found anew
+    error_px: float | None = None  # mean reprojection error of the sparse points
+    turn_deg: float | None = None  # by which they were refined, in the mean; None: they were not
+    psnr_as_given: float | None = None  # dB, on held-out photos
+
+    @property
+    def misfit(self) -> str | None:
+        """What is wrong with them; None: nothing that is known."""
+        if self.turn_deg is not None:
+            score = "" if self.psnr_as_given is None else f"{self.psnr_as_given:.1f} dB with them, "
+            return f"the poses do not fit the photos ({score}{self.turn_deg:.1f}° off): they were refined"
+        if self.error_px is not None and self.error_px > MOST_ERROR_PX:
+            return f"the poses miss their points by {self.error_px:.1f} px"
+        return None
+
+    @property
+    def remedy(self) -> str | None:
+        return "try --poses sfm, which finds poses anew" if self.misfit and self.given else None
+
+
+@dataclass(frozen=True)
 class Course:
     """What was done to get a scene, of which a remedy is to do more."""
 
@@ -111,6 +137,7 @@ class Course:
     most: int  # inputs that there could be
     used_all: bool = False  # whether held-out photos were fitted as well, when they had scored the result
     exposure_stops: float = 0.0  # by which exposures differ, if that was evened out
+    poses: "PoseFinding" = field(default_factory=lambda: PoseFinding())
 
     @property
     def nearest(self) -> str:
@@ -124,6 +151,8 @@ class Course:
 
     def where_close(self) -> str:
         """Return the remedy where they are close to others."""
+        if self.poses.remedy:
+            return self.poses.remedy
         if self.effort == "draft":
             return "try --quality standard"
         return "try --quality high, or take more photos" if self.effort == "standard" else "more photos would help most"
@@ -145,7 +174,19 @@ def verdict(result: Reconstruction) -> str:
     if result.fit:
         made = result.fit.optimized
         course = replace(course, used_all=made.last_steps > 0, exposure_stops=made.exposure_stops)
+    course = replace(course, poses=pose_finding(result))
     return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
+
+
+def pose_finding(result: Reconstruction) -> PoseFinding:
+    """Return what the points of structure from motion and a fit found out about the poses."""
+    refined, capture = result.poses_refined or {}, result.capture
+    return PoseFinding(
+        given=capture.origin != "sfm",
+        error_px=capture.error_px,
+        turn_deg=refined.get("turn_deg"),
+        psnr_as_given=refined.get("psnr_as_given"),
+    )
 
 
 def grade_of(psnr: float) -> str:
@@ -185,6 +226,8 @@ def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Seq
         finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
     if course.exposure_stops:
         finding += f"; exposures differ by {course.exposure_stops:.1f} stops, which scores count as errors"
+    if course.poses.misfit:
+        finding += f"; {course.poses.misfit}"
     apart = f"{finding}; they see it {gap_deg:.0f}° apart from the nearest {course.nearest}"
     if psnr >= GRADES[0][0]:
         return f"{apart}."

@@ -14,6 +14,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 Frame = Literal["input", "up", "opengl", "opencv"]
 Quality = Literal["draft", "standard", "high"]  # the prediction alone, or fitted to all photos: see `optimize.fit`
 
+Fitted = Literal["standard", "high"]  # of these, those with a fit
+RefinePoses = Literal["auto", "on", "off"]  # with the scene; auto: where that helps photos that are held out
+
 # What options accept, least and most, by fields of `Settings`: also of records, which anybody may have written.
 RANGES: dict[str, tuple[float, float]] = {
     "views": (2, 1_000),
@@ -26,8 +29,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 
-Fitted = Literal["standard", "high"]  # of these, those with a fit
-OLD_USUAL = {"quality": "draft"}  # what was usual before today's default, where that is another
+OLD_USUAL = {"quality": "draft", "refine_poses": "off"}  # what was usual before today's default, where that is another
 
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
 
@@ -42,6 +44,7 @@ class Settings:
     minutes: float | None = None  # that the fit takes at most; None: as many steps as its quality
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     use_all: bool = True  # whether photos held out of a fit are fitted as well in its last stretch
+    refine_poses: RefinePoses = "auto"  # during a fit, see `optimize.pose_trial`
     poses: Origin = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -145,6 +148,8 @@ def check_settings(settings: Settings) -> None:
         raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
     if not settings.use_all and settings.effort == "draft":
         raise InputError("--no-use-all is for fits to all photos; a draft never uses the photos that it holds out.")
+    if settings.refine_poses == "on" and settings.effort == "draft":
+        raise InputError("--refine-poses on is for fits to all photos; a draft takes poses as they are given.")
     if settings.hold_out != Settings.hold_out and settings.effort == "draft":
         raise InputError(
             f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."

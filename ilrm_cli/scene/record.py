@@ -86,6 +86,8 @@ class SceneRecord:
     pruning: Mapping[str, Any] | None = None  # the dropped Gaussians, see `prune.Pruning`; None: nothing was tried
     refine: Mapping[str, Any] | None = None  # figures of the fit to the inputs, see `refine`; None: not requested
     optimize: Mapping[str, Any] | None = None  # figures of the fit to all photos, see `optimize.fit`; None: a draft
+    # "turn_deg", "shift_share" and "psnr_as_given", see `ilrm help json`; None: poses are as given.
+    poses_refined: Mapping[str, float | None] | None = None
     trace: Mapping[str, Any] | None = None  # how the scene formed, see `trace.TracedLayer`; None: unknown
     versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries
     ilrm: str = __version__

@@ -15,11 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.pipeline.optimize.density import Density
 from ilrm_cli.pipeline.optimize.parameters import OPACITY_MARGIN, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, PhotoColors, colored
+from ilrm_cli.pipeline.optimize.poses import PhotoPoses, moved, pose_gradient
 from ilrm_cli.render.metrics import mean_ssim
 from ilrm_cli.render.rasterize import render
 
@@ -65,7 +67,14 @@ class Fit:
     """A fit under way."""
 
     def __init__(
-        self, start: Gaussians, photos: ViewSource, effort: Effort, *, horizon: float = math.inf, seed: int = 0
+        self,
+        start: Gaussians,
+        photos: ViewSource,
+        effort: Effort,
+        *,
+        horizon: float = math.inf,
+        seed: int = 0,
+        refines_poses: bool = False,
     ):
         """Begin at `start`; everything is in one normalised frame. Masked pixels do not count.
 
@@ -75,6 +84,7 @@ class Fit:
         self.effort, self.photos, self.horizon, self.done = effort, photos, horizon, 0
         self.scene = Parameters(start, effort.degree, Rates())
         self.colors: PhotoColors | None = PhotoColors(len(photos), self.scene.means.device)
+        self.poses = PhotoPoses(len(photos), self.scene.means.device) if refines_poses else None
         self._density = Density(len(self.scene), self.scene.means.device)
         self._more: ViewSource | None = None  # photos that joined later
         self._generator, self._order = torch.Generator().manual_seed(seed), list[int]()
@@ -101,11 +111,20 @@ class Fit:
         """Fit to these photos as well from now on."""
         self._more, self._order = photos, []
         self.colors = self.colors and self.colors.joined(len(photos))
+        self.poses = self.poses and self.poses.joined(len(photos))
 
-    def go_back(self, scene: Gaussians) -> None:
-        """Go on from a scene that was reached before."""
+    def go_back(self, scene: Gaussians, changes: Float[Tensor, "photo 6"] | None) -> None:
+        """Go on from a scene, and changes of poses if they are refined, that were reached before."""
         self.scene = Parameters(scene, self.effort.degree, Rates())
+        if self.poses is not None and changes is not None:
+            self.poses.changes = changes.clone()
         self._density = Density(len(self.scene), self.scene.means.device)
+
+    @property
+    def cameras(self) -> Cameras:
+        """Those of the photos as they are now, then those of photos that joined."""
+        given = self.photos.cameras if self._more is None else stack([self.photos.cameras, self._more.cameras])
+        return given if self.poses is None else moved(given, self.poses.changes)
 
     def _step(self, share: float, *, coarse: bool = False) -> None:
         """Take one step with a share of the first step sizes."""
@@ -113,9 +132,13 @@ class Fit:
         self._order = self._order or torch.randperm(count, generator=self._generator).tolist()
         photo = self._order.pop()
         view = self._view(photo)
-        view = _reduced(view, COARSE) if coarse else view
+        if self.poses is not None:
+            view = replace(view, cameras=self.poses.of(photo, view.cameras))
+        view = reduced(view, COARSE) if coarse else view
         numbers = None if self.colors is None else self.colors.of(photo)
         photo_error(thinned(self.scene.gaussians(), self.effort.dropped, self._generator), view, numbers).backward()
+        if self.poses is not None:
+            self.poses.step(photo, pose_gradient(self.scene, view.cameras.positions[0]), share)
         self.scene.hold(self.scene.means.norm(dim=1) > self.horizon)
         self._density.record(self.scene.means, view.cameras)
         if self.colors is not None and numbers is not None:
@@ -136,6 +159,7 @@ class Fit:
             "generator": self._generator.get_state(),
             "scene": self.scene.state(),
             "colors": None if self.colors is None else self.colors.state(),
+            "poses": None if self.poses is None else self.poses.state(),
             "density": self._density.state(),
         }
 
@@ -148,6 +172,8 @@ class Fit:
             self.colors = None
         elif self.colors is not None:
             self.colors.restore(state["colors"])
+        if self.poses is not None:
+            self.poses.restore(state["poses"])
         self._density.restore(state["density"])
 
 
@@ -176,7 +202,7 @@ def _fallen(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-def _reduced(views: Views, factor: int) -> Views:
+def reduced(views: Views, factor: int) -> Views:
     """Return the views at a size smaller by a whole factor; a pixel counts if all that it is made of does."""
     images = avg_pool2d(views.images, factor)
     cameras = views.cameras.resized(images.shape[-1], images.shape[-2])

@@ -9,19 +9,22 @@ and goes too far. It ends when the judges find nothing better any more, when its
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
+from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import ViewSource
 from ilrm_cli.pipeline.optimize.course import Course, Ending, KeptState
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
+from ilrm_cli.pipeline.optimize.pose_trial import NEXT_STEPS, PosedJudges
+from ilrm_cli.pipeline.optimize.poses import PosedAgain, moved
 from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -50,11 +53,21 @@ class Optimized:
     psnr_after: float | None
     last_steps: int = 0  # in which the judges were fitted as well
     exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
+    poses: "FitPoses | None" = None  # None: they stayed
 
     @property
     def figures(self) -> dict[str, Any]:
-        """All but the scene, as JSON values."""
-        return {name: value for name, value in vars(self).items() if name not in ("gaussians", "measured")}
+        """All but the scene and poses, as JSON values."""
+        return {name: value for name, value in vars(self).items() if name not in ("gaussians", "measured", "poses")}
+
+
+@dataclass(frozen=True)
+class FitPoses:
+    """Refined poses, world_from_cam, of the scene and of `Optimized.measured`."""
+
+    photos: Float[Tensor, "photo 4 4"]
+    judges: Float[Tensor, "judge 4 4"] | None
+    measured_from: Float[Tensor, "judge 4 4"] | None  # of the judges, told by half of their pixels: see `PosedJudges`
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class Best:
     steps: int  # that led to it
     psnr: float  # dB; negative infinity without judges
     looks: int = 0  # of the judges, until they saw it
+    changes: Float[Tensor, "photo 6"] | None = None  # of refined poses, see `PhotoPoses`
+    seen_from: Float[Tensor, "judge 4 4"] | None = None  # refined poses of the judges
 
 
 def optimize(
@@ -76,6 +91,7 @@ def optimize(
     *,
     horizon: float = math.inf,
     seed: int = 0,
+    refines_poses: bool = False,
     keep_out: bool = True,
     course: Course | None = None,
     kept: KeptState | None = None,
@@ -86,19 +102,23 @@ def optimize(
     Everything is in one normalised frame. Without judges the last state is returned. Masked pixels count neither for
     fitting nor for judging. Unless the judges are to be kept out, they are fitted as well in a last stretch from the
     best state, which nobody can judge any more. See `Fit` for `horizon`. `course` may take other steps than those of
-    the effort. If `kept` holds a state, left by a process that was killed, the fit goes on from there, to the same
-    result.
+    the effort. With `refines_poses` poses are refined, too, beginning at those given. If `kept` holds a state, left by
+    a process that was killed, the fit goes on from there, to the same result.
     """
-    fit, course = Fit(start, photos, effort, horizon=horizon, seed=seed), course or Course([(0, effort.steps)])
-    before = None if judges is None else score(predicted, judges, evened_psnr)
-    best, looks, found = Best(predicted, 0, -math.inf if before is None else before), 0, kept.found if kept else {}
+    fit = Fit(start, photos, effort, horizon=horizon, seed=seed, refines_poses=refines_poses)
+    course, found = course or Course([(0, effort.steps)]), kept.found if kept else {}
+    posed = PosedJudges(judges) if refines_poses and judges is not None else None
+    before = None if judges is None else posed.score(predicted) if posed else score(predicted, judges, evened_psnr)
+    best, looks = _best(predicted, 0, before, 0, fit, posed), 0
     ended: Ending | None = found.get("ended")
     last: int | None = found.get("last")
     if found:
-        if last is not None and judges is not None:
-            fit.join(judges)
-        fit.restore(found["fit"])
         best, looks = Best(Gaussians(**found["gaussians"]), **found["best"]), found["looks"]
+        if last is not None and judges is not None:
+            fit.join(_as_seen(best, judges))
+        fit.restore(found["fit"])
+        if posed:
+            posed.cameras = posed.cameras.moved(found["judges"])
         report(Step("optimize", fit.done - (last or 0), course.steps, "going on from an earlier run"))
     while ended is None:
         progress = course.progress(fit.done + 1)
@@ -106,9 +126,11 @@ def optimize(
         ended, picture = course.ending(fit.done), None
         if ended is not None or int(LOOKS * progress) > looks:
             looks, now = looks + 1, fit.scene.snapshot()
-            psnr = -math.inf if judges is None else score(now, judges, evened_psnr)
-            if judges is None or psnr > best.psnr:
-                best = Best(now, fit.done, psnr, looks)
+            if posed:
+                posed.align(now, NEXT_STEPS)
+            psnr = None if judges is None else posed.score(now) if posed else score(now, judges, evened_psnr)
+            if psnr is None or psnr > best.psnr:
+                best = _best(now, fit.done, psnr, looks, fit, posed)
             elif best.steps and looks - best.looks >= PATIENCE:
                 ended = ended or "no gain"
             picture = partial(picture_of, now, judges or photos)
@@ -118,16 +140,19 @@ def optimize(
         said = size if judges is None else f"{best.psnr:.2f} dB, {size}"
         report(Step("optimize", fit.done, course.steps, said, picture))
         if kept is not None and ended is None:
-            kept.keep(partial(_state, fit, best, looks, course))
-    ran, whole, last_steps = fit.done - (last or 0), best.gaussians, 0
+            kept.keep(partial(_state, fit, best, looks, course, posed))
+    ran, whole, last_steps, poses = fit.done - (last or 0), best.gaussians, 0, _poses(best, photos)
     report(Step("optimize", ran, ran))
     if judges is not None and not keep_out and best.steps:
         for done, planned in _last_stretch(fit, best, judges, course, last):
             report(Step(LAST_STAGE, done, planned))
             if kept is not None and done < planned:
-                kept.keep(partial(_state, fit, best, looks, course, ended=ended, last=done))
+                kept.keep(partial(_state, fit, best, looks, course, posed, ended=ended, last=done))
             if done == planned:
                 whole, last_steps = fit.scene.snapshot(), planned
+                if poses:
+                    seen = fit.cameras.world_from_cam
+                    poses = replace(poses, photos=seen[: len(photos)], judges=seen[len(photos) :])
         ended = "stopped" if course.stopped else ended
     return Optimized(
         gaussians=whole,
@@ -143,7 +168,26 @@ def optimize(
         psnr_after=None if judges is None else best.psnr,
         last_steps=last_steps,
         exposure_stops=fit.exposure_stops,
+        poses=poses,
     )
+
+
+def _best(scene: Gaussians, steps: int, psnr: float | None, looks: int, fit: Fit, posed: PosedJudges | None) -> Best:
+    changes = None if fit.poses is None else fit.poses.changes.clone()
+    seen_from = posed.cameras.world_from_cam if posed else None
+    return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, seen_from)
+
+
+def _poses(best: Best, photos: ViewSource) -> FitPoses | None:
+    """Return the poses of a state, if they are refined."""
+    if best.changes is None:
+        return None
+    return FitPoses(moved(photos.cameras, best.changes).world_from_cam, best.seen_from, best.seen_from)
+
+
+def _as_seen(best: Best, judges: ViewSource) -> ViewSource:
+    """Return the judges from where they saw the best state."""
+    return judges if best.seen_from is None else PosedAgain(judges, judges.cameras.moved(best.seen_from))
 
 
 def _last_stretch(
@@ -156,8 +200,8 @@ def _last_stretch(
     steps = course.last_steps(best.steps)
     if last is None:
         if best.steps < fit.done:
-            fit.go_back(best.gaussians)
-        fit.join(judges)
+            fit.go_back(best.gaussians, best.changes)
+        fit.join(_as_seen(best, judges))
     for done in range(1 + (last or 0), steps + 1):
         if course.stopped:
             return
@@ -165,11 +209,11 @@ def _last_stretch(
         yield done, steps
 
 
-def _state(fit: Fit, best: Best, looks: int, course: Course, **more: Any) -> dict[str, Any]:
+def _state(fit: Fit, best: Best, looks: int, course: Course, posed: PosedJudges | None, **more: Any) -> dict[str, Any]:
     told = {name: value for name, value in vars(best).items() if name != "gaussians"}
     return {
         "fit": fit.state(), "best": told, "gaussians": vars(best.gaussians), "looks": looks, "plans": course.plans,
-        **more,
+        "judges": posed.cameras.world_from_cam if posed else None, **more,
     }  # fmt: skip
 
 

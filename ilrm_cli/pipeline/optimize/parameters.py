@@ -91,6 +91,11 @@ class Parameters:
             assert value.grad is not None, "between the backward pass and the step"
             value.grad[held] = 0
 
+    def forget(self) -> None:
+        """Clear the gradients without a step."""
+        for name in self._rates:
+            getattr(self, name).grad = None
+
     def state(self) -> dict[str, Any]:
         """Return all that changes, as tensors and a number."""
         values = {name: getattr(self, name).detach() for name in self._rates}
