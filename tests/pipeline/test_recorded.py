@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.pipeline.optimize.fit import EFFORTS
+from ilrm_cli.pipeline.reconstruct import posed_photos
+from ilrm_cli.pipeline.refine_poses import posed_as_recorded
 from ilrm_cli.pipeline.select_inputs import select_again
 from ilrm_cli.pipeline.settings import FurtherSettings, Settings
+from ilrm_cli.scene.record import read_record
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 
@@ -120,3 +124,34 @@ def test_what_it_cannot_go_on_from_is_said(project, tmp_path):
     shutil.rmtree(project)
     assert "say where they are with --photos" in ilrm("refine", scene, "-o", tmp_path / "third.ply").sentence
     assert not (tmp_path / "third.ply").exists()
+
+
+@pytest.mark.usefixtures("tiny_efforts")
+def test_refined_poses_are_recorded_and_gone_on_with(project):
+    first, second = project.parent / "first.ply", project.parent / "second.ply"
+    options = ("--refine-poses", "on", "--frame", "up")
+    made = ilrm("reconstruct", project, "-o", first, *SMALL, *options, "--json").json
+    plain = project.parent / "plain.ply"
+    ilrm("reconstruct", project, "-o", plain, *SMALL, "--refine-poses", "off", "--frame", "up", "--json")
+    assert made["poses_refined"]["turn_deg"] > 0
+    assert made["poses_refined"]["psnr_as_given"] is not None
+    assert made["optimize"]["pose_gain_db"] is not None
+    record, before = (json.loads(scene.with_suffix(".json").read_text()) for scene in (first, plain))
+    assert record["poses_refined"] == made["poses_refined"]
+    assert before["poses_refined"] is None
+    poses, given = (
+        {view["name"]: np.array(view["world_from_cam"]) for view in told["views"]} for told in (record, before)
+    )
+    assert all(0 < np.abs(pose - given[name]).max() < 0.3 for name, pose in poses.items())
+    assert ilrm("replay", first, "--json").json["identical"]
+    begun = posed_as_recorded(posed_photos(open_folder(project), Settings()), read_record(first.with_suffix(".json")))
+    frame = np.array(record["frame_from_input"])
+    for photo in begun.photos:
+        np.testing.assert_allclose(frame @ photo.world_from_cam[:3], poses[photo.name][:3], atol=1e-5)
+    ilrm("refine", first, "-o", second, "--json")
+    views = json.loads(second.with_suffix(".json").read_text())["views"]
+    after = {view["name"]: np.array(view["world_from_cam"]) for view in views}
+    moved = {name: np.abs(pose - poses[name]).max() for name, pose in after.items()}
+    assert max(moved.values()) > 0, "they are refined further"
+    assert sum(moved.values()) < sum(np.abs(pose - given[name]).max() for name, pose in after.items())
+    assert ilrm("replay", second, "--json").json["identical"]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.pipeline.result import Course, advise, median_gap_deg, unmeasured, verdict
+from ilrm_cli.pipeline.result import Course, PoseFinding, advise, median_gap_deg, unmeasured, verdict
 from ilrm_cli.render.metrics import Score
 from tests.support.small_reconstruction import reconstruction
 
@@ -104,3 +104,19 @@ def test_photos_that_were_fitted_last_are_named_and_so_are_exposures_that_differ
     plain = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12), ("stop",))
     assert "(they chose when to stop fitting)" in plain
     assert "stops" not in plain
+
+
+def test_poses_that_do_not_fit_are_blamed_before_the_model():
+    refined = PoseFinding(given=True, error_px=None, turn_deg=1.04, psnr_as_given=16.6)
+    said = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12, poses=refined), ("stop",))
+    assert "; the poses do not fit the photos (16.6 dB with them, 1.0° off): they were refined; they see it 8°" in said
+    assert said.endswith("which is close: try --poses sfm, which finds poses anew.")
+    missed = PoseFinding(given=True, error_px=3.2)
+    said = advise(POOR, 4, CLOSE_DEG, Course("draft", used=8, most=12, poses=missed))
+    assert "; the poses miss their points by 3.2 px; they" in said
+    assert said.endswith("try --poses sfm, which finds poses anew.")
+    assert "poses" not in advise(
+        POOR, 4, CLOSE_DEG, Course("draft", 8, 12, poses=PoseFinding(given=True, error_px=0.9))
+    )
+    found = PoseFinding(given=False, error_px=3.2)
+    assert advise(POOR, 4, CLOSE_DEG, Course("high", 8, 12, poses=found)).endswith("more photos would help most.")
