@@ -127,6 +127,7 @@ def posed_as_recorded(capture: Capture, record: SceneRecord) -> Capture:
     for view in record.views:
         pose = np.array(view.world_from_cam)
         pose[:3] = input_from_frame @ pose[:3]
+        pose[:3, 3] += record.origin or (0.0, 0.0, 0.0)
         poses[view.name] = turned_pose(pose, -(view.quarter_turns or 0))
     photos = tuple(
         replace(photo, world_from_cam=poses.get(photo.name, photo.world_from_cam)) for photo in capture.photos

@@ -129,10 +129,11 @@ def test_what_it_cannot_go_on_from_is_said(project, tmp_path):
 @pytest.mark.usefixtures("tiny_efforts")
 def test_refined_poses_are_recorded_and_gone_on_with(project):
     first, second = project.parent / "first.ply", project.parent / "second.ply"
-    options = ("--refine-poses", "on", "--frame", "up")
+    placed = ("--frame", "up", "--origin", "1,-2,3")
+    options = ("--refine-poses", "on", *placed)
     made = ilrm("reconstruct", project, "-o", first, *SMALL, *options, "--json").json
     plain = project.parent / "plain.ply"
-    ilrm("reconstruct", project, "-o", plain, *SMALL, "--refine-poses", "off", "--frame", "up", "--json")
+    ilrm("reconstruct", project, "-o", plain, *SMALL, "--refine-poses", "off", *placed, "--json")
     assert made["poses_refined"]["turn_deg"] > 0
     assert made["poses_refined"]["psnr_as_given"] is not None
     assert made["optimize"]["pose_gain_db"] is not None
@@ -147,6 +148,7 @@ def test_refined_poses_are_recorded_and_gone_on_with(project):
     begun = posed_as_recorded(posed_photos(open_folder(project), Settings()), read_record(first.with_suffix(".json")))
     frame = np.array(record["frame_from_input"])
     for photo in begun.photos:
+        photo.world_from_cam[:3, 3] -= record["origin"]
         np.testing.assert_allclose(frame @ photo.world_from_cam[:3], poses[photo.name][:3], atol=1e-5)
     ilrm("refine", first, "-o", second, "--json")
     views = json.loads(second.with_suffix(".json").read_text())["views"]

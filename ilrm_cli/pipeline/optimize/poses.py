@@ -23,8 +23,10 @@ from ilrm_cli.pipeline.optimize.parameters import Parameters
 
 BETA_1, BETA_2, EPS = 0.9, 0.99, 1e-15  # of Adam, as for the scene
 
-# First step sizes of turns, in radians, and of shifts, in normalised units; as for the scene, a cosine shrinks them. On
-# fern and fox, off by 1 degree and 1 %, half of each or twice as much left held-out photos 0.1 to 0.3 dB worse.
+# First step sizes of turns, in radians, and of shifts, in normalised units; as for the scene, a cosine shrinks them.
+# Poses off by 1 degree and 1 %, after 300 small steps: with 1e-3 each, held-out photos that were aligned scored 20.8 dB
+# on fern and 23.6 on fox; with 2e-3 each 21.0 and 23.9; with 4e-3 and 2e-3 21.1 and 24.1. Good poses on fox turned by
+# 0.20 degrees in 100 steps with two thirds of these rates, by 0.25 with these.
 TURN_RATE, SHIFT_RATE = 3e-3, 2e-3
 
 
