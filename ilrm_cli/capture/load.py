@@ -133,11 +133,11 @@ def _size_or_none(root: Path, stored: Mapping[str, str], path: Path) -> tuple[in
 
 def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:
     """Rename `images/x` to `images_4/x` in the poses if only such reduced copies exist (DL3DV)."""
-    if any((root / pose.name).is_file() for pose in poses.poses):
+    if any(os.path.isfile(root / pose.name) for pose in poses.poses):
         return poses
     for reduced in listing.reduced(root):
         renamed = [replace(p, name=p.name.replace("images/", f"{reduced.name}/", 1)) for p in poses.poses]
-        if any((root / pose.name).is_file() for pose in renamed):
+        if any(os.path.isfile(root / pose.name) for pose in renamed):
             return replace(poses, poses=tuple(renamed))
     return poses
 

@@ -1,5 +1,6 @@
 """Poses written by another tool, joined with their photos and masks."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,14 +76,14 @@ def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
     renamed = renamed_photos(root, [*named, *poses.unmeasured], listing)
     posed = {renamed.get(name, name): pose for name, pose in named.items()}
     names = sorted({*posed, *(renamed.get(name, name) for name in poses.unmeasured)})
-    paths = {name: root / name for name in names if (root / name).is_file()}
+    paths = {name: root / name for name in names if os.path.isfile(root / name)}
     # Photos beside the named ones; their reduced copies, masks and depths are in other folders.
     beside = {path for place in {path.parent for path in paths.values()} for path in listing.photos(place)}
     check_names(beside)
     stated = {
         name: root / inside for name, pose in posed.items() if name in paths and (inside := pose.mask) is not None
     }
-    absent_masks = tuple(path.name for path in stated.values() if not path.is_file())
+    absent_masks = tuple(path.name for path in stated.values() if not os.path.isfile(path))
     masks = {name: mask for name in paths if (mask := _mask_of(root, name, stated, listing)) is not None}
     return PosedFiles(
         posed,
@@ -98,7 +99,7 @@ def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
 
 def _mask_of(root: Path, name: str, stated: Mapping[str, Path], listing: Listing) -> Path | None:
     """Return the mask stated by the source of the poses, else the one beside the photo."""
-    return stated[name] if name in stated and stated[name].is_file() else find_mask(root, name, listing)
+    return stated[name] if name in stated and os.path.isfile(stated[name]) else find_mask(root, name, listing)
 
 
 def _name_in(root: Path, path: Path) -> str:

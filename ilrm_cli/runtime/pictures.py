@@ -5,6 +5,7 @@ goes through `open_picture`, and whatever a decoder raises on a damaged picture 
 """
 
 import io
+import logging
 import os
 import struct
 import subprocess
@@ -41,6 +42,7 @@ DECODER_ERRORS = (
 )
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module="PIL")  # about damage: such a photo is used without its EXIF, or refused
 
 

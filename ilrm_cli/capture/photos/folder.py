@@ -151,7 +151,7 @@ def open_photos(places: Sequence[Path]) -> ProjectFolder:
     if len(places) == 1 and not is_photo(places[0]):
         return open_folder(places[0])
     if other := next((place for place in places if not is_photo(place)), None):
-        what = "is not a photo" if other.exists() else "does not exist"
+        what = "is not a photo" if os.path.exists(other) else "does not exist"
         raise InputError(f"{other} {what}; give photos, or else one folder or one video.")
     folder = Path(os.path.commonpath([place.parent for place in places]))
     return open_folder(folder, [place.relative_to(folder).as_posix() for place in places])

@@ -4,6 +4,7 @@ RAW files are read by rawpy (LibRaw), an extra. A photo that cannot be read is t
 """
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -140,7 +141,7 @@ def _positive(value: object) -> float | None:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    if not path.is_file():
+    if not os.path.isfile(path):
         return InputError(f"{path} does not exist; check the path.")
     if isinstance(error, Image.DecompressionBombError):
         return UnreadablePhoto(

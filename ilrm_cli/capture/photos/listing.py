@@ -38,7 +38,7 @@ class Listing:
     def is_folder(self, path: Path) -> bool:
         """Return whether this is a folder, or a link to one."""
         if path not in self._is_folder:
-            self._is_folder[path] = path.is_dir()
+            self._is_folder[path] = os.path.isdir(path)
         return self._is_folder[path]
 
     def files(self, folder: Path) -> list[Path]:
@@ -125,7 +125,7 @@ def is_photo(path: Path) -> bool:
 
 def is_video(path: Path) -> bool:
     """Return whether this is a video file."""
-    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+    return path.suffix.lower() in VIDEO_SUFFIXES and os.path.isfile(path)
 
 
 def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
@@ -183,7 +183,7 @@ def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
     as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo.
     """
     places = _mask_places(root, name, listing)
-    return next((file for folder, inside in places for file in _named(folder, inside) if file.is_file()), None)
+    return next((file for folder, inside in places for file in _named(folder, inside) if os.path.isfile(file)), None)
 
 
 def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:

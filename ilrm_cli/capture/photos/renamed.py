@@ -6,6 +6,7 @@ or, after a conversion, another one. What such a name leads to counts only if it
 claims.
 """
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,7 @@ def renamed_photos(root: Path, names: Iterable[str], listing: Listing) -> dict[s
     can differ. Otherwise the folder with most of the names is, if there is a single one.
     """
     names = list(dict.fromkeys(names))
-    missing = [name for name in names if not (root / name).is_file()]
+    missing = [name for name in names if not os.path.isfile(root / name)]
     if not missing:
         return {}
     taken = set(names) - set(missing)

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.geometry.cameras import Lens, plausible
+from ilrm_cli.geometry.cameras import LONGEST_SIDE_PX, Lens, plausible
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import read_text
 
@@ -38,7 +38,11 @@ def pinhole(focal_px: tuple[float, float], center_px: tuple[float, float], width
 def checked_lens(lens: Lens, where: str) -> Lens:
     """Return the lens if a camera can have it; raise InputError otherwise. `where` names the file for the message."""
     no_camera = InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
-    if lens.width < 1 or lens.height < 1 or not np.isfinite(lens.params).all():
+    if (
+        not 1 <= lens.width <= LONGEST_SIDE_PX
+        or not 1 <= lens.height <= LONGEST_SIDE_PX
+        or not np.isfinite(lens.params).all()
+    ):
         raise no_camera
     try:
         camera = colmap_camera(lens)

@@ -5,6 +5,7 @@ transforms of an earlier frame that `applied_transform` or `scale` record are no
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,9 @@ def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
     relative = _relative(path, folder)
     if not relative.name:
         raise InputError(f'{where}: "file_path" {path!r} names no file; export the file again.')
-    if not (folder / relative).is_file():
+    if not os.path.isfile(folder / relative):
         suffixed = (relative.with_name(relative.name + suffix) for suffix in SUFFIXES)
-        relative = next((candidate for candidate in suffixed if (folder / candidate).is_file()), relative)
+        relative = next((candidate for candidate in suffixed if os.path.isfile(folder / candidate)), relative)
     return relative.as_posix()
 
 
