@@ -258,3 +258,20 @@ def test_double_positions_far_from_the_origin_are_kept_relative(tmp_path: Path) 
         assert "(412350, 2, 3)" in file.remarks[0]
         np.testing.assert_allclose(file.gaussians.means[:, 0], offsets - 5, atol=1e-5)
         assert file.gaussians.means[:, 1].abs().max() == 0
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_faces_after_the_gaussians_are_passed_over(tmp_path: Path, text: bool) -> None:
+    rows = np.zeros(3, dtype=[(name, "<f4") for name in COLUMNS])
+    for name, value in COLUMNS.items():
+        rows[name] = value
+    faces = np.zeros(2, dtype=[("vertex_indices", "i4", (3,))])
+    elements = [PlyElement.describe(rows, "vertex"), PlyElement.describe(faces, "face")]
+    PlyData(elements, text=text, byte_order="<").write(str(tmp_path / "a.ply"))
+    plain = decode_ply(in_ply(tmp_path / "b.ply", COLUMNS)).gaussians
+    read = decode_ply(tmp_path / "a.ply").gaussians
+    assert len(read) == 3
+    torch.testing.assert_close(read.means[:1], plain.means)
+    PlyData(elements[::-1], text=text, byte_order="<").write(str(tmp_path / "c.ply"))
+    with pytest.raises(InputError, match="lists of numbers for each face"):
+        decode_ply(tmp_path / "c.ply")

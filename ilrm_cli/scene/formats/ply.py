@@ -147,9 +147,9 @@ def _plain_name(name: str) -> str:
 
 def parsed(path: Path) -> PlyData:
     """Parse a .ply file of any content. Raises `InputError` for one that is cut short or not a .ply."""
-    check_header(path)
+    without_faces = check_header(path)
     try:
-        return PlyData.read(str(path))
+        return PlyData.read(str(path) if without_faces is None else without_faces)
     except (PlyParseError, ValueError, OverflowError, MemoryError, IndexError, KeyError, TypeError) as error:
         raise damaged(path, "its header and content do not fit together") from error
 

@@ -1,5 +1,7 @@
 """The header of a .ply file, held against the bytes that follow before anything is read or reserved for them."""
 
+import io
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,22 +14,40 @@ TYPE_BYTES = {
     **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
     **dict.fromkeys(("double", "float64"), 8),
 }
+SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two occur in compressed files
 LONGEST_LINE, MOST_LINES = 10_000, 10_000  # of a header: comments can be long
 ASCII_BYTES = 2  # of the shortest number in text, with the space or line break after it
 
 
-def check_header(path: Path) -> None:
-    """Raise InputError if a .ply cannot hold the elements that its header announces."""
+def check_header(path: Path) -> io.BytesIO | None:
+    """Raise InputError if a .ply cannot hold the elements that its header announces.
+
+    Where the faces of a mesh follow the scene, return the content without them; else None.
+    """
     with path.open("rb") as file:
         binary, elements = _elements(path, file)
-        left = path.stat().st_size - file.tell()
+        start = file.tell()
+        left = path.stat().st_size - start
+    cut = False
     for name, count, sizes in elements:
         if count and None in sizes:
+            if name not in SCENE_ELEMENTS and name != elements[0][0]:
+                cut = True
+                break
             raise InputError(f"{path} has lists of numbers for each {name[:40]}: it is not a Gaussian splat scene.")
         each = sum(size or 0 for size in sizes) if binary else ASCII_BYTES * len(sizes)
         left -= count * max(1, each)
     if left < (0 if binary else -1):  # text may end without a line break
         raise damaged(path, "it holds fewer bytes than its header says")
+    return _without(path, start, name) if cut else None
+
+
+def _without(path: Path, start: int, name: str) -> io.BytesIO:
+    """Return the content of a file up to an element, which the header then lacks with all that follow."""
+    content = path.read_bytes()
+    header = content[:start]
+    place = next(m.start() for m in re.finditer(rb"^element[ \t]+(\S+)", header, re.MULTILINE) if m[1] == name.encode())
+    return io.BytesIO(header[:place] + b"end_header\n" + content[start:])
 
 
 def _elements(path: Path, file: BinaryIO) -> tuple[bool, list[tuple[str, int, list[int | None]]]]:
