@@ -30,7 +30,7 @@ SHOWN_SECONDS = 0.005  # shorter stages did not really run
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
 MOST_ERROR_PX = 2.0  # mean reprojection error of sparse points; on 20 scenes it was 0.24 to 0.73
 WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
-CHOICES = {"scale": "the scale", "stop": "when to stop fitting", "pruning": "what to prune"}
+CHOICES = {"scale": "choosing the scale", "stop": "early stopping", "pruning": "choosing what to prune"}
 
 
 def summarize(
@@ -142,7 +142,7 @@ class Course:
     @property
     def nearest(self) -> str:
         """What gaps are measured to."""
-        return "input" if self.effort == "draft" else "fitted photo"
+        return "input view" if self.effort == "draft" else "fitted photo"
 
     def where_wide(self) -> str:
         """Return the remedy where held-out photos are far from all others."""
@@ -219,21 +219,21 @@ def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Seq
     They are `gap_deg` from the nearest photo that the scene was made from, as seen from the scene.
     """
     psnr = score.psnr
-    photos = "photo that was" if scored == 1 else "photos that were"
-    finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} {photos} not given"
+    photos = "photo" if scored == 1 else "photos"
+    finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} held-out {photos}"
     if chose:
-        fitted_last = ", and were then fitted too" if course.used_all else ""
-        finding += f" (they chose {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
+        fitted_last = ", fitted only afterwards" if course.used_all else ""
+        finding += f" (also used for {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
     if course.exposure_stops:
         finding += f"; exposures differ by {course.exposure_stops:.1f} stops, which scores count as errors"
     if course.poses.misfit:
         finding += f"; {course.poses.misfit}"
-    apart = f"{finding}; they see it {gap_deg:.0f}° apart from the nearest {course.nearest}"
+    apart = f"{finding}; about {gap_deg:.0f}° from the nearest {course.nearest}"
     if psnr >= GRADES[0][0]:
         return f"{apart}."
     if gap_deg > WIDE_GAP_DEG:
         return f"{apart}, which is wide: {course.where_wide()}."
-    return f"{apart}, which is close: {course.where_close()}."
+    return f"{apart}, spacing is fine: {course.where_close()}."
 
 
 def median_gap_deg(

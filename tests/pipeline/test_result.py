@@ -35,9 +35,7 @@ def test_a_step_aside_counts_as_seen_from_the_scene():
 
 def test_good_results_are_called_good():
     said = advise(Score(27.0, 0.7), 5, 6, Course("draft", used=8, most=13))
-    assert said == (
-        "Good: 27.0 dB, SSIM 0.70 on 5 photos that were not given; they see it 6° apart from the nearest input."
-    )
+    assert said == ("Good: 27.0 dB, SSIM 0.70 on 5 held-out photos; about 6° from the nearest input view.")
 
 
 @pytest.mark.parametrize(
@@ -45,16 +43,16 @@ def test_good_results_are_called_good():
     [
         ("draft", 12, WIDE_DEG, "which is wide: try --views 12."),
         ("draft", 8, WIDE_DEG, "which is wide: take photos in between."),
-        ("draft", 12, CLOSE_DEG, "which is close: try --quality standard."),
+        ("draft", 12, CLOSE_DEG, "spacing is fine: try --quality standard."),
         ("standard", 12, WIDE_DEG, "which is wide: take photos in between."),
-        ("standard", 12, CLOSE_DEG, "which is close: try --quality high, or take more photos."),
+        ("standard", 12, CLOSE_DEG, "spacing is fine: try --quality high, or take more photos."),
         ("high", 12, WIDE_DEG, "which is wide: take photos in between."),
-        ("high", 12, CLOSE_DEG, "which is close: more photos would help most."),
+        ("high", 12, CLOSE_DEG, "spacing is fine: more photos would help most."),
     ],
 )
 def test_the_remedy_is_one_that_was_not_taken(effort, most, gap_deg, remedy):
     said = advise(POOR, 4, gap_deg, Course(effort, used=8, most=most))
-    assert said.endswith(f"apart from the nearest {'input' if effort == 'draft' else 'fitted photo'}, {remedy}")
+    assert said.endswith(f"° from the nearest {'input view' if effort == 'draft' else 'fitted photo'}, {remedy}")
 
 
 @pytest.mark.parametrize(
@@ -82,38 +80,36 @@ def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, sai
 
 def test_what_the_photos_decided_is_said():
     said = advise(POOR, 1, CLOSE_DEG, Course("standard", used=8, most=12), ("scale", "stop"))
-    assert "on 1 photo that was not given (they chose the scale and when to stop fitting)" in said
-    assert "chose" not in advise(Score(float("nan"), 0.7), 4, CLOSE_DEG, Course("draft", used=8, most=12))
+    assert "on 1 held-out photo (also used for choosing the scale and early stopping)" in said
+    assert "also" not in advise(Score(float("nan"), 0.7), 4, CLOSE_DEG, Course("draft", used=8, most=12))
 
 
 def test_after_a_fit_gaps_are_to_the_nearest_fitted_photo(tmp_path):
     """Four cameras stand in a row, 8° apart as seen from the scene: the last one is 15° from the nearest input."""
     result = reconstruction(tmp_path, fitted=True)
-    assert "given (they chose when to stop fitting); they see it 8° apart from the nearest fitted photo" in verdict(
-        result
-    )
+    assert "photo (also used for early stopping); about 8° from the nearest fitted photo" in verdict(result)
     drafted = replace(result, fit=None, settings=replace(result.settings, quality="draft"))
-    assert "given; they see it 15° apart from the nearest input" in verdict(drafted)
+    assert "photo; about 15° from the nearest input view" in verdict(drafted)
 
 
 def test_photos_that_were_fitted_last_are_named_and_so_are_exposures_that_differ():
     course = Course("standard", used=8, most=12, used_all=True, exposure_stops=0.42)
     said = advise(POOR, 4, CLOSE_DEG, course, ("stop",))
-    assert "(they chose when to stop fitting, and were then fitted too)" in said
+    assert "(also used for early stopping, fitted only afterwards)" in said
     assert "exposures differ by 0.4 stops, which scores count as errors" in said
     plain = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12), ("stop",))
-    assert "(they chose when to stop fitting)" in plain
+    assert "(also used for early stopping)" in plain
     assert "stops" not in plain
 
 
 def test_poses_that_do_not_fit_are_blamed_before_the_model():
     refined = PoseFinding(given=True, error_px=None, turn_deg=1.04, psnr_as_given=16.6)
     said = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12, poses=refined), ("stop",))
-    assert "; the poses do not fit the photos (16.6 dB with them, 1.0° off): they were refined; they see it 8°" in said
-    assert said.endswith("which is close: try --poses sfm, which finds poses anew.")
+    assert "; the poses do not fit the photos (16.6 dB with them, 1.0° off): they were refined; about 8°" in said
+    assert said.endswith("spacing is fine: try --poses sfm, which finds poses anew.")
     missed = PoseFinding(given=True, error_px=3.2)
     said = advise(POOR, 4, CLOSE_DEG, Course("draft", used=8, most=12, poses=missed))
-    assert "; the poses miss their points by 3.2 px; they" in said
+    assert "; the poses miss their points by 3.2 px; about" in said
     assert said.endswith("try --poses sfm, which finds poses anew.")
     assert "poses" not in advise(
         POOR, 4, CLOSE_DEG, Course("draft", 8, 12, poses=PoseFinding(given=True, error_px=0.9))
