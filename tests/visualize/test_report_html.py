@@ -90,7 +90,7 @@ def test_each_part_that_photos_play_is_told(fitted, page):
     assert "3 of 6 photos became" in text
     assert "No inputs, but the scene is fitted to them 1" in text
     assert "Held out to score the result, and for early stopping 1" in text
-    assert "They also chose when to stop fitting" in text
+    assert "They were also used for early stopping" in text
     assert "2 of 6 photos became" in page.text
     assert "is fitted to them" not in page.text
 
