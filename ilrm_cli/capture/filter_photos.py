@@ -36,6 +36,7 @@ from ilrm_cli.runtime.threads import in_threads
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
 ENOUGH_PHOTOS = 24  # near duplicates are left out only while more than this remain
 
+LEAST_SIDE_PX = 8  # of a photo: smaller ones show nothing that a window of a metric or a feature fits into
 LOOK_PX = (480, 320)  # (longer, shorter side) at which photos are examined: fast, and blur is still visible
 
 
@@ -259,6 +260,8 @@ def _usable(path: Path, mask: Path | None) -> Image.Image | str:
         image = read_upright(path, LOOK_PX)
     except UnreadablePhoto as error:
         return error.reason
+    if min(photo_header(path).upright_size) < LEAST_SIDE_PX:
+        return f"it has only {image.width}x{image.height} px"
     try:
         unmasked = None if mask is None else read_mask(mask, photo_header(path), image)
     except UnreadablePhoto as error:

@@ -16,6 +16,7 @@ from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
+from ilrm_cli.capture.poses.overlap import require_parallax
 from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Capture
@@ -144,9 +145,12 @@ def reconstruct(
 
 
 def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ignore) -> Capture:
-    """Run `gather` with these settings."""
+    """Run `gather` with these settings. Raises InputError also if the photos were all taken from one place."""
     video = VideoChoice(settings.fps, settings.max_frames)
-    return gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
+    require_parallax(positions, capture.points, folder.place)
+    return capture
 
 
 def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = None) -> LoadedModel:

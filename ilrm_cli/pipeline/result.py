@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import MIN_VIEWS
 from ilrm_cli.capture.poses.overlap import gap_deg
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.export import Exported, as_json
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Quality, Settings
-from ilrm_cli.render.metrics import Score
+from ilrm_cli.render.metrics import Score, psnr
 from ilrm_cli.render.rasterize import renderer_for
 from ilrm_cli.runtime.progress import Stage
 
@@ -30,6 +31,7 @@ SHOWN_SECONDS = 0.005  # shorter stages did not really run
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
 MOST_ERROR_PX = 2.0  # mean reprojection error of sparse points; on 20 scenes it was 0.24 to 0.73
 WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
+NEARLY_FLAT_DB, WORTH_DB = 25.0, 6.0  # scores of one colour, 10.5 to 20.2 on 20 scenes, and what counts beyond
 CHOICES = {"scale": "choosing the scale", "stop": "early stopping", "pruning": "choosing what to prune"}
 
 
@@ -175,7 +177,24 @@ def verdict(result: Reconstruction) -> str:
         made = result.fit.optimized
         course = replace(course, used_all=made.last_steps > 0, exposure_stops=made.exposure_stops)
     course = replace(course, poses=pose_finding(result))
+    flat_db = score_of_one_colour(prepared.targets)
+    if flat_db >= NEARLY_FLAT_DB and result.score.psnr < flat_db + WORTH_DB:
+        return worthless(result.score.psnr, flat_db)
     return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
+
+
+def score_of_one_colour(targets: Views) -> float:
+    """Return the PSNR in dB that a picture of the mean colour of each photo would have."""
+    means = targets.images.mean(dim=(2, 3), keepdim=True).expand_as(targets.images)
+    return float(psnr(means, targets.images, targets.masks).mean())
+
+
+def worthless(psnr_db: float, flat_db: float) -> str:
+    """Return the sentence for a score on photos that show next to nothing."""
+    return (
+        f"The quality is not known: {psnr_db:.1f} dB on photos that were not given say nothing where pictures of one "
+        f"colour have {flat_db:.1f} dB; take photos of things with texture."
+    )
 
 
 def pose_finding(result: Reconstruction) -> PoseFinding:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +11,14 @@ from numpy import ndarray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from ilrm_cli.runtime.errors import InputError
+
 # Points in two photos are the same if their coordinates are equal: they come from one list. This sum, unlike a single
 # coordinate, differs between points of one wall.
 KEY_WEIGHTS = (1.0, 0.7548776662466927, 0.5698402909980532)
+# Farthest camera from the middle of all, over the distance of what is seen, or else of the origin: a camera turned by
+# hand about itself still moves by a hundredth of the size of a room.
+LEAST_PARALLAX, LEAST_SPREAD = 1e-5, 1e-9
 
 
 def point_keys(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, " key"]:
@@ -67,3 +73,15 @@ def distance_to_scene(
 def farthest_apart(positions: Float64[ndarray, "photo 3"]) -> float:
     """Return the distance between the two photos that are farthest apart."""
     return float(np.linalg.norm(positions[:, None] - positions, axis=-1).max())
+
+
+def require_parallax(positions: Float64[ndarray, "camera 3"], points: Float64[ndarray, "point 3"], place: Path) -> None:
+    """Raise InputError if all cameras stand in one place: nothing then tells how far away anything is."""
+    middle = positions.mean(axis=0)
+    spread = float(np.linalg.norm(positions - middle, axis=1).max())
+    seen_from = np.linalg.norm(points - middle, axis=1) if len(points) else np.linalg.norm(middle)
+    if spread <= max(LEAST_SPREAD, LEAST_PARALLAX * float(np.median(seen_from))):
+        raise InputError(
+            f"all {len(positions)} photos in {place} were taken from one place, which shows no depth; take them from "
+            "places further apart."
+        )
