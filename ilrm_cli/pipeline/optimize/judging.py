@@ -8,8 +8,8 @@ and goes too far. It ends when the judges find nothing better any more, when its
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -106,115 +106,160 @@ def optimize(
     a process that was killed, the fit goes on from there, to the same result.
     """
     fit = Fit(start, photos, effort, horizon=horizon, seed=seed, refines_poses=refines_poses)
-    course, found = course or Course([(0, effort.steps)]), kept.found if kept else {}
-    posed = PosedJudges(judges) if refines_poses and judges is not None else None
-    before = None if judges is None else posed.score(predicted) if posed else score(predicted, judges, evened_psnr)
-    best, looks = _best(predicted, 0, before, 0, fit, posed), 0
-    ended: Ending | None = found.get("ended")
-    last: int | None = found.get("last")
-    if found:
-        best, looks = Best(Gaussians(**found["gaussians"]), **found["best"]), found["looks"]
-        if last is not None and judges is not None:
+    judged = _JudgedFit(fit, predicted, judges, course or Course([(0, effort.steps)]), kept, report)
+    judged.run()
+    if judges is not None and not keep_out and judged.best.steps:
+        judged.run_last_stretch(judges)
+    return judged.result()
+
+
+class _JudgedFit:
+    """A fit under way, and the best state that its judges saw."""
+
+    def __init__(
+        self,
+        fit: Fit,
+        predicted: Gaussians,
+        judges: ViewSource | None,
+        course: Course,
+        kept: KeptState | None,
+        report: Report,
+    ):
+        """Begin at the start of the fit, or where the kept state was."""
+        self._fit, self._photos, self._judges = fit, fit.photos, judges
+        self._course, self._kept, self._report = course, kept, report
+        self._posed = PosedJudges(judges) if fit.poses is not None and judges is not None else None
+        self._before = self._score(predicted)
+        self.best, self._looks = self._state_of(predicted, 0, self._before), 0
+        self._ended: Ending | None = None
+        self._last: int | None = None  # steps of the last stretch; None: it has not begun
+        self._whole: Gaussians | None = None  # what the last stretch led to, when it was completed
+        if kept is not None and kept.found:
+            self._go_on(kept.found)
+
+    def run(self) -> None:
+        """Take steps and look at the scene now and then, until the fit ends."""
+        fit, course = self._fit, self._course
+        while self._ended is None:
+            progress = course.progress(fit.done + 1)
+            fit.step(progress)
+            self._ended, picture = course.ending(fit.done), None
+            if self._ended is not None or int(LOOKS * progress) > self._looks:
+                picture = self._look()
+            size = f"{len(fit.scene) // 1000}k Gaussians"
+            said = size if self._judges is None else f"{self.best.psnr:.2f} dB, {size}"
+            self._report(Step("optimize", fit.done, course.steps, said, picture))
+            if self._ended is None:
+                self._keep()
+        self._report(Step("optimize", self._ran, self._ran))
+
+    def run_last_stretch(self, judges: ViewSource) -> None:
+        """Fit to the judges as well, from the best state on, unless it is told to end."""
+        fit, best, steps = self._fit, self.best, self._course.last_steps(self.best.steps)
+        if self._last is None:
+            if best.steps < fit.done:
+                fit.go_back(best.gaussians, best.changes)
             fit.join(_as_seen(best, judges))
-        fit.restore(found["fit"])
-        if posed:
-            posed.cameras = posed.cameras.moved(found["judges"])
-        report(Step("optimize", fit.done - (last or 0), course.steps, "going on from an earlier run"))
-    while ended is None:
-        progress = course.progress(fit.done + 1)
-        fit.step(progress)
-        ended, picture = course.ending(fit.done), None
-        if ended is not None or int(LOOKS * progress) > looks:
-            looks, now = looks + 1, fit.scene.snapshot()
-            if posed:
-                posed.align(now, NEXT_STEPS)
-            psnr = None if judges is None else posed.score(now) if posed else score(now, judges, evened_psnr)
-            if psnr is None or psnr > best.psnr:
-                best = _best(now, fit.done, psnr, looks, fit, posed)
-            elif best.steps and looks - best.looks >= PATIENCE:
-                ended = ended or "no gain"
-            picture = partial(picture_of, now, judges or photos)
-            if ended is None:
-                course.looked(fit.done)
-        size = f"{len(fit.scene) // 1000}k Gaussians"
-        said = size if judges is None else f"{best.psnr:.2f} dB, {size}"
-        report(Step("optimize", fit.done, course.steps, said, picture))
-        if kept is not None and ended is None:
-            kept.keep(partial(_state, fit, best, looks, course, posed))
-    ran, whole, last_steps, poses = fit.done - (last or 0), best.gaussians, 0, _poses(best, photos)
-    report(Step("optimize", ran, ran))
-    if judges is not None and not keep_out and best.steps:
-        for done, planned in _last_stretch(fit, best, judges, course, last):
-            report(Step(LAST_STAGE, done, planned))
-            if kept is not None and done < planned:
-                kept.keep(partial(_state, fit, best, looks, course, posed, ended=ended, last=done))
-            if done == planned:
-                whole, last_steps = fit.scene.snapshot(), planned
-                if poses:
-                    seen = fit.cameras.world_from_cam
-                    poses = replace(poses, photos=seen[: len(photos)], judges=seen[len(photos) :])
-        ended = "stopped" if course.stopped else ended
-    return Optimized(
-        gaussians=whole,
-        measured=best.gaussians,
-        steps=best.steps,
-        ran=ran,
-        plans=course.told,
-        ended=ended,
-        photos=len(photos),
-        width=photos.cameras.width,
-        height=photos.cameras.height,
-        psnr_before=before,
-        psnr_after=None if judges is None else best.psnr,
-        last_steps=last_steps,
-        exposure_stops=fit.exposure_stops,
-        poses=poses,
-    )
+            self._last = 0
+        while self._last < steps and not self._course.stopped:
+            self._last += 1
+            fit.last_step(self._last / steps)
+            self._report(Step(LAST_STAGE, self._last, steps))
+            if self._last < steps:
+                self._keep()
+        if self._last == steps:
+            self._whole = fit.scene.snapshot()
+        if self._course.stopped:
+            self._ended = "stopped"
 
+    def result(self) -> Optimized:
+        """Return the best state, or what the last stretch made of it."""
+        assert self._ended is not None, "the fit has ended"
+        return Optimized(
+            gaussians=self.best.gaussians if self._whole is None else self._whole,
+            measured=self.best.gaussians,
+            steps=self.best.steps,
+            ran=self._ran,
+            plans=self._course.told,
+            ended=self._ended,
+            photos=len(self._photos),
+            width=self._photos.cameras.width,
+            height=self._photos.cameras.height,
+            psnr_before=self._before,
+            psnr_after=None if self._judges is None else self.best.psnr,
+            last_steps=0 if self._whole is None else self._last or 0,
+            exposure_stops=self._fit.exposure_stops,
+            poses=self._poses(),
+        )
 
-def _best(scene: Gaussians, steps: int, psnr: float | None, looks: int, fit: Fit, posed: PosedJudges | None) -> Best:
-    changes = None if fit.poses is None else fit.poses.changes.clone()
-    seen_from = posed.cameras.world_from_cam if posed else None
-    return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, seen_from)
+    @property
+    def _ran(self) -> int:
+        """Steps taken without those of the last stretch."""
+        return self._fit.done - (self._last or 0)
 
+    def _score(self, scene: Gaussians) -> float | None:
+        """Return what the judges say of a scene, in dB; None if there are none."""
+        if self._judges is None:
+            return None
+        return self._posed.score(scene) if self._posed else score(scene, self._judges, evened_psnr)
 
-def _poses(best: Best, photos: ViewSource) -> FitPoses | None:
-    """Return the poses of a state, if they are refined."""
-    if best.changes is None:
-        return None
-    return FitPoses(moved(photos.cameras, best.changes).world_from_cam, best.seen_from, best.seen_from)
+    def _look(self) -> Callable[[], Any]:
+        """Let the judges see the scene as it is now; return a function that draws it."""
+        self._looks, now = self._looks + 1, self._fit.scene.snapshot()
+        if self._posed:
+            self._posed.align(now, NEXT_STEPS)
+        psnr = self._score(now)
+        if psnr is None or psnr > self.best.psnr:
+            self.best = self._state_of(now, self._fit.done, psnr)
+        elif self.best.steps and self._looks - self.best.looks >= PATIENCE:
+            self._ended = self._ended or "no gain"
+        if self._ended is None:
+            self._course.looked(self._fit.done)
+        return partial(picture_of, now, self._judges or self._photos)
+
+    def _state_of(self, scene: Gaussians, steps: int, psnr: float | None) -> Best:
+        changes = None if self._fit.poses is None else self._fit.poses.changes.clone()
+        seen_from = self._posed.cameras.world_from_cam if self._posed else None
+        looks = self._looks if steps else 0
+        return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, seen_from)
+
+    def _poses(self) -> FitPoses | None:
+        """Return the poses of the result, if they are refined."""
+        best, count = self.best, len(self._photos)
+        if best.changes is None:
+            return None
+        if self._whole is None or self._fit.poses is None:
+            return FitPoses(moved(self._photos.cameras, best.changes).world_from_cam, best.seen_from, best.seen_from)
+        seen = self._fit.cameras.world_from_cam
+        return FitPoses(seen[:count], seen[count:], best.seen_from)
+
+    def _keep(self) -> None:
+        if self._kept is not None:
+            self._kept.keep(self._state)
+
+    def _state(self) -> dict[str, Any]:
+        told = {name: value for name, value in vars(self.best).items() if name != "gaussians"}
+        return {
+            "fit": self._fit.state(), "best": told, "gaussians": vars(self.best.gaussians), "looks": self._looks,
+            "plans": self._course.plans, "judges": self._posed.cameras.world_from_cam if self._posed else None,
+            "ended": self._ended, "last": self._last,
+        }  # fmt: skip
+
+    def _go_on(self, found: Mapping[str, Any]) -> None:
+        """Go on from the state that a killed process left."""
+        self.best, self._looks = Best(Gaussians(**found["gaussians"]), **found["best"]), found["looks"]
+        self._ended, self._last = found["ended"], found["last"]
+        if self._last is not None and self._judges is not None:
+            self._fit.join(_as_seen(self.best, self._judges))
+        self._fit.restore(found["fit"])
+        if self._posed:
+            self._posed.cameras = self._posed.cameras.moved(found["judges"])
+        self._report(Step("optimize", self._ran, self._course.steps, "going on from an earlier run"))
 
 
 def _as_seen(best: Best, judges: ViewSource) -> ViewSource:
     """Return the judges from where they saw the best state."""
     return judges if best.seen_from is None else PosedAgain(judges, judges.cameras.moved(best.seen_from))
-
-
-def _last_stretch(
-    fit: Fit, best: Best, judges: ViewSource, course: Course, last: int | None
-) -> Iterator[tuple[int, int]]:
-    """Fit to the judges as well, from the best state on; yield the steps taken and those planned, until told to end.
-
-    `last` steps of it were taken by a killed process; None: it had not begun.
-    """
-    steps = course.last_steps(best.steps)
-    if last is None:
-        if best.steps < fit.done:
-            fit.go_back(best.gaussians, best.changes)
-        fit.join(_as_seen(best, judges))
-    for done in range(1 + (last or 0), steps + 1):
-        if course.stopped:
-            return
-        fit.last_step(done / steps)
-        yield done, steps
-
-
-def _state(fit: Fit, best: Best, looks: int, course: Course, posed: PosedJudges | None, **more: Any) -> dict[str, Any]:
-    told = {name: value for name, value in vars(best).items() if name != "gaussians"}
-    return {
-        "fit": fit.state(), "best": told, "gaussians": vars(best.gaussians), "looks": looks, "plans": course.plans,
-        "judges": posed.cameras.world_from_cam if posed else None, **more,
-    }  # fmt: skip
 
 
 @torch.no_grad()
