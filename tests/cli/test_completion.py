@@ -41,7 +41,7 @@ def test_commands_are_completed_without_importing_them() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("ilrm reconstruct --re", ["--refine", "--report"]),
+        ("ilrm reconstruct --re", ["--refine", "--refine-poses", "--report"]),
         ("ilrm reconstruct photos --poses ", ["auto", "colmap", "transforms", "other", "sfm"]),
         ("ilrm models ", ["list", "info", "pull", "verify"]),
         ("ilrm models pull --off", ["--offline"]),
