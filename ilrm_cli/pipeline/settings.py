@@ -29,7 +29,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 
-OLD_USUAL = {"quality": "draft", "refine_poses": "off"}  # what was usual before today's default, where that is another
+# What was usual before there was an option, where today's default is another.
+OLD_USUAL = {"quality": "draft", "refine_poses": "off", "origin": "input"}
 
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
 

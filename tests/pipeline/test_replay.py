@@ -46,9 +46,11 @@ def test_settings_come_back(tmp_path):
 
 
 def test_settings_that_were_not_known_then_are_at_their_defaults(tmp_path):
-    """Those of then: a draft of poses as they were given."""
+    """Those of then: a draft of poses as they were given, in their own frame."""
     file = recorded(tmp_path, settings={"views": 3})
-    assert settings_of(read_record(file), file) == Settings(views=3, quality="draft", refine_poses="off")
+    assert settings_of(read_record(file), file) == Settings(
+        views=3, quality="draft", refine_poses="off", origin="input"
+    )
 
 
 def test_the_precision_that_auto_came_to_is_kept():
