@@ -174,11 +174,12 @@ def test_colors_step_like_torchs_adam_for_the_photo_that_is_seen():
     for turn in range(3):
         leaf = ours.of(1)
         (leaf * (1 + turn) + torch.arange(6.0).view(2, 3) * leaf).sum().backward()
-        ours.step(1, leaf, 1.0)
+        ours.step(1, leaf.grad, 1.0)
         theirs.grad = leaf.grad
         adam.step()
     torch.testing.assert_close(ours.numbers[1] - ours.numbers[0], theirs.detach())
-    assert len(ours.joined(3).numbers) == 5
+    ours.join(3)
+    assert len(ours.numbers) == 5
 
 
 def test_the_horizon_keeps_place_shape_and_opacity_and_learns_colors():

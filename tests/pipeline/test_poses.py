@@ -15,11 +15,9 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
+from ilrm_cli.pipeline.optimize.per_photo import BETA_1, BETA_2, EPS
 from ilrm_cli.pipeline.optimize.pose_trial import PosedJudges, squares, try_poses
 from ilrm_cli.pipeline.optimize.poses import (
-    BETA_1,
-    BETA_2,
-    EPS,
     SHIFT_RATE,
     TURN_RATE,
     PhotoPoses,
@@ -116,9 +114,10 @@ def test_poses_step_like_torchs_adam_for_the_photo_that_is_seen_with_mean_zero()
         turn.grad, shift.grad = gradient[:3], gradient[3:]
         adam.step()
     theirs = torch.cat([turn, shift]).detach()
-    torch.testing.assert_close(ours.changes[1] - ours.changes[0], theirs)
-    torch.testing.assert_close(ours.changes.mean(0), torch.zeros(6))
-    assert len(ours.joined(3).changes) == 5
+    torch.testing.assert_close(ours.numbers[1] - ours.numbers[0], theirs)
+    torch.testing.assert_close(ours.numbers.mean(0), torch.zeros(6))
+    ours.join(3)
+    assert len(ours.numbers) == 5
 
 
 def off_deg(found: Cameras) -> float:
@@ -136,7 +135,7 @@ def test_poses_that_are_off_are_found_again_in_the_frame_that_was_given():
     assert off_deg(photos.cameras) > 1.0
     assert off_deg(fit.cameras) < 0.3
     assert fit.poses is not None
-    torch.testing.assert_close(fit.poses.changes.mean(0), torch.zeros(6), atol=1e-6, rtol=0)
+    torch.testing.assert_close(fit.poses.numbers.mean(0), torch.zeros(6), atol=1e-6, rtol=0)
 
 
 def test_a_held_out_photo_is_scored_on_pixels_that_did_not_tell_its_pose():

@@ -110,21 +110,22 @@ class Fit:
     def join(self, photos: ViewSource) -> None:
         """Fit to these photos as well from now on."""
         self._more, self._order = photos, []
-        self.colors = self.colors and self.colors.joined(len(photos))
-        self.poses = self.poses and self.poses.joined(len(photos))
+        for own in (self.colors, self.poses):
+            if own is not None:
+                own.join(len(photos))
 
     def go_back(self, scene: Gaussians, changes: Float[Tensor, "photo 6"] | None) -> None:
         """Go on from a scene, and changes of poses if they are refined, that were reached before."""
         self.scene = Parameters(scene, self.effort.degree, Rates())
         if self.poses is not None and changes is not None:
-            self.poses.changes = changes.clone()
+            self.poses.numbers = changes.clone()
         self._density = Density(len(self.scene), self.scene.means.device)
 
     @property
     def cameras(self) -> Cameras:
         """Those of the photos as they are now, then those of photos that joined."""
         given = self.photos.cameras if self._more is None else stack([self.photos.cameras, self._more.cameras])
-        return given if self.poses is None else moved(given, self.poses.changes)
+        return given if self.poses is None else moved(given, self.poses.numbers)
 
     def _step(self, share: float, *, coarse: bool = False) -> None:
         """Take one step with a share of the first step sizes."""
@@ -142,7 +143,8 @@ class Fit:
         self.scene.hold(self.scene.means.norm(dim=1) > self.horizon)
         self._density.record(self.scene.means, view.cameras)
         if self.colors is not None and numbers is not None:
-            self.colors.step(photo, numbers, share)
+            assert numbers.grad is not None, "after the backward pass"
+            self.colors.step(photo, numbers.grad, share)
         self.scene.step(share)
         self.done += 1
 

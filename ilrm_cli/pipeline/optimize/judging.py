@@ -218,7 +218,7 @@ class _JudgedFit:
         return partial(picture_of, now, self._judges or self._photos)
 
     def _state_of(self, scene: Gaussians, steps: int, psnr: float | None) -> Best:
-        changes = None if self._fit.poses is None else self._fit.poses.changes.clone()
+        changes = None if self._fit.poses is None else self._fit.poses.numbers.clone()
         seen_from = self._posed.cameras.world_from_cam if self._posed else None
         looks = self._looks if steps else 0
         return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, seen_from)

@@ -23,35 +23,30 @@ MIDDLE = 0.5  # the grey whose change tells an exposure
 EVEN_STOPS = 0.12
 
 
-class PhotoColors:
-    """The gain and the offset of each channel of each photo, and Adam's memory of them, of one photo a step."""
+class PhotoNumbers:
+    """Numbers of each photo that are learned with the scene, and Adam's memory of them, of one photo a step."""
 
-    def __init__(self, photos: int, device: torch.device):
-        self.numbers = torch.zeros(photos, 2, 3, device=device)  # logarithms of gains, then offsets
+    def __init__(self, photos: int, first: Float[Tensor, "*numbers"], rates: Float[Tensor, "*numbers"] | float):
+        """Begin every photo at its `first` numbers, with these first step sizes."""
+        self._begin, self._rates = first, rates
+        self.numbers = first.repeat(photos, *[1] * first.dim())
         self._first, self._second = torch.zeros_like(self.numbers), torch.zeros_like(self.numbers)
         self._seen = [0] * photos
 
-    @property
-    def spread_stops(self) -> float:
-        """How much exposures differ: the standard deviation over photos of what they make of a grey, in stops."""
-        shown = self.numbers[:, 0].exp() + self.numbers[:, 1] / MIDDLE
-        return float(shown.mean(1).clamp_min(EPS).log2().std(correction=0))
-
-    def of(self, photo: int) -> Float[Tensor, "2 3"]:
-        """Return a photo's numbers as a leaf that takes a gradient."""
-        return self.numbers[photo].clone().requires_grad_()
-
     @torch.no_grad()
-    def step(self, photo: int, leaf: Float[Tensor, "2 3"], share: float) -> None:
-        """Take one step of Adam (Kingma and Ba 2015) for one photo, with this share of the step size."""
-        assert leaf.grad is not None, "between the backward pass and the step"
+    def step(self, photo: int, gradient: Float[Tensor, "*numbers"], share: float, *, centred: bool = True) -> None:
+        """Take one step of Adam (Kingma and Ba 2015) for one photo, with this share of the step sizes.
+
+        If they are `centred`, the mean over the photos stays zero; else each photo changes alone.
+        """
         self._seen[photo] += 1
         first, second = self._first[photo], self._second[photo]
-        first.mul_(BETA_1).add_(leaf.grad, alpha=1 - BETA_1)
-        second.mul_(BETA_2).addcmul_(leaf.grad, leaf.grad, value=1 - BETA_2)
+        first.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
+        second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
         mean, square = first / (1 - BETA_1 ** self._seen[photo]), second / (1 - BETA_2 ** self._seen[photo])
-        self.numbers[photo] -= share * RATE * mean / (square.sqrt() + EPS)
-        self.numbers -= self.numbers.mean(0)
+        self.numbers[photo] -= share * self._rates * mean / (square.sqrt() + EPS)
+        if centred:
+            self.numbers -= self.numbers.mean(0)
 
     def state(self) -> dict[str, Any]:
         """Return all that changes, as tensors and numbers."""
@@ -62,13 +57,29 @@ class PhotoColors:
         self.numbers, self._first, self._second = state["numbers"], state["first"], state["second"]
         self._seen = list(state["seen"])
 
-    def joined(self, photos: int) -> "PhotoColors":
-        """Return these with as many more photos of mean colours."""
-        more = PhotoColors(len(self.numbers) + photos, self.numbers.device)
+    def join(self, photos: int) -> None:
+        """Add so many photos, at their first numbers."""
+        more = PhotoNumbers(photos, self._begin, self._rates)
         for name in ("numbers", "_first", "_second"):
-            getattr(more, name)[: len(self.numbers)] = getattr(self, name)
-        more._seen[: len(self._seen)] = self._seen
-        return more
+            setattr(self, name, torch.cat([getattr(self, name), getattr(more, name)]))
+        self._seen += more._seen
+
+
+class PhotoColors(PhotoNumbers):
+    """The gain and the offset of each channel of each photo: logarithms of gains, then offsets."""
+
+    def __init__(self, photos: int, device: torch.device):
+        super().__init__(photos, torch.zeros(2, 3, device=device), RATE)
+
+    @property
+    def spread_stops(self) -> float:
+        """How much exposures differ: the standard deviation over photos of what they make of a grey, in stops."""
+        shown = self.numbers[:, 0].exp() + self.numbers[:, 1] / MIDDLE
+        return float(shown.mean(1).clamp_min(EPS).log2().std(correction=0))
+
+    def of(self, photo: int) -> Float[Tensor, "2 3"]:
+        """Return a photo's numbers as a leaf that takes a gradient."""
+        return self.numbers[photo].clone().requires_grad_()
 
 
 def colored(

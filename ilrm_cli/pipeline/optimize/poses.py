@@ -9,9 +9,8 @@ zero over the photos: what all cameras do together is the scene's own frame, whi
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,8 +19,7 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.pipeline.optimize.parameters import Parameters
-
-BETA_1, BETA_2, EPS = 0.9, 0.99, 1e-15  # of Adam, as for the scene
+from ilrm_cli.pipeline.optimize.per_photo import PhotoNumbers
 
 # First step sizes of turns, in radians, and of shifts, in normalised units; as for the scene, a cosine shrinks them.
 # Poses off by 1 degree and 1 %, after 300 small steps: with 1e-3 each, held-out photos that were aligned scored 20.8 dB
@@ -69,50 +67,16 @@ def rotations(vectors: Float[Tensor, "camera 3"]) -> Float[Tensor, "camera 3 3"]
     return torch.linalg.matrix_exp(torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3)))
 
 
-class PhotoPoses:
-    """The turn and the shift of each photo, and Adam's memory of them, of one photo a step."""
+class PhotoPoses(PhotoNumbers):
+    """The change of each photo's pose: a turn, then a shift."""
 
     def __init__(self, photos: int, device: torch.device):
-        self.changes = torch.zeros(photos, 6, device=device)  # turns, then shifts
-        self._first, self._second = torch.zeros_like(self.changes), torch.zeros_like(self.changes)
-        self._seen = [0] * photos
-        self._rates = torch.tensor([TURN_RATE] * 3 + [SHIFT_RATE] * 3, device=device)
+        rates = torch.tensor([TURN_RATE] * 3 + [SHIFT_RATE] * 3, device=device)
+        super().__init__(photos, torch.zeros(6, device=device), rates)
 
     def of(self, photo: int, camera: Cameras) -> Cameras:
         """Return the camera of a photo as it is now."""
-        return moved(camera, self.changes[[photo]])
-
-    @torch.no_grad()
-    def step(self, photo: int, gradient: Float[Tensor, "6"], share: float, *, framed: bool = True) -> None:
-        """Take one step of Adam (Kingma and Ba 2015) for one photo, with this share of the step sizes.
-
-        Unless the frame is `framed`, held by the mean of the photos, each photo moves alone.
-        """
-        self._seen[photo] += 1
-        first, second = self._first[photo], self._second[photo]
-        first.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
-        second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-        mean, square = first / (1 - BETA_1 ** self._seen[photo]), second / (1 - BETA_2 ** self._seen[photo])
-        self.changes[photo] -= share * self._rates * mean / (square.sqrt() + EPS)
-        if framed:
-            self.changes -= self.changes.mean(0)
-
-    def state(self) -> dict[str, Any]:
-        """Return all that changes, as tensors and numbers."""
-        return {"changes": self.changes, "first": self._first, "second": self._second, "seen": list(self._seen)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state."""
-        self.changes, self._first, self._second = state["changes"], state["first"], state["second"]
-        self._seen = list(state["seen"])
-
-    def joined(self, photos: int) -> "PhotoPoses":
-        """Return these with as many more photos, whose poses are as given so far."""
-        more = PhotoPoses(len(self.changes) + photos, self.changes.device)
-        for name in ("changes", "_first", "_second"):
-            getattr(more, name)[: len(self.changes)] = getattr(self, name)
-        more._seen[: len(self._seen)] = self._seen
-        return more
+        return moved(camera, self.numbers[[photo]])
 
 
 @dataclass(frozen=True)
