@@ -152,15 +152,15 @@ def fit_photos(
     poses = optimized.poses or (fixed_poses(photos, judges) if begin.refines else None)
     corrections, measured_with = corrections_of(chosen, *given, poses) if poses else (None, None)
     return PhotoFit(
-        optimized,
-        photos.cameras.moved(poses.photos)[others] if poses else photos.cameras[others],
-        given[0].quarter_turns[others],
-        name,
-        stopped,
-        went_on_at,
-        begin.gain_db,
-        corrections,
-        measured_with,
+        optimized=optimized,
+        cameras=(photos.cameras.moved(poses.photos) if poses else photos.cameras)[others],
+        quarter_turns=given[0].quarter_turns[others],
+        cross_validated=name,
+        stopped=stopped,
+        went_on_at=went_on_at,
+        pose_gain_db=begin.gain_db,
+        corrections=corrections,
+        measured_with=measured_with,
     )
 
 

@@ -30,10 +30,11 @@ from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
-from ilrm_cli.pipeline.prune import Trusted, judged
+from ilrm_cli.pipeline.prune import Trusted
 from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
+from ilrm_cli.pipeline.scoring import judged
 from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_photos
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace

@@ -13,9 +13,9 @@ from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
-from ilrm_cli.pipeline.prune import judged
 from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, load, posed_photos
 from ilrm_cli.pipeline.refine_poses import corrected, posed_as_recorded
+from ilrm_cli.pipeline.scoring import judged
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
 from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings, check_ranges
 from ilrm_cli.runtime.cache import sha256_of

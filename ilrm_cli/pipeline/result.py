@@ -192,7 +192,7 @@ def score_of_one_colour(targets: Views) -> float:
 def worthless(psnr_db: float, flat_db: float) -> str:
     """Return the sentence for a score on photos that show next to nothing."""
     return (
-        f"The quality is not known: {psnr_db:.1f} dB on photos that were not given say nothing where pictures of one "
+        f"The quality is not known: {psnr_db:.1f} dB on held-out photos say nothing where pictures of one "
         f"colour have {flat_db:.1f} dB; take photos of things with texture."
     )
 

@@ -20,8 +20,8 @@ MIN_TRACK = 2.1  # mean photos per point; if hardly any point is seen by a third
 MIN_ANGLE_DEG = 1.0  # median angle between a point's rays; below, depth is noise
 FOCAL_RANGE = (0.3, 5.0)  # focal length over longer side: 120 to 11 degrees of view
 MAX_DISTORTION = 1.0  # first radial coefficient
-# Share of the photos and error from which a model is believed whatever its lens: junk had a few photos, or errors of
-# pixels, while action cameras and ultra-wide phone lenses reach 150 degrees.
+# Share of the photos and error from which a model is believed whatever its lens: so much of junk does not fit, while
+# action cameras and ultra-wide phone lenses reach 150 degrees.
 CONVINCING_SHARE, CONVINCING_ERROR_PX = 0.5, 1.0
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
 ENOUGH_MATCHES = 60  # with placed photos; an unplaced photo with this many fails for another reason

@@ -7,7 +7,7 @@ agree best (right where others are occluded or look elsewhere) and the mean of a
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -54,13 +54,13 @@ class Matches:
 @contextmanager
 def sweep_compiled_beside(device: torch.device) -> Iterator[None]:
     """Let another process compile the CPU kernel, if the cache lacks it, while the block runs."""
+    if device.type != "cpu":
+        yield
+        return
     from ilrm_cli.models.layers import sweep_cpu  # imports numba
     from ilrm_cli.runtime.kernels import beside
 
-    if device.type != "cpu" or sweep_cpu.is_compiled():
-        yield
-        return
-    with beside(f"from {sweep_cpu.__name__} import warm_up; warm_up()"):
+    with nullcontext() if sweep_cpu.is_compiled() else beside(f"from {sweep_cpu.__name__} import warm_up; warm_up()"):
         yield
 
 
