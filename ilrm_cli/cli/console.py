@@ -203,7 +203,7 @@ class _Lines:
         self._said_s = now_s
         of = "" if step.total is None else f"/{step.total}"
         words = (step.stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), step.note)
-        self._console.print(printable("  ".join(filter(None, words))), soft_wrap=True)
+        self._console.print(printable("  ".join(filter(None, words))), soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import typer
 from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.pipeline import settings as chosen
 
+LEAST, MOST = ({name: ends[i] for name, ends in chosen.RANGES.items()} for i in (0, 1))
+
 
 def count_or_auto(text: str) -> int | None:
     """Parse a number, or "auto" as None."""
@@ -34,7 +36,10 @@ ViewCount = Annotated[
     ),
 ]
 Refine = Annotated[
-    int, typer.Option(help="Iterations of fitting a draft to its inputs, for a moment instead of a minute.", min=0)
+    int,
+    typer.Option(
+        help="Iterations of fitting a draft to its inputs, for a moment instead of a minute.", min=LEAST["refine"]
+    ),
 ]
 Quality = Annotated[
     chosen.Quality | None,
@@ -46,13 +51,13 @@ Quality = Annotated[
 ]
 Minutes = Annotated[
     float | None,
-    typer.Option(help="Fit for so long instead of a number of steps; --quality gives the size.", min=0.01),
+    typer.Option(help="Fit for so long instead of a number of steps; --quality gives the size.", min=LEAST["minutes"]),
 ]
 HoldOut = Annotated[
     int,
     typer.Option(
         help="Hold out every N-th photo by name, to score the result and to choose when to stop fitting; 0: none.",
-        min=0,
+        min=LEAST["hold_out"],
     ),
 ]
 UseAll = Annotated[
@@ -71,7 +76,10 @@ FurtherQuality = Annotated[
 PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
 ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
 LongSide = Annotated[
-    int | None, typer.Option("--size", help="Long side in px of what the model sees.", min=32, max=1024)
+    int | None,
+    typer.Option(
+        "--size", help="Long side in px of what the model sees.", min=LEAST["long_side_px"], max=MOST["long_side_px"]
+    ),
 ]
 Precision = Annotated[
     chosen.Precision, typer.Option(help="Number format of the model's computation; auto is bf16 where it is fast.")
@@ -120,7 +128,7 @@ Photos = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more about what was done.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=LEAST["seed"])]
 WRITTEN = "The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it."
 SceneOutput = Annotated[Path, typer.Option("--output", "-o", help=WRITTEN)]
 NamedOutput = Annotated[
@@ -136,9 +144,13 @@ KnownCamera = Annotated[
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Frames to take from each second of a video. Default: as the camera moves.", min=0.01, max=60),
+    typer.Option(
+        help="Frames to take from each second of a video. Default: as the camera moves.",
+        min=LEAST["fps"],
+        max=MOST["fps"],
+    ),
 ]
-MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at most.", min=3)]
+MaxFrames = Annotated[int, typer.Option(help="Frames to take from videos, at most.", min=LEAST["max_frames"])]
 
 # What each field of the settings' classes is on the command line; its default is the field's.
 OPTIONS: dict[str, Any] = {

@@ -103,21 +103,17 @@ class Outputs:
         if self.preview:
             check_preview_output(self.preview, self.overwrite)
 
-    def existing(self) -> list[Path]:
-        """Return all files, of a trace those that are there already."""
-        from ilrm_cli.render.checks import existing_outputs
+    def refuse_inputs(self, folder: ProjectFolder) -> None:
+        """Raise InputError if one would replace an input, or put pictures where they would be taken for photos."""
+        from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
+        from ilrm_cli.render.checks import existing_outputs, picture_folder
         from ilrm_cli.scene.checks import record_path
 
         traced = existing_outputs(self.trace) if self.trace else ()
         preview = (self.preview,) if self.preview else ()
-        return [self.scene, record_path(self.scene), *self.reports, *traced, *preview]
-
-    def picture_folders(self) -> list[Path]:
-        """Return the folders in which pictures will lie."""
-        from ilrm_cli.render.checks import picture_folder
-
-        traced = picture_folder(self.trace) if self.trace else None
-        return [*([traced] if traced else ()), *([self.preview.parent] if self.preview else ())]
+        refuse_inputs(folder, [self.scene, record_path(self.scene), *self.reports, *traced, *preview])
+        for place in (picture_folder(self.trace) if self.trace else None, *(path.parent for path in preview)):
+            refuse_among_inputs(folder, place)
 
     def lines(self) -> Iterator[str]:
         """Yield where to find what is written beside the scene."""
@@ -130,7 +126,6 @@ class Outputs:
 
 def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
     """Raise InputError for mistakes that file names alone reveal."""
-    from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
     from ilrm_cli.models.registry import weights_file
     from ilrm_cli.runtime.errors import InputError
 
@@ -138,8 +133,6 @@ def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
     folder.require(settings.poses, settings.camera, settings.views)
     weights_file(settings.model)
     check_settings(settings)
-    refuse_inputs(folder, outputs.existing())
-    for place in outputs.picture_folders():
-        refuse_among_inputs(folder, place)
+    outputs.refuse_inputs(folder)
     if outputs.preview and settings.effort == "draft":
         raise InputError("--preview shows a fit to all photos, which a draft has not; leave out one of them.")

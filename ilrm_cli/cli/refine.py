@@ -41,7 +41,6 @@ def refine(
         check_other_scene(scene, output)
         checked = time.perf_counter()
 
-        from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
         from ilrm_cli.pipeline.export import export
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
@@ -50,9 +49,7 @@ def refine(
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
-        refuse_inputs(made.folder, outputs.existing())
-        for place in outputs.picture_folders():
-            refuse_among_inputs(made.folder, place)
+        outputs.refuse_inputs(made.folder)
         shown.kept = RESUMED
         with shown.progress() as report:
             running = Running(first_ctrl_c_noted, keeps=True)

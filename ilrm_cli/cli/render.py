@@ -1,15 +1,15 @@
 """`ilrm render`."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from ilrm_cli.cli.console import Result, face, shares
-from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
+from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose, takes
+from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
 
 if TYPE_CHECKING:
     from ilrm_cli.visualize.film.film import FlythroughResult
@@ -18,10 +18,8 @@ SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}  # (wid
 DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
+def parse_size(text: str) -> tuple[int, int]:
     """Parse "960x540", or one of SIZES, into (width, height)."""
-    if text is None:
-        return None
     if text.lower() in SIZES:
         return SIZES[text.lower()]
     width, _, height = text.lower().partition("x")
@@ -32,21 +30,65 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def parse_channels(text: str) -> tuple[str, ...]:
-    """Split "rgb,depth" into names."""
+def parse_channels(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Split "rgb,depth" into names; the default comes as names already."""
+    if isinstance(text, tuple):
+        return text
     return tuple(name.strip() for name in text.split(","))
 
 
-def render(
-    scene: Annotated[Path, typer.Argument(help="A scene of any format that `ilrm export` knows, ours or not.")],
-    path: Annotated[
+# What each field of `FilmSettings` is on the command line.
+FILM = {
+    "path": Annotated[
         str,
         typer.Option(
             help="orbit, ellipse, spiral, interpolate, wobble, dolly, dolly-zoom, inputs, a FILE of cameras "
             "(nerfstudio camera path, cameras.json, transforms.json, COLMAP model), or auto: what suits the photos, "
             "kept where they support it, looping."
         ),
-    ] = "auto",
+    ],
+    "seconds": Annotated[float | None, typer.Option(help="Length of the film. Default: what the path needs, 4 to 24.")],
+    "fps": Annotated[float | None, typer.Option(help="Frames per second.")],
+    "size": Annotated[
+        Any,
+        typer.Option(
+            parser=parse_size,
+            metavar="<str>",
+            help="WIDTHxHEIGHT of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side.",
+        ),
+    ],
+    "full": Annotated[bool, typer.Option("--full", help="Orbit all the way round, also where no photo looked.")],
+    "loop": Annotated[bool, typer.Option("--loop", help="Play open paths forward and back so that they loop.")],
+    "photo": Annotated[
+        str | None,
+        typer.Option("--at", help="Name of the photo where wobble and dolly start. Default: the most central one."),
+    ],
+    "channels": Annotated[
+        Any,
+        typer.Option(
+            parser=parse_channels,
+            metavar="<str>",
+            show_default="rgb",
+            help="What to show, side by side: rgb, depth, alpha, confidence; commas between them.",
+        ),
+    ],
+    "side_by_side": Annotated[
+        bool, typer.Option("--side-by-side", help="The photo taken nearest to each frame at its left.")
+    ],
+    "photos": Annotated[
+        Path | None, typer.Option(help="Folder of those photos, where it is not the one in the record.")
+    ],
+    "save_path": Annotated[
+        Path | None,
+        typer.Option(help="A .json to write the cameras of all frames to, for --path.", metavar="FILE.json"),
+    ],
+    "device": Device,
+}
+
+
+@takes(FilmSettings, **FILM)
+def render(
+    scene: Annotated[Path, typer.Argument(help="A scene of any format that `ilrm export` knows, ours or not.")],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -55,64 +97,27 @@ def render(
             help="A .mp4, .gif, .webp or .png (numbered frames), or a folder. Default: SCENE_PATH.mp4.",
         ),
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Length of the film. Default: what the path needs, 4 to 24.")
-    ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second.")] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="WIDTHxHEIGHT of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side."
-        ),
-    ] = None,
-    channels: Annotated[
-        str, typer.Option(help="What to show, side by side: rgb, depth, alpha, confidence; commas between them.")
-    ] = "rgb",
-    side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="The photo taken nearest to each frame at its left.")
-    ] = False,
-    photos: Annotated[
-        Path | None, typer.Option(help="Folder of those photos, where it is not the one in the record.")
-    ] = None,
-    save_path: Annotated[
-        Path | None,
-        typer.Option(help="A .json to write the cameras of all frames to, for --path.", metavar="FILE.json"),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(help="Name of the photo where wobble and dolly start. Default: the most central one."),
-    ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Play open paths forward and back so that they loop.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Orbit all the way round, also where no photo looked.")] = False,
-    device: Device = "auto",
+    *,
+    settings: FilmSettings,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Render a video along a camera path."""
-    pixels = parse_size(size)
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.render.checks import check_video_output
         from ilrm_cli.scene.checks import suffix_of_file
-        from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
 
-        settings = FilmSettings(
-            path=path, seconds=seconds, fps=fps, size=pixels, full=full, loop=loop, photo=at,
-            channels=parse_channels(channels), side_by_side=side_by_side, photos=photos,
-            save_path=save_path,
-        )  # fmt: skip
-        target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(path).stem))
+        target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(settings.path).stem))
         suffix_of_file(scene)
         check_settings(settings)
         check_video_output(target, overwrite)
-        if save_path is not None:
-            check_path_output(save_path, scene, settings, overwrite)
+        if settings.save_path is not None:
+            check_path_output(settings.save_path, scene, settings, overwrite)
 
-        from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.visualize.film.film import fly
 
-        settings = replace(settings, device=str(resolve_device(device)))
         with shown.progress() as report:
             film = fly(scene, settings, output=target, overwrite=overwrite, report=report)
         shown.end(Result({**vars(film), "output": str(film.output)}, lines_of(film), film.warnings))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ilrm_cli.pipeline.settings import Device
 from ilrm_cli.render.checks import CHANNELS, FROM_ONE_PHOTO, PATHS
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output
@@ -34,7 +35,7 @@ class FilmSettings:
     side_by_side: bool = False  # with the nearest photo on the left
     photos: Path | None = None  # folder of the photos; None: as recorded
     save_path: Path | None = None  # the file to write the cameras of all frames to
-    device: str = "cpu"  # in torch's notation
+    device: Device = "auto"
 
     @property
     def is_file(self) -> bool:

@@ -18,6 +18,7 @@ from ilrm_cli.render.checks import check_video_output, existing_outputs, picture
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.render.video import encoded_size, write_video
+from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
@@ -63,9 +64,10 @@ def fly(
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
     _refuse_photos(output, (shown.photos, settings.photos))
-    drawn_by = renderer_for(settings.device)
+    device = resolve_device(settings.device)
+    drawn_by = renderer_for(device)
     prepare(drawn_by, report=report)
-    shown = replace(shown, file=shown.file.to(settings.device))
+    shown = replace(shown, file=shown.file.to(device))
     report(Step("camera path", 0, 1))
     flight = flight_of(shown, settings)
     report(Step("camera path", 1, 1))
