@@ -221,6 +221,6 @@ def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Pat
     places = [project / "images", project / "input", place, model.parent / "images", model.parent.parent / "images"]
 
     def there(place: Path) -> tuple[int, int]:
-        return sum((place / name).is_file() for name in names), len(renamed_photos(place, names, listing))
+        return sum(os.path.isfile(place / name) for name in names), len(renamed_photos(place, names, listing))
 
     return max([*places, *listing.reduced(project)], key=there)

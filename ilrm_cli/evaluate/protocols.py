@@ -1,6 +1,7 @@
 """Evaluation protocols: the scenes, their input and target frames, and the image size."""
 
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +100,7 @@ def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tu
         SceneRef("", root, key)
         for root in roots
         for key, chunk in read_index(root, "test").items()
-        if key in entries and chunk.is_file()
+        if key in entries and os.path.isfile(chunk)
     ]
     if not found:
         raise InputError(f"None of the clips in {plan.index} is in {', '.join(map(str, roots))}; get the test chunks.")

@@ -91,7 +91,7 @@ def blueprint_from_json(text: str | bytes) -> Blueprint:
     if not isinstance(fields, dict):
         raise ValueError("it is no object with keys")
     name = fields.pop("architecture", OURS)
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise ValueError(f"architecture {name!r} is not known here; known are {', '.join(ARCHITECTURES)}")
     architecture = architecture_of(name)
     if missing := [name for name in architecture.required if name not in fields]:

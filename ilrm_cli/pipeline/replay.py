@@ -100,7 +100,7 @@ def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> R
     if origin is None:
         return reconstruct(before.folder, before.settings, report, running=running)
     start = Path(os.path.normpath(record_file.parent / origin["scene"]))
-    if not start.is_file() or sha256_of(start) != origin["sha256"]:
+    if not os.path.isfile(start) or sha256_of(start) != origin["sha256"]:
         raise InputError(f"{start}, from which {before.file} was refined, is not there as it was; make it again first.")
     return fit_further(recorded_scene(start, photos), before.settings.further(), report, running=running)
 

@@ -90,6 +90,8 @@ def fitted(
         made = msgspec.convert(value, declared, dec_hook=other)
     except msgspec.ValidationError as error:
         raise Damage(str(error)) from error
+    except UnicodeEncodeError as error:
+        raise Damage("a text holds half of a character") from error
     if surplus := list(_surplus(value, made, extensible, "$")):
         raise Damage(f"Object has unknown fields - at {', '.join(f'`{place}`' for place in surplus)}")
     return made

@@ -256,6 +256,24 @@ def test_damaged_files_are_named(tmp_path: Path, tool: str) -> None:
         gather(open_folder(tmp_path))
 
 
+def test_a_distortion_that_is_no_number_is_named(tmp_path: Path) -> None:
+    reality_capture(tmp_path)
+    file = tmp_path / "cameras.csv"
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    file.write_text("\n".join([*lines[:2], lines[2].removesuffix("0,0,0") + "high,0,0", *lines[3:]]))
+    with pytest.raises(InputError, match=r"cameras\.csv"):
+        gather(open_folder(tmp_path))
+
+
+def test_a_name_that_no_file_can_have_is_left_out(tmp_path: Path) -> None:
+    images_txt(tmp_path)
+    images = tmp_path / "sparse" / "0" / "images.txt"
+    images.write_text(images.read_text().replace("photo_002.jpg", "photo_002.jpg" * 100))
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == ["photo_000.jpg", "photo_001.jpg"]
+    assert any("left out" in warning for warning in capture.warnings)
+
+
 def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:
     images_txt(tmp_path)
     for path in (tmp_path / "images").iterdir():

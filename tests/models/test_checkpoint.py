@@ -147,6 +147,7 @@ def test_own_format_without_or_with_a_broken_sidecar(tmp_path):
         (fields | {"surprise": 1}, "unknown fields - at `$.surprise`"),
         (fields | {"head": fields["head"] | {"depth": "deep"}}, "'deep' - at `$.head.depth`"),
         ({name: value for name, value in fields.items() if name != "head"}, "it lacks head"),
+        (fields | {"architecture": [1]}, "architecture [1] is not known"),
         (1, "it is no object with keys"),
     ):
         (tmp_path / "m.json").write_text(json.dumps(damaged))

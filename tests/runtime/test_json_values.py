@@ -38,6 +38,7 @@ def test_what_fits_is_converted():
         ({"parts": "x"}, r"at `\$.parts`"),
         ({"parts": [{"count": 1}, {"count": True}]}, r"Expected `int`, got `bool` - at `\$.parts\[1\].count`"),
         ({"parts": [{"count": 1, "kind": "c"}]}, r"at `\$.parts\[0\].kind`"),
+        ({"parts": [{"count": 1, "kind": "\ud800"}]}, "half of a character"),
         ({"parts": [], "share": "0.5"}, r"at `\$.share`"),
         ({"parts": [{"count": 1, "odd": 1}], "new": 1}, r"unknown fields - at `\$.parts\[0\].odd`, `\$.new`"),
     ],

@@ -1,5 +1,6 @@
 """The photos that a scene was made from, warped to a film's cameras to be shown beside its frames."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def find_photos(
         state = "is no folder" if folder.is_file() else "does not exist"
         raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
     places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
-    place = max(places, key=lambda place: sum((place / name).is_file() for name in names))
-    return _all_of({name: place / name for name in names if (place / name).is_file()}, names, folder)
+    place = max(places, key=lambda place: sum(os.path.isfile(place / name) for name in names))
+    return _all_of({name: place / name for name in names if os.path.isfile(place / name)}, names, folder)
 
 
 def _all_of(found: Mapping[str, Path], names: Sequence[str], folder: Path) -> tuple[Path, ...]:

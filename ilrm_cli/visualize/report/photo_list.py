@@ -1,5 +1,6 @@
 """List of all photos offered, with their roles, reasons and thumbnails."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def photo_files(result: Reconstruction) -> Mapping[str, Path]:
     files = {photo.name: photo.path for photo in result.capture.photos}
     if (root := result.capture.root) is not None:
         beside = {photo.name: root / photo.name for photo in result.selection.left_out if photo.name not in files}
-        files |= {name: path for name, path in beside.items() if path.is_file()}
+        files |= {name: path for name, path in beside.items() if os.path.isfile(path)}
     return files
 
 

@@ -1,5 +1,6 @@
 """One entry to the readers of other tools' poses: what was found beside photos becomes a `PoseSet`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class _Photos:
     def paths(self, names: Sequence[str]) -> dict[str, Path]:
         found = renamed_photos(self.root, names, self.listing)
         places = {name: self.root / found.get(name, name) for name in names}
-        return {name: place for name, place in places.items() if place.is_file()}
+        return {name: place for name, place in places.items() if os.path.isfile(place)}
 
     def sizes(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return (width, height) of the upright photos, px, of those that can be read."""

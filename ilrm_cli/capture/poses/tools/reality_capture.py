@@ -51,7 +51,7 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
             if row["name"] in sizes
         }
         unmeasured = tuple(row["name"] for row in rows if row["name"] not in sizes)
-    ignored = any(float(row.get("k4") or 0) for row in rows)
+        ignored = any(float(row.get("k4") or 0) for row in rows)
     said = (f"{file} has distortion of the eighth power (k4), which is left out.",) if ignored else ()
     return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), said, unmeasured=unmeasured)
 
