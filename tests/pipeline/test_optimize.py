@@ -107,6 +107,7 @@ def test_a_spoilt_scene_is_found_again_and_twice_the_same():
     found = optimize(start, start, fitted, judges, QUICK, report=steps.append)
     assert found.psnr_after > found.psnr_before + 5
     assert found.psnr_after == pytest.approx(score(found.gaussians, judges, evened_psnr))
+    assert found.psnr_fitted == pytest.approx(score(found.gaussians, fitted, evened_psnr))
     assert (found.photos, found.width, found.height) == (5, SIDE, SIDE)
     assert found.gaussians.sh_degree == 1
     assert steps[-1].stage == "optimize"
@@ -120,7 +121,7 @@ def test_the_prediction_stays_where_nothing_is_better():
     wrong = replace(photos, images=1 - photos.images)
     found = optimize(truth, truth, wrong[[0, 1]], photos[[2]], QUICK)
     assert found.gaussians is truth
-    assert (found.steps, found.psnr_after) == (0, found.psnr_before)
+    assert (found.steps, found.psnr_after, found.psnr_fitted) == (0, found.psnr_before, None)
 
 
 def test_the_judges_are_fitted_last_and_the_score_is_that_from_before():
@@ -143,12 +144,14 @@ def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     """Where the fit went on to worse ones."""
     truth = scene()
     photos = photos_of(truth)
-    scores = iter([20.0, 30.0, *[10.0] * PATIENCE])
+    of_photos = 35.0
+    scores = iter([20.0, 30.0, *[10.0] * PATIENCE, of_photos])
     monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda *_: next(scores))
     found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
     assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + PATIENCE) * QUICK.steps // LOOKS)
     assert found.last_steps == int(LAST_SHARE * found.steps)
     assert len(found.gaussians) == len(found.measured)
+    assert found.psnr_fitted == of_photos
 
 
 def test_uneven_exposures_are_found_and_even_ones_left_alone():

@@ -10,8 +10,8 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.reconstruct import posed_photos
-from ilrm_cli.pipeline.result import score_of_one_colour, worthless
 from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.verdict import score_of_one_colour, worthless
 from ilrm_cli.runtime.errors import InputError
 from tests.capture.test_colmap import write_by_hand
 

@@ -23,8 +23,8 @@ from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
-from ilrm_cli.pipeline.result import verdict
 from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
+from ilrm_cli.pipeline.verdict import verdict
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Stage

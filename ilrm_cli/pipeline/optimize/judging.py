@@ -34,6 +34,7 @@ LOOKS = 8  # of the judges, evenly over the fit
 # nothing better (statue, fruit, monstree).
 PATIENCE = 2
 LAST_STAGE = "with all photos"  # on progress bars
+SHOWN = 8  # fitted photos of which it is told how well the scene explains them
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Optimized:
     height: int
     psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
     psnr_after: float | None
+    psnr_fitted: float | None = None  # of `measured` on some of the photos that it was fitted to; None: nothing was
     last_steps: int = 0  # in which the judges were fitted as well
     exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
     poses: "FitPoses | None" = None  # None: they stayed
@@ -187,6 +189,7 @@ class _JudgedFit:
             height=self._photos.cameras.height,
             psnr_before=self._before,
             psnr_after=None if self._judges is None else self.best.psnr,
+            psnr_fitted=self._score_fitted(),
             last_steps=0 if self._whole is None else self._last or 0,
             exposure_stops=self._fit.exposure_stops,
             poses=self._poses(),
@@ -202,6 +205,14 @@ class _JudgedFit:
         if self._judges is None:
             return None
         return self._posed.score(scene) if self._posed else score(scene, self._judges, evened_psnr)
+
+    def _score_fitted(self) -> float | None:
+        """Return how well the best state explains some of its own photos, in dB; None if it is the prediction."""
+        photos, changes = self._photos, self.best.changes
+        if not self.best.steps:
+            return None
+        seen = photos if changes is None else PosedAgain(photos, moved(photos.cameras, changes))
+        return score(self.best.gaussians, seen[list(range(0, len(photos), -(-len(photos) // SHOWN)))], evened_psnr)
 
     def _look(self) -> Callable[[], Any]:
         """Let the judges see the scene as it is now; return a function that draws it."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ilrm_cli.pipeline.result import ATTENTIONS, GRADES, SHOWN_SECONDS
+from ilrm_cli.pipeline.result import ATTENTIONS, SHOWN_SECONDS
+from ilrm_cli.pipeline.verdict import GRADES
 from ilrm_cli.runtime.progress import Stage
 from ilrm_cli.visualize.report.comparisons import Comparison
 

@@ -14,8 +14,8 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.capture.pose_card import PoseCard
-from ilrm_cli.pipeline.result import CHOICES, grade_of
 from ilrm_cli.pipeline.trace import Picture, Trace
+from ilrm_cli.pipeline.verdict import CHOICES, grade_of
 from ilrm_cli.visualize.report.cameras import draw
 from ilrm_cli.visualize.report.charts import layer_bars, score_scale, stage_bars, trace_bars
 from ilrm_cli.visualize.report.comparisons import Comparison

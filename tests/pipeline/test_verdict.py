@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.pipeline.result import Course, PoseFinding, advise, median_gap_deg, unmeasured, verdict
+from ilrm_cli.pipeline.verdict import Course, PoseFinding, advise, median_gap_deg, unmeasured, verdict
 from ilrm_cli.render.metrics import Score
 from tests.support.small_reconstruction import reconstruction
 
