@@ -25,7 +25,7 @@ MOST_RUNS = 3  # of the main job, whatever `rounds` says: one takes ten seconds
 BEFORE = ("start", "poses", "load", "compile", "scale")  # stages before inference, apart from imports
 WHOLE, BARE = "the main job from the start of its process to the end", "a bare start of Python"
 DRAFT = ("--quality", "draft")  # a fit to all photos would hide what surrounds the model
-ILRM = (sys.executable, "-c", "from ilrm_cli.cli.app import run; run()")
+ILRM = (sys.executable, "-P", "-c", "from ilrm_cli.cli.app import run; run()")
 
 
 def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
@@ -97,7 +97,7 @@ def _seconds_of_one() -> float:
 
 def help_row(rounds: int) -> BenchRow:
     """Time `ilrm --help`, alternating with an interpreter that does nothing."""
-    bare, helped = [sys.executable, "-c", "pass"], [*ILRM, "--help"]
+    bare, helped = [sys.executable, "-P", "-c", "pass"], [*ILRM, "--help"]
     first = _process_s(helped)
     pairs = [(_process_s(bare), _process_s(helped)) for _ in range(rounds)]
     ratio = statistics.median(long / short for short, long in pairs)

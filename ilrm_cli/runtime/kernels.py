@@ -76,7 +76,7 @@ def beside(statements: str) -> Iterator[None]:
     numba holds the GIL, so that threads would not help. If they fail, who needs the kernels compiles them himself.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", statements],
+        [sys.executable, "-P", "-c", statements],  # without -P, a numba.py in the user's current folder would be run
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -40,6 +40,13 @@ def test_a_worker_is_another_process_with_its_gpu(pool):
     assert len({os.getpid(), *(worker.submit(os.getpid).result() for worker in workers)}) == 3
 
 
+def test_workers_take_no_modules_from_the_current_folder(pool, tmp_path, monkeypatch):
+    (tmp_path / "pickle.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert pool.pose_worker(0).submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "3"
+    assert not (tmp_path / "run").exists()
+
+
 def test_ctrl_c_and_sigterm_are_for_the_batch_to_handle(pool):
     worker = pool.pose_worker(0)
     process = worker.submit(os.getpid).result()

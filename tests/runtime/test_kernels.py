@@ -5,6 +5,7 @@ import time
 
 import numba
 import numpy as np
+import psutil
 import pytest
 
 from ilrm_cli.runtime.kernels import beside, in_parallel, is_cached, kernel, shared_kernel
@@ -58,13 +59,35 @@ def test_shared_kernels_run_where_compiled_code_cannot_be_kept(monkeypatch):
 
 
 def test_another_process_works_while_the_block_runs_and_goes_if_the_block_fails(tmp_path):
-    made = tmp_path / "made"
+    made, begun = tmp_path / "made", tmp_path / "begun"
     with beside(f"open({str(made)!r}, 'w')"):
         pass
     assert made.exists()
-    alive = tmp_path / "alive"
-    begun_s = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), beside(f"import time; time.sleep(30); open({str(alive)!r}, 'w')"):
+    statements = f"import os, time; open({str(begun)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(30)"
+    with pytest.raises(KeyboardInterrupt), beside(statements):
+        while not (begun.exists() and begun.read_text().endswith(".")):
+            time.sleep(0.01)
         raise KeyboardInterrupt
-    assert time.monotonic() - begun_s < 20
-    assert not alive.exists()
+    process = int(begun.read_text()[:-1])
+    deadline_s = time.monotonic() + 10
+    while runs(process) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert not runs(process)
+
+
+def runs(process: int) -> bool:
+    """Return whether a process runs; one that nobody has reaped is a zombie."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_another_process_takes_no_modules_from_the_current_folder(tmp_path, monkeypatch):
+    made = tmp_path / "made"
+    (tmp_path / "numba.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    with beside(f"import ilrm_cli.runtime.kernels; open({str(made)!r}, 'w')"):
+        pass
+    assert made.exists()
+    assert not (tmp_path / "run").exists()

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from ilrm_cli.runtime.memory import SHARERS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAFE_PATH = "PYTHONSAFEPATH"  # environment variable; the same as Python's option -P
 HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads in their current state
 
@@ -82,7 +83,10 @@ class LocalWorker:
     def __init__(self, environment: dict[str, str]):
         self._connection, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
-        with _signals_held():  # also in the new process: while it imports, a signal would end it with a traceback
+        with (
+            _current_folder_off_path(),
+            _signals_held(),
+        ):  # also in the new process: while it imports, a signal would end it with a traceback
             self._process.start()
         theirs.close()  # so that reading ends when the process does
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="worker")
@@ -132,6 +136,23 @@ def _signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _current_folder_off_path() -> Iterator[None]:
+    """Let Pythons that are started within the context take no modules from the user's current folder.
+
+    `multiprocessing` starts them with -c, so that they would run a pickle.py that lies there.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _end_with_parent() -> None:
