@@ -29,9 +29,8 @@ OUT_OF_MEMORY = "can't allocate memory"  # in what PyTorch raises
 UNWRITTEN = ("PytorchStreamWriter failed", "file write failed", "unexpected pos", "iostream error")  # likewise
 
 PREFIX = ".ilrm-"
-STALE_FOLDER_S = (
-    24 * 3600
-)  # age at which a folder of another machine, whose processes are invisible here, counts as left over
+# Age at which a folder of another machine, whose processes are invisible here, counts as left over.
+STALE_FOLDER_S = 24 * 3600
 
 
 def told_of_machine(error: BaseException) -> InputError | None:
@@ -188,7 +187,7 @@ def sweep(place: Path) -> None:
     for folder in place.glob(f"{PREFIX}*"):
         process, _, _ = folder.name.removeprefix(PREFIX).rpartition(".")
         with contextlib.suppress(OSError):  # its process has just ended and removed it
-            if has_ended(process) or time.time() - folder.stat().st_mtime > STALE_FOLDER_S:
+            if has_ended(process) or (not _is_here(process) and time.time() - folder.stat().st_mtime > STALE_FOLDER_S):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -199,8 +198,14 @@ def this_process() -> str:
 
 def has_ended(process: str) -> bool:
     """Return whether the name is that of a process of this machine that no longer runs."""
+    process_id = process.rpartition(".")[2]
+    return _is_here(process) and not psutil.pid_exists(int(process_id))
+
+
+def _is_here(process: str) -> bool:
+    """Return whether the name is that of a process of this machine."""
     host, _, process_id = process.rpartition(".")
-    return host == socket.gethostname() and process_id.isdecimal() and not psutil.pid_exists(int(process_id))
+    return host == socket.gethostname() and process_id.isdecimal()
 
 
 def read_text(path: Path) -> str:

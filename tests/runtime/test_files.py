@@ -189,6 +189,7 @@ def test_only_what_is_left_over_is_swept(tmp_path):
     stays = {
         f"{PREFIX}{host}.{ended}.a": False,
         f"{PREFIX}{this_process()}.b": True,
+        f"{PREFIX}{this_process()}.long": True,  # a film of more than a day
         f"{PREFIX}elsewhere.{ended}.c": True,
         f"{PREFIX}elsewhere.{ended}.d": False,  # for longer than anything takes
         f"notes.{host}.{ended}.e": True,
@@ -197,7 +198,8 @@ def test_only_what_is_left_over_is_swept(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "database.db").write_bytes(b"x")
     long_ago = time.time() - STALE_FOLDER_S - 60
-    os.utime(tmp_path / f"{PREFIX}elsewhere.{ended}.d", (long_ago, long_ago))
+    for process in (f"{this_process()}.long", f"elsewhere.{ended}.d"):
+        os.utime(tmp_path / f"{PREFIX}{process}", (long_ago, long_ago))
     with scratch_folder(tmp_path):
         assert {name: (tmp_path / name).exists() for name in stays} == stays
 
