@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -65,14 +66,18 @@ def test_another_process_works_while_the_block_runs_and_goes_if_the_block_fails(
     assert made.exists()
     statements = f"import os, time; open({str(begun)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(30)"
     with pytest.raises(KeyboardInterrupt), beside(statements):
-        while not (begun.exists() and begun.read_text().endswith(".")):
-            time.sleep(0.01)
-        raise KeyboardInterrupt
+        interrupt_when_written(begun)
     process = int(begun.read_text()[:-1])
     deadline_s = time.monotonic() + 10
     while runs(process) and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert not runs(process)
+
+
+def interrupt_when_written(file: Path) -> None:
+    while not (file.exists() and file.read_text().endswith(".")):
+        time.sleep(0.01)
+    raise KeyboardInterrupt
 
 
 def runs(process: int) -> bool:
