@@ -140,3 +140,16 @@ def test_frames_of_a_video_are_found_again(tmp_path: Path, monkeypatch: pytest.M
         assert find_photos(place, names[::-1], choice) == tuple(taken[::-1])
     with pytest.raises(InputError, match=r"lacks 1 of them \(walk\.mp4/9s\.jpg\)"):
         find_photos(clips / "walk.mp4", ("walk.mp4/9s.jpg",), choice)
+
+
+@pytest.mark.parametrize("place", ["", "images"])
+def test_views_of_360_degree_photos_are_cut_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "photos" / place
+    (folder / "a").mkdir(parents=True)
+    Image.fromarray(np.full((64, 128, 3), 90, np.uint8)).save(folder / "a" / "p.jpg")
+    found = find_photos(tmp_path / "photos", ("a/p.jpg/5.jpg", "a/p.jpg/0.jpg"))
+    assert [file.name for file in found] == ["5.jpg", "0.jpg"]
+    assert [Image.open(file).size for file in found] == [(320, 320)] * 2
+    with pytest.raises(InputError, match=r"lacks 1 of them \(a/p\.jpg/9\.jpg\)"):
+        find_photos(tmp_path / "photos", ("a/p.jpg/9.jpg",))

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ilrm_cli.capture.filter_photos import offered_photos
 from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
-from ilrm_cli.capture.photos.listing import is_video
+from ilrm_cli.capture.photos.listing import Listing, find_mask, is_photo, is_video
 from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.capture.photos.round_lenses import views_of_panorama
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.paths.tours import nearest
 from ilrm_cli.runtime.errors import InputError, listed
@@ -29,7 +30,7 @@ def find_photos(
     """Return the files of a capture's named photos, from its folder or where tools put images in or beside it.
 
     Frames of a video, or of a folder of videos, come from the cache, or from the video again by the `choice` that the
-    scene was made with. Raises `InputError` if some are missing.
+    scene was made with; views of 360 degree photos are cut again. Raises `InputError` if some are missing.
     """
     if is_video(folder) or any(is_video(folder / Path(name).parent) for name in names):
         found = offered_photos(open_folder(folder), choice or VideoChoice(), report).paths
@@ -38,8 +39,23 @@ def find_photos(
         state = "is no folder" if folder.is_file() else "does not exist"
         raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
     places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
-    place = max(places, key=lambda place: sum(os.path.isfile(place / name) for name in names))
-    return _all_of({name: place / name for name in names if os.path.isfile(place / name)}, names, folder)
+    place = max(places, key=lambda place: sum(_is_there(place / name) for name in names))
+    found = {name: file for name in names if (file := _cut_again(place, name)) is not None}
+    return _all_of(found, names, folder)
+
+
+def _is_there(file: Path) -> bool:
+    """Return whether this is a file, or a view of a 360 degree photo, which is below the photo's name."""
+    return os.path.isfile(file) or is_photo(file.parent)
+
+
+def _cut_again(place: Path, name: str) -> Path | None:
+    """Return a file, cutting the 360 degree photo of which it may be a view; None if it is missing."""
+    file = place / name
+    if os.path.isfile(file) or not is_photo(file.parent):
+        return file if os.path.isfile(file) else None
+    views = views_of_panorama(file.parent, find_mask(place, os.path.dirname(name), Listing()))
+    return views[file.name][0] if file.name in views else None
 
 
 def _all_of(found: Mapping[str, Path], names: Sequence[str], folder: Path) -> tuple[Path, ...]:
