@@ -20,6 +20,7 @@ from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
 from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
 from ilrm_cli.capture.photos.round_lenses import (
+    VIEWS,
     fisheye_lenses,
     lens_of_view,
     panoramas_among,
@@ -144,21 +145,36 @@ def _with_round_lenses(photos: PhotoSet, report: Report) -> PhotoSet:
     """Cut 360 degree photos into perspective views, and guess the lens of circular fisheye photos, if most are such."""
     panoramas = panoramas_among(photos.paths)
     if 2 * len(panoramas) > len(photos.paths):
-        paths: dict[str, Path] = {}
-        for done, name in enumerate(sorted(panoramas, key=lambda one: natural_order(Path(one))), 1):
-            views = views_of_panorama(photos.paths[name])
-            paths |= {f"{name}/{view}": path for view, path in views.items()}
-            report(Step("panoramas", done, len(panoramas)))
-        said = f"{len(panoramas)} photos are 360 degree panoramas and were cut into {len(paths)} perspective views."
-        others = [name for name in photos.paths if name not in panoramas]
-        aside = tuple(LeftOut(name, "it is no 360 degree photo, as the others are") for name in others)
-        lenses = {name: lens_of_view(path) for name, path in paths.items()}
-        left_out, found = (*photos.left_out, *aside), len(paths) + len(photos.left_out) + len(aside)
-        return PhotoSet(paths, {}, found, left_out, (*photos.warnings, said), lenses, known=True)
+        return _cut_panoramas(photos, panoramas, report)
     if lenses := fisheye_lenses(photos.paths):
         said = "The photos are circular pictures of a fisheye lens; the search begins at one that sees 180 degrees."
         return replace(photos, lenses=lenses, warnings=(*photos.warnings, said))
     return photos
+
+
+def _cut_panoramas(photos: PhotoSet, panoramas: Collection[str], report: Report) -> PhotoSet:
+    """Return the perspective views of 360 degree photos, with those of their masks, in place of all photos."""
+    unusable = find_unusable(photos.paths, photos.masks)
+    paths: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
+    whole = sorted(set(panoramas) - set(unusable), key=lambda one: natural_order(Path(one)))
+    for done, name in enumerate(whole, 1):
+        try:
+            views = views_of_panorama(photos.paths[name], photos.masks.get(name))
+        except UnreadablePhoto as error:
+            unusable[name] = error.reason
+            continue
+        paths |= {f"{name}/{view}": path for view, (path, _) in views.items()}
+        masks |= {f"{name}/{view}": mask for view, (_, mask) in views.items() if mask is not None}
+        report(Step("panoramas", done, len(whole)))
+    cut = f"{len(paths) // VIEWS} photos are 360 degree panoramas and were cut into {len(paths)} perspective views."
+    said = (cut,) if paths else ()
+    photos = leave_out_unreadable(replace(photos, warnings=(*photos.warnings, *said)), unusable)
+    others = [name for name in photos.paths if name not in panoramas]
+    aside = tuple(LeftOut(name, "it is no 360 degree photo, as the others are") for name in others)
+    left_out = (*photos.left_out, *aside)
+    lenses = {name: lens_of_view(path) for name, path in paths.items()}
+    return PhotoSet(paths, masks, len(paths) + len(left_out), left_out, photos.warnings, lenses, known=True)
 
 
 def _without_twins_of_raw(photos: PhotoSet) -> PhotoSet:

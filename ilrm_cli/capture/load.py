@@ -70,7 +70,9 @@ def gather(
 
 
 def _of_given(capture: Capture, folder: ProjectFolder) -> Capture:
-    """Return the capture without photos that were not given, which lie beside those that were."""
+    """Return the capture without photos that were not given, which poses of others name or which lie beside."""
+    if capture.origin == "sfm":  # which was given no others; of 360 degree photos it has views in their place
+        return replace(capture, given=folder.given)
     given = {os.path.abspath(path) for path in folder.photos}
 
     def is_given(path: Path) -> bool:

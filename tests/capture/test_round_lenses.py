@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from ilrm_cli.capture import load
 from ilrm_cli.capture.filter_photos import find_photo_set
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
+from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice, open_folder, open_photos
 from ilrm_cli.capture.photos.round_lenses import VIEWS, fisheye_lenses, panoramas_among, perspective
+from ilrm_cli.geometry.views import Capture, PosedPhoto
 from tests.support.photographed import cameras_on_an_arc, save_photos, texture
+from tests.support.posed_projects import cut_short
 
 HALF = np.array([2.0, 1.5, 2.5])  # sizes of the room
 
@@ -114,6 +117,63 @@ def test_panoramas_are_cut_and_other_photos_left_out(tmp_path: Path) -> None:
     assert [left.name for left in photos.left_out] == ["photo_000.png"]
     assert photos.found == len(photos.paths) + 1
     assert "3 photos are 360 degree panoramas" in photos.warnings[0]
+
+
+def test_masks_are_cut_with_their_photos(tmp_path: Path) -> None:
+    """One photo has a mask of its lower half, one is transparent on the right of its middle, one has neither."""
+    saved(tmp_path / "photos", [panorama(place) for place in places(3)])
+    (tmp_path / "photos" / "masks").mkdir()
+    mask = np.full((384, 768), 255, np.uint8)
+    mask[192:] = 0
+    Image.fromarray(mask).save(tmp_path / "photos" / "masks" / "p00.jpg.png")
+    clear = np.dstack([panorama(places(2)[1]), np.where(np.arange(768) < 384, 255, 0)[None].repeat(384, 0)])
+    marked = PngImagePlugin.PngInfo()
+    marked.add_itxt("XML:com.adobe.xmp", "ProjectionType=equirectangular")
+    Image.fromarray(clear.astype(np.uint8)).save(tmp_path / "photos" / "p01.png", pnginfo=marked)
+    (tmp_path / "photos" / "p01.jpg").unlink()
+    photos = find_photo_set(open_folder(tmp_path / "photos"), VideoChoice())
+    assert {name.split("/")[0] for name in photos.masks} == {"p00.jpg", "p01.png"}
+    half = np.asarray(Image.open(photos.masks["p00.jpg/2.jpg"]))
+    assert not half[161:].any()
+    assert half[:159].all()
+    sides = np.asarray(Image.open(photos.masks["p01.png/0.jpg"]))
+    assert not sides[:, 161:].any()
+    assert sides[:, :159].all()
+    behind = [left.name for left in photos.left_out]
+    assert behind == ["p01.png/1.jpg", "p01.png/2.jpg"], "views of nothing but what is transparent"
+
+
+def test_a_damaged_360_degree_photo_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    mark = b'<x:xmpmeta GPano:ProjectionType="equirectangular"/>'
+    for number, place in enumerate(places(5)):
+        marked = {"xmp": mark} if number < 4 else {}
+        Image.fromarray(panorama(place)).save(tmp_path / f"p{number}.jpg", **marked)
+    for name in ("p0.jpg", "p4.jpg"):
+        cut_short(tmp_path / name)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.zeros((384, 768), np.uint8)).save(tmp_path / "masks" / "p1.png")
+    photos = find_photo_set(open_folder(tmp_path), VideoChoice())
+    assert {name.split("/")[0] for name in photos.paths} == {"p2.jpg", "p3.jpg"}
+    why = {left.name: left.reason for left in photos.left_out}
+    assert why["p0.jpg"] == why["p4.jpg"] == "it is cut short"
+    assert "its mask cannot be used" in why["p1.jpg"]
+    assert photos.found == 2 * VIEWS + 3
+
+
+def test_360_degree_photos_given_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their views, which lie in the cache, are what was given; structure from motion itself is left out here."""
+    paths = saved(tmp_path / "photos", [panorama(place) for place in places(4)])
+
+    def posed(folder: ProjectFolder, *_: object) -> Capture:
+        views = find_photo_set(folder, VideoChoice())
+        photos = [PosedPhoto(name, path, views.lenses[name], np.eye(4)) for name, path in views.paths.items()]
+        return Capture(tuple(photos), views.found, "sfm", np.zeros((0, 3)), root=folder.root)
+
+    monkeypatch.setattr(load, "_from_sfm", posed)
+    capture = gather(open_photos([paths[name] for name in ("p00.jpg", "p01.jpg", "p03.jpg")]))
+    assert {photo.name.split("/")[0] for photo in capture.photos} == {"p00.jpg", "p01.jpg", "p03.jpg"}
+    assert len(capture.photos) == capture.found == 3 * VIEWS
+    assert capture.given == ("p00.jpg", "p01.jpg", "p03.jpg")
 
 
 @pytest.mark.slow

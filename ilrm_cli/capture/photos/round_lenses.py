@@ -1,8 +1,8 @@
 """Photos of 360 degree cameras and of circular fisheye lenses, recognised by their pictures.
 
 A 360 degree photo is twice as wide as high, its left edge continues its right one, and its uppermost or lowest row
-shows one direction; or its XMP data say so. It is cut into perspective views, whose lens is known. A circular fisheye
-photo is black outside of a circle.
+shows one direction; or its XMP data say so. It is cut into perspective views, whose lens is known, and its mask with
+it. A circular fisheye photo is black outside of a circle.
 """
 
 import math
@@ -17,13 +17,14 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
-from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
+from ilrm_cli.capture.photos.pixels import on_white, read_photo, read_upright
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.threads import in_threads
 
-VERSION = 1  # raise it if the same photo would give different views than before
+VERSION = 2  # raise it if the same photo would give different views than before
 LOOK_PX = (256, 128)  # (longer, shorter side) at which photos are examined
 HEAD_BYTES = 1 << 16  # in which XMP data lie
 PANORAMA_MARK = b"equirectangular"
@@ -64,17 +65,18 @@ def fisheye_lenses(paths: Mapping[str, Path]) -> dict[str, Lens]:
     return lenses
 
 
-def views_of_panorama(path: Path) -> dict[str, Path]:
-    """Return perspective views of a 360 degree photo, JPEG files in the cache, by their names.
+def views_of_panorama(path: Path, mask: Path | None = None) -> dict[str, tuple[Path, Path | None]]:
+    """Return perspective views of a 360 degree photo, JPEG files in the cache, by their names, each with its mask.
 
-    They stay there for the next run. Raises InputError if the cache cannot be written.
+    Views have masks if the photo has one or is transparent. All stay there for the next run. Raises UnreadablePhoto,
+    and InputError if the cache cannot be written.
     """
-    kept = entry("views", [VERSION, input_sha256(path)], _views_in)
+    kept = entry("views", [VERSION, input_sha256(path), None if mask is None else input_sha256(mask)], _views_in)
     found = kept.read()
     if found is None:
         try:
             with kept.filling() as new:
-                _cut(path, new)
+                _cut(path, mask, new)
         except OSError as error:
             raise InputError(
                 f"The views of {path} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder "
@@ -91,28 +93,34 @@ def lens_of_view(path: Path) -> Lens:
     return Lens("PINHOLE", (focal, focal, side / 2, side / 2), side, side)
 
 
-def _views_in(folder: Path) -> dict[str, Path]:
-    """Return the views in a folder of the cache; raise ValueError if any is missing."""
-    views = {file.name: file for file in sorted(folder.glob("*.jpg"))}
+def _views_in(folder: Path) -> dict[str, tuple[Path, Path | None]]:
+    """Return the views in a folder of the cache with their masks; raise ValueError if any is missing."""
+    views = sorted(folder.glob("*.jpg"))
+    masks = [file.with_suffix(".png") for file in views]
     if len(views) != VIEWS:
         raise ValueError(f"{len(views)} views")
-    return views
+    return {view.name: (view, mask if mask.is_file() else None) for view, mask in zip(views, masks, strict=True)}
 
 
-def _cut(path: Path, folder: Path) -> None:
-    width, _ = photo_header(path).upright_size
-    side = max(LEAST_SIDE_PX, min(round(width * FIELD_DEG / 360), MOST_SIDE_PX))
-    focal, pixels = side / 2 / math.tan(math.radians(FIELD_DEG / 2)), read_photo(path)
+def _cut(path: Path, mask: Path | None, folder: Path) -> None:
+    header, image = photo_header(path), read_upright(path, None)
+    counts = pixels_that_count(image, None if mask is None else read_mask(mask, header, image))
+    side = max(LEAST_SIDE_PX, min(round(header.upright_size[0] * FIELD_DEG / 360), MOST_SIDE_PX))
+    focal, pixels = side / 2 / math.tan(math.radians(FIELD_DEG / 2)), np.asarray(on_white(image))
     for number in range(VIEWS):
-        view = perspective(pixels, 360 * number / VIEWS, focal, side)
+        yaw_deg = 360 * number / VIEWS
+        view = perspective(pixels, yaw_deg, focal, side)
         Image.fromarray(view).save(folder / f"{number}.jpg", quality=VIEW_QUALITY, subsampling=0)
+        if counts is not None:
+            valid = perspective(counts[..., None] * np.uint8(255), yaw_deg, focal, side)[..., 0] == 255
+            Image.fromarray(valid).save(folder / f"{number}.png")
 
 
 def perspective(
-    panorama: UInt8[ndarray, "height width 3"], yaw_deg: float, focal_px: float, side_px: int
-) -> UInt8[ndarray, "side side 3"]:
+    panorama: UInt8[ndarray, "height width channel"], yaw_deg: float, focal_px: float, side_px: int
+) -> UInt8[ndarray, "side side channel"]:
     """Return what a level pinhole camera sees that is turned to the right from the middle of the panorama."""
-    height, width = panorama.shape[:2]
+    height, width, channels = panorama.shape
     steps = np.arange(side_px) + 0.5 - side_px / 2
     x, y = np.meshgrid(steps, steps)
     longitude = np.arctan2(x, focal_px) + math.radians(yaw_deg)
@@ -121,7 +129,9 @@ def perspective(
     row = (0.5 - latitude / np.pi) * height - 0.5
     places = np.stack([row, np.mod(column, width)])
     padded = np.concatenate([panorama, panorama[:, :1]], axis=1)  # the edge continues at the other one
-    return np.stack([map_coordinates(padded[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
+    return np.stack(
+        [map_coordinates(padded[..., c], places, order=1, mode="nearest") for c in range(channels)], axis=-1
+    )
 
 
 def _is_panorama(path: Path) -> bool:
