@@ -16,7 +16,7 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
-from tests.support.posed_projects import counted, quaternion, write_colmap
+from tests.support.posed_projects import counted, cut_short, quaternion, write_colmap
 
 GL = np.diag([1.0, -1, -1, 1])
 POSES = cameras_on_an_arc(3)
@@ -243,6 +243,17 @@ def test_lenses_of_metashape(tmp_path: Path) -> None:
     )
     (tmp_path / "doc.xml").write_text(fisheye)
     assert gather(open_folder(tmp_path)).photos[0].lens.model == "OPENCV_FISHEYE"
+
+
+@pytest.mark.parametrize("write", [*TOOLS.values(), transforms("my_cameras.json")])
+def test_a_damaged_photo_is_left_out_with_its_reason(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path)
+    damaged = [path for path in tmp_path.rglob("photo_001*") if path.suffix in (".png", ".jpg")]
+    for path in damaged:
+        cut_short(path)
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name.split(".")[0][-3:] for photo in capture.photos] == ["000", "002"]
+    assert ["cut short" in left.reason or "damaged" in left.reason for left in capture.left_out] == [True]
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool != "images.txt"])

@@ -5,6 +5,7 @@ the wrong ones among them; with wrong rotations hardly any do.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.photos.header import UnreadablePhoto
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.poses.lenses import colmap_camera, scaled_lens
@@ -37,13 +39,16 @@ class Matches:
 
 
 def matches_of(photos: Sequence[tuple[Path, Lens]]) -> list[Matches]:
-    """Match features of evenly spaced pairs of neighbours."""
+    """Match features of evenly spaced pairs of neighbours, but for photos that cannot be read."""
     pycolmap.logging.minloglevel = MESSAGES_FROM
     extractor = pycolmap.FeatureExtractor.create()
     firsts = sorted({round(i) for i in np.linspace(0, len(photos) - 2, PAIRS)}) if len(photos) > 1 else []
-    features = {i: _features(extractor, *photos[i]) for i in sorted({i for f in firsts for i in (f, f + 1)})}
+    features = {}
+    for i in sorted({i for first in firsts for i in (first, first + 1)}):
+        with suppress(UnreadablePhoto):  # it is told of with the photos that are left out
+            features[i] = _features(extractor, *photos[i])
     found = []
-    for first in firsts:
+    for first in (first for first in firsts if first in features and first + 1 in features):
         (rays, described), (other_rays, other_described) = features[first], features[first + 1]
         ours, theirs = _mutual(described, other_described)
         found.append(Matches(first, first + 1, (rays[ours], other_rays[theirs])))
