@@ -19,7 +19,7 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import Density
 from ilrm_cli.pipeline.optimize.fit import CONTROL_EVERY, EFFORTS, photo_error
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
-from ilrm_cli.pipeline.refine import point_splats
+from ilrm_cli.pipeline.starts import point_splats
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 

@@ -4,12 +4,10 @@ Photos that were neither predicted from nor fitted to judge how long a fit helps
 is done twice (cross-validation): without one photo, which judges, and then with all of them for as long.
 """
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from threading import Event
 from typing import Any
 
 import torch
@@ -18,29 +16,25 @@ from torch import Tensor
 
 from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import PosedPhoto, SomeViews, ViewSource
-from ilrm_cli.pipeline.backdrop import BEYOND
-from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, KeptState, Running, course_within, state_file
-from ilrm_cli.pipeline.optimize.fit import Effort, Fit, effort_for
-from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
+from ilrm_cli.geometry.views import PosedPhoto
+from ilrm_cli.pipeline.judged_fits import Fits
+from ilrm_cli.pipeline.optimize.course import Running
+from ilrm_cli.pipeline.optimize.fit import Effort, effort_for
+from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.kept_state import KeptState, state_file
 from ilrm_cli.pipeline.optimize.poses import PoseCorrections
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
-from ilrm_cli.pipeline.refine import LEAST_TO_LEAVE_ONE_OUT, Predict, best_covered, refine_start, without
 from ilrm_cli.pipeline.refine_poses import Posed, corrections_of, fixed_poses, with_tried_poses
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.starts import LEAST_TO_LEAVE_ONE_OUT, Predict, horizon, sparse_start
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, ignore
 
 MEMORY_SHARE = 0.25  # of the free memory, for photos; what does not fit is read again when it is needed
+TRIAL_TIME = 0.5  # of the time, after which poses are left as they were given if their trial is not over
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
-
-# Share of the predicted Gaussians with which a fit to all photos begins; it splits them where that is needed. A tenth
-# takes half the time of all of them, and what is seen by few photos is explained more simply: held-out photos gained
-# 0.3 dB on fox, 0.9 on apple, 0.3 on toy; a quarter gained as much on fox and toy, and half of that on apple.
-START_SHARE, LEAST_START = 0.1, 5000  # the latter a number of Gaussians, for small pictures
 
 
 @dataclass(frozen=True)
@@ -51,19 +45,23 @@ class PhotoFit:
     cameras: Cameras  # normalised, of `Selection.only_fitted`, at the size of the fit
     quarter_turns: Int64[Tensor, " view"] | None  # see `Views`
     cross_validated: str | None = None  # as in `Refinement`
-    stopped: bool = False  # whether it was told to end early
     went_on_at: int = 0  # steps that an earlier process had taken, which was killed
     pose_gain_db: float | None = None  # see `TriedPoses`
+    poses_tried: bool = True  # whether their trial ran to its end, if there was one
     corrections: PoseCorrections | None = None  # of the poses of all photos; None: they stayed as given
     measured_with: PoseCorrections | None = None  # those that belong to `Optimized.measured`
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each, on what happened to it."""
-        ran, planned = self.optimized.ran, sum(self.optimized.plans[-1])
-        went_on = f"the fit went on after the {self.went_on_at} steps of an earlier run, which was ended."
-        stopped = f"the fit was stopped after {ran} of {planned} steps; `ilrm refine` goes on with the scene."
-        return (*([went_on] if self.went_on_at else ()), *([stopped] if self.stopped else ()))
+        made, said = self.optimized, []
+        if self.went_on_at:
+            said.append(f"the fit went on after the {self.went_on_at} steps of an earlier run, which was ended.")
+        if "stopped" in (made.ended, made.final_ended):
+            planned = sum(made.plans[-1])
+            when = f"after {made.ran} of {planned} steps" if made.ran < planned else "before its end"
+            said.append(f"the fit was stopped {when}; `ilrm refine` goes on with the scene.")
+        return tuple(said)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -72,28 +70,8 @@ class PhotoFit:
             **self.optimized.figures,
             "cross_validated": self.cross_validated,
             "pose_gain_db": self.pose_gain_db,
+            "poses_tried": self.poses_tried,
         }
-
-
-def sparse_start(predicted: Prediction, prepared: Prepared, seed: int) -> Gaussians:
-    """Return where a fit to all photos begins: a share of the prediction, larger by as much, and the sparse points.
-
-    Those that remain are chosen at random; the backdrop, and predictions without support, stay whole.
-    """
-    gaussians, known = predicted.gaussians, predicted.support
-    if known is None:
-        return gaussians
-    near = gaussians.means.norm(dim=1) < horizon(prepared)
-    share = min(1.0, max(START_SHARE, LEAST_START / max(1, int(near.sum()))))
-    chosen = torch.rand(len(gaussians), generator=torch.Generator().manual_seed(seed)).to(known.device) < share
-    scales = torch.where(near[:, None], gaussians.scales / math.sqrt(share), gaussians.scales)
-    kept = chosen | ~near
-    return refine_start(replace(gaussians, scales=scales)[kept], known[kept], prepared.inputs)
-
-
-def horizon(prepared: Prepared) -> float:
-    """Return the distance from the origin beyond which there is the backdrop alone, in normalised units."""
-    return BEYOND / 2 * prepared.depth_range[1]
 
 
 def fit_photos(
@@ -113,11 +91,11 @@ def fit_photos(
     is cross-validation if `predict` is what made the prediction; if it is None, all steps are taken. Two photos leave
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
-    how, name = effort_for(settings.effort, len(chosen.fitted)), None
+    how = effort_for(settings.effort, len(chosen.fitted))
     given = _stored(chosen, how, prepared, report)
     once = given[1] is not None or predict is None  # not in two halves, of which the second depends on the first
     kept = KeptState(state_file(key) if running.keeps and once else None)
-    begun_s, far = time.monotonic(), horizon(prepared)
+    far, clock = horizon(prepared), _Clock(settings.minutes)
     with running.stopping() as stop:
         begin = with_tried_poses(
             Posed(predicted, prepared, *given),
@@ -126,26 +104,15 @@ def fit_photos(
             chosen,
             how,
             settings.refine_poses,
+            ends=lambda: stop.is_set() or clock.spent(TRIAL_TIME),
+            skipped=running.taken is not None and not running.taken.poses_tried,
             horizon=far,
             seed=settings.seed,
             report=report,
         )
-        predicted, prepared, photos, judges = begin.predicted, begin.prepared, begin.photos, begin.judges
-        seconds = None if settings.minutes is None else 60 * settings.minutes - (time.monotonic() - begun_s)
-        fits = _Fits(how, seconds, settings.seed, far, running, stop, begin.refines and once)
-        if judges is not None:
-            start = sparse_start(predicted, prepared, settings.seed)
-            out = settings.keep_out
-            optimized = fits.judged(predicted.gaussians, start, photos, judges, kept, report, keep_out=out)
-        elif len(photos) < LEAST_TO_LEAVE_ONE_OUT:
-            size = photos.cameras.width, photos.cameras.height
-            found = predicted.gaussians
-            optimized = Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
-        elif predict is None:
-            optimized = fits.judged(predicted.gaussians, predicted.gaussians, photos, None, kept, report)
-        else:
-            name, optimized = fits.cross_validated(predict, predicted, prepared, chosen, photos, report)
-        stopped = stop.is_set()
+        fits = Fits(how, clock.left_s, settings.seed, far, running, stop, begin.refines and once)
+        name, optimized = _fitted(fits, begin, predict, chosen, kept, keep_out=settings.keep_out, report=report)
+    photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
     went_on_at = kept.found["fit"]["done"] if kept.found else 0
@@ -156,12 +123,54 @@ def fit_photos(
         cameras=(photos.cameras.moved(poses.photos) if poses else photos.cameras)[others],
         quarter_turns=given[0].quarter_turns[others],
         cross_validated=name,
-        stopped=stopped,
         went_on_at=went_on_at,
         pose_gain_db=begin.gain_db,
+        poses_tried=begin.tried,
         corrections=corrections,
         measured_with=measured_with,
     )
+
+
+class _Clock:
+    """The time that a fit may take, with all that comes before it."""
+
+    def __init__(self, minutes: float | None):
+        self._begun_s, self._seconds = time.monotonic(), None if minutes is None else 60 * minutes
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds; None: as long as it takes."""
+        return None if self._seconds is None else self._seconds - (time.monotonic() - self._begun_s)
+
+    def spent(self, share: float) -> bool:
+        """Return whether so large a share of the time is over."""
+        return self._seconds is not None and time.monotonic() - self._begun_s > share * self._seconds
+
+
+def _fitted(
+    fits: Fits,
+    begin: Posed,
+    predict: Predict | None,
+    chosen: Selection,
+    kept: KeptState,
+    *,
+    keep_out: bool,
+    report: Report,
+) -> tuple[str | None, Optimized]:
+    """Return the fit, judged in the way that the photos allow, and the name of a photo left out of a trial, if one was.
+
+    See `fit_photos`.
+    """
+    predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
+    if begin.judges is not None:
+        start = sparse_start(predicted, begin.prepared, fits.seed)
+        return None, fits.judged(found, start, photos, begin.judges, kept, report, keep_out=keep_out)
+    if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
+        size = photos.cameras.width, photos.cameras.height
+        return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
+    if predict is None:
+        return None, fits.judged(found, found, photos, None, kept, report)
+    return fits.cross_validated(predict, predicted, begin.prepared, chosen, photos, report)
 
 
 def _stored(
@@ -179,91 +188,3 @@ def _stored(
 
     judges = store(chosen.scored, "photos that judge") if chosen.scored else None
     return store(chosen.fitted, "photos to fit"), judges
-
-
-@dataclass(frozen=True)
-class _Fits:
-    """Fits that share an effort and what ends them."""
-
-    how: Effort
-    seconds: float | None  # for all of them; None: as long as their steps take
-    seed: int
-    horizon: float
-    running: Running
-    stop: Event
-    refines_poses: bool = False
-
-    def judged(
-        self,
-        predicted: Gaussians,
-        start: Gaussians,
-        photos: ViewSource,
-        judges: ViewSource | None,
-        kept: KeptState,
-        report: Report,
-        *,
-        share: float = 1.0,
-        keep_out: bool = True,
-    ) -> Optimized:
-        """Fit to photos, within a share of the time."""
-        if (taken := self.running.taken) is not None:
-            course = Course(taken.plans, taken=taken)
-        elif self.seconds is None:
-            course = Course([(0, self.how.steps)], stop=self.stop)
-        else:
-            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_TIME)
-            course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
-        made = self._optimize(
-            predicted,
-            start,
-            photos,
-            judges,
-            self.how,
-            refines_poses=self.refines_poses,
-            keep_out=keep_out,
-            course=course,
-            kept=kept,
-            report=report,
-        )
-        kept.drop()
-        return made
-
-    @property
-    def _optimize(self) -> Callable[..., Optimized]:
-        return partial(optimize, horizon=self.horizon, seed=self.seed)
-
-    def cross_validated(
-        self,
-        predict: Predict,
-        predicted: Prediction,
-        prepared: Prepared,
-        chosen: Selection,
-        photos: ViewSource,
-        report: Report,
-    ) -> tuple[str, Optimized]:
-        """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
-
-        One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
-        schedule over as many steps as were best in the trial. If the trial is told to end early, it is all there is.
-        """
-        names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
-        spare = [i for i, name in enumerate(names) if name not in inputs]
-        left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
-        fold, before = prepared, predicted
-        if not spare:
-            fold = without(prepared, inputs.index(names[left_out]))
-            before = predict(fold)
-        start, judge = sparse_start(before, fold, self.seed), SomeViews(photos, [left_out])
-        others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
-        trial = self.judged(before.gaussians, start, others, judge, KeptState(None), report, share=0.5)
-        if trial.ended == "stopped":
-            return names[left_out], trial
-        fitted, steps = predicted.gaussians, 0
-        if trial.steps:
-            start, taken = sparse_start(predicted, prepared, self.seed), self.running.taken
-            taken = taken and replace(taken, ran=taken.steps)
-            seconds = None if self.seconds is None or taken else self.seconds / 2
-            course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
-            final = self._optimize(fitted, start, photos, None, self.how, course=course, report=report)
-            fitted, steps = final.gaussians, final.steps
-        return names[left_out], replace(trial, gaussians=fitted, measured=fitted, steps=steps, photos=len(names))

@@ -44,10 +44,11 @@ class RecordedScene:
     def taken(self) -> Taken | None:
         """The course that a fit took whose end was not told by its settings alone; None: its settings told it."""
         figures = self.record.optimize or {}
-        if self.settings.minutes is None and figures.get("ended") != "stopped":
+        if self.settings.minutes is None and "stopped" not in (figures.get("ended"), figures.get("final_ended")):
             return None
+        known = {field.name: figures[field.name] for field in fields(Taken) if field.name in figures}
         try:
-            return fitted({field.name: figures.get(field.name) for field in fields(Taken)}, Taken)
+            return fitted(known, Taken)
         except ValueError as error:
             raise InputError(f"the scene record {self.record_file} is damaged (optimize: {error}).") from error
 

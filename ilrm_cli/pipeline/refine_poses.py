@@ -32,6 +32,7 @@ class Posed:
     judges: ViewSource | None
     gain_db: float | None = None  # see `TriedPoses`
     refines: bool = False  # whether the poses are to be refined further
+    tried: bool = True  # whether a trial of poses ran to its end, if there was to be one
 
 
 def with_tried_poses(
@@ -42,16 +43,21 @@ def with_tried_poses(
     how: Effort,
     wanted: RefinePoses,
     *,
+    ends: Callable[[], bool],
+    skipped: bool,
     horizon: float,
     seed: int,
     report: Report,
 ) -> Posed:
     """Refine poses, as far as it is wanted and, unless it is asked for, helps photos that are held out.
 
-    `predict` is what made the prediction, and makes it again from refined poses; None: it stays.
+    `predict` is what made the prediction, and makes it again from refined poses; None: it stays. A trial that `ends`
+    early, or is `skipped` as one did that is repeated, leaves them as they were given.
     """
     if wanted == "off" or (wanted == "auto" and begin.judges is None):
         return begin
+    if skipped:
+        return replace(begin, refines=wanted == "on", tried=False)
     names, given = [photo.name for photo in chosen.fitted], begin.photos.cameras
 
     def predicted_again(found: Cameras) -> tuple[Prediction, Prepared]:
@@ -68,12 +74,13 @@ def with_tried_poses(
         begin.judges,
         how,
         always=wanted == "on",
+        ends=ends,
         horizon=horizon,
         seed=seed,
         report=report,
     )
-    if not tried.refines:
-        return replace(begin, gain_db=tried.gain_db)
+    if not (tried.complete and tried.refines):
+        return replace(begin, gain_db=tried.gain_db, refines=tried.refines, tried=tried.complete)
     judges = begin.judges and PosedAgain(begin.judges, tried.judges or begin.judges.cameras)
     predicted, prepared = predicted_again(tried.photos)
     return Posed(predicted, prepared, PosedAgain(begin.photos, tried.photos), judges, tried.gain_db, refines=True)

@@ -38,7 +38,7 @@ def judged(
     poses were refined, it is that of pixels that did not tell them.
     """
     measured, moved = (fit.optimized.measured, fit.measured_with) if fit else (gaussians, None)
-    given, prepared = prepared, corrected(prepared, chosen, moved)
+    given, prepared = prepared, corrected(prepared, chosen, moved or (fit.corrections if fit else None))
     with watch.stage(Stage.CONFIDENCE):
         trust = trusted(
             gaussians,

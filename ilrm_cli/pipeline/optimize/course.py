@@ -1,23 +1,15 @@
-"""The course of a fit: what ends it, how many steps a time is enough for, and a state that outlives its process."""
+"""The course of a fit: what ends it, and how many steps a time is enough for."""
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from threading import Event
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
-
 from ilrm_cli.pipeline.optimize.fit import COARSE_SHARE
-from ilrm_cli.runtime.cache import cache_dir
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import replacing
 
 REHEARSED = 6  # steps of either size that are timed to plan a fit, after one that is not
 # A step of the whole fit against its first ones, as there are more Gaussians later (fox, standard: 1.2). What is wrong
@@ -29,11 +21,6 @@ PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that tur
 # had no part in it gained 1.2 dB on apple (12 photos), 0.4 on room and on fox (30), 0.2 on toy.
 LAST_SHARE = 0.3
 LAST_TIME = 0.4  # of the stretch, over the time before it: none of its steps is coarse (fox: 0.39)
-
-KEEP_EVERY_S = 60.0  # between two states that are kept: at most a minute is lost, and short fits keep nothing
-MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.4 GB (600,000 Gaussians, harmonics of degree 2)
-SUFFIX = ".fit"
-
 
 Ending = Literal["steps", "no gain", "time", "stopped"]  # why a fit ended
 
@@ -47,6 +34,8 @@ class Taken:
     ended: Ending
     steps: int  # that led to its best state
     last_steps: int = 0  # see `Optimized`
+    final_ended: Ending | None = None  # likewise
+    poses_tried: bool = True  # whether a trial of poses ran to its end, if the settings ask for one
 
 
 @dataclass(frozen=True)
@@ -178,51 +167,3 @@ def _step_s(fit: Steps, progress: float) -> float:
     for _ in range(REHEARSED):
         fit.step(progress)
     return (time.monotonic() - begun_s) / REHEARSED
-
-
-class KeptState:
-    """A file in the cache with the state of a fit, for the same fit to go on from if its process is killed."""
-
-    def __init__(self, path: Path | None):
-        """None: nothing is kept."""
-        self._path, self._begun_s = path, time.monotonic()
-        self._due_s = self._begun_s + KEEP_EVERY_S
-        self.found = self._read()  # what an earlier process left; empty if there is none
-        self.spent_s: float = self.found.get("spent_s", 0.0)  # by earlier processes
-
-    def _read(self) -> dict[str, Any]:
-        if self._path is not None and self._path.is_file():
-            with suppress(Exception):  # whatever a damaged file makes of its reader
-                return dict(torch.load(self._path, weights_only=True))
-        return {}
-
-    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Keep the state if the last one is old enough; a cache that cannot be written keeps none."""
-        now_s = time.monotonic()
-        if self._path is None or now_s < self._due_s:
-            return
-        with suppress(OSError, InputError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _make_room(self._path)
-            with replacing(self._path) as part:
-                torch.save({**state(), "spent_s": self.spent_s + now_s - self._begun_s}, part)
-        self._due_s = time.monotonic() + KEEP_EVERY_S
-
-    def drop(self) -> None:
-        """Remove the state of a fit that has ended."""
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-
-
-def _make_room(path: Path) -> None:
-    """Remove the oldest states of other fits, so that with this one there are MOST_KEPT."""
-    others = set(path.parent.glob(f"*{SUFFIX}")) - {path}
-    for file in sorted(others, key=lambda file: file.stat().st_mtime)[: len(others) + 1 - MOST_KEPT]:
-        file.unlink(missing_ok=True)
-
-
-def state_file(key: Sequence[object]) -> Path:
-    """Return the file in the cache for the state of a fit that depends on the key alone, which holds JSON values."""
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache_dir() / "fits" / f"{digest}{SUFFIX}"

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import ViewSource
-from ilrm_cli.pipeline.optimize.course import Course, Ending, KeptState
+from ilrm_cli.pipeline.optimize.course import Course, Ending
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
+from ilrm_cli.pipeline.optimize.kept_state import KeptState
 from ilrm_cli.pipeline.optimize.pose_trial import NEXT_STEPS, PosedJudges
 from ilrm_cli.pipeline.optimize.poses import PosedAgain, moved
 from ilrm_cli.render.metrics import evened_psnr, score
@@ -53,6 +54,7 @@ class Optimized:
     psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
     psnr_after: float | None
     psnr_fitted: float | None = None  # of `measured` on some of the photos that it was fitted to; None: nothing was
+    final_ended: Ending | None = None  # why the fit to all photos ended that came after a trial; None: none did
     last_steps: int = 0  # in which the judges were fitted as well
     exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
     poses: "FitPoses | None" = None  # None: they stayed
@@ -158,6 +160,8 @@ class _JudgedFit:
     def run_last_stretch(self, judges: ViewSource) -> None:
         """Fit to the judges as well, from the best state on, unless it is told to end."""
         fit, best, steps = self._fit, self.best, self._course.last_steps(self.best.steps)
+        if steps == 0:
+            return
         if self._last is None:
             if best.steps < fit.done:
                 fit.go_back(best.gaussians, best.changes)
@@ -171,7 +175,7 @@ class _JudgedFit:
                 self._keep()
         if self._last == steps:
             self._whole = fit.scene.snapshot()
-        if self._course.stopped:
+        else:
             self._ended = "stopped"
 
     def result(self) -> Optimized:

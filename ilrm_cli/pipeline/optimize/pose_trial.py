@@ -44,6 +44,7 @@ class TriedPoses:
     judges: Cameras | None  # of those that judge, if there are any; None: as given
     gain_db: float | None  # of the judges, by refined poses; None: none judges, or poses hardly moved
     refines: bool  # whether poses are to be refined further; if not, cameras are as given
+    complete: bool = True  # whether the trial ran to its end; if not, cameras are as given as well
 
 
 class PosedJudges:
@@ -92,13 +93,14 @@ def try_poses(
     *,
     always: bool,
     horizon: float,
+    ends: Callable[[], bool] = lambda: False,
     seed: int = 0,
     report: Report = ignore,
 ) -> TriedPoses:
     """Find out whether refined poses help the judges; if they do, or `always`, find better ones for all photos.
 
     The first steps of a fit, on small photos, are taken with poses. `predict_again` makes another start from refined
-    poses of the photos.
+    poses of the photos. When it `ends` early poses are as given, whatever was found until then.
     """
     assert judges is not None or always, "somebody decides"
 
@@ -106,12 +108,17 @@ def try_poses(
         fit = Fit(begin, seen, effort, horizon=horizon, seed=seed, refines_poses=refines)
         steps = int(share * effort.steps)
         for done in range(steps):
+            if ends():
+                break
             fit.step(COLOR_TRIAL * done / steps)
             report(Step(STAGE, done + 1, steps))
         return fit.scene.snapshot(), fit.cameras
 
     given = photos.cameras
+    early = TriedPoses(given, None, None, refines=always, complete=False)
     scene, found = stretch(start, photos, TRIAL_SHARE)
+    if ends():
+        return early
     if not always and pictures_moved(given, found) < LEAST_MOVED:
         return TriedPoses(given, None, None, refines=False)
     gain_db, judged = None, None
@@ -119,11 +126,15 @@ def try_poses(
         judged = PosedJudges(judges)
         judged.align(scene, FIRST_STEPS)
         unmoved, _ = stretch(start, photos, TRIAL_SHARE, refines=False)
+        if ends():
+            return early
         gain_db = judged.score(scene) - judged.score(unmoved, judges.cameras)
         if not always and gain_db < LEAST_GAIN_DB:
             return TriedPoses(given, None, gain_db, refines=False)
     if predict_again is not None:
         scene, found = stretch(predict_again(found), PosedAgain(photos, found), AGAIN_SHARE)
+        if ends():
+            return early
         if judged is not None:
             judged.align(scene, FIRST_STEPS)
     return TriedPoses(found, judged.cameras if judged else None, gain_db, refines=True)

@@ -1,0 +1,113 @@
+"""Fits whose judges are photos: those that are held out, or one that a trial leaves out where none can be spared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
+
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import SomeViews, ViewSource
+from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, Running, course_within
+from ilrm_cli.pipeline.optimize.fit import Effort, Fit
+from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
+from ilrm_cli.pipeline.optimize.kept_state import KeptState
+from ilrm_cli.pipeline.predict import Prediction
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.select_inputs import Selection
+from ilrm_cli.pipeline.starts import Predict, best_covered, sparse_start, without
+from ilrm_cli.runtime.progress import Report
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Fits that share an effort and what ends them."""
+
+    how: Effort
+    seconds: float | None  # for all of them; None: as long as their steps take
+    seed: int
+    horizon: float
+    running: Running
+    stop: Event
+    refines_poses: bool = False
+
+    def judged(
+        self,
+        predicted: Gaussians,
+        start: Gaussians,
+        photos: ViewSource,
+        judges: ViewSource | None,
+        kept: KeptState,
+        report: Report,
+        *,
+        share: float = 1.0,
+        keep_out: bool = True,
+    ) -> Optimized:
+        """Fit to photos, within a share of the time."""
+        if (taken := self.running.taken) is not None:
+            course = Course(taken.plans, taken=taken)
+        elif self.seconds is None:
+            course = Course([(0, self.how.steps)], stop=self.stop)
+        else:
+            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_TIME)
+            course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
+        made = self._optimize(
+            predicted,
+            start,
+            photos,
+            judges,
+            self.how,
+            refines_poses=self.refines_poses,
+            keep_out=keep_out,
+            course=course,
+            kept=kept,
+            report=report,
+        )
+        kept.drop()
+        return made
+
+    @property
+    def _optimize(self) -> Callable[..., Optimized]:
+        return partial(optimize, horizon=self.horizon, seed=self.seed)
+
+    def cross_validated(
+        self,
+        predict: Predict,
+        predicted: Prediction,
+        prepared: Prepared,
+        chosen: Selection,
+        photos: ViewSource,
+        report: Report,
+    ) -> tuple[str, Optimized]:
+        """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
+
+        One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
+        schedule over as many steps as were best in the trial. If the trial is told to end early, it is all there is.
+        """
+        names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
+        spare = [i for i, name in enumerate(names) if name not in inputs]
+        left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
+        fold, before = prepared, predicted
+        if not spare:
+            fold = without(prepared, inputs.index(names[left_out]))
+            before = predict(fold)
+        start, judge = sparse_start(before, fold, self.seed), SomeViews(photos, [left_out])
+        others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
+        trial = self.judged(before.gaussians, start, others, judge, KeptState(None), report, share=0.5)
+        if trial.ended == "stopped":
+            return names[left_out], trial
+        made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))
+        if trial.steps:
+            final = self._final(trial, predicted, sparse_start(predicted, prepared, self.seed), photos, report)
+            made = replace(made, gaussians=final.gaussians, measured=final.gaussians, steps=final.steps)
+            made = replace(made, final_ended=final.ended, psnr_fitted=final.psnr_fitted)
+        return names[left_out], made
+
+    def _final(
+        self, trial: Optimized, predicted: Prediction, start: Gaussians, photos: ViewSource, report: Report
+    ) -> Optimized:
+        """Fit to all photos for as many steps as were best in a trial."""
+        taken, seconds = self.running.taken, None if self.seconds is None else self.seconds / 2
+        if taken is not None:
+            taken, seconds = replace(taken, ran=taken.steps, ended=taken.final_ended or taken.ended), None
+        course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
+        return self._optimize(predicted.gaussians, start, photos, None, self.how, course=course, report=report)
