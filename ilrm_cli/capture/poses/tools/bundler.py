@@ -23,7 +23,7 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
     if names_file is None:
         raise InputError(f"{file} needs its list of photos, list.txt beside it; export both, or add --poses sfm.")
     with damage_named(file):
-        names = [line.split()[0].removeprefix("./") for line in read_text(names_file).split("\n") if line.strip()]
+        names = [_name(line.strip()) for line in read_text(names_file).split("\n") if line.strip()]
         numbers = read_text(file).split("\n", 1)[1].split()
         cameras, count = int(numbers[0]), int(numbers[1])
         if cameras > len(names) or 2 + CAMERA_NUMBERS * cameras + 7 * count > len(numbers):
@@ -39,6 +39,13 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
                 poses[names[index]] = _pose(file, names[index], rows[index], sizes[names[index]], visible)
     unmeasured = tuple(names[index] for index in posed if names[index] not in sizes)
     return PoseSet(tuple(poses[name] for name in sorted(poses)), points, unmeasured=unmeasured)
+
+
+def _name(line: str) -> str:
+    """Return the name in a line of the list, after which may stand whether it is a fisheye photo and its focal length."""
+    parts = line.rsplit(maxsplit=2)
+    more = len(parts) == 3 and parts[1] in ("0", "1") and parts[2].replace(".", "", 1).isdecimal()
+    return (parts[0] if more else line).removeprefix("./")
 
 
 def _points(numbers: list[str], cameras: int, count: int) -> tuple[np.ndarray, list[list[int]]]:
