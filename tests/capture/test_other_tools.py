@@ -210,6 +210,30 @@ def test_known_cameras(tmp_path: Path, tool: str) -> None:
         assert [len(photo.points) for photo in capture.photos] == [2, 1, 0]
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_capital_suffixes_and_files_of_macos_change_nothing(tmp_path: Path, tool: str) -> None:
+    """macOS leaves a hidden file beside each on disks of other systems."""
+    TOOLS[tool](tmp_path)
+    for path in [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg", ".json", ".xml", ".csv")]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+        if path.name not in ("reconstruction.json", "cameras.json"):
+            path.rename(path.with_suffix(path.suffix.upper()))
+    capture = gather(open_folder(tmp_path))
+    assert [Path(photo.name).stem for photo in capture.photos] == [name[:-4] for name in NAMES]
+
+
+def test_names_with_spaces_in_bundlers_list(tmp_path: Path) -> None:
+    """With and without what may follow a name: whether it is a fisheye photo, and its focal length."""
+    bundler(tmp_path)
+    for number, name in enumerate(NAMES):
+        (tmp_path / name).rename(tmp_path / f"Photo {number}.png")
+    (tmp_path / "list.txt").write_text("./Photo 0.png 0 300.5\nlost.png\nPhoto 1.png\nPhoto 2.png 0 300\n")
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == [f"Photo {number}.png" for number in range(3)]
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("name", "origin"),
     [("transform_train.json", "transforms"), ("transform.json", "transforms"), ("my_cameras.json", "transforms")],

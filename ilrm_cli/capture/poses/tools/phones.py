@@ -3,6 +3,7 @@
 All state ARKit's camera in the world: x right, y up, z backward for the photo as the sensor delivers it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,16 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.capture.photos.listing import SUFFIXES, natural_order
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, json_of, pose_of, rotation_of
 from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL
 
 
-def read_polycam(folder: Path) -> PoseSet:
+def read_polycam(files: Sequence[Path]) -> PoseSet:
     """Read one file per photo, of its name: t_00 to t_23 (a 3x4 pose), fx, fy, cx, cy, width, height."""
     poses = []
-    for file in sorted(folder.glob("*.json")):
+    for file in files:
         with damage_named(file):
             content = json_of(file)
             matrix = np.array([[content[f"t_{row}{column}"] for column in range(4)] for row in range(3)], dtype=float)
@@ -31,9 +31,8 @@ def read_polycam(folder: Path) -> PoseSet:
     return PoseSet(tuple(poses), np.zeros((0, 3)), labels=True)
 
 
-def read_arkit(folder: Path, sizes_of: SizesOf) -> PoseSet:
+def read_arkit(files: Sequence[Path], sizes_of: SizesOf) -> PoseSet:
     """Read one file per photo, of its name: cameraPoseARFrame (4x4) and intrinsics (3x3), row by row or by columns."""
-    files = sorted(file for file in folder.glob("*.json") if any(file.with_suffix(s).is_file() for s in SUFFIXES))
     sizes, poses, unmeasured = sizes_of([file.stem for file in files]), [], []
     for file in files:
         with damage_named(file):
@@ -50,11 +49,11 @@ def read_arkit(folder: Path, sizes_of: SizesOf) -> PoseSet:
     return PoseSet(tuple(poses), np.zeros((0, 3)), unmeasured=tuple(unmeasured), labels=True)
 
 
-def read_record3d(file: Path, photos_in: Path) -> PoseSet:
+def read_record3d(file: Path, photos: Sequence[Path]) -> PoseSet:
     """Read `poses` (quaternion x, y, z, w and position of each frame), `K` by columns, `w` and `h`.
 
-    Frames are the photos in `photos_in` in the order of their numbers. `perFrameIntrinsicCoeffs`, if there, has fx, fy,
-    cx, cy of each.
+    Frames are the photos, in the order of their numbers. `perFrameIntrinsicCoeffs`, if there, has fx, fy, cx, cy of
+    each.
     """
     with damage_named(file):
         content = json_of(file)
@@ -62,7 +61,6 @@ def read_record3d(file: Path, photos_in: Path) -> PoseSet:
         k = np.array(content["K"], dtype=np.float64).reshape(3, 3).T
         size = int(content["w"]), int(content["h"])
         own = content.get("perFrameIntrinsicCoeffs")
-        photos = sorted((p for p in photos_in.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_order)
         poses = []
         for index, (photo, row) in enumerate(zip(photos, rows, strict=False)):
             fx, fy, cx, cy = own[index] if own else (k[0, 0], k[1, 1], k[0, 2], k[1, 2])

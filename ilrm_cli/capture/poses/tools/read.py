@@ -80,11 +80,11 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
     source = found.source
     match found.tool:
         case "polycam":
-            poses = read_polycam(source)
+            poses = read_polycam(found.files)
         case "record3d":
-            poses = read_record3d(source, photos.root)
+            poses = read_record3d(source, listing.photos(photos.root))
         case "arkit":
-            poses = read_arkit(source, photos.sizes)
+            poses = read_arkit(found.files, photos.sizes)
         case "metashape":
             poses = read_metashape(source)
         case "realitycapture":
