@@ -210,18 +210,6 @@ def test_known_cameras(tmp_path: Path, tool: str) -> None:
         assert [len(photo.points) for photo in capture.photos] == [2, 1, 0]
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_capital_suffixes_and_files_of_macos_change_nothing(tmp_path: Path, tool: str) -> None:
-    """macOS leaves a hidden file beside each on disks of other systems."""
-    TOOLS[tool](tmp_path)
-    for path in [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg", ".json", ".xml", ".csv")]:
-        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
-        if path.name not in ("reconstruction.json", "cameras.json"):
-            path.rename(path.with_suffix(path.suffix.upper()))
-    capture = gather(open_folder(tmp_path))
-    assert [Path(photo.name).stem for photo in capture.photos] == [name[:-4] for name in NAMES]
-
-
 def test_names_with_spaces_in_bundlers_list(tmp_path: Path) -> None:
     """With and without what may follow a name: whether it is a fisheye photo, and its focal length."""
     bundler(tmp_path)
@@ -300,6 +288,14 @@ def test_a_distortion_that_is_no_number_is_named(tmp_path: Path) -> None:
         gather(open_folder(tmp_path))
 
 
+def test_an_open_quote_is_damage(tmp_path: Path) -> None:
+    reality_capture(tmp_path)
+    with (tmp_path / "cameras.csv").open("a") as file:
+        file.write('\n"' + 140_000 * "x")
+    with pytest.raises(InputError, match=r"cameras\.csv are damaged"):
+        gather(open_folder(tmp_path))
+
+
 def test_a_name_that_no_file_can_have_is_left_out(tmp_path: Path) -> None:
     images_txt(tmp_path)
     images = tmp_path / "sparse" / "0" / "images.txt"
@@ -319,17 +315,3 @@ def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:
     folder.require(camera="PINHOLE")
     capture = gather(folder, camera=f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}")
     assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
-
-
-def test_what_is_recognised_and_not_read_is_named_before_poses_are_found(tmp_path: Path) -> None:
-    save_photos(tmp_path, POSES)
-    (tmp_path / "project.psx").touch()
-    (tmp_path / "photo_000.xmp").write_text("<rdf><xcr:Rotation>1 0 0</xcr:Rotation></rdf>")
-    (tmp_path / "notes.xml").write_text("<notes/>")
-    (tmp_path / "table.csv").write_text("a,b,c")
-    metashape_file, side_files = open_folder(tmp_path).not_read
-    assert "project.psx is a project of Metashape" in metashape_file
-    assert "photo_000.xmp and others are side files of RealityCapture" in side_files
-    assert open_folder(tmp_path).tool is None
-    with pytest.raises(InputError, match="no poses of another tool"):
-        gather(open_folder(tmp_path), "other")

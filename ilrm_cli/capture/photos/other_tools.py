@@ -18,6 +18,8 @@ Tool = Literal[
 TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
 PEEK_BYTES = 1 << 16
 CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll", "f")  # which RealityCapture's table has at least
+RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
+OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
 
 # Recognised by their names and not read: suffix or whole name -> what it is, and how its poses can be had.
@@ -80,7 +82,7 @@ def _record3d(folder: Path, listing: Listing) -> ToolPoses | None:
     for name in ("metadata", "metadata.json"):
         file = folder / name
         photos = next((folder / part for part in ("rgb", "rgbd") if listing.photos(folder / part)), None)
-        if file.is_file() and photos is not None and _head(file).lstrip()[:1] == b"{":
+        if file.is_file() and photos is not None and any(key in _head(file) for key in RECORD3D_KEYS):
             return ToolPoses("record3d", file, (file,), photos)
     return None
 
@@ -102,8 +104,7 @@ def _realitycapture(folder: Path, listing: Listing) -> ToolPoses | None:
 
 def csv_header(content: bytes) -> tuple[int, list[str]] | None:
     """Return line number and columns of the header of RealityCapture's table; None if these are no such table."""
-    text = content.replace(b"\0", b"").decode("latin-1").lstrip("ÿþï»¿")
-    for number, line in enumerate(text.splitlines()[:3]):
+    for number, line in enumerate(_lines(content)[:3]):
         columns = [part.strip().strip('"').lstrip("#").lower() for part in line.replace(";", ",").split(",")]
         if set(CSV_COLUMNS) <= set(columns):
             return number, columns
@@ -112,7 +113,7 @@ def csv_header(content: bytes) -> tuple[int, list[str]] | None:
 
 def _opensfm(folder: Path, listing: Listing) -> ToolPoses | None:
     for file in (folder / "reconstruction.json", folder / "opensfm" / "reconstruction.json"):
-        if file.is_file() and _head(file).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[":
+        if file.is_file() and any(key in _head(file) for key in OPENSFM_KEYS):
             return ToolPoses("opensfm", file, (file,))
     return None
 
@@ -141,9 +142,25 @@ def _transforms(folder: Path, listing: Listing) -> ToolPoses | None:
 
 def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
     for file in (folder / "images.txt", folder / "sparse" / "images.txt", folder / "sparse" / "0" / "images.txt"):
-        if file.is_file() and not any(file.with_name(f"cameras{suffix}").is_file() for suffix in (".txt", ".bin")):
+        lenses = any(file.with_name(f"cameras{suffix}").is_file() for suffix in (".txt", ".bin"))
+        if file.is_file() and not lenses and _lists_images(_head(file)):
             return ToolPoses("images.txt", file, (file,))
     return None
+
+
+def _lists_images(content: bytes) -> bool:
+    """Return whether this begins as COLMAP's images.txt: an id, seven numbers of a pose, the id of a lens, a name."""
+    line = next((line for line in _lines(content) if line.strip() and not line.startswith("#")), "")
+    fields = line.split(maxsplit=9)
+    return len(fields) == 10 and fields[0].isdecimal() and all(map(_is_number, fields[1:8]))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _single(
@@ -161,8 +178,17 @@ def _of_kind(folder: Path, listing: Listing, suffix: str) -> tuple[Path, ...]:
 
 
 def _head(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(PEEK_BYTES)
+    """Return the first bytes of a file; none if it cannot be read, which is nothing to us if it holds no poses."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(PEEK_BYTES)
+    except OSError:
+        return b""
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return the lines of a text, in ASCII whatever its encoding."""
+    return content.replace(b"\0", b"").decode("latin-1").lstrip("ÿþï»¿").splitlines()
 
 
 _FINDERS: dict[Tool, Callable[[Path, Listing], ToolPoses | None]] = {

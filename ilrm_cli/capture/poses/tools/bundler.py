@@ -42,7 +42,7 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
 
 
 def _name(line: str) -> str:
-    """Return the name in a line of the list, after which may stand whether it is a fisheye photo and its focal length."""
+    """Return the name in a line of the list, which may also say whether it is a fisheye photo and its focal length."""
     parts = line.rsplit(maxsplit=2)
     more = len(parts) == 3 and parts[1] in ("0", "1") and parts[2].replace(".", "", 1).isdecimal()
     return (parts[0] if more else line).removeprefix("./")

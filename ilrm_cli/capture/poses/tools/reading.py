@@ -1,5 +1,6 @@
 """What the readers of other tools' poses share: sizes of photos, damage in one sentence, lenses of Brown's model."""
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def damage_named(file: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error) as error:
         why = clause(error, "what should be there is missing, or is no number")
         raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
     except OSError as error:

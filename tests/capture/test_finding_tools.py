@@ -1,0 +1,77 @@
+"""Which files beside photos are taken for the poses of other tools, and which are passed over."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ilrm_cli.capture.load import gather
+from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.runtime.errors import InputError
+from tests.capture.test_other_tools import NAMES, POSES, TOOLS
+from tests.support.photographed import save_photos
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_capital_suffixes_and_files_of_macos_change_nothing(tmp_path: Path, tool: str) -> None:
+    """macOS leaves a hidden file beside each on disks of other systems."""
+    TOOLS[tool](tmp_path)
+    for path in [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg", ".json", ".xml", ".csv")]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+        if path.name not in ("reconstruction.json", "cameras.json"):
+            path.rename(path.with_suffix(path.suffix.upper()))
+    capture = gather(open_folder(tmp_path))
+    assert [Path(photo.name).stem for photo in capture.photos] == [name[:-4] for name in NAMES]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("images.txt", "photo_000.png\nphoto_001.png\n"),
+        ("images.txt", "# photos\n1 photo_000.png taken on a Sunday with 50 mm and f 8\n"),
+        ("sparse/images.txt", ""),
+        ("metadata.json", '{"photo_000": {"camera_id": 1, "warp_id": 2}}'),
+        ("reconstruction.json", "[1, 2, 3]"),
+        ("cameras.json", '[{"name": "left"}]'),
+        ("export.csv", "name,x,y\na,1,2"),
+        ("notes.xml", "<document><page/></document>"),
+        ("nohup.out", "done"),
+    ],
+)
+def test_files_of_such_names_that_are_something_else_are_passed_over(tmp_path: Path, name: str, content: str) -> None:
+    save_photos(tmp_path / "rgb", POSES)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    assert open_folder(tmp_path).tool is None
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xml", "a.out", "a.json", "images.txt", "cameras.json", "photo_000.xmp"])
+def test_files_that_cannot_be_read_are_passed_over(tmp_path: Path, name: str, monkeypatch) -> None:
+    save_photos(tmp_path, POSES)
+    (tmp_path / name).touch()
+    usual = Path.open
+
+    def refuse(path: Path, *arguments: object, **more: object) -> object:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return usual(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    found = open_folder(tmp_path)
+    assert (found.tool, found.not_read) == (None, ())
+    assert len(found.photos) == 3
+
+
+def test_what_is_recognised_and_not_read_is_named_before_poses_are_found(tmp_path: Path) -> None:
+    save_photos(tmp_path, POSES)
+    (tmp_path / "project.psx").touch()
+    (tmp_path / "photo_000.xmp").write_text("<rdf><xcr:Rotation>1 0 0</xcr:Rotation></rdf>")
+    (tmp_path / "notes.xml").write_text("<notes/>")
+    (tmp_path / "table.csv").write_text("a,b,c")
+    metashape_file, side_files = open_folder(tmp_path).not_read
+    assert "project.psx is a project of Metashape" in metashape_file
+    assert "photo_000.xmp and others are side files of RealityCapture" in side_files
+    assert open_folder(tmp_path).tool is None
+    with pytest.raises(InputError, match="no poses of another tool"):
+        gather(open_folder(tmp_path), "other")
