@@ -257,6 +257,18 @@ def test_lenses_of_metashape(tmp_path: Path) -> None:
     assert gather(open_folder(tmp_path)).photos[0].lens.model == "OPENCV_FISHEYE"
 
 
+@pytest.mark.parametrize(("kind", "lost"), [("frame", "b2, k4, p3"), ("fisheye", "b2, p1, p3")])
+def test_what_lenses_of_metashape_lose_is_told(tmp_path: Path, kind: str, lost: str) -> None:
+    metashape(tmp_path)
+    assert not gather(open_folder(tmp_path)).warnings
+    text = (tmp_path / "doc.xml").read_text().replace('"frame" class="adjusted"', f'"{kind}" class="adjusted"')
+    more = "<cx>0</cx><k4>.01</k4><b2>3</b2><p1>.001</p1><p2>0</p2><p3>.001</p3><p4>0.0</p4>"
+    (tmp_path / "doc.xml").write_text(text.replace("<cx>0</cx>", more))
+    (warning,) = gather(open_folder(tmp_path)).warnings
+    assert "distortion that is left out" in warning
+    assert f"({lost})" in warning
+
+
 def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:
     images_txt(tmp_path)
     for path in (tmp_path / "images").iterdir():

@@ -16,11 +16,14 @@ from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, pose_of
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import read_text
 
 FISHEYE = ("fisheye", "equidistant_fisheye")
 PERSPECTIVE = "frame"
+# Coefficients that lenses here do not have: b2 is skew, p3 and p4 are tangential distortion of higher order.
+UNKNOWN = ("b2", "k4", "p3", "p4")
+UNKNOWN_TO_FISHEYE = ("b2", "p1", "p2", "p3", "p4")
 
 
 def read_metashape(file: Path) -> PoseSet:
@@ -36,10 +39,13 @@ def read_metashape(file: Path) -> PoseSet:
             raise ValueError(str(error)) from error
         chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras") is not None]
         found = [(chunk, poses) for chunk in chunks if (poses := _poses(file, chunk))]
+        lost = sorted({name for chunk, _ in found[:1] for sensor in chunk.iter("sensor") for name in _left_out(sensor)})
     if not found:
         raise InputError(f"{file} holds no aligned camera; align the photos and export their cameras again.")
     named = {pose.name: pose for pose in reversed(found[0][1])}
     said = (f"{file} has {len(found)} chunks; the first is read.",) if len(found) > 1 else ()
+    if lost:
+        said = (*said, f"{file} has distortion that is left out, since lenses here have none such ({listed(lost)}).")
     return PoseSet(tuple(named[name] for name in sorted(named)), np.zeros((0, 3)), said, labels=True)
 
 
@@ -74,10 +80,8 @@ def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[n
 
 
 def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:
-    """Return the adjusted calibration of a sensor, or else the one that there is; None if there is none."""
-    calibrations = sensor.findall("calibration")
-    adjusted = [calibration for calibration in calibrations if calibration.get("class") == "adjusted"]
-    calibration = next(iter(adjusted or calibrations), None)
+    """Return the lens of a sensor; None if it has no calibration."""
+    calibration = _calibration(sensor)
     if calibration is None or calibration.findtext("f") is None:
         return None
     where = f"{file}, {sensor.get('label') or 'a sensor'}"
@@ -90,7 +94,7 @@ def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:
     def number(name: str) -> float:
         return float(calibration.findtext(name) or 0)
 
-    kind = calibration.get("type") or sensor.get("type") or PERSPECTIVE
+    kind = _kind(sensor, calibration)
     focal = (number("f") + number("b1"), number("f"))
     center = (width / 2 + number("cx"), height / 2 + number("cy"))
     if kind in FISHEYE:
@@ -100,3 +104,23 @@ def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:
         raise InputError(f"{where} is of the type {kind}, which is not known; perspective and fisheye lenses are.")
     radial_3, tangential = (number("k1"), number("k2"), number("k3")), (number("p2"), number("p1"))
     return brown_lens(focal, center, radial_3, tangential, (width, height), where)
+
+
+def _calibration(sensor: ElementTree.Element) -> ElementTree.Element | None:
+    """Return the adjusted calibration, or else the one that there is."""
+    calibrations = sensor.findall("calibration")
+    adjusted = [calibration for calibration in calibrations if calibration.get("class") == "adjusted"]
+    return next(iter(adjusted or calibrations), None)
+
+
+def _kind(sensor: ElementTree.Element, calibration: ElementTree.Element) -> str:
+    return calibration.get("type") or sensor.get("type") or PERSPECTIVE
+
+
+def _left_out(sensor: ElementTree.Element) -> list[str]:
+    """Return the coefficients of a sensor's lens that are not 0 and that no lens here has."""
+    calibration = _calibration(sensor)
+    if calibration is None:
+        return []
+    unknown = UNKNOWN_TO_FISHEYE if _kind(sensor, calibration) in FISHEYE else UNKNOWN
+    return [name for name in unknown if float(calibration.findtext(name) or 0)]
