@@ -29,6 +29,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 
+FARTHEST = 1e9  # that --origin may be away; as in `transforms`, which imports torch
+
 # What was usual before there was an option, where today's default is another.
 OLD_USUAL = {"quality": "draft", "refine_poses": "off", "origin": "input"}
 
@@ -101,11 +103,12 @@ def option_of(field: str) -> str:
 
 
 def check_ranges(settings: Settings) -> None:
-    """Raise InputError for a number that no option accepts."""
+    """Raise InputError for a number, or an origin of coordinates, that no option accepts."""
     for name, (least, most) in RANGES.items():
         value = getattr(settings, name)
         if value is not None and not least <= value <= most:
             raise InputError(f"{option_of(name)} {value:g} is not between {least:g} and {most:g}.")
+    origin_of(settings.origin)
 
 
 def words_of(settings: Settings) -> Iterator[str]:
@@ -132,13 +135,14 @@ def origin_of(text: str) -> tuple[float, float, float] | Literal["auto", "input"
         x = y = z = math.nan
     if not all(map(math.isfinite, (x, y, z))):
         raise InputError(f"--origin {text} is neither auto nor input nor a point X,Y,Z.")
+    if max(abs(x), abs(y), abs(z)) >= FARTHEST:
+        raise InputError(f"--origin {text} is farther away than anything is: coordinates are below {FARTHEST:.0e}.")
     return x, y, z
 
 
 def check_settings(settings: Settings) -> None:
     """Raise InputError for settings out of range, or that contradict each other."""
     check_ranges(settings)
-    origin_of(settings.origin)
     if settings.refine and settings.effort != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."

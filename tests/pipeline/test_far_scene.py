@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from ilrm_cli.geometry import transforms
 from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.pipeline import settings
 from ilrm_cli.pipeline.export import encode, export
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.recorded import _prepared_as_recorded
-from ilrm_cli.pipeline.settings import Settings, check_settings, origin_of
+from ilrm_cli.pipeline.settings import Settings, check_ranges, check_settings, origin_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.opened import read_shown_scene
@@ -105,6 +107,15 @@ def test_points_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="neither auto nor input nor a point"):
         check_settings(Settings(origin=text))
     assert origin_of("1,2.5,-3") == (1, 2.5, -3)
+
+
+@pytest.mark.parametrize("text", ["2e9,0,0", "0,-1e9,0", "0,0,1e300"])
+def test_points_beyond_everything_are_refused_at_once(text: str) -> None:
+    for check in (check_settings, check_ranges):  # of options, and of records
+        with pytest.raises(InputError, match="farther away than anything"):
+            check(Settings(origin=text))
+    assert origin_of("999999999,0,0") == (999999999, 0, 0)
+    assert settings.FARTHEST == transforms.FARTHEST
 
 
 @pytest.mark.parametrize(
