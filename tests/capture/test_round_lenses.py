@@ -94,6 +94,15 @@ def test_kinds_are_told_apart(tmp_path: Path) -> None:
     assert not fisheye_lenses(round_ones | flat | wide)
 
 
+@pytest.mark.parametrize(("radius", "found"), [(0.3, 0), (0.36, 0), (0.4, 0), (0.47, 3), (0.5, 3)])
+def test_a_ball_before_black_is_no_lens(tmp_path: Path, radius: float, found: int) -> None:
+    """Its radius as a share of the shorter side; a lens fills that."""
+    y, x = np.indices((480, 640)) + 0.5
+    inside = np.hypot(x - 320, y - 240) < radius * 480
+    pictures = [np.where(inside[..., None], texture(number)[:480, :640], 0).astype(np.uint8) for number in range(3)]
+    assert len(fisheye_lenses(saved(tmp_path / "photos", pictures))) == found
+
+
 def test_a_mark_in_the_data_of_a_photo_tells_too(tmp_path: Path) -> None:
     mark = b'<x:xmpmeta GPano:ProjectionType="equirectangular"/>'
     Image.fromarray(texture(1)[:200, :400]).save(tmp_path / "a.jpg", xmp=mark)

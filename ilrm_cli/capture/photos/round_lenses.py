@@ -36,6 +36,9 @@ VIEWS, FIELD_DEG = 6, 90.0  # perspective views around the horizon, each overlap
 LEAST_SIDE_PX, MOST_SIDE_PX = 320, 1600  # of a view
 VIEW_QUALITY = 95  # of JPEG
 
+# Radius of a fisheye lens's circle as a share of the shorter side: such lenses are made to fill it. A smaller bright
+# disc, within the lens of a usual camera, is a ball or plate before black cloth.
+LEAST_CIRCLE, MOST_CIRCLE = 0.43, 0.6
 DARK = 16  # of 255: levels outside of a fisheye lens's circle
 LEAST_LIGHT = 2 * DARK  # mean level inside of it
 FISHEYE_DEG = 180.0  # that such lenses are taken to see at first
@@ -166,7 +169,7 @@ def _circle(path: Path) -> float | None:
     rings = [(r, grey[(radius > r - 0.01) & (radius <= r + 0.01)]) for r in np.arange(0.3, 0.68, 0.01)]
     lit = [r for r, levels in rings if len(levels) and np.quantile(levels, 0.75) > DARK]
     inside = grey[radius < 0.4]
-    if not lit or max(lit) > 0.6 or inside.mean() < LEAST_LIGHT:
+    if not lit or not LEAST_CIRCLE <= max(lit) <= MOST_CIRCLE or inside.mean() < LEAST_LIGHT:
         return None
     edge = max(lit)
     return float(edge) if grey[radius > edge + 0.03].max() <= DARK else None
