@@ -4,6 +4,7 @@ Pillow would hand PostScript to Ghostscript, which runs what it reads, whatever 
 goes through `open_picture`, and whatever a decoder raises on a damaged picture is one of DECODER_ERRORS.
 """
 
+import ctypes
 import io
 import logging
 import os
@@ -12,7 +13,7 @@ import subprocess
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -65,3 +66,17 @@ def open_picture(source: Path | io.BytesIO, formats: tuple[str, ...] = PHOTO_FOR
 def _know_all_formats() -> None:
     """Let Pillow load its decoders, some of which it otherwise loads only when a file is none of the usual."""
     Image.init()
+    _silence_libtiff()
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from telling of damage on stderr: Pillow raises an error as well.
+
+    Where it is built into Pillow, as on Windows, it has no name to be called by, and goes on.
+    """
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(Image.core.__file__)  # finds what it depends on
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            set_handler = getattr(library, name)
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)

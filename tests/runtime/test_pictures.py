@@ -121,3 +121,16 @@ def test_pictures_are_opened_in_one_place():
         if isinstance(node, ast.Attribute) and node.attr == "open" and ast.unparse(node.value) in ("Image", "PIL.Image")
     ]
     assert opening == ["runtime/pictures.py"]
+
+
+def test_a_damaged_tiff_is_told_of_in_our_words_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.tif"
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, compression="tiff_lzw")
+    content = bytearray(file.read_bytes())
+    for at in range(1000, 3000, 7):
+        content[at] ^= 0x55
+    file.write_bytes(content)
+    with pytest.raises(UnreadablePhoto):
+        read_photo(file)
+    assert capfd.readouterr().err == ""
