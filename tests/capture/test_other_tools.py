@@ -233,6 +233,13 @@ def test_a_transforms_json_under_another_name(tmp_path: Path, name: str, origin:
         np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
 
 
+def test_paths_of_another_computer_in_a_transforms_json_under_another_name(tmp_path: Path) -> None:
+    transforms("my_cameras.json")(tmp_path)
+    file = tmp_path / "my_cameras.json"
+    file.write_text(file.read_text().replace("images/", "/home/else/project/images/"))
+    assert [photo.name for photo in gather(open_folder(tmp_path)).photos] == [f"images/{name}" for name in NAMES]
+
+
 def test_the_angles_of_reality_capture() -> None:
     """Looking down with the top to y; then level to the north, to the east, and lying on the right side."""
     np.testing.assert_allclose(world_from_camera(0, 0, 0).T, [[1, 0, 0], [0, -1, 0], [0, 0, -1]], atol=1e-12)

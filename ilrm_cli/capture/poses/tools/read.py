@@ -98,8 +98,8 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
         case "transforms":
             photos = _Photos(source.parent, listing)
             stated = read_transforms(source, lambda path: None)
-            sizes = photos.sizes(stated.unmeasured)
-            poses = read_transforms(source, lambda path: sizes.get(path.relative_to(source.parent).as_posix()))
+            sizes = {source.parent / name: size for name, size in photos.sizes(stated.unmeasured).items()}
+            poses = read_transforms(source, sizes.get)
         case "images.txt":
             lenses = photos.lenses(names_in_images_txt(source), given)
             if not lenses:
