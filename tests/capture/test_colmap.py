@@ -30,6 +30,19 @@ def write_by_hand(folder: Path, cameras: list[str], images: list[str]) -> Path:
     return folder
 
 
+def test_only_the_beginning_of_texts_is_looked_at_before_they_are_read(tmp_path, monkeypatch):
+    """The file of the points may be a large one."""
+    write_by_hand(tmp_path, ["1 PINHOLE 64 48 50 50 32 24"], ["1 1 0 0 0 0 0 0 1 a.jpg"])
+    usual = Path.read_bytes
+
+    def read_bytes(path):
+        assert path.name != "points3D.txt"
+        return usual(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert len(read_model(tmp_path).points) == 1
+
+
 def test_text_model_by_hand(tmp_path):
     # the camera at (1, 2, 3), turned by 90 degrees about y: cam_from_world = R, t = -R c
     half = np.sqrt(0.5)

@@ -38,20 +38,25 @@ def readable_model(folder: Path) -> Iterator[Path]:
     It reads UTF-8 without a byte order mark, and wants points, be they none.
     """
     suffix = next(suffix for suffix in MODEL_SUFFIXES if (folder / f"images{suffix}").is_file())
-    texts = {file: file.read_bytes() for part in TEXTS if (file := folder / f"{part}.txt").is_file()}
-    marked = any(content[:1] in (b"\xef", b"\xff", b"\xfe") for content in texts.values())
-    if not marked and (folder / f"points3D{suffix}").is_file():
+    texts = [file for part in TEXTS if (file := folder / f"{part}.txt").is_file()]
+    if not any(_is_marked(file) for file in texts) and (folder / f"points3D{suffix}").is_file():
         yield folder
         return
     with scratch_folder() as copy:
-        for file, content in texts.items():
-            (copy / file.name).write_text(decoded_text(content), encoding="utf-8", newline="\n")
+        for file in texts:
+            (copy / file.name).write_text(read_text(file), encoding="utf-8", newline="\n")
         for part in TEXTS:
             if (folder / f"{part}.bin").is_file():
                 shutil.copyfile(folder / f"{part}.bin", copy / f"{part}.bin")
         if not (folder / f"points3D{suffix}").is_file():
             (copy / f"points3D{suffix}").write_bytes(struct.pack("<Q", 0) if suffix == ".bin" else b"")
         yield copy
+
+
+def _is_marked(text: Path) -> bool:
+    """Return whether a text begins with a byte order mark."""
+    with text.open("rb") as stream:
+        return stream.read(1) in (b"\xef", b"\xff", b"\xfe")
 
 
 def image_names(folder: Path) -> dict[int, str]:
