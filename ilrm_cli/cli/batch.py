@@ -55,6 +55,7 @@ def batch(
         from ilrm_cli.capture.photos.folder import check_views
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.pipeline.batch.jobs import check_summary, find_places, plan
+        from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.runtime.errors import listed
 
         places, others = find_places(photos)
@@ -67,10 +68,11 @@ def batch(
         from ilrm_cli.pipeline.batch import run
 
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
-        shown.warn(passed_over)
+        foretold = (*passed_over, *(sentence for place in places for sentence in taken_as_one(place)))
+        shown.warn(foretold)
         outcomes = worked_off(shown, run.Batch(planned, settings, overwrite, engine, jobs), summary)
         tell_failures(shown, outcomes)
-        shown.end(result_of(outcomes, time.perf_counter() - start, passed_over))
+        shown.end(result_of(outcomes, time.perf_counter() - start, foretold))
 
 
 def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outcome"]:

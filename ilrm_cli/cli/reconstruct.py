@@ -53,6 +53,7 @@ def reconstruct(
         from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.pipeline import export
         from ilrm_cli.pipeline import reconstruct as stage
+        from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.result import summarize
@@ -61,7 +62,7 @@ def reconstruct(
         from ilrm_cli.visualize.report.write import write_reports
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
-        foretold = foreseen(folder, settings)
+        foretold = (*(() if folder.given else taken_as_one(folder.place)), *foreseen(folder, settings))
         shown.warn(foretold)
         shown.kept = RESUMED
         with shown.progress() as report:

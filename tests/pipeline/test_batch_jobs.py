@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.pipeline.batch.jobs import find_places, plan
+from ilrm_cli.pipeline.batch.places import taken_as_one
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -80,3 +81,37 @@ def test_scenes_are_written_in_any_format_that_is_known():
     assert plan([Path("a")], "out/{name}.compressed.ply")[0].output == Path("out/a.compressed.ply")
     with pytest.raises(InputError, match=r"\.obj is unknown; scenes are kept as \.ply"):
         plan([Path("a")], "out/{name}.obj")
+
+
+def with_photos(root: Path, *names: str) -> Path:
+    """Create empty photos of these names below the folder."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_a_folder_of_folders_of_photos_stands_for_them_and_is_told_where_it_is_taken_as_one(tmp_path):
+    shoots = with_photos(tmp_path, "b 10/a.jpg", "b 2/images/a.png", "c/walk.mp4", "notes/readme.txt", ".x/a.jpg")
+    assert [path.name for path in find_places([str(shoots)])[0]] == ["b 2", "b 10", "c"]
+    (said,) = taken_as_one(shoots)
+    assert said.startswith(f"{shoots} holds 3 folders of photos (b 10, b 2, c), which are taken as one place")
+    assert said.endswith(f"ilrm batch '{shoots}/*'")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a/1.jpg", "b/1.jpg", "own.jpg"],
+        ["cam0/1.jpg", "cam1/1.jpg"],
+        ["images/1.jpg", "images_2/1.jpg"],
+        ["left/1.jpg", "right/1.jpg"],
+        ["photos/1.jpg", "masks/1.png"],
+        ["a/1.jpg", "b/1.jpg", "transforms.json"],
+        ["a/1.jpg", "b/1.jpg", "sparse/0/cameras.bin", "sparse/0/images.bin"],
+        ["only/1.jpg"],
+    ],
+)
+def test_the_parts_of_one_capture_are_one_place(names, tmp_path):
+    assert find_places([str(with_photos(tmp_path, *names))])[0] == [tmp_path]
+    assert taken_as_one(tmp_path) == ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilrm_cli.capture.photos.listing import is_video, natural_order
+from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_output
 from ilrm_cli.runtime.json_values import parsed_json
@@ -30,7 +31,8 @@ class Job:
 def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """Return the folders and videos matched by the patterns, each once and in natural order, and all other matches.
 
-    A pattern is a path and may have shell wildcards (`**` crosses folders). Hidden names must be spelled out.
+    A pattern is a path and may have shell wildcards (`**` crosses folders). Hidden names must be spelled out. A single
+    folder that holds places (see `places_in`) stands for them.
     Raises InputError if a pattern matches nothing, or if no folder or video is found.
     """
     found: dict[Path, Path] = {}
@@ -43,6 +45,8 @@ def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
             found.setdefault(match.resolve(), match)
     places = [path for path in found.values() if path.is_dir() or is_video(path)]
     others = [path for path in found.values() if path not in places]
+    if len(found) == 1 and len(places) == 1:
+        places = sorted(places_in(places[0]), key=natural_order) or places
     if not places:
         raise InputError(f"{', '.join(patterns)}: only files that are no video; give the folders that hold the photos.")
     return places, others
