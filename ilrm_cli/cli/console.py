@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column, Table
 from rich.text import Text
 
+from ilrm_cli.cli.wrapping import wrapped
 from ilrm_cli.runtime.cache import sweep_places
 from ilrm_cli.runtime.errors import InputError, printable
 from ilrm_cli.runtime.files import told_of_machine
@@ -86,10 +87,11 @@ class Face:
 
     def warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
-            self.err.print(Text.assemble(("warning: ", "yellow"), printable(sentence)), soft_wrap=True)
+            print_sentence(self.err, printable(sentence), ("warning: ", "yellow"))
 
     def say(self, text: str) -> None:
-        self.out.print("\n".join(map(printable, text.split("\n"))), soft_wrap=True)
+        for line in text.split("\n"):
+            print_sentence(self.out, printable(line))
 
     def page(self, markdown: str) -> None:
         """Print Markdown: laid out on a terminal, elsewhere as it is."""
@@ -102,8 +104,12 @@ class Face:
 
     def detail(self, content: Any) -> None:
         """Print with --verbose only."""
-        if self.verbose and not self.quiet:
-            self.err.print(content, style="dim", soft_wrap=isinstance(content, str), markup=False)
+        if not self.verbose or self.quiet:
+            return
+        if isinstance(content, str):
+            print_sentence(self.err, content, style="dim")
+        else:
+            self.err.print(content, style="dim")
 
     def end(self, result: Result) -> None:
         """Print the result, for people or with --json for programs, and exit unless its exit status is 0."""
@@ -128,12 +134,20 @@ class Face:
     def failed(self, error: InputError) -> None:
         """Report a user or machine error that ended the command, even if quiet."""
         self._print_object("failed", {"error": str(error)})
-        self.err.print(Text.assemble(("error: ", "red"), str(error)), soft_wrap=True)
+        print_sentence(self.err, str(error), ("error: ", "red"))
 
     def stopped(self) -> None:
         """Report that Ctrl-C or SIGTERM stopped the command."""
         self._print_object("stopped", self.kept_as_json)
-        self.err.print(f"stopped: {self.kept}", soft_wrap=True, markup=False)
+        print_sentence(self.err, f"stopped: {self.kept}" if self.kept else "stopped")
+
+
+def print_sentence(console: Console, text: str, begin: tuple[str, str] = ("", ""), style: str = "") -> None:
+    """Print a line after its begin and that one's style: on a terminal wrapped between words, elsewhere as one line."""
+    line = f"{begin[0]}{text}"
+    shown = Text(wrapped(line, console.width) if console.is_terminal else line, style)
+    shown.stylize(begin[1], 0, len(begin[0]))
+    console.print(shown, soft_wrap=True)
 
 
 def shares(title: str, seconds: Mapping[str, float], total: float) -> Table:
