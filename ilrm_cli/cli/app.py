@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ilrm_cli import __version__
+from ilrm_cli.cli.usage import USAGE_ERROR, plainer
 from ilrm_cli.runtime.progress import LAUNCHED
 
 # In the order of the help: the first sentence of each command's help.
@@ -62,6 +63,12 @@ class CommandsOnDemand(TyperGroup):
         if self._stubs_wanted or cmd_name not in SENTENCES:
             return self.commands.get(cmd_name)
         return command(cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except USAGE_ERROR as error:
+            raise plainer(error) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with self._stubs_only():

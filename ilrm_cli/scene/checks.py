@@ -45,9 +45,9 @@ def suffix_of(path: Path) -> str:
     name = path.name.lower()
     known = [suffix for suffix in SUFFIXES if name.endswith(suffix) and len(name) > len(suffix)]
     if not known:
+        wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "add a suffix, such as .ply"
         raise InputError(
-            f"{path}: the suffix {path.suffix or '(none)'} is unknown; scenes are kept as {', '.join(SUFFIXES)}, and "
-            f"`ilrm export` also makes pages, {PAGE}."
+            f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, and `ilrm export` also makes pages, {PAGE}."
         )
     return max(known, key=len)
 

@@ -157,7 +157,7 @@ def test_what_was_dropped_is_said(scene: Path) -> None:
         ("scene.ply", "pass -w"),
         ("scene.obj", r"\.obj is unknown"),
         ("scene.ply/scene.spz", "is not a folder"),
-        ("photos", "is unknown"),
+        ("photos", "add a suffix"),
     ],
 )
 def test_outputs_that_cannot_be(scene: Path, output: str, sentence: str) -> None:

@@ -1,0 +1,32 @@
+"""Usage errors in our words: what the parser found wrong, and what to type instead."""
+
+import shutil
+import sys
+from typing import Any
+
+import typer
+
+from ilrm_cli.cli.wrapping import wrapped
+
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which typer holds in places of its own
+BEGIN = "Error: "  # of the line
+NOT_OURS = "Value error, "  # which typer puts before what is wrong with a choice
+
+# What to add, by the name of the command and what the parser says.
+REMEDIES = {
+    ("refine", "No such option: --refine"): "a scene is fitted further with --quality high or --minutes 5",
+    ("refine", "Missing option '--output'"): "name the scene to write, as in -o better.ply",
+    ("export", "Missing option '--output'"): "name the file to write, as in -o scene.html or -o scene.spz",
+}
+
+
+def plainer(error: Any) -> Any:
+    """Return a usage error that says how to do it, wrapped if it goes to a terminal."""
+    said = error.format_message().replace(NOT_OURS, "")
+    name = error.ctx.info_name if error.ctx else ""
+    for (command, begin), remedy in REMEDIES.items():
+        if name == command and said.startswith(begin):
+            said = f"{said.partition(' (Possible options')[0].rstrip('.')}; {remedy}."
+    if sys.stderr.isatty():
+        said = wrapped(BEGIN + said, shutil.get_terminal_size().columns).removeprefix(BEGIN)
+    return USAGE_ERROR(said, error.ctx)

@@ -1,0 +1,38 @@
+"""Tests of what a mistyped command line is answered."""
+
+import sys
+
+import pytest
+
+from ilrm_cli.cli import usage
+from tests.support.command_line import ilrm
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["batch", "a", "--quality", "best"], "'best' is not one of 'draft', 'standard', 'high'."),
+        (["refine", "x.ply", "--refine", "30", "-o", "y.ply"], "; a scene is fitted further with --quality high or"),
+        (["refine", "x.ply"], "'--output' / '-o'; name the scene to write, as in -o better.ply."),
+        (["export", "x.ply"], "'--output' / '-o'; name the file to write, as in -o scene.html"),
+        (["render", "x.ply", "--size", "big"], "'big' is neither WIDTHxHEIGHT, such as 960x540, nor one of"),
+    ],
+)
+def test_one_sentence_says_what_to_type(arguments, sentence):
+    done = ilrm(*arguments)
+    assert done.status == 2
+    (error,) = (line for line in done.err.splitlines() if line.startswith("Error: "))
+    assert sentence in error
+    assert "Value error" not in error
+
+
+def test_a_terminal_breaks_it_between_words(monkeypatch):
+    monkeypatch.setattr(usage.shutil, "get_terminal_size", lambda: usage.shutil.os.terminal_size((40, 24)))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    error = usage.plainer(usage.USAGE_ERROR("Invalid value for '--quality': 'best' is not one of 'draft', 'high'."))
+    assert error.format_message() == "Invalid value for '--quality':\n'best' is not one of 'draft', 'high'."
+
+
+def test_an_output_without_a_suffix_is_told_which_to_add(tmp_path):
+    done = ilrm("reconstruct", tmp_path, "-o", tmp_path / "scene")
+    assert "scene: add a suffix, such as .ply; scenes are kept as" in done.sentence
