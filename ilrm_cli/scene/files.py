@@ -27,7 +27,7 @@ from ilrm_cli.scene.formats.ply import decode_ply, encode_ply, parsed
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
 from ilrm_cli.scene.formats.splat import decode_splat, encode_splat
-from ilrm_cli.scene.formats.spz import decode_spz, encode_spz
+from ilrm_cli.scene.formats.spz import FIXED_MAX, MOST_SCALE, beyond_spz, decode_spz, encode_spz
 
 
 def _decode_either_ply(path: Path) -> SceneFile:
@@ -86,4 +86,9 @@ def losses(file: SceneFile, suffix: str) -> tuple[str, ...]:
         lost += (f"{suffix} does not hold the confidence of Gaussians: it is left out.",)
     if suffix in _WITHOUT_MARK and file.gaussians.antialiased:
         lost += (f"{suffix} cannot say that the scene is antialiased: viewers will draw small Gaussians too strong.",)
+    if suffix == ".spz" and (beyond := beyond_spz(file.gaussians)):
+        lost += (
+            f".spz reaches to {FIXED_MAX:,} units and holds sizes up to {MOST_SCALE:.0f}: {beyond} Gaussians beyond "
+            "are at these limits; scale the scene or move its origin.",
+        )
     return lost

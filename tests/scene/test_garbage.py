@@ -71,14 +71,36 @@ def test_absurd_gaussians_are_left_out(tmp_path: Path, name: str, value: float) 
         usable(HERE, changed(**{name: torch.full_like(tensor, value)}))
 
 
-def test_what_is_far_and_large_but_possible_is_exported(tmp_path: Path) -> None:
-    """At the ends of the ranges, in every format that a .ply can be exported to."""
+@pytest.mark.parametrize("suffix", SUFFIXES[1:])
+def test_what_is_far_and_large_but_possible_is_exported(tmp_path: Path, suffix: str) -> None:
+    """Near the ends of the ranges, in every format that a .ply can be exported to; .spz ends earlier, and says so."""
     scene = splats(30, 3)
+    ends = (2e6, 1e3) if suffix == ".spz" else (5e6, 1e6)
     scene = dataclasses.replace(
-        scene, means=scene.means * 5e6, scales=scene.scales * 1e6, harmonics=scene.harmonics * 500
+        scene, means=scene.means * ends[0], scales=scene.scales * ends[1], harmonics=scene.harmonics * 500
     )
     source = tmp_path / "a.ply"
     source.write_bytes(encode_ply(SceneFile(scene)))
     assert decode_ply(source).dropped == 0
-    for suffix in SUFFIXES[1:]:
-        convert(source, tmp_path / f"b{suffix}")
+    assert not [said for said in convert(source, tmp_path / f"b{suffix}").warnings if "limits" in said]
+    read = decode_scene(tmp_path / f"b{suffix}").gaussians
+    apart, same = torch.cdist(scene.means.double(), read.means.double()).min(1)
+    assert len(set(same.tolist())) == len(read) == 30
+    assert apart.max() < 1e-3 * scene.means.abs().max()
+    sizes = read.scales[same].sort(1).values / scene.scales.sort(1).values
+    assert 0.95 < sizes.min() <= sizes.max() < 1.05
+
+
+def test_what_spz_cannot_say_is_told_and_at_its_limits(tmp_path: Path) -> None:
+    """Positions of 24 bits would begin again at the other end."""
+    scene = splats(4, 1)
+    means, scales = scene.means.clone(), scene.scales.clone()
+    means[1, 0], means[2, 2], scales[3, 1] = 1e7, -3e8, 1e4
+    source = tmp_path / "a.ply"
+    source.write_bytes(encode_ply(SceneFile(dataclasses.replace(scene, means=means, scales=scales))))
+    assert any(
+        "3 Gaussians beyond are at these limits" in said for said in convert(source, tmp_path / "b.spz").warnings
+    )
+    read = decode_scene(tmp_path / "b.spz").gaussians
+    assert (read.means[:, 0].max(), read.means[:, 2].min()) == (2**23 - 1, 1 - 2**23)
+    assert read.scales.max() == pytest.approx(380, rel=0.01)

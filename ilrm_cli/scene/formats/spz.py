@@ -23,6 +23,7 @@ import zstandard
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.packing import (
     HIGHER_BASES,
@@ -66,6 +67,7 @@ CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a mill
 STEPS_PER_SCENE = 2**16  # our target: this many steps across the middle half of the scene
 COLOR_RANGE = 0.15  # colour bytes hold 0.5 + COLOR_RANGE * coefficient
 LOG_SCALE_OFFSET, LOG_SCALE_STEPS = 10, 16
+MOST_SCALE = math.exp(255 / LOG_SCALE_STEPS - LOG_SCALE_OFFSET)  # 380 units
 QUATERNION_MAX = 2**9 - 1  # magnitude of a component without its sign; represents sqrt(1/2)
 SH_STEPS = 128  # of harmonics in [-1, 1)
 # Niantic's writer rounds harmonics for better compression: byte steps for degree 1 and for those above.
@@ -94,7 +96,7 @@ def encode_spz(file: SceneFile, version: int = VERSIONS[0]) -> bytes:
     scene = along_a_curve(turned(ready_to_write(file.gaussians), about="x"))
     means = scene.means.double().numpy()
     fraction = _fraction(means)
-    fixed = np.rint(means * 2.0**fraction).astype("<i4")
+    fixed = np.clip(np.rint(means * 2.0**fraction), -FIXED_MAX, FIXED_MAX).astype("<i4")
     log_scales = scene.scales.double().clamp_min(LEAST_SCALE).log().numpy()
     higher = scene.harmonics[:, 1:].double().numpy()
     sections = [
@@ -110,6 +112,12 @@ def encode_spz(file: SceneFile, version: int = VERSIONS[0]) -> bytes:
     if version == 3:
         return gzip.compress(HEADER.pack(*numbers, flags, 0) + b"".join(contents), GZIP_LEVEL, mtime=0)
     return _in_streams(numbers, flags, [content for content in contents if content])
+
+
+def beyond_spz(scene: Gaussians) -> int:
+    """Return how many Gaussians lie farther away or are larger than a file can say; it has them at its limits."""
+    beyond = (scene.means.abs() > FIXED_MAX).any(1) | (scene.scales.abs() > MOST_SCALE).any(1)
+    return int(beyond.sum())
 
 
 def _in_streams(numbers: tuple[int, ...], flags: int, contents: list[bytes]) -> bytes:
