@@ -152,8 +152,10 @@ def _tool(name: str) -> Reader:
 
     def read(folder: Path) -> None:
         found = open_folder(folder)
-        if (named := found.tool_poses("auto")) is not None:
-            _check_poses(read_tool_poses(named, found.root, found.listing)[0])
+        named = found.tool_poses("auto")
+        if named is None:
+            raise InputError("no poses are recognised")
+        _check_poses(read_tool_poses(named, found.root, found.listing)[0])
 
     return Reader(write, read, 0.2)
 
@@ -209,7 +211,7 @@ def faults(reader: Reader, mutations: int, seed: int = 0) -> Iterator[tuple[int,
         folder = Path(place) / "files"
         folder.mkdir()
         files = reader.write(folder)
-        reader.read(folder)  # what is whole is read
+        reader.read(folder)  # raises if what is whole is not read
         whole = {file: file.read_bytes() for file in files}
         for number in range(max(1, round(mutations * reader.share))):
             dice = np.random.default_rng((seed, number))
