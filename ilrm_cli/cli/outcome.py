@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
 TRACE_COLUMNS = ("layer", "token change", "output head, dB", "depth change", "tuned lens, dB", "depth change")
+NOT_JUDGED = "Not fitted, as no photo can be spared to judge whether it helps."
 TRACE_NOTE = (
     "Output head: the scene if the layers after this one were left out (logit lens). Tuned lens: what the tokens hold "
     "by then, read by a map of their own. Scores are of held-out photos; changes are relative, since the row before."
@@ -25,19 +26,18 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     from ilrm_cli.render.metrics import PSNR_CAP
 
     views, fit = summary["views"], summary["optimize"]
-    seen = len(views["fitted"] or views["used"]) + (len(views["held_out"]) if fit and fit["last_steps"] else 0)
     yield (
-        f"{summary['gaussians']:,} Gaussians from {seen} of {views['found']} photos "
+        f"{summary['gaussians']:,} Gaussians from {views['in_scene']} of {views['found']} photos "
         f"in {summary['timings_s']['total']:.1f} s, on the {summary['device'].upper()}: {summary['output']}"
     )
     yield summary["verdict"]
     if refined := summary["refine"]:
-        yield f"Refined{_gain(refined)} {refined['iterations']} of {refined['ran']} iterations."
+        yield _refined(refined)
     if fit:
-        size = f"{fit['width']}x{fit['height']} px"
-        yield f"Fitted to {fit['photos']} photos of {size}{_gain(fit)} {fit['steps']} of {fit['ran']} steps."
+        yield _course(fit, summary["views"])
         if fit["psnr_before"] is not None:
-            yield Detail("These two scores even out exposures, which the verdict's does not.")
+            gain = f"{fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
+            yield Detail(f"{gain}, at the size of the fit and with exposures evened out, unlike the verdict's score.")
     if pruned := summary["pruned"]:
         yield (
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
@@ -52,14 +52,26 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     yield from map(Detail, (*details(summary, result), *time_lines(summary["timings_s"])))
 
 
-def _gain(fit: Mapping[str, Any]) -> str:
-    """Return what judged a fit, and what it said."""
-    if fit["psnr_before"] is None:
-        if fit["ran"]:
-            return ", of which none judged it, in"
-        return " not at all, as no photo can be spared to judge whether it helps:"
+def _refined(fit: Mapping[str, Any]) -> str:
+    """Return what a draft gained by a fit to its inputs."""
+    if not fit["ran"]:
+        return NOT_JUDGED
     judge = f" as long as a trial without {fit['cross_validated']} gained" if fit["cross_validated"] else ""
-    return f"{judge}: {fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
+    gain = f"{fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
+    return f"Refined{judge}: {gain} {fit['iterations']} of {fit['ran']} iterations."
+
+
+def _course(fit: Mapping[str, Any], views: Mapping[str, Any]) -> str:
+    """Return what a scene was fitted to, and how far."""
+    if not fit["ran"]:
+        return NOT_JUDGED
+    photos, planned = f"{fit['photos']} photos of {fit['width']}x{fit['height']} px", sum(fit["plans"][-1])
+    if fit["psnr_before"] is None:
+        return f"Fitted to {photos} in {fit['steps']} of {planned} steps; no photo judged it."
+    went = f"best after {fit['steps']}" if fit["steps"] else f"none better than the start, which stays, in {fit['ran']}"
+    trial = f", in a trial without {fit['cross_validated']}" if fit["cross_validated"] else ""
+    last = f", then to the {len(views['held_out'])} held out" if fit["last_steps"] else ""
+    return f"Fitted to {photos}, {went} of {planned} steps{trial}{last}."
 
 
 def details(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[str]:

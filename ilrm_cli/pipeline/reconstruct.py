@@ -84,6 +84,13 @@ class Reconstruction:
         return self.fit.optimized if self.fit else None
 
     @property
+    def in_scene(self) -> int:
+        """Number of photos that the scene was made from: inputs, fitted ones, and judges fitted in the last stretch."""
+        chosen = self.selection
+        judges = len(chosen.scored) if self.fit and self.fit.optimized.last_steps else 0
+        return len(chosen.fitted or chosen.used) + judges
+
+    @property
     def poses_refined(self) -> dict[str, Any] | None:
         """By how much poses were refined, as JSON values; None: they are as given, or as they were found before."""
         if self.fit is None or self.fit.corrections is None:

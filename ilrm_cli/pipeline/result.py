@@ -42,6 +42,7 @@ def summarize(
         "views": {
             "found": result.capture.found,
             "registered": len(result.capture.photos),
+            "in_scene": result.in_scene,
             "used": [photo.name for photo in chosen.used],
             "fitted": [photo.name for photo in chosen.fitted],
             "held_out": [photo.name for photo in chosen.scored],

@@ -48,7 +48,7 @@ TIMINGS = {
 def test_json_keys_are_the_contract(made):
     _, result = made
     assert set(result) == KEYS
-    assert set(result["views"]) == {"found", "registered", "used", "fitted", "held_out", "left_out"}
+    assert set(result["views"]) == {"found", "registered", "in_scene", "used", "fitted", "held_out", "left_out"}
     assert set(result["model"]) == {"name", "sha256"}
     assert set(result["held_out"]) == {"psnr", "ssim", "chose"}
     assert set(result["timings_s"]) == TIMINGS

@@ -101,7 +101,7 @@ def test_a_scene_that_has_seen_all_photos_goes_on_without_a_judge(project, monke
     assert "12 of 12 photos in" in made.out
     assert json.loads(first.with_suffix(".json").read_text())["optimize"]["last_steps"] > 0
     done = ilrm("refine", first, "-o", second)
-    assert "Fitted to 12 photos of 96x64 px, of which none judged it, in 160 of 160 steps." in done.out
+    assert "Fitted to 12 photos of 96x64 px in 160 of 160 steps; no photo judged it." in done.out
     assert "The scene was fitted to all 12 photos, as the one before, so the quality is not measured" in done.out
     assert ilrm("replay", second, "--json").json["identical"]
 

@@ -89,7 +89,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
             status="ok",
             sentence=verdict(result),
             seconds=time.perf_counter() - start,
-            used=len(result.selection.fitted or result.selection.used),
+            used=result.in_scene,
             found=result.capture.found,
             psnr=result.score.psnr if result.score else None,
             ssim=result.score.ssim if result.score else None,
@@ -117,11 +117,12 @@ def _model(settings: Settings) -> LoadedModel:
 
 def _skipped(job: Job, record: SceneRecord) -> Outcome:
     names = {*(view.name for view in record.views), *(photo.name for photo in record.left_out)}
+    fitted_last = (record.optimize or {}).get("last_steps", 0) > 0  # those held out too, see `Reconstruction.in_scene`
     return Outcome(
         job=job,
         status="skipped",
         sentence="The scene is there already, from the same photos and settings.",
-        used=sum(view.role != "held_out" for view in record.views),
+        used=sum(fitted_last or view.role != "held_out" for view in record.views),
         found=len(names),
         psnr=record.scores.get("psnr"),
         ssim=record.scores.get("ssim"),
