@@ -58,7 +58,10 @@ class Face:
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
         self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.out = Console(quiet=quiet or as_json, highlight=False, markup=False, emoji=False)
-        self.kept, self.kept_as_json = "nothing was written", dict[str, Any]()  # what Ctrl-C leaves behind
+        self.kept, self.kept_as_json = (
+            "nothing was written",
+            dict[str, Any](),
+        )  # what Ctrl-C leaves behind, if it is worth a word
 
     @contextmanager
     def progress(self) -> Iterator[Report]:

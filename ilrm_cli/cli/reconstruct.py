@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +10,14 @@ from typing import Annotated
 import typer
 
 from ilrm_cli.capture.photos.folder import ProjectFolder, open_photos
-from ilrm_cli.cli.console import Result, face
+from ilrm_cli.cli.console import Face, Result, face
 from ilrm_cli.cli.options import AsJson, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, takes
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
-RESUMED = "nothing was written; the same command goes on with a fit of more than a minute"  # after Ctrl-C
+RESUMED = "nothing was written; the same command goes on with the fit"
 
 
 @takes(Settings)
@@ -64,8 +65,7 @@ def reconstruct(
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         foretold = (*(() if folder.given else taken_as_one(folder.place)), *foreseen(folder, settings))
         shown.warn(foretold)
-        shown.kept = RESUMED
-        with shown.progress() as report:
+        with telling_of_kept_fits(shown), shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
             shown_to = previewed(preview, report) if preview else report
@@ -79,6 +79,21 @@ def reconstruct(
                 write_reports(report_of(result, written.record, summary, folder, report), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
+
+
+@contextmanager
+def telling_of_kept_fits(shown: Face) -> Iterator[None]:
+    """Within the context, let a command that is stopped say so if a state of its fit is kept by then."""
+    from ilrm_cli.pipeline.optimize.kept_state import SUFFIX
+    from ilrm_cli.runtime.cache import cache_dir
+
+    begun_s = time.time()
+    try:
+        yield
+    except BaseException:
+        if any(state.stat().st_mtime >= begun_s for state in (cache_dir() / "fits").glob(f"*{SUFFIX}")):
+            shown.kept = RESUMED
+        raise
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typer
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.outcome import lines_of
-from ilrm_cli.cli.reconstruct import RESUMED, Outputs
+from ilrm_cli.cli.reconstruct import Outputs, telling_of_kept_fits
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
@@ -50,8 +50,7 @@ def refine(
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
         outputs.refuse_inputs(made.folder)
-        shown.kept = RESUMED
-        with shown.progress() as report:
+        with telling_of_kept_fits(shown), shown.progress() as report:
             running = Running(first_ctrl_c_noted, keeps=True)
             result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
             written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)

@@ -23,6 +23,7 @@ def view(
 ) -> None:
     """Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it."""
     with face("view", quiet=quiet) as shown:
+        shown.kept = ""  # it writes nothing
         from ilrm_cli.scene.checks import suffix_of_file
 
         suffix_of_file(scene)

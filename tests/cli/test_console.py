@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ilrm_cli.cli.console import Face, _Time, face
+from ilrm_cli.cli.reconstruct import telling_of_kept_fits
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
 from ilrm_cli.runtime.signals import sigterm_kept
@@ -108,6 +110,35 @@ def test_a_command_that_ends_by_itself_at_sigterm_ends_well(capsys: pytest.Captu
         except KeyboardInterrupt:
             shown.say("closed.")
     assert capsys.readouterr() == ("closed.\n", "")
+
+
+def interrupt(says: str | None = None, state: Path | None = None) -> None:
+    """Interrupt a command that says so of what it leaves, after it kept a state of its fit."""
+    with face("reconstruct") as shown, telling_of_kept_fits(shown):
+        shown.kept = shown.kept if says is None else says
+        if state is not None:
+            state.touch()
+            os.utime(state, (time.time() + 60, time.time() + 60))  # states are kept a minute after the beginning
+        raise KeyboardInterrupt
+
+
+def test_what_was_begun_is_told_only_when_there_is_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fit that goes on is spoken of when a state of it is kept, and files only where a command writes some."""
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path))
+    states = tmp_path / "fits"
+    states.mkdir()
+    (states / "of another run.fit").touch()
+    os.utime(states / "of another run.fit", (0, 0))
+    for says, state, end in (
+        (None, None, ": nothing was written"),
+        ("", None, ""),
+        (None, states / "mine.fit", ": nothing was written; the same command goes on with the fit"),
+    ):
+        with pytest.raises(typer.Exit):
+            interrupt(says, state)
+        assert capsys.readouterr().err == f"stopped{end}\n"
 
 
 def test_bars_are_ended_even_if_the_first_is_not_drawn_yet(monkeypatch: pytest.MonkeyPatch) -> None:
