@@ -58,3 +58,14 @@ def test_a_name_that_no_file_can_have_is_left_out(tmp_path: Path) -> None:
     capture = gather(open_folder(tmp_path))
     assert [photo.name for photo in capture.photos] == ["photo_000.jpg", "photo_001.jpg"]
     assert any("left out" in warning for warning in capture.warnings)
+
+
+@pytest.mark.parametrize("number", ["0", "nan", "inf"])
+def test_a_quaternion_without_a_direction_is_damage(tmp_path: Path, number: str) -> None:
+    images_txt(tmp_path)
+    file = tmp_path / "sparse" / "0" / "images.txt"
+    first, *others = file.read_text().splitlines()
+    fields = first.split()
+    file.write_text("\n".join([" ".join([fields[0], *[number] * 4, *fields[5:]]), *others]))
+    with pytest.raises(InputError, match=r"images\.txt are damaged .* \(a quaternion has no direction\)"):
+        gather(open_folder(tmp_path))

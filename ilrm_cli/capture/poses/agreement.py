@@ -26,8 +26,6 @@ RATIO = 0.8  # of the distances to the best and the second-best feature (Lowe 20
 LEAST_MATCHES = 40  # over all pairs, below which nothing is said
 NEAR = 0.01  # distance from the line, as a share of the focal length: over 0.5 degrees
 
-MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
-
 
 @dataclass(frozen=True)
 class Matches:
@@ -40,7 +38,6 @@ class Matches:
 
 def matches_of(photos: Sequence[tuple[Path, Lens]]) -> list[Matches]:
     """Match features of evenly spaced pairs of neighbours, but for photos that cannot be read."""
-    pycolmap.logging.minloglevel = MESSAGES_FROM
     extractor = pycolmap.FeatureExtractor.create()
     firsts = sorted({round(i) for i in np.linspace(0, len(photos) - 2, PAIRS)}) if len(photos) > 1 else []
     features = {}

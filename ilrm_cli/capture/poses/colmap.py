@@ -13,14 +13,12 @@ from numpy import ndarray
 from ilrm_cli.capture.poses.colmap_files import check_files, image_names, readable_model
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.poses.lenses import checked_lens, colmap_camera, lens_of
-from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.pose_set import LEAST_QUATERNION, Pose, PoseSet
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
 
-MESSAGES_FROM = 3  # glog level from which COLMAP's own messages are shown: 3 is FATAL
 UNIT_TOLERANCE = 1e-3  # by which the length of a quaternion may be off 1: text files are rounded
 ROUNDED_UNIT = 1e-12  # within which it is 1 in float64, and what is read stays as it is to the last bit
-LEAST_QUATERNION = 1e-6  # shorter ones have no direction
 
 
 def read_model(folder: Path) -> PoseSet:
@@ -31,7 +29,6 @@ def read_model(folder: Path) -> PoseSet:
 
 def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
     """Load a pycolmap.Reconstruction. Raises InputError if the files are damaged."""
-    pycolmap.logging.minloglevel = MESSAGES_FROM
     with _damage_named(folder):
         check_files(folder)
         with readable_model(folder) as readable:

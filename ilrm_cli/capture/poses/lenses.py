@@ -25,6 +25,7 @@ IN_PLANE = {
     "RAD_TAN_THIN_PRISM_FISHEYE": ((10, 11), (12, 14), (13, 15)),
 }
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE")
+FRAME_MM = 36.0  # width of the frame that focal lengths "in 35 mm film" are for
 SAME_ASPECT = 0.01  # relative difference of width / height explained by rounding of small images
 
 FORM = '--camera "MODEL PARAMETERS" with COLMAP\'s models, such as "PINHOLE 1200,1200,960,540", or a cameras.txt'

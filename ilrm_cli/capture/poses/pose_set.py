@@ -10,6 +10,8 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import FARTHEST
 from ilrm_cli.runtime.errors import InputError
 
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # cameras that look along -z with y up; its own inverse
+LEAST_QUATERNION = 1e-6  # shorter ones have no direction
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths explained by rounded text files
 
 

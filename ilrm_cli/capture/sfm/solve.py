@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.capture.photos.folder import MIN_PHOTOS
-from ilrm_cli.capture.poses.colmap import MESSAGES_FROM, load_reconstruction
+from ilrm_cli.capture.poses.colmap import load_reconstruction
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.capture.sfm.database import EXHAUSTIVE_UP_TO, extract, match, read_graph, register, share_cameras, watched
 from ilrm_cli.capture.sfm.judge import believable, failure, left_out, rank, shortcomings
@@ -71,7 +71,6 @@ def solve(
     photos is kept. Raises InputError if none is plausible.
     """
     assert len(files) >= MIN_PHOTOS, f"{len(files)} photos"
-    pycolmap.logging.minloglevel = MESSAGES_FROM
     pycolmap.set_random_seed(seed)
     database, names = work / "database.db", list(files)
     register(database, folder, names, lenses or {})

@@ -27,8 +27,8 @@ from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES, Listing, find_model,
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import colmap_camera
-from ilrm_cli.capture.poses.pose_set import Pose, rigid
-from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL, posed_frames
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, rigid
+from ilrm_cli.capture.poses.transforms_json import posed_frames
 from ilrm_cli.geometry.cameras import MOST_PIXELS, Cameras, fitted, plausible, stack
 from ilrm_cli.geometry.transforms import FARTHEST
 from ilrm_cli.runtime.errors import Damage, InputError, clause

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, pose_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import read_text
 
 CAMERA_NUMBERS = 15
-OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 
 def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> PoseSet:
@@ -67,6 +66,6 @@ def _pose(file: Path, name: str, row: np.ndarray, size: tuple[int, int], visible
     focal, k1, k2 = (float(number) for number in row[:3])
     center = (size[0] / 2, size[1] / 2)
     lens = brown_lens((focal, focal), center, (k1, k2, 0.0), (0.0, 0.0), size, f"{file}, {name}")
-    cam_from_world = OPENGL_TO_OPENCV @ np.column_stack([row[3:12].reshape(3, 3), row[12:]])
+    cam_from_world = OPENCV_FROM_OPENGL[:3, :3] @ np.column_stack([row[3:12].reshape(3, 3), row[12:]])
     rigid_pose = pose_of(cam_from_world, f"{file}, {name}")
     return Pose(name.replace("\\", "/"), lens, np.linalg.inv(rigid_pose), visible)

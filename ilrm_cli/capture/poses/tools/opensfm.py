@@ -13,9 +13,10 @@ from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, json_of, pose_of
+from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, pose_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import read_json
 
 FISHEYE = ("fisheye", "fisheye_opencv")
 PERSPECTIVE = ("perspective", "simple_radial", "radial", "brown")
@@ -24,7 +25,7 @@ PERSPECTIVE = ("perspective", "simple_radial", "radial", "brown")
 def read_opensfm(file: Path) -> PoseSet:
     """Read poses, lenses and points of the largest model. Raises InputError."""
     with damage_named(file):
-        models = json_of(file)
+        models = read_json(file)
         model = max(models, key=lambda one: len(one["shots"]))
         lenses = {key: _lens(file, key, camera) for key, camera in model["cameras"].items()}
         poses = [

@@ -12,9 +12,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
-from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, json_of, pose_of, rotation_of
-from ilrm_cli.capture.poses.transforms_json import OPENCV_FROM_OPENGL
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
+from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, pose_of, rotation_of
+from ilrm_cli.runtime.json_values import read_json
 
 
 def read_polycam(files: Sequence[Path]) -> PoseSet:
@@ -22,7 +22,7 @@ def read_polycam(files: Sequence[Path]) -> PoseSet:
     poses = []
     for file in files:
         with damage_named(file):
-            content = json_of(file)
+            content = read_json(file)
             matrix = np.array([[content[f"t_{row}{column}"] for column in range(4)] for row in range(3)], dtype=float)
             size = int(content["width"]), int(content["height"])
             focal, center = (_pair(content, keys) for keys in (("fx", "fy"), ("cx", "cy")))
@@ -36,7 +36,7 @@ def read_arkit(files: Sequence[Path], sizes_of: SizesOf) -> PoseSet:
     sizes, poses, unmeasured = sizes_of([file.stem for file in files]), [], []
     for file in files:
         with damage_named(file):
-            content = json_of(file)
+            content = read_json(file)
             if "cameraPoseARFrame" not in content:
                 continue
             if file.stem not in sizes:
@@ -56,7 +56,7 @@ def read_record3d(file: Path, photos: Sequence[Path]) -> PoseSet:
     each.
     """
     with damage_named(file):
-        content = json_of(file)
+        content = read_json(file)
         rows = np.array(content["poses"], dtype=np.float64).reshape(-1, 7)
         k = np.array(content["K"], dtype=np.float64).reshape(3, 3).T
         size = int(content["w"]), int(content["h"])

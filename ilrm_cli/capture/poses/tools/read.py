@@ -13,23 +13,23 @@ from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.poses.agreement import agreement, matches_of
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
-from ilrm_cli.capture.poses.lenses import Given, lenses_for, pinhole
+from ilrm_cli.capture.poses.lenses import FRAME_MM, Given, lenses_for, pinhole
 from ilrm_cli.capture.poses.pose_set import PoseSet
 from ilrm_cli.capture.poses.tools.bundler import read_bundler
 from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt, read_images_txt
 from ilrm_cli.capture.poses.tools.metashape import read_metashape
 from ilrm_cli.capture.poses.tools.opensfm import read_opensfm
 from ilrm_cli.capture.poses.tools.phones import read_arkit, read_polycam, read_record3d
-from ilrm_cli.capture.poses.tools.reading import damage_named, json_of
+from ilrm_cli.capture.poses.tools.reading import damage_named
 from ilrm_cli.capture.poses.tools.reality_capture import OTHER_ROTATIONS, read_reality_capture
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import read_json
 
 # Share of shared features near their epipolar lines: on 19 posed scenes at least 0.77, with axes of the cameras swapped
 # at most 0.34.
 FITTING = 0.5
-FRAME_MM = 36.0  # width of the frame that focal lengths "in 35 mm film" are for
 
 
 class NoLens(InputError):
@@ -136,7 +136,7 @@ def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
 
 def _inria(file: Path) -> PoseSet:
     with damage_named(file):
-        content = json_of(file)
+        content = read_json(file)
         if not is_inria(content):
             raise InputError(f"{file} is no list of cameras with position, rotation, fx, fy, width and height.")
         poses = {pose.name: pose for pose in reversed(poses_of_cameras(content, file))}

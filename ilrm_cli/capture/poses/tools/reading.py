@@ -4,17 +4,17 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
-from ilrm_cli.capture.poses.pose_set import rigid
+from ilrm_cli.capture.poses.pose_set import LEAST_QUATERNION, rigid
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.runtime.errors import InputError, clause
-from ilrm_cli.runtime.json_values import read_json
+from ilrm_cli.geometry.transforms import matrix_from_quaternion
+from ilrm_cli.runtime.errors import Damage, InputError, clause
 
 # Measures photos by the names that the tool gives them: (width, height) in px, of those that are there and whole.
 SizesOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
@@ -32,11 +32,6 @@ def damage_named(file: Path) -> Iterator[None]:
         raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def json_of(file: Path) -> Any:
-    """Return the content of a JSON file."""
-    return read_json(file)
 
 
 def brown_lens(
@@ -59,14 +54,9 @@ def brown_lens(
 
 def rotation_of(quaternion: Float64[ndarray, "4"]) -> Float64[ndarray, "3 3"]:
     """Return the rotation of a quaternion (x, y, z, w)."""
-    x, y, z, w = quaternion / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    if not LEAST_QUATERNION < np.linalg.norm(quaternion) < np.inf:
+        raise Damage("a quaternion has no direction")
+    return matrix_from_quaternion(torch.from_numpy(np.roll(quaternion, 1))).numpy()
 
 
 def pose_of(matrix: ndarray, where: str) -> Float64[ndarray, "4 4"]:

@@ -17,12 +17,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.photos.other_tools import csv_header
-from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
+from ilrm_cli.capture.poses.lenses import FRAME_MM
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named
 from ilrm_cli.runtime.files import read_text
 
-FRAME_MM = 36.0
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 Rotation = Callable[[float, float, float], Float64[ndarray, "3 3"]]  # of heading, pitch and roll in degrees
 
 
@@ -78,7 +77,7 @@ def world_from_camera(heading_deg: float, pitch_deg: float, roll_deg: float) -> 
     about_z = [[np.cos(heading), -np.sin(heading), 0], [np.sin(heading), np.cos(heading), 0], [0, 0, 1]]
     about_x = [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
     about_y = [[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]]
-    return np.array(about_z) @ np.array(about_x) @ np.array(about_y) @ OPENCV_FROM_OPENGL
+    return np.array(about_z) @ np.array(about_x) @ np.array(about_y) @ OPENCV_FROM_OPENGL[:3, :3]
 
 
 def level_from_behind(heading_deg: float, pitch_deg: float, roll_deg: float) -> Float64[ndarray, "3 3"]:
