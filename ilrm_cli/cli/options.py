@@ -136,7 +136,9 @@ NamedOutput = Annotated[
 ]
 Preview = Annotated[
     Path | None,
-    typer.Option(help="Also show the fit as it goes: a .jpg of the scene beside a photo, rewritten a few times."),
+    typer.Option(
+        help="Also show the fit as it goes: a .jpg or .png of the scene beside a photo, rewritten a few times."
+    ),
 ]
 KnownCamera = Annotated[
     str | None,

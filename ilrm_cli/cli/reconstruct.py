@@ -58,7 +58,8 @@ def reconstruct(
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.trace_film import pictures_for, previewed, write_trace
+        from ilrm_cli.visualize.film.preview import preview_result, previewed
+        from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
         from ilrm_cli.visualize.report.content import report_of
         from ilrm_cli.visualize.report.write import write_reports
 
@@ -73,6 +74,8 @@ def reconstruct(
             result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
             written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
+            if preview:
+                preview_result(preview, result)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:

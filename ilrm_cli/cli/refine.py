@@ -45,7 +45,7 @@ def refine(
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.trace_film import previewed
+        from ilrm_cli.visualize.film.preview import preview_result, previewed
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
@@ -54,5 +54,7 @@ def refine(
             running = Running(first_ctrl_c_noted, keeps=True)
             result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
             written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
+            if preview:
+                preview_result(preview, result)
         summary = summarize(result, written, output, time.perf_counter() - launch, before)
         shown.end(Result(summary, (*lines_of(summary, result), *outputs.lines()), summary["warnings"]))

@@ -6,8 +6,6 @@ from typing import Any
 
 import typer
 
-from ilrm_cli.cli.wrapping import wrapped
-
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which typer holds in places of its own
 BEGIN = "Error: "  # of the line
 NOT_OURS = "Value error, "  # which typer puts before what is wrong with a choice
@@ -28,5 +26,7 @@ def plainer(error: Any) -> Any:
         if name == command and said.startswith(begin):
             said = f"{said.partition(' (Possible options')[0].rstrip('.')}; {remedy}."
     if sys.stderr.isatty():
+        from ilrm_cli.cli.wrapping import wrapped  # rich takes longer than the help of the tool may
+
         said = wrapped(BEGIN + said, shutil.get_terminal_size().columns).removeprefix(BEGIN)
     return USAGE_ERROR(said, error.ctx)

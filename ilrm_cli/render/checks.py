@@ -13,7 +13,7 @@ CHANNELS = ("rgb", "depth", "alpha", "confidence")  # of a film, see `channels`
 ENCODED = (".mp4", ".gif", ".webp")  # by ffmpeg, into one file
 SUFFIXES = (*ENCODED, ".png", "")  # "": a folder of frames
 
-PREVIEW_SUFFIXES = (".jpg", ".jpeg")  # of previews
+PREVIEW_SUFFIXES = (".jpg", ".jpeg", ".png")  # of previews
 SIGNER = ("Software", "ilrm")  # text in the pictures that we write, by which they are known as ours
 SIGNATURE = "\0".join(SIGNER).encode()
 SIGNED_WITHIN = 256  # bytes from the beginning of such a file: before the pixels
@@ -69,7 +69,7 @@ def check_trace_output(path: Path, overwrite: bool) -> None:
 def check_preview_output(path: Path, overwrite: bool) -> None:
     """Raise `InputError` if no preview can be written to `path`."""
     if path.suffix.lower() not in PREVIEW_SUFFIXES:
-        raise InputError(f"--preview {path}: the picture is a {' or '.join(PREVIEW_SUFFIXES)} file; name one.")
+        raise InputError(f"--preview {path}: name a file that ends in {' or '.join(PREVIEW_SUFFIXES)}.")
     check_output(path, overwrite)
     if path.exists():
         _require_ours(path)

@@ -182,7 +182,7 @@ def test_a_preview_is_checked_beforehand_and_shows_the_fit(posed_copy, tmp_path)
     command = ("reconstruct", posed_copy, "-o", tmp_path / "s.ply", *SMALL)
     assert "a draft has not" in ilrm(*command, "--preview", tmp_path / "p.jpg", "--quality", "draft").sentence
     assert "would be taken for photos" in ilrm(*command, "--preview", posed_copy / "images" / "p.jpg").sentence
-    assert "the picture is a .jpg" in ilrm(*command, "--preview", tmp_path / "p.gif").sentence
+    assert "name a file that ends in .jpg" in ilrm(*command, "--preview", tmp_path / "p.gif").sentence
     assert not (tmp_path / "s.ply").exists()
     done = ilrm(*command, "--preview", tmp_path / "p.jpg")
     assert done.status == 0, done.err

@@ -217,7 +217,7 @@ def test_outputs_that_cannot_be_of_a_trace(tmp_path: Path) -> None:
 def test_outputs_that_cannot_be_of_a_preview(tmp_path: Path) -> None:
     """A photo is never replaced, a preview of ours is."""
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "there.jpg", comment=b"taken in spring")
-    for name, reason in (("fit.mp4", r"--preview .*fit\.mp4: the picture is a \.jpg or"), ("there.jpg", "exists")):
+    for name, reason in (("fit.mp4", r"--preview .*fit\.mp4: name a file that ends in \.jpg"), ("there.jpg", "exists")):
         with pytest.raises(InputError, match=reason):
             check_preview_output(tmp_path / name, overwrite=False)
     with pytest.raises(InputError, match="was not written by ilrm"):

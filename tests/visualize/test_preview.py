@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ilrm_cli.render.checks import check_preview_output
 from ilrm_cli.runtime.progress import Step
-from ilrm_cli.visualize.film.trace_film import BAND_PX, previewed
+from ilrm_cli.visualize.film.preview import preview_result, previewed
+from ilrm_cli.visualize.film.trace_film import BAND_PX
+from tests.support.small_reconstruction import reconstruction
 
 
-def test_each_step_with_a_picture_replaces_the_preview(tmp_path: Path) -> None:
-    place, told = tmp_path / "fit.jpg", list[Step]()
+@pytest.mark.parametrize("name", ["fit.jpg", "fit.png"])
+def test_each_step_with_a_picture_replaces_the_preview(name: str, tmp_path: Path) -> None:
+    place, told = tmp_path / name, list[Step]()
     report = previewed(place, told.append)
     photo = np.full((20, 30, 3), 250, np.uint8)
     report(Step("optimize", 1, 9))
@@ -25,3 +29,15 @@ def test_each_step_with_a_picture_replaces_the_preview(tmp_path: Path) -> None:
         check_preview_output(place, overwrite=True)
     assert [step.done for step in told] == [1, 4, 8]
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_the_last_picture_is_of_the_scene_that_was_written(tmp_path: Path) -> None:
+    """The photos of this reconstruction are pictures of its Gaussians."""
+    result = reconstruction(tmp_path, fitted=True)
+    assert result.fit is not None
+    place = tmp_path / "fit.png"
+    preview_result(place, result)
+    both = np.asarray(Image.open(place).convert("RGB"))[BAND_PX:].astype(int)
+    scene, photo = np.split(both, 2, axis=1)
+    assert np.abs(scene - photo).mean() < 2
+    assert photo.std() > 20

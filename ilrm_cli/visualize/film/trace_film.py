@@ -1,12 +1,8 @@
-"""A scene that forms, with words above: a refinement trace as a film or picture, and the preview of a fit.
-
-Of a trace, each reading stands beside the photo:
+"""A refinement trace as a film or picture, with words above: each reading stands beside the photo.
 
 * `name.mp4`, `name.gif`, `name.webp`: the camera goes once around in every layer, twice in the last.
 * `name.png`: one strip, all layers side by side and the photo at the end, a row per reading.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one per layer.
-
-The preview is one .jpg, rewritten as the fit goes: the scene beside a photo.
 """
 
 from collections.abc import Iterator
@@ -21,7 +17,6 @@ from ilrm_cli.pipeline.trace import Picture, Reading, Trace
 from ilrm_cli.render.checks import ENCODED, is_strip
 from ilrm_cli.render.video import save_signed, write_video
 from ilrm_cli.runtime.files import check_output, replacing
-from ilrm_cli.runtime.progress import Report, Step
 
 FPS = 15.0
 FILM_PICTURES = 15  # per layer: one second
@@ -47,29 +42,15 @@ def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
 
 def strip(trace: Trace) -> Picture:
     """Return the first picture of every layer, one row per reading, and the photo at the end."""
-    photo = _labelled(trace.photo, "photo")
+    photo = labelled(trace.photo, "photo")
     columns = [next(_panels(trace, row)) for row in range(len(trace.layers))]
     last = [photo, *(np.zeros_like(photo) for _ in columns[0][1:])]
     return np.concatenate([np.concatenate(column) for column in (*columns, last)], axis=1)
 
 
-def previewed(path: Path, report: Report) -> Report:
-    """Return a report that also writes the picture of each step that has one: the scene, and the photo it is like."""
-
-    def shown(step: Step) -> None:
-        report(step)
-        if step.picture is not None:
-            scene, photo = step.picture()
-            panels = _labelled(scene, f"after {step.done} of {step.total} steps"), _labelled(photo, "photo")
-            with replacing(path) as part:
-                save_signed(np.concatenate(panels, axis=1), part)
-
-    return shown
-
-
 def _frames(trace: Trace) -> Iterator[Picture]:
     """Yield frames of all layers in turn, beside the photo."""
-    photo, last = _labelled(trace.photo, "photo"), len(trace.layers) - 1
+    photo, last = labelled(trace.photo, "photo"), len(trace.layers) - 1
     for i, pictures in enumerate(trace.pictures):
         turns = LAST_TURNS if i == last and len(pictures.head) > 1 else 1
         for _ in range(turns):
@@ -81,9 +62,9 @@ def _panels(trace: Trace, row: int) -> Iterator[list[Picture]]:
     layer, pictures = trace.layers[row], trace.pictures[row]
     place = f"layer {layer.layer} of {len(trace.layers) - 1}"
     for i, picture in enumerate(pictures.head):
-        panels = [_labelled(picture, f"{place}, output head{_decibels(layer.head)}")]
+        panels = [labelled(picture, f"{place}, output head{_decibels(layer.head)}")]
         if layer.tuned and pictures.tuned:
-            panels.append(_labelled(pictures.tuned[i], f"{place}, tuned lens{_decibels(layer.tuned)}"))
+            panels.append(labelled(pictures.tuned[i], f"{place}, tuned lens{_decibels(layer.tuned)}"))
         yield panels
 
 
@@ -91,7 +72,7 @@ def _decibels(reading: Reading) -> str:
     return "" if reading.psnr is None else f"   {reading.psnr:.1f} dB"
 
 
-def _labelled(picture: Picture, words: str) -> UInt8[ndarray, "taller width 3"]:
+def labelled(picture: Picture, words: str) -> UInt8[ndarray, "taller width 3"]:
     """Return the picture below a line of text."""
     band = Image.new("RGB", (picture.shape[1], BAND_PX), BAND_COLOR)
     font = ImageFont.load_default(TEXT_PX)
