@@ -18,8 +18,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ilrm_cli import __version__
-from ilrm_cli.cli.usage import USAGE_ERROR, plainer
 from ilrm_cli.runtime.progress import LAUNCHED
+
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which typer holds in places of its own
 
 # In the order of the help: the first sentence of each command's help.
 SENTENCES = {
@@ -68,7 +69,9 @@ class CommandsOnDemand(TyperGroup):
         try:
             return super().invoke(ctx)
         except USAGE_ERROR as error:
-            raise plainer(error) from None
+            from ilrm_cli.cli.usage import plainer
+
+            raise USAGE_ERROR(plainer(error), error.ctx) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with self._stubs_only():

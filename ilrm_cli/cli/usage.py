@@ -4,9 +4,6 @@ import shutil
 import sys
 from typing import Any
 
-import typer
-
-USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which typer holds in places of its own
 BEGIN = "Error: "  # of the line
 NOT_OURS = "Value error, "  # which typer puts before what is wrong with a choice
 
@@ -18,8 +15,8 @@ REMEDIES = {
 }
 
 
-def plainer(error: Any) -> Any:
-    """Return a usage error that says how to do it, wrapped if it goes to a terminal."""
+def plainer(error: Any) -> str:
+    """Return what is wrong and how to do it, wrapped if it goes to a terminal."""
     said = error.format_message().replace(NOT_OURS, "")
     name = error.ctx.info_name if error.ctx else ""
     for (command, begin), remedy in REMEDIES.items():
@@ -28,5 +25,5 @@ def plainer(error: Any) -> Any:
     if sys.stderr.isatty():
         from ilrm_cli.cli.wrapping import wrapped  # rich takes longer than the help of the tool may
 
-        said = wrapped(BEGIN + said, shutil.get_terminal_size().columns).removeprefix(BEGIN)
-    return USAGE_ERROR(said, error.ctx)
+        return wrapped(BEGIN + said, shutil.get_terminal_size().columns).removeprefix(BEGIN)
+    return said

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from ilrm_cli.cli import usage
+from ilrm_cli.cli.app import USAGE_ERROR
 from tests.support.command_line import ilrm
 
 
@@ -29,8 +30,8 @@ def test_one_sentence_says_what_to_type(arguments, sentence):
 def test_a_terminal_breaks_it_between_words(monkeypatch):
     monkeypatch.setattr(usage.shutil, "get_terminal_size", lambda: usage.shutil.os.terminal_size((40, 24)))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    error = usage.plainer(usage.USAGE_ERROR("Invalid value for '--quality': 'best' is not one of 'draft', 'high'."))
-    assert error.format_message() == "Invalid value for '--quality':\n'best' is not one of 'draft', 'high'."
+    said = usage.plainer(USAGE_ERROR("Invalid value for '--quality': 'best' is not one of 'draft', 'high'."))
+    assert said == "Invalid value for '--quality':\n'best' is not one of 'draft', 'high'."
 
 
 def test_an_output_without_a_suffix_is_told_which_to_add(tmp_path):
