@@ -64,6 +64,7 @@ def batch(
         check_views(settings.views)
         check_settings(settings)
         weights_file(settings.model)
+        shown.reading(f"{len(planned)} folder{'s' * (len(planned) != 1)}")
 
         from ilrm_cli.pipeline.batch import run
 

@@ -30,6 +30,18 @@ EXIT_FAILED = 1  # the input or the machine does not allow it; 2 is a usage erro
 EXIT_INTERRUPTED, EXIT_SIGNAL = 130, 128  # Ctrl-C; the number of another signal is added, by shell convention
 NARROW = 80  # columns below which figures need the room of the bars
 SAY_EVERY_S = 60.0  # between two lines of a long stage in a log
+MOST_BARS = 16  # at a time; more would not fit onto a terminal, and those that are full go first
+LEAST_FOR_PACE = 3  # finished units, from which the rest can be foretold
+# What stages are called on bars and in logs, if not as they call themselves.
+STAGE_WORDS = {
+    "photos": "checking photos",
+    "copies": "working copies",
+    "photos that judge": "held-out photos",
+    "optimize": "fitting",
+    "with all photos": "last stretch",
+    "refine": "refining",
+    "score": "scoring",
+}
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 
@@ -87,6 +99,11 @@ class Face:
             yield bars
         finally:
             bars.stop()
+
+    def reading(self, what: str) -> None:
+        """Say on a terminal, at once, what is read: what comes next takes some seconds to load."""
+        if self.err.is_terminal and not self.quiet:
+            print_sentence(self.err, f"reading {printable(what)}", style="dim")
 
     def warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
@@ -178,10 +195,15 @@ class _Time(ProgressColumn):
     """The elapsed time of a stage; while it runs at a known pace, the remaining time."""
 
     def render(self, task: Task) -> Text:
-        left = None if task.finished else task.time_remaining
+        left = None if task.finished or task.completed < LEAST_FOR_PACE else task.time_remaining
         seconds = (task.finished_time if task.finished else task.elapsed) if left is None else left
         shown = "-:--:--" if seconds is None else str(timedelta(seconds=round(seconds)))
         return Text(shown if left is None else f"{shown} left")
+
+
+def worded(step: Step) -> tuple[str, str]:
+    """Return stage and note in the words for users; the note may name a stage as well."""
+    return STAGE_WORDS.get(step.stage, step.stage), STAGE_WORDS.get(step.note, step.note)
 
 
 class _Bars:
@@ -197,9 +219,18 @@ class _Bars:
     def __call__(self, step: Step) -> None:
         self._begun = True  # first: Ctrl-C may come when the cursor is already hidden but no bar is known yet
         self._bars.start()  # at the first step: a command that fails earlier draws nothing
-        if step.stage not in self._tasks:
-            self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
-        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
+        stage, note = worded(step)
+        if stage not in self._tasks:
+            self._make_room()
+            self._tasks[stage] = self._bars.add_task(stage, total=step.total, note="")
+        self._bars.update(self._tasks[stage], completed=step.done, total=step.total, note=note)
+
+    def _make_room(self) -> None:
+        """Hide the first full bar if there are as many as fit."""
+        shown = [task for task in self._bars.tasks if task.visible]
+        full = next((task for task in shown if task.finished), None)
+        if full and len(shown) >= MOST_BARS:
+            self._bars.update(full.id, visible=False)
 
 
 class _Lines:
@@ -210,16 +241,16 @@ class _Lines:
         self._begun_s, self._ended = dict[str, float](), set[str]()
 
     def __call__(self, step: Step) -> None:
-        now_s = time.monotonic()
-        begun_s = self._begun_s.setdefault(step.stage, now_s)
-        ends = step.done == step.total and step.stage not in self._ended
+        now_s, (stage, note) = time.monotonic(), worded(step)
+        begun_s = self._begun_s.setdefault(stage, now_s)
+        ends = step.done == step.total and stage not in self._ended
         if not ends and now_s - self._said_s < SAY_EVERY_S:
             return
         if ends:
-            self._ended.add(step.stage)
+            self._ended.add(stage)
         self._said_s = now_s
         of = "" if step.total is None else f"/{step.total}"
-        words = (step.stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), step.note)
+        words = (stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), note)
         self._console.print(printable("  ".join(filter(None, words))), soft_wrap=True, markup=False)
 
 

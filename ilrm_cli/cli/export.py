@@ -38,6 +38,7 @@ def export(
         if spz_version is not None and not output.name.lower().endswith(".spz"):
             raise InputError("--spz-version goes with a .spz; name an --output that ends so.")
         check_conversion(scene, output, overwrite)
+        shown.reading(str(scene))
 
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.scene.convert import Converted, convert

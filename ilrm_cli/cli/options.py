@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ilrm_cli.capture.photos.folder import Origin
+from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
 from ilrm_cli.pipeline import settings as chosen
 
 LEAST, MOST = ({name: ends[i] for name, ends in chosen.RANGES.items()} for i in (0, 1))
@@ -179,6 +179,12 @@ OPTIONS: dict[str, Any] = {
     "compile": Compile,
     "seed": Seed,
 }
+
+
+def offer_of(folder: ProjectFolder) -> str:
+    """Return in words what a folder offers, or that it is a video."""
+    count = len(folder.photos)
+    return f"{count} photo{'s' * (count != 1)} in {folder.place}" if count else f"the video {folder.videos[0]}"
 
 
 def takes(settings: type, **other: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -10,7 +10,7 @@ import typer
 
 from ilrm_cli.capture.photos.folder import PoseSettings, open_photos
 from ilrm_cli.cli.console import Detail, Result, face
-from ilrm_cli.cli.options import AsJson, Overwrite, Photos, Quiet, Verbose, takes
+from ilrm_cli.cli.options import AsJson, Overwrite, Photos, Quiet, Verbose, offer_of, takes
 
 if TYPE_CHECKING:
     from ilrm_cli.capture.pose_card import PoseCard
@@ -41,6 +41,7 @@ def pose(
         folder = open_photos(photos)
         folder.require(settings.poses, settings.camera)
         check_output_folder(output, folder.place, overwrite)
+        shown.reading(offer_of(folder))
 
         from ilrm_cli.capture import write_posed as stage
         from ilrm_cli.models.checkpoint import blueprint_of

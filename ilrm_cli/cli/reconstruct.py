@@ -11,7 +11,7 @@ import typer
 
 from ilrm_cli.capture.photos.folder import ProjectFolder, open_photos
 from ilrm_cli.cli.console import Face, Result, face
-from ilrm_cli.cli.options import AsJson, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, takes
+from ilrm_cli.cli.options import AsJson, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, offer_of, takes
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
@@ -50,6 +50,7 @@ def reconstruct(
         output = output or Path(f"{folder.title}.ply")
         outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite)
         check(folder, settings, outputs)
+        shown.reading(offer_of(folder))
         checked = time.perf_counter()
         from ilrm_cli.capture.input_hash import inputs_sha256
         from ilrm_cli.pipeline import export

@@ -39,6 +39,7 @@ def refine(
 
         outputs.check()
         check_other_scene(scene, output)
+        shown.reading(f"{scene} and its photos")
         checked = time.perf_counter()
 
         from ilrm_cli.pipeline.export import export

@@ -116,6 +116,7 @@ def render(
         if settings.save_path is not None:
             check_path_output(settings.save_path, scene, settings, overwrite)
 
+        shown.reading(str(scene))
         from ilrm_cli.visualize.film.film import fly
 
         with shown.progress() as report:

@@ -27,6 +27,7 @@ def view(
         from ilrm_cli.scene.checks import suffix_of_file
 
         suffix_of_file(scene)
+        shown.reading(str(scene))
 
         import webbrowser
 

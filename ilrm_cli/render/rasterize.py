@@ -45,7 +45,8 @@ def prepare(renderer: Literal["cpu", "gsplat"], *, gradients: bool = False, repo
 
     if rasterizer.is_compiled(gradients=gradients):
         return False
-    in_one_step("compiling the renderer, once", partial(rasterizer.warm_up, gradients=gradients), report)
+    what = "the fit" if gradients else "the renderer"
+    in_one_step(f"compiling {what}, once", partial(rasterizer.warm_up, gradients=gradients), report)
     return True
 
 

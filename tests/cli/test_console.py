@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ilrm_cli.cli.console import Face, _Time, face
+from ilrm_cli.cli.console import MOST_BARS, Face, _Time, face
 from ilrm_cli.cli.reconstruct import telling_of_kept_fits
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
@@ -34,6 +34,10 @@ def shown_time(done: int, total: int | None, seconds: float) -> str:
 
 def test_the_time_that_is_left() -> None:
     assert shown_time(10, 40, seconds=10.0) == "0:00:30 left"
+
+
+def test_too_little_to_foretell_the_end() -> None:
+    assert shown_time(2, 40, seconds=2.0) == "0:00:02"
 
 
 def test_the_time_taken_at_the_end_or_where_no_end_is_known() -> None:
@@ -157,13 +161,33 @@ def test_a_fit_shows_how_far_how_good_and_how_long_on_terminals_of_any_width(col
     shown = Face("reconstruct", as_json=False, quiet=False, verbose=False)
     shown.err = Console(file=StringIO(), width=columns, force_terminal=True, color_system=None, highlight=False)
     with shown.progress() as report:
-        report(Step("photos that judge", 3, 3))  # the longest name of a stage
+        report(Step("compiling the fit, once", 1, 1))  # the longest name of a stage
         for done in (400, 401):
             report(Step("optimize", done, 800, "28.31 dB, 131k Gaussians"))
     assert isinstance(shown.err.file, StringIO)
-    last = [line for line in shown.err.file.getvalue().splitlines() if "optimize" in line][-1]
-    assert re.search(r"optimize .*401/800 .* left 28\.31 dB, 131k ", last), last
+    last = [line for line in shown.err.file.getvalue().splitlines() if "fitting" in line][-1]
+    assert re.search(r"fitting .*401/800 .* left 28\.31 dB, 131k ", last), last
     assert ("━" in last) == (columns >= 80)
+
+
+def test_a_terminal_is_told_at_once_what_is_read_and_a_log_is_not() -> None:
+    shown = Face("render", as_json=False, quiet=False, verbose=False)
+    for is_terminal, said in ((True, "reading a photo in a\\x1bb\n"), (False, "")):
+        shown.err = Console(file=StringIO(), width=60, force_terminal=is_terminal, color_system=None)
+        shown.reading("a photo in a\x1bb")
+        assert isinstance(shown.err.file, StringIO)
+        assert shown.err.file.getvalue() == said
+
+
+def test_full_bars_make_room_for_others() -> None:
+    shown = Face("batch", as_json=False, quiet=False, verbose=False)
+    shown.err = Console(file=StringIO(), width=100, height=60, force_terminal=True, color_system=None)
+    with shown.progress() as report:
+        for folder in range(MOST_BARS + 3):
+            report(Step(f"folder {folder}", folder % 2, 1))
+    assert isinstance(shown.err.file, StringIO)
+    folders = [line.split()[1] for line in shown.err.file.getvalue().splitlines() if "folder" in line]
+    assert folders[-MOST_BARS:][:5] == ["0", "2", "4", "6", "7"]
 
 
 def test_a_log_gets_a_line_as_each_stage_ends_and_one_a_minute_while_it_takes_longer(monkeypatch) -> None:
@@ -180,7 +204,7 @@ def test_a_log_gets_a_line_as_each_stage_ends_and_one_a_minute_while_it_takes_lo
         report(Step("score", 4, 4, "[bold]"))
     assert isinstance(shown.err.file, StringIO)
     assert shown.err.file.getvalue().splitlines() == [
-        "optimize  61/100  0:01:00  28 dB",
-        "optimize  100/100  0:01:39  28 dB",
-        "score  4/4  0:00:00  [bold]",
+        "fitting  61/100  0:01:00  28 dB",
+        "fitting  100/100  0:01:39  28 dB",
+        "scoring  4/4  0:00:00  [bold]",
     ]

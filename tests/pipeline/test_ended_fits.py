@@ -217,7 +217,7 @@ def test_ctrl_c_ends_a_fit_and_its_scene_can_be_made_again(tmp_path, monkeypatch
     )  # fmt: skip
     try:
         assert run.stderr is not None
-        assert any("optimize" in line for line in run.stderr)
+        assert any("fitting" in line for line in run.stderr)
         run.send_signal(signal.SIGINT)
         said, complained = run.communicate(timeout=60)
     finally:

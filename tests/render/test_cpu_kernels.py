@@ -88,4 +88,4 @@ def test_gradients_are_compiled_where_only_pictures_were_drawn(monkeypatch):
     assert not rasterizer.is_compiled(gradients=True)
     told = []
     prepare("cpu", gradients=True, report=told.append)
-    assert [step.stage for step in told] == ["compiling the renderer, once"] * 2
+    assert [step.stage for step in told] == ["compiling the fit, once"] * 2
