@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared reference data is not here")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Undo a test's number of threads: records tell it, and other threads of the process keep the usual one."""
+    import torch  # after the policy of its threads is set
+
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from torch import Tensor
 from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import PosedPhoto
+from ilrm_cli.pipeline.further_groups import further_groups, predict_further
 from ilrm_cli.pipeline.judged_fits import Fits
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.fit import Effort, effort_for
@@ -33,6 +34,7 @@ from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, ignore
 
 MEMORY_SHARE = 0.25  # of the free memory, for photos; what does not fit is read again when it is needed
+LEAST_MINUTES = 1.0  # of a fit for which there are further predictions; each takes about ten seconds of two cores
 TRIAL_TIME = 0.5  # of the time, after which poses are left as they were given if their trial is not over
 MULTIPLE = 16  # px, of sides: tiles of the rasteriser, and photos that halve evenly
 
@@ -110,8 +112,10 @@ def fit_photos(
             seed=settings.seed,
             report=report,
         )
+        further = _further(begin, predict, chosen, how, settings, given[0].cameras, report)
         fits = Fits(how, clock.left_s, settings.seed, far, running, stop, begin.refines and once)
-        name, optimized = _fitted(fits, begin, predict, chosen, kept, keep_out=settings.keep_out, report=report)
+        out = settings.keep_out
+        name, optimized = _fitted(fits, begin, further, predict, chosen, kept, keep_out=out, report=report)
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
@@ -150,6 +154,7 @@ class _Clock:
 def _fitted(
     fits: Fits,
     begin: Posed,
+    further: Sequence[Prediction],
     predict: Predict | None,
     chosen: Selection,
     kept: KeptState,
@@ -163,14 +168,39 @@ def _fitted(
     """
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
-        start = sparse_start(predicted, begin.prepared, fits.seed)
+        start = sparse_start(predicted, begin.prepared, fits.seed, further)
         return None, fits.judged(found, start, photos, begin.judges, kept, report, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
         return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
     if predict is None:
         return None, fits.judged(found, found, photos, None, kept, report)
-    return fits.cross_validated(predict, predicted, begin.prepared, chosen, photos, report)
+    return fits.cross_validated(predict, predicted, further, begin.prepared, chosen, photos, report)
+
+
+def _further(
+    begin: Posed,
+    predict: Predict | None,
+    chosen: Selection,
+    how: Effort,
+    settings: Settings,
+    given: Cameras,
+    report: Report,
+) -> Sequence[Prediction]:
+    """Return predictions from photos that are no inputs, if there is time, and if the model's can be thinned.
+
+    `given` are the cameras of the fitted photos before poses were refined.
+    """
+    hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
+    if predict is None or hurried or begin.predicted.support is None:
+        return ()
+    corrections = None
+    if begin.photos.cameras is not given:
+        names, found = [photo.name for photo in chosen.fitted], begin.photos.cameras.world_from_cam
+        corrections = PoseCorrections.between(names, given.world_from_cam, found)
+    return predict_further(
+        predict, begin.prepared, further_groups(chosen, how.groups, settings.seed), corrections, report
+    )
 
 
 def _stored(

@@ -1,6 +1,6 @@
 """Fits whose judges are photos: those that are held out, or one that a trial leaves out where none can be spared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -73,6 +73,7 @@ class Fits:
         self,
         predict: Predict,
         predicted: Prediction,
+        further: Sequence[Prediction],
         prepared: Prepared,
         chosen: Selection,
         photos: ViewSource,
@@ -80,8 +81,9 @@ class Fits:
     ) -> tuple[str, Optimized]:
         """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
 
-        One that is no input is left out if there is any: the prediction then never saw it. The final fit has its own
-        schedule over as many steps as were best in the trial. If the trial is told to end early, it is all there is.
+        One that is no input is left out if there is any: the prediction then never saw it, and predictions of `further`
+        groups have no part in the trial. The final fit has its own schedule over as many steps as were best in the
+        trial. If the trial is told to end early, it is all there is.
         """
         names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
         spare = [i for i, name in enumerate(names) if name not in inputs]
@@ -97,7 +99,7 @@ class Fits:
             return names[left_out], trial
         made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))
         if trial.steps:
-            final = self._final(trial, predicted, sparse_start(predicted, prepared, self.seed), photos, report)
+            final = self._final(trial, predicted, sparse_start(predicted, prepared, self.seed, further), photos, report)
             made = replace(made, gaussians=final.gaussians, measured=final.gaussians, steps=final.steps)
             made = replace(made, final_ended=final.ended, psnr_fitted=final.psnr_fitted)
         return names[left_out], made

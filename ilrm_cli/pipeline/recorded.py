@@ -104,6 +104,7 @@ def fit_further(
 ) -> Reconstruction:
     """Fit a scene that was made before further to the photos that it was made from, as `reconstruct` would.
 
+    A draft is thinned to begin with, as a prediction is; what was fitted before stays whole.
     `running` tells what may end the fit early. Raises InputError if the photos, or their poses, are no longer those
     that the record tells of.
     """
@@ -120,7 +121,8 @@ def fit_further(
     with watch.stage(Stage.LOAD):
         device = resolve_device(settings.device)
         prepared = _prepared_as_recorded(record, posed, chosen, report).to(device)
-        predicted = Prediction(start.to(device))
+        draft = record.optimize is None and record.refine is None
+        predicted = Prediction(start.to(device), torch.ones(len(start), device=device) if draft else None)
     with watch.stage(Stage.OPTIMIZE):
         key = fit_key(capture, settings, origin.sha256)
         fit = fit_photos(None, predicted, prepared, chosen, settings, running=running, key=key, report=report)

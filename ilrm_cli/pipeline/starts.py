@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilrm_cli.capture.poses.overlap import gap_deg
@@ -85,20 +85,33 @@ def _but(views: Views, left_out: int) -> Views:
     return views[[i for i in range(len(views)) if i != left_out]]
 
 
-def sparse_start(predicted: Prediction, prepared: Prepared, seed: int) -> Gaussians:
+def sparse_start(predicted: Prediction, prepared: Prepared, seed: int, further: Sequence[Prediction] = ()) -> Gaussians:
     """Return where a fit to all photos begins: a share of the prediction, larger by as much, and the sparse points.
 
-    Those that remain are chosen at random; the backdrop, and predictions without support, stay whole.
+    Those that remain are chosen at random; the backdrop, and predictions without support, stay whole. Predictions of
+    `further` groups of photos, in the same frame, share the number with it.
     """
-    gaussians, known = predicted.gaussians, predicted.support
+    known = predicted.support
     if known is None:
-        return gaussians
-    near = gaussians.means.norm(dim=1) < horizon(prepared)
+        return predicted.gaussians
+    near = predicted.gaussians.means.norm(dim=1) < horizon(prepared)
     share = min(1.0, max(START_SHARE, LEAST_START / max(1, int(near.sum()))))
-    chosen = torch.rand(len(gaussians), generator=torch.Generator().manual_seed(seed)).to(known.device) < share
-    scales = torch.where(near[:, None], gaussians.scales / math.sqrt(share), gaussians.scales)
-    kept = chosen | ~near
-    return refine_start(replace(gaussians, scales=scales)[kept], known[kept], prepared.inputs)
+    generator = torch.Generator().manual_seed(seed)
+
+    def thinned(scene: Gaussians, near: Bool[Tensor, " gaussian"]) -> tuple[Gaussians, Bool[Tensor, " gaussian"]]:
+        chosen = torch.rand(len(scene), generator=generator).to(near.device) < share / (1 + len(further))
+        kept = chosen | ~near
+        scales = torch.where(near[:, None], scene.scales / math.sqrt(share), scene.scales)
+        return replace(scene, scales=scales)[kept], kept
+
+    start, kept = thinned(predicted.gaussians, near)
+    scenes, supports = [start], [known[kept]]
+    for other in further:
+        assert other.support is not None, "as the first has"
+        scene, kept = thinned(other.gaussians, torch.ones_like(other.support, dtype=torch.bool))
+        scenes.append(scene)
+        supports.append(other.support[kept])
+    return refine_start(Gaussians.concatenated(*scenes), torch.cat(supports), prepared.inputs)
 
 
 def horizon(prepared: Prepared) -> float:

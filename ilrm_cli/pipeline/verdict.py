@@ -1,15 +1,21 @@
 """How good a scene is and why, as one plain sentence: causes that were found come before the model's limits."""
 
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import MIN_VIEWS
+from ilrm_cli.capture.photos.near_duplicates import sharpness_of
+from ilrm_cli.capture.pose_card import WIDE_STEP_DEG
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize.course import Ending
+from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.pose_trial import LEAST_GAIN_DB
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Quality, Settings
 from ilrm_cli.render.metrics import Score, psnr
@@ -19,6 +25,12 @@ GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
 MOST_ERROR_PX = 2.0  # mean reprojection error of sparse points; on 20 scenes it was 0.24 to 0.73
 WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
 NEARLY_FLAT_DB, WORTH_DB = 25.0, 6.0  # scores of one colour, 10.5 to 20.2 on 20 scenes, and what counts beyond
+BLURRED = 1 / 8  # of the others' variance of the Laplacian; on 20 scenes the least was 0.16
+MOST_OVERFIT_DB = 5.0  # by which fitted photos may look better than held-out ones
+UNFINISHED = {  # fits, and their remedies
+    "stopped": "the fit was stopped; `ilrm refine` goes on with it",
+    "time": "there was no time for more; give it more --minutes",
+}
 CHOICES = {"scale": "choosing the scale", "stop": "early stopping", "pruning": "choosing what to prune"}
 
 
@@ -40,73 +52,130 @@ class PoseFinding:
     error_px: float | None = None  # mean reprojection error of the sparse points
     turn_deg: float | None = None  # by which they were refined, in the mean; None: they were not
     psnr_as_given: float | None = None  # dB, on held-out photos
+    gain_db: float | None = None  # by which refined ones are better there
 
     @property
     def misfit(self) -> str | None:
         """What is wrong with them; None: nothing that is known."""
-        if self.turn_deg is not None:
+        if self.turn_deg is not None and self.gain_db is not None and self.gain_db >= LEAST_GAIN_DB:
             score = "" if self.psnr_as_given is None else f"{self.psnr_as_given:.1f} dB with them, "
             return f"the poses do not fit the photos ({score}{self.turn_deg:.1f}° off): they were refined"
         if self.error_px is not None and self.error_px > MOST_ERROR_PX:
             return f"the poses miss their points by {self.error_px:.1f} px"
         return None
 
-    @property
-    def remedy(self) -> str | None:
-        return "try --poses sfm, which finds poses anew" if self.misfit and self.given else None
+
+@dataclass(frozen=True)
+class FitFinding:
+    """What a fit to the photos tells of them."""
+
+    helped: bool = True  # whether held-out photos gained
+    ended: Ending = "steps"
+    overfit_db: float | None = None  # by how much it explains fitted photos better than held-out ones
+    exposure_stops: float = 0.0  # by which exposures differ, if that was evened out
+    used_all: bool = False  # whether held-out photos were fitted as well, when they had scored the result
 
 
 @dataclass(frozen=True)
-class Course:
-    """What was done to get a scene, of which a remedy is to do more."""
+class Evidence:
+    """What is known of how a scene was made, and of its photos."""
 
     effort: Quality
     used: int  # inputs
     most: int  # inputs that there could be
-    used_all: bool = False  # whether held-out photos were fitted as well, when they had scored the result
-    exposure_stops: float = 0.0  # by which exposures differ, if that was evened out
-    poses: "PoseFinding" = field(default_factory=lambda: PoseFinding())
+    gap_deg: float  # from held-out photos to the nearest photo that the scene was made from, as seen from the scene
+    step_deg: float | None = None  # between neighbouring photos, likewise; None: unknown
+    blurred: int = 0  # photos
+    fit: FitFinding = FitFinding()
+    poses: PoseFinding = PoseFinding()
 
     @property
     def nearest(self) -> str:
         """What gaps are measured to."""
         return "input view" if self.effort == "draft" else "fitted photo"
 
-    def where_wide(self) -> str:
-        """Return the remedy where held-out photos are far from all others."""
-        more = self.effort == "draft" and self.most > self.used
-        return f"try --views {min(2 * self.used, self.most)}" if more else "take photos in between"
+    def cause(self) -> str:
+        """Return the most likely reason for a low score, and its remedy: what was found before what is only likely."""
+        spacing = "spacing is fine"
+        if self.gap_deg > WIDE_GAP_DEG:
+            spacing = "which is wide"
+        elif self.step_deg is not None and self.step_deg > WIDE_STEP_DEG:
+            spacing = f"though photos stand {self.step_deg:.0f}° apart"
+        if self.poses.misfit and self.poses.given:
+            return f"{spacing}: try --poses sfm, which finds poses anew"
+        if not self.fit.helped:
+            return (
+                "but fitting did not help: poses may be wrong, or the photos show different places or things that "
+                "moved; see `ilrm pose`"
+            )
+        if self.fit.ended in UNFINISHED:
+            return f"{spacing}: {UNFINISHED[self.fit.ended]}"
+        if self.blurred:
+            return f"{spacing}: {self.blurred} of the photos looked at are blurred; take them again, or leave them out"
+        if spacing != "spacing is fine":
+            more = self.effort == "draft" and self.most > self.used
+            return f"{spacing}: {f'try --views {min(2 * self.used, self.most)}' if more else 'take photos in between'}"
+        return f"{spacing}: {self._more()}"
 
-    def where_close(self) -> str:
-        """Return the remedy where they are close to others."""
-        if self.poses.remedy:
-            return self.poses.remedy
+    def _more(self) -> str:
+        """Return what to do where nothing is wrong."""
         if self.effort == "draft":
             return "try --quality standard"
+        if self.fit.overfit_db is not None and self.fit.overfit_db > MOST_OVERFIT_DB:
+            return f"photos that it was fitted to have {self.fit.overfit_db:.0f} dB more; more photos would help most"
         return "try --quality high, or take more photos" if self.effort == "standard" else "more photos would help most"
 
 
 def verdict(result: Reconstruction) -> str:
     """Return a sentence on the score on held-out photos, and the most likely reason."""
-    prepared, chosen, used = result.prepared, result.selection, len(result.selection.used)
+    prepared, chosen = result.prepared, result.selection
     if result.score is None or prepared.targets is None:
         seen_by_all = result.origin is not None or result.settings.hold_out == 0
-        return unmeasured(used, len(chosen.fitted) if seen_by_all else 0, refined=result.origin is not None)
-    # One photo stays held out, so that the quality is measured.
-    most = min(len(result.capture.photos) - 1, result.model.trained_on.views[1])
-    seen = prepared.inputs.cameras.world_from_cam
-    if result.fit:
-        seen = torch.cat([seen, result.fit.cameras.world_from_cam])
-    gap_deg = median_gap_deg(seen, prepared.targets.cameras.world_from_cam, prepared.distance)
-    course = Course(result.settings.effort, used, most)
-    if result.fit:
-        made = result.fit.optimized
-        course = replace(course, used_all=made.last_steps > 0, exposure_stops=made.exposure_stops)
-    course = replace(course, poses=pose_finding(result))
+        fitted = len(chosen.fitted) if seen_by_all else 0
+        return unmeasured(len(chosen.used), fitted, refined=result.origin is not None)
     flat_db = score_of_one_colour(prepared.targets)
     if flat_db >= NEARLY_FLAT_DB and result.score.psnr < flat_db + WORTH_DB:
         return worthless(result.score.psnr, flat_db)
-    return advise(result.score, len(prepared.targets), gap_deg, course, chosen_by_scores(result))
+    return advise(result.score, len(prepared.targets), evidence_of(result), chosen_by_scores(result))
+
+
+def evidence_of(result: Reconstruction) -> Evidence:
+    """Return what is known of a scene some of whose photos are held out."""
+    prepared, targets = result.prepared, result.prepared.targets
+    assert targets is not None, "some are held out"
+    seen = prepared.inputs.cameras.world_from_cam
+    if result.fit:
+        seen = torch.cat([seen, result.fit.cameras.world_from_cam])
+    return Evidence(
+        effort=result.settings.effort,
+        used=len(result.selection.used),
+        # One photo stays held out, so that the quality is measured.
+        most=min(len(result.capture.photos) - 1, result.model.trained_on.views[1]),
+        gap_deg=median_gap_deg(seen, targets.cameras.world_from_cam, prepared.distance),
+        step_deg=result.pose_card.step_deg,
+        blurred=blurred(torch.cat([prepared.inputs.images, targets.images])),
+        fit=fit_finding(result.fit.optimized) if result.fit else FitFinding(),
+        poses=pose_finding(result),
+    )
+
+
+def fit_finding(made: Optimized) -> FitFinding:
+    """Return what a fit tells of the photos."""
+    own_db, others_db = made.psnr_fitted, made.psnr_after
+    return FitFinding(
+        helped=made.steps > 0 or made.ended in UNFINISHED,
+        ended=made.ended,
+        overfit_db=None if own_db is None or others_db is None else own_db - others_db,
+        exposure_stops=made.exposure_stops,
+        used_all=made.last_steps > 0,
+    )
+
+
+def blurred(images: Float[Tensor, "view 3 height width"]) -> int:
+    """Return how many pictures show much less detail than the others."""
+    greys = (255 * images.mean(1)).round().to(torch.uint8).cpu().numpy()
+    sharpness = [sharpness_of(grey) for grey in greys]
+    return sum(one < BLURRED * statistics.median(sharpness) for one in sharpness)
 
 
 def score_of_one_colour(targets: Views) -> float:
@@ -126,11 +195,13 @@ def worthless(psnr_db: float, flat_db: float) -> str:
 def pose_finding(result: Reconstruction) -> PoseFinding:
     """Return what the points of structure from motion and a fit found out about the poses."""
     refined, capture = result.poses_refined or {}, result.capture
+    as_given = refined.get("psnr_as_given")
     return PoseFinding(
         given=capture.origin != "sfm",
         error_px=capture.error_px,
         turn_deg=refined.get("turn_deg"),
-        psnr_as_given=refined.get("psnr_as_given"),
+        psnr_as_given=as_given,
+        gain_db=result.score.psnr - as_given if result.score and as_given is not None else None,
     )
 
 
@@ -158,27 +229,20 @@ def unmeasured(used: int, fitted: int = 0, *, refined: bool = False) -> str:
     )
 
 
-def advise(score: Score, scored: int, gap_deg: float, course: Course, chose: Sequence[str] = ()) -> str:
-    """Return the sentence for a score over `scored` photos that made the choices `chose`, of CHOICES.
-
-    They are `gap_deg` from the nearest photo that the scene was made from, as seen from the scene.
-    """
+def advise(score: Score, scored: int, made: Evidence, chose: Sequence[str] = ()) -> str:
+    """Return the sentence for a score over `scored` photos that made the choices `chose`, of CHOICES."""
     psnr = score.psnr
     photos = "photo" if scored == 1 else "photos"
     finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} held-out {photos}"
     if chose:
-        fitted_last = ", fitted only afterwards" if course.used_all else ""
+        fitted_last = ", fitted only afterwards" if made.fit.used_all else ""
         finding += f" (also used for {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
-    if course.exposure_stops:
-        finding += f"; exposures differ by {course.exposure_stops:.1f} stops, which scores count as errors"
-    if course.poses.misfit:
-        finding += f"; {course.poses.misfit}"
-    apart = f"{finding}; about {gap_deg:.0f}° from the nearest {course.nearest}"
-    if psnr >= GRADES[0][0]:
-        return f"{apart}."
-    if gap_deg > WIDE_GAP_DEG:
-        return f"{apart}, which is wide: {course.where_wide()}."
-    return f"{apart}, spacing is fine: {course.where_close()}."
+    if made.fit.exposure_stops:
+        finding += f"; exposures differ by {made.fit.exposure_stops:.1f} stops, which scores count as errors"
+    if made.poses.misfit:
+        finding += f"; {made.poses.misfit}"
+    apart = f"{finding}; about {made.gap_deg:.0f}° from the nearest {made.nearest}"
+    return f"{apart}." if psnr >= GRADES[0][0] else f"{apart}, {made.cause()}."
 
 
 def median_gap_deg(

@@ -12,11 +12,14 @@ from PIL import Image
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
+from ilrm_cli.pipeline import recorded
 from ilrm_cli.pipeline.optimize.fit import EFFORTS
+from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.reconstruct import posed_photos
 from ilrm_cli.pipeline.refine_poses import posed_as_recorded
 from ilrm_cli.pipeline.select_inputs import select_again
 from ilrm_cli.pipeline.settings import FurtherSettings, Settings
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.record import read_record
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
@@ -92,6 +95,21 @@ def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, qualit
     assert record["refined_from"] == found["refined_from"]
     assert record["settings"]["frame"] == frame
     assert ilrm("replay", second, "--json").json["identical"]
+
+
+@pytest.mark.usefixtures("tiny_efforts")
+@pytest.mark.parametrize(("quality", "thinned"), [("draft", True), ("standard", False)])
+def test_a_draft_is_thinned_like_a_prediction_and_what_was_fitted_is_not(project, monkeypatch, quality, thinned):
+    scene, starts = project.parent / "scene.ply", list[Prediction]()
+    assert ilrm("reconstruct", project, "-o", scene, *SMALL, "--quality", quality).status == 0
+
+    def caught(predict: object, predicted: Prediction, *_: object, **__: object) -> None:
+        starts.append(predicted)
+        raise InputError("enough")
+
+    monkeypatch.setattr(recorded, "fit_photos", caught)
+    assert "enough" in ilrm("refine", scene, "-o", project.parent / "other.ply").sentence
+    assert (starts[0].support is not None) == thinned
 
 
 def test_a_scene_that_has_seen_all_photos_goes_on_without_a_judge(project, monkeypatch):

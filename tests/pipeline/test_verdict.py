@@ -9,9 +9,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.pipeline.verdict import Course, PoseFinding, advise, median_gap_deg, unmeasured, verdict
+from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.verdict import (
+    Evidence,
+    FitFinding,
+    PoseFinding,
+    advise,
+    blurred,
+    fit_finding,
+    median_gap_deg,
+    unmeasured,
+    verdict,
+)
 from ilrm_cli.render.metrics import Score
-from tests.support.small_reconstruction import reconstruction
+from tests.support.small_reconstruction import gaussians, reconstruction
 
 POOR, CLOSE_DEG, WIDE_DEG = Score(15.0, 0.7), 8, 40
 
@@ -33,8 +44,12 @@ def test_a_step_aside_counts_as_seen_from_the_scene():
     assert median_gap_deg(turned(0), aside, 2.0) == pytest.approx(45, abs=1e-3)
 
 
+def made(effort: str = "standard", gap_deg: float = CLOSE_DEG, **found: object) -> Evidence:
+    return Evidence(effort, used=8, most=found.pop("most", 12), gap_deg=gap_deg, **found)
+
+
 def test_good_results_are_called_good():
-    said = advise(Score(27.0, 0.7), 5, 6, Course("draft", used=8, most=13))
+    said = advise(Score(27.0, 0.7), 5, made("draft", 6))
     assert said == ("Good: 27.0 dB, SSIM 0.70 on 5 held-out photos; about 6° from the nearest input view.")
 
 
@@ -51,8 +66,43 @@ def test_good_results_are_called_good():
     ],
 )
 def test_the_remedy_is_one_that_was_not_taken(effort, most, gap_deg, remedy):
-    said = advise(POOR, 4, gap_deg, Course(effort, used=8, most=most))
+    said = advise(POOR, 4, made(effort, gap_deg, most=most))
     assert said.endswith(f"° from the nearest {'input view' if effort == 'draft' else 'fitted photo'}, {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("found", "tail"),
+    [
+        ({"fit": FitFinding(helped=False), "blurred": 3}, "but fitting did not help: poses may be wrong"),
+        ({"fit": FitFinding(ended="stopped")}, "spacing is fine: the fit was stopped; `ilrm refine` goes on with it."),
+        ({"fit": FitFinding(ended="time")}, "spacing is fine: there was no time for more; give it more --minutes."),
+        ({"blurred": 3, "step_deg": 31.0}, "though photos stand 31° apart: 3 of the photos looked at are blurred;"),
+        ({"step_deg": 31.0, "fit": FitFinding(overfit_db=9)}, "though photos stand 31° apart: take photos in between."),
+        (
+            {"fit": FitFinding(overfit_db=7.1)},
+            "spacing is fine: photos that it was fitted to have 7 dB more; more photos",
+        ),
+        ({"fit": FitFinding(overfit_db=2.0)}, "spacing is fine: try --quality high, or take more photos."),
+    ],
+)
+def test_what_was_found_is_blamed_before_what_is_only_likely(found, tail):
+    assert f"° from the nearest fitted photo, {tail}" in advise(POOR, 4, made(**found))
+    assert advise(Score(27.0, 0.9), 4, made(**found)).endswith("° from the nearest fitted photo.")
+
+
+def test_a_fit_that_gained_nothing_did_not_help_unless_it_was_ended():
+    fit = Optimized(gaussians(), gaussians(), 0, 250, ((0, 1000),), "no gain", 9, 64, 48, 12.6, 12.6)
+    assert fit_finding(fit) == FitFinding(helped=False, ended="no gain")
+    assert fit_finding(replace(fit, ended="stopped")).helped
+    helped = replace(fit, steps=125, psnr_after=20.0, psnr_fitted=26.0, last_steps=30)
+    assert fit_finding(helped) == FitFinding(ended="no gain", overfit_db=6.0, used_all=True)
+
+
+def test_blurred_photos_are_counted():
+    sharp = torch.rand(5, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    assert blurred(sharp) == 0
+    sharp[[1, 4]] = torch.nn.functional.avg_pool2d(sharp[[1, 4]], 5, stride=1, padding=2)
+    assert blurred(sharp) == 2
 
 
 @pytest.mark.parametrize(
@@ -79,9 +129,9 @@ def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, sai
 
 
 def test_what_the_photos_decided_is_said():
-    said = advise(POOR, 1, CLOSE_DEG, Course("standard", used=8, most=12), ("scale", "stop"))
+    said = advise(POOR, 1, made(), ("scale", "stop"))
     assert "on 1 held-out photo (also used for choosing the scale and early stopping)" in said
-    assert "also" not in advise(Score(float("nan"), 0.7), 4, CLOSE_DEG, Course("draft", used=8, most=12))
+    assert "also" not in advise(Score(float("nan"), 0.7), 4, made("draft"))
 
 
 def test_after_a_fit_gaps_are_to_the_nearest_fitted_photo(tmp_path):
@@ -93,26 +143,34 @@ def test_after_a_fit_gaps_are_to_the_nearest_fitted_photo(tmp_path):
 
 
 def test_photos_that_were_fitted_last_are_named_and_so_are_exposures_that_differ():
-    course = Course("standard", used=8, most=12, used_all=True, exposure_stops=0.42)
-    said = advise(POOR, 4, CLOSE_DEG, course, ("stop",))
+    said = advise(POOR, 4, made(fit=FitFinding(used_all=True, exposure_stops=0.42)), ("stop",))
     assert "(also used for early stopping, fitted only afterwards)" in said
     assert "exposures differ by 0.4 stops, which scores count as errors" in said
-    plain = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12), ("stop",))
+    plain = advise(POOR, 4, made(), ("stop",))
     assert "(also used for early stopping)" in plain
     assert "stops" not in plain
 
 
 def test_poses_that_do_not_fit_are_blamed_before_the_model():
-    refined = PoseFinding(given=True, error_px=None, turn_deg=1.04, psnr_as_given=16.6)
-    said = advise(POOR, 4, CLOSE_DEG, Course("standard", used=8, most=12, poses=refined), ("stop",))
+    refined = PoseFinding(given=True, error_px=None, turn_deg=1.04, psnr_as_given=16.6, gain_db=3.0)
+    said = advise(POOR, 4, made(poses=refined), ("stop",))
     assert "; the poses do not fit the photos (16.6 dB with them, 1.0° off): they were refined; about 8°" in said
     assert said.endswith("spacing is fine: try --poses sfm, which finds poses anew.")
+    assert "poses" not in advise(POOR, 4, made(poses=replace(refined, turn_deg=0.06, gain_db=-0.01)))
     missed = PoseFinding(given=True, error_px=3.2)
-    said = advise(POOR, 4, CLOSE_DEG, Course("draft", used=8, most=12, poses=missed))
+    said = advise(POOR, 4, made("draft", poses=missed))
     assert "; the poses miss their points by 3.2 px; about" in said
     assert said.endswith("try --poses sfm, which finds poses anew.")
-    assert "poses" not in advise(
-        POOR, 4, CLOSE_DEG, Course("draft", 8, 12, poses=PoseFinding(given=True, error_px=0.9))
-    )
+    assert "poses" not in advise(POOR, 4, made("draft", poses=PoseFinding(given=True, error_px=0.9)))
     found = PoseFinding(given=False, error_px=3.2)
-    assert advise(POOR, 4, CLOSE_DEG, Course("high", 8, 12, poses=found)).endswith("more photos would help most.")
+    assert advise(POOR, 4, made("high", poses=found)).endswith("more photos would help most.")
+
+
+def test_a_score_on_photos_of_one_colour_is_called_worthless(tmp_path):
+    result = reconstruction(tmp_path)
+    targets = result.prepared.targets
+    grey = replace(targets, images=torch.full_like(targets.images, 0.5))
+    result = replace(result, score=Score(42.0, 0.99))
+    said = verdict(replace(result, prepared=replace(result.prepared, targets=grey)))
+    assert said.startswith("The quality is not known: 42.0 dB")
+    assert verdict(result).startswith("Good: 42.0 dB")

@@ -40,10 +40,7 @@ def start(folder, config=SHORT):
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_stopped_run_goes_on_as_if_unbroken(tmp_path):

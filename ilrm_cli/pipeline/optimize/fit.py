@@ -41,12 +41,13 @@ class Effort:
     degree: int  # of the harmonics
     growth: float  # share of the Gaussians that is split at each change of density
     most: int  # Gaussians
+    groups: int = 2  # of photos that are no inputs, at most, from which there is a prediction as well
     dropped: float = 0.0  # share of the Gaussians that is missing from each step's picture, others each time
 
 
 EFFORTS = {
     "standard": Effort(steps=1000, long_side_px=480, degree=1, growth=0.2, most=250_000),
-    "high": Effort(steps=3000, long_side_px=768, degree=2, growth=0.2, most=600_000),
+    "high": Effort(steps=3000, long_side_px=768, degree=2, growth=0.2, most=600_000, groups=6),
 }
 
 

@@ -118,11 +118,15 @@ class PoseCorrections:
 
     def applied(self, names: Sequence[str], cameras: Cameras) -> Cameras:
         """Return other cameras of these photos, as of another size, corrected; they are named in order."""
+        return cameras.moved(self.of_poses(names, cameras.world_from_cam))
+
+    def of_poses(self, names: Sequence[str], world_from_cam: Float[Tensor, "photo 4 4"]) -> Float[Tensor, "photo 4 4"]:
+        """Return other poses of these photos, as of upright ones, corrected; they are named in order."""
         rows = [self.names.index(name) for name in names]
-        poses = cameras.world_from_cam.clone()
+        poses = world_from_cam.clone()
         poses[:, :3, :3] = self.turns[rows].to(poses) @ poses[:, :3, :3]
         poses[:, :3, 3] += self.shifts[rows].to(poses)
-        return cameras.moved(poses)
+        return poses
 
     @property
     def turn_deg(self) -> float:
