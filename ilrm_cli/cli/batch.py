@@ -1,7 +1,7 @@
 """`ilrm batch`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
+from ilrm_cli.cli.console import EXIT_FAILED, NARROW, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.errors import printable
@@ -73,7 +73,7 @@ def batch(
         shown.warn(foretold)
         outcomes = worked_off(shown, run.Batch(planned, settings, overwrite, engine, jobs), summary)
         tell_failures(shown, outcomes)
-        shown.end(result_of(outcomes, time.perf_counter() - start, foretold))
+        shown.end(result_of(outcomes, time.perf_counter() - start, foretold, narrow=shown.out.width < NARROW))
 
 
 def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outcome"]:
@@ -92,7 +92,7 @@ def worked_off(shown: Face, batch: "Batch", summary: Path | None) -> list["Outco
     return outcomes
 
 
-def result_of(outcomes: Sequence["Outcome"], seconds: float, warnings: Sequence[str]) -> Result:
+def result_of(outcomes: Sequence["Outcome"], seconds: float, warnings: Sequence[str], *, narrow: bool) -> Result:
     """Return the result of a batch; the warnings have been shown."""
     from ilrm_cli.pipeline.batch import jobs
 
@@ -102,7 +102,7 @@ def result_of(outcomes: Sequence["Outcome"], seconds: float, warnings: Sequence[
     exit_status = EXIT_CRASHED if counts["crashed"] else EXIT_FAILED if counts["failed"] else 0
     return Result(
         {"counts": counts, "seconds": seconds, "folders": folders, "warnings": list(warnings)},
-        [table_of(outcomes), total],
+        [*lines_of(outcomes, narrow), total],
         status="failed" if exit_status else "ok",
         exit_status=exit_status,
     )
@@ -116,15 +116,18 @@ def tell_failures(shown: Face, outcomes: Sequence["Outcome"]) -> None:
             shown.err.print(f"{printable(ended.job.name)}:\n{ended.traceback}", soft_wrap=True)
 
 
-def table_of(outcomes: Sequence["Outcome"]) -> Table:
-    """Return a table with a row for each folder."""
+def lines_of(outcomes: Sequence["Outcome"], narrow: bool) -> Iterator[Table | str]:
+    """Yield a table with a row for each folder; on a narrow terminal its sentences follow, where they have room."""
     table = Table("folder", "status")
     for column in ("photos", "PSNR", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("what happened", ratio=1)
+    if not narrow:
+        table.add_column("what happened", ratio=1)
     for ended in outcomes:
-        table.add_row(*row_of(ended))
-    return table
+        table.add_row(*row_of(ended)[: len(table.columns)])
+    yield table
+    if narrow:
+        yield from (f"{ended.job.name}: {ended.sentence}" for ended in outcomes)
 
 
 def row_of(ended: "Outcome") -> tuple[Any, ...]:

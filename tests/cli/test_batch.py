@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ilrm_cli.cli import app
+from ilrm_cli.cli.batch import lines_of
 from ilrm_cli.pipeline.batch import run
-from ilrm_cli.pipeline.batch.jobs import Outcome
+from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.settings import Settings, option_of
 from tests.support.batch_folders import SMALL, content, make_folders
 from tests.support.command_line import Outcome as Done
@@ -99,6 +103,21 @@ def test_a_bug_has_its_own_status_and_its_traceback(root, monkeypatch):
     assert done.status == 3
     assert "Traceback: in f" in done.err
     assert "A bug of ilrm" in done.out
+
+
+def test_a_narrow_terminal_has_the_sentences_below_the_table():
+    job = Job("my photos", Path("my photos"), Path("my photos.ply"))
+    sentence = "Usable: 22.4 dB, SSIM 0.71 on 2 held-out photos; about 9° from the nearest fitted photo."
+    outcome = Outcome(job, "ok", sentence, 61.2, 8, 13, 22.4)
+    for width in (60, 100):
+        console = Console(file=StringIO(), width=width)
+        table, *sentences = lines_of([outcome], narrow=width < 80)
+        console.print(table)
+        shown = console.file.getvalue()
+        assert "my photos" in shown
+        assert "22.4" in shown
+        assert "61.2" in shown
+        assert sentences == ([f"my photos: {sentence}"] if width == 60 else [])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.pipeline.batch import work
+from ilrm_cli.pipeline.batch import run, work
 from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.batch.run import run_jobs
 from ilrm_cli.pipeline.batch.work import Order, Ready
@@ -26,6 +26,7 @@ JOBS = tuple(Job(name, Path(name), Path("none") / f"{name}.ply") for name in "ab
 class ThreadWorker:
     def __init__(self) -> None:
         self._thread, self.closed = ThreadPoolExecutor(1), False
+        self.latest: Step | None = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         assert not self.closed
@@ -160,6 +161,26 @@ def test_no_model_is_loaded_where_all_is_there(pretend, tmp_path):
     pool = ThreadPool(2)
     assert {o.status for o in run_jobs(there, ORDER, pool, ignore)} == {"skipped"}
     assert pool.model_workers == []
+
+
+def test_each_folder_shows_what_is_done_in_it_and_ends_with_its_outcome(pretend, monkeypatch):
+    monkeypatch.setattr(run, "LOOK_S", 0.01)
+    seen, pool = Event(), ThreadPool(1)
+
+    def pose(job: Job, order: Order) -> Ready | Outcome:
+        pool.pose_workers[0].latest = Step("matching", 28, 28)
+        assert job.name != "a" or seen.wait(10)
+        return Outcome(job, "failed", "no photos")
+
+    def report(step: Step) -> None:
+        told.append(step)
+        if step.stage == "a":
+            seen.set()
+
+    told: list[Step] = []
+    pretend(pose=pose)
+    list(run.run_jobs(JOBS[:1], ORDER, pool, report))
+    assert {step for step in told if step.stage == "a"} == {Step("a", 27, 28, "matching"), Step("a", 1, 1, "failed")}
 
 
 def test_progress_counts_folders(pretend):

@@ -11,6 +11,7 @@ import pytest
 
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.pipeline.batch.workers import HOLDS_SIGNALS, SIGNALS, LocalPool, WorkerDied
+from ilrm_cli.runtime.progress import Step
 
 PARENT = """
 import time
@@ -25,6 +26,12 @@ if __name__ == "__main__":
 HANDLERS = """import signal
 for number in (signal.SIGINT, signal.SIGTERM): print(getattr(signal.getsignal(number), "name", "default_int_handler"))
 """
+TELLING = """
+from ilrm_cli.pipeline.batch.workers import told
+from ilrm_cli.runtime.progress import Step
+for step in (Step("features", 1, 2), Step("matching", 3, 9, picture=lambda: None), Step("matching", 4, 9)):
+    told.get()(step)
+"""
 
 
 @pytest.fixture
@@ -38,6 +45,14 @@ def test_a_worker_is_another_process_with_its_gpu(pool):
     workers = [pool.pose_worker(0), pool.pose_worker(1)]
     assert [worker.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() for worker in workers] == ["3", "GPU-5"]
     assert len({os.getpid(), *(worker.submit(os.getpid).result() for worker in workers)}) == 3
+
+
+def test_a_worker_tells_its_steps_until_the_result_is_there(pool):
+    worker = pool.pose_worker(0)
+    assert worker.submit(exec, TELLING).result() is None
+    assert worker.latest == Step("matching", 3, 9), "of a stage that goes on, steps are told now and then"
+    assert worker.submit(os.getpid).result()
+    assert worker.latest is None
 
 
 def test_workers_take_no_modules_from_the_current_folder(pool, tmp_path, monkeypatch):

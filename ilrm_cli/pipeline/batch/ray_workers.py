@@ -14,6 +14,7 @@ from typing import Any
 from ilrm_cli.pipeline.batch.workers import WorkerDied
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import SHARERS
+from ilrm_cli.runtime.progress import Step
 from ilrm_cli.runtime.signals import sigterm_kept
 
 ANSWER_S = 10.0  # how long to wait for the head of a cluster
@@ -79,7 +80,9 @@ def _check_address(address: str) -> None:
 
 
 class RayWorker:
-    """An actor that calls functions for this process, one at a time."""
+    """An actor that calls functions for this process, one at a time, and tells no steps of theirs."""
+
+    latest: Step | None = None
 
     def __init__(self, ray: Any, options: dict[str, Any]):
         self._ray = ray

@@ -23,6 +23,8 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import sweep
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
+LOOK_S = 0.5  # between two looks at what workers do
+
 Engine = Literal["local", "ray"]
 
 
@@ -88,7 +90,7 @@ class Task:
 def run_jobs(jobs: Sequence[Job], order: Order, pool: WorkerPool, report: Report) -> Iterator[Outcome]:
     """Yield the outcome of every job as it ends. Raises InputError if the model cannot be loaded."""
     scheduler = _Scheduler(pool, order)
-    todo, done = deque(jobs), 0
+    todo, done, begun = deque(jobs), 0, set[str]()
     if any(not job.output.exists() for job in jobs):
         scheduler.start_model_workers()  # otherwise all scenes may exist already and no model is needed
     while todo or scheduler.busy:
@@ -96,8 +98,13 @@ def run_jobs(jobs: Sequence[Job], order: Order, pool: WorkerPool, report: Report
             scheduler.start_poses(todo.popleft())
         scheduler.start_scenes()
         report(Step("folders", done, len(jobs), scheduler.said()))
+        for step in scheduler.steps():
+            begun.add(step.stage)
+            report(step)
         for outcome in scheduler.wait():
             done += 1
+            if outcome.job.name in begun:
+                report(Step(outcome.job.name, 1, 1, outcome.status))
             report(Step("folders", done, len(jobs), scheduler.said()))
             yield outcome
 
@@ -145,8 +152,8 @@ class _Scheduler:
             self._modelling[worker.submit(work.reconstruct, job, ready, self._order)] = Task(slot, worker, job)
 
     def wait(self) -> Iterator[Outcome]:
-        """Wait until a task ends, then yield the outcomes of the jobs that ended with it."""
-        ended, _ = wait([*self._posing, *self._modelling], return_when=FIRST_COMPLETED)
+        """Wait until a task ends, but no longer than LOOK_S; yield the outcomes of the jobs that ended with it."""
+        ended, _ = wait([*self._posing, *self._modelling], LOOK_S, return_when=FIRST_COMPLETED)
         for future in ended:
             if future in self._posing:
                 yield from self._posed(self._posing.pop(future), future)
@@ -184,6 +191,16 @@ class _Scheduler:
             self._model_workers.append((task.slot, task.worker))
         if isinstance(result, Outcome):
             yield result
+
+    def steps(self) -> Iterator[Step]:
+        """Yield how far each folder is that is worked on: its name as the stage, and beside it what is done there.
+
+        No folder is at its end before its outcome is known.
+        """
+        for task in (*self._posing.values(), *self._modelling.values()):
+            if task.job and (step := task.worker.latest):
+                done = step.done if step.total is None else min(step.done, step.total - 1)
+                yield Step(task.job.name, done, step.total, step.stage)
 
     def said(self) -> str:
         """Describe the tasks under way."""

@@ -20,6 +20,7 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.batch.jobs import Job, Outcome
+from ilrm_cli.pipeline.batch.workers import told
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
@@ -70,7 +71,7 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
         check_scene_output(job.output, overwrite=True)
         folder.require(order.settings.poses, order.settings.camera, order.settings.views)
         refuse_inputs(folder, [job.output, record_path(job.output)])
-        capture = posed_photos(folder, order.settings)
+        capture = posed_photos(folder, order.settings, told.get())
         return Ready(capture, inputs, time.perf_counter() - start)
 
     return _caught(job, work, start)
@@ -81,7 +82,8 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
     start = time.perf_counter() - ready.seconds
 
     def work() -> Outcome:
-        result = reconstruct_capture(ready.capture, _model(order.settings), order.settings, running=Running(keeps=True))
+        model, running = _model(order.settings), Running(keeps=True)
+        result = reconstruct_capture(ready.capture, model, order.settings, told.get(), running=running)
         result = with_seconds(result, {Stage.POSES: ready.seconds})
         written = export(result, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)
         return Outcome(

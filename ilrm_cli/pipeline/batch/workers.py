@@ -4,18 +4,25 @@ Processes rather than threads, so that Ctrl-C stops structure from motion at onc
 folder and not the batch, and the memory that a large folder needed is returned.
 """
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
 
 from ilrm_cli.runtime.memory import SHARERS
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
+TELL_EVERY_S = 0.5  # between two steps of a stage that a worker tells of
+told: ContextVar[Report] = ContextVar("told", default=ignore)  # how functions in a worker tell their steps
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAFE_PATH = "PYTHONSAFEPATH"  # environment variable; the same as Python's option -P
 HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
@@ -29,6 +36,8 @@ class WorkerDied(Exception):
 @runtime_checkable
 class Worker(Protocol):
     """A worker process that runs one function at a time and keeps what it has loaded."""
+
+    latest: Step | None  # of the function that it runs, as far as that is known
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Call a module's function in the worker; the result may be WorkerDied, after which the worker is unusable."""
@@ -81,6 +90,7 @@ class LocalWorker:
     """A process that calls functions for this one, one at a time; a thread of ours waits for it."""
 
     def __init__(self, environment: dict[str, str]):
+        self.latest: Step | None = None
         self._connection, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
         with (
@@ -96,8 +106,11 @@ class LocalWorker:
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         try:
+            self.latest = None
             self._connection.send((function, arguments))
-            return self._connection.recv()
+            while isinstance(received := self._connection.recv(), Step):
+                self.latest = received
+            return received
         except (EOFError, OSError) as error:
             self._process.join()
             raise WorkerDied(f"its process {_ending(self._process.exitcode)}") from error
@@ -122,7 +135,21 @@ def serve(connection: Connection, environment: dict[str, str]) -> None:
             function, arguments = connection.recv()
         except EOFError:
             return
+        told.set(Teller(connection))
         connection.send(function(*arguments))
+
+
+class Teller:
+    """A report of steps to the process that started this one: of each stage at once, and then now and then."""
+
+    def __init__(self, connection: Connection):
+        self._connection, self._stage, self._told_s = connection, "", -math.inf
+
+    def __call__(self, step: Step) -> None:
+        now_s = time.monotonic()
+        if step.stage != self._stage or now_s - self._told_s >= TELL_EVERY_S:
+            self._stage, self._told_s = step.stage, now_s
+            self._connection.send(replace(step, picture=None))
 
 
 @contextmanager
