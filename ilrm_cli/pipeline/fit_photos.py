@@ -21,8 +21,8 @@ from ilrm_cli.pipeline.further_groups import further_groups, predict_further
 from ilrm_cli.pipeline.judged_fits import Fits
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.fit import Effort, effort_for
-from ilrm_cli.pipeline.optimize.judging import Optimized
 from ilrm_cli.pipeline.optimize.kept_state import KeptState, state_file
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.optimize.poses import PoseCorrections
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras

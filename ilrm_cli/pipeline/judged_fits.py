@@ -9,8 +9,9 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import SomeViews, ViewSource
 from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, Running, course_within
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
-from ilrm_cli.pipeline.optimize.judging import Optimized, optimize
+from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.select_inputs import Selection

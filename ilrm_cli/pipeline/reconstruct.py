@@ -27,7 +27,7 @@ from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_photos
 from ilrm_cli.pipeline.optimize.course import Running
-from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted

@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Capture, Views, ViewSource
 from ilrm_cli.pipeline.optimize.fit import Effort
-from ilrm_cli.pipeline.optimize.judging import FitPoses
+from ilrm_cli.pipeline.optimize.optimized import FitPoses
 from ilrm_cli.pipeline.optimize.pose_trial import squares, try_poses
 from ilrm_cli.pipeline.optimize.poses import PoseCorrections, PosedAgain, counting
 from ilrm_cli.pipeline.predict import Prediction

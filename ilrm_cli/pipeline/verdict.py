@@ -14,7 +14,7 @@ from ilrm_cli.capture.pose_card import WIDE_STEP_DEG
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.course import Ending
-from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.optimize.pose_trial import LEAST_GAIN_DB
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Quality, Settings

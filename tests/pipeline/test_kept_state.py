@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ilrm_cli.pipeline.optimize import kept_state
-from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, Optimized, optimize
+from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, optimize
 from ilrm_cli.pipeline.optimize.kept_state import MOST_KEPT, KeptState, state_file
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from tests.pipeline.test_course import Clock
 from tests.pipeline.test_optimize import QUICK, photos_of, scene, spoilt

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
-from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.verdict import (
     Evidence,
     FitFinding,

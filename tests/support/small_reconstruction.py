@@ -15,7 +15,7 @@ from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto, TrainingRange,
 from ilrm_cli.models.checkpoint import ModelIdentity
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.pipeline.fit_photos import PhotoFit
-from ilrm_cli.pipeline.optimize.judging import Optimized
+from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.prune import Trusted

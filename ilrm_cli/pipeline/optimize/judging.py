@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from numpy import ndarray
+from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -24,10 +21,10 @@ from ilrm_cli.geometry.views import ViewSource
 from ilrm_cli.pipeline.optimize.course import Course, Ending
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
+from ilrm_cli.pipeline.optimize.optimized import FitPoses, Optimized, picture_of
 from ilrm_cli.pipeline.optimize.pose_trial import NEXT_STEPS, PosedJudges
 from ilrm_cli.pipeline.optimize.poses import PosedAgain, moved
 from ilrm_cli.render.metrics import evened_psnr, score
-from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LOOKS = 8  # of the judges, evenly over the fit
@@ -36,42 +33,6 @@ LOOKS = 8  # of the judges, evenly over the fit
 PATIENCE = 2
 LAST_STAGE = "with all photos"  # on progress bars
 SHOWN = 8  # fitted photos of which it is told how well the scene explains them
-
-
-@dataclass(frozen=True)
-class Optimized:
-    """The result of a fit; scores are means over the judging views, in dB."""
-
-    gaussians: Gaussians
-    measured: Gaussians  # the scene before the judges were fitted as well, which the scores are of
-    steps: int  # that led to the latter; 0 if nothing was better than the start
-    ran: int  # steps taken until it ended
-    plans: tuple[tuple[int, int], ...]  # after so many steps, so many more were planned to its end; see `Course`
-    ended: Ending  # why
-    photos: int  # that were fitted to
-    width: int  # px of the photos
-    height: int
-    psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
-    psnr_after: float | None
-    psnr_fitted: float | None = None  # of `measured` on some of the photos that it was fitted to; None: nothing was
-    final_ended: Ending | None = None  # why the fit to all photos ended that came after a trial; None: none did
-    last_steps: int = 0  # in which the judges were fitted as well
-    exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
-    poses: "FitPoses | None" = None  # None: they stayed
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """All but the scene and poses, as JSON values."""
-        return {name: value for name, value in vars(self).items() if name not in ("gaussians", "measured", "poses")}
-
-
-@dataclass(frozen=True)
-class FitPoses:
-    """Refined poses, world_from_cam, of the scene and of `Optimized.measured`."""
-
-    photos: Float[Tensor, "photo 4 4"]
-    judges: Float[Tensor, "judge 4 4"] | None
-    measured_from: Float[Tensor, "judge 4 4"] | None  # of the judges, told by half of their pixels: see `PosedJudges`
 
 
 @dataclass(frozen=True)
@@ -84,6 +45,36 @@ class Best:
     looks: int = 0  # of the judges, until they saw it
     changes: Float[Tensor, "photo 6"] | None = None  # of refined poses, see `PhotoPoses`
     seen_from: Float[Tensor, "judge 4 4"] | None = None  # refined poses of the judges
+
+
+class Judges:
+    """Held-out photos, if there are any; with refined poses theirs are refined as well, on half of their pixels."""
+
+    def __init__(self, source: ViewSource | None, *, refines_poses: bool):
+        self.source = source
+        self.posed = PosedJudges(source) if refines_poses and source is not None else None
+
+    def score(self, scene: Gaussians) -> float | None:
+        """Return what they say of a scene, in dB with exposures evened out; None if there are none."""
+        if self.source is None:
+            return None
+        return self.posed.score(scene) if self.posed else score(scene, self.source, evened_psnr)
+
+    def look(self, scene: Gaussians) -> float | None:
+        """Score a later state of the scene, after poses have followed it."""
+        if self.posed:
+            self.posed.align(scene, NEXT_STEPS)
+        return self.score(scene)
+
+    @property
+    def seen_from(self) -> Float[Tensor, "judge 4 4"] | None:
+        """Their refined poses."""
+        return self.posed.cameras.world_from_cam if self.posed else None
+
+    def go_on(self, seen_from: Float[Tensor, "judge 4 4"] | None) -> None:
+        """Look from the poses of an earlier process."""
+        if self.posed and seen_from is not None:
+            self.posed.cameras = self.posed.cameras.moved(seen_from)
 
 
 def optimize(
@@ -130,10 +121,10 @@ class _JudgedFit:
         report: Report,
     ):
         """Begin at the start of the fit, or where the kept state was."""
-        self._fit, self._photos, self._judges = fit, fit.photos, judges
+        self._fit, self._photos = fit, fit.photos
+        self._judges = Judges(judges, refines_poses=fit.poses is not None)
         self._course, self._kept, self._report = course, kept, report
-        self._posed = PosedJudges(judges) if fit.poses is not None and judges is not None else None
-        self._before = self._score(predicted)
+        self._before = self._judges.score(predicted)
         self.best, self._looks = self._state_of(predicted, 0, self._before), 0
         self._ended: Ending | None = None
         self._last: int | None = None  # steps of the last stretch; None: it has not begun
@@ -151,7 +142,7 @@ class _JudgedFit:
             if self._ended is not None or int(LOOKS * progress) > self._looks:
                 picture = self._look()
             size = f"{len(fit.scene) // 1000}k Gaussians"
-            said = size if self._judges is None else f"{self.best.psnr:.2f} dB, {size}"
+            said = size if self._judges.source is None else f"{self.best.psnr:.2f} dB, {size}"
             self._report(Step("optimize", fit.done, course.steps, said, picture))
             if self._ended is None:
                 self._keep()
@@ -192,7 +183,7 @@ class _JudgedFit:
             width=self._photos.cameras.width,
             height=self._photos.cameras.height,
             psnr_before=self._before,
-            psnr_after=None if self._judges is None else self.best.psnr,
+            psnr_after=None if self._judges.source is None else self.best.psnr,
             psnr_fitted=self._score_fitted(),
             last_steps=0 if self._whole is None else self._last or 0,
             exposure_stops=self._fit.exposure_stops,
@@ -203,12 +194,6 @@ class _JudgedFit:
     def _ran(self) -> int:
         """Steps taken without those of the last stretch."""
         return self._fit.done - (self._last or 0)
-
-    def _score(self, scene: Gaussians) -> float | None:
-        """Return what the judges say of a scene, in dB; None if there are none."""
-        if self._judges is None:
-            return None
-        return self._posed.score(scene) if self._posed else score(scene, self._judges, evened_psnr)
 
     def _score_fitted(self) -> float | None:
         """Return how well the best state explains some of its own photos, in dB; None if it is the prediction."""
@@ -221,22 +206,19 @@ class _JudgedFit:
     def _look(self) -> Callable[[], Any]:
         """Let the judges see the scene as it is now; return a function that draws it."""
         self._looks, now = self._looks + 1, self._fit.scene.snapshot()
-        if self._posed:
-            self._posed.align(now, NEXT_STEPS)
-        psnr = self._score(now)
+        psnr = self._judges.look(now)
         if psnr is None or psnr > self.best.psnr:
             self.best = self._state_of(now, self._fit.done, psnr)
         elif self.best.steps and self._looks - self.best.looks >= PATIENCE:
             self._ended = self._ended or "no gain"
         if self._ended is None:
             self._course.looked(self._fit.done)
-        return partial(picture_of, now, self._judges or self._photos)
+        return partial(picture_of, now, self._judges.source or self._photos)
 
     def _state_of(self, scene: Gaussians, steps: int, psnr: float | None) -> Best:
         changes = None if self._fit.poses is None else self._fit.poses.numbers.clone()
-        seen_from = self._posed.cameras.world_from_cam if self._posed else None
         looks = self._looks if steps else 0
-        return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, seen_from)
+        return Best(scene, steps, -math.inf if psnr is None else psnr, looks, changes, self._judges.seen_from)
 
     def _poses(self) -> FitPoses | None:
         """Return the poses of the result, if they are refined."""
@@ -256,7 +238,7 @@ class _JudgedFit:
         told = {name: value for name, value in vars(self.best).items() if name != "gaussians"}
         return {
             "fit": self._fit.state(), "best": told, "gaussians": vars(self.best.gaussians), "looks": self._looks,
-            "plans": self._course.plans, "judges": self._posed.cameras.world_from_cam if self._posed else None,
+            "plans": self._course.plans, "judges": self._judges.seen_from,
             "ended": self._ended, "last": self._last,
         }  # fmt: skip
 
@@ -264,26 +246,13 @@ class _JudgedFit:
         """Go on from the state that a killed process left."""
         self.best, self._looks = Best(Gaussians(**found["gaussians"]), **found["best"]), found["looks"]
         self._ended, self._last = found["ended"], found["last"]
-        if self._last is not None and self._judges is not None:
-            self._fit.join(_as_seen(self.best, self._judges))
+        if self._last is not None and self._judges.source is not None:
+            self._fit.join(_as_seen(self.best, self._judges.source))
         self._fit.restore(found["fit"])
-        if self._posed:
-            self._posed.cameras = self._posed.cameras.moved(found["judges"])
+        self._judges.go_on(found["judges"])
         self._report(Step("optimize", self._ran, self._course.steps, "going on from an earlier run"))
 
 
 def _as_seen(best: Best, judges: ViewSource) -> ViewSource:
     """Return the judges from where they saw the best state."""
     return judges if best.seen_from is None else PosedAgain(judges, judges.cameras.moved(best.seen_from))
-
-
-@torch.no_grad()
-def picture_of(
-    gaussians: Gaussians, views: ViewSource
-) -> tuple[UInt8[ndarray, "height width 3"], UInt8[ndarray, "height width 3"]]:
-    """Return the scene from the camera of the first of the views, and that view, both upright."""
-    view = views[[0]]
-    turns = 0 if view.quarter_turns is None else int(view.quarter_turns[0])
-    shown = (render(gaussians, view.cameras).color[0], view.images[0])
-    scene, photo = (np.rot90(pixels_of(image), -turns) for image in shown)
-    return scene, photo

@@ -8,7 +8,7 @@ import numpy as np
 
 from ilrm_cli.capture.load_views import load_views
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.optimize.judging import picture_of
+from ilrm_cli.pipeline.optimize.optimized import picture_of
 from ilrm_cli.pipeline.prepare import normalized_views
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.trace import Picture
