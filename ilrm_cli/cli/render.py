@@ -1,13 +1,14 @@
 """`ilrm render`."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from ilrm_cli.cli.console import Result, face, shares
+from ilrm_cli.cli.console import Detail, Result, face, shares
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose, takes
 from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ilrm_cli.visualize.film.film import FlythroughResult
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}  # (width, height) by the names of video
+OPENERS = {"darwin": "open", "win32": "start"}  # commands that show a file, by the names of systems
 DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
 
@@ -120,17 +122,20 @@ def render(
         from ilrm_cli.visualize.film.film import fly
 
         with shown.progress() as report:
-            film = fly(scene, settings, output=target, overwrite=overwrite, report=report)
-        shown.end(Result({**vars(film), "output": str(film.output)}, lines_of(film), film.warnings))
+            film = fly(scene, settings, output=target, overwrite=overwrite, report=report, warn=shown.warn)
+        shown.end(Result({**vars(film), "output": str(film.output)}, lines_of(film, settings.path == "auto")))
 
 
-def lines_of(film: "FlythroughResult") -> Iterator[str | Table]:
-    """Yield where the time went and what was filmed."""
-    stages = {name: film.timings_s[name] for name in ("load", "render", "encode")}
-    yield shares("Where the time went", stages, film.timings_s["total"])
+def lines_of(film: "FlythroughResult", auto: bool) -> Iterator[str | Detail]:
+    """Yield what was filmed, how to look at it, and where the time went; `auto` tells whether we chose the path."""
     if film.depth_range:
         yield "Depth from {:.4g} (yellow) to {:.4g} (dark blue) in the units of the poses.".format(*film.depth_range)
     yield (
         f"{film.frames} frames of {film.width}x{film.height} px at {film.fps:g} fps along {film.path}"
-        f"{', looping' if film.loops else ''} ({film.renderer}): {film.output}"
+        f"{' (auto)' if auto else ''}{', looping' if film.loops else ''}: {film.output}"
     )
+    place = film.output if film.output.exists() else film.output.parent  # of numbered frames
+    yield f"Look at it: {OPENERS.get(sys.platform, 'xdg-open')} {quote(str(place))}"
+    stages = {name: film.timings_s[name] for name in ("load", "render", "encode")}
+    yield Detail(f"renderer {film.renderer}")
+    yield Detail(shares("Where the time went", stages, film.timings_s["total"]))

@@ -34,7 +34,9 @@ def test_several_channels_in_a_webp_that_loops(ply: Path) -> None:
     )  # fmt: skip
     assert shown.status == 0
     assert "(yellow) to" in shown.out
-    assert "5 frames of 96x24 px at 10 fps along orbit, looping" in shown.out
+    assert "5 frames of 96x24 px at 10 fps along orbit (auto), looping" in shown.out
+    assert shown.out.endswith(f" {output}\n")
+    assert "Where the time went" not in shown.out + shown.err
     with Image.open(output) as film:
         assert (film.format, film.size, film.n_frames, film.info["loop"]) == ("WEBP", (96, 24), 5, 0)
 
@@ -54,3 +56,11 @@ def test_the_json_of_a_film(ply: Path) -> None:
 def test_the_default_output_lies_beside_the_scene(ply: Path) -> None:
     assert ilrm("render", ply, "--size", "16x16", "--seconds", "0.2", "--path", "spiral").status == 0
     assert ply.with_name("scene_spiral.mp4").is_file()
+
+
+def test_verbose_tells_where_the_time_went(ply: Path) -> None:
+    output = ply.with_name("frames.png")
+    done = ilrm("render", ply, "--size", "16x16", "--seconds", "0.2", "-v", "-o", output)
+    assert "renderer cpu" in done.err
+    assert "Where the time went" in done.err
+    assert done.out.endswith(f" {ply.parent}\n"), "frames are numbered"

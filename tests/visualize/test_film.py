@@ -153,8 +153,12 @@ def test_a_path_that_was_asked_for_is_flown_and_doubted_where_no_photo_saw(scene
     places = MIDDLE.float() + 4.8 * torch.stack([azimuth.sin(), torch.zeros(3), -azimuth.cos()], dim=1)
     balls = [replace(red_ball(), means=place[None], opacities=torch.tensor([0.99])) for place in places]
     scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), *balls))))
-    result = fly(scene, "orbit", output=tmp_path / "f.png", seconds=2.0, fps=10.0, size=(48, 32))
+    told = list[object]()
+    wanted = FilmSettings("orbit", seconds=2.0, fps=10.0, size=(48, 32))
+    report = lambda step: told.append(step.stage)  # noqa: E731
+    result = stage.fly(scene, wanted, output=tmp_path / "f.png", report=report, warn=told.append)
     assert "of the frames show what no photo saw" in result.warnings[0]
+    assert told.index(result.warnings) < told.index("frames"), "before the long work"
     assert fly(scene, "inputs", output=tmp_path / "g.png", seconds=1.0, fps=4.0, size=(48, 32)).warnings == ()
 
 

@@ -1,7 +1,7 @@
 """Fly-throughs: a scene and a camera path become a video."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,12 +49,19 @@ class FlythroughResult:
 
 
 def fly(
-    scene: Path, settings: FilmSettings, *, output: Path, overwrite: bool = False, report: Report = ignore
+    scene: Path,
+    settings: FilmSettings,
+    *,
+    output: Path,
+    overwrite: bool = False,
+    report: Report = ignore,
+    warn: Callable[[Sequence[str]], None] = lambda sentences: None,
 ) -> FlythroughResult:
     """Film a scene along a path and write the video (see `render.video` for the kinds).
 
     A size of another aspect ratio crops the photos' view and never shows more than they saw. Frames are rendered one by
-    one, so memory does not grow with their number. Raises `InputError`.
+    one, so memory does not grow with their number. The result's warnings are told to `warn` before the first frame.
+    Raises `InputError`.
     """
     start = time.perf_counter()
     check_settings(settings)
@@ -71,6 +78,8 @@ def fly(
     report(Step("camera path", 0, 1))
     flight = flight_of(shown, settings)
     report(Step("camera path", 1, 1))
+    warnings = (*shown.warnings, *flight.warnings)
+    warn(warnings)
     width, height = encoded_size(output, *(settings.size or flight.size))
     flown = fitted(flight.cameras, width, height)
     cameras = flown.to(torch.float32)
@@ -113,7 +122,7 @@ def fly(
             "encode": end - loaded - rendering,
             "total": end - start,
         },
-        warnings=(*shown.warnings, *flight.warnings),
+        warnings=warnings,
     )
 
 
