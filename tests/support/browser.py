@@ -74,6 +74,11 @@ class Tab:
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drag with the left mouse button, between two points in px."""
+        for kind, (x, y), pressed in (("Pressed", start, 1), ("Moved", end, 1), ("Released", end, 0)):
+            self.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button="left", buttons=pressed)
+
     def _next(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._kept:
             ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))

@@ -46,10 +46,15 @@ def alone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scene(alone: Path) -> Path:
-    views = recorded_views(["a.jpg", "b.jpg", "c.jpg", "<d>.jpg"], ["0"] * 4, cameras(), "input")
-    record = SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, 0, (0.2, 0.4, 0.6), up=(0.0, 0.0, 1.0))
-    write_record(record_path(alone), record)
+    recorded(alone, cameras())
     return alone
+
+
+def recorded(scene: Path, cameras: Cameras) -> None:
+    """Write the scene's record."""
+    views = recorded_views(["a.jpg", "b.jpg", "c.jpg", "<d>.jpg"], ["0"] * 4, cameras, "input")
+    record = SceneRecord(views, SAME_FRAME, {"name": "none", "sha256": ""}, 0, (0.2, 0.4, 0.6), up=(0.0, 0.0, 1.0))
+    write_record(record_path(scene), record)
 
 
 def content_of(html: bytes, folder: Path) -> Gaussians:
@@ -82,6 +87,27 @@ def test_it_starts_at_an_input_view_and_steps_through_all(scene: Path) -> None:
         assert view["fov"] == pytest.approx(2 * math.degrees(math.atan(24 / 60)))
     assert settings["background"]["color"] == [0.2, 0.4, 0.6]
     assert len(settings["animTracks"][0]["keyframes"]["times"]) == 6  # there and back
+
+
+def test_the_label_at_the_start_is_that_of_the_view(scene: Path) -> None:
+    settings = Reader(page_of(scene).html).bootstrap["settings"]
+    first = settings["annotations"][settings["ours"]["first"]]
+    assert first["title"] in ("b.jpg", "c.jpg")
+    assert first["camera"]["initial"] == settings["cameras"][0]["initial"]
+
+
+def test_a_subject_seen_from_around_is_circled_where_it_stands(scene: Path) -> None:
+    settings = Reader(page_of(scene).html).bootstrap["settings"]
+    assert settings["ours"]["orbits"]
+    for stop in settings["annotations"]:
+        assert stop["camera"]["initial"]["target"] == pytest.approx([0, 3, 0], abs=1e-6)  # MIDDLE, y up
+
+
+def test_on_a_walk_dragging_turns_the_head(alone: Path) -> None:
+    along = torch.tensor([0.0, 1.0, 0.0]).double() * torch.linspace(4, 84, 4).double()[:, None]  # towards the far ones
+    facing = cameras().moved(look_at(along, torch.tensor([0.0, 1e6, 0.0]).double(), UP))
+    recorded(alone, facing)
+    assert not Reader(page_of(alone).html).bootstrap["settings"]["ours"]["orbits"]
 
 
 def test_without_a_record_it_starts_on_a_ring(alone: Path) -> None:

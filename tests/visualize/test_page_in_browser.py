@@ -11,10 +11,15 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import ShownScene, read_shown_scene
+from ilrm_cli.visualize.page.html import Stop, encode_html
 from tests.cli.conftest import SAMPLES
 from tests.support.browser import Tab, chromium
 from tests.support.command_line import ilrm
+from tests.support.gaussian_scenes import random_gaussians
+from tests.visualize.test_page_html import OTHER, START
 
 pytestmark = pytest.mark.browser
 
@@ -95,12 +100,18 @@ def test_real_photos(tmp_path: Path, shared: Path) -> None:
     assert min(compare(tmp_path, scene)) > ENOUGH_DB
 
 
-def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
-    from ilrm_cli.visualize.page.html import encode_html  # a page without a scene: the fit needs none
-    from tests.visualize.test_page_html import START
+def small_page(folder: Path, orbits: bool) -> Path:
+    """Write a page of a few Gaussians around the origin, which opens at the second of two views of it."""
+    page = folder / "page.html"
+    scene = encode_scene(SceneFile(random_gaussians(50, 1, dtype=torch.float32)), ".ply")
+    stops = [Stop("a.jpg", OTHER), Stop("b.jpg", START)]
+    page.write_bytes(encode_html(scene, ".ply", title="", start=START, stops=stops, tour=[1, 0], orbits=orbits))
+    return page
 
+
+def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_bytes(encode_html(b"", ".ply", title="", start=START))
+    page.write_bytes(encode_html(b"", ".ply", title="", start=START))  # without a scene: the fit needs none
     right, up = START.extent
     with chromium(tmp_path / "profile") as tab:
         for width, height in ((300, 200), (800, 200), (200, 800)):
@@ -112,3 +123,38 @@ def test_a_photo_is_seen_whole_in_a_window_of_any_shape(tmp_path: Path) -> None:
             assert seen[0] >= right - 1e-6
             assert seen[1] >= up - 1e-6
             assert min(seen[0] - right, seen[1] - up) < 1e-6
+
+
+def turned(tab: Tab) -> tuple[np.ndarray, np.ndarray]:
+    """Drag to the side; return where the viewer's camera was before and is after."""
+    where = "(({ x, y, z }) => [x, y, z])(window.app.root.findComponent('camera').entity.getPosition())"
+    before = np.array(tab.evaluate(where))
+    tab.drag((200, 150), (280, 150))
+    settled(tab)
+    return before, np.array(tab.evaluate(where))
+
+
+@pytest.mark.parametrize("orbits", [True, False])
+def test_dragging_circles_a_subject_and_turns_the_head_on_a_walk(tmp_path: Path, orbits: bool) -> None:
+    with chromium(tmp_path / "profile") as tab:
+        opened(tab, small_page(tmp_path, orbits), 400, 300)
+        for name in ("b.jpg", "a.jpg"):
+            assert tab.evaluate("document.querySelector('.sse-annotationNavTitle').textContent") == name
+            before, after = turned(tab)
+            assert (np.linalg.norm(after - before) > 0.1) == orbits
+            assert np.linalg.norm(after) == pytest.approx(np.linalg.norm(before), rel=1e-3)
+            tab.evaluate("document.querySelector('.sse-annotationNext').click()")
+            settled(tab)
+        assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("width", "open_at_first"), [(900, True), (400, False)])
+def test_the_list_of_controls_is_closed_on_a_small_screen_and_opens(
+    tmp_path: Path, width: int, open_at_first: bool
+) -> None:
+    shown = "!document.querySelector('.sse-controlsHint').classList.contains('sse-hidden')"
+    with chromium(tmp_path / "profile") as tab:
+        opened(tab, small_page(tmp_path, orbits=True), width, 600)
+        assert tab.evaluate(shown) == open_at_first
+        tab.evaluate("document.querySelector('.sse-controlsButton').click()")
+        assert tab.evaluate(shown) != open_at_first

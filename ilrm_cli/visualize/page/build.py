@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.render.paths.auto import candidates
+from ilrm_cli.render.paths.by_name import setting_of
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.paths.tours import there_and_back
 from ilrm_cli.render.probes import contributions
@@ -114,6 +116,11 @@ def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
     """Return a function that turns an encoded scene into its page."""
     gaussians, cameras = shown.file.gaussians, shown.cameras
     depths = torch.tensor([visible_depth(cameras[[i]], gaussians) for i in range(len(cameras))])
+    setting = setting_of(cameras, gaussians, shown.up)
+    orbits = candidates(setting) != ("interpolate",)  # which a film follows where cameras moved through the scene
+    if setting.subject.converging:  # circle the subject rather than what each camera sees
+        ahead = ((setting.subject.target - cameras.positions) * cameras.forward).sum(dim=1)
+        depths = torch.where(ahead > 0, ahead, depths)
     poses = poses_of(cameras, depths)
     way = there_and_back(cameras, float(depths.median()))
     stops = [Stop(name, pose) for name, pose in zip(shown.names, poses, strict=True)] if shown.names else []
@@ -126,6 +133,7 @@ def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
             start=poses[way[0]],
             stops=stops,
             tour=way if stops else (),
+            orbits=orbits,
             background=shown.background,
             antialiased=gaussians.antialiased,
         )

@@ -27,6 +27,35 @@ POLICY = (
 # Ends a script element early, or hides its end, anywhere in the script.
 MARKUP = ("</script", "<script", "<!--")
 
+SMALL_PX = 700  # width of a window in which the list of controls would cover the scene
+
+# What the viewer cannot be told in its settings, as (its own code, ours). `ours` is what `_settings` adds to these.
+CHANGES = (
+    # The label before the first step is that of the view the page opens at.
+    ("currentIndex = state.selectedAnnotation ?? 0;", "currentIndex = state.selectedAnnotation ?? ours.first;"),
+    # What dragging does: the viewer decides by whether it starts outside the box around all Gaussians, however far.
+    ("isObjectExperience = !bbox.containsPoint(resetCamera.position);", "isObjectExperience = ours.orbits;"),
+    # The same after a step, which is always followed by orbiting there. Flying has no field of view of its own.
+    (
+        "state.cameraMode = 'orbit';\n            const { initial } = annotation.camera;",
+        "events.fire('navigateCancel');\n            state.cameraMode = defaultMode();\n"
+        "            const { initial } = annotation.camera;",
+    ),
+    (
+        "controllers.orbit.goto(tmpCamera);\n            startTransition(duration,",
+        "controllers.fly.fov = tmpCamera.fov;\n            getController(state.cameraMode).goto(tmpCamera);\n"
+        "            startTransition(duration,",
+    ),
+    # A small screen shows the scene first; the list of controls opens by its button.
+    (
+        "const readOpen = () => {\n    try {\n        return localStorage.getItem(OPEN_KEY) !== 'false';\n    }\n"
+        "    catch {\n        // Embedded documents can be denied storage.\n        return true;",
+        f"const readOpen = () => {{\n    const roomy = window.innerWidth >= {SMALL_PX};\n    try {{\n"
+        "        return (localStorage.getItem(OPEN_KEY) ?? String(roomy)) !== 'false';\n    }\n"
+        "    catch {\n        return roomy;",
+    ),
+)
+
 LEG_S = 2.0  # of the tour, from one camera to the next
 
 
@@ -46,18 +75,19 @@ def encode_html(
     start: Pose,
     stops: Sequence[Stop] = (),
     tour: Sequence[int] = (),
+    orbits: bool = True,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     antialiased: bool = False,
 ) -> bytes:
     """Build the page around a scene file in the format of `suffix` (.ply, .compressed.ply or .sog), y down.
 
-    It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops, is a closed path for the
-    play button; without one, the viewer circles the target of `start`. Title and names may be any text. `antialiased`
-    as in `Gaussians`.
+    It opens at `start`; `stops` are numbered places to step through. `tour`, indices of stops from the one at `start`
+    on, is a closed path for the play button; without one, the viewer circles the target of `start`. Dragging circles
+    the target, or turns the head unless `orbits`. Title and names may be any text. `antialiased` as in `Gaussians`.
     """
     url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
     bootstrap = {
-        "settings": _settings(start, stops, tour, background),
+        "settings": _settings(start, stops, tour, orbits, background),
         "contentUrl": url,
         "contentFilename": f"scene{suffix}",
         "antialiased": antialiased,
@@ -70,10 +100,18 @@ def encode_html(
 
 
 def _settings(
-    start: Pose, stops: Sequence[Stop], tour: Sequence[int], background: tuple[float, float, float]
+    start: Pose,
+    stops: Sequence[Stop],
+    tour: Sequence[int],
+    orbits: bool,
+    background: tuple[float, float, float],
 ) -> dict[str, Any]:
-    """Return the viewer's settings, version 2, without colour changes. `extent` is for our `fit.js`."""
+    """Return the viewer's settings, version 2, without colour changes.
+
+    `extent` is for our `fit.js`, `ours` for CHANGES.
+    """
     return {
+        "ours": {"first": tour[0] if tour else 0, "orbits": orbits},
         "version": 2,
         "tonemapping": "none",
         "highPrecisionRendering": False,
@@ -132,6 +170,8 @@ def _shell() -> tuple[str, str, str]:
     Every slot must occur exactly once: a new viewer version that moves one must fail here, not in the browser.
     """
     script = _part(f"{VIEWER}/index.js").replace("//# sourceMappingURL=index.js.map", "")
+    for theirs, ours in CHANGES:
+        script = _put(script, theirs, ours)
     for part in (script, _part("fit.js")):
         assert not any(markup in part.lower() for markup in MARKUP), "a script that cannot stand inside a page"
     page = _part(f"{VIEWER}/index.html")
@@ -141,7 +181,9 @@ def _shell() -> tuple[str, str, str]:
     page = _put(page, "</head>", f'<script type="module">\n{_part("fit.js")}</script>\n</head>')
     page = _put(page, "<!-- Application Script -->", f"<!--\n{_part(f'{VIEWER}/LICENSE')}-->")
     page = _put(page, "aa: url.searchParams.has('aa')", "aa: bootstrap.antialiased || url.searchParams.has('aa')")
-    page = _put(page, "import { createViewer } from './index.js';", script)
+    page = _put(
+        page, "import { createViewer } from './index.js';", f"const {{ ours }} = window.sse.settings;\n{script}"
+    )
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
     until_head, rest = _parted(_put(page, '<meta charset="UTF-8" />', policy), "<title>SuperSplat Viewer</title>")
     block = '<script type="application/json" id="sse-bootstrap">'
