@@ -95,11 +95,11 @@ def sparse_start(predicted: Prediction, prepared: Prepared, seed: int, further: 
     if known is None:
         return predicted.gaussians
     near = predicted.gaussians.means.norm(dim=1) < horizon(prepared)
-    share = min(1.0, max(START_SHARE, LEAST_START / max(1, int(near.sum()))))
+    share = min(1.0, max(START_SHARE, LEAST_START / max(1, int(near.sum())))) / (1 + len(further))
     generator = torch.Generator().manual_seed(seed)
 
     def thinned(scene: Gaussians, near: Bool[Tensor, " gaussian"]) -> tuple[Gaussians, Bool[Tensor, " gaussian"]]:
-        chosen = torch.rand(len(scene), generator=generator).to(near.device) < share / (1 + len(further))
+        chosen = torch.rand(len(scene), generator=generator).to(near.device) < share
         kept = chosen | ~near
         scales = torch.where(near[:, None], scene.scales / math.sqrt(share), scene.scales)
         return replace(scene, scales=scales)[kept], kept

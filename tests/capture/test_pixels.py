@@ -226,9 +226,9 @@ def test_no_photo_and_no_file(tmp_path, read):
         read(tmp_path / "none.jpg")
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "IMG 1.HEIC"
+@pytest.fixture(params=["IMG 1.HEIC", "IMG 1.JPG"])
+def photo(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / request.param
     path.write_bytes(base64.b64decode(PHOTO))
     return path
 

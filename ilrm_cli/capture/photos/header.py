@@ -32,6 +32,7 @@ UPRIGHT_BY = {
 }  # EXIF orientation -> transposition to upright
 WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
+BRAND, AVIF_BRANDS = slice(8, 12), (b"avif", b"avis")  # of files in boxes (ISO/IEC 14496-12); others are HEIC's
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
 JPEG_HALVINGS, RAW_HALVINGS = 3, 1
 REMEMBERED = 10_000  # headers
@@ -88,7 +89,7 @@ def photo_size(path: Path) -> tuple[int, int]:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
-    if path.suffix.lower() in HEIC_SUFFIXES:
+    if path.suffix.lower() in HEIC_SUFFIXES or _is_heif(path):
         from pi_heif import register_heif_opener
 
         register_heif_opener()
@@ -98,6 +99,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
         if image.mode in WIDE_MODES:
             raise _wide(path)
         yield image
+
+
+def _is_heif(path: Path) -> bool:
+    """Return whether the file begins like HEIC, which phones and apps also call .jpg."""
+    with broken_named(path), path.open("rb") as file:
+        head = file.read(BRAND.stop)
+    return head[4:8] == b"ftyp" and head[BRAND] not in AVIF_BRANDS
 
 
 @contextmanager

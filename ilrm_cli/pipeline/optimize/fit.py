@@ -47,7 +47,7 @@ class Effort:
 
 EFFORTS = {
     "standard": Effort(steps=1000, long_side_px=480, degree=1, growth=0.2, most=250_000),
-    "high": Effort(steps=3000, long_side_px=768, degree=2, growth=0.2, most=600_000, groups=6),
+    "high": Effort(steps=2000, long_side_px=640, degree=2, growth=0.2, most=400_000, groups=6),
 }
 
 
