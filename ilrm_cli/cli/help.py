@@ -1,7 +1,6 @@
 """`ilrm help`: the topics, which are the Markdown files in `topics`, and the help of the commands."""
 
 import difflib
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Annotated
 
@@ -14,6 +13,12 @@ TOPICS = (
     "inputs", "poses", "views", "formats", "viewing", "camera-paths", "trace", "confidence", "reports", "batches",
     "record", "json", "scripting", "cache", "weights", "evaluation", "training", "speed", "conventions",
 )  # fmt: skip
+# Other words for what a topic explains.
+ALIASES = {
+    "quality": "views", "refine-poses": "views", "photos": "inputs", "video": "inputs", "masks": "inputs",
+    "colmap": "poses", "axes": "conventions", "gpu": "speed", "memory": "speed", "share": "viewing",
+    "floaters": "confidence", "prune": "confidence", "paths": "camera-paths", "report": "reports", "ray": "batches",
+}  # fmt: skip
 
 
 def topic_text(name: str) -> str:
@@ -36,13 +41,12 @@ def complete_names(incomplete: str) -> list[str]:
     return [name for name in (*TOPICS, *SENTENCES) if name.startswith(incomplete)]
 
 
-def closest_first(name: str, names: Sequence[str]) -> list[str]:
-    """Return the names, the most similar one first."""
-
-    def similarity(other: str) -> tuple[bool, float]:
-        return other.startswith(name.lower()), difflib.SequenceMatcher(None, name.lower(), other).ratio()
-
-    return sorted(names, key=similarity, reverse=True)
+def meant_by(name: str) -> str:
+    """Return in a clause which topic was probably meant; nothing if none is like it."""
+    names = [*TOPICS, *ALIASES]
+    begun = [known for known in names if known.startswith(name.lower())]
+    found = begun or difflib.get_close_matches(name.lower(), names, n=1)
+    return f" (did you mean {ALIASES.get(found[0], found[0])}?)" if found else ""
 
 
 def help(
@@ -59,9 +63,9 @@ def help(
         asked = " ".join(names or ())
         if not asked:
             shown.page(list_of_topics())
-        elif asked in TOPICS:
-            shown.page(topic_text(asked))
+        elif (topic := ALIASES.get(asked, asked)) in TOPICS:
+            shown.page(topic_text(topic))
         elif asked.split()[0] in SENTENCES:
             app([*asked.split(), "--help"], prog_name="ilrm", standalone_mode=False)
         else:
-            raise InputError(f"no topic is named {asked}; there are {', '.join(closest_first(asked, TOPICS))}.")
+            raise InputError(f"no topic is named {asked}{meant_by(asked)}; there are {', '.join(TOPICS)}.")

@@ -15,7 +15,7 @@ from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
-from ilrm_cli.cli.help import TOPICS, topic_text
+from ilrm_cli.cli.help import ALIASES, TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
 from ilrm_cli.evaluate.scoreboard import Gain, Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
@@ -86,12 +86,22 @@ def test_no_topic_is_hidden_by_a_command() -> None:
     assert not set(TOPICS) & set(app.SENTENCES)
 
 
-@pytest.mark.parametrize(("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json")])
-def test_an_unknown_topic_is_one_sentence_with_the_closest_first(wrong: str, meant: str) -> None:
+def test_other_words_lead_to_the_topic_that_covers_them() -> None:
+    assert set(ALIASES.values()) <= set(TOPICS)
+    assert not set(ALIASES) & {*TOPICS, *app.SENTENCES}
+    assert ilrm("help", "quality") == ilrm("help", "views")
+    assert "--quality" in topic_text("views").partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json"), ("qualty", "views")]
+)
+def test_an_unknown_topic_is_one_sentence_with_the_closest_one_and_all_in_order(wrong: str, meant: str) -> None:
     refused = ilrm("help", wrong)
     assert (refused.status, refused.out) == (1, "")
-    assert refused.sentence.startswith(f"error: no topic is named {wrong}; there are {meant}, ")
-    assert all(name in refused.sentence for name in TOPICS)
+    said = f"error: no topic is named {wrong} (did you mean {meant}?); there are {', '.join(TOPICS)}."
+    assert refused.sentence == said
+    assert "did you mean" not in ilrm("help", "xyzzy").sentence
 
 
 def test_the_help_mentions_the_topics() -> None:

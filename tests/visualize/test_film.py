@@ -155,7 +155,10 @@ def test_a_path_that_was_asked_for_is_flown_and_doubted_where_no_photo_saw(scene
     scene.write_bytes(encode_ply(SceneFile(Gaussians.concatenated(red_ball(), *balls))))
     told = list[object]()
     wanted = FilmSettings("orbit", seconds=2.0, fps=10.0, size=(48, 32))
-    report = lambda step: told.append(step.stage)  # noqa: E731
+
+    def report(step: Step) -> None:
+        told.append(step.stage)
+
     result = stage.fly(scene, wanted, output=tmp_path / "f.png", report=report, warn=told.append)
     assert "of the frames show what no photo saw" in result.warnings[0]
     assert told.index(result.warnings) < told.index("frames"), "before the long work"
