@@ -189,7 +189,8 @@ def _further(
 ) -> Sequence[Prediction]:
     """Return predictions from photos that are no inputs, if there is time, and if the model's can be thinned.
 
-    There is no time after a trial of poses that was ended early. `given` are the cameras of the fitted photos before poses were refined.
+    There is no time after a trial of poses that was ended early. `given` are the cameras of the fitted photos before
+    poses were refined.
     """
     hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
     if predict is None or hurried or not begin.tried or begin.predicted.support is None:
