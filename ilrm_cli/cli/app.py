@@ -32,7 +32,7 @@ SENTENCES = {
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
     "export": "Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare.",
     "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
-    "evaluate": "Score the model on photos it was not given, beside what needs no model.",
+    "evaluate": "Score the model on held-out photos, beside baselines that need no model.",
     "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a performance budget is exceeded.",
     "train": ("Train a model; writes weights.safetensors, a log and a preview into the folder. Ctrl-C stops cleanly."),
     "synth": "Generate synthetic scenes: photos with exact cameras and depth, as COLMAP folders.",
@@ -118,7 +118,7 @@ def ilrm(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Turn a folder of photos into a 3D Gaussian splat scene: a rough one in seconds, a good one in a minute."""
+    """Turn a folder of photos into a 3D Gaussian splat scene: a rough one in seconds, a good one in minutes."""
 
 
 def run() -> None:

@@ -22,7 +22,7 @@ UNSEEN = (
     "Every eighth photo scores and was never looked at for a choice; of the others, those that reconstruct holds out "
     "itself chose the scale and when to stop."
 )
-STOPPING = "The held-out photos chose when to stop refining, for ours and for the baselines alike."
+STOPPING = "The held-out photos chose when to stop refining, for ilrm and for the baselines alike."
 
 
 def evaluate(
@@ -46,7 +46,7 @@ def evaluate(
         str | None,
         typer.Option(help="every-eighth: of reconstruct, such as draft,standard,high; --refine is for the draft."),
     ] = None,
-    baselines: Annotated[bool, typer.Option(help="Measure what needs no model beside it.")] = True,
+    baselines: Annotated[bool, typer.Option(help="Also score baselines that need no model.")] = True,
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
@@ -69,7 +69,7 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score the model on photos it was not given, beside what needs no model."""
+    """Score the model on held-out photos, beside baselines that need no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
         from ilrm_cli.evaluate.checks import Plan, Settings, check_plan, parse_qualities, reconstructions
         from ilrm_cli.models.registry import weights_file
@@ -114,7 +114,7 @@ def kept_results(
     for result in ended:
         results.append(result)
         if isinstance(result, SceneFailure):
-            shown.warn((f"{result.name} is left out: {result.reason}",))
+            shown.warn((f"{result.name} is skipped: {result.reason}",))
         elif output is not None:
             scoreboard.write_picture(output, result)
         if output is not None:
@@ -180,6 +180,8 @@ def describe(
 
 def lines_of(results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> Iterator[str | Detail | Table]:
     """Yield the PSNR of every method on every scene, the means, and conclusions from the margins."""
+    from ilrm_cli.evaluate.results import OURS
+
     if not results:
         return
     if summary.margins:
@@ -192,7 +194,7 @@ def lines_of(results: list["SceneResult"], summary: "Summary", run: "Evaluation"
     if run.lpips_missing:
         yield f"LPIPS is not available: {run.lpips_missing}."
     for result in results:
-        ours = [f"{t.gaussians:,} Gaussians" for t in result.trials if t.method == "ours" and not t.refined]
+        ours = [f"{t.gaussians:,} Gaussians" for t in result.trials if t.method == OURS and not t.refined]
         size = f"{result.width}x{result.height}", f"{len(result.targets)} targets"
         effort = f"{result.seconds:.1f} s in all", f"peak memory {result.peak_memory_gb:.1f} GB"
         yield Detail(f"{result.name}: {', '.join((*size, *ours, *effort))}")
@@ -238,12 +240,14 @@ def gain_sentences(summary: "Summary") -> Iterator[str]:
 
 
 def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
-    """Return a row per scene and number of inputs with a column per method; `mean_table` explains the letters."""
-    kinds = kinds_of(summary)
+    """Return a row per scene and number of inputs with a column per method."""
+    from ilrm_cli.evaluate.results import label_of
+
+    kinds = dict.fromkeys((mean.method, mean.refined) for mean in summary.means)
     table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
     table.add_column("views", justify="right")
-    for letter in kinds.values():
-        table.add_column(letter, justify="right", no_wrap=True)
+    for method, refined in kinds:
+        table.add_column(label_of(method, refined), justify="right", min_width=5)
     for result in results:
         for views in map(len, result.inputs):
             found = [result.trial(method, views, refined) for method, refined in kinds]
@@ -255,29 +259,23 @@ def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
 
 def mean_table(summary: "Summary") -> Table:
     """Return the means over the scenes."""
-    table = Table("", "method", title="Means over scenes", title_justify="left")
+    from ilrm_cli.evaluate.results import OURS, label_of
+
+    table = Table("method", title="Means over scenes", title_justify="left")
     for column in ("views", "scenes", "PSNR", "SSIM", "LPIPS", "seconds"):
         table.add_column(column, justify="right")
-    kinds = kinds_of(summary)
     for mean in summary.means:
         table.add_row(
-            kinds[mean.method, mean.refined],
-            f"{mean.method}, refined" if mean.refined else mean.method,
+            label_of(mean.method, mean.refined),
             mean.views,
             str(mean.scenes),
             f"{mean.psnr:.2f}",
             f"{mean.ssim:.3f}",
             "" if mean.lpips is None else f"{mean.lpips:.3f}",
             f"{mean.seconds:.2f}",
-            style="bold" if mean.method == "ours" else "",
+            style="bold" if mean.method == OURS else "",
         )
     return table
-
-
-def kinds_of(summary: "Summary") -> dict[tuple[str, bool], str]:
-    """Map each (method, refined) to the letter of its column, in order of appearance."""
-    kinds = dict.fromkeys((mean.method, mean.refined) for mean in summary.means)
-    return dict(zip(kinds, "ABCDEFGH", strict=False))
 
 
 def sentences(summary: "Summary") -> list[str]:

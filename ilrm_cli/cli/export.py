@@ -10,14 +10,15 @@ from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 
 
 def export(
-    scene: Annotated[Path, typer.Argument(help="A scene, ours or another tool's.")],
+    scene: Annotated[Path, typer.Argument(help="A scene of ilrm or of another tool.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its suffix names the format.")],
     max_mb: Annotated[
         float | None,
         typer.Option(help="Size limit of a .html; leaves out the Gaussians that add least to the input views.", min=0),
     ] = None,
     spz_version: Annotated[
-        int | None, typer.Option(help="Of a .spz: 3, which every reader knows, or 4.", min=3, max=4, show_default="3")
+        int | None,
+        typer.Option(help="Version of a .spz: 3, which every reader knows, or 4.", min=3, max=4, show_default="3"),
     ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,

@@ -38,15 +38,15 @@ ViewCount = Annotated[
 Refine = Annotated[
     int,
     typer.Option(
-        help="Iterations of fitting a draft to its inputs, for a moment instead of a minute.", min=LEAST["refine"]
+        help="Iterations of fitting a draft to its inputs, for a moment instead of minutes.", min=LEAST["refine"]
     ),
 ]
 Quality = Annotated[
     chosen.Quality | None,
     typer.Option(
         show_default="standard; draft with --refine",
-        help="draft is the prediction alone; standard fits it to all posed photos, which takes two cores a minute or "
-        "so; high goes on for several times as long, in more detail.",
+        help="draft is the prediction alone; standard fits it to all posed photos, in one to four minutes on two "
+        "cores; high goes on for several times as long, in more detail.",
     ),
 ]
 Minutes = Annotated[

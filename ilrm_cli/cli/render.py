@@ -49,7 +49,9 @@ FILM = {
             "kept where they support it, looping."
         ),
     ],
-    "seconds": Annotated[float | None, typer.Option(help="Length of the film. Default: what the path needs, 4 to 24.")],
+    "seconds": Annotated[
+        float | None, typer.Option(help="Length of the video. Default: what the path needs, 4 to 24.")
+    ],
     "fps": Annotated[float | None, typer.Option(help="Frames per second.")],
     "size": Annotated[
         Any,
@@ -90,7 +92,7 @@ FILM = {
 
 @takes(FilmSettings, **FILM)
 def render(
-    scene: Annotated[Path, typer.Argument(help="A scene of any format that `ilrm export` knows, ours or not.")],
+    scene: Annotated[Path, typer.Argument(help="A scene of any format that `ilrm export` knows.")],
     output: Annotated[
         Path | None,
         typer.Option(

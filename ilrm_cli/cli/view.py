@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 
 def view(
-    scene: Annotated[Path, typer.Argument(help="A scene, ours or another tool's.")],
+    scene: Annotated[Path, typer.Argument(help="A scene of ilrm or of another tool.")],
     port: Annotated[int, typer.Option(help="Port of the local server; 0 takes a free one.", min=0, max=65535)] = 0,
     browser: Annotated[bool, typer.Option(help="Open the browser, or only say where the page is.")] = True,
     quiet: Quiet = False,

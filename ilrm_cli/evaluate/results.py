@@ -16,7 +16,7 @@ from ilrm_cli.render.perceptual import Lpips
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.memory import peak_memory_gb
 
-OURS = "ours"
+OURS = "ilrm"
 MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
 PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
 FROM_POINTS = "{quality} from sparse points"  # the fit of that quality without a prediction

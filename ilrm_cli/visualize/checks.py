@@ -83,7 +83,7 @@ def check_path_output(output: Path, scene: Path, settings: FilmSettings, overwri
         raise InputError(f"--save-path {output}: camera paths are .json files; name one.")
     read = [record_path(scene), scene, *([Path(settings.path)] if settings.is_file else [])]
     if any(_place(output) == _place(path) for path in read):
-        raise InputError(f"--save-path {output} is read for the film; choose another name.")
+        raise InputError(f"--save-path {output} is read for the video; choose another name.")
     check_output(output, overwrite)
 
 

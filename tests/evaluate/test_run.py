@@ -36,8 +36,8 @@ def result() -> SceneResult:
 def test_every_method_is_scored_with_every_number_of_inputs(result):
     plain = {(t.method, t.views) for t in result.trials if not t.refined}
     refined = {(t.method, t.views) for t in result.trials if t.refined}
-    assert plain == {(m, v) for v in (3, 6) for m in ("ours", "mean colour", "nearest photo", "plane-sweep splat")}
-    assert refined == {(m, v) for v in (3, 6) for m in ("ours", *STARTS)}
+    assert plain == {(m, v) for v in (3, 6) for m in ("ilrm", "mean colour", "nearest photo", "plane-sweep splat")}
+    assert refined == {(m, v) for v in (3, 6) for m in ("ilrm", *STARTS)}
     assert all(len(trial.scores) == len(result.targets) == 6 for trial in result.trials)
     assert set(result.inputs[0]) < set(result.inputs[1])
     assert not {*result.inputs[1]} & {*result.targets}
@@ -45,7 +45,7 @@ def test_every_method_is_scored_with_every_number_of_inputs(result):
 
 def test_it_scores_as_reconstruct_does(result):
     made = reconstruct(open_folder(SAMPLE), ReconstructSettings(views=6, long_side_px=128, refine=5, device="cpu"))
-    ours, refined = result.trial("ours", 6, False), result.trial("ours", 6, True)
+    ours, refined = result.trial("ilrm", 6, False), result.trial("ilrm", 6, True)
     assert made.score is not None
     assert made.refinement is not None
     assert (refined.psnr, refined.ssim) == pytest.approx((made.score.psnr, made.score.ssim), rel=1e-6)
@@ -55,8 +55,8 @@ def test_it_scores_as_reconstruct_does(result):
 
 def test_the_model_beats_what_needs_no_model(result):
     for trial in result.trials:
-        if trial.method != "ours":
-            assert trial.psnr < result.trial("ours", trial.views, trial.refined).psnr
+        if trial.method != "ilrm":
+            assert trial.psnr < result.trial("ilrm", trial.views, trial.refined).psnr
 
 
 def test_refined_baselines_stand_before_the_backdrop_that_the_model_has(tmp_path):
@@ -75,7 +75,7 @@ def test_two_evaluations_give_the_same_numbers():
 
 
 def test_refinement_never_lowers_the_score(result):
-    assert result.trial("ours", 3, True).psnr >= result.trial("ours", 3, False).psnr
+    assert result.trial("ilrm", 3, True).psnr >= result.trial("ilrm", 3, False).psnr
 
 
 def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
@@ -83,4 +83,4 @@ def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
     failure, good = evaluated(0, [tmp_path / "empty", SAMPLE], plan=SMALL, baselines=False)
     assert isinstance(failure, SceneFailure)
     assert "holds no photo" in failure.reason
-    assert [t.method for t in good.trials] == ["ours"]
+    assert [t.method for t in good.trials] == ["ilrm"]

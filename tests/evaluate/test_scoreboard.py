@@ -35,11 +35,11 @@ def scene(name: str, *trials: Trial) -> SceneResult:
 
 RESULTS = (
     scene(
-        "one", trial("ours", 20), trial("ours", 22, True), trial("nearest photo", 15), trial("constant depth", 21, True)
+        "one", trial("ilrm", 20), trial("ilrm", 22, True), trial("nearest photo", 15), trial("constant depth", 21, True)
     ),
     SceneFailure("broken", "it is not there."),
     scene(
-        "two", trial("ours", 18), trial("ours", 19, True), trial("nearest photo", 16), trial("sparse points", 20, True)
+        "two", trial("ilrm", 18), trial("ilrm", 19, True), trial("nearest photo", 16), trial("sparse points", 20, True)
     ),
 )
 
@@ -53,25 +53,25 @@ def test_margins_are_means_over_scenes():
     assert (margin.ahead_of_refined_starts, margin.compared) == (0.5, 2)
     assert margin.refinement_never_hurts
     ours = summary.means[0]
-    assert (ours.method, ours.psnr, ours.ssim, ours.scenes) == ("ours", 19, pytest.approx(0.6), 2)
+    assert (ours.method, ours.psnr, ours.ssim, ours.scenes) == ("ilrm", 19, pytest.approx(0.6), 2)
 
 
 def test_scenes_with_too_few_photos_count_too():
-    summary = summarize([RESULTS[0], scene("few", trial("ours", 10, views=7), trial("nearest photo", 8, views=7))])
+    summary = summarize([RESULTS[0], scene("few", trial("ilrm", 10, views=7), trial("nearest photo", 8, views=7))])
     (margin,) = summary.margins
     assert (summary.means[0].views, summary.means[0].psnr, summary.means[0].scenes) == ("7 to 8", 15, 2)
     assert (margin.views, margin.gain_db) == ("7 to 8", pytest.approx(3.5))
 
 
 def test_without_baselines_there_are_no_margins():
-    (margin,) = summarize([scene("one", trial("ours", 20))]).margins
+    (margin,) = summarize([scene("one", trial("ilrm", 20))]).margins
     assert (margin.gain_db, margin.gain_refined_db, margin.ahead_of_refined_starts) == (None, None, None)
 
 
 def test_the_table_holds_every_target_and_the_means():
     rows = encode_csv(RESULTS).decode().splitlines()
     assert len(rows) == 1 + 8 * 3
-    assert "one,8,ours,1,mean,22.0000,0.60000,,0.500,100,5,," in rows
+    assert "one,8,ilrm,1,mean,22.0000,0.60000,,0.500,100,5,," in rows
 
 
 def test_the_picture_shows_truth_ours_and_error():

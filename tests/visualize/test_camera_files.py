@@ -193,7 +193,7 @@ def test_cameras_of_photos_are_flown_at_a_pace_that_can_be_seen(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("p.txt", "are .json files"), ("a.json", "is read for the film"), ("a.ply/p.json", "is not a folder")],
+    [("p.txt", "are .json files"), ("a.json", "is read for the video"), ("a.ply/p.json", "is not a folder")],
 )
 def test_paths_that_cannot_be_written(tmp_path: Path, scene: Path, name: str, why: str) -> None:
     with pytest.raises(InputError, match=why):

@@ -136,5 +136,5 @@ def _doubts(frames: Cameras, photographed: Cameras, shown: ShownScene, settings:
         return ()
     return (
         f"{math.ceil(100 * share)} % of the frames show what no photo saw, or pass close before or through something; "
-        "--path auto stays where the photos support the film.",
+        "--path auto stays where the photos support what it shows.",
     )
