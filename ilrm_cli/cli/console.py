@@ -91,10 +91,13 @@ class Face:
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
             _Time(table_column=Column(no_wrap=True, min_width=12)),
             TextColumn(
-                "{task.fields[note]}", markup=False, style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")
+                "{task.fields[note]}",
+                markup=False,
+                style="dim",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),  # what room the others leave
             ),
         )
-        bars = _Bars(Progress(*columns, console=self.err))
+        bars = _Bars(Progress(*columns, console=self.err, expand=True))
         try:
             yield bars
         finally:

@@ -161,12 +161,13 @@ def test_a_fit_shows_how_far_how_good_and_how_long_on_terminals_of_any_width(col
     shown = Face("reconstruct", as_json=False, quiet=False, verbose=False)
     shown.err = Console(file=StringIO(), width=columns, force_terminal=True, color_system=None, highlight=False)
     with shown.progress() as report:
-        report(Step("compiling the fit, once", 1, 1))  # the longest name of a stage
+        report(Step("poses against the photos", 1, 1))  # the longest name of a stage
+        report(Step("layer 4 of 4", 1, 1, "cross 2101, self 1687 ms so far"))
         for done in (400, 401):
             report(Step("optimize", done, 800, "28.31 dB, 131k Gaussians"))
     assert isinstance(shown.err.file, StringIO)
     last = [line for line in shown.err.file.getvalue().splitlines() if "fitting" in line][-1]
-    assert re.search(r"fitting .*401/800 .* left 28\.31 dB, 131k ", last), last
+    assert re.search(r"fitting .*401/800 .* left 28\.31 dB", last), last
     assert ("━" in last) == (columns >= 80)
 
 
