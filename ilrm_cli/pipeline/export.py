@@ -31,6 +31,7 @@ from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment
 from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.start_view import start_view_of
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
 
@@ -91,10 +92,12 @@ def encode(
     *,
     photos: Path | None = None,
     inputs_sha256: str | None = None,
+    start_view: bool = True,
 ) -> EncodedScene:
     """Encode the scene as a file named `output`, with its record.
 
-    `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read.
+    `photos` is the input folder or video; `inputs_sha256` is its `input_hash` from before it was read; `start_view` is
+    as in the record.
     """
     axes, origin = result.settings.frame, origin_for(result)
     turn = frame_from_input(axes, result.poses, result.up if axes != "input" else None)
@@ -109,13 +112,18 @@ def encode(
         raise InputError(f"none of the {len(scene)} Gaussians has finite numbers: nothing can be written.")
     suffix, confidence = suffix_of(output), result.trusted.confidence
     kept = None if confidence is None else confidence.cpu()[finite]
-    file = SceneFile(scene[finite], comments(result, origin), confidence=kept)
+    record = record_of(result, frame, origin)
+    lines = comments(result, origin)
+    if start_view and record.up is not None:
+        lines += (start_view_of(sight_of(record).cameras, scene[finite], record.up).comment,)
+    file = SceneFile(scene[finite], lines, confidence=kept)
     content = encode_scene(file, suffix)
     record = dataclasses.replace(
-        record_of(result, frame, origin),
+        record,
         inputs_sha256=inputs_sha256,
         ply_sha256=hashlib.sha256(content).hexdigest(),
         scene_suffix=suffix,
+        start_view=start_view,
         photos=None if photos is None else place_as_recorded(photos, record_path(output)),
         refined_from=origin_as_json(result, output),
     )

@@ -70,7 +70,7 @@ def replay(
 
     inputs = inputs_sha256(before.folder, before.settings.camera)
     result = _made_again(before, photos, report)
-    made = encode(result, output or file, photos=place, inputs_sha256=inputs)
+    made = encode(result, output or file, photos=place, inputs_sha256=inputs, start_view=record.start_view)
     identical = made.record.ply_sha256 == wanted
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None

@@ -17,6 +17,7 @@ from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.record import SceneRecord, cameras_of, photo_folder_of, record_beside
+from ilrm_cli.scene.start_view import start_view_in
 
 # For scenes without cameras: a common photo shape and a normal lens.
 FOREIGN_SIZE_PX = (640, 426)
@@ -36,16 +37,20 @@ class Sight:
 
 @dataclass(frozen=True)
 class ShownScene(Sight):
-    """A scene, ready to be filmed or viewed. Its cameras are the input photos', float64, or a ring if it has none."""
+    """A scene, ready to be filmed or viewed.
+
+    Its cameras, float64, are those of the input photos; without a record the start view of the file, or a ring.
+    """
 
     file: SceneFile
-    names: tuple[str, ...] = ()  # of those photos; empty for the ring
+    names: tuple[str, ...] = ()  # of those photos; empty without a record
     origin: tuple[float, float, float] | None = None  # of the file's coordinates in the input's frame; None: its own
     recorded_up: Float64[Tensor, "3"] | None = None  # unit; None: not recorded
+    target: Float64[Tensor, "3"] | None = None  # that a start view looks at; None: found from the cameras
     warnings: tuple[str, ...] = ()  # one sentence each
     photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
     video: VideoChoice | None = None  # how frames of a video were chosen; None: unknown
-    quarter_turns: tuple[int | None, ...] = ()  # of each photo, see `RecordedView`; empty for the ring
+    quarter_turns: tuple[int | None, ...] = ()  # of each photo, see `RecordedView`; empty without a record
 
     @cached_property
     def up(self) -> Float64[Tensor, "3"]:
@@ -63,13 +68,8 @@ def read_shown_scene(scene: Path) -> ShownScene:
     beside = record_path(scene)
     record = record_beside(scene)
     if record is None or cameras_of(record, "input") is None:
-        ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
         state = "is none of ilrm, or broken" if beside.is_file() else "is not there"
-        note = (
-            f"no record with cameras lies beside {scene} ({beside.name} {state}): seen from a ring around its middle, "
-            "y down."
-        )
-        return ShownScene(ring, WHITE, NEAR, file, warnings=(*warnings, note))
+        return _without_record(file, warnings, f"no record with cameras lies beside {scene} ({beside.name} {state})")
     inputs = [view for view in record.views if view.role == "input"]
     return ShownScene(
         **vars(sight_of(record)),
@@ -81,6 +81,26 @@ def read_shown_scene(scene: Path) -> ShownScene:
         photos=photo_folder_of(record, beside),
         video=_video_choice(record),
         quarter_turns=tuple(view.quarter_turns for view in inputs),
+    )
+
+
+def _without_record(file: SceneFile, warnings: tuple[str, ...], why: str) -> ShownScene:
+    """Return the scene as seen from the start view that its header tells, or else from a ring."""
+    view = start_view_in(file.comments)
+    if view is None:
+        ring = default_cameras(file.gaussians, *FOREIGN_SIZE_PX, FOREIGN_FOV_DEG)
+        return ShownScene(
+            ring, WHITE, NEAR, file, warnings=(*warnings, f"{why}: seen from a ring around its middle, y down.")
+        )
+    up, target = (torch.tensor(point, dtype=torch.float64) for point in (view.up, view.target))
+    return ShownScene(
+        view.camera(FOREIGN_SIZE_PX[0]),
+        WHITE,
+        NEAR,
+        file,
+        recorded_up=torch.nn.functional.normalize(up, dim=0),
+        target=target,
+        warnings=(*warnings, f"{why}: seen from the start view that the file tells."),
     )
 
 

@@ -78,6 +78,7 @@ class SceneRecord:
     poses_sha256: str | None = None  # of the known cameras, see `input_hash`; None: unknown
     ply_sha256: str | None = None  # of the scene file as written
     scene_suffix: str = ".ply"  # suffix of the scene file
+    start_view: bool = False  # whether its header tells the view at which it opens, as far as the format has comments
     photos: str | None = None  # the input folder or video, see `place_as_recorded`; None: unknown
     given: tuple[str, ...] | None = None  # names of the photos below that folder that were given; None: all
     refined_from: Mapping[str, str] | None = None  # "scene", which was fitted further, and its "sha256"; None: photos

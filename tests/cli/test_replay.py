@@ -22,6 +22,22 @@ def test_the_same_photos_and_settings_give_the_same_scene(made):
     assert {path.name for path in output.parent.iterdir()} == before  # nothing is kept without -o
 
 
+def test_a_scene_from_before_start_views_is_made_again_without_one(made, tmp_path):
+    output, _ = made
+    lines, end, rows = output.read_bytes().partition(b"end_header\n")
+    kept = [line for line in lines.splitlines(keepends=True) if not line.startswith(b"comment start view ")]
+    assert len(kept) == len(lines.splitlines()) - 1
+    (tmp_path / "scene.ply").write_bytes(b"".join(kept) + end + rows)
+    record = json.loads(record_path(output).read_bytes())
+    assert record.pop("start_view") is True
+    changed = {"ply_sha256": sha256_of(tmp_path / "scene.ply"), "photos": str(SAMPLES / "posed")}
+    (tmp_path / "scene.json").write_text(json.dumps(record | changed))
+    outcome = ilrm("replay", tmp_path / "scene.ply", "--json", "-o", tmp_path / "again.ply")
+    assert outcome.status == 0, outcome.err
+    assert outcome.json["identical"] is True
+    assert ilrm("replay", tmp_path / "again.ply").status == 0
+
+
 def test_a_scene_that_moved_with_its_photos_of_which_one_was_changed(made, tmp_path):
     output, _ = made
     for path in (output, record_path(output)):

@@ -19,6 +19,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.opened import read_shown_scene
 from ilrm_cli.scene.record import cameras_of
+from ilrm_cli.scene.start_view import start_view_in
 from tests.support.small_reconstruction import reconstruction
 
 UTM = torch.tensor([412_345.678, 5_651_234.5, 123.25], dtype=torch.float64)
@@ -74,7 +75,10 @@ def test_cameras_and_comments_follow(tmp_path: Path, near: Reconstruction) -> No
     ours, theirs = (cameras_of(one, "input").positions for one in (record, plain.record))
     torch.testing.assert_close(ours + turn @ (origin - UTM), theirs, atol=1e-7, rtol=0)
     assert record.up == pytest.approx(plain.record.up)
-    assert encoded.file.comments[-1].startswith("origin of the coordinates 412345.0 5651234.0 123.0")
+    assert encoded.file.comments[-2].startswith("origin of the coordinates 412345.0 5651234.0 123.0")
+    start = start_view_in(encoded.file.comments)
+    assert start is not None
+    assert (ours - torch.tensor(start.position).double()).norm(dim=1).min() < 1e-6
 
 
 def test_a_scene_is_fitted_further_where_it_was(tmp_path: Path, near: Reconstruction) -> None:

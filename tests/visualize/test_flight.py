@@ -1,5 +1,6 @@
 """How long a film is, and of which shape."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from ilrm_cli.render.paths.routes import Route, look_at
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import read_shown_scene
-from ilrm_cli.visualize.film.flight import default_size, frame_count, upright_cameras
+from ilrm_cli.scene.start_view import StartView
+from ilrm_cli.visualize.checks import FilmSettings
+from ilrm_cli.visualize.film.flight import default_size, flight_of, frame_count, upright_cameras
 from tests.visualize.test_film import MIDDLE, UP, arc_of_cameras, red_ball
 
 
@@ -37,6 +40,17 @@ def test_photos_taken_on_their_side_make_a_film_of_their_upright_shape(tmp_path:
     x, y = before.unbind(dim=1)
     expected = [lying.height - y, x] if quarters == 1 else [y, lying.width - x]
     torch.testing.assert_close(after, torch.stack(expected, dim=1))
+
+
+def test_a_start_view_is_wobbled_around_and_its_target_circled(tmp_path: Path) -> None:
+    view = StartView((0.5, -1.0, 0.0), tuple(MIDDLE.tolist()), tuple(UP.tolist()), (50.0, 40.0))
+    (tmp_path / "scene.ply").write_bytes(encode_ply(SceneFile(red_ball(), (view.comment,))))
+    shown = read_shown_scene(tmp_path / "scene.ply")
+    start, radius = shown.cameras.positions[0], math.dist(view.position, view.target)
+    usual, round_ = (flight_of(shown, FilmSettings("auto", seconds=1.0, full=full)) for full in (False, True))
+    assert (usual.path, round_.path) == ("wobble", "orbit")
+    assert float((usual.cameras.positions - start).norm(dim=1).max()) < 0.05 * radius
+    torch.testing.assert_close((round_.cameras.positions - MIDDLE).norm(dim=1), torch.full((24,), radius).double())
 
 
 def test_a_film_lasts_as_long_as_eyes_need() -> None:

@@ -14,6 +14,7 @@ from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.start_view import start_view_of
 from ilrm_cli.visualize.page.build import MB, page_of, share
 from tests.support.gaussian_scenes import random_gaussians
 from tests.visualize.test_page_html import Reader
@@ -116,6 +117,18 @@ def test_without_a_record_it_starts_on_a_ring(alone: Path) -> None:
     assert (settings["annotations"], settings["animTracks"], len(settings["cameras"])) == ([], [], 1)
     assert len(page.shown.cameras) == 8
     assert "no record with cameras" in page.shown.warnings[0]
+
+
+def test_without_its_record_it_starts_where_it_would_with_it(scene: Path) -> None:
+    view = start_view_of(cameras(), gaussians(), tuple(UP.tolist()))
+    scene.write_bytes(encode_scene(SceneFile(gaussians(), (view.comment,)), ".ply"))
+    with_it = Reader(page_of(scene).html).bootstrap["settings"]
+    record_path(scene).unlink()
+    without = Reader(page_of(scene).html).bootstrap["settings"]
+    assert without["annotations"] == []
+    (there,), (here,) = with_it["cameras"], without["cameras"]
+    for name, values in there["initial"].items():
+        assert here["initial"][name] == pytest.approx(values, rel=0.01, abs=1e-4)  # its size is in whole pixels
 
 
 def test_the_budget_is_kept_by_leaving_out_what_adds_least(scene: Path, tmp_path: Path) -> None:

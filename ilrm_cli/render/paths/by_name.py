@@ -33,10 +33,14 @@ class Setting:
 
 
 def setting_of(
-    cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | None = None, photo: int | None = None
+    cameras: Cameras,
+    gaussians: Gaussians,
+    up: Float[Tensor, "3"] | None = None,
+    photo: int | None = None,
+    target: Float[Tensor, "3"] | None = None,
 ) -> Setting:
-    """Build a setting. `up` is unit (None: estimated); `photo` is an index (None: the camera nearest to all others)."""
-    subject = subject_of(cameras, gaussians, up)
+    """Build a setting. `photo` is an index (None: the camera nearest to all others); the rest as in `subject_of`."""
+    subject = subject_of(cameras, gaussians, up, target)
     one = cameras[[central(cameras, subject.depth) if photo is None else photo]]
     depth = visible_depth(one, gaussians)
     clearance = visible_depth(one, gaussians, share=AHEAD_SHARE, window=AHEAD_WINDOW)

@@ -28,22 +28,37 @@ class Subject:
     target: Float[Tensor, "3"]  # the point of interest
     up: Float[Tensor, "3"]  # unit
     depth: float  # median distance of the visible scene along the cameras' axes
-    converging: bool  # the cameras see the target from clearly different sides
+    converging: bool  # the cameras see the target from clearly different sides, or it is known otherwise
 
 
-def subject_of(cameras: Cameras, gaussians: Gaussians, up: Float[Tensor, "3"] | None = None) -> Subject:
+def subject_of(
+    cameras: Cameras,
+    gaussians: Gaussians,
+    up: Float[Tensor, "3"] | None = None,
+    target: Float[Tensor, "3"] | None = None,
+) -> Subject:
     """Find the point nearest to all viewing axes if they cross; else the point ahead of them at the scene's depth.
 
-    `up` is unit; None: estimated from the cameras.
+    `up` is unit; None: estimated from the cameras. `target` is the point where it is known.
     """
     up = up_direction(cameras.world_from_cam) if up is None else up
     depth = visible_depth(cameras, gaussians)
-    crossing = axes_crossing(cameras)
+    crossing = axes_crossing(cameras) if target is None else target
     if crossing is not None:
         return Subject(crossing, up, depth, converging=True)
     leading = facing_alike(cameras)
     target = leading.positions.mean(0) + depth * torch.nn.functional.normalize(leading.forward.mean(0), dim=0)
     return Subject(target, up, depth, converging=False)
+
+
+def focus_depths(cameras: Cameras, gaussians: Gaussians, subject: Subject) -> Float[Tensor, " camera"]:
+    """Return how far ahead of each camera lies what can be circled: the subject, or else what this camera sees."""
+    depths = [visible_depth(cameras[[i]], gaussians) for i in range(len(cameras))]
+    seen = torch.tensor(depths).to(cameras.positions)
+    if not subject.converging:
+        return seen
+    ahead = ((subject.target - cameras.positions) * cameras.forward).sum(dim=1)
+    return torch.where(ahead > 0, ahead, seen)
 
 
 def axes_crossing(cameras: Cameras) -> Float[Tensor, "3"] | None:

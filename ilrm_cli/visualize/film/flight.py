@@ -50,10 +50,10 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
         raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
     gaussians, cameras = shown.file.gaussians, upright_cameras(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
-    setting = by_name.setting_of(cameras, gaussians, shown.up, photo)
+    setting = by_name.setting_of(cameras, gaussians, shown.up, photo, shown.target)
     subject = setting.subject
     size = default_size(cameras)
-    if settings.path == "auto" and not settings.full and shown.names:
+    if settings.path == "auto" and not settings.full and (shown.names or shown.target is not None):
         route, name = auto.choose(setting, gaussians, shown.near)
         count = frame_count(route, subject.depth, settings.seconds, fps, loop=True)
         return Flight(route.frames(count, loop=True), name, True, fps, size)

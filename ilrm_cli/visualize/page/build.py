@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ilrm_cli.render.paths.auto import candidates
 from ilrm_cli.render.paths.by_name import setting_of
-from ilrm_cli.render.paths.subject import visible_depth
+from ilrm_cli.render.paths.subject import focus_depths
 from ilrm_cli.render.paths.tours import there_and_back
 from ilrm_cli.render.probes import contributions
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -109,20 +109,17 @@ def _leveled(shown: ShownScene) -> ShownScene:
     turn = level(shown.up)
     file = SceneFile(shown.file.gaussians.transformed(turn))
     cameras = shown.cameras.moved(turn.poses(shown.cameras.world_from_cam))
-    return replace(shown, file=file, cameras=cameras, recorded_up=turn.points(shown.up))
+    target = None if shown.target is None else turn.points(shown.target)
+    return replace(shown, file=file, cameras=cameras, recorded_up=turn.points(shown.up), target=target)
 
 
 def _writer(shown: ShownScene, title: str) -> Callable[[bytes], bytes]:
     """Return a function that turns an encoded scene into its page."""
     gaussians, cameras = shown.file.gaussians, shown.cameras
-    depths = torch.tensor([visible_depth(cameras[[i]], gaussians) for i in range(len(cameras))])
-    setting = setting_of(cameras, gaussians, shown.up)
+    setting = setting_of(cameras, gaussians, shown.up, target=shown.target)
     orbits = candidates(setting) != ("interpolate",)  # which a film follows where cameras moved through the scene
-    if setting.subject.converging:  # circle the subject rather than what each camera sees
-        ahead = ((setting.subject.target - cameras.positions) * cameras.forward).sum(dim=1)
-        depths = torch.where(ahead > 0, ahead, depths)
-    poses = poses_of(cameras, depths)
-    way = there_and_back(cameras, float(depths.median()))
+    poses = poses_of(cameras, focus_depths(cameras, gaussians, setting.subject))
+    way = there_and_back(cameras, setting.subject.depth)
     stops = [Stop(name, pose) for name, pose in zip(shown.names, poses, strict=True)] if shown.names else []
 
     def write(content: bytes) -> bytes:
