@@ -182,9 +182,9 @@ OPTIONS: dict[str, Any] = {
 
 
 def offer_of(folder: ProjectFolder) -> str:
-    """Return in words what a folder offers, or that it is a video."""
+    """Return in words what is read: photos of a folder, a video, or poses that name photos elsewhere."""
     count = len(folder.photos)
-    return f"{count} photo{'s' * (count != 1)} in {folder.place}" if count else f"the video {folder.videos[0]}"
+    return f"{count} photo{'s' * (count != 1)} in {folder.place}" if count else str(folder.place)
 
 
 def takes(settings: type, **other: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
