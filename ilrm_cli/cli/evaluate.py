@@ -54,7 +54,11 @@ def evaluate(
     poses: Annotated[Origin, typer.Option(help="Where camera poses come from (folder, every-eighth).")] = "auto",
     size: Annotated[
         int | None,
-        typer.Option(help="Long side in px of what the model sees; every-eighth: of what is scored.", min=32, max=1024),
+        typer.Option(
+            help="Size of the pictures that the model sees, or that every-eighth scores: their long side in px.",
+            min=32,
+            max=1024,
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
     output: Annotated[

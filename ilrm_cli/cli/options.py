@@ -78,7 +78,10 @@ ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models 
 LongSide = Annotated[
     int | None,
     typer.Option(
-        "--size", help="Long side in px of what the model sees.", min=LEAST["long_side_px"], max=MOST["long_side_px"]
+        "--size",
+        help="Size of the pictures that the model sees: their long side in px, in the shape of the photos.",
+        min=LEAST["long_side_px"],
+        max=MOST["long_side_px"],
     ),
 ]
 Precision = Annotated[
@@ -147,7 +150,7 @@ KnownCamera = Annotated[
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Frames to take from each second of a video. Default: as the camera moves.",
+        help="Frames per second to take from an input video. Default: as the camera moves.",
         min=LEAST["fps"],
         max=MOST["fps"],
     ),

@@ -20,14 +20,17 @@ OPENERS = {"darwin": "open", "win32": "start"}  # commands that show a file, by 
 DEFAULT_NAME = "{scene}_{path}.mp4"  # beside the scene, if --output is not given
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse "960x540", or one of SIZES, into (width, height)."""
+def parse_size(text: str) -> tuple[int, int] | int:
+    """Parse "960x540", or one of SIZES, into (width, height); "960" is the long side."""
     if text.lower() in SIZES:
         return SIZES[text.lower()]
+    if text.isdecimal():
+        return int(text)
     width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
+    if not (width.isdecimal() and height.isdecimal()):
         raise typer.BadParameter(
-            f"'{text}' is neither WIDTHxHEIGHT, such as 960x540, nor one of {', '.join(SIZES)}", param_hint="--size"
+            f"'{text}' is neither a long side in px, such as 960, nor WIDTHxHEIGHT, nor one of {', '.join(SIZES)}",
+            param_hint="--size",
         )
     return int(width), int(height)
 
@@ -52,13 +55,17 @@ FILM = {
     "seconds": Annotated[
         float | None, typer.Option(help="Length of the video. Default: what the path needs, 4 to 24.")
     ],
-    "fps": Annotated[float | None, typer.Option(help="Frames per second.")],
+    "fps": Annotated[
+        float | None,
+        typer.Option(help="Frames per second of the video that is made. Default: 24, or what a FILE of cameras says."),
+    ],
     "size": Annotated[
         Any,
         typer.Option(
             parser=parse_size,
             metavar="<str>",
-            help="WIDTHxHEIGHT of each picture side by side, or 720p, 1080p, 4k. Default: 1280 px on the long side.",
+            help="Size of each picture side by side: its long side in px, in the shape of the photos; or WIDTHxHEIGHT, "
+            "720p, 1080p, 4k. Default: 1280.",
         ),
     ],
     "full": Annotated[bool, typer.Option("--full", help="Orbit all the way round, also where no photo looked.")],

@@ -24,7 +24,7 @@ def synth(
     seed: Seed = 0,
     first: Annotated[int, typer.Option(help="Number of the first scene.", min=0)] = 0,
     views: Annotated[int, typer.Option(help="Photos of each scene.", min=2)] = 8,
-    size: Annotated[int, typer.Option(help="Long side of the photos in px.", min=16)] = 256,
+    size: Annotated[int, typer.Option(help="Size of the photos: their long side in px.", min=16)] = 256,
     aspect: Annotated[str, typer.Option(help="Width to height, such as 4:3, 16:9 or 3:4.")] = "4:3",
     kind: Annotated[str | None, typer.Option(help="Kind of all scenes, such as room or statue. Default: any.")] = None,
     samples: Annotated[int, typer.Option(help="Rays per pixel.", min=1)] = 8,

@@ -5,19 +5,32 @@ import sys
 from typing import Any
 
 BEGIN = "Error: "  # of the line
-NOT_OURS = "Value error, "  # which typer puts before what is wrong with a choice
+# What typer says, and we instead.
+PLAIN = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "give a whole number.",
+    "Input should be a valid number, unable to parse string as a number": "give a number.",
+}
+
+ONE_SIDE = "it is the long side in px, such as 640, and the shape is that of"
 
 # What to add, by the name of the command and what the parser says.
 REMEDIES = {
     ("refine", "No such option: --refine"): "a scene is fitted further with --quality high or --minutes 5",
     ("refine", "Missing option '--output'"): "name the scene to write, as in -o better.ply",
+    ("reconstruct", "Invalid value for '--size': give"): f"{ONE_SIDE} the photos",
+    ("batch", "Invalid value for '--size': give"): f"{ONE_SIDE} the photos",
+    ("evaluate", "Invalid value for '--size': give"): f"{ONE_SIDE} the photos",
+    ("synth", "Invalid value for '--size': give"): f"{ONE_SIDE} --aspect",
     ("export", "Missing option '--output'"): "name the file to write, as in -o scene.html or -o scene.spz",
 }
 
 
 def plainer(error: Any) -> str:
     """Return what is wrong and how to do it, wrapped if it goes to a terminal."""
-    said = error.format_message().replace(NOT_OURS, "")
+    said = error.format_message()
+    for theirs, ours in PLAIN.items():
+        said = said.replace(theirs, ours)
     name = error.ctx.info_name if error.ctx else ""
     for (command, begin), remedy in REMEDIES.items():
         if name == command and said.startswith(begin):

@@ -27,7 +27,7 @@ class FilmSettings:
     path: str = "auto"  # "auto", one of PATHS, or a file or folder of cameras, one for each frame
     seconds: float | None = None
     fps: float | None = None
-    size: tuple[int, int] | None = None  # (width, height) in px of one panel
+    size: tuple[int, int] | int | None = None  # of one panel: (width, height) in px, or its long side
     full: bool = False  # an orbit goes all the way round
     loop: bool = False  # open paths return to their first frame
     photo: str | None = None  # name of the photo that wobble and dolly start from
@@ -66,8 +66,10 @@ def check_settings(settings: FilmSettings) -> None:
     for flag, value in (("--seconds", settings.seconds), ("--fps", settings.fps)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{flag} is {value}; give a number above 0.")
-    if size is not None:
+    if isinstance(size, tuple):
         check_size("--size", size, settings.panels)
+    elif size is not None and not 2 <= size <= MAX_SIDE_PX:
+        raise InputError(f"--size is {size}; give 2 to {MAX_SIDE_PX} px for the long side.")
     unknown = [channel for channel in settings.channels if channel not in CHANNELS]
     if unknown or not settings.channels:
         raise InputError(

@@ -16,7 +16,16 @@ from tests.support.command_line import ilrm
         (["refine", "x.ply", "--refine", "30", "-o", "y.ply"], "; a scene is fitted further with --quality high or"),
         (["refine", "x.ply"], "'--output' / '-o'; name the scene to write, as in -o better.ply."),
         (["export", "x.ply"], "'--output' / '-o'; name the file to write, as in -o scene.html"),
-        (["render", "x.ply", "--size", "big"], "'big' is neither WIDTHxHEIGHT, such as 960x540, nor one of"),
+        (
+            ["render", "x.ply", "--size", "big"],
+            "'big' is neither a long side in px, such as 960, nor WIDTHxHEIGHT, nor",
+        ),
+        (
+            ["reconstruct", "x", "--size", "960x540"],
+            "whole number; it is the long side in px, such as 640, and the shape is that of the photos.",
+        ),
+        (["synth", "x", "--size", "960x540"], "such as 640, and the shape is that of --aspect."),
+        (["reconstruct", "x", "--fps", "fast"], "'--fps': give a number."),
     ],
 )
 def test_one_sentence_says_what_to_type(arguments, sentence):

@@ -9,18 +9,29 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.paths.routes import Route, look_at
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import read_shown_scene
 from ilrm_cli.scene.start_view import StartView
-from ilrm_cli.visualize.checks import FilmSettings
-from ilrm_cli.visualize.film.flight import default_size, flight_of, frame_count, upright_cameras
+from ilrm_cli.visualize.checks import FilmSettings, check_settings
+from ilrm_cli.visualize.film.flight import flight_of, frame_count, panel_size, upright_cameras
 from tests.visualize.test_film import MIDDLE, UP, arc_of_cameras, red_ball
 
 
-def test_default_size_keeps_the_shape_and_is_even() -> None:
-    assert default_size(arc_of_cameras()) == (1280, 854)
-    assert default_size(replace(arc_of_cameras(), width=300, height=500)) == (768, 1280)
+def test_the_usual_size_keeps_the_shape_and_is_even() -> None:
+    assert panel_size(FilmSettings(), arc_of_cameras()) == (1280, 854)
+    assert panel_size(FilmSettings(), replace(arc_of_cameras(), width=300, height=500)) == (768, 1280)
+
+
+def test_a_size_is_of_the_long_side_or_of_both() -> None:
+    high = replace(arc_of_cameras(), width=300, height=500)
+    assert panel_size(FilmSettings(size=640), high) == (384, 640)
+    assert panel_size(FilmSettings(size=(640, 300)), high) == (640, 300)
+    with pytest.raises(InputError, match="--size 8000 is 8000x5334; give 2 to 8192 px on each side, 8192 for all 2"):
+        panel_size(FilmSettings(size=8000, side_by_side=True), arc_of_cameras())
+    with pytest.raises(InputError, match="--size is 9000; give 2 to 8192 px for the long side"):
+        check_settings(FilmSettings(size=9000))
 
 
 @pytest.mark.parametrize("quarters", [1, 3])

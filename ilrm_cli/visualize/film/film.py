@@ -80,7 +80,7 @@ def fly(
     report(Step("camera path", 1, 1))
     warnings = (*shown.warnings, *flight.warnings)
     warn(warnings)
-    width, height = encoded_size(output, *(settings.size or flight.size))
+    width, height = encoded_size(output, *flight.size)
     flown = fitted(flight.cameras, width, height)
     cameras = flown.to(torch.float32)
     needs_range = "depth" in settings.channels  # that of the whole film

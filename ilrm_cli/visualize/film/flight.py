@@ -31,13 +31,13 @@ MAX_UNSUPPORTED = 0.1  # share of them above which there is a warning
 
 @dataclass(frozen=True)
 class Flight:
-    """The camera path of a film, before its size is settled."""
+    """The camera path of a film, and the size of its pictures."""
 
     cameras: Cameras  # one per frame, float64
     path: str  # one of `render.checks.PATHS`, or the name of the camera path file
     loops: bool  # the first frame follows the last
     fps: float
-    size: tuple[int, int]  # (width, height) in px, unless the user asks for another
+    size: tuple[int, int]  # (width, height) in px of one panel
     warnings: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = by_name.setting_of(cameras, gaussians, shown.up, photo, shown.target)
     subject = setting.subject
-    size = default_size(cameras)
+    size = panel_size(settings, cameras)
     if settings.path == "auto" and not settings.full and (shown.names or shown.target is not None):
         route, name = auto.choose(setting, gaussians, shown.near)
         count = frame_count(route, subject.depth, settings.seconds, fps, loop=True)
@@ -96,18 +96,24 @@ def frame_count(route: Route, depth: float, seconds: float | None, fps: float, *
     return max(1, round(seconds * fps))
 
 
-def default_size(cameras: Cameras) -> tuple[int, int]:
-    """Return (width, height) with the cameras' aspect ratio and DEFAULT_LONG_SIDE_PX, both even."""
-    factor = DEFAULT_LONG_SIDE_PX / max(cameras.width, cameras.height)
-    return (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
+def panel_size(settings: FilmSettings, cameras: Cameras) -> tuple[int, int]:
+    """Return (width, height) as the user wants it; if only the long side is known, with the cameras' aspect ratio."""
+    if isinstance(settings.size, tuple):
+        return settings.size
+    factor = (settings.size or DEFAULT_LONG_SIDE_PX) / max(cameras.width, cameras.height)
+    size = (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
+    if settings.size is not None:
+        check_size(f"--size {settings.size}", size, settings.panels)
+    return size
 
 
 def _flight_from_file(settings: FilmSettings, shown: ShownScene) -> Flight:
     path = Path(settings.path)
     found = read_camera_path(path)
     found = found if shown.origin is None else replace(found, cameras=_relative(found.cameras, shown.origin))
-    size = (found.cameras.width, found.cameras.height) if found.fps else default_size(found.cameras)
+    size = panel_size(settings, found.cameras)
     if settings.size is None:
+        size = (found.cameras.width, found.cameras.height) if found.fps else size
         check_size(f"without --size, that of {path}", size, settings.panels)
     there = list(range(len(found.cameras)))
     frames = found.cameras[there + there[-2:0:-1]] if settings.loop else found.cameras
