@@ -53,6 +53,7 @@ def batch(
     start = time.perf_counter()
     with face("batch", as_json, quiet, verbose) as shown:
         from ilrm_cli.capture.photos.folder import check_views
+        from ilrm_cli.capture.photos.listing import Listing
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.pipeline.batch.jobs import check_summary, find_places, plan
         from ilrm_cli.pipeline.batch.places import taken_as_one
@@ -69,7 +70,7 @@ def batch(
         from ilrm_cli.pipeline.batch import run
 
         passed_over = (f"passed over: {listed(others)}, neither folder nor video.",) if others else ()
-        foretold = (*passed_over, *(sentence for place in places for sentence in taken_as_one(place)))
+        foretold = (*passed_over, *(sentence for place in places for sentence in taken_as_one(place, Listing())))
         shown.warn(foretold)
         outcomes = worked_off(shown, run.Batch(planned, settings, overwrite, engine, jobs), summary)
         tell_failures(shown, outcomes)

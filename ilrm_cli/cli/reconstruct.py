@@ -65,7 +65,7 @@ def reconstruct(
         from ilrm_cli.visualize.report.write import write_reports
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
-        foretold = (*(() if folder.given else taken_as_one(folder.place)), *foreseen(folder, settings))
+        foretold = (*(() if folder.given else taken_as_one(folder.place, folder.listing)), *foreseen(folder, settings))
         shown.warn(foretold)
         with telling_of_kept_fits(shown), shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.pipeline.batch.jobs import find_places, plan
 from ilrm_cli.pipeline.batch.places import taken_as_one
 from ilrm_cli.runtime.errors import InputError
@@ -94,7 +95,7 @@ def with_photos(root: Path, *names: str) -> Path:
 def test_a_folder_of_folders_of_photos_stands_for_them_and_is_told_where_it_is_taken_as_one(tmp_path):
     shoots = with_photos(tmp_path, "b 10/a.jpg", "b 2/images/a.png", "c/walk.mp4", "notes/readme.txt", ".x/a.jpg")
     assert [path.name for path in find_places([str(shoots)])[0]] == ["b 2", "b 10", "c"]
-    (said,) = taken_as_one(shoots)
+    (said,) = taken_as_one(shoots, Listing())
     assert said.startswith(f"{shoots} holds 3 folders of photos (b 10, b 2, c), which are taken as one place")
     assert said.endswith(f"ilrm batch '{shoots}/*'")
 
@@ -114,4 +115,4 @@ def test_a_folder_of_folders_of_photos_stands_for_them_and_is_told_where_it_is_t
 )
 def test_the_parts_of_one_capture_are_one_place(names, tmp_path):
     assert find_places([str(with_photos(tmp_path, *names))])[0] == [tmp_path]
-    assert taken_as_one(tmp_path) == ()
+    assert taken_as_one(tmp_path, Listing()) == ()

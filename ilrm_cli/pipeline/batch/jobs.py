@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ilrm_cli.capture.photos.listing import is_video, natural_order
+from ilrm_cli.capture.photos.listing import Listing, is_video, natural_order
 from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_output
@@ -46,7 +46,7 @@ def find_places(patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
     places = [path for path in found.values() if path.is_dir() or is_video(path)]
     others = [path for path in found.values() if path not in places]
     if len(found) == 1 and len(places) == 1:
-        places = sorted(places_in(places[0]), key=natural_order) or places
+        places = sorted(places_in(places[0], Listing()), key=natural_order) or places
     if not places:
         raise InputError(f"{', '.join(patterns)}: only files that are no video; give the folders that hold the photos.")
     return places, others

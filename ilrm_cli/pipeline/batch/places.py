@@ -17,12 +17,11 @@ KINDS = "images? input rgb masks? depths? normals? cam(?:era)?s? left right fron
 PARTS = re.compile(rf"(?:{KINDS.replace(' ', '|')})[ _-]?\d*", re.IGNORECASE)
 
 
-def places_in(folder: Path) -> list[Path]:
+def places_in(folder: Path, listing: Listing) -> list[Path]:
     """Return the folders of photos, or of a video, in a folder that holds none itself; none if it is one capture.
 
     It is one where it holds poses, and where its folders are called like parts of a capture (see PARTS).
     """
-    listing = Listing()
     try:
         if find_model(folder, listing) or find_transforms(folder) or any(find_tool_poses(folder, listing)):
             return []
@@ -35,9 +34,9 @@ def places_in(folder: Path) -> list[Path]:
     return [] if len(places) < LEAST_PLACES or any(PARTS.fullmatch(path.name) for path in places) else places
 
 
-def taken_as_one(folder: Path) -> tuple[str, ...]:
+def taken_as_one(folder: Path, listing: Listing) -> tuple[str, ...]:
     """Return a warning if the photos of several places are about to become one scene."""
-    if not (places := places_in(folder)):
+    if not (places := places_in(folder, listing)):
         return ()
     pattern = quote(str(folder / "*"))
     return (
