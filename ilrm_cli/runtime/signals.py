@@ -34,6 +34,11 @@ class Sigterm:
             self.silence()
             raise KeyboardInterrupt
 
+    def interrupt(self, number: int, *_: object) -> None:
+        """Raise KeyboardInterrupt at each Ctrl-C; it is known here if a library makes another error of it."""
+        self.came = number
+        raise KeyboardInterrupt
+
     def work_is_done(self) -> None:
         """Raise nothing any more."""
         self._done = True
@@ -51,9 +56,7 @@ def sigterm_raised() -> Iterator[Sigterm]:
     as after `nohup` and in the background of a shell, stay so.
     """
     handler = Sigterm()
-    wanted: dict[int, Any] = {
-        number: signal.default_int_handler if number == signal.SIGINT else handler for number in ENDING
-    }
+    wanted: dict[int, Any] = {number: handler.interrupt if number == signal.SIGINT else handler for number in ENDING}
     before = {number: signal.getsignal(number) for number in ENDING}
     here = threading.current_thread() is threading.main_thread()
     try:

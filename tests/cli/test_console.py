@@ -89,6 +89,22 @@ def test_sigterm_ends_a_command_in_order(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_ctrl_c_that_a_library_takes_for_a_failure_is_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    """As numpy does while it is imported: it looks for a name again and again."""
+
+    def interrupted() -> None:
+        with face("export"):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                raise RecursionError from None
+
+    with pytest.raises(typer.Exit) as ended:
+        interrupted()
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == "stopped: nothing was written\n"
+
+
 @pytest.mark.parametrize(("error", "status"), [(InputError("no."), "failed"), (KeyboardInterrupt(), "stopped")])
 def test_the_last_words_are_whole_whatever_comes(
     error: BaseException, status: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
