@@ -4,12 +4,13 @@
 """
 
 import atexit
+import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
@@ -138,9 +139,12 @@ def run() -> None:
         status = 0
     # Python's own way out takes a moment in which signals are lost, or end the process as if it had said nothing.
     atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):  # of closed pipes and terminals
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError) as error:  # of closed pipes and terminals, or a full disk
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                status = status or 1
     os._exit(status)
 
 

@@ -156,7 +156,8 @@ class Face:
 
     def failed(self, error: InputError) -> None:
         """Report a user or machine error that ended the command, even if quiet."""
-        self._print_object("failed", {"error": str(error)})
+        with suppress(OSError):  # it may be the output that cannot be written
+            self._print_object("failed", {"error": str(error)})
         print_sentence(self.err, str(error), ("error: ", "red"))
 
     def stopped(self) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import SAMPLES
 
 
@@ -30,3 +32,13 @@ def test_structure_from_motion_ends_quietly_and_leaves_nothing(tmp_path: Path) -
     assert "SIGTERM" not in complained
     assert list(scratch.iterdir()) == []
     assert not out.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device is always full here")
+@pytest.mark.parametrize("words", ["models list", "models list --json", "help views"])
+def test_what_is_said_to_a_full_disk_is_a_failure_without_a_traceback(words: str) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "ilrm_cli.cli.app", *words.split()]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
