@@ -2,11 +2,13 @@
 
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import ilrm_cli
 from ilrm_cli.pipeline.batch.ray_workers import RayPool
 from ilrm_cli.runtime.errors import InputError
 from tests.support.batch_folders import SMALL, content, make_folders
@@ -27,10 +29,12 @@ def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch, addres
         RayPool(None, 1, on_gpu=False)
 
 
-def test_sigterm_stays_ours(monkeypatch):
-    """When Ray starts, it installs a handler of its own, which ends the process."""
+def test_sigterm_stays_ours_and_workers_import_nothing_from_the_users_folder(monkeypatch, tmp_path):
+    """When Ray starts, it installs a handler that ends the process; workers import from the folder where it starts."""
+    monkeypatch.chdir(tmp_path)
 
     def init(**settings: Any) -> None:
+        assert Path.cwd() == Path(ilrm_cli.__file__).parents[1]
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
 
     nodes, resources = [{"Alive": True}], {"CPU": 1.0}
@@ -40,7 +44,7 @@ def test_sigterm_stays_ours(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     before = signal.getsignal(signal.SIGTERM)
     RayPool(None, 1, on_gpu=False)
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert (signal.getsignal(signal.SIGTERM), Path.cwd()) == (before, tmp_path)
 
 
 @pytest.mark.slow

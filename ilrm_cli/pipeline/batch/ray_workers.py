@@ -9,8 +9,11 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import chdir
+from pathlib import Path
 from typing import Any
 
+import ilrm_cli
 from ilrm_cli.pipeline.batch.workers import WorkerDied
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import SHARERS
@@ -18,6 +21,7 @@ from ilrm_cli.runtime.progress import Step
 from ilrm_cli.runtime.signals import sigterm_kept
 
 ANSWER_S = 10.0  # how long to wait for the head of a cluster
+PACKAGE_PLACE = Path(ilrm_cli.__file__).parents[1]
 PASSED_ON = ("ILRM_CACHE", "OMP_WAIT_POLICY", "NO_COLOR")  # environment variables that workers inherit
 
 
@@ -35,7 +39,7 @@ class RayPool:
         except ImportError as error:
             raise InputError("--engine ray needs Ray, which is not installed: pip install 'ilrm[ray]'.") from error
         _check_address(os.environ.get("RAY_ADDRESS", ""))
-        with sigterm_kept():
+        with sigterm_kept(), chdir(PACKAGE_PLACE):  # Ray lets workers import from the folder that is the current one
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         self._ray, self._workers = ray, list[RayWorker]()
         resources = ray.cluster_resources()
