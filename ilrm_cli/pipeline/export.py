@@ -24,13 +24,13 @@ from ilrm_cli.pipeline.settings import origin_of
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import replacing
+from ilrm_cli.runtime.files import replacing_pair
 from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment
 from ilrm_cli.scene.opened import sight_of
-from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, encode_record, recorded_views
 from ilrm_cli.scene.start_view import start_view_of
 
 RECORDED_LIBRARIES = ("torch", "numpy", "numba", "gsplat")
@@ -132,12 +132,10 @@ def encode(
 
 def write_scene(encoded: EncodedScene, output: Path, device: str = "cpu") -> RoundTrip:
     """Write the scene and its record in the order that `export` promises; read the scene back and compare."""
-    with replacing(output) as part:
+    with replacing_pair(record_path(output), output) as (record, part):
+        record.write_bytes(encode_record(encoded.record))
         part.write_bytes(encoded.content)
-        trip = read_back(part, encoded.record.scene_suffix, encoded.file, sight_of(encoded.record), device)
-        output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
-        write_record(record_path(output), encoded.record)  # before the scene, which never exists without it
-    return trip
+        return read_back(part, encoded.record.scene_suffix, encoded.file, sight_of(encoded.record), device)
 
 
 def origin_for(result: Reconstruction) -> tuple[float, float, float] | None:

@@ -4,7 +4,6 @@ The distance is told in numbers and in pictures.
 """
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ilrm_cli.pipeline.recorded import RecordedScene, fit_further, recorded_scen
 from ilrm_cli.pipeline.replay_causes import causes
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import refuse_existing, scratch_folder
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import check_scene_output, record_path, suffix_of
 from ilrm_cli.scene.convert import compared
@@ -65,7 +65,7 @@ def replay(
     before = recorded_scene(scene, photos)
     record, file, place, wanted = before.record, before.file, before.photos, before.sha256
     if output is not None:
-        _check_output(output, record, overwrite)
+        _check_output(output, before, overwrite)
         refuse_inputs(before.folder, [output, record_path(output)])
 
     inputs = inputs_sha256(before.folder, before.settings.camera)
@@ -105,16 +105,19 @@ def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> R
     return fit_further(recorded_scene(start, photos), before.settings.further(), report, running=running)
 
 
-def _check_output(output: Path, record: SceneRecord, overwrite: bool) -> None:
+def _check_output(output: Path, before: RecordedScene, overwrite: bool) -> None:
     check_scene_output(output, overwrite)
-    if suffix_of(output) != record.scene_suffix:
-        raise InputError(f"--output {output}: the recorded scene is a {record.scene_suffix} file; name one.")
+    if os.path.abspath(record_path(output)) == os.path.abspath(before.record_file):
+        refuse_existing(before.record_file, overwrite)  # also where its scene is gone: it is what is followed
+    suffix = before.record.scene_suffix
+    if suffix_of(output) != suffix:
+        raise InputError(f"--output {output}: the recorded scene is a {suffix} file; name one.")
 
 
 def _distance(file: Path, made: EncodedScene, record: SceneRecord) -> Distance:
     """Compare the recorded file and the new bytes, both as decoded."""
-    with tempfile.TemporaryDirectory(prefix="ilrm-") as folder:
-        again = Path(folder, f"scene{record.scene_suffix}")
+    with scratch_folder() as folder:
+        again = folder / f"scene{record.scene_suffix}"
         again.write_bytes(made.content)
         return distance(decode_scene(file).gaussians, decode_scene(again).gaussians, record)
 

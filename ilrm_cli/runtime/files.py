@@ -21,7 +21,7 @@ import psutil
 from ilrm_cli.runtime.errors import InputError
 
 # Disk failures that the user can fix; any other OSError keeps its traceback.
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENXIO}
 NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
 
@@ -100,6 +100,26 @@ def replacing(path: Path) -> Iterator[Path]:
     with _hidden_folder(path, path.parent) as hidden:
         yield hidden / path.name
         os.replace(hidden / path.name, path)
+
+
+@contextlib.contextmanager
+def replacing_pair(first: Path, last: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield paths as `replacing` does for two files of one folder; `last` is never there without its own `first`.
+
+    If the process is killed, `first` may be there alone.
+    """
+    for path in (first, last):
+        refuse_link(path)
+    with _hidden_folder(last, last.parent) as hidden:
+        yield hidden / first.name, hidden / last.name
+        last.unlink(missing_ok=True)  # an older one must not be left beside the new `first`
+        try:
+            os.replace(hidden / first.name, first)
+            os.replace(hidden / last.name, last)
+        except BaseException:
+            if not last.exists():
+                first.unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager

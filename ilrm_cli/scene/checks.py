@@ -87,9 +87,15 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
     suffix_of(output)
     check_output(output, overwrite)
     record = record_path(output)
-    refuse_existing(record, overwrite)
+    refuse_existing(record, overwrite or _is_left_over(record))
     if record.is_file() and not is_record(record):
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
+
+
+def _is_left_over(record: Path) -> bool:
+    """Return whether this is the record of no scene, as a process leaves it that is killed between the two."""
+    scenes = (record.with_suffix(suffix) for suffix in SUFFIXES)
+    return is_record(record) and not any(path.exists() for path in (*scenes, record.with_suffix("") / META))
 
 
 def existing_record(scene: Path) -> Path:

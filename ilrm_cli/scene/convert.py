@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import psnr, renders, score_views
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.files import refuse_existing, replacing
+from ilrm_cli.runtime.files import refuse_existing, replacing, replacing_pair
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import META, SUFFIXES, check_conversion, is_record, place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
@@ -26,7 +27,6 @@ from ilrm_cli.scene.record import (
     photo_folder_of,
     read_record,
     record_beside,
-    write_record,
 )
 
 MIDDLE_HALF, MOST_MEANS = torch.tensor([0.25, 0.75], dtype=torch.float64), 100_000  # that are looked at
@@ -80,12 +80,14 @@ def convert(
     copied = _record_to_copy(record, scene, output, overwrite)
     bereft = losing_their_record(output) if copied is not None else ()
     prepare(renderer_for(device), report=report)
-    with replacing(output) as part:
+    with ExitStack() as writing:
+        if copied is None:
+            part = writing.enter_context(replacing(output))
+        else:
+            beside, part = writing.enter_context(replacing_pair(record_path(output), output))
+            beside.write_bytes(encode_record(copied))
         part.write_bytes(encode_scene(file, suffix, spz_version))
         trip = read_back(part, suffix, file, shown, device, report)
-        if copied is not None:
-            output.unlink(missing_ok=True)  # an older scene must not be left beside the new record
-            write_record(record_path(output), copied)
     dropped = (
         f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and were left out.",
     )

@@ -25,7 +25,6 @@ from ilrm_cli.geometry.frames import Frame
 from ilrm_cli.geometry.transforms import FARTHEST, Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import Damage, InputError
-from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.json_values import finite_json, fitted, read_json
 from ilrm_cli.scene.checks import is_record, record_path
 
@@ -164,10 +163,6 @@ def encode_record(record: SceneRecord) -> bytes:
     # Put rows of numbers on one line. Line breaks inside strings are escaped, so only real arrays match.
     text = re.sub(r"\[\n([^\[\]{}\"]*?)\n\s*\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)
     return (text + "\n").encode()
-
-
-def write_record(path: Path, record: SceneRecord) -> None:
-    atomic_write(path, encode_record(record))
 
 
 def record_beside(scene: Path) -> SceneRecord | None:

@@ -15,7 +15,8 @@ from ilrm_cli.pipeline.batch.work import Order, finished
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
-from ilrm_cli.scene.record import SceneRecord, write_record
+from ilrm_cli.scene.record import SceneRecord
+from tests.support.records import write_record
 
 SETTINGS = Settings(views=4)
 SCENE = b"a scene"

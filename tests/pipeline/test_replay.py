@@ -13,7 +13,8 @@ from ilrm_cli.pipeline.recorded import as_computed, settings_of
 from ilrm_cli.pipeline.replay import distance, replay
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record
+from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views
+from tests.support.records import write_record
 from tests.support.small_reconstruction import cameras, gaussians
 
 SETTINGS = Settings(views=4, refine=5, frame="up", fps=2.0, auto_scale=False, compile=True, camera="PINHOLE 1,1,1,1")

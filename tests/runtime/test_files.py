@@ -22,6 +22,7 @@ from ilrm_cli.runtime.files import (
     has_ended,
     replacing,
     replacing_folder,
+    replacing_pair,
     scratch_folder,
     this_process,
     told_of_machine,
@@ -50,6 +51,30 @@ def interrupted_file(path: Path) -> None:
     with replacing(path) as part:
         part.write_bytes(b"half")
         raise KeyboardInterrupt
+
+
+def test_of_two_files_the_last_is_never_there_without_its_own_first(tmp_path: Path, monkeypatch) -> None:
+    record, scene = tmp_path / "a.json", tmp_path / "a.ply"
+    written(record, scene, b"one")
+    renamed = os.replace
+
+    def stopped_at_the_last(source: Path, target: Path) -> None:
+        assert not scene.exists()
+        renamed(source, target)
+        if target == record:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stopped_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        written(record, scene, b"two")
+    assert list(tmp_path.iterdir()) == []
+
+
+def written(record: Path, scene: Path, content: bytes) -> None:
+    with replacing_pair(record, scene) as parts:
+        for part in parts:
+            part.write_bytes(content)
+    assert (record.read_bytes(), scene.read_bytes()) == (content, content)
 
 
 def interrupted_folder(path: Path) -> None:
@@ -122,9 +147,11 @@ def umask() -> int:
     return now
 
 
-def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot write .*a\.ply: No space left"), replacing(tmp_path / "a.ply"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_a_sentence_and_a_bug_is_not(tmp_path: Path, number: int) -> None:
+    why = os.strerror(number)
+    with pytest.raises(InputError, match=rf"cannot write .*a\.ply: {why}"), replacing(tmp_path / "a.ply"):
+        raise OSError(number, why)
     with pytest.raises(ConnectionResetError), replacing(tmp_path / "a.ply"):
         raise ConnectionResetError
 

@@ -18,7 +18,8 @@ from ilrm_cli.scene.convert import MIN_PSNR_DB, compared, convert
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import Sight
-from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views, write_record
+from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views
+from tests.support.records import write_record
 from tests.support.splats import splats
 
 SAME_FRAME = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))

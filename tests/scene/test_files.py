@@ -12,7 +12,8 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import SUFFIXES, suffix_of
 from ilrm_cli.scene.files import decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import SceneRecord, write_record
+from ilrm_cli.scene.record import SceneRecord
+from tests.support.records import write_record
 from tests.support.splats import apart, one, splats
 
 EXACT = {"means": 0.0, "shapes": 1e-6, "log_scales": 1e-5, "opacities": 1e-6, "colors": 0.0, "harmonics": 0.0}

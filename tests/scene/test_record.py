@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.checks import place_as_recorded, record_path
+from ilrm_cli.scene.checks import check_scene_output, place_as_recorded, record_path
 from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
@@ -19,8 +19,8 @@ from ilrm_cli.scene.record import (
     photo_folder_of,
     read_record,
     recorded_views,
-    write_record,
 )
+from tests.support.records import write_record
 
 POSE = [[1.0, 0, 0, 0.1], [0, 0, 1, 2], [0, -1, 0, 3], [0, 0, 0, 1]]
 
@@ -199,3 +199,17 @@ def test_the_record_lies_beside_the_scene() -> None:
 
 def test_photos_at_the_root_are_named_by_their_own_path() -> None:
     assert place_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
+
+
+def test_the_record_of_no_scene_is_no_hindrance_and_others_are(tmp_path):
+    """A process that is killed between the two files leaves the first, its record."""
+    scene, file = tmp_path / "s.ply", tmp_path / "s.json"
+    write_record(file, record())
+    check_scene_output(scene, overwrite=False)
+    scene.with_suffix(".spz").touch()
+    with pytest.raises(InputError, match=r"s\.json exists; pass -w"):
+        check_scene_output(scene, overwrite=False)
+    scene.with_suffix(".spz").unlink()
+    file.write_text('{"frames": []}')
+    with pytest.raises(InputError, match=r"s\.json exists; pass -w"):
+        check_scene_output(scene, overwrite=False)

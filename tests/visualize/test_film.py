@@ -20,11 +20,12 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.record import SceneRecord, recorded_views
 from ilrm_cli.visualize.checks import FilmSettings
 from ilrm_cli.visualize.film import film as stage
 from ilrm_cli.visualize.film.film import FlythroughResult
 from tests.support.decoded import decoded
+from tests.support.records import write_record
 
 UP = torch.tensor([0.0, -1.0, 0.0]).double()
 MIDDLE = torch.tensor([0.0, 0.0, 5.0]).double()

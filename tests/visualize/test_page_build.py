@@ -13,10 +13,11 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import SceneRecord, recorded_views, write_record
+from ilrm_cli.scene.record import SceneRecord, recorded_views
 from ilrm_cli.scene.start_view import start_view_of
 from ilrm_cli.visualize.page.build import MB, page_of, share
 from tests.support.gaussian_scenes import random_gaussians
+from tests.support.records import write_record
 from tests.visualize.test_page_html import Reader
 
 UP = torch.tensor([0.0, 0.0, 1.0]).double()  # unlike the page's
