@@ -233,6 +233,13 @@ def test_pycolmap_is_imported_in_one_place():
     assert {path.name for path in PACKAGE.rglob("*.py") if imports(path, "pycolmap")} == {"colmap_library.py"}
 
 
+def test_folders_for_parts_are_made_in_one_place():
+    """Which also removes what killed processes left."""
+    makers = ("TemporaryDirectory", "mkdtemp", "NamedTemporaryFile", "mkstemp")
+    found = {path.name for path in PACKAGE.rglob("*.py") if any(maker in path.read_text() for maker in makers)}
+    assert found == {"files.py"}
+
+
 def test_the_help_loads_nothing_heavy_and_no_command():
     loaded = loaded_by(RUN.format(["ilrm", "--help"]))
     assert not [name for name in (*HEAVY, "rich", "psutil") if name in loaded]

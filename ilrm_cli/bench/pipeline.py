@@ -4,7 +4,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.memory import peak_of_children_gb
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -49,8 +49,8 @@ def pipeline_suite(*, rounds: int, report: Report = ignore) -> Findings:
 
 def cold_run() -> Mapping[str, float]:
     """Return the seconds of each stage of `ilrm reconstruct` in a new process; raise InputError if it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = str(Path(folder) / "scene.ply")
+    with scratch_folder() as folder:
+        output = str(folder / "scene.ply")
         said = _output_of([*ILRM, "reconstruct", str(SCENE), "-o", output, *DRAFT, "--json"])
     return dict(json.loads(said)["timings_s"])
 

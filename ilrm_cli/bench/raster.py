@@ -1,10 +1,8 @@
 """The suite `raster`: the CPU rasteriser on synthetic scenes, without and with gradients, and a whole film."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,6 +15,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.rasterize import pixels_of, render
 from ilrm_cli.render.video import write_video
+from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 FPS = 30.0
@@ -145,9 +144,9 @@ def film_row(gaussians: Gaussians, lens: Cameras, case: FilmCase, report: Report
     def frames() -> Iterator[UInt8[ndarray, "height width 3"]]:
         return (pixels_of(drawn(pose)) for pose in poses)
 
-    with tempfile.TemporaryDirectory(prefix="ilrm-") as folder, torch.inference_mode():
+    with scratch_folder() as folder, torch.inference_mode():
         drawing = alone(poses[:half])
-        whole = seconds(lambda: write_video(Path(folder, "film.mp4"), frames(), FPS))
+        whole = seconds(lambda: write_video(folder / "film.mp4", frames(), FPS))
         drawing += alone(poses[half:])
     return BenchRow(
         name=f"film of {len(gaussians):,} Gaussians, {case.frames} frames at {case.width}x{case.height}, encoded",

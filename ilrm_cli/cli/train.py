@@ -79,6 +79,10 @@ def train(
             if source != SYNTHETIC:
                 check_root(Path(source))
 
+        from ilrm_cli.runtime.cache import keep_compiled_layers
+
+        keep_compiled_layers()  # otherwise PyTorch makes a folder for these in the temporary one
+
         import torch
 
         from ilrm_cli.render.perceptual import find_perceptual, why_no_lpips

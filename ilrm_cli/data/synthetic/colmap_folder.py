@@ -1,7 +1,5 @@
 """Rendered scenes as folders that every other command reads: JPEG photos with or without a COLMAP model."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.rasterize import pixels_of, to_uint8
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import replacing_folder
 
 JPEG_QUALITY = 92
 SAME_SURFACE = 0.01  # relative difference of depths below which two views see the same point
@@ -108,12 +107,8 @@ def write_scene(
     """
     if folder.exists():
         raise InputError(f"The folder {folder} exists already; name a new one.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
-        target = Path(made) / folder.name
-        target.mkdir()
+    with replacing_folder(folder) as target:
         if depth is None:
             write_photos(target, views.images)
         else:
             fill_scene(target, views, depth, points, seed)
-        os.replace(target, folder)

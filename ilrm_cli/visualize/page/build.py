@@ -1,6 +1,5 @@
 """A scene as a page: one HTML file with a viewer, the scene and the input cameras, for any browser."""
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from ilrm_cli.render.paths.tours import there_and_back
 from ilrm_cli.render.probes import contributions
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.files import atomic_write, scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.scene.checks import check_conversion
 from ilrm_cli.scene.convert import Converted, compared, size_of
@@ -158,7 +157,7 @@ def _fitted(
 
 
 def _read_back(content: bytes) -> SceneFile:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"scene{CONTENT}"
+    with scratch_folder() as folder:
+        path = folder / f"scene{CONTENT}"
         path.write_bytes(content)
         return decode_scene(path)
