@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.photos.listing import Listing, find_model, find_transforms
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import check_folder_of, refuse_link
+from ilrm_cli.runtime.files import PREFIX, check_folder_of, refuse_link
 
 INSIDE = ("nerfstudio", "gaussian_splat")  # where DL3DV's benchmark keeps a scene, below its hash
 CHUNK_SUFFIX = ".torch"  # of RE10K
@@ -63,7 +63,8 @@ def check_folder(out: Path, overwrite: bool) -> None:
     refuse_link(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the scenes.")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    held = [path for path in out.iterdir() if not path.name.startswith(PREFIX)] if out.is_dir() else []
+    if held and not overwrite:
         raise InputError(f"{out} holds files already; pass -w to replace scenes there, or name a new folder.")
     check_folder_of(out / RECORD_NAME)
 

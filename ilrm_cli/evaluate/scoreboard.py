@@ -257,14 +257,13 @@ def encode_picture(result: SceneResult) -> bytes:
 
 
 def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[Path]:
-    """Make the output folder and return the picture paths of the scenes; called before the long work.
+    """Return the picture paths of the scenes in the output folder; called before the long work.
 
     Raises InputError where they or the scores cannot be put there.
     """
     refuse_link(folder)
     if not folder.is_dir():
         check_output(folder, overwrite)
-        folder.mkdir()
     pictures = [picture_path(folder, scene) for scene in scenes]
     for path in (folder / SCORES_JSON, folder / SCORES_CSV, *pictures):
         check_output(path, overwrite)

@@ -3,10 +3,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from ilrm_cli.capture.photos.pixels import read_photo
+from ilrm_cli.data.checks import check_folder
 from ilrm_cli.data.synthetic import collection
 from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import PREFIX
 from tests.support.command_line import ilrm
 from tests.support.opened import gathered
 
@@ -59,6 +63,13 @@ def test_an_existing_folder_is_refused_in_one_sentence(tmp_path):
     assert done.status == 1
     assert "holds files already" in done.sentence
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["mine.txt"]
+
+
+def test_what_a_killed_one_left_is_no_hindrance(tmp_path):
+    (tmp_path / "made" / f"{PREFIX}elsewhere.1.x").mkdir(parents=True)
+    check_folder(tmp_path / "made", overwrite=False)
+    with pytest.raises(InputError, match="holds files already"):
+        check_folder(tmp_path, overwrite=False)
 
 
 def test_one_that_is_stopped_says_how_many_scenes_are_whole(tmp_path, monkeypatch):

@@ -82,6 +82,7 @@ def test_the_picture_shows_truth_ours_and_error():
 
 def test_scores_are_written_whole(tmp_path):
     check_folder(tmp_path / "out", [], overwrite=False)
+    assert not (tmp_path / "out").exists(), "nothing is made before there is something to write"
     write_scores(tmp_path / "out", as_json(RESULTS), RESULTS)
     content = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert content["failed"] == [{"name": "broken", "reason": "it is not there."}]

@@ -91,10 +91,6 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
 
     Existing folders of these scenes are replaced, everything else in `out` stays. `check_order` lists what is refused.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}.") from error
     rows: list[np.ndarray] = []
     for index in range(order.first, order.first + order.scenes):
         scene = training_scene(
