@@ -138,7 +138,9 @@ def turned(tab: Tab) -> tuple[np.ndarray, np.ndarray]:
 def test_dragging_circles_a_subject_and_turns_the_head_on_a_walk(tmp_path: Path, orbits: bool) -> None:
     with chromium(tmp_path / "profile") as tab:
         opened(tab, small_page(tmp_path, orbits), 400, 300)
-        for name in ("b.jpg", "a.jpg"):
+        for number, name in ((1, "b.jpg"), (0, "a.jpg")):
+            hotspots = "[...document.querySelectorAll('.sse-annotation-hotspot')].map((spot) => spot.style.display)"
+            assert tab.evaluate(hotspots)[number] == "none"
             assert tab.evaluate("document.querySelector('.sse-annotationNavTitle').textContent") == name
             before, after = turned(tab)
             assert (np.linalg.norm(after - before) > 0.1) == orbits

@@ -33,6 +33,11 @@ SMALL_PX = 700  # width of a window in which the list of controls would cover th
 CHANGES = (
     # The label before the first step is that of the view the page opens at.
     ("currentIndex = state.selectedAnnotation ?? 0;", "currentIndex = state.selectedAnnotation ?? ours.first;"),
+    # The number of the view that one stands at is nowhere: rounding put it anywhere in the picture.
+    (
+        "if (vec$1.z >= 0) {\n            this.screen",
+        "if (vec$1.z >= -1e-4 * camera.camera.farClip) {\n            this.screen",
+    ),
     # What dragging does: the viewer decides by whether it starts outside the box around all Gaussians, however far.
     ("isObjectExperience = !bbox.containsPoint(resetCamera.position);", "isObjectExperience = ours.orbits;"),
     # The same after a step, which is always followed by orbiting there. Flying has no field of view of its own.
