@@ -27,7 +27,7 @@ from ilrm_cli.pipeline.optimize.course import (
     Running,
 )
 from ilrm_cli.pipeline.optimize.fit import EFFORTS
-from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, Judges
+from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, Judges, Opinion
 from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
 from ilrm_cli.pipeline.replay import replay
 from ilrm_cli.pipeline.settings import Settings
@@ -94,10 +94,10 @@ def judges_like_the_first(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let them like what they see in the first looks of each fit better than the rest, and than the prediction."""
     honest, counts = Judges.look, Counter[Judges]()
 
-    def lying(judges: Judges, scene: Gaussians) -> float | None:
+    def lying(judges: Judges, scene: Gaussians) -> Opinion | None:
         counts[judges] += 1
-        psnr = honest(judges, scene)
-        return None if psnr is None else psnr + 5 * (counts[judges] <= looks)
+        opinion = honest(judges, scene)
+        return opinion and replace(opinion, psnr=opinion.psnr + 50 * (counts[judges] <= looks))
 
     monkeypatch.setattr(Judges, "look", lying)
 

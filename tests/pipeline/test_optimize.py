@@ -12,7 +12,7 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
 from ilrm_cli.pipeline.optimize.fit import DROPPED, EFFORTS, FEW, Effort, Fit, effort_for, photo_error, thinned
-from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, optimize
+from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, Judges, Opinion, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
 from ilrm_cli.render.metrics import evened_psnr, score
@@ -140,18 +140,24 @@ def test_the_judges_are_fitted_last_and_the_score_is_that_from_before():
     assert all(map(torch.equal, used.gaussians.tensors(), again.gaussians.tensors()))
 
 
+def test_a_sharp_state_is_better_than_a_soft_one_of_slightly_more_db():
+    """Judges of statue, after 250 and 875 steps, and of what overfits: less of both."""
+    soft, sharp = Opinion(21.88, 0.818), Opinion(20.60, 0.871)
+    assert sharp.worth > soft.worth > Opinion(21.0, 0.80).worth
+    assert soft.worth > Opinion(19.0, 0.83).worth
+
+
 def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     """Where the fit went on to worse ones."""
     truth = scene()
     photos = photos_of(truth)
-    of_photos = 35.0
-    scores = iter([20.0, 30.0, *[10.0] * PATIENCE, of_photos])
-    monkeypatch.setattr("ilrm_cli.pipeline.optimize.judging.score", lambda *_: next(scores))
+    scores = iter([20.0, 30.0, *[10.0] * PATIENCE])
+    monkeypatch.setattr(Judges, "score", lambda *_: Opinion(next(scores), 0.5))
     found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
     assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + PATIENCE) * QUICK.steps // LOOKS)
     assert found.last_steps == int(LAST_SHARE * found.steps)
     assert len(found.gaussians) == len(found.measured)
-    assert found.psnr_fitted == of_photos
+    assert (found.psnr_after, found.ssim_after) == (30.0, 0.5)
 
 
 def test_uneven_exposures_are_found_and_even_ones_left_alone():

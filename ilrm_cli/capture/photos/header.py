@@ -15,7 +15,7 @@ from typing import Any
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFile
 
-from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, RAW_SUFFIXES
+from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, open_picture
@@ -32,7 +32,6 @@ UPRIGHT_BY = {
 }  # EXIF orientation -> transposition to upright
 WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
-BRAND, AVIF_BRANDS = slice(8, 12), (b"avif", b"avis")  # of files in boxes (ISO/IEC 14496-12); others are HEIC's
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
 JPEG_HALVINGS, RAW_HALVINGS = 3, 1
 REMEMBERED = 10_000  # headers
@@ -86,26 +85,24 @@ def photo_size(path: Path) -> tuple[int, int]:
     return photo_header(path).upright_size
 
 
+@lru_cache
+def _read_heic() -> None:
+    """Let Pillow read HEIC by content, whatever a file is called: phones and apps call it .jpg, too."""
+    from pi_heif import register_heif_opener
+
+    register_heif_opener()
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
-    if path.suffix.lower() in HEIC_SUFFIXES or _is_heif(path):
-        from pi_heif import register_heif_opener
-
-        register_heif_opener()
+    _read_heic()
     if path.suffix.lower() == ".avif" and not features.check("avif"):
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
     with broken_named(path), open_picture(path) as image:
         if image.mode in WIDE_MODES:
             raise _wide(path)
         yield image
-
-
-def _is_heif(path: Path) -> bool:
-    """Return whether the file begins like HEIC, which phones and apps also call .jpg."""
-    with broken_named(path), path.open("rb") as file:
-        head = file.read(BRAND.stop)
-    return head[4:8] == b"ftyp" and head[BRAND] not in AVIF_BRANDS
 
 
 @contextmanager

@@ -39,6 +39,8 @@ class Optimized:
     height: int
     psnr_before: float | None  # of the prediction, with exposures evened out; None without judges
     psnr_after: float | None
+    ssim_before: float | None = None
+    ssim_after: float | None = None
     psnr_fitted: float | None = None  # of `measured` on some of the photos that it was fitted to; None: nothing was
     final_ended: Ending | None = None  # why the fit to all photos ended that came after a trial; None: none did
     last_steps: int = 0  # in which the judges were fitted as well

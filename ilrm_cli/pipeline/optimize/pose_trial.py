@@ -62,7 +62,11 @@ class PosedJudges:
 
     def score(self, scene: Gaussians, cameras: Cameras | None = None) -> float:
         """Return the mean PSNR of the other half, with exposures evened out; by default with the refined poses."""
-        return score(scene, PosedAgain(self._source, cameras or self.cameras, 1 - self._told), evened_psnr)
+        return score(scene, self.scoring(cameras), evened_psnr)
+
+    def scoring(self, cameras: Cameras | None = None) -> PosedAgain:
+        """Return the photos with the other half of their pixels; by default with the refined poses."""
+        return PosedAgain(self._source, cameras or self.cameras, 1 - self._told)
 
 
 def squares(height: int, width: int) -> Float[Tensor, "height width"]:
