@@ -92,7 +92,8 @@ def offered_photos(folder: ProjectFolder, choice: VideoChoice, report: Report = 
     if names := folder.names:
         also = []
         if videos := [video.name for video in folder.videos]:
-            also += [f"{root} also holds {len(videos)} videos, which are not used ({listed(videos)})."]
+            also_held = "a video, which is" if len(videos) == 1 else f"{len(videos)} videos, which are"
+            also += [f"{root} also holds {also_held} not used ({listed(videos)})."]
         if below := [path.relative_to(root).as_posix() for path in folder.passed_over]:
             also += [
                 f"{len(below)} photos in subfolders of {root} are not used, as it holds photos itself "
@@ -197,7 +198,8 @@ def _without_copies(photos: PhotoSet) -> PhotoSet:
     for name, path in photos.paths.items():
         if sizes[name] in shared and (original := first.setdefault(input_sha256(path), name)) != name:
             reasons[name] = f"it is a copy of {original}"
-    return photos.without(reasons, f"{len(reasons)} copies of other photos are left out: {listed(list(reasons))}.")
+    copies = "copies of other photos are" if len(reasons) > 1 else "copy of another photo is"
+    return photos.without(reasons, f"{len(reasons)} {copies} left out: {listed(list(reasons))}.")
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def test_videos_beside_photos_are_named_only(tmp_path):
     (tmp_path / "photos" / "IMG_1.MOV").write_bytes(b"x")
     photos = found_in(tmp_path / "photos")
     assert photos.found == 3
-    assert "also holds 1 videos, which are not used (IMG_1.MOV)" in photos.warnings[0]
+    assert "also holds a video, which is not used (IMG_1.MOV)" in photos.warnings[0]
 
 
 def test_photos_in_subfolders_beside_others_are_named_only(tmp_path):

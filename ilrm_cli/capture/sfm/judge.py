@@ -26,7 +26,7 @@ CONVINCING_SHARE, CONVINCING_ERROR_PX = 0.5, 1.0
 STILL_DEG = 2.0  # camera travel seen from the scene below which depth is guesswork
 ENOUGH_MATCHES = 60  # with placed photos; an unplaced photo with this many fails for another reason
 SAMPLED_POINTS = 2000  # of a model for its angles: the median of more is the same
-NAMED = 12  # photos that a warning lists
+NAMED = 3  # photos that a warning lists
 
 
 def believable(models: Sequence[pycolmap.Reconstruction], offered: int) -> list[pycolmap.Reconstruction]:
@@ -112,8 +112,8 @@ def shortcomings(models: Sequence[pycolmap.Reconstruction], names: Sequence[str]
             f"{len(models)} separate models were found; the largest, with {len(used)} of {len(names)} photos, is used; "
             f"{'the others have' if len(others) > 1 else 'the other has'} {rest}: the photos may show different places."
         )
-    if len(used) < len(names):
-        left_out = [name for name in names if name not in used]
+    left_out = [name for name in names if name not in used]
+    if not set(left_out) <= set().union(*others):  # else the first sentence names them
         warnings.append(f"{len(left_out)} of {len(names)} photos could not be placed: {listed(left_out, NAMED)}.")
     observations = models[0].compute_mean_observations_per_reg_image()
     if observations < WEAK_OBSERVATIONS:
