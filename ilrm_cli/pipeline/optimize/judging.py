@@ -33,8 +33,9 @@ LOOKS = 8  # of the judges, evenly over the fit
 # nothing better (statue, fruit, monstree).
 PATIENCE = 2
 # What 1 in SSIM is worth in dB when states are compared. PSNR alone prefers soft pictures: on statue that of the judges
-# fell from 21.9 to 20.6 dB after a quarter of the steps while their SSIM rose from 0.82 to 0.87.
-SSIM_DB = 30.0
+# fell from 21.9 to 20.7 dB after a quarter of the steps while their SSIM rose from 0.82 to 0.87, and photos that had no
+# part in it gained 0.6 dB and 0.04 from the later state. Beach lost 0.8 dB and gained 0.035; six scenes hardly changed.
+SSIM_DB = 25.0
 LAST_STAGE = "with all photos"  # on progress bars
 SHOWN = 8  # fitted photos of which it is told how well the scene explains them
 
