@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
+HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
 PEACE_S = 5.0  # after a signal: schedulers send several, and cleanup must not be interrupted
 
 
@@ -90,6 +91,22 @@ def first_ctrl_c_noted() -> Iterator[threading.Event]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def signals_held(*numbers: int) -> Iterator[None]:
+    """Block signals: here until the context ends, in processes started within it until they unblock them.
+
+    They are held in this thread; another thread that does not hold them may be given them.
+    """
+    if not HOLDS_SIGNALS:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

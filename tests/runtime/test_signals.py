@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -56,3 +58,22 @@ def test_work_in_the_background_goes_on_ignoring_ctrl_c():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+COLMAP = """import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+os.kill(os.getpid(), signal.SIGTERM)
+class logging: pass
+"""
+IMPORT = """import signal
+signal.signal(signal.SIGTERM, lambda *_: print("ours"))
+import ilrm_cli.capture.poses.colmap_library
+"""
+
+
+def test_sigterm_while_pycolmap_is_imported_comes_to_our_handler(tmp_path):
+    """Its own handler is there for the last part of its import."""
+    (tmp_path / "pycolmap.py").write_text(COLMAP)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    run = subprocess.run([sys.executable, "-c", IMPORT], env=os.environ | {"PYTHONPATH": path}, capture_output=True)
+    assert (run.returncode, run.stdout) == (0, b"ours\n"), run.stderr

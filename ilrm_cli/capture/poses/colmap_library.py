@@ -1,8 +1,10 @@
 """pycolmap without the SIGTERM handler it installs, which prints a stack trace instead of cleaning up, and silent."""
 
-from ilrm_cli.runtime.signals import sigterm_kept
+import signal
 
-with sigterm_kept():
+from ilrm_cli.runtime.signals import signals_held, sigterm_kept
+
+with signals_held(signal.SIGTERM), sigterm_kept():  # it comes to our handler, when that is back
     import pycolmap as pycolmap
 
 FATAL = 3  # glog level

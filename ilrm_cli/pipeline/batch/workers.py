@@ -20,12 +20,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilrm_cli.runtime.memory import SHARERS
 from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.signals import HOLDS_SIGNALS, signals_held
 
 TELL_EVERY_S = 0.5  # between two steps of a stage that a worker tells of
 told: ContextVar[Report] = ContextVar("told", default=ignore)  # how functions in a worker tell their steps
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAFE_PATH = "PYTHONSAFEPATH"  # environment variable; the same as Python's option -P
-HOLDS_SIGNALS = hasattr(signal, "pthread_sigmask")  # not available on Windows
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads in their current state
 
 
@@ -95,7 +95,7 @@ class LocalWorker:
         self._process = SPAWN.Process(target=serve, args=(theirs, environment), daemon=False)
         with (
             _current_folder_off_path(),
-            _signals_held(),
+            signals_held(*SIGNALS),
         ):  # also in the new process: while it imports, a signal would end it with a traceback
             self._process.start()
         theirs.close()  # so that reading ends when the process does
@@ -150,19 +150,6 @@ class Teller:
         if step.stage != self._stage or now_s - self._told_s >= TELL_EVERY_S:
             self._stage, self._told_s = step.stage, now_s
             self._connection.send(replace(step, picture=None))
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Block SIGINT and SIGTERM: here until the context ends, in processes started within it until they unblock them."""
-    if not HOLDS_SIGNALS:
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
