@@ -17,6 +17,7 @@ from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
+WRITTEN = "the scene is in {}"
 RESUMED = "nothing was written; the same command goes on with the fit"
 
 
@@ -59,7 +60,7 @@ def reconstruct(
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.preview import preview_result, previewed
+        from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
         from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
         from ilrm_cli.visualize.report.content import report_of
         from ilrm_cli.visualize.report.write import write_reports
@@ -72,8 +73,10 @@ def reconstruct(
             pictures = pictures_for(trace) if trace else 0
             shown_to = previewed(preview, report) if preview else report
             running = Running(first_ctrl_c_noted, keeps=True)
-            result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
-            written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
+            with without_scene(preview):
+                result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
+                written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
+            shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if preview:
                 preview_result(preview, result)

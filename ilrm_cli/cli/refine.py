@@ -9,7 +9,7 @@ import typer
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.outcome import lines_of
-from ilrm_cli.cli.reconstruct import Outputs, telling_of_kept_fits
+from ilrm_cli.cli.reconstruct import WRITTEN, Outputs, telling_of_kept_fits
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
@@ -46,15 +46,17 @@ def refine(
         from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.preview import preview_result, previewed
+        from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
         outputs.refuse_inputs(made.folder)
         with telling_of_kept_fits(shown), shown.progress() as report:
             running = Running(first_ctrl_c_noted, keeps=True)
-            result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
-            written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
+            with without_scene(preview):
+                result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
+                written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
+            shown.kept = WRITTEN.format(output)
             if preview:
                 preview_result(preview, result)
         summary = summarize(result, written, output, time.perf_counter() - launch, before)

@@ -32,3 +32,15 @@ def test_a_report_that_cannot_be_is_refused_before_the_work(tmp_path):
     assert outcome.status == 1
     assert "reports are .html or .json files" in outcome.sentence
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_stopped_after_its_scene_says_where_that_is(tmp_path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ilrm_cli.visualize.report.write.write_reports", interrupted)
+    options = ("-o", tmp_path / "s.ply", "--report", tmp_path / "r.html", "--views", "3", "--size", "64")
+    stopped = ilrm("reconstruct", SAMPLES / "posed", *options, "--quality", "draft", "--no-auto-scale")
+    assert stopped.status == 130
+    assert f"stopped: the scene is in {tmp_path / 's.ply'}" in stopped.err
+    assert (tmp_path / "s.ply").is_file()

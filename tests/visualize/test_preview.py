@@ -8,7 +8,7 @@ from PIL import Image
 
 from ilrm_cli.render.checks import check_preview_output
 from ilrm_cli.runtime.progress import Step
-from ilrm_cli.visualize.film.preview import preview_result, previewed
+from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
 from ilrm_cli.visualize.film.trace_film import BAND_PX
 from tests.support.small_reconstruction import reconstruction
 
@@ -41,3 +41,24 @@ def test_the_last_picture_is_of_the_scene_that_was_written(tmp_path: Path) -> No
     scene, photo = np.split(both, 2, axis=1)
     assert np.abs(scene - photo).mean() < 2
     assert photo.std() > 20
+
+
+def test_a_fit_that_is_stopped_takes_its_picture_along_and_no_other(tmp_path: Path) -> None:
+    place = tmp_path / "fit.png"
+    with pytest.raises(KeyboardInterrupt):
+        stopped(place, b"half")
+    assert not place.exists()
+    place.write_bytes(b"of an earlier fit")
+    with pytest.raises(KeyboardInterrupt):
+        stopped(place)
+    assert place.exists()
+    with without_scene(place):
+        place.write_bytes(b"whole")
+    assert place.read_bytes() == b"whole"
+
+
+def stopped(place: Path, picture: bytes | None = None) -> None:
+    with without_scene(place):
+        if picture is not None:
+            place.write_bytes(picture)
+        raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """The preview of a fit: one picture, rewritten as it goes, of the scene beside a photo."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,22 @@ from ilrm_cli.pipeline.prepare import normalized_views
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.trace import Picture
 from ilrm_cli.render.video import save_signed
+from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.files import replacing
 from ilrm_cli.runtime.progress import Report, Step
 from ilrm_cli.visualize.film.trace_film import labelled
+
+
+@contextmanager
+def without_scene(path: Path | None) -> Iterator[None]:
+    """Within the context, which ends with a scene, let work that fails or is stopped take its picture along."""
+    before = state_of(path) if path and path.exists() else None
+    try:
+        yield
+    except BaseException:
+        if path and path.exists() and state_of(path) != before:
+            path.unlink()
+        raise
 
 
 def previewed(path: Path, report: Report) -> Report:
