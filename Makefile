@@ -26,7 +26,7 @@ film: .venv/installed  ## The animation in the README
 test: .venv/installed  ## The whole suite except what is marked slow, gpu or browser
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 
-test-slow: .venv/installed  ## What takes minutes: real photos from end to end, batches that are killed, Ray
+test-slow: .venv/installed  ## What takes minutes: real photos from end to end, commands that are killed, Ray
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"
 	$(PYTEST) -m slow
 

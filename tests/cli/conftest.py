@@ -40,3 +40,11 @@ def own_cache(tmp_path_factory):
     os.environ.pop("ILRM_CACHE")
     if before is not None:
         os.environ["ILRM_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory) -> Path:
+    """Make what commands in processes of their own start from, see `writing_commands`."""
+    from tests.support.writing_commands import make_start
+
+    return make_start(tmp_path_factory.mktemp("start"))
