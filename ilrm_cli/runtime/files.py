@@ -129,6 +129,8 @@ def filling(folder: Path) -> Iterator[Path]:
     `folder` is created if missing; files of the same names are replaced, others stay. If the
     block fails, nothing is moved.
     """
+    if folder.is_dir():
+        sweep(folder.parent)  # where one that was killed as it made the folder has left its own
     with _hidden_folder(folder, folder if folder.is_dir() else folder.parent) as hidden:
         yield hidden
         written = sorted(hidden.iterdir())

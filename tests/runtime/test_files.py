@@ -102,6 +102,10 @@ def test_what_a_killed_process_left_is_no_hindrance_and_goes(tmp_path: Path, who
         (part / "a.txt").write_text("whole")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "whole"}
     assert list(tmp_path.iterdir()) == [folder]
+    left.mkdir()  # by one that was killed when the folder was there
+    with whole(folder) as part:
+        (part / "a.txt").write_text("whole")
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 # Links
