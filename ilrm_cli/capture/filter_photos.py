@@ -256,7 +256,7 @@ def glance_at(
         grey = np.asarray(image)
         return Look(signature_of(grey), sharpness_of(grey))
 
-    seen = dict(zip(paths, in_threads(glance, list(paths), "photos", report), strict=True))
+    seen = dict(zip(paths, in_threads(glance, list(paths), "checking photos", report), strict=True))
     looks = {name: look for name, look in seen.items() if isinstance(look, Look)}
     return looks, {name: reason for name, reason in seen.items() if isinstance(reason, str)}
 
@@ -268,7 +268,7 @@ def find_unusable(paths: Mapping[str, Path], masks: Mapping[str, Path], report: 
         image = _usable(paths[name], masks.get(name))
         return image if isinstance(image, str) else None
 
-    reasons = zip(paths, in_threads(reason_of, list(paths), "photos", report), strict=True)
+    reasons = zip(paths, in_threads(reason_of, list(paths), "checking photos", report), strict=True)
     return {name: reason for name, reason in reasons if reason is not None}
 
 

@@ -32,16 +32,6 @@ NARROW = 80  # columns below which figures need the room of the bars
 SAY_EVERY_S = 60.0  # between two lines of a long stage in a log
 MOST_BARS = 16  # at a time; more would not fit onto a terminal, and those that are full go first
 LEAST_FOR_PACE = 3  # finished units, from which the rest can be foretold
-# What stages are called on bars and in logs, if not as they call themselves.
-STAGE_WORDS = {
-    "photos": "checking photos",
-    "copies": "working copies",
-    "photos that judge": "held-out photos",
-    "optimize": "fitting",
-    "with all photos": "last stretch",
-    "refine": "refining",
-    "score": "scoring",
-}
 PAGE_WIDTH = 110  # characters of a line at most: longer ones are hard to read
 
 
@@ -70,10 +60,8 @@ class Face:
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
         self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.out = Console(quiet=quiet or as_json, highlight=False, markup=False, emoji=False)
-        self.kept, self.kept_as_json = (
-            "nothing was written",
-            dict[str, Any](),
-        )  # what Ctrl-C leaves behind, if it is worth a word
+        # What Ctrl-C leaves behind, if it is worth a word.
+        self.kept, self.kept_as_json = "nothing was written", dict[str, Any]()
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -205,11 +193,6 @@ class _Time(ProgressColumn):
         return Text(shown if left is None else f"{shown} left")
 
 
-def worded(step: Step) -> tuple[str, str]:
-    """Return stage and note in the words for users; the note may name a stage as well."""
-    return STAGE_WORDS.get(step.stage, step.stage), STAGE_WORDS.get(step.note, step.note)
-
-
 class _Bars:
     """A progress callback that draws one bar per stage, in order of appearance."""
 
@@ -223,11 +206,10 @@ class _Bars:
     def __call__(self, step: Step) -> None:
         self._begun = True  # first: Ctrl-C may come when the cursor is already hidden but no bar is known yet
         self._bars.start()  # at the first step: a command that fails earlier draws nothing
-        stage, note = worded(step)
-        if stage not in self._tasks:
+        if step.stage not in self._tasks:
             self._make_room()
-            self._tasks[stage] = self._bars.add_task(stage, total=step.total, note="")
-        self._bars.update(self._tasks[stage], completed=step.done, total=step.total, note=note)
+            self._tasks[step.stage] = self._bars.add_task(step.stage, total=step.total, note="")
+        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, note=step.note)
 
     def _make_room(self) -> None:
         """Hide the first full bar if there are as many as fit."""
@@ -245,16 +227,16 @@ class _Lines:
         self._begun_s, self._ended = dict[str, float](), set[str]()
 
     def __call__(self, step: Step) -> None:
-        now_s, (stage, note) = time.monotonic(), worded(step)
-        begun_s = self._begun_s.setdefault(stage, now_s)
-        ends = step.done == step.total and stage not in self._ended
+        now_s = time.monotonic()
+        begun_s = self._begun_s.setdefault(step.stage, now_s)
+        ends = step.done == step.total and step.stage not in self._ended
         if not ends and now_s - self._said_s < SAY_EVERY_S:
             return
         if ends:
-            self._ended.add(stage)
+            self._ended.add(step.stage)
         self._said_s = now_s
         of = "" if step.total is None else f"/{step.total}"
-        words = (stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), note)
+        words = (step.stage, f"{step.done}{of}", str(timedelta(seconds=round(now_s - begun_s))), step.note)
         self._console.print(printable("  ".join(filter(None, words))), soft_wrap=True, markup=False)
 
 

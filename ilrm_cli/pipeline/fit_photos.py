@@ -196,7 +196,7 @@ def _further(
     if predict is None or hurried or not begin.tried or begin.predicted.support is None:
         return ()
     corrections = None
-    if begin.photos.cameras is not given:
+    if begin.refines:
         names, found = [photo.name for photo in chosen.fitted], begin.photos.cameras.world_from_cam
         corrections = PoseCorrections.between(names, given.world_from_cam, found)
     return predict_further(
@@ -217,5 +217,5 @@ def _stored(
         stored = store_photos(photos, width, height, int(most_bytes * len(photos)), stage, report)
         return stored.seen_by(normalized_cameras(stored.cameras, prepared.normalized_from_world).to(device))
 
-    judges = store(chosen.scored, "photos that judge") if chosen.scored else None
+    judges = store(chosen.scored, "held-out photos") if chosen.scored else None
     return store(chosen.fitted, "photos to fit"), judges

@@ -73,7 +73,7 @@ def refine(
     best, best_score, best_at = gaussians, before, 0
     top, top_at, done = -math.inf, 0, 0  # of the fit itself, which may begin below the unrefined score
     for done, scene in enumerate(_fit(gaussians if start is None else start, inputs, iterations), 1):
-        report(Step("refine", done, iterations, f"best {best_score:.2f} dB"))
+        report(Step("refining", done, iterations, f"best {best_score:.2f} dB"))
         if done % JUDGE_EVERY and done != iterations:
             continue
         now = scene.snapshot()
@@ -83,7 +83,7 @@ def refine(
         if now_score > top:
             top, top_at = now_score, done
         elif done - top_at >= PATIENCE * JUDGE_EVERY:
-            report(Step("refine", done, done, f"best {best_score:.2f} dB after {best_at}"))
+            report(Step("refining", done, done, f"best {best_score:.2f} dB after {best_at}"))
             break
     return Refinement(best, best_at, done, before, best_score)
 
@@ -104,7 +104,7 @@ def refine_like(
     fitted = gaussians
     states = islice(_fit(gaussians if start is None else start, inputs, iterations), trial.iterations)
     for done, scene in enumerate(states, 1):
-        report(Step("refine", done, trial.iterations, "with all inputs"))
+        report(Step("refining", done, trial.iterations, "with all inputs"))
         if done == trial.iterations:
             fitted = scene.snapshot()
     return replace(trial, gaussians=fitted)

@@ -131,7 +131,7 @@ def score_views(
     pictures: Iterable[Float[Tensor, "1 3 height width"]],
     targets: ViewSource,
     *measures: Measure,
-    stage: str = "score",
+    stage: str = "scoring",
     report: Report = ignore,
 ) -> tuple[Float[Tensor, " view"], ...]:
     """Return what each measure says of the pictures, one per target, beside the targets; masked pixels do not count."""

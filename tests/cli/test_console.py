@@ -180,7 +180,7 @@ def test_a_fit_shows_how_far_how_good_and_how_long_on_terminals_of_any_width(col
         report(Step("poses against the photos", 1, 1))  # the longest name of a stage
         report(Step("layer 4 of 4", 1, 1, "cross 2101, self 1687 ms so far"))
         for done in (400, 401):
-            report(Step("optimize", done, 800, "28.31 dB, 131k Gaussians"))
+            report(Step("fitting", done, 800, "28.31 dB, 131k Gaussians"))
     assert isinstance(shown.err.file, StringIO)
     last = [line for line in shown.err.file.getvalue().splitlines() if "fitting" in line][-1]
     assert re.search(r"fitting .*401/800 .* left 28\.31 dB", last), last
@@ -215,10 +215,10 @@ def test_a_log_gets_a_line_as_each_stage_ends_and_one_a_minute_while_it_takes_lo
     with shown.progress() as report:
         report(Step("video", 7))
         for done in range(1, 101):
-            report(Step("optimize", done, 100, "28 dB"))
+            report(Step("fitting", done, 100, "28 dB"))
             now_s[0] += 1.0
-        report(Step("optimize", 100, 100))
-        report(Step("score", 4, 4, "[bold]"))
+        report(Step("fitting", 100, 100))
+        report(Step("scoring", 4, 4, "[bold]"))
     assert isinstance(shown.err.file, StringIO)
     assert shown.err.file.getvalue().splitlines() == [
         "fitting  61/100  0:01:00  28 dB",

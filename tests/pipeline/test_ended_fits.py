@@ -103,7 +103,7 @@ def judges_like_the_first(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny_efforts")
-@pytest.mark.parametrize(("stage", "done", "liked"), [("optimize", 9, 3), (LAST_STAGE, 1, 5)])
+@pytest.mark.parametrize(("stage", "done", "liked"), [("fitting", 9, 3), (LAST_STAGE, 1, 5)])
 def test_a_best_state_before_the_end_is_made_again(tmp_path, monkeypatch, stage, done, liked):
     judges_like_the_first(liked, monkeypatch)
     settings = Settings(hold_out=3, refine_poses="off")
@@ -118,7 +118,7 @@ def test_a_fit_after_a_trial_that_is_told_to_end_is_made_again(tmp_path, monkeyp
     seen = list[int]()
 
     def in_second_half(step: Step) -> bool:
-        seen.extend([step.done] if step.stage == "optimize" else [])
+        seen.extend([step.done] if step.stage == "fitting" else [])
         return seen.count(2) == 2
 
     settings = Settings(hold_out=0, refine_poses="off")

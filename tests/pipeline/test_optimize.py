@@ -110,7 +110,7 @@ def test_a_spoilt_scene_is_found_again_and_twice_the_same():
     assert found.psnr_fitted == pytest.approx(score(found.gaussians, fitted, evened_psnr))
     assert (found.photos, found.width, found.height) == (5, SIDE, SIDE)
     assert found.gaussians.sh_degree == 1
-    assert steps[-1].stage == "optimize"
+    assert steps[-1].stage == "fitting"
     again = optimize(start, start, fitted, judges, QUICK)
     assert all(map(torch.equal, found.gaussians.tensors(), again.gaussians.tensors()))
 

@@ -68,7 +68,7 @@ def seen() -> Views:
 def test_scores_of_a_scene_are_the_means_over_its_views():
     views, reported = seen(), list[Step]()
     found = score_of(splats(50, 0), views, reported.append)
-    assert [(step.stage, step.done, step.total) for step in reported] == [("score", 1, 2), ("score", 2, 2)]
+    assert [(step.stage, step.done, step.total) for step in reported] == [("scoring", 1, 2), ("scoring", 2, 2)]
     assert len(found.views) == len(views)
     assert found.psnr == pytest.approx(sum(view.psnr for view in found.views) / 2, abs=1e-5)
     assert found.ssim == pytest.approx(sum(view.ssim for view in found.views) / 2, abs=1e-6)

@@ -18,10 +18,10 @@ def test_each_step_with_a_picture_replaces_the_preview(name: str, tmp_path: Path
     place, told = tmp_path / name, list[Step]()
     report = previewed(place, told.append)
     photo = np.full((20, 30, 3), 250, np.uint8)
-    report(Step("optimize", 1, 9))
+    report(Step("fitting", 1, 9))
     assert not place.exists()
     for done, grey in ((4, 40), (8, 120)):
-        report(Step("optimize", done, 9, picture=lambda grey=grey: (np.full((20, 30, 3), grey, np.uint8), photo)))
+        report(Step("fitting", done, 9, picture=lambda grey=grey: (np.full((20, 30, 3), grey, np.uint8), photo)))
         shown = np.asarray(Image.open(place))
         assert shown.shape == (20 + BAND_PX, 60, 3)
         assert abs(int(shown[-10, 10, 0]) - grey) < 4

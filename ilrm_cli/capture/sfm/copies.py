@@ -45,7 +45,7 @@ def write_copies(
             Image.fromarray(counts).save(work / "masks" / f"{file}.png")
         return counts is not None
 
-    masked = in_threads(write, list(files), "copies", report)
+    masked = in_threads(write, list(files), "working copies", report)
     if not any(masked):
         return files, None
     for file, has_mask in zip(files, masked, strict=True):
