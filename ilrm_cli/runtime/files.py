@@ -112,14 +112,24 @@ def replacing_pair(first: Path, last: Path) -> Iterator[tuple[Path, Path]]:
         refuse_link(path)
     with _hidden_folder(last, last.parent) as hidden:
         yield hidden / first.name, hidden / last.name
-        last.unlink(missing_ok=True)  # an older one must not be left beside the new `first`
-        try:
+        with _set_aside(last, hidden), _set_aside(first, hidden):  # an older `last` is never beside the new `first`
             os.replace(hidden / first.name, first)
             os.replace(hidden / last.name, last)
-        except BaseException:
-            if not last.exists():
-                first.unlink(missing_ok=True)
-            raise
+
+
+@contextlib.contextmanager
+def _set_aside(path: Path, folder: Path) -> Iterator[None]:
+    """Let a file lie in a folder within the context; if that fails, the file is as it was, there or not."""
+    aside = folder / f"{path.name}.before"
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path, aside)
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        if aside.exists():
+            os.replace(aside, path)
+        raise
 
 
 @contextlib.contextmanager

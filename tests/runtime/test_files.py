@@ -53,28 +53,33 @@ def interrupted_file(path: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_of_two_files_the_last_is_never_there_without_its_own_first(tmp_path: Path, monkeypatch) -> None:
-    record, scene = tmp_path / "a.json", tmp_path / "a.ply"
-    written(record, scene, b"one")
-    renamed = os.replace
-
-    def stopped_at_the_last(source: Path, target: Path) -> None:
-        assert not scene.exists()
-        renamed(source, target)
-        if target == record:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", stopped_at_the_last)
-    with pytest.raises(KeyboardInterrupt):
-        written(record, scene, b"two")
-    assert list(tmp_path.iterdir()) == []
-
-
 def written(record: Path, scene: Path, content: bytes) -> None:
     with replacing_pair(record, scene) as parts:
         for part in parts:
             part.write_bytes(content)
     assert (record.read_bytes(), scene.read_bytes()) == (content, content)
+
+
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("failing", ["a.json", "a.ply"])
+def test_of_two_files_the_last_is_never_there_without_its_own_first_and_older_ones_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, older: bool
+) -> None:
+    record, scene = tmp_path / "a.json", tmp_path / "a.ply"
+    if older:
+        written(record, scene, b"one")
+    before, renamed = {path.name: path.read_bytes() for path in tmp_path.iterdir()}, os.replace
+
+    def stopped(source: Path, target: Path) -> None:
+        assert record not in (source, target) or not scene.exists()
+        renamed(source, target)
+        if source.name == target.name == failing:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        written(record, scene, b"two")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def interrupted_folder(path: Path) -> None:
