@@ -106,30 +106,26 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_pair(first: Path, last: Path) -> Iterator[tuple[Path, Path]]:
     """Yield paths as `replacing` does for two files of one folder; `last` is never there without its own `first`.
 
-    If the process is killed, `first` may be there alone.
+    If the process is killed, `first` may be there alone. After any other failure both are as they were.
     """
     for path in (first, last):
         refuse_link(path)
     with _hidden_folder(last, last.parent) as hidden:
         yield hidden / first.name, hidden / last.name
-        with _set_aside(last, hidden), _set_aside(first, hidden):  # an older `last` is never beside the new `first`
-            os.replace(hidden / first.name, first)
-            os.replace(hidden / last.name, last)
-
-
-@contextlib.contextmanager
-def _set_aside(path: Path, folder: Path) -> Iterator[None]:
-    """Let a file lie in a folder within the context; if that fails, the file is as it was, there or not."""
-    aside = folder / f"{path.name}.before"
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(path, aside)
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        if aside.exists():
-            os.replace(aside, path)
-        raise
+        aside = {path: hidden / f"older {path.name}" for path in (last, first) if path.exists()}
+        try:
+            for path, place in aside.items():
+                os.replace(path, place)
+            for path in (first, last):
+                os.replace(hidden / path.name, path)
+        except BaseException:
+            for path in (last, first):
+                if path not in aside or aside[path].exists():  # it is new, if it is there
+                    path.unlink(missing_ok=True)
+            for path in (first, last):
+                if path in aside and aside[path].exists():
+                    os.replace(aside[path], path)
+            raise
 
 
 @contextlib.contextmanager
