@@ -25,7 +25,7 @@ from ilrm_cli.scene.opened import ShownScene, read_shown_scene
 from ilrm_cli.visualize.checks import FilmSettings, check_path_output, check_settings
 from ilrm_cli.visualize.film.camera_files import write_camera_path
 from ilrm_cli.visualize.film.channels import Film, depth_range
-from ilrm_cli.visualize.film.flight import flight_of, upright_cameras
+from ilrm_cli.visualize.film.flight import Flight, flight_of, upright_cameras
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
 
 
@@ -64,20 +64,7 @@ def fly(
     Raises `InputError`.
     """
     start = time.perf_counter()
-    check_settings(settings)
-    check_video_output(output, overwrite)
-    if settings.save_path is not None:
-        check_path_output(settings.save_path, scene, settings, overwrite)
-    shown = read_shown_scene(scene)
-    check_against_scene(settings, shown, scene)
-    _refuse_photos(output, (shown.photos, settings.photos))
-    device = resolve_device(settings.device)
-    drawn_by = renderer_for(device)
-    prepare(drawn_by, report=report)
-    shown = replace(shown, file=shown.file.to(device))
-    report(Step("camera path", 0, 1))
-    flight = flight_of(shown, settings)
-    report(Step("camera path", 1, 1))
+    shown, flight, drawn_by = _prepared(scene, settings, output, overwrite, report)
     warnings = (*shown.warnings, *flight.warnings)
     warn(warnings)
     width, height = encoded_size(output, *flight.size)
@@ -124,6 +111,27 @@ def fly(
         },
         warnings=warnings,
     )
+
+
+def _prepared(
+    scene: Path, settings: FilmSettings, output: Path, overwrite: bool, report: Report
+) -> tuple[ShownScene, Flight, str]:
+    """Check what is asked for; return the scene on its device, its flight, and the renderer, which is ready."""
+    check_settings(settings)
+    check_video_output(output, overwrite)
+    if settings.save_path is not None:
+        check_path_output(settings.save_path, scene, settings, overwrite)
+    shown = read_shown_scene(scene)
+    check_against_scene(settings, shown, scene)
+    _refuse_photos(output, (shown.photos, settings.photos))
+    device = resolve_device(settings.device)
+    drawn_by = renderer_for(device)
+    prepare(drawn_by, report=report)
+    shown = replace(shown, file=shown.file.to(device))
+    report(Step("camera path", 0, 1))
+    flight = flight_of(shown, settings)
+    report(Step("camera path", 1, 1))
+    return shown, flight, drawn_by
 
 
 def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:
