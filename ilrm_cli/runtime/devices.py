@@ -1,7 +1,5 @@
 """Choice of compute device and precision."""
 
-import time
-from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -12,10 +10,9 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-# CPUs with bfloat16 instructions gain 1.7 (AVX-512) to 10 (matrix tiles), if at all: far enough from this threshold
-# that measurement noise does not decide, and runs on one machine agree.
-BF16_GAIN = 1.3
-SIDE, TRIES = 1024, 5  # of the square matrices multiplied in the trial, and how often
+# Instructions, by their names in torch, with which CPUs multiply matrices in bfloat16 faster than in float32: 1.7 times
+# (AVX-512) to 10 times (matrix tiles). Others were not measured, and those without any take a hundred times longer.
+FAST_BF16 = ("amx_bf16", "avx512_bf16")
 
 
 def resolve_device(choice: Device) -> torch.device:
@@ -26,32 +23,21 @@ def resolve_device(choice: Device) -> torch.device:
 
 
 def resolve_precision(choice: Precision, device: torch.device) -> torch.dtype:
-    """Resolve "auto" to bfloat16 if this device multiplies matrices clearly faster in it, else to float32."""
+    """Resolve "auto" to bfloat16 if this device is made to multiply matrices in it, else to float32.
+
+    Nothing is timed: on one machine the same command computes the same, whatever else runs.
+    """
     if choice != "auto":
         return PRECISIONS[choice]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if bf16_gain(torch.get_num_threads()) > BF16_GAIN else torch.float32
+    return torch.bfloat16 if cpu_is_made_for_bf16() else torch.float32
 
 
-@cache
-def bf16_gain(threads: int) -> float:
-    """Return how many times faster than float32 this CPU multiplies matrices in bfloat16, measured once per process.
-
-    0 for CPUs without instructions for it, which take a hundred times longer. `threads` is torch's current number. The
-    best of a few alternating tries counts, since other work can only slow them down.
-    """
-    if not any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name):
-        return 0.0
-    factors = {dtype: torch.ones(SIDE, SIDE, dtype=dtype) for dtype in PRECISIONS.values()}
-    taken = [{dtype: _product_s(factor) for dtype, factor in factors.items()} for _ in range(TRIES)]
-    return min(t[torch.float32] for t in taken) / min(t[torch.bfloat16] for t in taken)
-
-
-def _product_s(factor: torch.Tensor) -> float:
-    start = time.perf_counter()
-    torch.mm(factor, factor)
-    return time.perf_counter() - start
+def cpu_is_made_for_bf16() -> bool:
+    """Return whether this CPU has instructions of FAST_BF16, and torch the library that uses them."""
+    there = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and any(there.get(name) for name in FAST_BF16)
 
 
 def precision_named(dtype: str) -> Precision:

@@ -28,17 +28,14 @@ from ilrm_cli.scene.record import read_record
 ENDED_S = 30.0  # within which the helpers of a killed process have ended too
 PROMISED = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
-# `ilrm`, but fits take few steps on small photos, no stopwatch decides about numbers, and it may kill itself before
-# the n-th change in a folder.
+# `ilrm`, but fits take few steps on small photos, and it may kill itself before the n-th change in a folder.
 LAUNCH = """
 import atexit, dataclasses, importlib.util, os, sys
 def tiny(fit):
     for key, effort in fit.EFFORTS.items():
         fit.EFFORTS[key] = dataclasses.replace(effort, steps=16, long_side_px=64)
-def unmeasured(devices):
-    devices.bf16_gain = lambda threads: 0.0
 class Changed:
-    wanted = {"ilrm_cli.pipeline.optimize.fit": tiny, "ilrm_cli.runtime.devices": unmeasured}
+    wanted = {"ilrm_cli.pipeline.optimize.fit": tiny}
     def find_spec(self, name, path=None, target=None):
         if name not in self.wanted:
             return None
