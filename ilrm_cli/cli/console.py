@@ -19,9 +19,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ilrm_cli.cli.wrapping import wrapped
-from ilrm_cli.runtime.cache import sweep_places
-from ilrm_cli.runtime.errors import InputError, printable
-from ilrm_cli.runtime.files import told_of_machine
+from ilrm_cli.runtime.cache import cache_dir, sweep_places
+from ilrm_cli.runtime.errors import InputError, listed, printable
+from ilrm_cli.runtime.files import nothing_placed, placed, told_of_machine
 from ilrm_cli.runtime.json_values import Status, envelope
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.signals import sigterm_raised
@@ -60,8 +60,9 @@ class Face:
         self.command, self.as_json, self.quiet, self.verbose = command, as_json, quiet, verbose
         self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.out = Console(quiet=quiet or as_json, highlight=False, markup=False, emoji=False)
-        # What Ctrl-C leaves behind, if it is worth a word.
-        self.kept, self.kept_as_json = "nothing was written", dict[str, Any]()
+        # What Ctrl-C leaves behind: None for what was put in its place, "" if it is not worth a word.
+        self.kept: str | None = None
+        self.kept_as_json = dict[str, Any]()
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -151,7 +152,17 @@ class Face:
     def stopped(self) -> None:
         """Report that Ctrl-C or SIGTERM stopped the command."""
         self._print_object("stopped", self.kept_as_json)
-        print_sentence(self.err, f"stopped: {self.kept}" if self.kept else "stopped")
+        kept = written_so_far() if self.kept is None else self.kept
+        print_sentence(self.err, f"stopped: {printable(kept)}" if kept else "stopped")
+
+
+def written_so_far() -> str:
+    """Return in words which outputs were put in their places."""
+    cache = cache_dir().absolute()
+    outputs = [str(path) for path in placed() if not path.absolute().is_relative_to(cache)]
+    if not outputs:
+        return "nothing was written"
+    return f"{listed(outputs)} {'is' if len(outputs) == 1 else 'are'} written, and no more"
 
 
 def print_sentence(console: Console, text: str, begin: tuple[str, str] = ("", ""), style: str = "") -> None:
@@ -249,6 +260,7 @@ def face(command: str, as_json: bool = False, quiet: bool = False, verbose: bool
     shown = Face(command, as_json, quiet, verbose)
     with sigterm_raised() as sigterm:
         try:
+            nothing_placed()
             sweep_places()
             yield shown
             sigterm.work_is_done()

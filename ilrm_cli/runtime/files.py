@@ -32,6 +32,19 @@ PREFIX = ".ilrm-"
 # Age at which a folder of another machine, whose processes are invisible here, counts as left over.
 STALE_FOLDER_S = 24 * 3600
 
+# What a command has put in its place so far, for what is said if it is stopped; part of it may be gone again.
+_placed = list[Path]()
+
+
+def nothing_placed() -> None:
+    """Begin to count anew what is put in its place."""
+    _placed.clear()
+
+
+def placed() -> tuple[Path, ...]:
+    """Return the files and folders that were put in their places and are there, those of the cache among them."""
+    return tuple(path for path in dict.fromkeys(_placed) if path.exists())
+
 
 def told_of_machine(error: BaseException) -> InputError | None:
     """Return the error as a sentence if the user can mend its cause: ours, or a full disk, memory and the like."""
@@ -100,6 +113,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with _hidden_folder(path, path.parent) as hidden:
         yield hidden / path.name
         os.replace(hidden / path.name, path)
+        _placed.append(path)
 
 
 @contextlib.contextmanager
@@ -126,6 +140,7 @@ def replacing_pair(first: Path, last: Path) -> Iterator[tuple[Path, Path]]:
                 if path in aside and aside[path].exists():
                     os.replace(aside[path], path)
             raise
+        _placed.append(last)
 
 
 @contextlib.contextmanager
@@ -145,6 +160,7 @@ def filling(folder: Path) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         for file in written:
             os.replace(file, folder / file.name)
+            _placed.append(folder)
 
 
 @contextlib.contextmanager
@@ -163,6 +179,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)
+            _placed.append(folder)
         finally:
             if old.exists() and not folder.exists():
                 os.replace(old, folder)

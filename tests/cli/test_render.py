@@ -64,3 +64,27 @@ def test_verbose_tells_where_the_time_went(ply: Path) -> None:
     assert "renderer cpu" in done.err
     assert "Where the time went" in done.err
     assert done.out.endswith(f" {ply.parent}\n"), "frames are numbered"
+
+
+@pytest.mark.parametrize("late", ["write_video", "write_camera_path"])
+def test_a_film_that_is_stopped_late_says_what_is_written(
+    ply: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """The film comes first, then its cameras."""
+    from ilrm_cli.visualize.film import film
+
+    whole = getattr(film, late)
+
+    def stopped(*given: object, **named: object) -> None:
+        whole(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(film, late, stopped)
+    output, path = ply.with_name("f.gif"), ply.with_name("c.json")
+    options = ("--size", "16x16", "--seconds", "0.2", "--fps", "10", "--path", "wobble", "--save-path", path)
+    ended = ilrm("render", ply, "-o", output, *options)
+    assert ended.status == 130
+    assert output.is_file()
+    assert path.is_file() == (late == "write_camera_path")
+    what = f"{output}, {path} are" if path.is_file() else f"{output} is"
+    assert ended.err.splitlines()[-1] == f"stopped: {what} written, and no more"
