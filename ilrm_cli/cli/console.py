@@ -93,9 +93,12 @@ class Face:
             bars.stop()
 
     def reading(self, what: str) -> None:
-        """Say on a terminal, at once, what is read: what comes next takes some seconds to load."""
+        self.at_once(f"reading {what}")
+
+    def at_once(self, sentence: str) -> None:
+        """Say on a terminal what is done now, where what comes next takes some seconds."""
         if self.err.is_terminal and not self.quiet:
-            print_sentence(self.err, f"reading {printable(what)}", style="dim")
+            print_sentence(self.err, printable(sentence), style="dim")
 
     def warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:

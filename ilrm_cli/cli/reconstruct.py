@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +18,11 @@ from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
+if TYPE_CHECKING:
+    from ilrm_cli.pipeline.optimize.course import Running
+
 WRITTEN = "the scene is in {}"
+STOPPING = "stopping: writing the best state so far; Ctrl-C again ends at once, without it"
 RESUMED = "nothing was written; the same command goes on with the fit"
 
 
@@ -58,7 +63,6 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.pipeline.cost_estimate import foreseen
-        from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
         from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
@@ -68,11 +72,10 @@ def reconstruct(
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         foretold = (*(() if folder.given else taken_as_one(folder.place, folder.listing)), *foreseen(folder, settings))
         shown.warn(foretold)
-        with telling_of_kept_fits(shown), shown.progress() as report:
+        with fit_of_command(shown) as running, shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
             shown_to = previewed(preview, report) if preview else report
-            running = Running(first_ctrl_c_noted, keeps=True)
             with without_scene(preview):
                 result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
@@ -89,16 +92,18 @@ def reconstruct(
 
 
 @contextmanager
-def telling_of_kept_fits(shown: Face) -> Iterator[None]:
-    """Within the context, let a command that is stopped say so if a state of its fit is kept by then."""
-    from ilrm_cli.pipeline.optimize.kept_state import SUFFIX
-    from ilrm_cli.runtime.cache import cache_dir
+def fit_of_command(shown: Face) -> Iterator["Running"]:
+    """Yield what a command has in mind for its fit: the first Ctrl-C ends it early, and a killed one goes on.
 
-    begun_s = time.time()
+    Of a state that is left when the command is stopped, it says so.
+    """
+    from ilrm_cli.pipeline.optimize.course import Leaving, Running
+
+    leaving = Leaving()
     try:
-        yield
+        yield Running(partial(first_ctrl_c_noted, partial(shown.at_once, STOPPING)), keeps=leaving)
     except BaseException:
-        if any(state.stat().st_mtime >= begun_s for state in (cache_dir() / "fits").glob(f"*{SUFFIX}")):
+        if leaving.goes_on:
             shown.kept = RESUMED
         raise
 

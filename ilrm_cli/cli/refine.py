@@ -9,10 +9,9 @@ import typer
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
 from ilrm_cli.cli.outcome import lines_of
-from ilrm_cli.cli.reconstruct import WRITTEN, Outputs, telling_of_kept_fits
+from ilrm_cli.cli.reconstruct import WRITTEN, Outputs, fit_of_command
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
-from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
 
 @takes(FurtherSettings, quality=FurtherQuality)
@@ -43,7 +42,6 @@ def refine(
         checked = time.perf_counter()
 
         from ilrm_cli.pipeline.export import export
-        from ilrm_cli.pipeline.optimize.course import Running
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
@@ -51,8 +49,7 @@ def refine(
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
         outputs.refuse_inputs(made.folder)
-        with telling_of_kept_fits(shown), shown.progress() as report:
-            running = Running(first_ctrl_c_noted, keeps=True)
+        with fit_of_command(shown) as running, shown.progress() as report:
             with without_scene(preview):
                 result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
                 written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)

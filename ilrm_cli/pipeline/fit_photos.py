@@ -96,7 +96,7 @@ def fit_photos(
     how = effort_for(settings.effort, len(chosen.fitted))
     given = _stored(chosen, how, prepared, report)
     once = given[1] is not None or predict is None  # not in two halves, of which the second depends on the first
-    kept = KeptState(state_file(key) if running.keeps and once else None)
+    kept = KeptState(state_file(key) if running.keeps and once else None, running.keeps)
     far, clock = horizon(prepared), _Clock(settings.minutes)
     with running.stopping() as stop:
         begin = with_tried_poses(

@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,10 +72,11 @@ def sigterm_raised() -> Iterator[Sigterm]:
 
 
 @contextmanager
-def first_ctrl_c_noted() -> Iterator[threading.Event]:
+def first_ctrl_c_noted(tell: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
     """Yield an event that the first Ctrl-C within the context sets, instead of its usual effect; the next one has that.
 
-    Where Ctrl-C is ignored, as by work in the background of a shell, and outside the main thread, it is never set.
+    `tell` is called at once, in a thread of its own, since a handler may not print into what it has interrupted. Where
+    Ctrl-C is ignored, as by work in the background of a shell, and outside the main thread, it is never set.
     """
     noted, usual = threading.Event(), signal.getsignal(signal.SIGINT)
     if usual in (None, signal.SIG_IGN) or threading.current_thread() is not threading.main_thread():
@@ -85,6 +86,7 @@ def first_ctrl_c_noted() -> Iterator[threading.Event]:
     def note(*_: object) -> None:
         noted.set()
         signal.signal(signal.SIGINT, usual)
+        threading.Thread(target=tell, daemon=True).start()
 
     signal.signal(signal.SIGINT, note)
     try:

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from io import StringIO
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ilrm_cli.cli.console import MOST_BARS, Face, _Time, face
-from ilrm_cli.cli.reconstruct import telling_of_kept_fits
+from ilrm_cli.cli.reconstruct import STOPPING, fit_of_command
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Step
 from ilrm_cli.runtime.signals import sigterm_kept
@@ -133,28 +134,24 @@ def test_a_command_that_ends_by_itself_at_sigterm_ends_well(capsys: pytest.Captu
 
 
 def interrupt(says: str | None = None, state: Path | None = None) -> None:
-    """Interrupt a command that says so of what it leaves, after it kept a state of its fit."""
-    with face("reconstruct") as shown, telling_of_kept_fits(shown):
+    """Interrupt a command that says so of what it leaves, when its fit has kept a state."""
+    with face("reconstruct") as shown, fit_of_command(shown) as running:
         shown.kept = shown.kept if says is None else says
-        if state is not None:
-            state.touch()
-            os.utime(state, (time.time() + 60, time.time() + 60))  # states are kept a minute after the beginning
+        assert running.keeps is not None
+        running.keeps.state = state
         raise KeyboardInterrupt
 
 
 def test_what_was_begun_is_told_only_when_there_is_something(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A fit that goes on is spoken of when a state of it is kept, and files only where a command writes some."""
-    monkeypatch.setenv("ILRM_CACHE", str(tmp_path))
-    states = tmp_path / "fits"
-    states.mkdir()
-    (states / "of another run.fit").touch()
-    os.utime(states / "of another run.fit", (0, 0))
+    (tmp_path / "mine.fit").touch()
     for says, state, end in (
         (None, None, ": nothing was written"),
         ("", None, ""),
-        (None, states / "mine.fit", ": nothing was written; the same command goes on with the fit"),
+        (None, tmp_path / "mine.fit", ": nothing was written; the same command goes on with the fit"),
+        (None, tmp_path / "gone.fit", ": nothing was written"),
     ):
         with pytest.raises(typer.Exit):
             interrupt(says, state)
@@ -194,6 +191,22 @@ def test_a_terminal_is_told_at_once_what_is_read_and_a_log_is_not() -> None:
         shown.reading("a photo in a\x1bb")
         assert isinstance(shown.err.file, StringIO)
         assert shown.err.file.getvalue() == said
+
+
+def test_a_fit_that_ctrl_c_ends_early_says_so_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line above the bars; the command itself goes on to its end."""
+    with face("reconstruct") as shown:
+        shown.err = Console(file=StringIO(), width=200, force_terminal=True, color_system=None)
+        with fit_of_command(shown) as running, shown.progress() as report, running.stopping() as stop:
+            report(Step("fitting", 1, 100))
+            before = set(threading.enumerate())
+            os.kill(os.getpid(), signal.SIGINT)
+            for teller in set(threading.enumerate()) - before:
+                teller.join(timeout=10)
+            assert stop.is_set()
+            assert isinstance(shown.err.file, StringIO)
+            assert STOPPING in shown.err.file.getvalue()
+    assert capsys.readouterr().err == ""
 
 
 def test_full_bars_make_room_for_others() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ilrm_cli.pipeline.optimize import kept_state
+from ilrm_cli.pipeline.optimize.course import Leaving
 from ilrm_cli.pipeline.optimize.judging import LAST_STAGE, optimize
 from ilrm_cli.pipeline.optimize.kept_state import MOST_KEPT, KeptState, state_file
 from ilrm_cli.pipeline.optimize.optimized import Optimized
@@ -47,6 +48,22 @@ def test_a_damaged_state_is_none_and_a_cache_that_cannot_be_written_keeps_none(t
     clock.now_s += kept_state.KEEP_EVERY_S
     state.keep(lambda: {"planned": 1})
     assert KeptState(None).found == {}
+
+
+def test_whoever_ends_a_fit_knows_whether_it_goes_on(tmp_path, clock):
+    leaving = Leaving()
+    state = KeptState(tmp_path / "fits" / "a.fit", leaving)
+    state.keep(dict)
+    assert not leaving.goes_on, "it is too early to keep one"
+    clock.now_s += kept_state.KEEP_EVERY_S
+    state.keep(lambda: {"planned": 3})
+    assert leaving.goes_on
+    again = Leaving()
+    KeptState(tmp_path / "fits" / "a.fit", again)
+    assert again.goes_on, "it is there from the beginning"
+    state.drop()
+    assert not leaving.goes_on
+    assert not again.goes_on, "another process has ended the fit"
 
 
 def small_fit(kept: KeptState | None = None, report: Report = ignore) -> Optimized:

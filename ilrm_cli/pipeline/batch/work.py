@@ -22,7 +22,7 @@ from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.batch.jobs import Job, Outcome
 from ilrm_cli.pipeline.batch.workers import told
 from ilrm_cli.pipeline.export import export
-from ilrm_cli.pipeline.optimize.course import Running
+from ilrm_cli.pipeline.optimize.course import Leaving, Running
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
 from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
 from ilrm_cli.pipeline.verdict import verdict
@@ -82,7 +82,7 @@ def reconstruct(job: Job, ready: Ready, order: Order) -> Outcome:
     start = time.perf_counter() - ready.seconds
 
     def work() -> Outcome:
-        model, running = _model(order.settings), Running(keeps=True)
+        model, running = _model(order.settings), Running(keeps=Leaving())
         result = reconstruct_capture(ready.capture, model, order.settings, told.get(), running=running)
         result = with_seconds(result, {Stage.POSES: ready.seconds})
         written = export(result, job.output, photos=job.photos, inputs_sha256=ready.inputs_sha256)

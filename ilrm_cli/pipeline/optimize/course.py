@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from threading import Event
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -38,12 +39,24 @@ class Taken:
     poses_tried: bool = True  # whether a trial of poses ran to its end, if the settings ask for one
 
 
+@dataclass
+class Leaving:
+    """What a fit leaves if its process ends now, for whoever tells of it."""
+
+    state: Path | None = None  # the file in the cache that the same fit goes on from
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same fit would go on: other processes may have made room in the cache."""
+        return self.state is not None and self.state.is_file()
+
+
 @dataclass(frozen=True)
 class Running:
     """What whoever starts a fit has in mind for it; by itself it takes its steps and leaves nothing behind."""
 
     stopping: Callable[[], AbstractContextManager[Event]] = lambda: nullcontext(Event())  # ends it early when set
-    keeps: bool = False  # whether a state is kept, from which the same fit goes on if this process is killed
+    keeps: Leaving | None = None  # if not None, a state is kept, from which the same fit goes on after a kill
     taken: Taken | None = None  # None: it finds its own course
 
 

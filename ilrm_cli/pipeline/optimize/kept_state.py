@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ilrm_cli.pipeline.optimize.course import Leaving
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
@@ -22,11 +23,13 @@ SUFFIX = ".fit"
 class KeptState:
     """A file in the cache with the state of a fit, for the same fit to go on from if its process is killed."""
 
-    def __init__(self, path: Path | None):
-        """None: nothing is kept."""
+    def __init__(self, path: Path | None, leaving: Leaving | None = None):
+        """None: nothing is kept. `leaving` is told whenever there is a state."""
         self._path, self._begun_s = path, time.monotonic()
+        self._leaving = leaving or Leaving()
         self._due_s = self._begun_s + KEEP_EVERY_S
         self.found = self._read()  # what an earlier process left; empty if there is none
+        self._leaving.state = path if self.found else None
         self.spent_s: float = self.found.get("spent_s", 0.0)  # by earlier processes
 
     def _read(self) -> dict[str, Any]:
@@ -45,10 +48,12 @@ class KeptState:
             _make_room(self._path)
             with replacing(self._path) as part:
                 torch.save({**state(), "spent_s": self.spent_s + now_s - self._begun_s}, part)
+            self._leaving.state = self._path
         self._due_s = time.monotonic() + KEEP_EVERY_S
 
     def drop(self) -> None:
         """Remove the state of a fit that has ended."""
+        self._leaving.state = None
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
