@@ -1,7 +1,10 @@
 """Usage errors in our words: what the parser found wrong, and what to type instead."""
 
+import re
 import shutil
 import sys
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 BEGIN = "Error: "  # of the line
@@ -11,6 +14,8 @@ PLAIN = {
     "Input should be a valid integer, unable to parse string as an integer": "give a whole number.",
     "Input should be a valid number, unable to parse string as a number": "give a number.",
 }
+
+NO_COMMAND = re.compile(r"No such command '(.+)'\.")
 
 ONE_SIDE = "it is the long side in px, such as 640, and the shape is that of"
 
@@ -35,6 +40,9 @@ def plainer(error: Any) -> str:
     for (command, begin), remedy in REMEDIES.items():
         if name == command and said.startswith(begin):
             said = f"{said.partition(' (Possible options')[0].rstrip('.')}; {remedy}."
+    mistaken = NO_COMMAND.fullmatch(said)
+    if mistaken and Path(mistaken[1]).is_dir():
+        said = f"{said.rstrip('.')}; a folder of photos becomes a scene by ilrm reconstruct {quote(mistaken[1])}."
     if sys.stderr.isatty():
         from ilrm_cli.cli.wrapping import wrapped  # rich takes longer than the help of the tool may
 

@@ -1,5 +1,6 @@
 """The log of a run: JSON lines always, TensorBoard where it is installed, and a picture of how far the run is."""
 
+import contextlib
 import importlib.util
 import io
 import json
@@ -16,6 +17,7 @@ from PIL import Image
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.render.rasterize import render, to_uint8
+from ilrm_cli.runtime.alone import alone_in
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.json_values import parsed_json
@@ -30,13 +32,18 @@ GAP_PX = 2  # white, between pictures
 
 
 class Record:
-    """The log of the run in `folder`, for appending; lines of steps that a resumed run repeats are dropped first."""
+    """The log of the run in `folder`, for appending; lines of steps that a resumed run repeats are dropped first.
+
+    Raises InputError if another process appends to it.
+    """
 
     def __init__(self, folder: Path, step: int, *, active: bool = True):
         self._file = self._board = None
+        self._alone = contextlib.ExitStack()
         if not active:
             return
         path = folder / LOG_FILE
+        self._alone.enter_context(alone_in(folder))
         atomic_write(path, "".join(_lines_until(path, step)).encode())
         self._file = path.open("a", encoding="utf-8")
         self._board = _tensorboard(folder / TENSORBOARD_FOLDER, step)
@@ -49,6 +56,7 @@ class Record:
             self._file.close()
         if self._board:
             self._board.close()
+        self._alone.close()
 
     def add(self, step: TrainStep) -> None:
         """Append one line, flushed at once."""

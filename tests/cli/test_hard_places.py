@@ -61,7 +61,8 @@ def require_sentence(ended: Ended) -> None:
     assert "Traceback" not in ended.err, ended.err
     said = ended.out + ended.err
     assert re.search(
-        "cannot (write|be used|be read|be made)|not writable|may be full|exists; pass -w|holds files", said
+        "cannot (write|be used|be read|be made)|not writable|may be full|exists; pass -w|holds files|is at work in",
+        said,
     ), said
 
 

@@ -54,19 +54,23 @@ def test_a_data_folder_without_captures_gets_one_sentence(tmp_path):
 
 
 def test_a_signal_ends_it_in_order(tmp_path: Path):
-    """Ctrl-C takes the same way; pycolmap's own handler of this signal must not win."""
+    """Ctrl-C takes the same way; pycolmap's own handler of this signal must not win. Meanwhile it is alone."""
     command = [sys.executable, "-m", "ilrm_cli.cli.app", "train", str(tmp_path), *TINY, "--steps", "100000"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TERM": "dumb"})
     log = tmp_path / LOG_FILE
     try:
         while run.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 2):
             time.sleep(0.01)
+        second = ilrm("train", tmp_path, *TINY, "--steps", "100000")
+        assert (second.status, "another run is at work" in second.sentence) == (1, True)
         run.send_signal(signal.SIGTERM)
         out, _ = run.communicate(timeout=60)
     finally:
         run.kill()
     assert run.returncode == 0
-    assert f"{len(read_log(tmp_path))} of 100000 steps done" in out
+    steps = [line["step"] for line in read_log(tmp_path)]
+    assert steps == [*range(1, len(steps) + 1)]
+    assert f"{len(steps)} of 100000 steps done" in out
 
 
 @pytest.mark.parametrize(("minutes", "left"), [(math.inf, "1:30:00 left"), (2.0, "0:02:00 of --minutes left")])

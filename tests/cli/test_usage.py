@@ -26,6 +26,10 @@ from tests.support.command_line import ilrm
         ),
         (["synth", "x", "--size", "960x540"], "such as 640, and the shape is that of --aspect."),
         (["reconstruct", "x", "--fps", "fast"], "'--fps': give a number."),
+        (["reconstrct", "x"], "No such command 'reconstrct'. Did you mean 'reconstruct'?"),
+        (["models", "pul", "x"], "No such command 'pul'. Did you mean 'pull'?"),
+        (["reconstruct", "x", "--qualty", "high"], "No such option: --qualty (Possible options: --quality"),
+        (["."], "No such command '.'; a folder of photos becomes a scene by ilrm reconstruct .."),
     ],
 )
 def test_one_sentence_says_what_to_type(arguments, sentence):

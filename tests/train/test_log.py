@@ -1,9 +1,12 @@
 """The log of a run and its preview."""
 
 import json
+import sys
 
 import numpy as np
+import pytest
 
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.log import GAP_PX, LOG_FILE, Record, preview, read_log
 from ilrm_cli.train.step import Seconds, TrainStep
 from tests.support.small_models import MATCHED, random_model
@@ -28,6 +31,19 @@ def test_steps_that_are_done_again_are_dropped(tmp_path):
             record.add(done(step))
     with (tmp_path / LOG_FILE).open("a") as log:
         log.write(json.dumps({"step": 4})[:-3])  # cut by a kill
+    with Record(tmp_path, 2) as record:
+        record.add(done(3))
+    assert [line["step"] for line in read_log(tmp_path)] == [1, 2, 3]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held there")
+def test_a_second_run_in_the_folder_is_refused_and_leaves_the_log(tmp_path):
+    with Record(tmp_path, 0) as record:
+        record.add(done(1))
+        with pytest.raises(InputError, match="another run is at work in"):
+            Record(tmp_path, 0)
+        record.add(done(2))
+    assert [line["step"] for line in read_log(tmp_path)] == [1, 2]
     with Record(tmp_path, 2) as record:
         record.add(done(3))
     assert [line["step"] for line in read_log(tmp_path)] == [1, 2, 3]
