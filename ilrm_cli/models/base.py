@@ -8,6 +8,7 @@ own, and a line in `registry.ARCHITECTURES`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -96,6 +97,10 @@ class Network(nn.Module, ABC):
     architecture: ClassVar[str]  # its name in `registry.ARCHITECTURES`
     config: Any  # a frozen dataclass of JSON values, with which the architecture builds the network anew
     precision: torch.dtype  # of the matrix products
+    # How it is trained; networks for which one means nothing leave it alone.
+    checkpointing: bool = False  # recompute each block in the backward pass: less memory, more time
+    read_every: int = 1  # k of mini-batch cross attention; see `blocks.MiniBatch`
+    read_turn: int = 0  # turn of the first layer: the caller advances it, step by step
 
     @property
     @abstractmethod
@@ -121,6 +126,12 @@ class Network(nn.Module, ABC):
         network has any. `chunks` hold without gradients only. Raises no InputError: callers prepare the views.
         """
 
+    def products(self, device: torch.device) -> AbstractContextManager:
+        """Return a context in which matrix products have the chosen precision."""
+        if device.type == "meta":  # to count operations
+            return nullcontext()
+        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
+
     def compile_layers(self, report: Report = ignore) -> None:
         """Compile the layers in place. Raises InputError if the network has none that can be, or no compiler works."""
         raise InputError("this model has no layers that can be compiled; leave --compile out.")
@@ -138,6 +149,7 @@ class Architecture:
     build: Callable[[Any], Network]  # on torch's default device; TypeError, ValueError... for what makes no network
     # Configuration and tensors, under our names, of the format in which its authors published weights.
     load_published: Callable[[Path], tuple[Any, dict[str, Tensor]]] | None = None
+    recognises: Callable[[frozenset[str]], bool] | None = None  # whether tensors of these names are of that format
 
 
 @dataclass(frozen=True)

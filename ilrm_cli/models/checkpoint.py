@@ -14,6 +14,7 @@ from torch import Tensor
 from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Blueprint, Network
 from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
+from ilrm_cli.models.released import tensor_names, told_beside
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted, parsed_json
@@ -116,9 +117,18 @@ def blueprint_of(name_or_path: str) -> Blueprint | None:
 
 
 def _load_published(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
-    architecture = architecture_of(OURS)
+    """Load a file of the architecture whose authors' format it has; what tensors cannot tell may lie beside it."""
+    names = tensor_names(path)
+    others = (architecture_of(name) for name in ARCHITECTURES if name != OURS)
+    found = next((one for one in others if one.recognises is not None and one.recognises(names)), None)
+    architecture = found or architecture_of(OURS)
     assert architecture.load_published is not None, "its authors published weights"
     config, state = architecture.load_published(path)
+    if told := told_beside(path):
+        try:
+            config = fitted(dataclasses.asdict(config) | told, architecture.config)
+        except ValueError as error:
+            raise InputError(f"{path.with_suffix('.json')}: not a model configuration ({error}).") from error
     return Blueprint(architecture, config), state
 
 

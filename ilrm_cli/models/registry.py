@@ -21,7 +21,10 @@ SUMS_FILE = "SHA256SUMS"  # beside weights, in the format of `sha256sum`; `make 
 ORIGIN_FILE = "origin.json"  # beside pulled weights
 
 # Architecture of weights -> the module that holds its `ARCHITECTURE`, see `models.base`; imported only when it is used.
-ARCHITECTURES = {"ilrm": "ilrm_cli.models.ilrm.model"}
+ARCHITECTURES = {
+    "ilrm": "ilrm_cli.models.ilrm.model",
+    "gs-lrm": "ilrm_cli.models.gs_lrm.model",
+}
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 
 Place = Literal["shipped", "pulled", "available"]

@@ -1,7 +1,6 @@
 """The iLRM network: viewpoint tokens, refined by reading images and exchange between views, become Gaussians."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 
 import torch
 from jaxtyping import Float
@@ -53,10 +52,7 @@ class Ilrm(Network):
             for _ in range(config.layers)
         )
         self.head = GaussianHead(config.head, config.width, config.patch, estimates)
-        self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
-        self.read_every = 1  # k of mini-batch cross attention, in training only; see `blocks.MiniBatch`
-        self.read_turn = 0  # turn of the first layer: the caller advances it, step by step
         self.apply(_initialize)
         if config.matching:  # start as a plain splat of the matched depths
             nn.init.zeros_(self.head.linear.weight)
@@ -104,10 +100,6 @@ class Ilrm(Network):
             if tap:
                 tap(tokens, decoded)
         return decoded(tokens)
-
-    def products(self, device: torch.device) -> AbstractContextManager:
-        """Return a context in which matrix products have the chosen precision."""
-        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
     def _viewpoint_tokens(
         self,

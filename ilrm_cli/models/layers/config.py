@@ -11,7 +11,7 @@ Width = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Shift = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 
-Channel = Literal["origin", "direction", "moment", "color"]  # of a pixel
+Channel = Literal["origin", "direction", "moment", "nearest", "color"]  # of a pixel
 RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
 
 
@@ -19,21 +19,30 @@ RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
 class HeadConfig:
     """The mapping from the head's raw numbers to Gaussians (one head, many mappings)."""
 
-    # "sigmoid": distance along the ray is 500 * sigmoid(logit), as published. "matched": log-depth is the plane sweep's
-    # plus a correction; needs `IlrmConfig.matching`. Ours.
-    depth: Literal["sigmoid", "matched"] = "sigmoid"
+    # The place along the pixel's ray, of unit length unless said otherwise:
+    # "sigmoid": 500 * sigmoid(mean of three logits), as in iLRM and Long-LRM.
+    # "between": near and far of the scene, interpolated by a sigmoid, as in GS-LRM.
+    # "centred": (2 sigmoid(mean of three) - 1) 1.8 beyond the ray's point nearest to the origin, as in FaceLift.
+    # "orbit": z-depth is the camera's distance from the origin plus the raw number, as in GRM.
+    # "matched": log-depth is the plane sweep's plus a correction; needs `IlrmConfig.matching`. Ours.
+    depth: Literal["sigmoid", "matched", "between", "centred", "orbit"] = "sigmoid"
     # Whether the ray may leave its pixel's centre, by up to half a pixel each way.
     offset: bool = True
-    # "absolute": exp(min(raw - 6.9, -1.2)) in normalised world units, as published. "footprint": the pixel's size at
-    # that depth times 0.6 exp(raw). Ours.
-    scale: Literal["absolute", "footprint"] = "absolute"
+    # "absolute": exp(min(raw + shift, max)) in the units of the cameras, as published. "bounded": between two scales by
+    # a sigmoid, as in GRM. "footprint": the pixel's size at that depth times 0.6 exp(raw). Ours.
+    scale: Literal["absolute", "bounded", "footprint"] = "absolute"
+    log_scale_shift: Shift = -6.9  # scales start near its exponential
+    log_scale_max: Shift = -1.2
+    scale_range: tuple[Share, Share] = (0.005, 0.02)  # of bounded scales
     # Added to the opacity logit before the sigmoid: -2 as published.
     opacity_shift: Shift = -2.0
-    # "world": the raw quaternion, as published. "camera": identity plus raw quaternion in camera axes, rotated into the
-    # world. Ours.
-    rotation: Literal["world", "camera"] = "world"
-    # "absolute": the raw harmonics, as published. "pixel": raw harmonics plus the input pixel's colour. Ours.
-    color: Literal["absolute", "pixel"] = "absolute"
+    # "world": the raw quaternion, as published; "world xyzw": with the real part last, as in GS-LRM's reimplementation.
+    # "camera": identity plus raw quaternion in camera axes, rotated into the world. Ours.
+    rotation: Literal["world", "world xyzw", "camera"] = "world"
+    # "absolute": the raw harmonics, as published. "sigmoid": a colour, as in GRM. "pixel": raw harmonics plus the input
+    # pixel's colour. Ours.
+    color: Literal["absolute", "sigmoid", "pixel"] = "absolute"
+    degree: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0  # of the harmonics
 
 
 @dataclass(frozen=True)

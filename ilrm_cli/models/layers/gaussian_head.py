@@ -17,7 +17,7 @@ from ilrm_cli.models.layers.plane_sweep import Matches
 from ilrm_cli.models.layers.tokens import unpatchify
 
 FAR_DISTANCE = 500.0  # largest distance along a ray in the published models, in normalised world units
-LOG_SCALE_SHIFT, LOG_SCALE_MAX = -6.9, -1.2  # published scale range: starts near 1e-3, at most 0.3
+CENTRED_REACH = 1.8  # largest distance from the ray's point nearest to the origin (FaceLift)
 FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
 DEPTH_GAIN = 2.0  # log-depth change per unit of raw output: large, so that early training can move surfaces
 # Initial logits of the choice: best matches, mean of all (rarely chosen), sparse points (as likely as the best).
@@ -33,18 +33,20 @@ def channels_of(config: HeadConfig, estimates: int = 2) -> int:
 def channel_split(config: HeadConfig, estimates: int = 2) -> list[int]:
     """Return the channel counts of offset, depth, sh, scale, quaternion, opacity, in the order of the head's output.
 
-    Depth has three logits if published; if matched, a correction and logits to choose among `estimates` of the sweep.
+    Depth has one or three logits if published; if matched, a correction and logits to choose among `estimates` of the
+    sweep.
     """
-    return [2 * config.offset, 3 if config.depth == "sigmoid" else estimates, 3, 3, 4, 1]
+    depth = {"sigmoid": 3, "centred": 3, "between": 1, "orbit": 1, "matched": estimates}[config.depth]
+    return [2 * config.offset, depth, 3 * (config.degree + 1) ** 2, 3, 4, 1]
 
 
 class GaussianHead(nn.Module):
     """LayerNorm and Linear to patch² Gaussians per token, then the mapping of `HeadConfig`."""
 
-    def __init__(self, config: HeadConfig, width: int, patch: int, estimates: int = 2):
+    def __init__(self, config: HeadConfig, width: int, patch: int, estimates: int = 2, norm_bias: bool = False):
         super().__init__()
         self.config, self.patch, self.estimates = config, patch, estimates
-        self.norm = nn.LayerNorm(width, bias=False)
+        self.norm = nn.LayerNorm(width, bias=norm_bias)
         self.linear = nn.Linear(width, patch * patch * channels_of(config, estimates), bias=False)
 
     def forward(self, tokens: Float[Tensor, "view token dim"], columns: int) -> Float[Tensor, "view height width raw"]:
@@ -56,33 +58,68 @@ class GaussianHead(nn.Module):
         raw: Float[Tensor, "view height width raw"],
         cameras: Cameras,
         colors: Float[Tensor, "view 3 height width"],
-        matches: Matches | None,
+        matches: Matches | None = None,
+        ranges: Float[Tensor, "view 2"] | None = None,
     ) -> Gaussians:
-        """Return Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid."""
+        """Return Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid.
+
+        `matches` are needed by "matched" depths, `ranges` (near, far) by those "between".
+        """
         offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
         ray = self._rays(cameras, offset)
-        distance = self._distances(depth, ray, matches)
+        distance = self._distances(depth, ray, cameras, matches, ranges)
         means = cameras.positions[:, None, None] + distance * ray
         return Gaussians(
             means=means.flatten(0, 2),
             quaternions=normalize(self._quaternions(quaternion, cameras), dim=-1).flatten(0, 2),
             scales=self._scales(scale, distance, cameras).flatten(0, 2),
             opacities=torch.sigmoid(opacity + self.config.opacity_shift).flatten(),
-            harmonics=self._harmonics(sh, colors).flatten(0, 2)[:, None],
+            harmonics=self._harmonics(sh, colors).flatten(0, 2),
+        )
+
+    def free_gaussians(self, raw: Float[Tensor, "gaussian raw"]) -> Gaussians:
+        """Return Gaussians that belong to no pixel: three depth channels are the mean itself, in world units."""
+        _, means, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
+        return Gaussians(
+            means=means,
+            quaternions=normalize(quaternion, dim=-1),
+            scales=(scale + self.config.log_scale_shift).clamp_max(self.config.log_scale_max).exp(),
+            opacities=torch.sigmoid(opacity + self.config.opacity_shift).flatten(),
+            harmonics=sh.unflatten(-1, (-1, 3)),
         )
 
     def _rays(self, cameras: Cameras, offset: Tensor) -> Float[Tensor, "view height width 3"]:
-        """Return unit rays (published) or rays of unit depth (matched) through pixel centres shifted by the offset."""
+        """Return rays through pixel centres shifted by the offset: of unit depth where that is sought, else unit rays.
+
+        Only these two mappings seek z-depths: "matched" and "orbit".
+        """
         pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px)
         moved = pixels + torch.sigmoid(offset) - 0.5 if self.config.offset else pixels.expand(len(cameras), -1, -1, -1)
         rays = directions_through(cameras, moved)
-        return normalize(rays, dim=-1) if self.config.depth == "sigmoid" else rays
+        return rays if self.config.depth in ("matched", "orbit") else normalize(rays, dim=-1)
 
-    def _distances(self, raw: Tensor, ray: Tensor, matches: Matches | None) -> Float[Tensor, "view height width 1"]:
-        """Return the factor of `ray`: the distance along a unit ray, or the z-depth if matched."""
-        if self.config.depth == "sigmoid":
-            return torch.sigmoid(raw.mean(-1, keepdim=True)) * FAR_DISTANCE
-        assert matches is not None, "a matched head needs the plane sweep"
+    def _distances(
+        self, raw: Tensor, ray: Tensor, cameras: Cameras, matches: Matches | None, ranges: Tensor | None
+    ) -> Float[Tensor, "view height width 1"]:
+        """Return the factor of `ray`: the distance along a unit ray, or the z-depth."""
+        kind = self.config.depth
+        if kind == "matched":
+            assert matches is not None, "a matched head needs the plane sweep"
+            return self._matched(raw, matches)
+        if kind == "between":
+            assert ranges is not None, "distances between near and far need both"
+            near, far = ranges[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
+            return near + (far - near) * torch.sigmoid(raw)
+        if kind == "orbit":
+            return raw + cameras.positions.norm(dim=-1)[:, None, None, None]
+        share = torch.sigmoid(raw.mean(-1, keepdim=True))
+        if kind == "sigmoid":
+            return share * FAR_DISTANCE
+        nearest = -(ray * cameras.positions[:, None, None]).sum(-1, keepdim=True)
+        return (2 * share - 1) * CENTRED_REACH + nearest
+
+    def _matched(self, raw: Tensor, matches: Matches) -> Float[Tensor, "view height width 1"]:
+        """Return the z-depth of a choice among the plane sweep's estimates, corrected."""
         correction, choice = raw.split([1, self.estimates - 1], dim=-1)
         logits = torch.cat([torch.zeros_like(correction), choice], dim=-1)
         share = torch.softmax(logits + logits.new_tensor(CHOICE_SHIFTS[: self.estimates]), dim=-1)
@@ -92,18 +129,29 @@ class GaussianHead(nn.Module):
 
     def _scales(self, raw: Tensor, distance: Tensor, cameras: Cameras) -> Float[Tensor, "view height width 3"]:
         if self.config.scale == "absolute":
-            return (raw + LOG_SCALE_SHIFT).clamp_max(LOG_SCALE_MAX).exp()
+            return (raw + self.config.log_scale_shift).clamp_max(self.config.log_scale_max).exp()
+        if self.config.scale == "bounded":
+            low, high = self.config.scale_range
+            return low + (high - low) * torch.sigmoid(raw)
         footprint = distance / cameras.focal_px.mean(-1)[:, None, None, None]
         return FOOTPRINT_FRACTION * footprint * raw.exp()
 
     def _quaternions(self, raw: Tensor, cameras: Cameras) -> Float[Tensor, "view height width 4"]:
         if self.config.rotation == "world":
             return raw
+        if self.config.rotation == "world xyzw":
+            return raw.roll(1, dims=-1)
         identity = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(raw)
         turn = quaternion_from_matrix(cameras.world_from_cam[:, :3, :3])[:, None, None]
         return multiply(turn.expand_as(raw), raw + identity)
 
-    def _harmonics(self, raw: Tensor, colors: Tensor) -> Float[Tensor, "view height width 3"]:
+    def _harmonics(self, raw: Tensor, colors: Tensor) -> Float[Tensor, "view height width bases 3"]:
+        bases = raw.unflatten(-1, (-1, 3))
         if self.config.color == "absolute":
-            return raw
-        return raw + from_color(colors.permute(0, 2, 3, 1)).squeeze(-2)
+            return bases
+        of_all_sides = from_color(
+            torch.sigmoid(bases[..., 0, :]) if self.config.color == "sigmoid" else colors.permute(0, 2, 3, 1)
+        )
+        if self.config.color == "pixel":
+            of_all_sides = of_all_sides + bases[..., :1, :]
+        return torch.cat([of_all_sides, bases[..., 1:, :]], dim=-2)

@@ -43,10 +43,13 @@ def pixel_channels(
 ) -> Float[Tensor, "camera height width channels"]:
     """Return the named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
 
-    "color" maps [0, 1] to [-1, 1] and needs `images`.
+    "nearest" is the point of the ray's line that is nearest to the world's origin. "color" maps [0, 1] to [-1, 1] and
+    needs `images`.
     """
     origin, direction = unit_rays(cameras)
     channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
+    if "nearest" in names:
+        channels["nearest"] = origin - (origin * direction).sum(-1, keepdim=True) * direction
     if images is not None:
         channels["color"] = 2 * images.permute(0, 2, 3, 1) - 1
     return torch.cat([channels[name] for name in names], dim=-1)

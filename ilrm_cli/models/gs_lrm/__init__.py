@@ -1,0 +1,1 @@
+"""GS-LRM: full attention over the patches of all views."""

@@ -1,0 +1,84 @@
+"""Files in the formats in which authors released weights: read without unpickling anything, and under our names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ilrm_cli.runtime.errors import InputError, first_line
+from ilrm_cli.runtime.json_values import fitted, read_json
+
+CONTAINERS = ("state_dict", "model")  # of the tensors, in files that hold more than these
+C = TypeVar("C")
+
+
+def read_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """Return what a `.ckpt`, `.pt` or `.pth` holds; {} for anything but a dict. `mapped`: tensors stay on disk.
+
+    Raises InputError for a file that torch cannot read, or that holds more than plain tensors and values.
+    """
+    try:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except RuntimeError:  # of an older format, which cannot stay on disk
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different type for every kind of damage
+        raise InputError(f"{path}: cannot be read as a checkpoint; it is damaged or another file.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def tensors_in(content: Mapping[str, Any], container: str | None = None) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name: those under the container, by default any usual one, or itself."""
+    names = CONTAINERS if container is None else (container,)
+    inner = next((content[name] for name in names if isinstance(content.get(name), dict)), content)
+    return {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
+
+
+def tensor_names(path: Path) -> frozenset[str]:
+    """Return the names of a checkpoint's tensors. Raises InputError as `read_checkpoint` does."""
+    return frozenset(tensors_in(read_checkpoint(path, mapped=True)))
+
+
+def renamed(
+    path: Path, kind: str, tensors: Mapping[str, Tensor], renames: Sequence[tuple[str, str]]
+) -> dict[str, Tensor]:
+    """Return the tensors under our names; `renames` are patterns and templates of which the first match wins.
+
+    Raises InputError for a name that matches none: the file is not of this `kind`.
+    """
+    return {_renamed(path, kind, name, renames): tensor for name, tensor in tensors.items()}
+
+
+def _renamed(path: Path, kind: str, name: str, renames: Sequence[tuple[str, str]]) -> str:
+    for pattern, template in renames:
+        if match := re.fullmatch(pattern, name):
+            return match.expand(template)
+    raise InputError(f"{path}: not a {kind} checkpoint (unexpected tensor '{name}').")
+
+
+def inferred(path: Path, kind: str, config: type[C], values: Mapping[str, Any]) -> C:
+    """Return a configuration of values, inferred from tensors. Raises InputError for values that it cannot have."""
+    try:
+        return fitted(dict(values), config)
+    except ValueError as error:
+        raise InputError(f"{path}: not a {kind} checkpoint (no usable {first_line(error)}).") from error
+
+
+def told_beside(path: Path) -> dict[str, Any]:
+    """Return what a `.json` beside the file tells of the configuration that tensors cannot tell; {} without one.
+
+    Raises InputError for a file that is no object of JSON.
+    """
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return {}
+    try:
+        told = read_json(beside)
+    except ValueError as error:
+        raise InputError(f"{beside}: {error}; correct or remove it.") from error
+    if not isinstance(told, dict):
+        raise InputError(f"{beside}: has no object with keys; correct or remove it.")
+    return told
