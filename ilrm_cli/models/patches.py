@@ -6,6 +6,7 @@ What GS-LRM, Long-LRM and GRM have in common; they differ in their tokens, their
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,6 +23,13 @@ from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 Layer = Callable[[Tensor], Tensor]
+
+
+@lru_cache(maxsize=64)
+def parameters_in(build: Callable[[Any], Network], config: Any) -> int:
+    """Return the number of parameters of a network that is not built."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build(config).parameters())
 
 
 @dataclass(frozen=True)

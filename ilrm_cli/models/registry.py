@@ -24,6 +24,7 @@ ORIGIN_FILE = "origin.json"  # beside pulled weights
 ARCHITECTURES = {
     "ilrm": "ilrm_cli.models.ilrm.model",
     "gs-lrm": "ilrm_cli.models.gs_lrm.model",
+    "long-lrm": "ilrm_cli.models.long_lrm.model",
 }
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 

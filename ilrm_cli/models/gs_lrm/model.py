@@ -13,10 +13,10 @@ from ilrm_cli.models.cost.sequence import cost_of as cost_of_stages
 from ilrm_cli.models.cost.sequence import gaussian_head, pixel_tokens, transformer_block
 from ilrm_cli.models.gs_lrm.config import GsLrmConfig
 from ilrm_cli.models.gs_lrm.published import load_published, recognises
-from ilrm_cli.models.layers.gaussian_head import GaussianHead, channels_of
+from ilrm_cli.models.layers.gaussian_head import GaussianHead
 from ilrm_cli.models.layers.tokens import patchify, pixel_channels
 from ilrm_cli.models.layers.transformer import TransformerBlock, initialize, learned
-from ilrm_cli.models.patches import Batch, Layer, PatchNetwork
+from ilrm_cli.models.patches import Batch, Layer, PatchNetwork, parameters_in
 
 
 def capabilities_of(config: GsLrmConfig) -> Capabilities:
@@ -27,14 +27,6 @@ def capabilities_of(config: GsLrmConfig) -> Capabilities:
         size_multiple=config.size_multiple,
         grid_factor=None if config.free else 1,
     )
-
-
-def parameters_of(config: GsLrmConfig) -> int:
-    """Return the number of parameters."""
-    d, pixels, raw = config.width, config.patch**2, channels_of(config.head)
-    blocks = config.layers * ((4 + 2 * config.mlp_ratio) * d**2 + 2 * d)
-    free = config.free * d + d + d * raw if config.free else 0
-    return pixels * 3 * len(config.channels) * d + d * config.entry_norm + blocks + d + d * pixels * raw + free
 
 
 def cost_of(config: GsLrmConfig, asked: Pass) -> Cost:
@@ -49,7 +41,7 @@ def cost_of(config: GsLrmConfig, asked: Pass) -> Cost:
     }
     if config.free:
         stages["free"] = [gaussian_head(config.free, 1, config.width, config.head)]
-    return cost_of_stages(asked, stages, parameters_of(config))
+    return cost_of_stages(asked, stages, parameters_in(GsLrm, config))
 
 
 class GsLrm(PatchNetwork):

@@ -175,12 +175,15 @@ class MambaBlock(nn.Module):
 
 
 def _first_decays(heads: int) -> Float[Tensor, " head"]:
-    low, high = DECAY_RANGE
-    return (low + (high - low) * torch.rand(heads)).log()
+    values = torch.empty(heads)
+    return values if values.is_meta else values.uniform_(*DECAY_RANGE).log()  # there it imports PyTorch's compiler
 
 
 def _first_steps(heads: int) -> Float[Tensor, " head"]:
     """Return log-uniform steps before their softplus."""
+    values = torch.empty(heads)
+    if values.is_meta:
+        return values
     low, high = (math.log(end) for end in STEP_RANGE)
-    steps = (low + (high - low) * torch.rand(heads)).exp().clamp_min(LEAST_STEP)
+    steps = values.uniform_(low, high).exp().clamp_min(LEAST_STEP)
     return steps + (-torch.expm1(-steps)).log()  # softplus of this is the step
