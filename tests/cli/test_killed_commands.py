@@ -4,10 +4,15 @@ import random
 import signal
 from collections.abc import Iterator
 from itertools import chain, cycle, islice
+from pathlib import Path
 
 import pytest
 
-from tests.support.killed_commands import PROMISED, Ended
+from ilrm_cli.models.registry import KNOWN, PUBLISHED_REPOSITORY
+from tests.models.test_checkpoint import publish
+from tests.support.hub_server import Hub, serving
+from tests.support.killed_commands import PROMISED, Ended, Place
+from tests.support.small_models import published, random_model
 from tests.support.writing_commands import CASES, Trial
 
 pytestmark = pytest.mark.slow
@@ -58,3 +63,56 @@ def judge(trial: Trial, ended: Ended, number: signal.Signals) -> None:
         assert "nothing was written" not in ended.err or there == {}
         assert there or trial.case.goes_on or not place.out.exists(), "an empty folder"
     trial.run_after()
+
+
+PULLED = "re10k-2view"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Serve a hub with weights of 64 MB; yield the variables by which commands find it."""
+    publish(random_model(published("re10k")), "re10k", tmp_path / "tiny.ckpt")
+    content = (tmp_path / "tiny.ckpt").read_bytes() + bytes(64 << 20)
+    with serving(Hub(PUBLISHED_REPOSITORY, {"c" * 40: {KNOWN[PULLED].published.file: content}})) as running:
+        yield {"HF_ENDPOINT": running.endpoint, "NO_PROXY": "127.0.0.1", "HF_HUB_OFFLINE": "0"}
+
+
+def test_a_download_whenever_it_is_killed(tmp_path: Path, hub: dict[str, str]) -> None:
+    """Its weights are in the cache as a whole or not at all; a pull after it has them, and nothing else is left."""
+    place, chance = Place(tmp_path / "place"), random.Random(PULLED)
+    models = place.cache / "models"
+    watched = {"TEST_WATCHED": str(models)}
+    whole = place.run("models", "pull", PULLED, **hub, **watched)
+    assert whole.status == 0, whole.err
+    made = sorted(path.relative_to(models) for path in models.rglob("*"))
+    changes = chance.sample(range(1, whole.changes + 1), 3)
+    for number, change in [*((number, 0) for number in PROMISED), *((signal.SIGKILL, change) for change in changes)]:
+        place.empty_cache()
+        if change:
+            ended = place.run("models", "pull", PULLED, **hub, **watched, TEST_CHANGES=str(change))
+        else:
+            after_s = chance.uniform(0.3, 1) * whole.seconds
+            ended = place.run("models", "pull", PULLED, sends=number, after_s=after_s, **hub)
+        assert ended.status in (PROMISED[number], 0), ended.err
+        if number != signal.SIGKILL:
+            assert place.hidden() == []
+            assert "Traceback" not in ended.err, ended.err
+        assert place.run("models", "verify", **hub).status == 0
+        again = place.run("models", "pull", PULLED, **hub)
+        assert again.status == 0, again.err
+        assert sorted(path.relative_to(models) for path in models.rglob("*")) == made
+        assert place.run("models", "verify", PULLED, **hub).status == 0
+        assert place.hidden() == []
+
+
+@pytest.mark.parametrize("number", PROMISED)
+def test_a_page_that_is_shown_whenever_it_is_killed(number: signal.Signals, start: Path, tmp_path: Path) -> None:
+    place, chance = Place(tmp_path / "place"), random.Random(number)
+    for after_s in (chance.uniform(0.2, 3), chance.uniform(3, 8)):
+        ended = place.run("view", start / "s.ply", "--no-browser", sends=number, after_s=after_s)
+        assert ended.sent
+        assert ended.status in (PROMISED[number], 0), ended.err
+        assert "Traceback" not in ended.err, ended.err
+        assert number == signal.SIGKILL or place.hidden() == []
+    assert place.run("export", start / "s.ply", "-o", tmp_path / "s.spz").status == 0
+    assert place.hidden() == [], "what was killed left something"

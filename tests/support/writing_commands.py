@@ -52,6 +52,7 @@ CASES = {
         ),
         goes_on=True,
     ),
+    "bench": Case(lambda out, _: ("bench", "one", "two", "-o", out / "bench"), goes_on=True),
     "replay": Case(lambda out, start: ("replay", start / "s.ply", "-o", out / "again.ply")),
 }  # fmt: skip
 
