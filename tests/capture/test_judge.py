@@ -90,7 +90,7 @@ def test_failures_say_which_photos_to_take():
     assert "take photos that lead from one to the other, between p2 and p3" in failure(
         [], MatchGraph(names, (3000,) * 6, chain)
     )
-    assert "no three of them overlap" in failure([], MatchGraph(names, (3000,) * 6, none))
+    assert "no three of them share enough points" in failure([], MatchGraph(names, (3000,) * 6, none))
     overlapping = MatchGraph(names, (3000,) * 6, none + 500)
     assert "hardly moved, or only turned" in failure([], overlapping)
     assert "too few points are shared" in failure([synthetic_model(6, points=10)], overlapping)

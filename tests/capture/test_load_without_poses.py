@@ -51,7 +51,7 @@ def test_photos_alone_are_posed_once_and_then_taken_from_the_cache(tmp_path, mon
 def test_photos_that_do_not_overlap_leave_no_cache(tmp_path):
     for seed in range(3):
         save_photos(tmp_path / "photos", cameras_on_an_arc(1), seed=seed, prefix=f"p{seed}")
-    with pytest.raises(InputError, match="overlap enough"):
+    with pytest.raises(InputError, match="share enough points"):
         gathered(tmp_path / "photos")
     assert not (tmp_path / "cache").exists()
 

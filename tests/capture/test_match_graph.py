@@ -51,7 +51,9 @@ def test_photos_in_no_order_are_bridged_to_the_nearest():
 
 
 def test_no_overlap_at_all_and_no_detail_at_all():
-    assert "no three of them overlap" in advice_on_overlap(graph_of(8, (0, 1)))[0]
+    apart = advice_on_overlap(graph_of(8, (0, 1)))[0]
+    assert "no three of them share enough points" in apart
+    assert "from sides too far apart" in apart, "photos around a cake show it, each another side of it"
     assert "hardly any detail" in advice_on_overlap(graph_of(8, features=50))[0]
 
 

@@ -108,7 +108,7 @@ def test_photos_without_overlap(tmp_path):
         (path,) = save_photos(tmp_path / "photos" / "0000", cameras_on_an_arc(1), seed=seed, prefix=f"p{seed}")
         files[f"0000/{path.name}"] = path.name
     (tmp_path / "work").mkdir()
-    with pytest.raises(InputError, match=r"4 photos, as no three of them overlap"):
+    with pytest.raises(InputError, match=r"4 photos, as no three of them share enough points"):
         solve(tmp_path / "photos", files, tmp_path / "work")
 
 

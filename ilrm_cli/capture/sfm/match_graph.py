@@ -57,8 +57,8 @@ def advice_on_overlap(graph: MatchGraph, tied: int = TIED) -> tuple[str, ...]:
         )
     elif len(groups[0]) < min(MIN_GROUP, len(names)):
         sentences.append(
-            "no three of them overlap enough: take ten or more from one place to the next, moving sideways a step at a "
-            "time, so that each shows most of what the last one showed."
+            "no three of them share enough points (they show other things, or one thing from sides too far apart): "
+            "take ten or more, moving sideways a step at a time, so that each shows most of what the last one showed."
         )
     elif len(groups) > 1:
         large = [group for group in groups if len(group) >= MIN_GROUP]
