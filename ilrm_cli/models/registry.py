@@ -25,6 +25,7 @@ ARCHITECTURES = {
     "ilrm": "ilrm_cli.models.ilrm.model",
     "gs-lrm": "ilrm_cli.models.gs_lrm.model",
     "long-lrm": "ilrm_cli.models.long_lrm.model",
+    "grm": "ilrm_cli.models.grm.model",
 }
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 

@@ -14,6 +14,10 @@ Shift = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Channel = Literal["origin", "direction", "moment", "nearest", "color"]  # of a pixel
 RAY_CHANNELS: tuple[Channel, ...] = ("origin", "direction", "moment")
 
+# Of attention in windows. "views": windows are squares of one view. "legacy": all views' tokens, a square number of
+# them, are one grid, and windows are runs of its rows, as in the code that GRM's authors withdrew.
+Layout = Literal["views", "legacy"]
+
 
 @dataclass(frozen=True)
 class HeadConfig:
