@@ -28,9 +28,14 @@ def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
         from ilrm_cli.models import catalog
 
         rows = catalog.rows()
-        about = [f"{row.name}: PSNR {row.basis}, {row.protocol}; licence: {row.licence}" for row in rows]
+        about = [f"{row.name}: {figure_of(row)}{row.protocol}; licence: {row.licence}" for row in rows]
         hint = "Models that are 'available' are downloaded by: ilrm models pull NAME"
         shown.end(Result({"models": [asdict(row) for row in rows]}, [table_of(rows), *about, hint]))
+
+
+def figure_of(row: "Row") -> str:
+    """Return whose figure the PSNR is, if there is one."""
+    return "" if row.psnr is None else f"PSNR {row.basis}, "
 
 
 def table_of(rows: list["Row"]) -> Table:
@@ -39,7 +44,9 @@ def table_of(rows: list["Row"]) -> Table:
     for row in rows:
         views = str(row.max_views) if row.min_views == row.max_views else f"{row.min_views} to {row.max_views}"
         millions = f"{row.parameters / 1e6:.1f} M"
-        table.add_row(row.name, millions, views, str(row.long_side_px), row.place, str(row.psnr))
+        table.add_row(
+            row.name, millions, views, str(row.long_side_px), row.place, "-" if row.psnr is None else str(row.psnr)
+        )
     return table
 
 
@@ -71,14 +78,14 @@ def facts_of(details: "Details") -> Table:
     return table
 
 
-@models.command(short_help="Download weights that the authors of iLRM published.")
+@models.command(short_help="Download weights that the their authors published.")
 def pull(
     name: Annotated[str, typer.Argument(help="A name of `ilrm models list`.")],
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: only check what is here.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Download weights that the authors of iLRM published; the first pull pins their commit and sha256."""
+    """Download weights that the their authors published; the first pull pins their commit and sha256."""
     with face("models pull", as_json, quiet) as shown:
         from ilrm_cli.models import hub
         from ilrm_cli.models.registry import KNOWN, place_of

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import UInt8
+from numpy import ndarray
 from torch import Tensor, nn
 
+from ilrm_cli.geometry.fields import Field
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import TrainingRange, Views
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
+from ilrm_cli.render.surface import surface_gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -41,6 +45,10 @@ class Capabilities:
     backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians
     sweeps: bool = False  # whether the plane sweep's kernels are needed
     traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
+    needs_poses: bool = True  # False: one photo of an object, from a camera that the model assumes
+    needs_cut_out: bool = False  # whether all but the object must be transparent
+    # "field": a radiance field, see `Network.fields`; the Gaussians are sampled from its surface.
+    output: Literal["gaussians", "field"] = "gaussians"
 
     @property
     def min_views(self) -> int:
@@ -132,9 +140,39 @@ class Network(nn.Module, ABC):
             return nullcontext()
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
+    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]:
+        """Return the field of each scene, in the frame of its cameras, if `Capabilities.output` says that it is one."""
+        raise InputError("this model predicts Gaussians and no field.")
+
+    def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
+        """Return an object's view, and the camera it is taken to be from, if a model needs no poses.
+
+        Raises InputError if nothing is left of the photo.
+        """
+        raise InputError("this model needs photos with camera poses.")
+
     def compile_layers(self, report: Report = ignore) -> None:
         """Compile the layers in place. Raises InputError if the network has none that can be, or no compiler works."""
         raise InputError("this model has no layers that can be compiled; leave --compile out.")
+
+
+class FieldNetwork(Network):
+    """A network whose scenes are fields."""
+
+    @abstractmethod
+    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]: ...
+
+    def forward(
+        self,
+        scenes: Sequence[Views],
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+        clock: AttentionClock | None = None,
+        report: Report = ignore,
+        tap: Tap | None = None,
+        chunks: Chunks = WHOLE,
+    ) -> list[Gaussians]:
+        """Sample Gaussians from the surface of each field."""
+        return [surface_gaussians(field, report=report) for field in self.fields(scenes, report)]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from ilrm_cli.models.base import Blueprint
 from ilrm_cli.models.checkpoint import architecture_of, blueprint_of, load_model
 from ilrm_cli.models.registry import (
     KNOWN,
-    OURS,
     SHIPPED,
     KnownModel,
     file_of,
@@ -35,7 +34,7 @@ class Row:
     max_views: int
     long_side_px: int  # trained for
     place: str  # shipped, pulled or available
-    psnr: float  # dB
+    psnr: float | None  # dB
     protocol: str  # of the PSNR
     basis: str  # measured or published
     licence: str
@@ -146,7 +145,8 @@ def _row(known: KnownModel) -> Row:
 def _blueprint_of(known: KnownModel) -> tuple[Blueprint, int]:
     """Return blueprint and number of parameters, without loading the weights."""
     if known.published:
-        return Blueprint(architecture_of(OURS), known.published.config), known.published.parameters
+        architecture = architecture_of(known.published.architecture)
+        return Blueprint(architecture, known.published.config), known.published.parameters
     blueprint = blueprint_of(known.name)
     assert blueprint is not None, "ours have a sidecar"
     with safe_open(file_of(known), framework="pt") as tensors:

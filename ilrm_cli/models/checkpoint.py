@@ -19,6 +19,8 @@ from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted, parsed_json
 
+TOLD = ("min_views", "max_views")  # fields of configurations that the catalogue tells of published weights
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelIdentity:
@@ -54,9 +56,8 @@ def load_model(name_or_path: str) -> LoadedModel:
         require_recorded(known, sha256)
     blueprint, state = _load_own(path) if path.suffix == ".safetensors" else _load_published(path)
     if known and known.published:  # the file does not state the number of views it was trained for
-        trained = known.published.config
-        config = dataclasses.replace(blueprint.config, min_views=trained.min_views, max_views=trained.max_views)
-        blueprint = dataclasses.replace(blueprint, config=config)
+        trained = {name: getattr(known.published.config, name) for name in TOLD if hasattr(blueprint.config, name)}
+        blueprint = dataclasses.replace(blueprint, config=dataclasses.replace(blueprint.config, **trained))
     try:
         with torch.device("meta"):
             model = blueprint.build()
@@ -112,7 +113,7 @@ def blueprint_of(name_or_path: str) -> Blueprint | None:
     """
     known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
     if known and known.published:
-        return Blueprint(architecture_of(OURS), known.published.config)
+        return Blueprint(architecture_of(known.published.architecture), known.published.config)
     return _own_blueprint(path) if path.suffix == ".safetensors" else None
 
 

@@ -1,7 +1,8 @@
 """Download of published weights from the Hugging Face hub, only on request.
 
-The first pull records the commit and the sha256 (see `models/registry.py`); later pulls take that commit and accept
-nothing else. huggingface_hub does the transfer: it honours HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables.
+The first pull records the commit and the sha256; later pulls take that commit and accept nothing else. Where
+`models/registry.py` knows both beforehand, so does the first one. huggingface_hub does the transfer: it honours
+HF_ENDPOINT, HF_HUB_OFFLINE and the proxy variables.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from ilrm_cli.models.registry import (
     ORIGIN_FILE,
+    UNSTATED,
     KnownModel,
     Origin,
     Published,
@@ -53,8 +55,11 @@ class _Listed:
 def licence_note(known: KnownModel) -> str:
     """Return the note on the licence that the user should read before the download."""
     assert known.published
+    where = f"https://huggingface.co/{known.published.repository}"
+    if known.licence != UNSTATED:
+        return f"the weights of {known.name} ({where}) come under the licence {known.licence}."
     return (
-        f"no licence is stated for {known.name} (https://huggingface.co/{known.published.repository}) that we know of, "
+        f"no licence is stated for {known.name} ({where}) that we know of, "
         "so its authors keep all rights; whether your use is allowed is between you and them."
     )
 
@@ -77,11 +82,11 @@ def pull(known: KnownModel, *, offline: bool = False, report: Report = ignore, e
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder.parent}: cannot be made ({error.strerror}); set ILRM_CACHE to another.") from error
-    listed = _look_up(known, origin.revision if origin else None, endpoint)
+    listed = _look_up(known, origin.revision if origin else known.published.revision, endpoint)
     _require_space(folder.parent, listed.size_bytes)
     with filling(folder) as part:
         fresh = _download(known.published, listed, part, report, endpoint)
-        _require_same(known, fresh, origin.sha256 if origin else listed.sha256)
+        _require_same(known, fresh, origin.sha256 if origin else known.published.sha256 or listed.sha256)
         (part / ORIGIN_FILE).write_bytes(encode_origin(fresh))
     return Pulled(file_of(known), fresh, downloaded=True)
 

@@ -1,14 +1,15 @@
 """Models with a name, where their weights lie on this computer, and the hashes they are held to.
 
-One ships with the tool, the others were published by the authors of iLRM. Nothing heavy is imported.
+One ships with the tool, the others were published by their authors. Nothing heavy is imported.
 """
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.lrm.config import TripoSrConfig
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import fitted, read_json
@@ -26,6 +27,7 @@ ARCHITECTURES = {
     "gs-lrm": "ilrm_cli.models.gs_lrm.model",
     "long-lrm": "ilrm_cli.models.long_lrm.model",
     "grm": "ilrm_cli.models.grm.model",
+    "triposr": "ilrm_cli.models.lrm.triposr",
 }
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 
@@ -38,8 +40,11 @@ class Published:
 
     repository: str  # of the Hugging Face hub
     file: str  # its name there
-    config: IlrmConfig
+    config: Any  # of the architecture
     parameters: int
+    architecture: str = OURS
+    revision: str | None = None  # commit of the repository, if it is known beforehand; None: the newest at first
+    sha256: str | None = None  # of the file, if it is known beforehand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +52,7 @@ class KnownModel:
     """A model that `--model` takes by name."""
 
     name: str
-    psnr: float  # dB, feed-forward, mean over the scenes of `protocol`
+    psnr: float | None  # dB, feed-forward, mean over the scenes of `protocol`; None: no figure is known
     protocol: str  # data, number of views, size, and source of the figure
     basis: Literal["measured", "published"]  # by us, or by the authors
     licence: str  # of the weights
@@ -85,6 +90,22 @@ KNOWN: dict[str, KnownModel] = {
             "DL3DV, 16 views, 544x960 (arXiv 2507.23277)",
         ),
         _published("dl3dv-32view", "ilrm_undistort_dl3dv.pt", "dl3dv", 32, _DL3DV.psnr, _DL3DV.protocol),
+        KnownModel(
+            name="triposr",
+            psnr=None,
+            protocol="one photo of an object, cut out (arXiv 2403.02151)",
+            basis="published",
+            licence="MIT",
+            published=Published(
+                repository="stabilityai/TripoSR",
+                file="model.ckpt",
+                config=TripoSrConfig(),
+                parameters=419_275_628,
+                architecture="triposr",
+                revision="5b521936b01fbe1890f6f9baed0254ab6351c04a",
+                sha256="429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
+            ),
+        ),
     )
 }
 

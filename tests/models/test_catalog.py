@@ -25,12 +25,19 @@ def test_rows_of_the_default_model_are_read_off_its_files():
 
 
 def test_rows_of_published_models():
-    rows = {row.name: row for row in catalog.rows()[1:]}
+    rows = {row.name: row for row in catalog.rows()[1:4]}
     views = {name: (row.min_views, row.max_views) for name, row in rows.items()}
     assert views == {"re10k-2view": (2, 2), "dl3dv-16view": (16, 16), "dl3dv-32view": (32, 32)}
     assert [row.parameters for row in rows.values()] == [171_336_960, 185_885_952, 185_885_952]
     assert [row.psnr for row in rows.values()] == [28.65, 22.91, 24.30]
     assert {row.place for row in rows.values()} == {"available"}
+
+
+def test_the_row_of_triposr():
+    row = next(row for row in catalog.rows() if row.name == "triposr")
+    assert (row.parameters, row.min_views, row.max_views, row.licence) == (419_275_628, 1, 1, "MIT")
+    assert row.psnr is None
+    assert catalog.details("triposr").config["image_px"] == 512
 
 
 def test_details_of_a_file(tmp_path):

@@ -40,6 +40,7 @@ def test_places():
         "re10k-2view": "available",
         "dl3dv-16view": "available",
         "dl3dv-32view": "available",
+        "triposr": "available",
     }
 
 

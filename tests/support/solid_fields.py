@@ -28,15 +28,15 @@ class Solid(Field):
 
 
 class Ball(Solid):
-    """A ball of radius 0.35 whose density falls smoothly from its centre; red on one side, blue on the other."""
+    """A ball of radius 0.35 whose density rises steeply inward; red on one side, blue on the other."""
 
-    RADIUS, STEEPNESS = 0.35, 400.0
+    RADIUS, STEEPNESS = 0.35, 60.0
 
     def sampled(self, points: Tensor, directions: Tensor, refined: bool = False) -> tuple[Tensor, Tensor]:
         self.most_points = max(self.most_points, len(points))
-        raw = (self.RADIUS - points.norm(dim=-1)) * self.STEEPNESS + self.surface
+        raw = (self.RADIUS - points.norm(dim=-1)) * self.STEEPNESS
         share = (points[:, 1:2] / self.RADIUS * 4).sigmoid()
         return raw, torch.cat([share, torch.full_like(share, 0.3), 1 - share], dim=-1)
 
     def density(self, raw: Tensor) -> Tensor:
-        return raw.clamp(0, 100)
+        return self.surface * raw.exp()
