@@ -24,6 +24,9 @@ from ilrm_cli.render.metrics import Score, psnr
 GRADES = ((25.0, "good"), (21.0, "usable"), (17.0, "rough"), (0.0, "poor"))
 MOST_ERROR_PX = 2.0  # mean reprojection error of sparse points; on 20 scenes it was 0.24 to 0.73
 WIDE_GAP_DEG = 25.0  # from a held-out view to the nearest photo: beyond, none saw much of what it sees
+# By which one held-out photo may score below the median of the others before it is set apart: on 20 scenes the lowest
+# was 0.9 to 5.4 dB below, 8.5 on one, and 13.7 behind a tree that no other photo shows.
+MOST_BELOW_DB = 8.0
 NEARLY_FLAT_DB, WORTH_DB = 25.0, 6.0  # scores of one colour, 10.5 to 20.2 on 20 scenes, and what counts beyond
 BLURRED = 1 / 8  # of the others' variance of the Laplacian; on 20 scenes the least was 0.22 at 256 px, 0.16 at 480
 MOST_OVERFIT_DB = 5.0  # by which fitted photos may look better than held-out ones; on four scenes it was 4 to 6
@@ -77,6 +80,15 @@ class FitFinding:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """A held-out photo that scores far below the others."""
+
+    name: str
+    psnr: float  # dB
+    others_db: float  # median of the others
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known of how a scene was made, and of its photos."""
 
@@ -88,6 +100,7 @@ class Evidence:
     blurred: int = 0  # photos
     fit: FitFinding = FitFinding()
     poses: PoseFinding = PoseFinding()
+    apart: Apart | None = None
 
     @property
     def nearest(self) -> str:
@@ -156,7 +169,17 @@ def evidence_of(result: Reconstruction) -> Evidence:
         blurred=blurred(torch.cat([prepared.inputs.images, targets.images])),
         fit=fit_finding(result.fit.optimized) if result.fit else FitFinding(),
         poses=pose_finding(result),
+        apart=set_apart(result.score, [photo.name for photo in result.selection.scored]),
     )
+
+
+def set_apart(score: Score | None, names: Sequence[str]) -> Apart | None:
+    """Return the photo whose score is far below that of the others, if there is one."""
+    found = sorted(zip((view.psnr for view in score.views) if score else (), names, strict=False))
+    if len(found) < 2:
+        return None
+    (lowest_db, name), others_db = found[0], statistics.median(psnr for psnr, _ in found[1:])
+    return Apart(name, lowest_db, others_db) if others_db - lowest_db > MOST_BELOW_DB else None
 
 
 def fit_finding(made: Optimized) -> FitFinding:
@@ -230,13 +253,23 @@ def unmeasured(used: int, fitted: int = 0, *, refined: bool = False) -> str:
 
 
 def advise(score: Score, scored: int, made: Evidence, chose: Sequence[str] = ()) -> str:
-    """Return the sentence for a score over `scored` photos that made the choices `chose`, of CHOICES."""
-    psnr = score.psnr
+    """Return the sentence for a score over `scored` photos that made the choices `chose`, of CHOICES.
+
+    If one of them is far below the others, the word is about those.
+    """
+    psnr, lowest = score.psnr, made.apart
     photos = "photo" if scored == 1 else "photos"
-    finding = f"{grade_of(psnr).capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} held-out {photos}"
+    word = f"{grade_of(lowest.others_db)} but for one photo" if lowest else grade_of(psnr)
+    finding = f"{word.capitalize()}: {psnr:.1f} dB, SSIM {score.ssim:.2f} on {scored} held-out {photos}"
     if chose:
         fitted_last = ", fitted only afterwards" if made.fit.used_all else ""
         finding += f" (also used for {' and '.join(CHOICES[choice] for choice in chose)}{fitted_last})"
+    if lowest:
+        rest = "the other" if scored == 2 else "the others"
+        finding += (
+            f"; {lowest.name} has {lowest.psnr:.1f} dB and {rest} {lowest.others_db:.1f}: it may show what no other "
+            "photo does"
+        )
     if made.fit.exposure_stops:
         finding += f"; exposures differ by {made.fit.exposure_stops:.1f} stops, which scores count as errors"
     if made.poses.misfit:

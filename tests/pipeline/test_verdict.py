@@ -18,10 +18,11 @@ from ilrm_cli.pipeline.verdict import (
     blurred,
     fit_finding,
     median_gap_deg,
+    set_apart,
     unmeasured,
     verdict,
 )
-from ilrm_cli.render.metrics import Score
+from ilrm_cli.render.metrics import Score, ScoredView
 from tests.support.small_reconstruction import gaussians, reconstruction
 
 POOR, CLOSE_DEG, WIDE_DEG = Score(15.0, 0.7), 8, 40
@@ -46,6 +47,23 @@ def test_a_step_aside_counts_as_seen_from_the_scene():
 
 def made(effort: str = "standard", gap_deg: float = CLOSE_DEG, **found: object) -> Evidence:
     return Evidence(effort, used=8, most=found.pop("most", 12), gap_deg=gap_deg, **found)
+
+
+def scored(*psnr_db: float) -> Score:
+    views = tuple(ScoredView(one, 0.7, torch.zeros(3, 1, 1)) for one in psnr_db)
+    return Score(sum(psnr_db) / len(psnr_db), 0.7, views)
+
+
+def test_one_photo_that_shows_what_no_other_does_does_not_make_a_scene_poor():
+    """As of a castle whose first photo shows a tree before it."""
+    score = scored(8.4, 22.2)
+    lowest = set_apart(score, ("a.jpg", "b.jpg"))
+    said = advise(score, 2, made(apart=lowest))
+    assert said.startswith("Usable but for one photo: 15.3 dB, SSIM 0.70 on 2 held-out photos; a.jpg has 8.4 dB and ")
+    assert "and the other 22.2: it may show what no other photo does; about 8° from" in said
+    assert set_apart(scored(17.9, 24.0, 25.0), "abc") is None, "photos of one scene differ by so much"
+    assert set_apart(scored(8.4), ("a.jpg",)) is None
+    assert "and the others 24.5" in advise(scored(9, 24, 25), 3, made(apart=set_apart(scored(9, 24, 25), "abc")))
 
 
 def test_good_results_are_called_good():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.trace import Picture, Trace
-from ilrm_cli.pipeline.verdict import CHOICES, grade_of
+from ilrm_cli.pipeline.verdict import CHOICES
 from ilrm_cli.visualize.report.cameras import draw
 from ilrm_cli.visualize.report.charts import layer_bars, score_scale, stage_bars, trace_bars
 from ilrm_cli.visualize.report.comparisons import Comparison
@@ -55,8 +55,8 @@ def encode_html(report: Report) -> bytes:
 
 
 def _content(report: Report) -> dict[str, Any]:
-    psnr = report.summary["held_out"]["psnr"]
-    grade = None if psnr is None else grade_of(psnr).capitalize()
+    psnr, verdict = report.summary["held_out"]["psnr"], report.summary["verdict"]
+    grade = None if psnr is None else verdict.partition(": ")[0]
     roles = ("input", "fitted", "held_out", "left_out")
     return {
         "report": report,
@@ -64,7 +64,7 @@ def _content(report: Report) -> dict[str, Any]:
         "record": report.record,
         "grade": grade,
         "chose": [CHOICES[choice] for choice in report.summary["held_out"]["chose"]],
-        "verdict": report.summary["verdict"].removeprefix(f"{grade}: "),  # the word is shown above
+        "verdict": verdict.removeprefix(f"{grade}: "),  # the word is shown above
         "scale": score_scale(psnr, report.comparisons),
         "scores": {compared.name: compared.psnr for compared in report.comparisons},
         "shown": most_telling(report.comparisons),
