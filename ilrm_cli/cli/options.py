@@ -143,6 +143,10 @@ Preview = Annotated[
         help="Also show the fit as it goes: a .jpg or .png of the scene beside a photo, rewritten a few times."
     ),
 ]
+Mesh = Annotated[
+    Path | None,
+    typer.Option(help="Also write a mesh with colours, if the model makes a field (triposr): a .glb, .ply or .obj."),
+]
 KnownCamera = Annotated[
     str | None,
     typer.Option("--camera", help='Known lens, kept as it is: "PINHOLE 1200,1200,960,540" or a cameras.txt of COLMAP.'),

@@ -12,7 +12,7 @@ import typer
 
 from ilrm_cli.capture.photos.folder import ProjectFolder, open_photos
 from ilrm_cli.cli.console import Face, Result, face
-from ilrm_cli.cli.options import AsJson, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, offer_of, takes
+from ilrm_cli.cli.options import AsJson, Mesh, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, offer_of, takes
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.pipeline.settings import Settings, check_settings
 from ilrm_cli.runtime.progress import LAUNCHED, process_start
@@ -42,6 +42,7 @@ def reconstruct(
             help="Also show the scene forming, layer by layer: .mp4, .gif, .webp, .png (one strip) or a folder."
         ),
     ] = None,
+    mesh: Mesh = None,
     preview: Preview = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -54,7 +55,7 @@ def reconstruct(
     with face("reconstruct", as_json, quiet, verbose) as shown:
         folder = open_photos(photos)
         output = output or Path(f"{folder.title}.ply")
-        outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite)
+        outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite, mesh)
         check(folder, settings, outputs)
         shown.reading(offer_of(folder))
         checked = time.perf_counter()
@@ -63,6 +64,7 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.pipeline.cost_estimate import foreseen
+        from ilrm_cli.pipeline.export_mesh import require_field, write_mesh
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
         from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
@@ -77,10 +79,14 @@ def reconstruct(
             pictures = pictures_for(trace) if trace else 0
             shown_to = previewed(preview, report) if preview else report
             with without_scene(preview):
+                if mesh:
+                    require_field(settings.model)
                 result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
             shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
+            if mesh:
+                write_mesh(result, written.record, mesh)
             if preview:
                 preview_result(preview, result)
             if trace and result.trace:
@@ -117,17 +123,20 @@ class Outputs:
     trace: Path | None
     preview: Path | None
     overwrite: bool
+    mesh: Path | None = None
 
     def check(self) -> None:
         """Raise InputError if one cannot be written, before the slow imports."""
         from ilrm_cli.render.checks import check_preview_output, check_trace_output
-        from ilrm_cli.scene.checks import check_scene_output
+        from ilrm_cli.scene.checks import check_mesh_output, check_scene_output
         from ilrm_cli.visualize.checks import check_reports
 
         check_scene_output(self.scene, self.overwrite)
         check_reports(self.reports, self.scene, self.overwrite)
         if self.trace:
             check_trace_output(self.trace, self.overwrite)
+        if self.mesh:
+            check_mesh_output(self.mesh, self.scene, self.overwrite)
         if self.preview:
             check_preview_output(self.preview, self.overwrite)
 
@@ -138,8 +147,8 @@ class Outputs:
         from ilrm_cli.scene.checks import record_path
 
         traced = existing_outputs(self.trace) if self.trace else ()
-        preview = (self.preview,) if self.preview else ()
-        refuse_inputs(folder, [self.scene, record_path(self.scene), *self.reports, *traced, *preview])
+        preview, mesh = ((path,) if path else () for path in (self.preview, self.mesh))
+        refuse_inputs(folder, [self.scene, record_path(self.scene), *self.reports, *traced, *mesh, *preview])
         for place in (picture_folder(self.trace) if self.trace else None, *(path.parent for path in preview)):
             refuse_among_inputs(folder, place)
 
@@ -148,18 +157,21 @@ class Outputs:
         yield from (f"Report: {path}" for path in self.reports)
         if self.trace:
             yield f"Trace: {self.trace}"
+        if self.mesh:
+            yield f"Mesh: {self.mesh}"
         if self.preview:
             yield f"Preview: {self.preview}"
 
 
 def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
     """Raise InputError for mistakes that file names alone reveal."""
-    from ilrm_cli.models.registry import weights_file
+    from ilrm_cli.models.registry import may_need_no_poses, weights_file
     from ilrm_cli.runtime.errors import InputError
 
     outputs.check()
-    folder.require(settings.poses, settings.camera, settings.views)
     weights_file(settings.model)
+    if not (may_need_no_poses(settings.model) and len(folder.photos) == 1):
+        folder.require(settings.poses, settings.camera, settings.views)
     check_settings(settings)
     outputs.refuse_inputs(folder)
     if outputs.preview and settings.effort == "draft":

@@ -26,7 +26,8 @@ from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import normalized_views, prepare_photos
-from ilrm_cli.pipeline.reconstruct import photos_by_role, reconstruct_capture
+from ilrm_cli.pipeline.reconstruct import reconstruct_capture
+from ilrm_cli.pipeline.select_inputs import photos_by_role
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.perceptual import Lpips
 from ilrm_cli.runtime.devices import resolve_device

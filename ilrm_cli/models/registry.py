@@ -29,6 +29,7 @@ ARCHITECTURES = {
     "grm": "ilrm_cli.models.grm.model",
     "triposr": "ilrm_cli.models.lrm.triposr",
 }
+WITHOUT_POSES = frozenset({"triposr"})  # architectures that take one photo of an object
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 
 Place = Literal["shipped", "pulled", "available"]
@@ -178,6 +179,12 @@ def weights_file(name_or_path: str) -> Path:
             f"{', '.join(KNOWN)} (ilrm models list)."
         )
     return path
+
+
+def may_need_no_poses(name_or_path: str) -> bool:
+    """Return whether a model may take one photo without poses, as far as names tell: of files nothing is known."""
+    known = KNOWN.get(name_or_path)
+    return known is None or (known.published is not None and known.published.architecture in WITHOUT_POSES)
 
 
 def recorded_sha256(path: Path, known: KnownModel | None) -> str | None:

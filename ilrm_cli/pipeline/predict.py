@@ -19,6 +19,7 @@ from ilrm_cli.models.base import Capabilities, Network
 from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.backdrop import before_backdrop
+from ilrm_cli.pipeline.field_match import SampledField, sampled_field
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -41,6 +42,7 @@ class Prediction:
     support: Float[Tensor, " gaussian"] | None = None  # by other views, in (0, 1]; None: unknown
     floating: int = 0  # number of Gaussians dropped because other views see through them
     layers: tuple[LayerTime, ...] = ()
+    sampled: SampledField | None = None  # what the Gaussians were sampled from; None: they were predicted
 
 
 @torch.inference_mode()
@@ -52,6 +54,9 @@ def predict(model: Network, prepared: Prepared, report: Report = ignore) -> Pred
     are white there, and so is the scene.
     """
     chunks = fit_to_memory(model, prepared.inputs).chunks
+    if model.capabilities.output == "field":
+        sampled, gaussians = sampled_field(model, prepared.inputs, report)
+        return Prediction(gaussians, sampled=sampled)
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report, chunks=chunks)[0]
     return replace(cleaned(gaussians, prepared, model.capabilities), layers=clock.layers())

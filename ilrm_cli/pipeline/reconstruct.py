@@ -20,12 +20,12 @@ from ilrm_cli.capture.poses.overlap import require_parallax
 from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.models.base import Capabilities
-from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity
+from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity, blueprint_of
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_photos
+from ilrm_cli.pipeline.object_photo import object_photo, the_photo, without_fit
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
@@ -35,12 +35,13 @@ from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
 from ilrm_cli.pipeline.scoring import judged
-from ilrm_cli.pipeline.select_inputs import Selection, select_for_fit, select_photos
+from ilrm_cli.pipeline.select_inputs import Selection, photos_by_role
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.devices import resolve_device
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
@@ -143,17 +144,27 @@ def reconstruct(
     same. `running` tells what may end the fit to all photos early. Raises InputError for photos, poses, weights or
     settings that cannot be used.
     """
-    folder.require(settings.poses, settings.camera, settings.views)
-    watch = Stopwatch()
+    watch, taken = Stopwatch(), None
+    if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
+        settings = without_fit(settings)  # before kernels for fits are compiled
+    elif blueprint:
+        folder.require(settings.poses, settings.camera, settings.views)
     loaded = load(settings, report, watch)
     with watch.stage(Stage.POSES):
-        capture = posed_photos(folder, settings, report)
-    result = reconstruct_capture(capture, loaded, settings, report, trace_pictures=trace_pictures, running=running)
+        if loaded.model.capabilities.needs_poses:
+            capture = posed_photos(folder, settings, report)
+        else:
+            settings = without_fit(settings)
+            capture, taken = object_photo(folder, loaded)
+    result = reconstruct_capture(
+        capture, loaded, settings, report, taken=taken, trace_pictures=trace_pictures, running=running
+    )
     return with_seconds(result, watch.seconds)
 
 
 def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ignore) -> Capture:
     """Run `gather` with these settings. Raises InputError also if the photos were all taken from one place."""
+    folder.require(settings.poses, settings.camera, settings.views)
     video = VideoChoice(settings.fps, settings.max_frames)
     capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
     positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
@@ -186,24 +197,27 @@ def reconstruct_capture(
     settings: Settings,
     report: Report = ignore,
     *,
+    taken: Prepared | None = None,
     trace_pictures: int = 0,
     running: Running = Running(),
 ) -> Reconstruction:
     """Run view selection, normalisation, one forward pass, optional refinement, and scoring on held-out photos.
 
     `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on earlier work of
-    the process. See `reconstruct` for `trace_pictures` and `running`. Raises InputError for a capture or settings that
-    cannot be used.
+    the process. `taken` is the view of a model that needs no poses, see `object_photo`. See `reconstruct` for
+    `trace_pictures` and `running`. Raises InputError for a capture or settings that cannot be used.
     """
     watch, model, can = Stopwatch(), loaded.model, loaded.model.capabilities
+    if taken is None and not can.needs_poses:
+        raise InputError(f"the model {loaded.name} takes one photo of an object: ilrm reconstruct PHOTO.")
     if trace_pictures:
         check_traceable(can)
     with watch.stage(Stage.POSES):
-        chosen = photos_by_role(capture, settings, can, report)
+        chosen = photos_by_role(capture, settings, can, report) if taken is None else the_photo(capture)
     with watch.stage(Stage.LOAD):
-        prepared = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report).to(
-            resolve_device(settings.device)
-        )
+        if taken is None:
+            taken = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report)
+        prepared = taken.to(resolve_device(settings.device))
     with watch.stage(Stage.SCALE):
         prepared, scale = _best_scale(loaded, prepared, settings.auto_scale, report)
     with watch.stage(Stage.INFERENCE):
@@ -249,17 +263,6 @@ def fit_key(capture: Capture, settings: Settings, *start: str) -> tuple[object, 
     files = [path for photo in capture.photos for path in (photo.path, photo.mask) if path is not None]
     states = [state_of(path) for path in files]
     return (__version__, *start, asdict(settings.settled()), poses_sha256(capture), states)
-
-
-def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:
-    """Choose which photos are inputs, which the scene is fitted to, and which score it.
-
-    Raises InputError if there are fewer photos than inputs are asked for.
-    """
-    side = settings.long_side_px or can.long_side_px
-    if settings.effort == "draft":
-        return select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
-    return select_for_fit(capture, settings.views, can, side, settings.hold_out, seed=settings.seed, report=report)
 
 
 def _best_scale(

@@ -61,6 +61,7 @@ def summarize(
         "optimize": result.fit.figures if result.fit else None,
         "poses_refined": result.poses_refined,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
+        "field": result.prediction.sampled.figures if result.prediction.sampled else None,
         "verdict": verdict(result),
         "timings_s": timings | {"export": written.seconds, "total": total_s},
         "layers": [{k: round(v, 3) for k, v in asdict(layer).items()} for layer in result.prediction.layers],

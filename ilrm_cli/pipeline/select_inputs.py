@@ -17,6 +17,7 @@ from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
 from ilrm_cli.pipeline.prepare import default_views
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
@@ -52,6 +53,17 @@ class Selection:
         """Every photo that plays no part, sorted by name."""
         playing = {photo.name for photo in (*self.fitted, *self.scored)}
         return tuple(photo for photo in self.reasons if photo.name not in playing)
+
+
+def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, report: Report = ignore) -> Selection:
+    """Choose which photos are inputs, which the scene is fitted to, and which score it.
+
+    Raises InputError if there are fewer photos than inputs are asked for.
+    """
+    side = settings.long_side_px or can.long_side_px
+    if settings.effort == "draft":
+        return select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
+    return select_for_fit(capture, settings.views, can, side, settings.hold_out, seed=settings.seed, report=report)
 
 
 def select_photos(

@@ -141,7 +141,9 @@ class Evidence:
 
 def verdict(result: Reconstruction) -> str:
     """Return a sentence on the score on held-out photos, and the most likely reason."""
-    prepared, chosen = result.prepared, result.selection
+    prepared, chosen, sampled = result.prepared, result.selection, result.prediction.sampled
+    if sampled and len(chosen.used) == 1:
+        return guessed(sampled.psnr, sampled.views)
     if result.score is None or prepared.targets is None:
         seen_by_all = result.origin is not None or result.settings.hold_out == 0
         fitted = len(chosen.fitted) if seen_by_all else 0
@@ -150,6 +152,14 @@ def verdict(result: Reconstruction) -> str:
     if flat_db >= NEARLY_FLAT_DB and result.score.psnr < flat_db + WORTH_DB:
         return worthless(result.score.psnr, flat_db)
     return advise(result.score, len(prepared.targets), evidence_of(result), chosen_by_scores(result))
+
+
+def guessed(psnr_db: float, views: int) -> str:
+    """Return the sentence for a field from a single photo."""
+    return (
+        f"What the photo does not show is the model's guess, so the quality is not measured; the Gaussians show the "
+        f"model's field with {psnr_db:.1f} dB, from {views} sides."
+    )
 
 
 def evidence_of(result: Reconstruction) -> Evidence:

@@ -12,6 +12,7 @@ from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
+MESH_SUFFIXES = (".glb", ".ply", ".obj")  # of meshes, which are written beside scenes
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
 META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
 
@@ -90,6 +91,15 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
     refuse_existing(record, overwrite or _is_left_over(record))
     if record.is_file() and not is_record(record):
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
+
+
+def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
+    """Raise InputError for a mesh that cannot be written, or that would replace the scene or its record."""
+    if output.suffix.lower() not in MESH_SUFFIXES:
+        raise InputError(f"{output}: meshes are written as {', '.join(MESH_SUFFIXES)}.")
+    if output.absolute() in (scene.absolute(), record_path(scene).absolute()):
+        raise InputError(f"--mesh {output} is the scene itself; give the mesh another name.")
+    check_output(output, overwrite)
 
 
 def _is_left_over(record: Path) -> bool:

@@ -18,7 +18,7 @@ QUICK = "--views 3 --size 64 --device cpu"
 
 OF_A_SCENE = (
     "refined_from gaussians floating views auto_scale model device renderer held_out refine optimize "
-    "poses_refined round_trip verdict timings_s layers confidence pruned trace warnings"
+    "poses_refined round_trip field verdict timings_s layers confidence pruned trace warnings"
 )
 
 # The command line of each command, and its own keys, in order.

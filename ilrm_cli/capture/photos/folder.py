@@ -77,6 +77,8 @@ class ProjectFolder:
         place = self.place.resolve()
         if self.place in self.videos:
             return place.stem
+        if self.given is not None and len(self.photos) == 1:
+            return self.photos[0].stem
         return (place.parent if place.name in PHOTO_FOLDERS else place).name or "scene"
 
     @property

@@ -19,8 +19,9 @@ from ilrm_cli.scene.formats.scene_file import damaged
 
 MAGIC, VERSION, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 HEADER, CHUNK_HEADER = struct.Struct("<III"), struct.Struct("<II")
-ARRAY_BUFFER = 34962
-COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5126: "<f4"}
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+INDICES = "indices"  # of triangles, which are no attribute
+COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 TOLERANCE = 1e-4  # allowed deviation of a node's axes from a rotation, relative to their length
 
@@ -98,20 +99,30 @@ def read_glb(path: Path) -> Gltf:
     return Gltf(path, content, binary)
 
 
-def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive: dict[str, Any]) -> bytes:
-    """Return a file with a mesh of one primitive whose attributes are the columns (bytes are marked normalised)."""
+def glb_bytes(
+    content: dict[str, Any], columns: Mapping[str, ndarray], primitive: dict[str, Any], indices: ndarray | None = None
+) -> bytes:
+    """Return a file with a mesh of one primitive whose attributes are the columns (bytes are marked normalised).
+
+    `indices` are of one column: the vertices of triangles, one after another.
+    """
+    flat = None if indices is None else indices.reshape(-1, 1)
+    attributes = {name: i for i, name in enumerate(columns)}
+    if flat is not None:
+        columns, primitive = {**columns, INDICES: flat}, {**primitive, "indices": len(columns)}
     views, accessors, parts, offset = [], [], [], 0
     for index, (name, column) in enumerate(columns.items()):
         rows = np.ascontiguousarray(column)
         kind = next(code for code, kind in COMPONENTS.items() if np.dtype(kind) == rows.dtype)
         width = next(name for name, width in WIDTHS.items() if width == rows.shape[1])
         accessor = {"bufferView": index, "componentType": kind, "count": len(rows), "type": width}
-        if rows.dtype.kind != "f":
+        if rows.dtype.kind != "f" and name != INDICES:
             accessor["normalized"] = True
         if name == "POSITION":  # its range is required by the specification
             accessor |= {"min": rows.min(0).tolist(), "max": rows.max(0).tolist()}
         accessors.append(accessor)
-        views.append({"buffer": 0, "byteOffset": offset, "byteLength": rows.nbytes, "target": ARRAY_BUFFER})
+        target = ELEMENT_ARRAY_BUFFER if name == INDICES else ARRAY_BUFFER
+        views.append({"buffer": 0, "byteOffset": offset, "byteLength": rows.nbytes, "target": target})
         parts.append(_padded(rows.tobytes(), b"\0"))
         offset += len(parts[-1])
     content = {
@@ -119,7 +130,7 @@ def glb_bytes(content: dict[str, Any], columns: Mapping[str, ndarray], primitive
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [{"attributes": {name: i for i, name in enumerate(columns)}, **primitive}]}],
+        "meshes": [{"primitives": [{"attributes": attributes, **primitive}]}],
         "buffers": [{"byteLength": offset}],
         "bufferViews": views,
         "accessors": accessors,

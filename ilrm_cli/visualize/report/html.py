@@ -29,7 +29,12 @@ ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
 
 _OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # including its number, if any
 
-ORIGINS = {"colmap": "a COLMAP model", "transforms": "transforms.json", "sfm": "structure from motion"}
+ORIGINS = {
+    "colmap": "a COLMAP model",
+    "transforms": "transforms.json",
+    "sfm": "structure from motion",
+    "model": "the model, which takes the photo's for granted",
+}
 
 
 class FormingPicture(NamedTuple):
@@ -118,7 +123,7 @@ def pose_rows(card: PoseCard) -> tuple[tuple[str, str], ...]:
 
 
 def _rows(card: PoseCard) -> Iterator[tuple[str, str]]:
-    yield "Poses come from", ORIGINS[card.origin]
+    yield "Poses come from", ORIGINS.get(card.origin, card.origin)
     yield "Photos with a pose", f"{card.registered} of {card.found}"
     if card.points:
         yield "Sparse points", f"{card.points:,}"

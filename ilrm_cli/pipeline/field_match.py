@@ -1,0 +1,59 @@
+"""Gaussians sampled from a field, and how well they show it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.fields import Field
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.base import Network
+from ilrm_cli.pipeline.object_photo import turned_about_up
+from ilrm_cli.render.metrics import psnr
+from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.surface import Surface, discs, surface_of
+from ilrm_cli.render.volume import render_field
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
+
+SIDE_PX = 128  # of the pictures that are compared
+VIEWS = 4  # from all sides, or so many of the input views
+
+
+@dataclass(frozen=True)
+class SampledField:
+    """A field, its surface, and what its Gaussians are worth."""
+
+    field: Field
+    surface: Surface
+    psnr: float  # dB of pictures of the Gaussians against pictures of the field, mean
+    views: int  # compared
+
+    @property
+    def figures(self) -> dict[str, float | int]:
+        return {"psnr": self.psnr, "views": self.views, "triangles": len(self.surface.triangles)}
+
+
+def sampled_field(model: Network, inputs: Views, report: Report = ignore) -> tuple[SampledField, Gaussians]:
+    """Predict a field, and Gaussians on its surface.
+
+    Raises InputError for views that the model cannot take, and as `surface_of` does.
+    """
+    if not model.capabilities.needs_poses and len(inputs) != 1:
+        raise InputError("the model takes one photo of an object, and not several with poses: ilrm reconstruct PHOTO.")
+    field = model.fields([inputs], report)[0]
+    surface = surface_of(field, report=report)
+    gaussians = discs(surface)
+    cameras = _from_all_sides(inputs.cameras) if not model.capabilities.needs_poses else inputs.cameras[:VIEWS]
+    scale = SIDE_PX / max(cameras.width, cameras.height)
+    small = cameras.resized(max(1, round(scale * cameras.width)), max(1, round(scale * cameras.height)))
+    theirs = render_field(field, small, report=report).color
+    ours = render(gaussians, small, background=field.background).color
+    return SampledField(field, surface, float(psnr(ours, theirs).mean()), len(small)), gaussians
+
+
+def _from_all_sides(cameras: Cameras) -> Cameras:
+    around = turned_about_up(cameras.world_from_cam[0], VIEWS)
+    first = cameras[torch.zeros(VIEWS, dtype=torch.long)]
+    return replace(first, world_from_cam=around)

@@ -1,0 +1,76 @@
+"""One photo of an object, for models that need no poses: cut out, and seen from where the model takes it to be."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ilrm_cli.capture.photos.cut_out import read_cut_out
+from ilrm_cli.capture.photos.folder import ProjectFolder
+from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.geometry.views import Capture, PosedPhoto
+from ilrm_cli.models.base import Network
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.select_inputs import Selection
+from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.runtime.errors import InputError
+
+ASSUMED = "model"  # origin of the pose: the model takes it for granted
+NEAREST = 0.1  # depth of the nearest surface, at least, over the distance of the middle
+
+
+def object_photo(folder: ProjectFolder, loaded: LoadedModel) -> tuple[Capture, Prepared]:
+    """Return the one photo of a folder with the camera that the model takes it to be from, and the view it gets.
+
+    Raises InputError if there is not exactly one photo, or if it is not cut out and cannot be.
+    """
+    if len(folder.photos) != 1:
+        there = f"{len(folder.photos)} photos" if folder.photos else "no photo"
+        raise InputError(
+            f"the model {loaded.name} takes one photo of an object, and {folder.place} holds {there}; name one."
+        )
+    (path,) = folder.photos
+    name = path.relative_to(folder.root).as_posix()
+    prepared = prepared_object(loaded.model, read_cut_out(path, folder.masks.get(name)))
+    cameras = prepared.inputs.cameras
+    params = (*cameras.focal_px[0].tolist(), *cameras.center_px[0].tolist())
+    lens = Lens("PINHOLE", params, cameras.width, cameras.height)
+    posed = PosedPhoto(name, path, lens, cameras.world_from_cam[0].double().numpy(), mask=folder.masks.get(name))
+    nothing = np.zeros((0, 3))
+    return Capture((posed,), 1, ASSUMED, nothing, root=folder.root, given=folder.given), prepared
+
+
+def prepared_object(model: Network, cut_out: np.ndarray) -> Prepared:
+    """Return the view that the model gets, in the model's own frame, with an object around the origin."""
+    view = model.view_of(cut_out)
+    distance = float(view.cameras.positions[0].norm())
+    depth_range = (NEAREST * distance, (2 - NEAREST) * distance)
+    identity = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+    return Prepared(view, None, depth_range, identity)
+
+
+def the_photo(capture: Capture) -> Selection:
+    """Return the parts that photos play: the only one is the input."""
+    return Selection(capture.photos, (), (), ())
+
+
+def without_fit(settings: Settings) -> Settings:
+    """Return the settings for a single photo. Raises InputError if a fit to photos is asked for."""
+    if settings.refine or settings.quality not in (None, "draft") or settings.minutes is not None:
+        asked = "--refine" if settings.refine else "--minutes" if settings.quality in (None, "draft") else "--quality"
+        raise InputError(f"{asked} is for fits to several photos, and the model takes a single one; leave it out.")
+    return replace(settings, quality="draft")
+
+
+def turned_about_up(world_from_cam: torch.Tensor, count: int) -> torch.Tensor:
+    """Return so many poses around the origin, evenly turned about the image's up direction, the first as it is."""
+    up = -world_from_cam[:3, 1]
+    around = torch.linalg.cross(up.expand(3, 3), torch.eye(3).to(up)).T  # the matrix of v -> up x v
+    angles = [2 * math.pi * index / count for index in range(count)]
+    turns = torch.eye(4).to(up).repeat(count, 1, 1)
+    for turn, angle in zip(turns, angles, strict=True):  # Rodrigues
+        turn[:3, :3] += math.sin(angle) * around + (1 - math.cos(angle)) * around @ around
+    return turns @ world_from_cam
