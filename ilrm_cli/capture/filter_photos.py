@@ -143,12 +143,12 @@ def leave_out_unreadable(photos: PhotoSet, unreadable: Mapping[str, str]) -> Pho
 
 
 def _with_round_lenses(photos: PhotoSet, report: Report) -> PhotoSet:
-    """Cut 360 degree photos into perspective views, and guess the lens of circular fisheye photos, if most are such."""
+    """Cut 360 degree photos into perspective views, and guess the lens of fisheye photos, if most are such."""
     panoramas = panoramas_among(photos.paths)
     if 2 * len(panoramas) > len(photos.paths):
         return _cut_panoramas(photos, panoramas, report)
     if lenses := fisheye_lenses(photos.paths):
-        said = "The photos are circular pictures of a fisheye lens; the search begins at one that sees 180 degrees."
+        said = "The photos are those of a fisheye lens; the search begins at one that sees 180 degrees."
         return replace(photos, lenses=lenses, warnings=(*photos.warnings, said))
     return photos
 

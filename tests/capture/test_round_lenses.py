@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 from ilrm_cli.capture import load
 from ilrm_cli.capture.filter_photos import find_photo_set
@@ -61,10 +61,17 @@ def fisheye(origin: np.ndarray, size: int = 480) -> np.ndarray:
     return picture
 
 
-def saved(folder: Path, pictures: list[np.ndarray]) -> dict[str, Path]:
+def full_frame(origin: np.ndarray) -> np.ndarray:
+    """Return the inside of such a picture, the diagonal of which sees 180 degrees."""
+    return fisheye(origin, 800)[160:640, 80:720]
+
+
+def saved(folder: Path, pictures: list[np.ndarray], lens: str = "") -> dict[str, Path]:
     folder.mkdir()
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = lens
     for number, picture in enumerate(pictures):
-        Image.fromarray(picture).save(folder / f"p{number:02d}.jpg", quality=92)
+        Image.fromarray(picture).save(folder / f"p{number:02d}.jpg", quality=92, exif=exif)
     return {path.name: path for path in sorted(folder.iterdir())}
 
 
@@ -114,6 +121,14 @@ def test_the_lens_that_is_guessed(tmp_path: Path) -> None:
     lens = fisheye_lenses(saved(tmp_path / "c", [fisheye(place) for place in places(3)]))["p00.jpg"]
     assert (lens.model, lens.width, lens.height) == ("OPENCV_FISHEYE", 480, 480)
     assert lens.params == pytest.approx((480 / np.pi, 480 / np.pi, 240, 240, 0, 0, 0, 0), rel=0.03)
+
+
+def test_a_lens_that_is_called_so_is_a_fisheye_lens(tmp_path: Path) -> None:
+    pictures = [full_frame(place) for place in places(3)]
+    lens = fisheye_lenses(saved(tmp_path / "named", pictures, "smc PENTAX-DA FISH-EYE 10-17mm"))["p00.jpg"]
+    assert (lens.model, lens.width, lens.height) == ("OPENCV_FISHEYE", 640, 480)
+    assert lens.params == pytest.approx((800 / np.pi, 800 / np.pi, 320, 240, 0, 0, 0, 0))
+    assert not fisheye_lenses(saved(tmp_path / "unnamed", pictures, "EF50mm f/1.8 STM"))
 
 
 def test_panoramas_are_cut_and_other_photos_left_out(tmp_path: Path) -> None:
@@ -186,9 +201,10 @@ def test_360_degree_photos_given_one_by_one(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [panorama, fisheye])
+@pytest.mark.parametrize("kind", [panorama, fisheye, full_frame])
 def test_poses_are_found(tmp_path: Path, kind) -> None:
-    saved(tmp_path / "photos", [kind(place) for place in places(10)])
+    lens = "AF Fisheye-Nikkor 16mm f/2.8D" if kind is full_frame else ""
+    saved(tmp_path / "photos", [kind(place) for place in places(10)], lens)
     capture = gather(open_folder(tmp_path / "photos"))
     assert len(capture.photos) >= (8 * VIEWS if kind is panorama else 10)  # coarse walls hide some of small views
     assert capture.error_px < 1

@@ -48,6 +48,7 @@ class PhotoHeader:
     orientation: int  # EXIF tag 274, 1 to 8; 1 is upright, and always set for HEIC and RAW, whose decoders rotate
     focal_35mm: float | None  # EXIF tag 41989, mm on a 36 x 24 mm frame; None if the camera does not say
     camera: str  # EXIF tag 272, the camera's model; empty if not stated
+    lens: str = ""  # EXIF tag 42036, the lens's model; empty if not stated
     focal_mm: float | None = None  # EXIF tag 37386, of the lens itself: distinguishes zoom settings of one camera
     halvings: int = 0  # how often the decoder itself can halve the photo
 
@@ -136,6 +137,7 @@ def _header(size: tuple[int, int], exif: Image.Exif) -> PhotoHeader:
         orientation=orientation if orientation in UPRIGHT_BY else 1,
         focal_35mm=_positive(details.get(ExifTags.Base.FocalLengthIn35mmFilm)),
         camera=str(exif.get(ExifTags.Base.Model, "")),
+        lens=str(details.get(ExifTags.Base.LensModel, "")),
         focal_mm=_positive(details.get(ExifTags.Base.FocalLength)),
     )
 

@@ -1,4 +1,4 @@
-"""Photos of 360 degree cameras and of circular fisheye lenses, recognised by their pictures.
+"""Photos of 360 degree cameras and of fisheye lenses, recognised by their pictures or by the names of the lenses.
 
 A 360 degree photo is twice as wide as high, its left edge continues its right one, and its uppermost or lowest row
 shows one direction; or its XMP data say so. It is cut into perspective views, whose lens is known, and its mask with
@@ -6,8 +6,10 @@ it. A circular fisheye photo is black outside of a circle.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +43,8 @@ VIEW_QUALITY = 95  # of JPEG
 LEAST_CIRCLE, MOST_CIRCLE = 0.43, 0.6
 DARK = 16  # of 255: levels outside of a fisheye lens's circle
 LEAST_LIGHT = 2 * DARK  # mean level inside of it
-FISHEYE_DEG = 180.0  # that such lenses are taken to see at first
+FISHEYE_DEG = 180.0  # that such lenses are taken to see at first: across the circle, or across the diagonal of others
+FISHEYE_NAME = re.compile(r"fish[ -]?eye", re.IGNORECASE)  # in the name of a lens that EXIF data state
 
 
 def panoramas_among(paths: Mapping[str, Path]) -> set[str]:
@@ -51,19 +54,23 @@ def panoramas_among(paths: Mapping[str, Path]) -> set[str]:
 
 
 def fisheye_lenses(paths: Mapping[str, Path]) -> dict[str, Lens]:
-    """Return a first guess of the lens of each photo with a circular picture, if most photos have one."""
+    """Return a first guess of the lens of each photo, if most are circular pictures, or else of a lens called so."""
     radii = dict(zip(paths, in_threads(lambda name: _circle(paths[name]), list(paths)), strict=True))
     found = {name: radius for name, radius in radii.items() if radius is not None}
-    if 2 * len(found) <= len(paths):
-        return {}
-    share = Counter(round(radius, 2) for radius in found.values()).most_common(1)[0][0]  # of the shorter side
-    lenses = {}
+    circular = 2 * len(found) > len(paths)
+    headers = {}
     for name, path in paths.items():
-        try:
-            width, height = photo_header(path).upright_size
-        except UnreadablePhoto:  # it is told of with the photos that are left out
-            continue
-        focal = share * min(width, height) / math.radians(FISHEYE_DEG / 2)
+        with suppress(UnreadablePhoto):  # it is told of with the photos that are left out
+            headers[name] = photo_header(path)
+    if not circular and 2 * sum(bool(FISHEYE_NAME.search(one.lens)) for one in headers.values()) <= len(paths):
+        return {}
+    shares = Counter(round(radius, 2) for radius in found.values()) if circular else Counter()
+    lenses = {}
+    for name, header in headers.items():
+        width, height = header.upright_size
+        # Of the circle, whose radius is that share of the shorter side, or the one around the whole picture.
+        radius = shares.most_common(1)[0][0] * min(width, height) if circular else math.hypot(width, height) / 2
+        focal = radius / math.radians(FISHEYE_DEG / 2)
         lenses[name] = Lens("OPENCV_FISHEYE", (focal, focal, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0), width, height)
     return lenses
 
