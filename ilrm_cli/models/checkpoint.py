@@ -14,7 +14,7 @@ from torch import Tensor
 from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Blueprint, Network
 from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
-from ilrm_cli.models.released import tensor_names, told_beside
+from ilrm_cli.models.released import config_beside, tensor_names, told_beside
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted, parsed_json
@@ -54,7 +54,7 @@ def load_model(name_or_path: str) -> LoadedModel:
     sha256 = sha256_of(path)
     if known:
         require_recorded(known, sha256)
-    blueprint, state = _load_own(path) if path.suffix == ".safetensors" else _load_published(path)
+    blueprint, state = _load_own(path) if _is_own(path) else _load_published(path)
     if known and known.published:  # the file does not state the number of views it was trained for
         trained = {name: getattr(known.published.config, name) for name in TOLD if hasattr(blueprint.config, name)}
         blueprint = dataclasses.replace(blueprint, config=dataclasses.replace(blueprint.config, **trained))
@@ -114,7 +114,14 @@ def blueprint_of(name_or_path: str) -> Blueprint | None:
     known, path = KNOWN.get(name_or_path), weights_file(name_or_path)
     if known and known.published:
         return Blueprint(architecture_of(known.published.architecture), known.published.config)
-    return _own_blueprint(path) if path.suffix == ".safetensors" else None
+    return _own_blueprint(path) if _is_own(path) else None
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether weights are in our format: others have another file beside their safetensors."""
+    if path.suffix != ".safetensors" or path.with_suffix(".json").is_file():
+        return path.suffix == ".safetensors"
+    return config_beside(path) is None
 
 
 def _load_published(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:

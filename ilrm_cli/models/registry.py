@@ -28,8 +28,9 @@ ARCHITECTURES = {
     "long-lrm": "ilrm_cli.models.long_lrm.model",
     "grm": "ilrm_cli.models.grm.model",
     "triposr": "ilrm_cli.models.lrm.triposr",
+    "openlrm": "ilrm_cli.models.lrm.openlrm",
 }
-WITHOUT_POSES = frozenset({"triposr"})  # architectures that take one photo of an object
+WITHOUT_POSES = frozenset({"triposr", "openlrm"})  # architectures that take one photo of an object
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 
 Place = Literal["shipped", "pulled", "available"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ilrm_cli.runtime.errors import InputError, first_line
@@ -37,8 +38,27 @@ def tensors_in(content: Mapping[str, Any], container: str | None = None) -> dict
     return {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
 
 
+def config_beside(path: Path, name: str = "config.json") -> Path | None:
+    """Return the configuration of released weights: of that name beside them, or with theirs before it."""
+    places = (path.with_name(f"{path.stem}_{name}"), path.with_name(name))
+    return next((place for place in places if place.is_file()), None)
+
+
+def require_config(path: Path, name: str) -> Path:
+    """Return the configuration beside released weights. Raises InputError if there is none."""
+    if found := config_beside(path, name):
+        return found
+    raise InputError(f"{path}: its configuration {name} is missing beside it; copy both files together.")
+
+
 def tensor_names(path: Path) -> frozenset[str]:
     """Return the names of a checkpoint's tensors. Raises InputError as `read_checkpoint` does."""
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as tensors:
+                return frozenset(tensors.keys())
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path}: cannot be read as safetensors; it is damaged or another file.") from error
     return frozenset(tensors_in(read_checkpoint(path, mapped=True)))
 
 

@@ -14,7 +14,7 @@ from ilrm_cli.models import hub
 from ilrm_cli.models.base import Pass
 from ilrm_cli.models.checkpoint import architecture_of, load_model
 from ilrm_cli.models.lrm.config import TripoSrConfig
-from ilrm_cli.models.lrm.cut_out import centred, composed, object_view
+from ilrm_cli.models.lrm.cut_out import centred, composed, object_view, triposr_camera
 from ilrm_cli.models.lrm.published import load_triposr
 from ilrm_cli.models.lrm.triposr import TripoSr
 from ilrm_cli.models.registry import KNOWN
@@ -45,7 +45,7 @@ def test_an_object_is_centred_on_grey():
     assert square.shape == (23, 23, 4)  # 20 rows, for 0.85 of the side
     assert square[1:21, 6:16, 3].all()
     assert composed(square)[0, 0].tolist() == [127, 127, 127]
-    view = object_view(photo, 32)
+    view = object_view(photo, triposr_camera(32))
     assert view.images.shape == (1, 3, 32, 32)
     assert view.empty[0, 0, 0] == 1
     assert view.empty[0, 16, 16] == 0
@@ -55,7 +55,7 @@ def test_an_object_is_centred_on_grey():
 
 def test_a_photo_without_an_object_is_refused():
     with pytest.raises(InputError, match="transparent everywhere"):
-        object_view(np.zeros((20, 20, 4), np.uint8), 32)
+        object_view(np.zeros((20, 20, 4), np.uint8), triposr_camera(32))
 
 
 @torch.no_grad()
@@ -74,7 +74,7 @@ def test_the_published_format_makes_the_same_network(tmp_path):
 def test_gaussians_lie_in_the_box(monkeypatch):
     monkeypatch.setattr("ilrm_cli.render.surface.RESOLUTION", 32)
     model = small_triposr()
-    gaussians = model([object_view(np.full((20, 20, 4), 255, np.uint8), 32)])[0]
+    gaussians = model([object_view(np.full((20, 20, 4), 255, np.uint8), triposr_camera(32))])[0]
     assert len(gaussians) > 100
     assert gaussians.means.abs().max() < CONFIG.radius * (1 + 1 / 32), "half a cell beyond"
     assert gaussians.finite().all()

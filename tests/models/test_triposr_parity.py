@@ -9,7 +9,7 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.geometry.fields import Rays
 from ilrm_cli.models.layers.triplane import plane_tokens
-from ilrm_cli.models.lrm.cut_out import assumed_camera, centred, composed, object_view, resized
+from ilrm_cli.models.lrm.cut_out import centred, composed, object_view, resized, triposr_camera
 from ilrm_cli.models.lrm.published import load_triposr
 from ilrm_cli.models.lrm.triposr import TripoSr
 from ilrm_cli.render.volume import render_field
@@ -33,12 +33,12 @@ def model(shared, theirs):
 
 @pytest.fixture(scope="module")
 def field(model, theirs):
-    return model.fields([object_view(theirs[0]["photo_rgba"].numpy(), model.config.image_px)])[0]
+    return model.fields([object_view(theirs[0]["photo_rgba"].numpy(), triposr_camera(model.config.image_px))])[0]
 
 
 def orbit(width: int, height: int, fov_deg: float) -> Cameras:
     """Return four cameras around the object, the first where the photo is taken to be from."""
-    first = assumed_camera(height)
+    first = triposr_camera(height)
     turns = torch.eye(4).repeat(4, 1, 1)
     angles = torch.arange(4) * torch.pi / 2
     turns[:, 0, 0] = turns[:, 1, 1] = angles.cos()
@@ -54,7 +54,7 @@ def test_the_photo_becomes_what_the_network_sees(theirs):
     assert np.array_equal(square, io["foreground_square_rgba"].numpy())
     assert np.array_equal(composed(square), io["composed_rgb"].numpy())
     assert close(resized(composed(square), 80), io["cond_image"].movedim(-1, 0))
-    view = object_view(io["photo_rgba"].numpy(), 80)
+    view = object_view(io["photo_rgba"].numpy(), triposr_camera(80))
     assert close(view.images[0], io["cond_image"].movedim(-1, 0))
     assert set(view.empty.unique().tolist()) & {0.0, 1.0}
 

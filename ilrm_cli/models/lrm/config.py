@@ -39,3 +39,22 @@ class TripoSrConfig:
     radius: float = 0.87  # half the side of the box
     density_bias: float = -1.0  # before the exponential
     samples: Count = 128  # on each ray
+
+
+@dataclass(frozen=True)
+class OpenLrmConfig:
+    """One OpenLRM. The defaults are the published base model (`openlrm-*-base-1.1`)."""
+
+    vit: VitConfig = field(
+        default_factory=lambda: VitConfig(
+            patch=14, grid=37, norm_eps=1e-6, registers=4, layer_scale=True, antialias=True, pooler=False
+        )
+    )
+    image_px: Width = 336  # sides of the cut-out that the ViT sees
+    camera_width: Width = 1024  # of the camera's embedding
+    plane_size: Count = 32  # tokens per side of a plane
+    width: Width = 768  # of plane tokens
+    heads: Count = 12
+    layers: Count = 12
+    plane_channels: Count = 48  # of the triplane, whose sides are twice `plane_size`
+    samples: Count = 96  # on each ray, half of them by importance

@@ -1,4 +1,4 @@
-"""From a cut-out photo of an object to what TripoSR sees: cropped, padded, on grey, resized."""
+"""From a cut-out photo of an object to what a network sees: cropped, padded, on one colour, resized."""
 
 import math
 
@@ -14,8 +14,9 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
 
 FOREGROUND_SHARE = 0.85  # of the side of the square that the object takes
-GREY = 0.5  # behind the object
-FOV_DEG, DISTANCE = 40.0, 1.9  # of the camera that the photo is taken to be from: at +x, looking to -x, z up
+GREY, WHITE = 0.5, 1.0  # behind the object
+FOV_DEG, DISTANCE = 40.0, 1.9  # of the camera that TripoSR takes the photo to be from: at +x, looking to -x, z up
+FOCAL, OPENLRM_DISTANCE = 0.75, 2.0  # of OpenLRM's, in units of the image: at -y, looking to +y, z up
 
 
 def centred(cut_out: UInt8[ndarray, "height width 4"]) -> UInt8[ndarray, "side side 4"]:
@@ -40,11 +41,11 @@ def _padded(picture: UInt8[ndarray, "height width 4"], side: int) -> UInt8[ndarr
     return square
 
 
-def composed(cut_out: UInt8[ndarray, "height width 4"]) -> UInt8[ndarray, "height width 3"]:
-    """Blend over grey, rounded down to 8 bits as the original does."""
+def composed(cut_out: UInt8[ndarray, "height width 4"], behind: float = GREY) -> UInt8[ndarray, "height width 3"]:
+    """Blend over grey or white, rounded down to 8 bits as the original does."""
     values = cut_out.astype(np.float32) / 255
     color, alpha = values[..., :3], values[..., 3:]
-    return ((color * alpha + (1 - alpha) * np.float32(GREY)) * 255).astype(np.uint8)
+    return ((color * alpha + (1 - alpha) * np.float32(behind)) * 255).astype(np.uint8)
 
 
 def resized(picture: UInt8[ndarray, "height width 3"], side: int) -> Float[Tensor, "3 side side"]:
@@ -53,8 +54,8 @@ def resized(picture: UInt8[ndarray, "height width 3"], side: int) -> Float[Tenso
     return interpolate(image, size=(side, side), mode="bilinear", antialias=True)[0]
 
 
-def assumed_camera(side: int) -> Cameras:
-    """Return the camera that the photo is taken to be from."""
+def triposr_camera(side: int) -> Cameras:
+    """Return the camera that TripoSR takes the photo to be from."""
     pose = torch.eye(4)
     pose[:3, :3] = torch.tensor([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])  # right, down and forward as columns
     pose[0, 3] = DISTANCE
@@ -62,8 +63,16 @@ def assumed_camera(side: int) -> Cameras:
     return Cameras(pose[None], focal, torch.full((1, 2), side / 2), side, side)
 
 
-def object_view(cut_out: UInt8[ndarray, "height width 4"], side: int) -> Views:
-    """Return the square view of an object that is cut out of its photo."""
-    square = centred(cut_out)
+def openlrm_camera(side: int) -> Cameras:
+    """Return the camera that OpenLRM takes the photo to be from, by default."""
+    pose = torch.eye(4)
+    pose[:3, :3] = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    pose[1, 3] = -OPENLRM_DISTANCE
+    return Cameras(pose[None], torch.full((1, 2), FOCAL * side), torch.full((1, 2), side / 2), side, side)
+
+
+def object_view(cut_out: UInt8[ndarray, "height width 4"], camera: Cameras, behind: float = GREY) -> Views:
+    """Return the square view of an object that is cut out of its photo, from this camera, before grey or white."""
+    square, side = centred(cut_out), camera.width
     alpha = resized(np.repeat(square[..., 3:], 3, -1), side)[:1]
-    return Views(resized(composed(square), side)[None], assumed_camera(side), empty=1 - alpha)
+    return Views(resized(composed(square, behind), side)[None], camera, empty=1 - alpha)

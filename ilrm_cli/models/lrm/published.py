@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ilrm_cli.models.lrm.config import TripoSrConfig, VitConfig
-from ilrm_cli.models.released import read_checkpoint, renamed
+from ilrm_cli.models.released import config_beside, read_checkpoint, renamed, require_config
 from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted
 
@@ -45,14 +45,14 @@ RENAMES = (
 
 
 def load_triposr(path: Path, vit_heads: int | None = None) -> tuple[TripoSrConfig, dict[str, Tensor]]:
-    """Load configuration and tensors, under our names, of `model.ckpt` with its `config.yaml` (see `config_beside`).
+    """Load configuration and tensors, under our names, of `model.ckpt` with its `config.yaml` (see `released.config_beside`).
 
     `vit_heads` is in neither file; None: as of a ViT whose heads have 64 channels. The published sizes need no
     `config.yaml`. Raises InputError for anything else.
     """
     state = renamed(path, "TripoSR", plain_tensors(path), RENAMES)
     try:
-        published = state["planes"].shape == PUBLISHED_PLANES and not beside(path, CONFIG_FILE)
+        published = state["planes"].shape == PUBLISHED_PLANES and not config_beside(path, CONFIG_FILE)
         config = TripoSrConfig() if published else _config_of(_options(path), state, vit_heads)
         state["planes"] = state["planes"].reshape(3, config.width, config.plane_size, config.plane_size)
         return config, state
@@ -67,19 +67,6 @@ def is_triposr(names: frozenset[str]) -> bool:
     return {"tokenizer.embeddings", "backbone.proj_in.weight"} <= names
 
 
-def beside(path: Path, name: str) -> Path | None:
-    """Return the configuration of published weights: of that name beside them, or with theirs before it."""
-    places = (path.with_name(f"{path.stem}_{name}"), path.with_name(name))
-    return next((place for place in places if place.is_file()), None)
-
-
-def config_beside(path: Path, name: str) -> Path:
-    """Return the configuration of published weights. Raises InputError if there is none."""
-    if found := beside(path, name):
-        return found
-    raise InputError(f"{path}: its configuration {name} is missing beside it; copy both files together.")
-
-
 def plain_tensors(path: Path) -> dict[str, Tensor]:
     """Load a state dict that is nothing but tensors. Raises InputError for anything else."""
     content = read_checkpoint(path)
@@ -91,7 +78,7 @@ def plain_tensors(path: Path) -> dict[str, Tensor]:
 def _options(weights: Path) -> Mapping[str, Any]:
     import yaml
 
-    path = config_beside(weights, CONFIG_FILE)
+    path = require_config(weights, CONFIG_FILE)
     try:
         text = path.read_text(encoding="utf-8")
         options = yaml.safe_load(text) if len(text) <= MOST_CONFIG_BYTES else None

@@ -15,8 +15,8 @@ from ilrm_cli.models.base import Architecture, Capabilities, Cost, FieldNetwork,
 from ilrm_cli.models.layers.plain_attention import PlainAttention
 from ilrm_cli.models.layers.triplane import Axes, looked_up, plane_tokens, token_planes
 from ilrm_cli.models.lrm.config import TripoSrConfig
-from ilrm_cli.models.lrm.contract import capabilities_of, cost_of
-from ilrm_cli.models.lrm.cut_out import object_view
+from ilrm_cli.models.lrm.contract import capabilities_of_object, cost_of
+from ilrm_cli.models.lrm.cut_out import object_view, triposr_camera
 from ilrm_cli.models.lrm.published import is_triposr, load_triposr
 from ilrm_cli.models.lrm.vit import Vit
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -115,13 +115,13 @@ class TripoSr(FieldNetwork):
 
     @property
     def capabilities(self) -> Capabilities:
-        return capabilities_of(self.config)
+        return capabilities_of_object(self.config)
 
     def cost(self, asked: Pass) -> Cost:
         return cost_of(self.config, asked)
 
     def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
-        return object_view(cut_out, self.config.image_px)
+        return object_view(cut_out, triposr_camera(self.config.image_px))
 
     def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]:
         return [TripoSrField(self.triplane(scene.images, report), self.decoder, self.config) for scene in scenes]
@@ -150,7 +150,7 @@ ARCHITECTURE = Architecture(
     name=TripoSr.architecture,
     config=TripoSrConfig,
     required=(),
-    capabilities=capabilities_of,
+    capabilities=capabilities_of_object,
     cost=cost_of,
     build=TripoSr,
     load_published=load_triposr,
