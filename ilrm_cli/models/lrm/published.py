@@ -45,7 +45,7 @@ RENAMES = (
 
 
 def load_triposr(path: Path, vit_heads: int | None = None) -> tuple[TripoSrConfig, dict[str, Tensor]]:
-    """Load configuration and tensors, under our names, of `model.ckpt` with its `config.yaml` (see `released.config_beside`).
+    """Load configuration and tensors, under our names, of `model.ckpt` with its `config.yaml`.
 
     `vit_heads` is in neither file; None: as of a ViT whose heads have 64 channels. The published sizes need no
     `config.yaml`. Raises InputError for anything else.
