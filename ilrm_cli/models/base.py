@@ -140,8 +140,16 @@ class Network(nn.Module, ABC):
             return nullcontext()
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
-    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]:
-        """Return the field of each scene, in the frame of its cameras, if `Capabilities.output` says that it is one."""
+    def fields(
+        self,
+        scenes: Sequence[Views],
+        report: Report = ignore,
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+    ) -> list[Field]:
+        """Return the field of each scene, in the frame of its cameras, if `Capabilities.output` says that it is one.
+
+        `depth_ranges` are those of `forward`.
+        """
         raise InputError("this model predicts Gaussians and no field.")
 
     def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
@@ -160,7 +168,12 @@ class FieldNetwork(Network):
     """A network whose scenes are fields."""
 
     @abstractmethod
-    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]: ...
+    def fields(
+        self,
+        scenes: Sequence[Views],
+        report: Report = ignore,
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+    ) -> list[Field]: ...
 
     def forward(
         self,
@@ -172,7 +185,7 @@ class FieldNetwork(Network):
         chunks: Chunks = WHOLE,
     ) -> list[Gaussians]:
         """Sample Gaussians from the surface of each field."""
-        return [surface_gaussians(field, report=report) for field in self.fields(scenes, report)]
+        return [surface_gaussians(field, report=report) for field in self.fields(scenes, report, depth_ranges)]
 
 
 @dataclass(frozen=True)

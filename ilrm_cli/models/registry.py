@@ -29,6 +29,7 @@ ARCHITECTURES = {
     "grm": "ilrm_cli.models.grm.model",
     "triposr": "ilrm_cli.models.lrm.triposr",
     "openlrm": "ilrm_cli.models.lrm.openlrm",
+    "pixelnerf": "ilrm_cli.models.pixelnerf.model",
 }
 WITHOUT_POSES = frozenset({"triposr", "openlrm"})  # architectures that take one photo of an object
 OURS = "ilrm"  # of published files and of older sidecars, which name none

@@ -35,14 +35,16 @@ class SampledField:
         return {"psnr": self.psnr, "views": self.views, "triangles": len(self.surface.triangles)}
 
 
-def sampled_field(model: Network, inputs: Views, report: Report = ignore) -> tuple[SampledField, Gaussians]:
+def sampled_field(
+    model: Network, inputs: Views, depth_range: tuple[float, float], report: Report = ignore
+) -> tuple[SampledField, Gaussians]:
     """Predict a field, and Gaussians on its surface.
 
     Raises InputError for views that the model cannot take, and as `surface_of` does.
     """
     if not model.capabilities.needs_poses and len(inputs) != 1:
         raise InputError("the model takes one photo of an object, and not several with poses: ilrm reconstruct PHOTO.")
-    field = model.fields([inputs], report)[0]
+    field = model.fields([inputs], report, [depth_range])[0]
     surface = surface_of(field, report=report)
     gaussians = discs(surface)
     cameras = _from_all_sides(inputs.cameras) if not model.capabilities.needs_poses else inputs.cameras[:VIEWS]

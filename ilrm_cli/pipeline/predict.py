@@ -55,7 +55,7 @@ def predict(model: Network, prepared: Prepared, report: Report = ignore) -> Pred
     """
     chunks = fit_to_memory(model, prepared.inputs).chunks
     if model.capabilities.output == "field":
-        sampled, gaussians = sampled_field(model, prepared.inputs, report)
+        sampled, gaussians = sampled_field(model, prepared.inputs, prepared.depth_range, report)
         return Prediction(gaussians, sampled=sampled)
     clock = AttentionClock(prepared.inputs.images.device)
     gaussians = model([prepared.inputs], [prepared.depth_range], clock, report, chunks=chunks)[0]

@@ -47,8 +47,11 @@ class ScaleChoice:
 
 
 def search_pays(prepared: Prepared, model: Capabilities) -> bool:
-    """Return whether the model can gain by the search: not if it matches, and sparse points tell it where to."""
-    return not model.sweeps or prepared.inputs.sparse_depth is None
+    """Return whether the search is worth its time.
+
+    Not if the model matches, and sparse points tell it where to; nor if every attempt must look through a whole field.
+    """
+    return model.output != "field" and (not model.sweeps or prepared.inputs.sparse_depth is None)
 
 
 def scaled(prepared: Prepared, factor: float) -> Prepared:

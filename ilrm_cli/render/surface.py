@@ -102,8 +102,8 @@ def levels(field: Field, resolution: int, report: Report = ignore) -> Float[Tens
         near = _near(coarse).to(coarse)
         blocks = near.repeat_interleave(finer, 0).repeat_interleave(finer, 1).repeat_interleave(finer, 2)
         wanted = max_pool3d(blocks[None, None], 2, 1, padding=1)[0, 0] > 0  # the corners of these cells
-        points = _grid(field, resolution)[wanted]
-        fine[wanted] = _level_at(field, points, report, "the surface")
+        if wanted.any():  # else all of the box is solid, or nothing
+            fine[wanted] = _level_at(field, _grid(field, resolution)[wanted], report, "the surface")
     nothing = torch.full([side + 2 for side in fine.shape], -FARTHEST_LEVEL).to(fine)
     nothing[1:-1, 1:-1, 1:-1] = fine
     return nothing

@@ -102,11 +102,17 @@ def march(field: Field, rays: Rays, draws: Draws = Draws()) -> Composited:
     further = further_samples(found, span.near, span.far, how, draws)
     together, order = torch.cat([distances, further], dim=-1).sort(dim=-1)
     if how.refined:
-        values = _sampled(field, rays, together, refined=True)
-    else:
-        raw, color = (torch.cat(pair, dim=1) for pair in zip(first, _sampled(field, rays, further), strict=True))
-        values = raw.gather(1, order), color.gather(1, order[..., None].expand(-1, -1, 3))
+        return gathered(field, rays, together, refined=True)
+    raw, color = (torch.cat(pair, dim=1) for pair in zip(first, _sampled(field, rays, further), strict=True))
+    values = raw.gather(1, order), color.gather(1, order[..., None].expand(-1, -1, 3))
     return _composited(field, together, span.near, span.far, *values, met=span.met)
+
+
+def gathered(field: Field, rays: Rays, distances: Float[Tensor, "ray sample"], refined: bool = False) -> Composited:
+    """Gather light at these distances."""
+    span = field.span(rays)
+    values = _sampled(field, rays, distances, refined)
+    return _composited(field, distances, span.near, span.far, *values, met=span.met)
 
 
 def stratified(

@@ -56,6 +56,7 @@ def test_what_fills_its_box_is_closed_by_it():
     cube = surface_of(Solid(50.0), 8)
     assert cube.vertices.abs().max() <= 0.5 + 1 / 16
     assert len(cube.vertices) - 3 * len(cube.triangles) // 2 + len(cube.triangles) == 2
+    assert len(surface_of(Solid(50.0), 16).vertices) > len(cube.vertices), "also where a coarse look finds no edge"
 
 
 def test_an_empty_field_is_refused():

@@ -132,7 +132,12 @@ class OpenLrm(FieldNetwork):
     def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
         return object_view(cut_out, openlrm_camera(self.config.image_px), WHITE)
 
-    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]:
+    def fields(
+        self,
+        scenes: Sequence[Views],
+        report: Report = ignore,
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+    ) -> list[Field]:
         planes = [self.triplane(scene.images, camera_numbers(scene.cameras), report) for scene in scenes]
         return [OpenLrmField(one, self.decoder, self.config.samples) for one in planes]
 

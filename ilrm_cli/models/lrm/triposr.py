@@ -123,7 +123,12 @@ class TripoSr(FieldNetwork):
     def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
         return object_view(cut_out, triposr_camera(self.config.image_px))
 
-    def fields(self, scenes: Sequence[Views], report: Report = ignore) -> list[Field]:
+    def fields(
+        self,
+        scenes: Sequence[Views],
+        report: Report = ignore,
+        depth_ranges: Sequence[tuple[float, float]] | None = None,
+    ) -> list[Field]:
         return [TripoSrField(self.triplane(scene.images, report), self.decoder, self.config) for scene in scenes]
 
     def triplane(
