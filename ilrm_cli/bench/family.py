@@ -1,16 +1,19 @@
 """The suite `family`: one whole pass of each model that is named, at the size it was trained for.
 
+Beside these, the operations of the full-size backbones over the number of views, see `bench.operations`.
+
 From views to a clean scene, relative to the pass's own operations at the rate of a large matrix product. All that is
 known of a model is its contract, see `models.base`; noise stands in for photos, since speed does not depend on them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.model import DEPTHS, noise_views, whole_pass
+from ilrm_cli.bench.operations import SIDE_PX, operations, operations_chart, operations_document, operations_table
 from ilrm_cli.bench.timing import ROUNDS, Job, matmul_time_of, measure
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
@@ -34,7 +37,15 @@ def family_suite(*, models: Sequence[str] = ("default",), rounds: int = ROUNDS, 
         job, flops, words = _job(loaded.model, device)
         named = f"{loaded.name}, {words}"
         jobs[named], gflop[named] = job, flops / 1e9
-    return Findings(tuple(measure(jobs, rounds=rounds, report=report, device=device)), {"gflop": gflop})
+    compared = operations(report)
+    rows = tuple(measure(jobs, rounds=rounds, report=report, device=device))
+    details = {"gflop": gflop, "operations": [one.as_json() for one in compared]}
+    files: dict[str, bytes | Callable[[], bytes]] = {
+        "FAMILY.md": operations_document(compared),
+        "family_operations.png": lambda: operations_chart(compared),
+    }
+    below = (f"Operations of one pass at {SIDE_PX} px, in GMAC; in brackets: published.", operations_table(compared))
+    return Findings(rows, details, files, below)
 
 
 def _job(model: Network, device: torch.device) -> tuple[Job, float, str]:

@@ -33,6 +33,7 @@ class Findings:
     details: Mapping[str, Any] = field(default_factory=dict)  # more figures, as JSON values
     # Texts to be kept, and charts, which are drawn if they are kept: name -> content.
     files: Mapping[str, bytes | Callable[[], bytes]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()  # to be shown below the rows
 
     def as_json(self) -> dict[str, Any]:
         return {"rows": [row.as_json() for row in self.rows], **self.details}

@@ -59,6 +59,8 @@ def bench(
                 found[name] = SUITES[name](rounds=rounds, report=report, **chosen.get(name, {}))
             for table in _tables(found[name].rows):
                 shown.out.print(table)
+            for words in found[name].words:
+                shown.out.print(words, markup=False)
             if output:
                 _write(found, output)
                 shown.kept = f"what was measured before is in {output}"

@@ -32,11 +32,15 @@ PARTS = ("data", "model", "rendering", "optimizer")  # parts of a step's time
 def train(
     folder: Annotated[Path, typer.Argument(help="Where the run lives; one that was stopped goes on from there.")],
     preset: Annotated[
-        str, typer.Option(help="Recipe: cpu, gpu, tiny, paper-re10k, paper-dl3dv; the options below change it.")
+        str,
+        typer.Option(
+            help="Recipe: cpu, gpu, tiny, tiny-gs-lrm, tiny-long-lrm, tiny-grm, paper-re10k, paper-dl3dv; the options "
+            "below change it."
+        ),
     ] = "cpu",
     data: Annotated[
         list[str] | None,
-        typer.Option(help="synth for procedural scenes, or a folder of captures; several are mixed."),
+        typer.Option(help="synth or objects for procedural scenes, or a folder of captures; several are mixed."),
     ] = None,
     start: Annotated[
         str | None, typer.Option(help="Model a new run starts from: a name, a file, or fresh for none.")
@@ -65,7 +69,7 @@ def train(
     with face("train", quiet=quiet) as shown:
         from ilrm_cli.data.checks import check_root
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.train.config import STATE_FILE, SYNTHETIC, chosen_recipe, view_range
+        from ilrm_cli.train.config import MADE_UP, STATE_FILE, chosen_recipe, view_range
 
         recipe = chosen_recipe(
             preset, steps=steps, long_sides_px=tuple(size) if size else None, batch=batch, learning_rate=rate,
@@ -76,7 +80,7 @@ def train(
         if first is not None and not (folder / STATE_FILE).is_file():
             weights_file(first)
         for source in recipe.train.data:
-            if source != SYNTHETIC:
+            if source not in MADE_UP:
                 check_root(Path(source))
 
         from ilrm_cli.runtime.cache import keep_compiled_layers

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.transforms import Similarity
 
+Normalisation = Literal["recentred", "raw", "centred"]  # of what a model sees, see `frame_of_model`
 Frame = Literal["input", "up", "opengl", "opencv"]
 AXES: dict[Frame, str] = {
     "input": "frame of the input poses, OpenCV axes",
@@ -47,6 +48,8 @@ UPSIDE_DOWN_COST = 0.02  # of an upside-down photo
 MAX_TRIED = 64  # cameras whose axes are tried; more add nothing new
 ROUNDS = 3  # of rotating the cameras upright and estimating again; two converge
 
+ORBIT_RADIUS = 2.7  # mean distance of the cameras from the origin in an object's frame (GRM, FaceLift)
+AXES_PULL = 1e-3  # of the place ahead of the cameras, against their axes: decides only where these are parallel
 FLAT_MEAN = 1e-3  # a shorter mean of unit vectors has no reliable direction
 # Sizes of a scene between it and the origin, beyond which positions in float32 are off by 1e-5 of that size and more: a
 # hundredth of what a pixel shows.
@@ -164,6 +167,32 @@ def normalized_from_world(
     extent = (recentred if scale_from == "recentred" else position).abs().max().item()
     scale = 1 / extent if extent > POINT * position.abs().max().item() else 1.0
     return Similarity(scale, rotation, -scale * (rotation @ origin))
+
+
+def centred_from_world(world_from_cam: Float64[Tensor, "camera 4 4"]) -> Similarity:
+    """Return the transform into an object's frame: what all cameras look at is the origin, z is up.
+
+    The origin is the point nearest to all optical axes; the mean distance of the cameras becomes ORBIT_RADIUS.
+    """
+    position, axis = world_from_cam[:, :3, 3], world_from_cam[:, :3, 2]
+    across = torch.eye(3).to(axis) - axis[:, :, None] * axis[:, None, :]  # off each axis
+    extent = (position - position.mean(0)).norm(dim=-1).mean()
+    ahead = position.mean(0) + extent * axis.mean(0)
+    pull = AXES_PULL * torch.eye(3).to(axis)
+    middle = torch.linalg.solve(across.mean(0) + pull, (across @ position[:, :, None]).mean(0)[:, 0] + pull @ ahead)
+    distance = (position - middle).norm(dim=-1).mean().item()
+    scale = ORBIT_RADIUS / distance if distance > POINT * position.abs().max().item() else 1.0
+    rotation = frame_from_input("up", world_from_cam).rotation
+    return Similarity(scale, rotation, -scale * (rotation @ middle))
+
+
+def frame_of_model(
+    world_from_cam: Float64[Tensor, "camera 4 4"], normalisation: Normalisation = "recentred"
+) -> Similarity:
+    """Return the transform into the frame that a model of this normalisation sees."""
+    if normalisation == "centred":
+        return centred_from_world(world_from_cam)
+    return normalized_from_world(world_from_cam, normalisation)
 
 
 def _direction(mean: Float64[Tensor, "3"], otherwise: Float64[Tensor, "3"]) -> Float64[Tensor, "3"]:

@@ -19,6 +19,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ilrm_cli.geometry.fields import Field
+from ilrm_cli.geometry.frames import Normalisation
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import TrainingRange, Views
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
@@ -37,7 +38,7 @@ class Capabilities:
     trained_on: TrainingRange
     long_side_px: int  # of the images that the weights were trained for
     size_multiple: int  # px of which both image sides must be multiples
-    normalisation: Literal["recentred", "raw"] = "recentred"  # of the scene's scale, see `frames.normalized_from_world`
+    normalisation: Normalisation = "recentred"  # of the frame that it sees, see `frames.frame_of_model`
     # One Gaussian per pixel of all views reduced by this factor, in (view, row, column) order. None: in no such order,
     # so that masked pixels cannot be told from others.
     grid_factor: int | None = None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -104,6 +105,12 @@ def blueprint_from_json(text: str | bytes) -> Blueprint:
 def architecture_of(name: str) -> Architecture:
     """Return an architecture by a name of `registry.ARCHITECTURES`."""
     return import_module(ARCHITECTURES[name]).ARCHITECTURE
+
+
+def blueprint_with(config: Any) -> Blueprint:
+    """Return the blueprint of a configuration, whose type tells the architecture."""
+    architectures = (architecture_of(name) for name in ARCHITECTURES)
+    return Blueprint(next(one for one in architectures if one.config is type(config)), config)
 
 
 def blueprint_of(name_or_path: str) -> Blueprint | None:

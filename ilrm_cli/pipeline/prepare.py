@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from numpy import ndarray
 
 from ilrm_cli.capture.load_views import common_size, load_views, visible_depths
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.frames import Normalisation, frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto, Views
 from ilrm_cli.models.base import Capabilities
@@ -58,7 +57,10 @@ def prepare_photos(
     """Load photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
     width, height = common_size(used, long_side=long_side_px or can.long_side_px, multiple=can.size_multiple)
     inputs, targets = load_photos(used, scored, width, height, report)
-    return normalize(np.stack([p.world_from_cam for p in used]), inputs, targets, capture.points)
+    poses = np.stack([photo.world_from_cam for photo in used])
+    return normalize(
+        poses, inputs, targets, capture.points, "centred" if can.normalisation == "centred" else "recentred"
+    )
 
 
 def load_photos(
@@ -79,13 +81,13 @@ def normalize(
     inputs: Views,
     targets: Views | None,
     points: Float64[ndarray, "point 3"],
-    scale_from: Literal["recentred", "raw"] = "recentred",
+    normalisation: Normalisation = "recentred",
 ) -> Prepared:
     """Transform views and sparse points of a capture into the normalised frame of the inputs.
 
     `upright_poses` are world_from_cam of the inputs as photographed: `inputs` may have been rotated to fit.
     """
-    return normalized(inputs, targets, points, normalized_from_world(torch.from_numpy(upright_poses), scale_from))
+    return normalized(inputs, targets, points, frame_of_model(torch.from_numpy(upright_poses), normalisation))
 
 
 def normalized(

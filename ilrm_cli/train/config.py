@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ilrm_cli.models.grm.config import GrmConfig
+from ilrm_cli.models.gs_lrm.config import GsLrmConfig
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
+from ilrm_cli.models.long_lrm.config import LongLrmConfig
 from ilrm_cli.runtime.errors import InputError
 
 # Small enough for a laptop; all head options that make a small model learn early (see MODEL_CARD.md).
@@ -26,6 +29,8 @@ ASPECTS = ((4, 3), (3, 2), (1, 1), (16, 9), (3, 4), (2, 3))  # width : height, o
 
 STATE_FILE = "state.pt"  # in the run's folder: everything needed to resume
 SYNTHETIC = "synth"  # as a data source: the endless procedural scenes
+OBJECTS = "objects"  # as a data source: the endless procedural objects, alone on white
+MADE_UP = (SYNTHETIC, OBJECTS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class TrainConfig:
     steps: int = 10_000  # total optimizer steps; the learning rate follows a cosine over them
     # Scenes per step at the smallest size, over all processes; larger images get batches with as many pixels in total.
     batch: int = 4
-    data: tuple[str, ...] = (SYNTHETIC,)  # one is drawn per scene: "synth" or folders, see `sources.py`
+    data: tuple[str, ...] = (SYNTHETIC,)  # one is drawn per scene: "synth", "objects" or folders, see `sources.py`
     long_sides_px: tuple[int, ...] = (64,)  # image sizes
     sizes: Literal["mixed", "staged"] = "mixed"  # one size drawn per step, or ascending, each for an equal share
     aspects: tuple[tuple[int, int], ...] = ASPECTS  # width : height, one drawn per step
@@ -86,7 +91,7 @@ class Recipe:
 
     summary: str  # one line for people
     train: TrainConfig
-    model: IlrmConfig  # of a run from random weights
+    model: Any  # configuration of a run from random weights, of any architecture
     start: str | None = None  # model whose weights a new run starts from; None: random ones
 
 
@@ -114,6 +119,36 @@ PAPER = TrainConfig(
     checkpointing=True,
     deferred=True,
 )
+
+# One head and about half a million parameters for each: what differs is how views exchange what they see.
+TINY_HEAD = HeadConfig(depth="between", offset=False, log_scale_shift=-3.5, color="pixel")
+TINY_OBJECTS = TrainConfig(
+    steps=2_000,
+    batch=2,
+    data=(OBJECTS,),
+    long_sides_px=(32,),
+    aspects=((1, 1),),
+    min_views=4,
+    max_views=4,
+    targets=4,
+    warmup=50,
+)
+TINY_MODELS = {
+    "gs-lrm": GsLrmConfig(layers=4, width=96, head_width=32, patch=4, head=TINY_HEAD),
+    "long-lrm": LongLrmConfig(
+        "mmmmmmt", (48, 96), (1,), 32, state=16, scan_head_width=32, patch=2, head=TINY_HEAD, kept=1.0
+    ),
+    "grm": GrmConfig(
+        layers=2,
+        width=96,
+        head_width=32,
+        patch=8,
+        places=16,
+        widths=(64, 32),
+        window=64,
+        head=replace(TINY_HEAD, depth="orbit"),
+    ),
+}
 
 PRESETS: dict[str, Recipe] = {
     "cpu": Recipe(
@@ -152,6 +187,10 @@ PRESETS: dict[str, Recipe] = {
         TrainConfig(steps=200, batch=2, long_sides_px=(32,), max_views=4, targets=2, warmup=10),
         replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=16), max_views=4),
     ),
+    **{
+        f"tiny-{name}": Recipe(f"a toy {name} for objects at 32 px, to compare with the others", TINY_OBJECTS, model)
+        for name, model in TINY_MODELS.items()
+    },
     "paper-re10k": Recipe(
         "the published recipe for 8 views of RealEstate10K",
         PAPER,

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.models.ilrm.model import Ilrm
+from ilrm_cli.models.base import Network
 from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.render.rasterize import render, to_uint8
 from ilrm_cli.runtime.alone import alone_in
@@ -95,10 +95,10 @@ def _tensorboard(folder: Path, step: int) -> Any:
 
 
 @torch.no_grad()
-def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
+def preview(model: Network, sample: Sample) -> UInt8[ndarray, "height width 3"]:
     """Render one row per target: ground truth | ours."""
     gaussians = model([sample.inputs], [sample.depth_range])[0]
-    if model.config.backdrop:
+    if model.capabilities.backdrop:
         gaussians = before_backdrop(gaussians, sample.inputs, sample.depth_range)
     ours = render(gaussians, sample.targets.cameras).color
     pairs = torch.nn.functional.pad(torch.stack([sample.targets.images, ours], dim=1), (0, GAP_PX, 0, GAP_PX), value=1)
@@ -106,7 +106,7 @@ def preview(model: Ilrm, sample: Sample) -> UInt8[ndarray, "height width 3"]:
     return to_uint8(rows)
 
 
-def write_preview(model: Ilrm, sample: Sample, folder: Path) -> None:
+def write_preview(model: Network, sample: Sample, folder: Path) -> None:
     """Write the preview into the run's folder, replacing the previous one."""
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(preview(model, sample))).save(encoded, format="PNG")

@@ -45,8 +45,9 @@ def train(
     if config.batch % processes:
         raise InputError(f"--batch {config.batch} does not split among {processes} processes; make it a multiple.")
     trainer.forward = group.wrapped(trainer.model)
-    sources = [open_source(name, config, group.device) for name in config.data]
-    multiple = trainer.model.config.size_multiple
+    can = trainer.model.capabilities
+    sources = [open_source(name, config, group.device, can.normalisation) for name in config.data]
+    multiple = can.size_multiple
     began = saved = time.monotonic()
     with (
         Batches(

@@ -40,11 +40,13 @@ def scene_loss(
     progress: float,
     perceptual: Perceptual | None = None,
     behind: Gaussians | None = None,
+    *,
+    aligned: bool = True,
 ) -> Loss:
     """Compute MSE, structure and appearance losses of targets and some inputs, and a depth term that fades.
 
     `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `pipeline.backdrop`); `progress` is
-    the completed share of the run, in [0, 1].
+    the completed share of the run, in [0, 1]. If they are not `aligned` with pixels, depth is learned from images only.
     """
     drawn = gaussians if behind is None else Gaussians.concatenated(gaussians, behind)
     shown = slice(0, config.inputs_rendered)
@@ -54,7 +56,7 @@ def scene_loss(
     mse = (image - truth).square().mean()
     total = mse + appearance(image, truth, config, perceptual)
     depth_weight = config.depth_weight + progress * (config.final_depth_weight - config.depth_weight)
-    if sample.depth is not None and depth_weight > 0:
+    if aligned and sample.depth is not None and depth_weight > 0:
         total = total + depth_weight * depth_error(gaussians, sample.depth, sample)
     if config.opacity_weight > 0:
         total = total + config.opacity_weight * gaussians.opacities.mean()

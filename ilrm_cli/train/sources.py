@@ -13,16 +13,18 @@ from ilrm_cli.data import re10k
 from ilrm_cli.data.checks import CHUNK_SUFFIX, training_places
 from ilrm_cli.data.folders import read_folder
 from ilrm_cli.data.sequences import FrameSequence
+from ilrm_cli.data.synthetic.alone import object_views
 from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.data.synthetic.raycaster.raycast import CPU
 from ilrm_cli.data.synthetic.sensor import Photometry, draw_triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.frames import ORBIT_RADIUS, Normalisation, frame_of_model
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.plane_sweep import depth_range_of
 from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.config import SYNTHETIC, TrainConfig
+from ilrm_cli.train.config import OBJECTS, SYNTHETIC, TrainConfig
 from ilrm_cli.train.samples import Sample, mirrored, pick_frames
 
 WITHOUT_POINTS = 0.15  # share of samples without sparse points, as with poses from transforms.json
@@ -51,6 +53,7 @@ class Procedural:
     """Scenes of `ilrm_cli.data.synthetic`, with exact depth."""
 
     device: torch.device = CPU  # where rays are cast
+    normalisation: Normalisation = "recentred"  # of the model's frame
 
     def draw(self, request: Request) -> Sample:
         """Draw scene `index` of the endless set `seed`; its views are shuffled before they are split."""
@@ -62,7 +65,8 @@ class Procedural:
             samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span, device=self.device,
         )  # fmt: skip
         order = torch.from_numpy(rng.permutation(total))
-        to_normal = normalized_from_world(scene.views.cameras.world_from_cam[order[: request.views]].double())
+        poses = scene.views.cameras.world_from_cam[order[: request.views]].double()
+        to_normal = frame_of_model(poses, self.normalisation)
         views = Views(scene.views.images, normalized_cameras(scene.views.cameras, to_normal))
         inputs, held = views[order[: request.views]], views[order[request.views :]]
         depth = scene.depth[order[: request.views]] * to_normal.scale
@@ -73,11 +77,35 @@ class Procedural:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """Objects of `ilrm_cli.data.synthetic.alone`, with exact depth."""
+
+    device: torch.device = CPU
+    normalisation: Normalisation = "centred"
+
+    def draw(self, request: Request) -> Sample:
+        """Draw object `index` of the endless series `seed`; inputs are spread all around, targets between them."""
+        rng = np.random.default_rng([request.seed, request.index, 5])
+        total = request.views + request.targets
+        made = object_views(request.seed, request.index, total, request.width, request.height, self.device)
+        places = np.linspace(0, total, request.views, endpoint=False).astype(int)
+        chosen = torch.from_numpy(rng.permutation(places))
+        held = torch.from_numpy(rng.permutation(np.setdiff1d(np.arange(total), places)))
+        to_normal = Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double())  # they are centred
+        if self.normalisation != "centred":
+            to_normal = frame_of_model(made.views.cameras.world_from_cam[chosen].double(), self.normalisation)
+        views = replace(made.views, cameras=normalized_cameras(made.views.cameras, to_normal), empty=None)
+        near, far = ((ORBIT_RADIUS + sign) * to_normal.scale for sign in (-1, 1))
+        return Sample(views[chosen], views[held], made.depth[chosen] * to_normal.scale, (near, far))
+
+
+@dataclass(frozen=True)
 class Captured:
     """Frames of real captures."""
 
     places: tuple[Path, ...]  # folders with cameras, or chunks of RE10K
     config: TrainConfig
+    normalisation: Normalisation = "recentred"  # of the model's frame
 
     def draw(self, request: Request) -> Sample:
         """Draw a place, a sequence and frames at random; raise InputError if hardly any sequence has enough frames."""
@@ -99,13 +127,13 @@ class Captured:
         )
         loaded = sequence.views([*chosen, *held], request.width, request.height)
         poses = sequence.world_from_cam[chosen]
-        ready = normalize(poses, loaded[: request.views], loaded[request.views :], sequence.points)
+        ready = normalize(poses, loaded[: request.views], loaded[request.views :], sequence.points, self.normalisation)
         assert ready.targets is not None
         sample = Sample(ready.inputs, ready.targets, None, ready.depth_range)
         return mirrored(sample) if rng.random() < self.config.flip else sample
 
 
-Source = Procedural | Captured  # gives the same sample for the same request, from any thread
+Source = Procedural | Alone | Captured  # gives the same sample for the same request, from any thread
 
 
 @lru_cache(maxsize=256)
@@ -119,11 +147,17 @@ def field_of_view_deg(lens: Lens) -> float:
     return math.degrees(2 * math.atan(max(lens.width, lens.height) / (2 * lens.params[0])))
 
 
-def open_source(name: str, config: TrainConfig, device: torch.device = CPU) -> Source:
-    """Open "synth", a folder of RE10K chunks, or a folder with posed captures at or below it. Raises InputError.
+def open_source(
+    name: str, config: TrainConfig, device: torch.device = CPU, normalisation: Normalisation = "recentred"
+) -> Source:
+    """Open "synth", "objects", a folder of RE10K chunks, or a folder with posed captures at or below it.
+
+    Samples are in the frame that a model of this normalisation sees. Raises InputError.
 
     Procedural scenes are made on `device`; CUDA needs the extra `ilrm[cuda]`.
     """
     if name == SYNTHETIC:
-        return Procedural(device)
-    return Captured(tuple(training_places(Path(name))), config)
+        return Procedural(device, normalisation)
+    if name == OBJECTS:
+        return Alone(device, normalisation)
+    return Captured(tuple(training_places(Path(name))), config, normalisation)

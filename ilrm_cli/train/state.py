@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
-from ilrm_cli.models.checkpoint import blueprint_from_json, encode_model, load_model
-from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.ilrm.model import Ilrm, require_ilrm
+from ilrm_cli.models.base import Network
+from ilrm_cli.models.checkpoint import blueprint_from_json, blueprint_with, encode_model, load_model
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, replacing
 from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
@@ -24,15 +23,15 @@ class Trainer:
     """The mutable state of a run."""
 
     config: TrainConfig
-    model: Ilrm
-    averaged: Ilrm  # exponential moving average of the weights, evaluated and shipped
+    model: Network
+    averaged: Network  # exponential moving average of the weights, evaluated and shipped
     optimizer: torch.optim.AdamW
     forward: nn.Module  # the model, or its wrapper that averages gradients over processes
     step: int = 0
     scenes: int = 0  # seen so far, by all processes
 
 
-def new_trainer(config: TrainConfig, model: Ilrm) -> Trainer:
+def new_trainer(config: TrainConfig, model: Network) -> Trainer:
     """Create a run at its first step, from the model's current weights, on the model's device."""
     model.precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
     model.checkpointing, model.read_every = config.checkpointing, config.read_every
@@ -49,10 +48,12 @@ def resume_or_start(
     config: TrainConfig,
     start: str | None = None,
     *,
-    model: IlrmConfig = DEFAULT_MODEL,
+    model: Any = DEFAULT_MODEL,
     device: torch.device | str = "cpu",
 ) -> Trainer:
     """Resume the run in `folder`, or start a new one: from the weights that `start` names, or a fresh model.
+
+    `model` is the configuration of a fresh one, of any architecture.
 
     Raises InputError if the folder holds a run of another configuration or a damaged one, and for the seed reserved for
     evaluation scenes.
@@ -68,7 +69,9 @@ def resume_or_start(
     torch.manual_seed(config.seed)
     if (folder / STATE_FILE).is_file():
         return _resumed(folder / STATE_FILE, config, device)
-    fresh = require_ilrm(load_model(start).model) if start else Ilrm(model)
+    fresh = load_model(start).model if start else blueprint_with(model).build()
+    if fresh.capabilities.output == "field":
+        raise InputError(f"a {fresh.architecture} gives fields, which are not trained here; start from another model.")
     return new_trainer(config, fresh.to(device))
 
 
@@ -80,7 +83,7 @@ def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Tra
             f"{file} holds a run with other settings ({recorded}); give the same ones again, or another folder."
         )
     try:
-        model = require_ilrm(blueprint_from_json(state["model_config"]).build())
+        model = blueprint_from_json(state["model_config"]).build()
         trainer = new_trainer(config, model.to(device))
         trainer.model.load_state_dict(state["model"])
         trainer.averaged.load_state_dict(state["averaged"])

@@ -114,9 +114,10 @@ def _rendered(
     leaf: Gaussians, sample: Sample, trainer: Trainer, scenes: int, perceptual: Perceptual | None
 ) -> tuple[Tensor, Tensor]:
     """Return loss and PSNR of one scene; the gradient of its part in the mean loss is left in the leaf."""
-    behind = backdrop(sample.inputs, sample.depth_range[1]) if trainer.model.config.backdrop else None
+    behind = backdrop(sample.inputs, sample.depth_range[1]) if trainer.model.capabilities.backdrop else None
     done = trainer.step / trainer.config.steps
-    loss: Loss = scene_loss(leaf, sample, trainer.config, done, perceptual, behind)
+    aligned = trainer.model.capabilities.grid_factor is not None
+    loss: Loss = scene_loss(leaf, sample, trainer.config, done, perceptual, behind, aligned=aligned)
     (loss.total / scenes).backward()
     return loss.total.detach(), loss.psnr
 

@@ -1,8 +1,9 @@
 import math
 
+import pytest
 import torch
 
-from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.frames import ORBIT_RADIUS, centred_from_world, frame_of_model, normalized_from_world
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
@@ -86,3 +87,31 @@ def test_cameras_at_one_place_keep_their_scale():
     similarity = normalized_from_world(poses)
     assert similarity.scale == 1
     assert similarity.poses(poses)[:, :3, 3].abs().max() < 1e-9
+
+
+def test_an_objects_frame_has_it_at_the_origin_and_stands_upright():
+    """Cameras around a point, moved anywhere: the point is found, and the cameras are as far away as trained on."""
+    angle = torch.arange(6, dtype=torch.float64)
+    positions = torch.stack([angle.cos(), angle.sin(), 0.2 * angle], dim=-1)
+    forward = torch.nn.functional.normalize(-positions, dim=-1)
+    right = torch.nn.functional.normalize(torch.linalg.cross(forward, torch.tensor([[0.0, 0, 1]]).double()), dim=-1)
+    poses = torch.eye(4, dtype=torch.float64).repeat(6, 1, 1)
+    poses[:, :3, :3] = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=-1)
+    poses[:, :3, 3] = positions
+    away = torch.linalg.matrix_exp(torch.tensor([[0, -0.4, 0.1], [0.4, 0, 0.3], [-0.1, -0.3, 0]]).double())
+    moved = poses.clone()
+    moved[:, :3, :3] = away @ poses[:, :3, :3]
+    moved[:, :3, 3] = 5 * positions @ away.T + 7
+    seen = centred_from_world(moved).poses(moved)
+    assert float(seen[:, :3, 3].norm(dim=-1).mean()) == pytest.approx(ORBIT_RADIUS, rel=1e-2)
+    off = torch.linalg.cross(seen[:, :3, 3], seen[:, :3, 2]).norm(dim=-1)
+    assert off.max() < 0.05, "the optical axes pass the origin"
+    assert (seen[:, 2, 1] < -0.7).all(), "down is -z"
+
+
+def test_an_objects_frame_of_cameras_that_look_one_way_lies_ahead():
+    poses = torch.eye(4, dtype=torch.float64).repeat(3, 1, 1)
+    poses[:, 0, 3] = torch.tensor([-1.0, 0.0, 1.0])
+    seen = centred_from_world(poses).poses(poses)
+    assert ((-seen[:, :3, 3] * seen[:, :3, 2]).sum(-1) > 0).all()
+    assert frame_of_model(poses, "centred").scale == centred_from_world(poses).scale

@@ -40,11 +40,16 @@ def linear(rows: float, inner: int, columns: int) -> float:
     return float(rows) * inner * columns
 
 
-def transformer_block(sequences: float, tokens: float, width: int, mlp_ratio: int) -> Held:
-    """Return the work of a block over `sequences` of `tokens` each, which attend to their own only."""
+def transformer_block(sequences: float, tokens: float, width: int, mlp_ratio: int, *, quick: bool = False) -> Held:
+    """Return the work of a block over `sequences` of `tokens` each, which attend to their own only.
+
+    The quick GELU is made of steps, each of which makes the hidden channels anew.
+    """
     rows = sequences * tokens
     products = (4 + 2 * mlp_ratio) * linear(rows, width, width) + 2 * rows * tokens * width
-    return Held(products, rows * width * max(3 + 3 + 2, 2 * mlp_ratio + 1), rows * width * 3)
+    return Held(
+        products, rows * width * max(3 + 3 + 2, (4 if quick else 2) * mlp_ratio + 1), rows * width * (4 if quick else 3)
+    )
 
 
 def mamba_block(tokens: int, width: int, state: int, head_width: int, expansion: int, directions: int = 2) -> Held:

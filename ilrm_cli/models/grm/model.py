@@ -33,6 +33,7 @@ def capabilities_of(config: GrmConfig) -> Capabilities:
         trained_on=TrainingRange((config.min_views, config.max_views), config.fov_deg, config.baseline_to_depth),
         long_side_px=config.long_side_px,
         size_multiple=config.size_multiple,
+        normalisation="centred" if config.head.depth == "orbit" else "recentred",
         grid_factor=1 if config.layout == "views" else None,
     )
 
@@ -49,11 +50,11 @@ def cost_of(config: GrmConfig, asked: Pass) -> Cost:
         window = math.prod(window_sides(asked.height // patch, asked.width // patch, config.window))
         if config.layout == "legacy":
             window = min(config.window, places)
-        finer += [transformer_block(places / window, window, narrow, config.mlp_ratio)] * 2
+        finer += [transformer_block(places / window, window, narrow, config.mlp_ratio, quick=True)] * 2
         width = narrow
     stages = {
         "tokens": [pixel_tokens(pixels, config.patch, 3 * len(CHANNELS), config.width)],
-        "blocks": [transformer_block(1, tokens, config.width, config.mlp_ratio)] * config.layers,
+        "blocks": [transformer_block(1, tokens, config.width, config.mlp_ratio, quick=True)] * config.layers,
         "upsampler": finer,
         "head": [gaussian_head(pixels, config.last_patch, width, config.head)],
     }
@@ -126,7 +127,7 @@ class Grm(PatchNetwork):
             raw = self.head(batch.parted(tokens), columns=batch.grid(self.config.last_patch)[1])
         legacy = self.config.layout == "legacy"
         cameras = shown_by_legacy_pixels(batch.cameras) if legacy else batch.cameras
-        return batch.scenes_of(self.head.gaussians(raw.float(), cameras, batch.images))
+        return batch.scenes_of(self.head.gaussians(raw.float(), cameras, batch.images, None, batch.ranges))
 
 
 def shown_by_legacy_pixels(cameras: Cameras, shift: float = 0.0) -> Cameras:

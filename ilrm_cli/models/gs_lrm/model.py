@@ -25,6 +25,7 @@ def capabilities_of(config: GsLrmConfig) -> Capabilities:
         trained_on=TrainingRange((config.min_views, config.max_views), config.fov_deg, config.baseline_to_depth),
         long_side_px=config.long_side_px,
         size_multiple=config.size_multiple,
+        normalisation="centred" if config.head.depth == "centred" else "recentred",
         grid_factor=None if config.free else 1,
     )
 

@@ -149,7 +149,7 @@ class LongLrm(PatchNetwork):
         with self.products(tokens.device):
             of_pixels = batch.parted(tokens[:, self.config.globals :])
             raw = self.head(of_pixels, columns=batch.grid(self.config.last_patch)[1])
-        return batch.scenes_of(self.head.gaussians(raw.float(), batch.cameras, batch.images))
+        return batch.scenes_of(self.head.gaussians(raw.float(), batch.cameras, batch.images, None, batch.ranges))
 
     def pruned(self, scene: Gaussians) -> Gaussians:
         """Return the most opaque Gaussians (paper, section 3.4); in training some others too, at random.
