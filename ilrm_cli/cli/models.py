@@ -78,26 +78,31 @@ def facts_of(details: "Details") -> Table:
     return table
 
 
-@models.command(short_help="Download weights that the their authors published.")
+@models.command(short_help="Download weights that their authors published.")
 def pull(
     name: Annotated[str, typer.Argument(help="A name of `ilrm models list`.")],
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: only check what is here.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept a licence that does not allow every use; needed once.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Download weights that the their authors published; the first pull pins their commit and sha256."""
+    """Download weights that their authors published; the first pull pins their commit and sha256."""
     with face("models pull", as_json, quiet) as shown:
         from ilrm_cli.models import hub
-        from ilrm_cli.models.registry import KNOWN, place_of
+        from ilrm_cli.models.registry import KNOWN, NOT_OFFERED, place_of
         from ilrm_cli.runtime.errors import InputError
 
         known = KNOWN.get(name)
+        if name in NOT_OFFERED:
+            raise InputError(f"there are no weights of {name}: {NOT_OFFERED[name]}.")
         if known is None:
             raise InputError(f"no model is named {name}; the names are {', '.join(KNOWN)}.")
         if place_of(known) == "available" and not offline:
             shown.warn((hub.licence_note(known),))
         with shown.progress() as report:
-            pulled = hub.pull(known, offline=offline, report=report)
+            pulled = hub.pull(known, offline=offline, accepted=accept_licence, report=report)
         origin = pulled.origin
         done = "pulled" if pulled.downloaded else "already here and intact"
         licence = f"licence {origin.licence}" if origin.licence else "the repository states no licence"

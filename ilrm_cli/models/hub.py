@@ -9,7 +9,7 @@ import contextlib
 import io
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,17 @@ def licence_note(known: KnownModel) -> str:
     )
 
 
-def pull(known: KnownModel, *, offline: bool = False, report: Report = ignore, endpoint: str | None = None) -> Pulled:
+def pull(
+    known: KnownModel,
+    *,
+    offline: bool = False,
+    accepted: bool = False,
+    report: Report = ignore,
+    endpoint: str | None = None,
+) -> Pulled:
     """Download the weights of a published model, unless they are already here and intact.
 
+    `accepted`: whether the user accepts the licence of restricted weights, which is asked for once and recorded.
     `endpoint` is the hub's address; None: HF_ENDPOINT, else huggingface.co. A failed pull leaves nothing behind. Raises
     InputError for a model that ships with the tool, a hub that cannot be reached or lacks the file, content with
     another hash than recorded, and a full disk.
@@ -76,6 +84,11 @@ def pull(known: KnownModel, *, offline: bool = False, report: Report = ignore, e
     origin = origin_of(known)
     if origin and file_of(known).is_file() and sha256_of(file_of(known)) == origin.sha256:
         return Pulled(file_of(known), origin, downloaded=False)
+    if known.restricted and origin is None and not accepted:
+        raise InputError(
+            f"the weights of {known.name} come under the {known.licence}; if that allows your use, say so with: "
+            f"ilrm models pull {known.name} --accept-licence"
+        )
     _require_online(known, offline)
     folder = folder_of(known)
     try:
@@ -87,6 +100,8 @@ def pull(known: KnownModel, *, offline: bool = False, report: Report = ignore, e
     with filling(folder) as part:
         fresh = _download(known.published, listed, part, report, endpoint)
         _require_same(known, fresh, origin.sha256 if origin else known.published.sha256 or listed.sha256)
+        if known.restricted:
+            fresh = replace(fresh, licence=known.licence)
         (part / ORIGIN_FILE).write_bytes(encode_origin(fresh))
     return Pulled(file_of(known), fresh, downloaded=True)
 

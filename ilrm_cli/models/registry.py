@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from ilrm_cli.models.gs_lrm.config import PRESETS as GS_LRM
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
+from ilrm_cli.models.long_lrm.config import PRESETS as LONG_LRM
 from ilrm_cli.models.lrm.config import TripoSrConfig
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
@@ -60,6 +62,15 @@ class KnownModel:
     basis: Literal["measured", "published"]  # by us, or by the authors
     licence: str  # of the weights
     published: Published | None = None  # None: ships with the tool
+    restricted: bool = False  # not for every use: the licence must be accepted before the first pull
+
+
+# Names whose weights are offered by nobody -> why, as a clause.
+NOT_OFFERED = {
+    "grm": "its authors withdrew code and weights, which have no licence; train one: ilrm train RUN --preset tiny-grm",
+    "avat3r": "its authors published neither code nor weights",
+}
+ADOBE = "Adobe Research License (non-commercial research only)"
 
 
 def _trained_for(preset: str, views: int) -> IlrmConfig:
@@ -108,6 +119,36 @@ KNOWN: dict[str, KnownModel] = {
                 revision="5b521936b01fbe1890f6f9baed0254ab6351c04a",
                 sha256="429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
             ),
+        ),
+        KnownModel(
+            name="long-lrm",
+            psnr=24.21,
+            protocol="DL3DV-140, 32 views, 544x960 (README of arthurhero/Long-LRM)",
+            basis="published",
+            licence=ADOBE,
+            published=Published(
+                repository="arthurhero/llrm_checkpoints",
+                file="dl3dv_i540_32input_8target/checkpoint_000010000.pt",
+                config=dataclasses.replace(LONG_LRM["7m1t-merge"].config, min_views=32),
+                parameters=LONG_LRM["7m1t-merge"].parameters,
+                architecture="long-lrm",
+            ),
+            restricted=True,
+        ),
+        KnownModel(
+            name="facelift",
+            psnr=None,
+            protocol="six views of a head around it (arXiv 2412.17812)",
+            basis="published",
+            licence=ADOBE,
+            published=Published(
+                repository="wlyu/OpenFaceLift",
+                file="gslrm/ckpt_0000000000021125.pt",
+                config=GS_LRM["facelift"].config,
+                parameters=GS_LRM["facelift"].parameters,
+                architecture="gs-lrm",
+            ),
+            restricted=True,
         ),
     )
 }
@@ -175,6 +216,8 @@ def weights_file(name_or_path: str) -> Path:
             f"the weights of {known.name} are not on this computer; get them with: ilrm models pull {known.name}"
         )
     path = file_of(known) if known else Path(name_or_path)
+    if name_or_path in NOT_OFFERED and not path.is_file():
+        raise InputError(f"there are no weights of {name_or_path}: {NOT_OFFERED[name_or_path]}.")
     if not path.is_file():
         raise InputError(
             f"{name_or_path}: no such file and no such model; give a checkpoint file or one of: "

@@ -10,7 +10,7 @@ import torch
 from ilrm_cli.models import hub
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.hub import pull
-from ilrm_cli.models.registry import KNOWN, ORIGIN_FILE, PUBLISHED_REPOSITORY, folder_of, origin_of, place_of
+from ilrm_cli.models.registry import KNOWN, ORIGIN_FILE, PUBLISHED_REPOSITORY, file_of, folder_of, origin_of, place_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from tests.models.test_checkpoint import publish
@@ -214,3 +214,21 @@ def test_the_shipped_model_is_not_pulled():
 def test_the_licence_note_names_the_place():
     assert "no licence is stated" in hub.licence_note(MODEL)
     assert f"https://huggingface.co/{PUBLISHED_REPOSITORY}" in hub.licence_note(MODEL)
+
+
+def test_a_restricted_licence_is_accepted_once_and_recorded(server, contents):
+    model = KNOWN["long-lrm"]
+    server.repository, server.commits = model.published.repository, {OLD: {model.published.file: contents[0]}}
+    with pytest.raises(InputError, match=r"Adobe Research License.*--accept-licence"):
+        pull(model, endpoint=server.endpoint)
+    assert server.asked == []
+    assert "Adobe" in pull(model, accepted=True, endpoint=server.endpoint).origin.licence
+    file_of(model).unlink()
+    assert pull(model, endpoint=server.endpoint).downloaded
+    assert "Adobe" in origin_of(model).licence
+
+
+def test_what_nobody_offers_is_said():
+    for name, words in (("grm", "withdrew"), ("avat3r", "neither code nor weights")):
+        with pytest.raises(InputError, match=words):
+            load_model(name)

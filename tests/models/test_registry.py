@@ -41,6 +41,8 @@ def test_places():
         "dl3dv-16view": "available",
         "dl3dv-32view": "available",
         "triposr": "available",
+        "long-lrm": "available",
+        "facelift": "available",
     }
 
 
