@@ -18,11 +18,11 @@ from ilrm_cli.evaluate.baselines import sparse_points_splat
 from ilrm_cli.evaluate.checks import Plan
 from ilrm_cli.evaluate.protocols import SceneRef
 from ilrm_cli.evaluate.results import FROM_POINTS, Judge, SceneResult, SceneWatch, Shown, Trial, wait
+from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.models.checkpoint import LoadedModel
-from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import normalized_views, prepare_photos

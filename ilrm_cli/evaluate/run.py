@@ -25,11 +25,11 @@ from ilrm_cli.evaluate.results import (
     Trial,
     wait,
 )
+from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.loading import ready_model
-from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.pipeline.refine import refined

@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.models.base import Capabilities, Network
 from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
 from ilrm_cli.models.memory_plan import fit_to_memory
-from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.pipeline.field_match import SampledField, sampled_field
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.progress import Report, ignore
@@ -45,11 +45,11 @@ class Prediction:
     sampled: SampledField | None = None  # what the Gaussians were sampled from; None: they were predicted
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict(model: Network, prepared: Prepared, report: Report = ignore) -> Prediction:
     """Run one forward pass, remove floaters and add a backdrop; published models are left unchanged.
 
-    See `pipeline.predict` for what is removed and `pipeline.backdrop` for what is added. If photos have masks or
+    See `pipeline.predict` for what is removed and `geometry.backdrop` for what is added. If photos have masks or
     transparency, Gaussians from such pixels or in space seen as empty are removed, and no backdrop is added: the photos
     are white there, and so is the scene.
     """

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilrm_cli.capture.poses.overlap import gap_deg
+from ilrm_cli.geometry.backdrop import BEYOND
 from ilrm_cli.geometry.cameras import Cameras, directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.backdrop import BEYOND
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 

@@ -83,7 +83,7 @@ def check_traceable(can: Capabilities) -> None:
         raise InputError("this model cannot be traced, it has no layers that decode to Gaussians; leave --trace out.")
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def trace(
     model: Network, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
 ) -> Trace:

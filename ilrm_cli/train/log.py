@@ -14,8 +14,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.models.base import Network
-from ilrm_cli.pipeline.backdrop import before_backdrop
 from ilrm_cli.render.rasterize import render, to_uint8
 from ilrm_cli.runtime.alone import alone_in
 from ilrm_cli.runtime.errors import InputError

@@ -45,7 +45,7 @@ def scene_loss(
 ) -> Loss:
     """Compute MSE, structure and appearance losses of targets and some inputs, and a depth term that fades.
 
-    `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `pipeline.backdrop`); `progress` is
+    `gaussians` are those of the inputs' pixels, `behind` is rendered with them (see `geometry.backdrop`); `progress` is
     the completed share of the run, in [0, 1]. If they are not `aligned` with pixels, depth is learned from images only.
     """
     drawn = gaussians if behind is None else Gaussians.concatenated(gaussians, behind)

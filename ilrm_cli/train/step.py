@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from ilrm_cli.geometry.backdrop import backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.pipeline.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import Loss, Perceptual, scene_loss
 from ilrm_cli.train.samples import Sample

@@ -10,7 +10,7 @@ from ilrm_cli.evaluate import run as stage
 from ilrm_cli.evaluate.checks import Plan, Settings
 from ilrm_cli.evaluate.protocols import find_scenes
 from ilrm_cli.evaluate.results import CONSTANT_DEPTH, STARTS, SceneFailure, SceneResult
-from ilrm_cli.pipeline.backdrop import COUNT
+from ilrm_cli.geometry.backdrop import COUNT
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings as ReconstructSettings
 from ilrm_cli.train.config import TrainConfig

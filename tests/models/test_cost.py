@@ -13,7 +13,7 @@ from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE, Chunks
 from tests.support.live_bytes import held_by_pass
-from tests.support.small_models import MATCHED, published, random_model, random_views
+from tests.support.small_models import MATCHED, PYRAMID, published, random_model, random_views
 
 MODULES = {  # of the model, and the stages inside
     "viewpoint_tokenizer": ("viewpoint tokenizer",),
@@ -24,6 +24,7 @@ MODULES = {  # of the model, and the stages inside
     "self_mlp": ("self mlp",),
     "head": ("head",),
 }
+
 
 LARGE, SMALL = PRESETS["dl3dv"].config, PRESETS["re10k"].config
 TWO_BYTES = torch.bfloat16
@@ -47,6 +48,22 @@ def test_every_stage_has_the_operations_that_pytorch_counts(config: IlrmConfig):
     stages = {stage.name: stage.flops for stage in forward_stages(config, views=3, height=32, width=48)}
     assert counted(config) == {module: sum(stages[name] for name in names) for module, names in MODULES.items()}
     assert set(stages) == {name for names in MODULES.values() for name in names}
+
+
+def test_the_pyramid_has_the_operations_that_pytorch_counts():
+    stages = {stage.name: stage.flops for stage in forward_stages(PYRAMID, views=3, height=32, width=48)}
+    views = random_views()
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        random_model(PYRAMID)([views], [(1.0, 10.0)])
+    assert stages["feedback"] == pytest.approx(sum_in(counter, "Ilrm.feedback."))
+    assert stages["pyramid"] == pytest.approx(sum_in(counter, "Ilrm.pyramid."))
+
+
+def sum_in(counter: FlopCounterMode, start: str) -> int:
+    """Return the operations of the modules right below one, which has no call of its own."""
+    counts = counter.get_flop_counts()
+    own = {name: sum(by_kind.values()) for name, by_kind in counts.items() if name.startswith(start)}
+    return sum(n for name, n in own.items() if not any(name.startswith(f"{other}.") for other in own if other != name))
 
 
 @pytest.mark.parametrize(("height", "width", "gigaflops"), [(256, 256, 3.83), (128, 256, 1.71), (128, 128, 0.81)])
@@ -97,8 +114,9 @@ def test_parameters_are_the_published_numbers(name: str):
     assert parameters(PRESETS[name].config) == PRESETS[name].parameters
 
 
-def test_parameters_are_those_of_the_model():
-    assert parameters(MATCHED) == sum(p.numel() for p in random_model(MATCHED).parameters())
+@pytest.mark.parametrize("config", [MATCHED, PYRAMID], ids=["matched", "pyramid"])
+def test_parameters_are_those_of_the_model(config: IlrmConfig):
+    assert parameters(config) == sum(p.numel() for p in random_model(config).parameters())
 
 
 @pytest.mark.parametrize(
@@ -120,6 +138,16 @@ def test_a_pass_holds_no_more_than_predicted_and_not_much_less(load: Workload, c
 def test_matching_holds_no_more_than_predicted():
     load = Workload(MATCHED, 3, 48, 64)
     assert held_by_pass(load, WHOLE) <= footprint(load, WHOLE).work
+
+
+def test_a_pyramid_holds_no_more_than_predicted():
+    """Without feedback, whose drawing cannot be followed without running it."""
+    assert PYRAMID.pyramid
+    still = dataclasses.replace(PYRAMID, pyramid=dataclasses.replace(PYRAMID.pyramid, feedback=0))
+    for chunks in (WHOLE, Chunks(1, 64)):
+        load = Workload(still, 4, 64, 96)
+        held, predicted = held_by_pass(load, chunks), footprint(load, chunks).work
+        assert held <= predicted <= 2 * held
 
 
 def test_many_views_cost_what_stays_of_them():

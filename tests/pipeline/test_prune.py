@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
+from ilrm_cli.geometry.backdrop import COUNT
 from ilrm_cli.geometry.cameras import directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model
-from ilrm_cli.pipeline.backdrop import COUNT
 from ilrm_cli.pipeline.predict import predict
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.prune import DOUBT, prune, support

@@ -8,10 +8,17 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
-from ilrm_cli.models.layers.config import MatchingConfig
+from ilrm_cli.models.layers.config import MatchingConfig, PyramidConfig
 from ilrm_cli.train.config import DEFAULT_MODEL
 
 MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=8))
+# The U-Net between grid and tokens, a volume of depths, and two looks at what is drawn.
+PYRAMID = dataclasses.replace(
+    MATCHED,
+    patch=4,
+    head=dataclasses.replace(MATCHED.head, depth="volume"),
+    pyramid=PyramidConfig(widths=(8, 12), feedback=2),
+)
 
 
 def published(name: str) -> IlrmConfig:

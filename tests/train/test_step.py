@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from ilrm_cli.geometry.backdrop import backdrop
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.blocks import MiniBatch
-from ilrm_cli.pipeline.backdrop import backdrop
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, differences, new_trainer, resume_or_start, save, write_weights

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.layers.gaussian_head import channels_of
+from ilrm_cli.models.layers.feedback import SEEN_CHANNELS
+from ilrm_cli.models.layers.gaussian_head import channel_split, channels_of
+
+KERNEL = 9  # weights of a convolution between two channels
 
 StageName = Literal[
     "viewpoint tokenizer",
+    "pyramid",
     "image tokenizer",
     "cross q",
     "cross kv",
@@ -25,6 +29,7 @@ StageName = Literal[
     "self proj",
     "self mlp",
     "head",
+    "feedback",
 ]
 
 
@@ -60,10 +65,17 @@ def forward_stages(
     asked = d * config.uplifting
     viewpoint_channels, image_channels = embedded_channels(config)
     together = min(group or views, views) * per_view.viewpoint  # tokens that attend to each other
-    estimates = config.matching.estimates if config.matching else 0
-    raw = config.patch**2 * channels_of(config.head, estimates)
+    raw = channels_of(config.head, config.estimates, config.volume_planes)
+    cells = own * config.patch**2
+    if config.pyramid:
+        ends = (pyramid_stage(config, cells), _product("head", cells, config.pyramid.widths[0], raw))
+    else:
+        ends = (
+            _product("viewpoint tokenizer", own, config.patch**2 * viewpoint_channels, d),
+            _product("head", own, d, config.patch**2 * raw),
+        )
     return (
-        _product("viewpoint tokenizer", own, config.patch**2 * viewpoint_channels, d),
+        ends[0],
         _product("image tokenizer", image, config.patch**2 * image_channels, d),
         _product("cross q", own, d, asked, layers),
         _product("cross kv", image, d, 2 * d, layers),
@@ -74,7 +86,8 @@ def forward_stages(
         _attention("self attention", own, together, d, layers, all_keys=own),
         _product("self proj", own, d, d, layers),
         _mlp("self mlp", own, config),
-        _product("head", own, d, raw),
+        ends[1],
+        *feedback_stages(config, cells),
     )
 
 
@@ -85,6 +98,7 @@ def full_attention_stages(config: IlrmConfig, views: int, height: int, width: in
     """
     per_view, d, blocks = Tokens.per_view(config, height, width), config.width, 2 * config.layers
     tokens = views * (per_view.viewpoint + per_view.image)
+    assert config.pyramid is None, "the variant is one of published models"
     ends = [stage for stage in forward_stages(config, views, height, width) if stage.name in _ENDS]
     return (
         *ends[:2],
@@ -99,6 +113,46 @@ def full_attention_stages(config: IlrmConfig, views: int, height: int, width: in
 _ENDS = ("viewpoint tokenizer", "image tokenizer", "head")
 
 
+def pyramid_stage(config: IlrmConfig, cells: int) -> Stage:
+    """Count the convolutions of the U-Net on grids of that many pixels in all; maps pass through memory each time."""
+    assert config.pyramid
+    widths, convolutions = config.pyramid.widths, 2 * config.pyramid.blocks * 2  # of a level: down and up
+    rows, flops, moved = (
+        cells,
+        2.0 * cells * pyramid_channels(config) * widths[0],
+        float(cells * pyramid_channels(config)),
+    )
+    for fine, coarse in zip(widths, (*widths[1:], config.width), strict=True):
+        flops += 2.0 * rows * convolutions * KERNEL * fine**2
+        flops += 2 * 2.0 * rows * fine * coarse  # to the next level, 4 pixels to one, and back
+        moved += rows * fine * (2 * convolutions + 4)
+        rows //= 4
+    return Stage("pyramid", flops, moved)
+
+
+def feedback_stages(config: IlrmConfig, cells: int) -> tuple[Stage, ...]:
+    """Count the networks of the feedback; drawing is not counted."""
+    if not (config.pyramid and config.pyramid.feedback):
+        return ()
+    width = config.pyramid.widths[0]
+    told, own = feedback_channels(config)
+    one = told * width + 2 * KERNEL * width**2 + width * own
+    flops = 2.0 * cells * one * config.pyramid.feedback
+    return (Stage("feedback", flops, float(cells * (told + 6 * width + own) * config.pyramid.feedback)),)
+
+
+def pyramid_channels(config: IlrmConfig) -> int:
+    """Return the numbers per pixel of the grid that the pyramid sees: also all colours below it, and depths."""
+    return embedded_channels(config)[0] + 3 * config.viewpoint_factor**2 + config.estimates
+
+
+def feedback_channels(config: IlrmConfig) -> tuple[int, int]:
+    """Return the numbers per pixel that a feedback reads, and those that it changes."""
+    assert config.pyramid
+    own = sum(channel_split(config.head, config.estimates, config.volume_planes)[:-1])
+    return config.pyramid.widths[0] + 2 * own + SEEN_CHANNELS, own
+
+
 def total_flops(stages: Iterable[Stage]) -> float:
     """Return the total of floating-point operations."""
     return sum(stage.flops for stage in stages)
@@ -106,7 +160,7 @@ def total_flops(stages: Iterable[Stage]) -> float:
 
 def embedded_channels(config: IlrmConfig) -> tuple[int, int]:
     """Return the numbers per pixel embedded by a viewpoint token and by an image token."""
-    evidence = config.matching.estimates * config.matching.planes if config.matching else 0
+    evidence = config.estimates * config.matching.planes if config.matching else 0
     return 3 * len(config.viewpoint_channels) + evidence, 3 * len(config.image_channels)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ilrm_cli.models.cost.flops import Tokens, embedded_channels
+from ilrm_cli.models.cost.flops import KERNEL, Tokens, embedded_channels, feedback_channels, pyramid_channels
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE, Chunks
@@ -27,6 +27,11 @@ COST_FLOATS = 4 * 2 + 2
 # Per pixel of one view, plane and neighbour in `plane_sweep.warp_costs` (not on CPUs): its position in the neighbour (3
 # and 2), six channels warped, subtracted and made positive, and a mask.
 WARP_FLOATS = 3 + 2 + 3 * 6 + 1
+MAP_COPIES = 5  # of a pyramid's finest map while a level is computed: it, the block's own, and reordered ones
+# Per pixel of the grid while the scene is drawn into its inputs: Gaussians, their graph and gradients, projections and
+# the lists of what lies in each tile.
+DRAWN_FLOATS = 160
+TOLD_COPIES = 3  # of what a feedback reads: collected, reordered, and its gradient before
 WITNESS_BYTES = 96  # per Gaussian while other views are consulted (`predict.witnesses`)
 
 
@@ -68,12 +73,33 @@ def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
 def parameters(config: IlrmConfig) -> int:
     """Return the number of parameters."""
     d, patch = config.width, config.patch**2
-    raw = patch * channels_of(config.head, config.matching.estimates if config.matching else 0)
-    tokenizers = sum(patch * channels * d + d for channels in embedded_channels(config))
+    raw = channels_of(config.head, config.estimates, config.volume_planes)
+    own, image = (patch * channels * d + d for channels in embedded_channels(config))
+    ends = own + image + d + d * patch * raw
+    if config.pyramid:
+        finest = config.pyramid.widths[0]
+        ends = (
+            image + _pyramid_parameters(config) + finest + finest * raw + bool(config.volume_planes) * config.estimates
+        )
     cross = (2 * config.uplifting + 2) * d**2 + d + 2 * config.head_width
-    own = 4 * d**2 + d + 2 * config.head_width
+    itself = 4 * d**2 + d + 2 * config.head_width
     mlp = 2 * config.mlp_ratio * d**2 + d
-    return tokenizers + config.layers * (cross + own + 2 * mlp) + d + d * raw
+    return ends + config.layers * (cross + itself + 2 * mlp)
+
+
+def _pyramid_parameters(config: IlrmConfig) -> int:
+    """Return the number of parameters of the U-Net and of the feedback."""
+    assert config.pyramid
+    widths, convolutions = config.pyramid.widths, 2 * config.pyramid.blocks * 2
+    count = pyramid_channels(config) * widths[0] + widths[0]
+    for fine, coarse in zip(widths, (*widths[1:], config.width), strict=True):
+        count += (
+            convolutions * (KERNEL * fine**2 + fine) + (4 * fine * coarse + coarse) + (4 * fine * coarse + 4 * fine)
+        )
+    told, own = feedback_channels(config)
+    finest = widths[0]
+    one = (told * finest + finest) + 2 * (KERNEL * finest**2 + finest) + (finest * own + own) + own
+    return count + config.pyramid.feedback * one
 
 
 @dataclass(frozen=True)
@@ -131,16 +157,20 @@ def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
     """Return what each stage holds, part by part. A layer's input is held by its caller until the layer is done."""
     colors = 3 * FLOAT * s.cells + CAMERA_BYTES * s.views
     image_tokens = s.b * s.asked * s.d
-    depths = FLOAT * s.cells * s.config.matching.estimates if s.config.matching else 0
+    depths = FLOAT * s.cells * (s.config.estimates + _pyramid_floats(s.config))
     kept = (colors, image_tokens, depths)
-    head = s.config.patch**2 * channels_of(s.config.head, s.config.matching.estimates if s.config.matching else 0)
+    if s.config.pyramid:
+        encoding, decoding = _encoding(s, depths), _decoding(s)
+    else:
+        head = s.config.patch**2 * channels_of(s.config.head, s.config.estimates)
+        encoding, decoding = _tokenizing(s, 0), _head(s, head)
     return {
-        "viewpoint tokens": (colors, depths, _tokenizing(s, 0), _sweep(s)),
+        "viewpoint tokens": (colors, depths, encoding, _sweep(s)),
         "image tokens": (colors, depths, s.stream, _tokenizing(s, 1)),
         "cross attention": (*kept, s.stream, _joining(s.share, s.stream), _cross(s)),
         "MLP": (*kept, 2 * s.stream, _joining(s.tokens / s.asking, s.stream), _mlp(s)),
         "self attention": (*kept, 2 * s.stream, _self(s)),
-        "head": (*kept, s.stream, _head(s, head)),
+        "head": (*kept, s.stream, decoding),
         "cleaning": (2 * FLOAT * GAUSSIAN_FLOATS * s.cells, depths and WITNESS_BYTES * s.cells),
     }
 
@@ -161,6 +191,38 @@ def _tokenizing(s: _Sizes, kind: int) -> float:
     embedding = (2 * FLOAT + s.cast) * pixels * channels + s.b * tokens + weights
     norming = FLOAT * pixels * channels + (s.b + FLOAT + (s.cast and FLOAT)) * tokens
     return _joining(s.share, whole) + max(making, embedding, norming)
+
+
+def _pyramid_floats(config: IlrmConfig) -> float:
+    """Return what decoding needs of each pixel of the grid: maps of all levels, and the evidence of a volume."""
+    if not config.pyramid:
+        return 0.0
+    maps = sum(width / 4**level for level, width in enumerate(config.pyramid.widths))
+    return maps + config.volume_planes * config.estimates
+
+
+def _encoding(s: _Sizes, kept: float) -> float:
+    """Return the peak of a chunk in the encoder, and of chunks while they are joined to all that is kept."""
+    assert s.config.pyramid
+    finest = s.config.pyramid.widths[0]
+    channels = 2 * pyramid_channels(s.config) + RAY_FLOATS
+    making = s.share * s.cells * (FLOAT * channels + MAP_COPIES * s.b * finest)
+    return max(making, 0.0 if s.share == 1 else kept) + s.stream
+
+
+def _decoding(s: _Sizes) -> float:
+    """Return the peak of: features, raw numbers, a chunk in the decoder or its choice, and the feedback's drawing."""
+    assert s.config.pyramid
+    finest, raw = s.config.pyramid.widths[0], channels_of(s.config.head, s.config.estimates, s.config.volume_planes)
+    told, own = feedback_channels(s.config)
+    features = s.b * s.cells * finest
+    decoder = features + s.share * s.cells * MAP_COPIES * s.b * finest
+    choosing = FLOAT * s.cells * (2 * raw + s.share * 4 * s.config.volume_planes)
+    gaussians = FLOAT * s.cells * (2 * GAUSSIAN_FLOATS + DECODED_FLOATS)
+    drawing = FLOAT * s.cells * (DRAWN_FLOATS + 4 * own)
+    telling = FLOAT * s.cells * (3 * own + s.share * TOLD_COPIES * told) + s.share * s.cells * MAP_COPIES * s.b * finest
+    fed_back = max(drawing, telling) if s.config.pyramid.feedback else 0.0
+    return max(decoder, features + choosing, features + FLOAT * s.cells * own + max(fed_back, gaussians))
 
 
 def _sweep(s: _Sizes) -> float:

@@ -34,7 +34,7 @@ VIEWS, TOKENS = 2, 4
 def compile_layers(layers: nn.ModuleList, width: int, precision: torch.dtype, report: Report = ignore) -> None:
     """Compile update layers of tokens of that width in place, for a precision of matrix products and their device.
 
-    Code is cached between processes. Passes under `torch.inference_mode` then compile nothing more. Their results agree
+    Code is cached between processes. Passes under `torch.no_grad` then compile nothing more. Their results agree
     with those of the plain layers up to rounding, and with each other bit by bit. Copies of the model would share its
     weights. Raises `InputError` if PyTorch's compiler does not work.
     """
@@ -57,7 +57,7 @@ def compile_layers(layers: nn.ModuleList, width: int, precision: torch.dtype, re
     report(Step(STAGE, 1, 1))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _try(layer: nn.Module, width: int, precision: torch.dtype) -> None:
     """Run one layer on a small scene, in one chunk and in two, which calls every region in every way."""
     device = _device(layer)

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from ilrm_cli.models.layers.config import RAY_CHANNELS, Channel, Count, HeadConfig, MatchingConfig, Width
+from ilrm_cli.models.layers.config import (
+    RAY_CHANNELS,
+    Channel,
+    Count,
+    HeadConfig,
+    MatchingConfig,
+    PyramidConfig,
+    Width,
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +28,23 @@ class IlrmConfig:
     image_channels: tuple[Channel, ...] = (*RAY_CHANNELS, "color")  # embedded by image tokens, in this order
     head: HeadConfig = field(default_factory=HeadConfig)
     matching: MatchingConfig | None = None  # None: the paper's model
+    pyramid: PyramidConfig | None = None  # None: viewpoint tokens are patches of the grid, as published
     backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians (ours, see `backdrop.py`)
     min_views: Count = 2  # views the weights were trained for
     max_views: Count = 32
     long_side_px: Width = 960  # image size the weights were trained for
     fov_deg: tuple[float, float] | None = None  # angles of view of the longer side they were trained for
     baseline_to_depth: tuple[float, float] | None = None  # distances of the farthest cameras, over that of the scene
+
+    @property
+    def estimates(self) -> int:
+        """Depth estimates of the plane sweep per pixel; 0 without one."""
+        return self.matching.estimates if self.matching else 0
+
+    @property
+    def volume_planes(self) -> int:
+        """Planes of the sweep that the head weighs; 0 if it does not."""
+        return self.matching.planes if self.matching and self.head.depth == "volume" else 0
 
     @property
     def size_multiple(self) -> int:

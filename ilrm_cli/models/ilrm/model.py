@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry import cameras as camera_batches
+from ilrm_cli.geometry.backdrop import backdrop
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
@@ -15,11 +16,14 @@ from ilrm_cli.models.base import Architecture, Capabilities, Cost, Network, Pass
 from ilrm_cli.models.ilrm.compiled import compile_layers
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.contract import capabilities_of, cost_of
+from ilrm_cli.models.ilrm.grid import Grid
 from ilrm_cli.models.ilrm.published import load_published
 from ilrm_cli.models.layers.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
+from ilrm_cli.models.layers.feedback import Feedback, drawn_back
 from ilrm_cli.models.layers.gaussian_head import GaussianHead
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks, joined, pieces
 from ilrm_cli.models.layers.plane_sweep import Matches, PlaneSweep
+from ilrm_cli.models.layers.pyramid import Pyramid
 from ilrm_cli.models.layers.tokens import Tokenizer, pixel_channels
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -36,6 +40,9 @@ class Ilrm(Network):
         images and rays at H x W                -> image tokens      [V, HW/p², d]
         L times: cross attention per view, MLP, self attention over all views, MLP
         viewpoint tokens -> head                -> V (H/f)(W/f) Gaussians
+
+    With a pyramid (ours), a U-Net makes the viewpoint tokens and spreads them over the grid again, and the Gaussians
+    are drawn into the images a few times and changed by what is wrong there.
     """
 
     architecture = "ilrm"
@@ -43,15 +50,24 @@ class Ilrm(Network):
     def __init__(self, config: IlrmConfig):
         super().__init__()
         self.config = config
-        evidence = config.matching.estimates * config.matching.planes if config.matching else 0
-        estimates = config.matching.estimates if config.matching else 0
-        self.viewpoint_tokenizer = Tokenizer(config.patch, 3 * len(config.viewpoint_channels) + evidence, config.width)
+        evidence = config.estimates * config.matching.planes if config.matching else 0
+        viewpoint_channels = 3 * len(config.viewpoint_channels) + evidence
+        if config.pyramid:
+            pyramid = config.pyramid
+            channels = viewpoint_channels + 3 * config.viewpoint_factor**2 + config.estimates
+            self.pyramid = Pyramid(channels, pyramid.widths, pyramid.blocks, config.width)
+            self.head = GaussianHead(config.head, pyramid.widths[0], 1, config.estimates, config.volume_planes)
+            updates, own = pyramid.feedback, self.head.own_channels
+            self.feedback = nn.ModuleList(Feedback(pyramid.widths[0], own) for _ in range(updates))
+        else:
+            self.viewpoint_tokenizer = Tokenizer(config.patch, viewpoint_channels, config.width)
+            self.head = GaussianHead(config.head, config.width, config.patch, config.estimates, config.volume_planes)
+            self.feedback = nn.ModuleList()
         self.image_tokenizer = Tokenizer(config.patch, 3 * len(config.image_channels), config.width)
         self.layers = nn.ModuleList(
             UpdateLayer(config.width, config.head_width, config.uplifting, config.mlp_ratio)
             for _ in range(config.layers)
         )
-        self.head = GaussianHead(config.head, config.width, config.patch, estimates)
         self.precision = torch.float32  # of the matrix products; rays, residual stream and Gaussians stay in float32
         self.apply(_initialize)
         if config.matching:  # start as a plain splat of the matched depths
@@ -81,18 +97,13 @@ class Ilrm(Network):
         images = torch.cat([s.images for s in scenes]) if len(scenes) > 1 else scenes[0].images  # [B*V, 3, H, W]
         cameras = camera_batches.stack([s.cameras for s in scenes])
         chunks = WHOLE if torch.is_grad_enabled() else chunks
-        views = list(pieces(len(images), chunks.views))
-        factor = self.config.viewpoint_factor
-        grid = cameras.resized(cameras.width // factor, cameras.height // factor)
-        colors = avg_pool2d(images, factor)  # [B*V, 3, H/f, W/f]
-        plain, matches = self._viewpoint_tokens(scenes, grid, colors, depth_ranges, chunks)
+        plain, grid = self._viewpoint_tokens(scenes, cameras, images, depth_ranges, chunks)
+        views = pieces(len(images), chunks.views)
         image_tokens = joined((self._image_tokens(cameras[part], images[part]) for part in views), len(images))
+        behind = self._backdrops(scenes, depth_ranges)
 
         def decoded(tokens: Tensor) -> list[Gaussians]:
-            parts = [self._decoded(tokens[v], grid[v], colors[v], matches[v] if matches else None) for v in views]
-            gaussians = Gaussians.concatenated(*parts) if len(parts) > 1 else parts[0]
-            count = len(gaussians) // len(scenes)
-            return [gaussians[i * count : (i + 1) * count] for i in range(len(scenes))]
+            return self._decoded(tokens, grid, len(scenes), behind, chunks)
 
         updates = self._updates(plain, image_tokens, len(scenes), chunks, clock, report)
         del plain  # the layers release the tokens they have updated
@@ -104,36 +115,45 @@ class Ilrm(Network):
     def _viewpoint_tokens(
         self,
         scenes: Sequence[Views],
-        grid: Cameras,
-        colors: Float[Tensor, "view 3 height width"],
+        cameras: Cameras,
+        images: Float[Tensor, "view 3 rows columns"],
         depth_ranges: Sequence[tuple[float, float]] | None,
         chunks: Chunks,
-    ) -> tuple[Float[Tensor, "view token dim"], Matches | None]:
-        """Return the initial viewpoint tokens of all views, which hold the evidence, and the depths of the matches."""
-        depths: list[Matches] = []
+    ) -> tuple[Float[Tensor, "view token dim"], Grid]:
+        """Return the initial viewpoint tokens of all views, which hold the evidence, and what decoding needs."""
+        factor = self.config.viewpoint_factor
+        small, colors = cameras.resized(cameras.width // factor, cameras.height // factor), avg_pool2d(images, factor)
+        found: list[Grid] = []
 
         def parts() -> Iterator[Tensor]:
             for number, scene in enumerate(scenes):
-                own = slice(number * len(scene), (number + 1) * len(scene))
-                cameras, sweep = grid[own], None
+                first, sweep = number * len(scene), None
                 if self.config.matching is not None:
                     assert depth_ranges is not None, "a model with matching needs the depth range of each scene"
-                    depth_range, matching = depth_ranges[number], self.config.matching
-                    sweep = PlaneSweep.of(colors[own], cameras, depth_range, matching, scene.sparse_depth)
+                    own, depth_range = slice(first, first + len(scene)), depth_ranges[number]
+                    sweep = PlaneSweep.of(
+                        colors[own], small[own], depth_range, self.config.matching, scene.sparse_depth
+                    )
                 for part in pieces(len(scene), chunks.views):
-                    channels = pixel_channels(cameras[part], self.config.viewpoint_channels)
-                    if sweep is not None:
-                        swept = sweep.matches(part)
-                        channels = torch.cat([channels, swept.agreement], dim=-1)
-                        depths.append(swept.without_evidence())
-                    yield self._tokenized(channels)
+                    own = slice(first + part.start, first + part.stop)
+                    matches = sweep.matches(part) if sweep else None
+                    grid = Grid(small[own], colors[own], matches)
+                    channels = grid.channels(self.config.viewpoint_channels)
+                    tokens, maps = self._tokenized(channels, grid, images[own])
+                    found.append(grid.for_decoding(maps, evidence=self.config.head.depth == "volume"))
+                    yield tokens
 
-        tokens = joined(parts(), len(colors))
-        return tokens, Matches.concatenated(depths) if depths else None
+        tokens = joined(parts(), len(images))
+        return tokens, Grid.concatenated(found)
 
-    def _tokenized(self, channels: Float[Tensor, "view height width channel"]) -> Float[Tensor, "view token dim"]:
+    def _tokenized(
+        self, channels: Float[Tensor, "view height width channel"], grid: Grid, images: Tensor
+    ) -> tuple[Float[Tensor, "view token dim"], list[Tensor]]:
+        """Return tokens and the maps of the pyramid, which also sees every pixel and where the matches lie."""
         with self.products(channels.device):
-            return self.viewpoint_tokenizer(channels)
+            if not self.config.pyramid:
+                return self.viewpoint_tokenizer(channels), []
+            return self.pyramid.encoded(torch.cat([channels, grid.details(images)], dim=-1))
 
     def _image_tokens(
         self, cameras: Cameras, images: Float[Tensor, "view 3 height width"]
@@ -144,10 +164,76 @@ class Ilrm(Network):
             tokens = self.image_tokenizer(pixels)
         return tokens if torch.is_grad_enabled() else tokens.to(self.precision)
 
-    def _decoded(self, tokens: Tensor, grid: Cameras, colors: Tensor, matches: Matches | None) -> Gaussians:
+    def _decoded(
+        self,
+        tokens: Float[Tensor, "view token dim"],
+        grid: Grid,
+        scenes: int,
+        behind: Sequence[Gaussians] | None,
+        chunks: Chunks,
+    ) -> list[Gaussians]:
+        """Return the Gaussians of each scene; `behind` are the backdrops that hide nothing while they are drawn."""
+        views = list(pieces(len(tokens), chunks.views))
+        features = joined((self._features(tokens[v], grid[v]) for v in views), len(tokens))
+        raw = joined((self._raw(features[v], grid.cameras.width) for v in views), len(tokens))
+        if self.config.volume_planes:  # their choice is made once, so that the rest needs no more of the evidence
+            grid = grid.at(Matches.concatenated([self._chosen(raw[v], grid[v]) for v in views]))
+            raw = raw[..., : self.head.own_channels]
+        for update in self.feedback:
+            own = pieces(len(raw), len(raw) // scenes)
+            changed = (
+                self._fed_back(update, raw[o], features[o], grid[o], behind[number] if behind else None, chunks)
+                for number, o in enumerate(own)
+            )
+            raw = joined(changed, len(raw))
+        del features
+        parts = [self._splat(raw[v], grid[v]) for v in views]
+        gaussians = Gaussians.concatenated(*parts) if len(parts) > 1 else parts[0]
+        count = len(gaussians) // scenes
+        return [gaussians[i * count : (i + 1) * count] for i in range(scenes)]
+
+    def _features(self, tokens: Tensor, grid: Grid) -> Tensor:
+        """Return what the head reads: the tokens, or features of the pixels of the grid."""
+        if not self.config.pyramid:
+            return tokens
         with self.products(tokens.device):
-            raw = self.head(tokens, columns=grid.width // self.config.patch)
-        return self.head.gaussians(raw.float(), grid, colors, matches)
+            return self.pyramid.decoded(tokens, grid.maps).flatten(1, 2)
+
+    def _raw(self, features: Tensor, width: int) -> Float[Tensor, "view height width raw"]:
+        with self.products(features.device):
+            return self.head(features, columns=width // self.head.patch).float()
+
+    def _chosen(self, raw: Float[Tensor, "view height width raw"], grid: Grid) -> Matches:
+        assert grid.matches is not None, "a volume needs the plane sweep"
+        return self.head.chosen(raw, grid.matches)
+
+    def _splat(self, raw: Float[Tensor, "view height width raw"], grid: Grid) -> Gaussians:
+        return self.head.gaussians(raw, grid.cameras, grid.colors, grid.matches)
+
+    def _fed_back(
+        self,
+        update: nn.Module,
+        raw: Float[Tensor, "view height width raw"],
+        features: Float[Tensor, "view pixel feature"],
+        grid: Grid,
+        behind: Gaussians | None,
+        chunks: Chunks,
+    ) -> Float[Tensor, "view height width raw"]:
+        """Return the raw numbers of one scene after a look at what they draw."""
+        back = drawn_back(raw, lambda some: self._splat(some, grid), behind, grid.cameras, grid.colors)
+        shown = features.unflatten(1, (grid.cameras.height, -1))
+        with self.products(raw.device):
+            parts = (update(shown[v], raw[v], back[v]).float() for v in pieces(len(raw), chunks.views))
+            return raw + joined(parts, len(raw))
+
+    def _backdrops(
+        self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None
+    ) -> list[Gaussians] | None:
+        """Return what is drawn behind each scene where scenes are drawn, if anything is."""
+        if not (self.config.backdrop and self.feedback):
+            return None
+        assert depth_ranges is not None, "a backdrop lies beyond the depth range of its scene"
+        return [backdrop(scene, far) for scene, (_, far) in zip(scenes, depth_ranges, strict=True)]
 
     def _updates(
         self, tokens: Tensor, image_tokens: Tensor, scenes: int, chunks: Chunks, clock: AttentionClock, report: Report

@@ -29,7 +29,8 @@ class HeadConfig:
     # "centred": (2 sigmoid(mean of three) - 1) 1.8 beyond the ray's point nearest to the origin, as in FaceLift.
     # "orbit": z-depth is the camera's distance from the origin plus the raw number, as in GRM.
     # "matched": log-depth is the plane sweep's plus a correction; needs `IlrmConfig.matching`. Ours.
-    depth: Literal["sigmoid", "matched", "between", "centred", "orbit"] = "sigmoid"
+    # "volume": the same, with a mean over its planes that the network weighs as one more choice. Ours.
+    depth: Literal["sigmoid", "matched", "volume", "between", "centred", "orbit"] = "sigmoid"
     # Whether the ray may leave its pixel's centre, by up to half a pixel each way.
     offset: bool = True
     # "absolute": exp(min(raw + shift, max)) in the units of the cameras, as published. "bounded": between two scales by
@@ -68,3 +69,13 @@ class MatchingConfig:
     def estimates(self) -> int:
         """Depth estimates per pixel: best matches, mean of all, and, if used, sparse points."""
         return 3 if self.points else 2
+
+
+@dataclass(frozen=True)
+class PyramidConfig:
+    """The U-Net between the viewpoint grid and its tokens (our addition, not in the paper; see `pyramid.py`)."""
+
+    widths: tuple[Width, ...] = (48, 64, 96)  # channels of its levels, fine to coarse: 2 ** levels is the patch
+    blocks: Count = 1  # residual blocks of a level, on the way down and on the way up
+    # Times that the scene is drawn into its inputs and changed by what is wrong there, see `feedback.py`.
+    feedback: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0

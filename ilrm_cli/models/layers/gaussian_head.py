@@ -13,45 +13,58 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_color
 from ilrm_cli.geometry.transforms import multiply, quaternion_from_matrix
 from ilrm_cli.models.layers.config import HeadConfig
+from ilrm_cli.models.layers.matched_depth import MatchedDepth
 from ilrm_cli.models.layers.plane_sweep import Matches
 from ilrm_cli.models.layers.tokens import unpatchify
 
 FAR_DISTANCE = 500.0  # largest distance along a ray in the published models, in normalised world units
 CENTRED_REACH = 1.8  # largest distance from the ray's point nearest to the origin (FaceLift)
 FOOTPRINT_FRACTION = 0.6  # standard deviation over pixel size: neighbouring splats just close the surface
-DEPTH_GAIN = 2.0  # log-depth change per unit of raw output: large, so that early training can move surfaces
-# Initial logits of the choice: best matches, mean of all (rarely chosen), sparse points (as likely as the best).
-CHOICE_SHIFTS = (0.0, -2.0, 0.0)
-DEPTH_SPAN = 0.7  # how far (in log-depth) a Gaussian may leave the swept range: a factor of two
 
 
-def channels_of(config: HeadConfig, estimates: int = 2) -> int:
+def channels_of(config: HeadConfig, estimates: int = 2, planes: int = 0) -> int:
     """Return the number of raw channels per Gaussian."""
-    return sum(channel_split(config, estimates))
+    return sum(channel_split(config, estimates, planes))
 
 
-def channel_split(config: HeadConfig, estimates: int = 2) -> list[int]:
-    """Return the channel counts of offset, depth, sh, scale, quaternion, opacity, in the order of the head's output.
+def channel_split(config: HeadConfig, estimates: int = 2, planes: int = 0) -> list[int]:
+    """Return the channel counts of offset, depth, sh, scale, quaternion, opacity, choice, in the order of the output.
 
     Depth has one or three logits if published; if matched, a correction and logits to choose among `estimates` of the
-    sweep.
+    sweep. With a volume of `planes`, these logits and those of the planes come last.
     """
-    depth = {"sigmoid": 3, "centred": 3, "between": 1, "orbit": 1, "matched": estimates}[config.depth]
-    return [2 * config.offset, depth, 3 * (config.degree + 1) ** 2, 3, 4, 1]
+    depth = {"sigmoid": 3, "centred": 3, "between": 1, "orbit": 1, "matched": estimates, "volume": 1}[config.depth]
+    choice = estimates + planes if config.depth == "volume" else 0
+    return [2 * config.offset, depth, 3 * (config.degree + 1) ** 2, 3, 4, 1, choice]
 
 
 class GaussianHead(nn.Module):
     """LayerNorm and Linear to patch² Gaussians per token, then the mapping of `HeadConfig`."""
 
-    def __init__(self, config: HeadConfig, width: int, patch: int, estimates: int = 2, norm_bias: bool = False):
+    def __init__(
+        self, config: HeadConfig, width: int, patch: int, estimates: int = 2, planes: int = 0, norm_bias: bool = False
+    ):
+        """Take the number of the sweep's estimates where depths are matched, and of its planes with a volume."""
         super().__init__()
-        self.config, self.patch, self.estimates = config, patch, estimates
+        self.config, self.patch = config, patch
+        self.split = channel_split(config, estimates, planes)
         self.norm = nn.LayerNorm(width, bias=norm_bias)
-        self.linear = nn.Linear(width, patch * patch * channels_of(config, estimates), bias=False)
+        self.linear = nn.Linear(width, patch * patch * sum(self.split), bias=False)
+        if config.depth in ("matched", "volume"):
+            self.matched = MatchedDepth(estimates, planes)
 
     def forward(self, tokens: Float[Tensor, "view token dim"], columns: int) -> Float[Tensor, "view height width raw"]:
         """Return the raw numbers of every viewpoint pixel, for a grid with `columns` patches per row."""
         return unpatchify(self.linear(self.norm(tokens)), self.patch, columns)
+
+    @property
+    def own_channels(self) -> int:
+        """Number of raw channels that make a Gaussian: all before the choice of its depth."""
+        return sum(self.split[:-1])
+
+    def chosen(self, raw: Float[Tensor, "view height width raw"], matches: Matches) -> Matches:
+        """Return the matches with a single depth: the one that the last raw channels choose."""
+        return matches.at(self.matched.chosen(raw[..., self.own_channels :], matches))
 
     def gaussians(
         self,
@@ -63,11 +76,13 @@ class GaussianHead(nn.Module):
     ) -> Gaussians:
         """Return Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid.
 
-        `matches` are needed by "matched" depths, `ranges` (near, far) by those "between".
+        `matches` are needed by "matched" depths and by a "volume", `ranges` (near, far) by those "between". If the
+        matches have been `chosen`, the channels that choose may be missing.
         """
-        offset, depth, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
+        own, choice = raw.tensor_split([self.own_channels], dim=-1)
+        offset, depth, sh, scale, quaternion, opacity = own.split(self.split[:-1], dim=-1)
         ray = self._rays(cameras, offset)
-        distance = self._distances(depth, ray, cameras, matches, ranges)
+        distance = self._distances(torch.cat([depth, choice], dim=-1), ray, cameras, matches, ranges)
         means = cameras.positions[:, None, None] + distance * ray
         return Gaussians(
             means=means.flatten(0, 2),
@@ -79,7 +94,7 @@ class GaussianHead(nn.Module):
 
     def free_gaussians(self, raw: Float[Tensor, "gaussian raw"]) -> Gaussians:
         """Return Gaussians that belong to no pixel: three depth channels are the mean itself, in world units."""
-        _, means, sh, scale, quaternion, opacity = raw.split(channel_split(self.config, self.estimates), dim=-1)
+        _, means, sh, scale, quaternion, opacity, _ = raw.split(self.split, dim=-1)
         return Gaussians(
             means=means,
             quaternions=normalize(quaternion, dim=-1),
@@ -91,21 +106,21 @@ class GaussianHead(nn.Module):
     def _rays(self, cameras: Cameras, offset: Tensor) -> Float[Tensor, "view height width 3"]:
         """Return rays through pixel centres shifted by the offset: of unit depth where that is sought, else unit rays.
 
-        Only these two mappings seek z-depths: "matched" and "orbit".
+        Only these mappings seek z-depths: "matched", "volume" and "orbit".
         """
         pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px)
         moved = pixels + torch.sigmoid(offset) - 0.5 if self.config.offset else pixels.expand(len(cameras), -1, -1, -1)
         rays = directions_through(cameras, moved)
-        return rays if self.config.depth in ("matched", "orbit") else normalize(rays, dim=-1)
+        return rays if self.config.depth in ("matched", "volume", "orbit") else normalize(rays, dim=-1)
 
     def _distances(
         self, raw: Tensor, ray: Tensor, cameras: Cameras, matches: Matches | None, ranges: Tensor | None
     ) -> Float[Tensor, "view height width 1"]:
         """Return the factor of `ray`: the distance along a unit ray, or the z-depth."""
         kind = self.config.depth
-        if kind == "matched":
+        if kind in ("matched", "volume"):
             assert matches is not None, "a matched head needs the plane sweep"
-            return self._matched(raw, matches)
+            return self.matched(raw[..., :1], raw[..., 1:], matches)
         if kind == "between":
             assert ranges is not None, "distances between near and far need both"
             near, far = ranges[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
@@ -117,15 +132,6 @@ class GaussianHead(nn.Module):
             return share * FAR_DISTANCE
         nearest = -(ray * cameras.positions[:, None, None]).sum(-1, keepdim=True)
         return (2 * share - 1) * CENTRED_REACH + nearest
-
-    def _matched(self, raw: Tensor, matches: Matches) -> Float[Tensor, "view height width 1"]:
-        """Return the z-depth of a choice among the plane sweep's estimates, corrected."""
-        correction, choice = raw.split([1, self.estimates - 1], dim=-1)
-        logits = torch.cat([torch.zeros_like(correction), choice], dim=-1)
-        share = torch.softmax(logits + logits.new_tensor(CHOICE_SHIFTS[: self.estimates]), dim=-1)
-        base = (share * matches.log_depth).sum(-1, keepdim=True)
-        near, far = matches.log_range[:, None, None].split(1, dim=-1)  # [V, 1, 1, 1]
-        return (base + DEPTH_GAIN * correction).clamp(near - DEPTH_SPAN, far + DEPTH_SPAN).exp()
 
     def _scales(self, raw: Tensor, distance: Tensor, cameras: Cameras) -> Float[Tensor, "view height width 3"]:
         if self.config.scale == "absolute":

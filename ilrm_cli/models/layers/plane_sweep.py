@@ -36,7 +36,18 @@ class Matches:
     agreement: Float[Tensor, "view height width evidence"]
     # Log of z-depth: soft-argmin of best and mean; with sparse points, theirs (if a view has none, the best again).
     log_depth: Float[Tensor, "view height width estimate"]
-    log_range: Float[Tensor, "view 2"]  # logarithms of the nearest and farthest plane of the view's scene
+    planes: Float[Tensor, "view plane"]  # their log-depths, near to far
+
+    @property
+    def log_range(self) -> Float[Tensor, "view 2"]:
+        """The log-depths of the nearest and the farthest plane."""
+        return self.planes[:, [0, -1]]
+
+    @property
+    def relative_depth(self) -> Float[Tensor, "view height width estimate"]:
+        """The estimates between the nearest plane, -1, and the farthest, 1."""
+        near, far = self.log_range[:, None, None].split(1, dim=-1)
+        return (2 * self.log_depth - near - far) / (far - near)
 
     @staticmethod
     def concatenated(parts: Sequence["Matches"]) -> "Matches":
@@ -45,6 +56,10 @@ class Matches:
 
     def __getitem__(self, views: slice) -> "Matches":
         return Matches(*(getattr(self, f.name)[views] for f in fields(Matches)))
+
+    def at(self, log_depth: Float[Tensor, "view height width 1"]) -> "Matches":
+        """Return the matches with this estimate only, and without evidence."""
+        return replace(self.without_evidence(), log_depth=log_depth)
 
     def without_evidence(self) -> "Matches":
         """Return the depths alone: all a head needs once the evidence is in the tokens."""
@@ -204,7 +219,7 @@ class PlaneSweep:
                     colors, camera = self.features[view, :3], self.cameras[[view]]
                     points = spread_points(self.sparse_depth[view], colors, camera, planes, config.points)
                 evidence[..., 2, :], log_depth[row, ..., 2] = points or (0.0, log_depth[row, ..., 0])
-        return Matches(agreement, log_depth, planes[[0, -1]].expand(len(views), 2))
+        return Matches(agreement, log_depth, planes.expand(len(views), -1))
 
 
 def _smooth(grid: Tensor, window: int) -> Tensor:

@@ -2,11 +2,11 @@
 
 import torch
 
+from ilrm_cli.geometry.backdrop import COUNT, backdrop, before_backdrop, fibonacci_sphere, fitted_colors
 from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.backdrop import COUNT, backdrop, before_backdrop, fibonacci_sphere, fitted_colors
 from ilrm_cli.render.rasterize import render
 
 BLUE, BROWN = torch.tensor([0.5, 0.7, 1.0]), torch.tensor([0.4, 0.3, 0.2])

@@ -1,0 +1,86 @@
+"""Feedback: the scene is drawn into the views it was predicted from, and what is wrong there comes back to its pixels.
+
+Our addition to iLRM (not in the paper): iteration on the result instead of on tokens. The Gaussians of a pass are drawn
+into all inputs. The gradient of the squared error with respect to a pixel's raw numbers, and what its own camera sees
+in its place, tell a small network how to change them (gradients as inputs of a learned update: Chen et al. 2024, G3R;
+drawn errors: Xu et al. 2025, ReSplat). Gradients are data here: nothing is differentiated twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.models.layers.pyramid import Residual
+from ilrm_cli.render.rasterize import render
+
+SEEN_CHANNELS = 5  # three of the residual, opacity, and how far behind the pixel's own depth lies what is drawn there
+FIRST_GAIN = 0.02  # initial step of a raw number against its gradient
+LEAST_RMS = 1e-12  # of gradients, so that those of a perfect scene stay finite
+LEAST_DEPTH = 1e-6
+MOST_BEHIND = 2.0  # in log-depth
+
+Features = Float[Tensor, "view height width feature"]  # of every pixel of the grid
+Raw = Float[Tensor, "view height width raw"]
+
+
+@dataclass(frozen=True)
+class DrawnBack:
+    """What comes back to each pixel."""
+
+    gradient: Raw  # of the squared error, in units of each channel's RMS over the scene, compressed by asinh
+    seen: Float[Tensor, "view height width seen"]  # `SEEN_CHANNELS`, by the pixel's own camera
+
+    def __getitem__(self, views: slice) -> "DrawnBack":
+        return DrawnBack(*(getattr(self, field.name)[views] for field in fields(self)))
+
+
+class Feedback(nn.Module):
+    """One update of the raw numbers of all pixels."""
+
+    def __init__(self, features: int, raw: int):
+        super().__init__()
+        self.inlet = nn.Conv2d(features + 2 * raw + SEEN_CHANNELS, features, 1)
+        self.block = Residual(features)
+        self.outlet = nn.Conv2d(features, raw, 1)
+        self.gain = nn.Parameter(torch.full((raw,), FIRST_GAIN))
+        for parameter in self.outlet.parameters():  # start as a step of gradient descent
+            nn.init.zeros_(parameter)
+
+    def forward(self, features: Features, raw: Raw, back: DrawnBack) -> Raw:
+        """Return the change of `raw`."""
+        told = torch.cat([features, raw, back.gradient, back.seen], dim=-1).permute(0, 3, 1, 2)
+        change = self.outlet(relu(self.block(self.inlet(told)))).permute(0, 2, 3, 1)
+        return change - self.gain * back.gradient
+
+
+def drawn_back(
+    raw: Raw,
+    splat: Callable[[Raw], Gaussians],
+    behind: Gaussians | None,
+    cameras: Cameras,
+    truth: Float[Tensor, "view 3 height width"],
+) -> DrawnBack:
+    """Draw the Gaussians that `splat` makes of the raw numbers of one scene, one per pixel, and compare with `truth`.
+
+    `behind` is drawn with them and stays as it is.
+    """
+    with torch.enable_grad():
+        leaf = raw.detach().clone().requires_grad_()
+        gaussians = splat(leaf)
+        drawn = render(gaussians if behind is None else Gaussians.concatenated(gaussians, behind), cameras)
+        residual = drawn.color - truth
+        (gradient,) = torch.autograd.grad(residual.square().sum(), leaf)
+    rms = gradient.square().mean((0, 1, 2)).sqrt().clamp_min(LEAST_RMS)
+    with torch.no_grad():
+        means = gaussians.means.view(*raw.shape[:-1], 3)
+        z = ((means - cameras.positions[:, None, None]) * cameras.forward[:, None, None]).sum(-1)
+        further = drawn.depth.clamp_min(LEAST_DEPTH).log() - z.clamp_min(LEAST_DEPTH).log()
+        further = further.clamp(-MOST_BEHIND, MOST_BEHIND)
+        seen = torch.cat([residual, drawn.alpha[:, None], further[:, None]], dim=1).permute(0, 2, 3, 1)
+        return DrawnBack(torch.asinh(gradient / rms), seen)
