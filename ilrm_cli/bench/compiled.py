@@ -75,6 +75,6 @@ def _rows(
     return measure(jobs, rounds=rounds, report=report, device=device)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _pass(model: Ilrm, views: Views, chunks: Chunks) -> Gaussians:
     return model([views], [DEPTHS], chunks=chunks)[0]

@@ -56,7 +56,7 @@ def _job(model: Network, device: torch.device) -> tuple[Job, float, str]:
     scene = Prepared(views, None, DEPTHS, Similarity(1.0, torch.eye(3), torch.zeros(3)))
 
     def work() -> object:
-        with torch.inference_mode():
+        with torch.no_grad():
             return whole_pass(model, scene, chunks)
 
     precision = str(model.precision).removeprefix("torch.")

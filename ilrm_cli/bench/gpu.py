@@ -100,7 +100,7 @@ def _line(model: Ilrm, paper: PaperCase, device: torch.device, name: str, rounds
         return Line(case, None, None, paper.seconds, paper.memory_gb, paper.device, str(refusal))
 
     def one_pass() -> object:
-        with torch.inference_mode():
+        with torch.no_grad():
             return model([views], chunks=plan.chunks)
 
     watch = PeakWatch(device)  # before the matrices of the unit are allocated

@@ -73,7 +73,7 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
         ),
     }
     rows = measure(jobs, rounds=rounds, report=report)
-    with torch.inference_mode():
+    with torch.no_grad():
         difference = largest_difference(full([views])[0], reference(views))
     details = {
         "precision": words,
@@ -109,7 +109,7 @@ def quietly(run: Callable[[], object], precision: torch.dtype = torch.float32) -
     """Wrap `run` to work without gradients, with matrix products in `precision` unless it chooses one itself."""
 
     def work() -> object:
-        with torch.inference_mode(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        with torch.no_grad(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
             return run()
 
     return work

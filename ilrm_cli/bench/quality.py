@@ -161,7 +161,7 @@ def along(views: Views) -> list[int]:
     return order
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def compared(model: Ilrm, scene: Prepared, report: Report = ignore) -> dict[str, Outcome]:
     """Measure each approximation on a scene with held-out photos; the first one is exact."""
     assert scene.targets is not None, "a scene needs held-out photos"

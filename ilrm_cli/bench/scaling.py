@@ -90,7 +90,7 @@ def _measure(model: Ilrm, config: IlrmConfig, case: Case, one_byte: Unit, device
 
     before, copied = shortest(unit.run), shortest(one_byte.run)
     watch = PeakWatch(device)
-    with timed_parts(model, device) as parts, torch.inference_mode():
+    with timed_parts(model, device) as parts, torch.no_grad():
         spent = seconds(lambda: model([views], chunks=planned.chunks), device)
     peak = watch.peak_bytes()
     product_s = unit.amount * min(before, shortest(unit.run))

@@ -45,6 +45,7 @@ class Capabilities:
     cleaned: bool = False  # whether Gaussians that other views see through are left out; needs a grid
     backdrop: bool = False  # whether a sphere of mean colours is placed behind the Gaussians
     sweeps: bool = False  # whether the plane sweep's kernels are needed
+    draws: bool = False  # whether a pass draws scenes and needs gradients of that
     traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
     needs_poses: bool = True  # False: one photo of an object, from a camera that the model assumes
     needs_cut_out: bool = False  # whether all but the object must be transparent

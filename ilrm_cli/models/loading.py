@@ -23,15 +23,16 @@ def ready_model(
 ) -> LoadedModel:
     """Load the model of that name or file, with layers `compiled` on request, and compile the kernels it needs.
 
-    These are the renderer's, with `gradients` if scenes are refined, and the plane sweep's, if the model needs it
-    or if `sweeps` is set. `watch` receives the time to "load" and, if anything was not yet compiled, to "compile".
-    Raises InputError for a model or device that cannot be used.
+    These are the renderer's, with `gradients` if scenes are refined or the model draws, and the plane sweep's, if the
+    model needs it or if `sweeps` is set. `watch` receives the time to "load" and, if anything was not yet compiled, to
+    "compile". Raises InputError for a model or device that cannot be used.
     """
     start, place = time.perf_counter(), resolve_device(device)
     loaded = load_model(model)
     loaded.model.to(place).precision = resolve_precision(precision, place)
     at_hand = time.perf_counter()
-    sweeps = sweeps or loaded.model.capabilities.sweeps
+    can = loaded.model.capabilities
+    sweeps, gradients = sweeps or can.sweeps, gradients or can.draws
     with sweep_compiled_beside(place) if sweeps else nullcontext():
         compiling = prepare(renderer_for(place), gradients=gradients, report=report)
         if compiled:

@@ -55,7 +55,7 @@ def test_one_photo(tmp_path):
 def test_photos_that_do_not_overlap(tmp_path):
     for i in range(3):
         noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i, cell_px=2)
-    assert "overlap" in refused(tmp_path, "reconstruct", tmp_path / "apart", "-o", tmp_path / "s.ply")
+    assert "no three of them share" in refused(tmp_path, "reconstruct", tmp_path / "apart", "-o", tmp_path / "s.ply")
 
 
 def test_blurred_photos(tmp_path):

@@ -22,7 +22,7 @@ KEYS = {
     "seconds", "warnings", "traceback",
 }  # fmt: skip
 OWN_OPTIONS = {"--jobs", "--engine", "--summary"}
-OF_ONE_SCENE = {"--report", "--trace", "--preview"}
+OF_ONE_SCENE = {"--report", "--trace", "--preview", "--mesh"}
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,10 @@ def test_an_untrained_model_is_a_splat_of_its_choice_of_depths():
     views = random_views()
     scene = Ilrm(without_feedback()).eval()([views], [RANGE])[0]
     assert len(scene) == 3 * 16 * 24
-    depth = views.cameras.project(scene.means).depth[0][: 16 * 24]
-    assert ((depth > RANGE[0] * 0.4) & (depth < 1e4)).all()
+    matched = Ilrm(dataclasses.replace(PYRAMID, head=dataclasses.replace(PYRAMID.head, depth="matched"), pyramid=None))
+    other = matched.eval()([views], [RANGE])[0]
+    assert torch.equal(scene.harmonics, other.harmonics)
+    assert torch.equal(scene.opacities, other.opacities)
 
 
 def test_chunks_change_nothing():
@@ -81,26 +83,53 @@ def test_a_feedback_begins_as_a_step_down_the_gradient():
     assert torch.allclose(update(torch.randn(2, 5, 6, 4), torch.randn(2, 5, 6, 3), back), -FIRST_GAIN * gradient)
 
 
-def test_what_comes_back_is_the_gradient_of_the_error_in_units_of_its_rms():
-    sample = procedural_sample(views=3, height=32)
+@pytest.fixture
+def blob_per_pixel():
+    """Cameras, photos, and a function from shifts of blobs, one per pixel, to Gaussians."""
+    sample = procedural_sample(views=2, width=32, height=32)
     cameras, truth = sample.inputs.cameras, sample.inputs.images
     shape = (len(cameras), cameras.height, cameras.width)
-    means = cameras.positions[:, None] + 2 * cameras.forward[:, None]
-    raw = torch.zeros(*shape, 3)
+    middle = cameras.positions[:, None] + 2 * cameras.forward[:, None]
+    places = middle.expand(-1, shape[1] * shape[2], -1).flatten(0, 1)
+    some = Gaussians.isotropic(places, torch.full_like(places[:, 0], 0.3), torch.full_like(places, 0.5), 0.3)
+    return cameras, truth, torch.zeros(*shape, 3), lambda by: dataclasses.replace(some, means=places + by.flatten(0, 2))
 
-    def splat(shift):
-        places = means.expand(-1, shape[1] * shape[2], -1).flatten(0, 1)
-        some = Gaussians.isotropic(places, torch.full_like(places[:, 0], 0.3), torch.full_like(places, 0.5), 0.3)
-        return dataclasses.replace(some, means=some.means + shift.flatten(0, 2))
 
+def test_what_comes_back_is_the_gradient_of_the_error_in_units_of_its_rms(blob_per_pixel):
+    cameras, truth, raw, splat = blob_per_pixel
     back = drawn_back(raw, splat, None, cameras, truth)
     leaf = raw.clone().requires_grad_()
     (render(splat(leaf), cameras).color - truth).square().sum().backward()
     assert leaf.grad is not None
-    assert torch.allclose(back.gradient, torch.asinh(leaf.grad / leaf.grad.square().mean((0, 1, 2)).sqrt()), atol=1e-5)
-    assert back.seen.shape == (*shape, SEEN_CHANNELS)
-    drawn = render(splat(raw), cameras)
-    assert torch.allclose(back.seen[..., :3].permute(0, 3, 1, 2), drawn.color - truth, atol=1e-6)
+    expected = torch.asinh(leaf.grad / leaf.grad.square().mean((0, 1, 2)).sqrt())
+    assert torch.allclose(back.gradient, expected, atol=1e-4)
+    residual = render(splat(raw), cameras).color - truth
+    assert torch.allclose(back.seen[..., :3].permute(0, 3, 1, 2), residual, atol=1e-6)
+
+
+def test_pixels_without_weight_say_nothing(blob_per_pixel):
+    cameras, truth, raw, splat = blob_per_pixel
+    weight = torch.ones_like(truth[:, 0])
+    weight[:, :, 16:] = 0
+    other = torch.where(weight[:, None] > 0, truth, 1 - truth)
+    one, two = (drawn_back(raw, splat, None, cameras, photos, weight) for photos in (truth, other))
+    assert torch.equal(one.gradient, two.gradient)
+    assert (one.seen[:, :, 16:, :3] == 0).all()
+    assert not torch.equal(one.gradient, drawn_back(raw, splat, None, cameras, truth).gradient)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dataclasses.replace(PYRAMID, matching=None),
+        dataclasses.replace(PYRAMID, pyramid=None),
+        dataclasses.replace(PYRAMID, patch=8),
+    ],
+    ids=["no matching", "no pyramid", "other patch"],
+)
+def test_choices_that_do_not_go_together_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"needs|levels"):
+        Ilrm(wrong)
 
 
 @pytest.mark.parametrize("steps", [1, 2])

@@ -36,6 +36,17 @@ class IlrmConfig:
     fov_deg: tuple[float, float] | None = None  # angles of view of the longer side they were trained for
     baseline_to_depth: tuple[float, float] | None = None  # distances of the farthest cameras, over that of the scene
 
+    def require_consistent(self) -> None:
+        """Raise ValueError for choices that do not go together."""
+        if self.head.depth in ("matched", "volume") and self.matching is None:
+            raise ValueError(f'head: depth "{self.head.depth}" needs matching')
+        if self.head.depth == "volume" and self.pyramid is None:
+            raise ValueError('head: depth "volume" needs a pyramid')
+        if self.pyramid and 2 ** len(self.pyramid.widths) != self.patch:
+            raise ValueError(
+                f"patch: {self.patch}, but {len(self.pyramid.widths)} levels of a pyramid halve grids to less"
+            )
+
     @property
     def estimates(self) -> int:
         """Depth estimates of the plane sweep per pixel; 0 without one."""

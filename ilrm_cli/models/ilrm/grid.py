@@ -22,6 +22,7 @@ class Grid:
 
     cameras: Cameras
     colors: Float[Tensor, "view 3 height width"]  # [0, 1]
+    content: Float[Tensor, "view height width"] | None = None  # share of each pixel that counts, see `Views.content`
     matches: Matches | None = None  # None: the model does not match
     maps: tuple[Map, ...] = ()  # of the pyramid's levels, fine to coarse
 
@@ -31,16 +32,21 @@ class Grid:
         if len(grids) == 1:
             return grids[0]
         matches = [grid.matches for grid in grids if grid.matches is not None]
+        content = [grid.content for grid in grids if grid.content is not None]
+        assert len(content) in (0, len(grids)), "scenes of one pass all have masks, or none has"
         return Grid(
             camera_batches.stack([grid.cameras for grid in grids]),
             torch.cat([grid.colors for grid in grids]),
+            torch.cat(content) if content else None,
             Matches.concatenated(matches) if matches else None,
             tuple(torch.cat(level) for level in zip(*(grid.maps for grid in grids), strict=True)),
         )
 
     def __getitem__(self, views: slice) -> "Grid":
         matches = None if self.matches is None else self.matches[views]
-        return Grid(self.cameras[views], self.colors[views], matches, tuple(level[views] for level in self.maps))
+        content = None if self.content is None else self.content[views]
+        maps = tuple(level[views] for level in self.maps)
+        return Grid(self.cameras[views], self.colors[views], content, matches, maps)
 
     def channels(self, rays: Sequence[Channel]) -> Float[Tensor, "view height width channel"]:
         """Return the ray channels of every pixel and, with matches, their evidence."""

@@ -49,6 +49,7 @@ class Ilrm(Network):
 
     def __init__(self, config: IlrmConfig):
         super().__init__()
+        config.require_consistent()
         self.config = config
         evidence = config.estimates * config.matching.planes if config.matching else 0
         viewpoint_channels = 3 * len(config.viewpoint_channels) + evidence
@@ -137,7 +138,8 @@ class Ilrm(Network):
                 for part in pieces(len(scene), chunks.views):
                     own = slice(first + part.start, first + part.stop)
                     matches = sweep.matches(part) if sweep else None
-                    grid = Grid(small[own], colors[own], matches)
+                    content = None if scene.content is None else avg_pool2d(scene.content[part], factor)
+                    grid = Grid(small[own], colors[own], content, matches)
                     channels = grid.channels(self.config.viewpoint_channels)
                     tokens, maps = self._tokenized(channels, grid, images[own])
                     found.append(grid.for_decoding(maps, evidence=self.config.head.depth == "volume"))
@@ -169,10 +171,10 @@ class Ilrm(Network):
         tokens: Float[Tensor, "view token dim"],
         grid: Grid,
         scenes: int,
-        behind: Sequence[Gaussians] | None,
+        behind: Sequence[Gaussians | None],
         chunks: Chunks,
     ) -> list[Gaussians]:
-        """Return the Gaussians of each scene; `behind` are the backdrops that hide nothing while they are drawn."""
+        """Return the Gaussians of each scene; `behind` is drawn with each while it is fed back."""
         views = list(pieces(len(tokens), chunks.views))
         features = joined((self._features(tokens[v], grid[v]) for v in views), len(tokens))
         raw = joined((self._raw(features[v], grid.cameras.width) for v in views), len(tokens))
@@ -182,7 +184,7 @@ class Ilrm(Network):
         for update in self.feedback:
             own = pieces(len(raw), len(raw) // scenes)
             changed = (
-                self._fed_back(update, raw[o], features[o], grid[o], behind[number] if behind else None, chunks)
+                self._fed_back(update, raw[o], features[o], grid[o], behind[number], chunks)
                 for number, o in enumerate(own)
             )
             raw = joined(changed, len(raw))
@@ -220,7 +222,8 @@ class Ilrm(Network):
         chunks: Chunks,
     ) -> Float[Tensor, "view height width raw"]:
         """Return the raw numbers of one scene after a look at what they draw."""
-        back = drawn_back(raw, lambda some: self._splat(some, grid), behind, grid.cameras, grid.colors)
+        cameras, truth = grid.cameras, grid.colors
+        back = drawn_back(raw, lambda some: self._splat(some, grid), behind, cameras, truth, grid.content)
         shown = features.unflatten(1, (grid.cameras.height, -1))
         with self.products(raw.device):
             parts = (update(shown[v], raw[v], back[v]).float() for v in pieces(len(raw), chunks.views))
@@ -228,12 +231,13 @@ class Ilrm(Network):
 
     def _backdrops(
         self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None
-    ) -> list[Gaussians] | None:
-        """Return what is drawn behind each scene where scenes are drawn, if anything is."""
+    ) -> list[Gaussians | None]:
+        """Return what is drawn behind each scene where scenes are drawn; masked ones have nothing behind them."""
         if not (self.config.backdrop and self.feedback):
-            return None
+            return [None] * len(scenes)
         assert depth_ranges is not None, "a backdrop lies beyond the depth range of its scene"
-        return [backdrop(scene, far) for scene, (_, far) in zip(scenes, depth_ranges, strict=True)]
+        pairs = zip(scenes, depth_ranges, strict=True)
+        return [backdrop(scene, far) if scene.content is None else None for scene, (_, far) in pairs]
 
     def _updates(
         self, tokens: Tensor, image_tokens: Tensor, scenes: int, chunks: Chunks, clock: AttentionClock, report: Report

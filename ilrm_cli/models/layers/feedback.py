@@ -8,6 +8,7 @@ drawn errors: Xu et al. 2025, ReSplat). Gradients are data here: nothing is diff
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import compress
 
 import torch
 from jaxtyping import Float
@@ -65,22 +66,46 @@ def drawn_back(
     behind: Gaussians | None,
     cameras: Cameras,
     truth: Float[Tensor, "view 3 height width"],
+    weight: Float[Tensor, "view height width"] | None = None,
 ) -> DrawnBack:
     """Draw the Gaussians that `splat` makes of the raw numbers of one scene, one per pixel, and compare with `truth`.
 
-    `behind` is drawn with them and stays as it is.
+    `behind` is drawn with them and stays as it is. `weight` is 0 where photos say nothing, such as masked pixels. Views
+    are drawn one by one, so that what a gradient needs is held for one only.
     """
     with torch.enable_grad():
         leaf = raw.detach().clone().requires_grad_()
-        gaussians = splat(leaf)
-        drawn = render(gaussians if behind is None else Gaussians.concatenated(gaussians, behind), cameras)
-        residual = drawn.color - truth
-        (gradient,) = torch.autograd.grad(residual.square().sum(), leaf)
+        made = splat(leaf)
+        parts = [tensor.detach().requires_grad_() for tensor in made.tensors()]
+        scene = made.rebuilt(*parts)
+        seen = [
+            _compared(scene, behind, cameras[[view]], truth[view], None if weight is None else weight[view])
+            for view in range(len(cameras))
+        ]
+        follows = [tensor.requires_grad for tensor in made.tensors()]
+        outputs, upstream = list(compress(made.tensors(), follows)), [p.grad for p in compress(parts, follows)]
+        (gradient,) = torch.autograd.grad(outputs, leaf, upstream)
     rms = gradient.square().mean((0, 1, 2)).sqrt().clamp_min(LEAST_RMS)
     with torch.no_grad():
-        means = gaussians.means.view(*raw.shape[:-1], 3)
+        drawn = torch.stack(seen)  # [V, 5, h, w]
+        means = made.means.view(*raw.shape[:-1], 3)
         z = ((means - cameras.positions[:, None, None]) * cameras.forward[:, None, None]).sum(-1)
-        further = drawn.depth.clamp_min(LEAST_DEPTH).log() - z.clamp_min(LEAST_DEPTH).log()
-        further = further.clamp(-MOST_BEHIND, MOST_BEHIND)
-        seen = torch.cat([residual, drawn.alpha[:, None], further[:, None]], dim=1).permute(0, 2, 3, 1)
-        return DrawnBack(torch.asinh(gradient / rms), seen)
+        further = drawn[:, -1].clamp_min(LEAST_DEPTH).log() - z.clamp_min(LEAST_DEPTH).log()
+        drawn[:, -1] = further.clamp(-MOST_BEHIND, MOST_BEHIND)
+        return DrawnBack(torch.asinh(gradient / rms), drawn.permute(0, 2, 3, 1))
+
+
+def _compared(
+    scene: Gaussians,
+    behind: Gaussians | None,
+    camera: Cameras,
+    truth: Float[Tensor, "3 height width"],
+    weight: Float[Tensor, "height width"] | None,
+) -> Float[Tensor, "5 height width"]:
+    """Return residual, opacity and depth of one view; the gradient of its squared error is added to the scene's."""
+    drawn = render(scene if behind is None else Gaussians.concatenated(scene, behind), camera)
+    residual = drawn.color[0] - truth
+    if weight is not None:
+        residual = residual * weight
+    residual.square().sum().backward()
+    return torch.cat([residual, drawn.alpha, drawn.depth]).detach()
