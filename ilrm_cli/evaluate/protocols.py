@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -19,6 +18,7 @@ from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.evaluate.checks import Plan, check_plan
+from ilrm_cli.geometry.frames import Normalisation
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.pipeline.prepare import default_views
@@ -52,7 +52,7 @@ class Split:
     targets: tuple[int, ...]  # shared by all sets
     width: int  # px
     height: int  # px
-    scale_from: Literal["recentred", "raw"] = "recentred"  # see `normalized_from_world`
+    normalisation: Normalisation  # of the frame that the model gets, see `frame_of_model`
     warnings: tuple[str, ...] = ()
 
 
@@ -134,7 +134,7 @@ def open_scene(ref: SceneRef, plan: Plan, can: Capabilities, report: Report = ig
     long_side = plan.long_side_px or can.long_side_px
     used = [photos[i] for i in inputs[-1]]
     width, height = common_size(used, long_side=long_side, multiple=can.size_multiple)
-    return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
+    return Split(frames, inputs, targets, width, height, can.frame, frames.capture.warnings)
 
 
 def _open_re10k(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
@@ -144,9 +144,8 @@ def _open_re10k(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
     frames = find_sequence(read_index(ref.path, "test"), ref.key)
     if not all(0 <= i < len(frames) for i in (*entry.context, *entry.target)):
         raise InputError(f"{ref.key} has {len(frames)} frames, fewer than {plan.index} asks for; get its chunk again.")
-    raw = can.normalisation == "raw"
     side = round(RE10K_SIDE_PX / can.size_multiple) * can.size_multiple
-    return Split(frames, (entry.context,), entry.target, side, side, "raw" if raw else "recentred")
+    return Split(frames, (entry.context,), entry.target, side, side, can.normalisation)
 
 
 def _open_dl3dv(ref: SceneRef, plan: Plan, can: Capabilities, report: Report) -> Split:
@@ -164,7 +163,7 @@ def _open_dl3dv(ref: SceneRef, plan: Plan, can: Capabilities, report: Report) ->
     scale = (plan.long_side_px or DL3DV_SIZE[0]) / DL3DV_SIZE[0]
     multiple = can.size_multiple
     width, height = (round(side * scale / multiple) * multiple for side in DL3DV_SIZE)
-    return Split(frames, inputs, targets, width, height, warnings=frames.capture.warnings)
+    return Split(frames, inputs, targets, width, height, can.frame, frames.capture.warnings)
 
 
 def _open_synthetic(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
@@ -173,7 +172,7 @@ def _open_synthetic(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
     inputs = nested_inputs(frames.world_from_cam, range(HOLDOUT_INPUTS), counts, plan.seed)
     targets = tuple(range(HOLDOUT_INPUTS, HOLDOUT_INPUTS + HOLDOUT_TARGETS))
     width, height = frames.lenses[0].width, frames.lenses[0].height
-    return Split(frames, inputs, targets, width, height)
+    return Split(frames, inputs, targets, width, height, can.frame)
 
 
 def nested_inputs(

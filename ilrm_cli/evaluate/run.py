@@ -122,7 +122,7 @@ def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Vi
     """Prepare the scene in the frame of one set of inputs, a subset of the largest one."""
     inputs = largest[[split.inputs[-1].index(i) for i in chosen]]
     poses = split.frames.world_from_cam[list(chosen)]
-    return normalize(poses, inputs, targets, split.frames.points, split.scale_from)
+    return normalize(poses, inputs, targets, split.frames.points, split.normalisation)
 
 
 def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings) -> tuple[Shown, list[Trial]]:

@@ -53,6 +53,11 @@ class Capabilities:
     output: Literal["gaussians", "field"] = "gaussians"
 
     @property
+    def frame(self) -> Normalisation:
+        """The frame of captures and training: the translations as given count only in the published evaluation."""
+        return "recentred" if self.normalisation == "raw" else self.normalisation
+
+    @property
     def min_views(self) -> int:
         return self.trained_on.views[0]
 

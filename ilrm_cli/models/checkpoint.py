@@ -125,26 +125,35 @@ def blueprint_of(name_or_path: str) -> Blueprint | None:
 
 
 def _is_own(path: Path) -> bool:
-    """Return whether weights are in our format: others have another file beside their safetensors."""
-    if path.suffix != ".safetensors" or path.with_suffix(".json").is_file():
+    """Return whether weights are in our format: other safetensors have a configuration, and names, of their own."""
+    if path.suffix != ".safetensors" or config_beside(path) is None:
         return path.suffix == ".safetensors"
-    return config_beside(path) is None
+    return path.with_suffix(".json").is_file() and _architecture_by(tensor_names(path)) is None
 
 
 def _load_published(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:
     """Load a file of the architecture whose authors' format it has; what tensors cannot tell may lie beside it."""
-    names = tensor_names(path)
-    others = (architecture_of(name) for name in ARCHITECTURES if name != OURS)
-    found = next((one for one in others if one.recognises is not None and one.recognises(names)), None)
-    architecture = found or architecture_of(OURS)
+    architecture = _architecture_by(tensor_names(path)) or architecture_of(OURS)
     assert architecture.load_published is not None, "its authors published weights"
     config, state = architecture.load_published(path)
     if told := told_beside(path):
         try:
-            config = fitted(dataclasses.asdict(config) | told, architecture.config)
+            config = fitted(_merged(dataclasses.asdict(config), told), architecture.config)
         except ValueError as error:
             raise InputError(f"{path.with_suffix('.json')}: not a model configuration ({error}).") from error
     return Blueprint(architecture, config), state
+
+
+def _architecture_by(names: frozenset[str]) -> Architecture | None:
+    """Return the architecture, other than ours, in whose authors' format tensors of these names are."""
+    others = (architecture_of(name) for name in ARCHITECTURES if name != OURS)
+    return next((one for one in others if one.recognises is not None and one.recognises(names)), None)
+
+
+def _merged(values: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with those told in their places, key by key at every level."""
+    inner = {k: values[k] for k, new in told.items() if isinstance(new, dict) and isinstance(values.get(k), dict)}
+    return {**values, **told, **{key: _merged(old, told[key]) for key, old in inner.items()}}
 
 
 def _load_own(path: Path) -> tuple[Blueprint, dict[str, Tensor]]:

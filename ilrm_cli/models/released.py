@@ -1,5 +1,6 @@
 """Files in the formats in which authors released weights: read without unpickling anything, and under our names."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from ilrm_cli.runtime.errors import InputError, first_line
 from ilrm_cli.runtime.json_values import fitted, read_json
 
+USUAL_HEADS = (64, 32, 16, 8)  # channels of an attention head, widest first
 CONTAINERS = ("state_dict", "model")  # of the tensors, in files that hold more than these
 C = TypeVar("C")
 
@@ -85,6 +87,18 @@ def inferred(path: Path, kind: str, config: type[C], values: Mapping[str, Any]) 
         return fitted(dict(values), config)
     except ValueError as error:
         raise InputError(f"{path}: not a {kind} checkpoint (no usable {first_line(error)}).") from error
+
+
+def usual_head_width(*widths: int) -> int:
+    """Return the channels of an attention head that such widths usually have, as the tensors do not tell.
+
+    64, or of narrower networks the most of which there are at least two heads. Raises ValueError if none divides them.
+    """
+    shared = math.gcd(*widths)
+    for width in USUAL_HEADS:
+        if shared % width == 0 and (shared > width or width == USUAL_HEADS[0]):
+            return width
+    raise ValueError(f"head_width: {shared} channels do not split into usual heads")
 
 
 def told_beside(path: Path) -> dict[str, Any]:

@@ -58,9 +58,7 @@ def prepare_photos(
     width, height = common_size(used, long_side=long_side_px or can.long_side_px, multiple=can.size_multiple)
     inputs, targets = load_photos(used, scored, width, height, report)
     poses = np.stack([photo.world_from_cam for photo in used])
-    return normalize(
-        poses, inputs, targets, capture.points, "centred" if can.normalisation == "centred" else "recentred"
-    )
+    return normalize(poses, inputs, targets, capture.points, can.frame)
 
 
 def load_photos(

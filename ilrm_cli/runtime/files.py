@@ -147,19 +147,20 @@ def replacing_pair(first: Path, last: Path) -> Iterator[tuple[Path, Path]]:
 def filling(folder: Path) -> Iterator[Path]:
     """Yield a new hidden folder to write files in; if the block succeeds, move them into `folder`, one by one.
 
-    `folder` is created if missing; files of the same names are replaced, others stay. If the
+    `folder` is created if missing, and so are folders in it; files of the same names are replaced, others stay. If the
     block fails, nothing is moved.
     """
     if folder.is_dir():
         sweep(folder.parent)  # where one that was killed as it made the folder has left its own
     with _hidden_folder(folder, folder if folder.is_dir() else folder.parent) as hidden:
         yield hidden
-        written = sorted(hidden.iterdir())
+        written = sorted(path.relative_to(hidden) for path in hidden.rglob("*") if not path.is_dir())
         for file in written:
-            refuse_link(folder / file.name)
+            refuse_link(folder / file)
         folder.mkdir(exist_ok=True)
         for file in written:
-            os.replace(file, folder / file.name)
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(hidden / file, folder / file)
             _placed.append(folder)
 
 

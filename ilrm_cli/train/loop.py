@@ -46,7 +46,7 @@ def train(
         raise InputError(f"--batch {config.batch} does not split among {processes} processes; make it a multiple.")
     trainer.forward = group.wrapped(trainer.model)
     can = trainer.model.capabilities
-    sources = [open_source(name, config, group.device, can.normalisation) for name in config.data]
+    sources = [open_source(name, config, group.device, can.frame) for name in config.data]
     multiple = can.size_multiple
     began = saved = time.monotonic()
     with (

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +75,8 @@ def test_re10k_takes_the_frames_of_its_index(re10k):
     assert "only 1 of the 2 clips" in warnings[0]
     published = open_scene(refs[0], plan, capabilities_of(PRESETS["re10k"].config))
     assert (published.inputs, published.targets) == (((0, 5),), (1, 3))
-    assert (published.width, published.height, published.scale_from) == (256, 256, "raw")
-    assert open_scene(refs[0], plan, OWN).scale_from == "recentred"
+    assert (published.width, published.height, published.normalisation) == (256, 256, "raw")
+    assert open_scene(refs[0], plan, OWN).normalisation == "recentred"
 
 
 def test_re10k_without_its_index_or_with_other_views_is_refused(re10k):
@@ -95,6 +96,8 @@ def test_dl3dv_scores_every_eighth_frame(tmp_path):
     assert not {*split.inputs[1]} & {*split.targets}
     small = open_scene(refs[0], Plan("dl3dv", views=(4,), long_side_px=448), capabilities_of(PRESETS["dl3dv"].config))
     assert (small.width, small.height) == (448, 256)
+    of_objects = open_scene(refs[0], plan, replace(OWN, normalisation="centred"))
+    assert (small.normalisation, of_objects.normalisation) == ("recentred", "centred")
 
 
 def test_dl3dv_takes_listed_inputs(tmp_path):

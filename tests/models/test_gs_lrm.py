@@ -142,7 +142,7 @@ def test_the_published_comparison(views):
     assert flops_told(network, on_meta(views, 256, 256)) / 2e9 == pytest.approx(TABLE[views], rel=0.01)
 
 
-@pytest.mark.parametrize("damage", ["foreign", "extra", "missing", "pickled"])
+@pytest.mark.parametrize("damage", ["foreign", "extra", "missing", "flat", "pickled"])
 def test_what_is_not_gs_lrm_gets_a_sentence(tmp_path, damage):
     path = tmp_path / "broken.pt"
     write_facelift(GsLrm(TINY_FACELIFT), path)
@@ -151,6 +151,8 @@ def test_what_is_not_gs_lrm_gets_a_sentence(tmp_path, damage):
         content["model"] = {"patch_embedder.1.weight": torch.zeros(3)}
     elif damage == "extra":
         content["model"]["decoder.weight"] = torch.zeros(3)
+    elif damage == "flat":
+        content["model"]["gaussian_position_embeddings"] = torch.tensor(1.0)
     elif damage == "missing":
         del content["model"]["transformer_layers.1.attn.fc.weight"]
     else:
@@ -159,3 +161,11 @@ def test_what_is_not_gs_lrm_gets_a_sentence(tmp_path, damage):
     with pytest.raises(InputError, match=r"broken\.pt") as caught:
         load_model(str(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("width", "guessed"), [(64, 64), (48, 16), (32, 16)])
+def test_heads_are_guessed_where_nothing_tells_them(tmp_path, width, guessed):
+    write_facelift(GsLrm(dataclasses.replace(TINY_FACELIFT, layers=1, width=width)), tmp_path / "net.pt")
+    assert load_model(str(tmp_path / "net.pt")).model.config.head_width == guessed
+    (tmp_path / "net.json").write_text('{"head_width": 8}')
+    assert load_model(str(tmp_path / "net.pt")).model.config.head_width == 8

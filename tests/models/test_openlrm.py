@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from ilrm_cli.models.base import Pass
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.lrm.config import OpenLrmConfig, VitConfig
-from ilrm_cli.models.lrm.openlrm import ARCHITECTURE, ModLN, OpenLrm, camera_numbers
+from ilrm_cli.models.lrm.openlrm import ARCHITECTURE, ModLN, OpenLrm, OpenLrmField, camera_numbers
 from ilrm_cli.models.lrm.published_openlrm import load_openlrm
 from ilrm_cli.runtime.errors import InputError
 
@@ -153,3 +153,23 @@ def test_the_camera_changes_the_shape():
     assert view.images[0, :, 0, 0].tolist() == [1, 1, 1]
     first, second = (model.triplane(image, camera) for camera in (numbers, numbers + 0.5))
     assert not torch.allclose(first, second)
+
+
+def test_what_no_file_of_theirs_tells_lies_beside(tmp_path):
+    model = tiny()
+    publish(model, tmp_path, False)
+    (tmp_path / "model.json").write_text('{"vit": {"heads": 2}, "image_px": 28}')
+    assert load_model(str(tmp_path / "model.safetensors")).model.config == model.config
+
+
+def test_an_encoder_without_registers_gets_a_sentence(tmp_path):
+    publish(tiny(), tmp_path, False)
+    (tmp_path / "config.json").write_text(json.dumps(OPTIONS | {"encoder_model_name": "dinov2_vitb14"}))
+    with pytest.raises(InputError, match=r"encoder is dinov2_vitb14; only"):
+        load_openlrm(tmp_path / "model.safetensors")
+
+
+def test_of_odd_samples_one_is_left_out():
+    model = OpenLrm(replace(tiny().config, samples=9))
+    marching = OpenLrmField(torch.zeros(3, 4, 8, 8), model.decoder, 9).marching
+    assert (marching.samples, marching.importance) == (4, 4)

@@ -139,7 +139,8 @@ def publish(model, path):
     state = model.state_dict()
     named = {name.replace("trunk.", "encoder.model."): tensor for name, tensor in state.items() if "trunk" in name}
     named |= {f"mlp_{name}": tensor for name, tensor in state.items() if "trunk" not in name}
-    torch.save(named | {"code._freqs": torch.ones(1, 12, 1), "code._phases": torch.ones(1, 12, 1)}, path)
+    waves = torch.tensor(model.config.frequencies).repeat_interleave(2)[None, :, None]
+    torch.save(named | {"code._freqs": waves, "code._phases": torch.ones_like(waves)}, path)
 
 
 def test_the_published_format_loads_and_damage_is_refused(model, tmp_path):
@@ -151,6 +152,17 @@ def test_the_published_format_loads_and_damage_is_refused(model, tmp_path):
     torch.save({name: tensor for name, tensor in tensors.items() if "bn1" not in name}, tmp_path / "net.pt")
     with pytest.raises(InputError, match="not a pixelNeRF checkpoint"):
         load_model(str(tmp_path / "net.pt"))
+
+
+def test_other_depths_and_frequencies_are_those_of_the_file(tmp_path):
+    config = replace(TINY, blocks=2, conditioned=1, frequencies=(2.0, 4.0, 8.0, 16.0))
+    network = PixelNerf(config).eval().requires_grad_(False)
+    publish(network, tmp_path / "net.pt")
+    loaded = load_model(str(tmp_path / "net.pt")).model
+    told = loaded.config
+    assert (told.blocks, told.conditioned, told.frequencies) == (2, 1, (2.0, 4.0, 8.0, 16.0))
+    points, directions = torch.rand(4, 3), torch.nn.functional.normalize(torch.randn(4, 3), dim=-1)
+    assert torch.equal(*(asked_of(one, views(1), points, directions) for one in (network, loaded)))
 
 
 def test_posed_photos_become_a_scene(tmp_path, monkeypatch):

@@ -71,6 +71,22 @@ def test_the_published_format_makes_the_same_network(tmp_path):
 
 
 @torch.no_grad()
+def test_what_the_configuration_leaves_out_is_as_their_code_has_it(tmp_path):
+    model = TripoSr(replace(CONFIG, activation="relu", samples=128)).eval()
+    options = publish(model, tmp_path / "model.ckpt")
+    del options["decoder"]["activation"], options["renderer"]["density_bias"]
+    del options["renderer"]["num_samples_per_ray"]
+    options["renderer"]["density_activation"] = "trunc_exp"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(options))
+    (tmp_path / "model.json").write_text('{"vit": {"heads": 2}}')
+    loaded = load_model(str(tmp_path / "model.ckpt")).model
+    assert loaded.config == model.config
+    features = torch.randn(5, 12)
+    assert torch.equal(loaded.decoder(features), model.decoder(features))
+    assert isinstance(loaded.decoder.layers[1], torch.nn.ReLU)
+
+
+@torch.no_grad()
 def test_gaussians_lie_in_the_box(monkeypatch):
     monkeypatch.setattr("ilrm_cli.render.surface.RESOLUTION", 32)
     model = small_triposr()
@@ -93,7 +109,7 @@ def damage(path, tensors, options):
         (lambda tensors, options: tensors.update({"tokenizer.embeddings": torch.ones(5)}), "no usable shape"),
         (lambda tensors, options: options.pop("renderer"), "no usable 'renderer'"),
         (lambda tensors, options: options["renderer"].update(num_samples_per_ray=-1), "samples"),
-        (lambda tensors, options: options["decoder"].update(activation="relu"), "only silu"),
+        (lambda tensors, options: options["decoder"].update(activation="tanh"), "activation"),
         (lambda tensors, options: options.update(backbone=3), "no usable"),
         (lambda tensors, options: tensors.update(epoch=3), "something in it is no tensor"),
     ],

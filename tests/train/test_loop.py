@@ -114,3 +114,21 @@ def test_the_published_recipes_run_on_captures(tmp_path, preset):
     steps = list(train(trainer, tmp_path / "run", threads=2))
     assert [step.scenes for step in steps] == [2, 4]
     assert all(math.isfinite(step.loss) and math.isfinite(step.gradient_norm) for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("seen", "trained"), [("raw", "recentred"), ("recentred", "recentred"), ("centred", "centred")]
+)
+def test_only_the_published_evaluation_is_in_the_raw_frame(monkeypatch, tmp_path, seen, trained):
+    class Opened(Exception):
+        pass
+
+    def opened(name, config, device, normalisation):
+        raise Opened(normalisation)
+
+    monkeypatch.setattr("ilrm_cli.train.loop.open_source", opened)
+    trainer = start(tmp_path)
+    can = dataclasses.replace(trainer.model.capabilities, normalisation=seen)
+    monkeypatch.setattr(type(trainer.model), "capabilities", can)
+    with pytest.raises(Opened, match=f"^{trained}$"):
+        next(train(trainer, tmp_path))

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from ilrm_cli.models.grm.config import HEAD, GrmConfig
-from ilrm_cli.models.released import inferred, read_checkpoint, renamed, tensors_in
+from ilrm_cli.models.released import USUAL_HEADS, inferred, read_checkpoint, renamed, tensors_in
 from ilrm_cli.runtime.errors import InputError, first_line
 
 KIND = "GRM"
 CHANNELS = 9  # colour, moment, direction
 PARALLEL = "module."  # perhaps in front of each name
 HEADS = ("depth", "feature", "scaling", "rotation", "opacity")  # in the order of our head's channels
-USUAL_HEADS = (64, 32, 16, 8)  # widths of attention heads; the tensors do not tell
 
 _ENCODER = r"visual_encoder\.transformer_encoder\."
 _UPSAMPLER = r"visual_encoder\.(?:transformer_encoder\.)?gaussian_upsampler\."

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ilrm_cli.models.gs_lrm.config import PRESETS, GsLrmConfig
-from ilrm_cli.models.released import inferred, read_checkpoint, renamed, tensors_in
+from ilrm_cli.models.released import inferred, read_checkpoint, renamed, tensors_in, told_beside, usual_head_width
 from ilrm_cli.runtime.errors import InputError, first_line
 
 KIND = "GS-LRM"
@@ -46,9 +46,9 @@ def recognises(names: frozenset[str]) -> bool:
 def load_published(path: Path) -> tuple[GsLrmConfig, dict[str, Tensor]]:
     """Load configuration and tensors, under our names; sizes are inferred from the tensors' shapes.
 
-    Raises InputError for a file of neither format.
+    No tensor tells `head_width`: a `.json` beside the file may. Raises InputError for a file of neither format.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(path, mapped=True)
     if "state_dict" in content:
         tensors = tensors_in(content, "state_dict")
         own = {k.removeprefix(MIT_PREFIX): v for k, v in tensors.items() if k.startswith(MIT_PREFIX)}
@@ -56,7 +56,7 @@ def load_published(path: Path) -> tuple[GsLrmConfig, dict[str, Tensor]]:
         return _config_of(path, PRESETS["paper"].config, state, head_width=MIT_HEAD_WIDTH, xyzw=True), state
     own = {k: v for k, v in tensors_in(content, "model").items() if not k.startswith(IGNORED)}
     state = renamed(path, KIND, own, FACELIFT_RENAMES)
-    if "free_tokens" in state:  # [1, tokens, dim] or [tokens, dim]
+    if "free_tokens" in state and state["free_tokens"].dim() > 1:  # [1, tokens, dim] or [tokens, dim]
         state["free_tokens"] = state["free_tokens"].flatten(0, -2)
     return _config_of(path, PRESETS["facelift"].config, state), state
 
@@ -74,9 +74,10 @@ def _config_of(
             "width": width,
             "mlp_ratio": state["blocks.0.mlp.fc1.weight"].shape[0] // width,
             "patch": patch,
-            "head_width": head_width or min(like.head_width, width),
-            "free": len(state["free_tokens"]) if like.free else 0,
+            "free": len(state["free_tokens"]) if "free_tokens" in state else 0,
         }
+        if "head_width" not in told_beside(path):
+            sizes["head_width"] = head_width if head_width and width % head_width == 0 else usual_head_width(width)
         head = {"degree": round((harmonics / 3) ** 0.5) - 1, "rotation": "world xyzw" if xyzw else "world"}
     except (LookupError, ValueError, ArithmeticError, TypeError) as error:
         raise InputError(f"{path}: not a {KIND} checkpoint (no usable {first_line(error)}).") from error

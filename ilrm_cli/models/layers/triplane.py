@@ -1,7 +1,5 @@
 """Triplanes (Chan et al. 2022): three planes of features through a box, looked up bilinearly and decoded to a field."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -31,6 +29,3 @@ def token_planes(tokens: Float[Tensor, "token channel"]) -> Float[Tensor, "plane
     """Return the three square planes that tokens are in (plane, row, column) order."""
     side = round((len(tokens) / 3) ** 0.5)
     return tokens.unflatten(0, (3, side, side)).movedim(-1, 1)
-
-
-Decode = Callable[[Float[Tensor, "point channel"]], Float[Tensor, "point 4"]]

@@ -8,6 +8,7 @@ import msgspec
 from ilrm_cli.models.layers.config import Count, HeadConfig, Width
 
 Kinds = Annotated[str, msgspec.Meta(pattern="^[mt]+$", max_length=1024)]
+Free = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 Part = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 # Distance, scale and opacity are those of iLRM; harmonics have degree 3 (spec section 7).
@@ -28,7 +29,7 @@ class LongLrmConfig:
     expansion: Count = 2  # channels of the scan, in widths
     taps: Count = 4  # of the scan's convolution
     patch: Count = 8  # px per side of a token before merges
-    globals: Count = 2  # learned tokens in front of the images'
+    globals: Free = 2  # learned tokens in front of the images'
     head: HeadConfig = HEAD
     kept: Part = 0.4  # of the Gaussians: the most opaque; in training a tenth of these is drawn from the rest
     min_views: Count = 2  # views the weights were trained for

@@ -1,6 +1,7 @@
 """The Long-LRM network: scans with some attention between them read the tokens of many views in near-linear time."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -63,10 +64,10 @@ def cost_of(config: LongLrmConfig, asked: Pass) -> Cost:
 class Merge(nn.Module):
     """2x2 tokens of a view become one by a grouped convolution; global tokens are resized (paper, section 3.3)."""
 
-    def __init__(self, before: int, after: int):
+    def __init__(self, before: int, after: int, globals: int):
         super().__init__()
         self.merge = nn.Conv2d(before, after, MERGED, stride=MERGED, groups=before)
-        self.resize = nn.Linear(before, after)
+        self.resize = nn.Linear(before, after) if globals else None
 
     def forward(
         self, tokens: Float[Tensor, "scene token dim"], globals: int, views: int, rows: int
@@ -74,7 +75,8 @@ class Merge(nn.Module):
         first, of_images = tokens[:, :globals], tokens[:, globals:]
         grid = of_images.unflatten(1, (views, rows, -1)).flatten(0, 1).permute(0, 3, 1, 2)  # [B*V, d, h, w]
         merged = self.merge(grid).flatten(2).transpose(1, 2)  # [B*V, hw/4, d']
-        return torch.cat([self.resize(first), merged.unflatten(0, (len(tokens), -1)).flatten(1, 2)], dim=1)
+        together = merged.unflatten(0, (len(tokens), -1)).flatten(1, 2)
+        return together if self.resize is None else torch.cat([self.resize(first), together], dim=1)
 
 
 class LongLrm(PatchNetwork):
@@ -96,11 +98,12 @@ class LongLrm(PatchNetwork):
         if list(config.merges) != sorted(set(config.merges)) or max(config.merges, default=0) >= len(config.blocks):
             raise ValueError(f"merges before blocks {config.merges} of {len(config.blocks)}")
         first = config.widths[0]
-        self.global_tokens = learned(1, config.globals, first)
+        if config.globals:
+            self.global_tokens = learned(1, config.globals, first)
         self.tokenizer = nn.Linear(config.patch**2 * 3 * len(CHANNELS), first, bias=False)
         self.entry_norm = nn.LayerNorm(first, bias=False)
         self.blocks = nn.ModuleList(self._block(kind, config.width_of(n)) for n, kind in enumerate(config.blocks))
-        self.merges = nn.ModuleList(Merge(a, b) for a, b in zip(config.widths, config.widths[1:], strict=False))
+        self.merges = nn.ModuleList(Merge(a, b, config.globals) for a, b in pairwise(config.widths))
         self.head = GaussianHead(config.head, config.widths[-1], config.last_patch)
 
     def _block(self, kind: str, width: int) -> nn.Module:
@@ -119,8 +122,9 @@ class LongLrm(PatchNetwork):
     def embedded(self, batch: Batch) -> Float[Tensor, "scene token dim"]:
         channels = pixel_channels(batch.cameras, CHANNELS, batch.images)
         tokens = batch.joined(self.tokenizer(patchify(channels, self.config.patch)))
-        first = self.global_tokens.to(tokens.dtype).expand(batch.scenes, -1, -1)
-        return self.entry_norm(torch.cat([first, tokens], dim=1))
+        if self.config.globals:
+            tokens = torch.cat([self.global_tokens.to(tokens.dtype).expand(batch.scenes, -1, -1), tokens], dim=1)
+        return self.entry_norm(tokens)
 
     def layers_for(self, batch: Batch) -> Sequence[Layer]:
         return [self._layer(number, batch) for number in range(len(self.blocks))]

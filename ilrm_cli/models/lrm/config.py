@@ -1,6 +1,7 @@
 """The sizes that make one TripoSR, or one OpenLRM."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ilrm_cli.models.layers.config import Count, Width
 
@@ -36,6 +37,7 @@ class TripoSrConfig:
     plane_channels: Count = 40  # of the triplane, whose sides are twice `plane_size`
     decoder_width: Count = 64
     decoder_layers: Count = 9  # hidden ones, of the network from features to colour and density
+    activation: Literal["silu", "relu"] = "silu"  # between its layers
     radius: float = 0.87  # half the side of the box
     density_bias: float = -1.0  # before the exponential
     samples: Count = 128  # on each ray

@@ -78,7 +78,7 @@ class OpenLrmField(Field):
 
     def __init__(self, planes: Float[Tensor, "plane channel height width"], decoder: nn.Module, samples: int):
         self.planes, self.decoder = planes, decoder
-        self.marching = Marching(samples // 2, importance=samples - samples // 2, per="interval")
+        self.marching = Marching(samples // 2, importance=samples // 2, per="interval")
         self.background = torch.ones(3).to(planes)
         self.box = Box.cube(1.0, planes)
 

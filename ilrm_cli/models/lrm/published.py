@@ -14,6 +14,7 @@ from ilrm_cli.runtime.json_values import fitted
 CONFIG_FILE = "config.yaml"
 MOST_CONFIG_BYTES = 100_000
 PUBLISHED_PLANES = (3, 1024, 32, 32)  # of the one that needs no file beside it
+DENSITY_BIAS, SAMPLES = -1.0, 128  # where the file leaves them out
 VIT_HEAD = 64  # channels of an attention head of the ViT, which neither file tells
 
 # Published tensor name -> ours, first match wins.
@@ -103,8 +104,14 @@ def _config_of(options: Mapping[str, Any], state: Mapping[str, Tensor], vit_head
         pooler="vit.pooler.weight" in state,
     )
     backbone, decoder, renderer = options["backbone"], options["decoder"], options["renderer"]
-    if decoder.get("activation", "silu") != "silu" or renderer.get("density_activation", "exp") != "exp":
-        raise ValueError("activation: only silu and exp are known")
+    known = (
+        ("density_activation", ("trunc_exp", "exp")),  # the same, but for gradients
+        ("color_activation", ("sigmoid",)),
+        ("feature_reduction", ("concat",)),
+    )
+    for key, usable in known:
+        if renderer.get(key, usable[0]) not in usable:
+            raise ValueError(f"{key}: {renderer[key]!r} is not known here, only {' and '.join(usable)}")
     found = {
         "vit": vars(vit),
         "image_px": options["cond_image_size"],
@@ -116,8 +123,9 @@ def _config_of(options: Mapping[str, Any], state: Mapping[str, Tensor], vit_head
         "plane_channels": options["post_processor"]["out_channels"],
         "decoder_width": decoder["n_neurons"],
         "decoder_layers": decoder["n_hidden_layers"],
+        "activation": decoder.get("activation", "relu"),  # where they leave it out, it is this
         "radius": renderer["radius"],
-        "density_bias": renderer["density_bias"],
-        "samples": renderer["num_samples_per_ray"],
+        "density_bias": renderer.get("density_bias", DENSITY_BIAS),
+        "samples": renderer.get("num_samples_per_ray", SAMPLES),
     }
     return fitted(found, TripoSrConfig)

@@ -62,6 +62,9 @@ def load_openlrm(
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: cannot be read as safetensors; it is damaged, cut short or another file.") from error
+    encoder = options.get("encoder_model_name", "_reg") if isinstance(options, dict) else "_reg"
+    if not str(encoder).endswith("_reg"):
+        raise InputError(f"{path}: its encoder is {encoder}; only OpenLRM with registers (dinov2_*_reg) can be read.")
     state = renamed(path, "OpenLRM", dict(_parted(tensors)), RENAMES)
     try:
         return _config_of(options, state, vit_heads, image_px), state

@@ -27,6 +27,7 @@ AXES: Axes = ((0, 1), (0, 2), (1, 2))  # of the three planes
 UPSAMPLING = 2  # pixels of a plane per token and direction
 MARGIN, LEAST_LENGTH = 1e-3, 1e-2  # of the box when drawing: shrunk by this share; stretches that count, world units
 SOLID = 25.0  # density from which meshes are made
+ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU}
 EMBEDDING_STD = 0.02  # of untrained tokens
 
 
@@ -52,12 +53,13 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features of the three planes -> raw density and colour of a point, by Linears with SiLU between them."""
+    """Features of the three planes -> raw density and colour of a point, by Linears with an activation between them."""
 
     def __init__(self, config: TripoSrConfig):
         super().__init__()
         widths = [3 * config.plane_channels, *[config.decoder_width] * config.decoder_layers]
-        hidden = [layer for ends in pairwise(widths) for layer in (nn.Linear(*ends), nn.SiLU())]
+        between = ACTIVATIONS[config.activation]
+        hidden = [layer for ends in pairwise(widths) for layer in (nn.Linear(*ends), between())]
         self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], 4))
 
     def forward(self, features: Float[Tensor, "point channel"]) -> Float[Tensor, "point 4"]:

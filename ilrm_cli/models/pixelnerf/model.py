@@ -17,9 +17,6 @@ from ilrm_cli.models.pixelnerf.published import is_pixelnerf, load_pixelnerf
 from ilrm_cli.models.pixelnerf.trunk import USED_LAYERS, Trunk
 from ilrm_cli.runtime.progress import Report, ignore
 
-OCTAVES, FREQUENCY = 6, 1.5  # of the encoding of positions; without pi
-POSITION_NUMBERS = 3 + 6 * OCTAVES
-BLOCKS, CONDITIONED = 5, 3  # of the MLP; those before the mean over views get features
 SOLID = 10.0  # density from which Gaussians are put
 AT_ONCE = 1 << 14  # points times views in the MLP
 ROOM = 1.2  # sides of the box around the scene, over its depth
@@ -43,23 +40,25 @@ class ResidualBlock(nn.Module):
 class ConditionedMlp(nn.Module):
     """Features, place and direction in each view -> their mean over views -> colour and raw density."""
 
-    def __init__(self, latent: int, hidden: int):
+    def __init__(self, latent: int, config: PixelNerfConfig):
         super().__init__()
-        self.latent = latent
-        self.lin_in = nn.Linear(POSITION_NUMBERS + 3, hidden)
-        self.lin_z = nn.ModuleList(nn.Linear(latent, hidden) for _ in range(CONDITIONED))
-        self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(BLOCKS))
+        self.parts, hidden = [latent, config.place_numbers], config.hidden
+        self.lin_in = nn.Linear(config.place_numbers, hidden)
+        self.lin_z = nn.ModuleList(nn.Linear(latent, hidden) for _ in range(config.conditioned))
+        self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(config.blocks))
         self.lin_out = nn.Linear(hidden, 4)
 
     def forward(self, asked: Float[Tensor, "view point number"]) -> Float[Tensor, "point 4"]:
-        features, place = asked.split([self.latent, POSITION_NUMBERS + 3], dim=-1)
+        features, place = asked.split(self.parts, dim=-1)
         x = self.lin_in(place)
         for number, block in enumerate(self.blocks):
-            if number < CONDITIONED:
+            if number < len(self.lin_z):
                 x = x + self.lin_z[number](features)
-            if number == CONDITIONED:
+            if number == len(self.lin_z):
                 x = x.mean(0)
             x = block(x)
+        if len(self.lin_z) == len(self.blocks):
+            x = x.mean(0)
         return self.lin_out(relu(x))
 
 
@@ -77,6 +76,7 @@ class PixelField(Field):
         bounds: tuple[float, float],
     ):
         self.latent, self.cameras, self.networks, self.bounds = latent, cameras, networks, bounds
+        self.frequencies = config.frequencies
         self.marching = Marching(config.samples, config.importance, config.around_depth, refined=True)
         self.background = torch.full((3,), float(config.white)).to(latent)
         middle = (cameras.positions + cameras.forward * sum(bounds) / 2).mean(0).to(latent)
@@ -107,7 +107,7 @@ class PixelField(Field):
         last = torch.tensor([columns - 1, rows - 1]).to(points)
         places = (pixels * scale / last * 2 - 1)[:, :, None]
         features = grid_sample(self.latent, places, mode="bilinear", padding_mode="border", align_corners=True)
-        return torch.cat([features[..., 0].transpose(1, 2), encoded(local), seen], dim=-1)
+        return torch.cat([features[..., 0].transpose(1, 2), encoded(local, self.frequencies), seen], dim=-1)
 
     def sampled(
         self, points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"], refined: bool = False
@@ -128,10 +128,12 @@ class PixelNerf(FieldNetwork):
 
     def __init__(self, config: PixelNerfConfig):
         super().__init__()
+        if config.conditioned > config.blocks:
+            raise ValueError(f"{config.conditioned} conditioned blocks of {config.blocks}")
         self.config, self.precision = config, torch.float32
         self.trunk = Trunk(config)
         latent = sum(config.widths[: USED_LAYERS + 1])
-        self.coarse, self.fine = (ConditionedMlp(latent, config.hidden) for _ in range(2))
+        self.coarse, self.fine = (ConditionedMlp(latent, config) for _ in range(2))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,9 +156,9 @@ class PixelNerf(FieldNetwork):
         ]
 
 
-def encoded(x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch number"]:
-    """Return x, and its sines and cosines of every octave."""
-    waves = [wave(FREQUENCY * 2**octave * x) for octave in range(OCTAVES) for wave in (torch.sin, torch.cos)]
+def encoded(x: Float[Tensor, "*batch 3"], frequencies: Sequence[float]) -> Float[Tensor, "*batch number"]:
+    """Return x, and its sines and cosines of every frequency."""
+    waves = [wave(frequency * x) for frequency in frequencies for wave in (torch.sin, torch.cos)]
     return torch.cat([x, *waves], dim=-1)
 
 
@@ -179,8 +181,9 @@ def cost_of(config: PixelNerfConfig, asked: Pass) -> Cost:
         places = pixels / 4 ** (number + config.first_pool)
         first = 9 * widths[number - 1] * widths[number]
         trunk += places * (first + (2 * depth - 1) * 9 * widths[number] ** 2)
-    conditioned = (POSITION_NUMBERS + 3) * config.hidden + CONDITIONED * (latent + 2 * config.hidden) * config.hidden
-    shared = 2 * (BLOCKS - CONDITIONED) * config.hidden**2 + 4 * config.hidden
+    first = config.place_numbers * config.hidden
+    conditioned = first + config.conditioned * (latent + 2 * config.hidden) * config.hidden
+    shared = 2 * (config.blocks - config.conditioned) * config.hidden**2 + 4 * config.hidden
     points = pixels * (2 * config.samples + config.importance + config.around_depth)
     macs = asked.views * trunk + points * (asked.views * conditioned + shared)
     mlp = conditioned + shared
