@@ -6,18 +6,19 @@ from typing import Any, Literal
 from ilrm_cli.models.grm.config import GrmConfig
 from ilrm_cli.models.gs_lrm.config import GsLrmConfig
 from ilrm_cli.models.ilrm.config import IlrmConfig
-from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig
+from ilrm_cli.models.layers.config import HeadConfig, MatchingConfig, PyramidConfig
 from ilrm_cli.models.long_lrm.config import LongLrmConfig
 from ilrm_cli.runtime.errors import InputError
 
 # Small enough for a laptop; all head options that make a small model learn early (see MODEL_CARD.md).
 DEFAULT_MODEL = IlrmConfig(
-    layers=4,
+    layers=2,
     width=128,
     head_width=64,
-    patch=4,
-    head=HeadConfig(depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
+    patch=8,
+    head=HeadConfig(depth="volume", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"),
     matching=MatchingConfig(background=4, points=512),
+    pyramid=PyramidConfig(feedback=2),
     backdrop=True,
     max_views=12,
     long_side_px=256,
@@ -152,7 +153,7 @@ TINY_MODELS = {
 
 PRESETS: dict[str, Recipe] = {
     "cpu": Recipe(
-        "the shipped model, trained on with a CPU",
+        "the next model, trained on with a CPU",
         TrainConfig(
             steps=3_000,
             long_sides_px=(96, 128, 192, 256),
@@ -162,10 +163,10 @@ PRESETS: dict[str, Recipe] = {
             depth_weight=0.3,
         ),
         DEFAULT_MODEL,
-        start="default",
+        start="next",
     ),
     "gpu": Recipe(
-        "the shipped model, trained on with one large GPU or several",
+        "the next model, trained on with one large GPU or several",
         TrainConfig(
             steps=20_000,
             batch=64,
@@ -180,12 +181,20 @@ PRESETS: dict[str, Recipe] = {
             deferred=True,
         ),
         DEFAULT_MODEL,
-        start="default",
+        start="next",
     ),
     "tiny": Recipe(
         "a toy model at 32 px: for trying out and for tests",
         TrainConfig(steps=200, batch=2, long_sides_px=(32,), max_views=4, targets=2, warmup=10),
-        replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=16), max_views=4),
+        replace(
+            DEFAULT_MODEL,
+            width=32,
+            head_width=16,
+            patch=4,
+            matching=MatchingConfig(planes=16),
+            pyramid=PyramidConfig(widths=(16, 24), feedback=1),
+            max_views=4,
+        ),
     ),
     **{
         f"tiny-{name}": Recipe(f"a toy {name} for objects at 32 px, to compare with the others", TINY_OBJECTS, model)

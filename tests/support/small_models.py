@@ -11,7 +11,15 @@ from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.config import MatchingConfig, PyramidConfig
 from ilrm_cli.train.config import DEFAULT_MODEL
 
-MATCHED = dataclasses.replace(DEFAULT_MODEL, layers=2, width=32, head_width=16, matching=MatchingConfig(planes=8))
+MATCHED = dataclasses.replace(
+    DEFAULT_MODEL,
+    width=32,
+    head_width=16,
+    patch=4,
+    head=dataclasses.replace(DEFAULT_MODEL.head, depth="matched"),
+    matching=MatchingConfig(planes=8),
+    pyramid=None,
+)
 # The U-Net between grid and tokens, a volume of depths, and two looks at what is drawn.
 PYRAMID = dataclasses.replace(
     MATCHED,
