@@ -44,7 +44,10 @@ def family_suite(*, models: Sequence[str] = ("default",), rounds: int = ROUNDS, 
         "FAMILY.md": operations_document(compared),
         "family_operations.png": lambda: operations_chart(compared),
     }
-    below = (f"Operations of one pass at {SIDE_PX} px, in GMAC; in brackets: published.", operations_table(compared))
+    below = (
+        f"Operations of one pass at {SIDE_PX} px, in GMAC; in brackets: counted by us with the authors' modules.",
+        operations_table(compared),
+    )
     return Findings(rows, details, files, below)
 
 

@@ -26,11 +26,13 @@ def list_models(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """All models that have a name."""
     with face("models list", as_json, quiet) as shown:
         from ilrm_cli.models import catalog
+        from ilrm_cli.models.registry import NOT_OFFERED
 
         rows = catalog.rows()
         about = [f"{row.name}: {figure_of(row)}{row.protocol}; licence: {row.licence}" for row in rows]
         hint = "Models that are 'available' are downloaded by: ilrm models pull NAME"
-        shown.end(Result({"models": [asdict(row) for row in rows]}, [table_of(rows), *about, hint]))
+        without = [f"{name}: no weights are offered: {why}." for name, why in NOT_OFFERED.items()]
+        shown.end(Result({"models": [asdict(row) for row in rows]}, [table_of(rows), *about, *without, hint]))
 
 
 def figure_of(row: "Row") -> str:

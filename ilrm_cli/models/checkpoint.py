@@ -124,6 +124,14 @@ def blueprint_of(name_or_path: str) -> Blueprint | None:
     return _own_blueprint(path) if _is_own(path) else None
 
 
+def architecture_in(name_or_path: str) -> str:
+    """Return the name of a model's architecture, its weights not loaded. Raises InputError as `load_model` does."""
+    if blueprint := blueprint_of(name_or_path):
+        return blueprint.architecture.name
+    found = _architecture_by(tensor_names(weights_file(name_or_path)))
+    return found.name if found else OURS
+
+
 def _is_own(path: Path) -> bool:
     """Return whether weights are in our format: other safetensors have a configuration, and names, of their own."""
     if path.suffix != ".safetensors" or config_beside(path) is None:

@@ -34,6 +34,7 @@ ARCHITECTURES = {
     "pixelnerf": "ilrm_cli.models.pixelnerf.model",
 }
 WITHOUT_POSES = frozenset({"triposr", "openlrm"})  # architectures that take one photo of an object
+FIELDS = WITHOUT_POSES | {"pixelnerf"}  # those whose scenes are fields; the others predict Gaussians
 OURS = "ilrm"  # of published files and of older sidecars, which name none
 
 Place = Literal["shipped", "pulled", "available"]
@@ -230,6 +231,15 @@ def may_need_no_poses(name_or_path: str) -> bool:
     """Return whether a model may take one photo without poses, as far as names tell: of files nothing is known."""
     known = KNOWN.get(name_or_path)
     return known is None or (known.published is not None and known.published.architecture in WITHOUT_POSES)
+
+
+def licence_of(name: str) -> str | None:
+    """Return the licence of the weights of this name, as far as it is known."""
+    known = KNOWN.get(name)
+    if known is None:
+        return None
+    origin = origin_of(known)
+    return (origin and origin.licence) or (known.licence if known.licence != UNSTATED else None)
 
 
 def recorded_sha256(path: Path, known: KnownModel | None) -> str | None:

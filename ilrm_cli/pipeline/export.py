@@ -19,6 +19,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import AXES, frame_from_input, origin_nearby
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto
+from ilrm_cli.models.checkpoint import ModelIdentity
+from ilrm_cli.models.registry import licence_of
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import origin_of
 from ilrm_cli.runtime.cache import input_sha256
@@ -169,6 +171,12 @@ def moved_by(origin: tuple[float, ...]) -> str:
     return f"coordinates of the scene begin at ({point}) of the input's frame, which is recorded; see --origin."
 
 
+def told_of(model: ModelIdentity) -> dict[str, str]:
+    """Return what records tell of a model: its name and hash, and the licence of its weights where it is known."""
+    licence = licence_of(model.name)
+    return {"name": model.name, "sha256": model.sha256, **({"licence": licence} if licence else {})}
+
+
 def record_of(
     result: Reconstruction, frame_from_input: Similarity, origin: tuple[float, float, float] | None = None
 ) -> SceneRecord:
@@ -185,7 +193,7 @@ def record_of(
     return SceneRecord(
         views=views,
         model_from_world=world_from_normalized.inverse(),
-        model={"name": result.model.name, "sha256": result.model.sha256},
+        model=told_of(result.model),
         seed=settings.seed,
         settings=dataclasses.asdict(settings.settled()),
         timings_s=result.timings_s,

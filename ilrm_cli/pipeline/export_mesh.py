@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.models.checkpoint import blueprint_of
+from ilrm_cli.models.checkpoint import architecture_in
+from ilrm_cli.models.registry import FIELDS
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
@@ -17,9 +18,8 @@ NO_FIELD = (
 
 
 def require_field(model: str) -> None:
-    """Raise InputError if it is known of a model, before it is loaded, that it makes no field."""
-    blueprint = blueprint_of(model)
-    if blueprint is not None and blueprint.capabilities.output != "field":
+    """Raise InputError if a model makes no field, before it is loaded."""
+    if architecture_in(model) not in FIELDS:
         raise InputError(NO_FIELD)
 
 

@@ -15,14 +15,17 @@ from ilrm_cli.models.base import Network
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.select_inputs import Selection
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import Settings, option_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, ignore
 
+# Settings that mean nothing for one photo, which becomes a cut-out of the model's own size, from its own camera.
+OF_SEVERAL = ("quality", "refine", "minutes", "views", "long_side_px", "poses", "camera", "hold_out")
 ASSUMED = "model"  # origin of the pose: the model takes it for granted
 NEAREST = 0.1  # depth of the nearest surface, at least, over the distance of the middle
 
 
-def object_photo(folder: ProjectFolder, loaded: LoadedModel) -> tuple[Capture, Prepared]:
+def object_photo(folder: ProjectFolder, loaded: LoadedModel, report: Report = ignore) -> tuple[Capture, Prepared]:
     """Return the one photo of a folder with the camera that the model takes it to be from, and the view it gets.
 
     Raises InputError if there is not exactly one photo, or if it is not cut out and cannot be.
@@ -34,7 +37,7 @@ def object_photo(folder: ProjectFolder, loaded: LoadedModel) -> tuple[Capture, P
         )
     (path,) = folder.photos
     name = path.relative_to(folder.root).as_posix()
-    prepared = prepared_object(loaded.model, read_cut_out(path, folder.masks.get(name)))
+    prepared = prepared_object(loaded.model, read_cut_out(path, folder.masks.get(name), report))
     cameras = prepared.inputs.cameras
     params = (*cameras.focal_px[0].tolist(), *cameras.center_px[0].tolist())
     lens = Lens("PINHOLE", params, cameras.width, cameras.height)
@@ -58,10 +61,13 @@ def the_photo(capture: Capture) -> Selection:
 
 
 def without_fit(settings: Settings) -> Settings:
-    """Return the settings for a single photo. Raises InputError if a fit to photos is asked for."""
-    if settings.refine or settings.quality not in (None, "draft") or settings.minutes is not None:
-        asked = "--refine" if settings.refine else "--minutes" if settings.quality in (None, "draft") else "--quality"
-        raise InputError(f"{asked} is for fits to several photos, and the model takes a single one; leave it out.")
+    """Return the settings for a single photo. Raises InputError for what is asked of several photos, or of poses."""
+    usual = Settings(quality="draft" if settings.quality == "draft" else None)
+    if asked := [name for name in OF_SEVERAL if getattr(settings, name) != getattr(usual, name)]:
+        raise InputError(
+            f"{option_of(asked[0])} is for several photos of known size and pose, and the model takes a single one as "
+            "it is; leave it out."
+        )
     return replace(settings, quality="draft")
 
 

@@ -155,7 +155,7 @@ def reconstruct(
             capture = posed_photos(folder, settings, report)
         else:
             settings = without_fit(settings)
-            capture, taken = object_photo(folder, loaded)
+            capture, taken = object_photo(folder, loaded, report)
     result = reconstruct_capture(
         capture, loaded, settings, report, taken=taken, trace_pictures=trace_pictures, running=running
     )

@@ -103,7 +103,8 @@ def levels(field: Field, resolution: int, report: Report = ignore) -> Float[Tens
         blocks = near.repeat_interleave(finer, 0).repeat_interleave(finer, 1).repeat_interleave(finer, 2)
         wanted = max_pool3d(blocks[None, None], 2, 1, padding=1)[0, 0] > 0  # the corners of these cells
         if wanted.any():  # else all of the box is solid, or nothing
-            fine[wanted] = _level_at(field, _grid(field, resolution)[wanted], report, "the surface")
+            share = wanted.nonzero() / resolution  # as the whole grid would be many times larger
+            fine[wanted] = _level_at(field, _in_box(field, share), report, "the surface")
     nothing = torch.full([side + 2 for side in fine.shape], -FARTHEST_LEVEL).to(fine)
     nothing[1:-1, 1:-1, 1:-1] = fine
     return nothing
@@ -111,7 +112,10 @@ def levels(field: Field, resolution: int, report: Report = ignore) -> Float[Tens
 
 def _grid(field: Field, resolution: int) -> Float[Tensor, "x y z 3"]:
     axes = [torch.linspace(0, 1, resolution + 1).to(field.box.least) for _ in range(3)]
-    share = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    return _in_box(field, torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
+
+
+def _in_box(field: Field, share: Float[Tensor, "*grid 3"]) -> Float[Tensor, "*grid 3"]:
     return field.box.least + share * (field.box.most - field.box.least)
 
 

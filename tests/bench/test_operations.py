@@ -19,7 +19,7 @@ def test_what_is_told_is_what_pytorch_counts(found):
 def test_the_published_comparison_is_met(found):
     compared = 0
     for one in found.values():
-        for views, figure in one.published_gmac.items():
+        for views, figure in one.authors_modules_gmac.items():
             assert one.gmac[views] == pytest.approx(figure, rel=0.2), (one.name, views)
             compared += 1
     assert compared == 18

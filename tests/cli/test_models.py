@@ -48,6 +48,7 @@ def test_the_list_fits_80_columns(monkeypatch):
         assert f" {name} " in shown
     assert "…" not in shown
     assert "licence: none stated that we know of" in shown
+    assert all(f"{name}: no weights are offered" in shown for name in ("grm", "avat3r"))
 
 
 def test_info_shows_the_whole_hash():

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.photos.cut_out import read_cut_out
 from ilrm_cli.models.checkpoint import encode_model
+from ilrm_cli.pipeline.export_mesh import require_field
+from ilrm_cli.pipeline.object_photo import without_fit
+from ilrm_cli.pipeline.settings import Settings, option_of
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
@@ -102,6 +107,35 @@ def test_rembg_cuts_out_where_it_is_installed(tiny, chair, tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(remove=remove))
     assert made(tiny, chair, tmp_path).status == 0
     assert seen == ["RGB"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"views": 4}, {"long_side_px": 64}, {"poses": "sfm"}, {"camera": "PINHOLE"}, {"hold_out": 3}, {"minutes": 1.0}],
+)
+def test_what_is_asked_of_several_photos_is_refused(option):
+    with pytest.raises(InputError, match=f"{option_of(*option)} is for several photos"):
+        without_fit(Settings(**option))
+
+
+@pytest.mark.parametrize("failure", [OSError("no\nnetwork"), SystemExit(1), ValueError("odd")])
+def test_where_rembg_fails_a_sentence_says_so(chair, monkeypatch, failure):
+    def remove(photo):
+        raise failure
+
+    Image.open(chair).convert("RGB").save(chair)
+    monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(remove=remove))
+    steps = []
+    with pytest.raises(InputError, match="rembg found no object in it") as caught:
+        read_cut_out(chair, None, steps.append)
+    assert "\n" not in str(caught.value)
+    assert "downloads its network" in steps[0].stage
+
+
+def test_a_mesh_is_refused_for_a_foreign_file_of_gaussians(shared, tmp_path):
+    with pytest.raises(InputError, match="--mesh is for models that make a field"):
+        require_field(str(shared / "parity/family/gslrm_scene_dev.ckpt"))
+    require_field(str(shared / "parity/family/pixelnerf_dev.pt"))
 
 
 def test_what_it_cannot_do_is_said_in_one_sentence(tiny, chair, tmp_path):

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models import catalog
-from ilrm_cli.models.checkpoint import encode_model, load_model
+from ilrm_cli.models.checkpoint import ModelIdentity, encode_model, load_model
+from ilrm_cli.models.registry import licence_of
+from ilrm_cli.pipeline.export import told_of
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from tests.models.test_checkpoint import publish
@@ -73,3 +76,10 @@ def test_verify_a_file(tmp_path):
     assert [v.passed for v in catalog.verify(str(path))] == [True, True]
     path.write_bytes(weights[:-1] + b"!")
     assert [v.passed for v in catalog.verify(str(path))] == [False, True]
+
+
+def test_licences_are_told_where_they_are_known():
+    assert told_of(ModelIdentity("triposr", "0", TrainingRange((1, 1))))["licence"] == "MIT"
+    assert licence_of("default") == "Apache-2.0"
+    assert licence_of("re10k-2view") is None
+    assert told_of(ModelIdentity("mine.pt", "0", TrainingRange((1, 1)))) == {"name": "mine.pt", "sha256": "0"}

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ilrm_cli.geometry.cameras import directions_through, unit_rays
+from ilrm_cli.geometry.cameras import directions_through
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.grm.config import PARAMETERS, GrmConfig
 from ilrm_cli.models.grm.model import Grm, shown_by_legacy_pixels, shown_by_legacy_rays
@@ -43,6 +43,13 @@ def test_the_operations_told_are_those_of_pytorch(config):
 def test_the_order_of_views_does_not_matter_to_windows_of_a_view():
     assert_equivariant(drawn(Grm(TINY)), random_views(4, 48, 48))
     assert_equivariant(drawn(Grm(LEGACY)), random_views(4, 48, 48), equivariant=False)
+
+
+@pytest.mark.parametrize(("views", "window"), [(3, 4), (2, 4), (4, 7)])
+def test_what_makes_no_square_gets_a_sentence(views, window):
+    network = Grm(dataclasses.replace(LEGACY, window=window))
+    with pytest.raises(InputError, match="one square of all photos"):
+        network([random_views(views, 48, 48)])
 
 
 def test_windows_divide_the_grid():
@@ -127,8 +134,10 @@ def test_the_withdrawn_layout_loads(tmp_path):
     loaded = load_model(str(tmp_path / "grm.pt")).model
     assert loaded.config == dataclasses.replace(network.config, min_views=4, max_views=4)
     torch.testing.assert_close(loaded.state_dict(), network.state_dict())
-    views = random_views(4, 48, 48)
-    torch.testing.assert_close(loaded([views])[0].means, network([views])[0].means)
+    (tmp_path / "grm.json").write_text('{"window": 16, "head_width": 16}')
+    views, other = random_views(4, 48, 48), load_model(str(tmp_path / "grm.pt")).model
+    made, wider = loaded([views])[0], other([views])[0]
+    assert (made.means - wider.means).abs().max() > 1e-3, "the window is heeded, which no tensor tells"
 
 
 @torch.no_grad()
@@ -138,7 +147,6 @@ def test_the_withdrawn_upsampler_shuffles_all_views_as_one_grid():
     tokens = network.embedded(batch)
     stage = network.stages[0]
     whole = stage.shuffled(tokens.view(1, 12, 12, -1))
-    stage.blocks.forward = None
     for block in stage.blocks:
         block.attn.proj.weight.zero_(), block.attn.proj.bias.zero_()
         block.mlp.fc2.weight.zero_(), block.mlp.fc2.bias.zero_()
@@ -173,9 +181,7 @@ def test_depth_starts_at_the_origin_and_scales_are_bounded():
     network.head.linear.weight.zero_()
     views = random_views(4, 48, 48)
     scene = network([views])[0]
-    _, rays = unit_rays(views.cameras)
     away = (scene.means - views.cameras.positions.repeat_interleave(48 * 48, 0)) * views.cameras.forward[0]
     expected = views.cameras.positions.norm(dim=-1).repeat_interleave(48 * 48, 0)
     torch.testing.assert_close(away.sum(-1), expected)
     torch.testing.assert_close(scene.scales, torch.full_like(scene.scales, 0.0125))
-    assert rays.shape == (4, 48, 48, 3)

@@ -56,7 +56,7 @@ def test_the_photo_becomes_what_the_network_sees(theirs):
     assert close(resized(composed(square), 80), io["cond_image"].movedim(-1, 0))
     view = object_view(io["photo_rgba"].numpy(), triposr_camera(80))
     assert close(view.images[0], io["cond_image"].movedim(-1, 0))
-    assert set(view.empty.unique().tolist()) & {0.0, 1.0}
+    assert {0.0, 1.0} <= set(view.empty.unique().tolist())
 
 
 def test_tokens_and_triplane(model, theirs):
@@ -98,5 +98,5 @@ def test_rays_and_pictures(field, theirs):
     assert close(span.far, io["ray_far"])
     drawn = render_field(field, cameras)
     assert close(drawn.color.movedim(1, -1), io["images_rgb"])
-    half = render_field(field, replace(cameras[[2]], height=told["res"]))
-    assert torch.equal(half.color[0], drawn.color[2])
+    half = render_field(field, replace(cameras[[2]], height=told["res"] // 2))  # the upper half
+    assert close(half.color[0], drawn.color[2, :, : told["res"] // 2])

@@ -7,6 +7,7 @@ import pytest
 
 from ilrm_cli.runtime import cache
 from ilrm_cli.runtime.cache import SUMS, Entry, entry, input_sha256, keep_compiled_layers, sha256_of
+from ilrm_cli.runtime.files import filling
 
 NAME = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -121,3 +122,14 @@ def test_an_entry_of_which_any_byte_changed_is_made_again(kept, change):
     fill(kept, "once more")
     (kept.folder / "other").touch()
     assert kept.read() is None
+
+
+def test_damaged_files_in_folders_are_filled_in_anew(tmp_path):
+    weights = tmp_path / "weights"
+    for content in ("damaged", "whole"):
+        with filling(weights) as part:
+            (part / "inner").mkdir()
+            (part / "inner" / "model.pt").write_text(content)
+        (weights / "inner" / "mine").touch()
+    assert (weights / "inner" / "model.pt").read_text() == "whole"
+    assert sorted(path.name for path in weights.rglob("*")) == ["inner", "mine", "model.pt"]

@@ -104,17 +104,6 @@ def test_an_interrupted_write_leaves_no_trace(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_files_in_folders_are_filled_in_anew(tmp_path):
-    weights = tmp_path / "weights"
-    for content in ("damaged", "whole"):
-        with filling(weights) as part:
-            (part / "inner").mkdir()
-            (part / "inner" / "model.pt").write_text(content)
-        (weights / "inner" / "mine").touch()
-    assert (weights / "inner" / "model.pt").read_text() == "whole"
-    assert sorted(path.name for path in weights.rglob("*")) == ["inner", "mine", "model.pt"]
-
-
 @pytest.mark.parametrize("whole", [filling, replacing_folder])
 def test_what_a_killed_process_left_is_no_hindrance_and_goes(tmp_path: Path, whole) -> None:
     folder = tmp_path / "poses"

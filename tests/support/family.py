@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,10 @@ def flops_told(network: Network, views: Views) -> float:
 
 
 def drawn(network: Network, seed: int = 0) -> Network:
-    """Return the network, ready, with random numbers in each tensor, so that every output depends on every input."""
+    """Return the network, ready, with random matrices and kernels, so that outputs depend on every input."""
     generator = torch.Generator().manual_seed(seed)
     for tensor in network.parameters():
-        if tensor.ndim == 2:
+        if tensor.ndim >= 2:
             torch.nn.init.normal_(tensor, std=0.1, generator=generator)
     return network.eval()
 
@@ -79,5 +80,5 @@ def assert_equivariant(network: Network, views: Views, equivariant: bool = True)
     ranges = [(1.0, 10.0)]
     plain, turned = network([views], ranges)[0], network([views[order]], ranges)[0]
     means = plain.means[: turned.means.shape[0]].unflatten(0, (len(views), -1))[order]
-    same = torch.allclose(means, turned.means.unflatten(0, (len(views), -1)), atol=1e-4)
-    assert same == equivariant
+    change = float((means - turned.means.unflatten(0, (len(views), -1))).abs().max())
+    assert change < 1e-4 if equivariant else 1e-2 < change < math.inf, change

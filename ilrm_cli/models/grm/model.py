@@ -23,6 +23,7 @@ from ilrm_cli.models.layers.tokens import patchify, pixel_channels
 from ilrm_cli.models.layers.transformer import TransformerBlock, initialize, learned
 from ilrm_cli.models.layers.upsampler import UpsampleStage, window_sides
 from ilrm_cli.models.patches import Batch, Layer, PatchNetwork, parameters_in
+from ilrm_cli.runtime.errors import InputError
 
 CHANNELS: tuple[Channel, ...] = ("color", "moment", "direction")
 
@@ -101,6 +102,8 @@ class Grm(PatchNetwork):
         return cost_of(self.config, asked)
 
     def embedded(self, batch: Batch) -> Float[Tensor, "scene token dim"]:
+        if self.config.layout == "legacy":
+            require_square(batch.views * math.prod(batch.grid(self.config.patch)), self.config)
         cameras = shown_by_legacy_rays(batch.cameras) if self.config.layout == "legacy" else batch.cameras
         channels = pixel_channels(cameras, CHANNELS, batch.images)
         tokens = self.tokenizer(patchify(channels, self.config.patch))
@@ -128,6 +131,16 @@ class Grm(PatchNetwork):
         legacy = self.config.layout == "legacy"
         cameras = shown_by_legacy_pixels(batch.cameras) if legacy else batch.cameras
         return batch.scenes_of(self.head.gaussians(raw.float(), cameras, batch.images, None, batch.ranges))
+
+
+def require_square(tokens: int, config: GrmConfig) -> None:
+    """Raise InputError for tokens of all views that the withdrawn layout cannot put into its one grid and windows."""
+    finer = [tokens << 2 * number for number in range(1, len(config.widths) + 1)]
+    if math.isqrt(tokens) ** 2 != tokens or any(count % min(config.window, count) for count in finer):
+        raise InputError(
+            f"this model's layout makes one square of all photos, which {tokens} patches of {config.patch} px are not, "
+            f"in windows of {config.window}; give 1, 4 or 9 square photos."
+        )
 
 
 def shown_by_legacy_pixels(cameras: Cameras, shift: float = 0.0) -> Cameras:
