@@ -24,13 +24,16 @@ READ_ALL = """import resource, sys, time
 from pathlib import Path
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene
-begun = resource.getrusage(resource.RUSAGE_SELF)
+def spent():  # ru_maxrss begins with that of the process that started this one
+    peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+    return int(peak) / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_utime
+begun = spent()
 for file in sorted(Path(sys.argv[1]).iterdir()):
     try: decode_scene(file)
     except InputError as error: assert len(str(error)) < 300, error
     else: raise SystemExit(f"{file} was read")
-ended = resource.getrusage(resource.RUSAGE_SELF)
-print((ended.ru_maxrss - begun.ru_maxrss) / 1024, ended.ru_utime - begun.ru_utime)"""
+ended = spent()
+print(ended[0] - begun[0], (ended[1] - begun[1]) / begun[1])"""
 
 
 def flat_webp(color: tuple[int, ...], side: int) -> bytes:
@@ -46,7 +49,7 @@ def sog_of(count: int, side: int, harmonics: bool = False, spaces: int = 0) -> b
     if harmonics:
         meta["shN"] = {"count": 64, "bands": 3, "codebook": book, "files": ["a.webp", "a.webp"]}
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("meta.json", json.dumps(meta) + " " * spaces)
         archive.writestr("a.webp", flat_webp((1, 2, 3, 255), side))
         archive.writestr("q.webp", flat_webp((1, 2, 3, 252), side))
@@ -74,7 +77,7 @@ BOMBS = {
     "pictures.sog": lambda: sog_of(25_000_000, 5_000),
     "harmonics.sog": lambda: sog_of(1_000_000, 1_000, harmonics=True),
     "larger_picture.sog": lambda: sog_of(1_000, 7_000),
-    "description.sog": lambda: sog_of(10, 4, spaces=500_000_000),
+    "description.sog": lambda: sog_of(10, 4, spaces=250_000_000),
     "zeros.spz": lambda: spz_of(2_400_000),
     "repeated.glb": glb_of_repeated_primitives,
     "vertices.ply": lambda: HEADER.format(VERTEX.format(2**31)).encode() + bytes(1000),
@@ -92,21 +95,28 @@ BOMBS = {
 }
 
 
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with all of them."""
+    folder = tmp_path_factory.mktemp("bombs")
+    for name, made in BOMBS.items():
+        (folder / name).write_bytes(made())
+    return folder
+
+
 @pytest.mark.parametrize("name", [name for name in BOMBS if name != "description.sog"])
-def test_bombs_are_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(BOMBS[name]())
+def test_bombs_are_refused(bombs: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"cut short or damaged|not a Gaussian splat scene") as told:
-        decode_scene(tmp_path / name)
+        decode_scene(bombs / name)
     assert len(str(told.value)) < 300
 
 
-def test_no_bomb_takes_memory_or_time(tmp_path: Path) -> None:
-    for name, made in BOMBS.items():
-        (tmp_path / name).write_bytes(made())
-    command = [sys.executable, "-c", READ_ALL, str(tmp_path)]
-    megabytes, seconds = map(float, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
+def test_no_bomb_takes_memory_or_time(bombs: Path) -> None:
+    """All of them take less time than the start of the process that reads them."""
+    command = [sys.executable, "-c", READ_ALL, str(bombs)]
+    megabytes, starts = map(float, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
     assert megabytes < 200
-    assert seconds < 5
+    assert starts < 1
 
 
 def test_scenes_of_equal_gaussians_are_no_bombs(tmp_path: Path) -> None:

@@ -68,9 +68,10 @@ class Gltf:
             world_from_node = world_from_parent @ _matrix(node)
             todo += [(child, world_from_node) for child in reversed(node.get("children", []))]
             mesh = self.content["meshes"][node["mesh"]]["primitives"] if "mesh" in node else []
-            for primitive in mesh:
-                if extension in primitive.get("extensions", {}):
-                    yield primitive, self._similarity(world_from_node)
+            shown = [primitive for primitive in mesh if extension in primitive.get("extensions", {})]
+            if shown:
+                place = self._similarity(world_from_node)
+                yield from ((primitive, place) for primitive in shown)
 
     def _similarity(self, world_from_node: Float[ndarray, "4 4"]) -> Similarity:
         axes = world_from_node[:3, :3]
