@@ -106,6 +106,13 @@ KNOWN: dict[str, KnownModel] = {
         ),
         _published("dl3dv-32view", "ilrm_undistort_dl3dv.pt", "dl3dv", 32, _DL3DV.psnr, _DL3DV.protocol),
         KnownModel(
+            name="next",
+            psnr=19.6,
+            protocol="mean of 20 real scenes, 8 views, 256 px (MODEL_CARD.md); still in training",
+            basis="measured",
+            licence="Apache-2.0",
+        ),
+        KnownModel(
             name="triposr",
             psnr=None,
             protocol="one photo of an object, cut out (arXiv 2403.02151)",

@@ -86,6 +86,7 @@ def test_poses_of_other_tools_are_read(cases, tmp_path, tool):
     assert record["pose_card"]["origin"] not in ("sfm", "unknown")
 
 
+@pytest.mark.slow
 def test_a_camera_roll_is_sorted_out(cases, tmp_path):
     generated(cases / "phone_folder.py", SAMPLES / "photos", tmp_path / "roll")
     photos = len(list((SAMPLES / "photos").glob("*.jpg")))
@@ -138,6 +139,7 @@ def test_a_colmap_model_cut_short_is_refused(cases, tmp_path):
     assert "is damaged" in done.sentence
 
 
+@pytest.mark.slow
 def test_a_video_with_a_gap_in_its_time_takes_bounded_time(cases, tmp_path):
     done = bounded("reconstruct", cases / "hostile" / "gap100000.mkv", "-o", tmp_path / "scene.ply", *SMALL, "--json")
     assert done.status == 0, done.err

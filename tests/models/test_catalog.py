@@ -63,7 +63,8 @@ def test_details_of_what_is_not_here():
 
 
 def test_verify_without_a_name_checks_what_is_here():
-    assert [(v.file, v.passed) for v in catalog.verify()] == [("default.safetensors", True), ("default.json", True)]
+    files = [f"{name}.{suffix}" for name in ("default", "next") for suffix in ("safetensors", "json")]
+    assert [(v.file, v.passed) for v in catalog.verify()] == [(file, True) for file in files]
 
 
 def test_verify_a_file(tmp_path):

@@ -52,7 +52,7 @@ def test_weights_name_their_architecture(model):
     assert blueprint_of(str(model)).capabilities == load_model(str(model)).model.capabilities
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])])
 def test_it_is_trained_and_goes_on(name, tmp_path):
     torch.set_num_threads(1)
     model = replace(TINY_MODELS[name], max_views=3)

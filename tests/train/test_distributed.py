@@ -43,6 +43,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_whole_batch(tmp_path):
     alone = list(train(resume_or_start(tmp_path / "a", CONFIG, model=MATCHED), tmp_path / "a"))
     port = str(free_port())
