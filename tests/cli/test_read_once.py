@@ -55,7 +55,9 @@ def test_the_photos_of_a_project_are_listed_once(project, tmp_path):
     assert listings(project / "images", tmp_path / "s.ply") == {".": 1}
 
 
-@pytest.mark.parametrize(("times", "decodes"), [(1, 1), (2, 2), (4, 3)])
+@pytest.mark.parametrize(
+    ("times", "decodes"), [(1, 1), *(pytest.param(*row, marks=pytest.mark.slow) for row in ((2, 2), (4, 3)))]
+)
 def test_photos_without_poses_are_hashed_once_and_decoded_once_at_each_size(tmp_path, monkeypatch, times, decodes):
     """Photos of 480, 960 and 1920 px, which are looked at, posed and given to the model at other sizes."""
     monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))

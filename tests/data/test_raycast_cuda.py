@@ -31,6 +31,7 @@ needs_numba_cuda = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow  # the simulator runs in Python
 def test_kernel_in_the_simulator_draws_what_the_cpu_draws():
     """One view of a scene of every kind, 12 x 8 px, 2 samples, all in one launch."""
     done = subprocess.run(

@@ -34,6 +34,7 @@ def run(tmp_path):
     return ran
 
 
+@pytest.mark.slow  # compiles again and again
 def test_damaged_files_are_made_again(tmp_path, run):
     cache = tmp_path / "cache"
     assert run(cache) == 0
