@@ -48,7 +48,6 @@ class Capabilities:
     draws: bool = False  # whether a pass draws scenes and needs gradients of that
     traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
     needs_poses: bool = True  # False: one photo of an object, from a camera that the model assumes
-    needs_cut_out: bool = False  # whether all but the object must be transparent
     # "field": a radiance field, see `Network.fields`; the Gaussians are sampled from its surface.
     output: Literal["gaussians", "field"] = "gaussians"
 

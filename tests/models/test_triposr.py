@@ -15,7 +15,7 @@ from ilrm_cli.models.base import Pass
 from ilrm_cli.models.checkpoint import architecture_of, load_model
 from ilrm_cli.models.lrm.config import TripoSrConfig
 from ilrm_cli.models.lrm.cut_out import centred, composed, object_view, triposr_camera
-from ilrm_cli.models.lrm.published import load_triposr
+from ilrm_cli.models.lrm.published_triposr import load_triposr
 from ilrm_cli.models.lrm.triposr import TripoSr
 from ilrm_cli.models.registry import KNOWN
 from ilrm_cli.runtime.errors import InputError

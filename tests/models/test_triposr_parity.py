@@ -10,7 +10,7 @@ from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.geometry.fields import Rays
 from ilrm_cli.models.layers.triplane import plane_tokens
 from ilrm_cli.models.lrm.cut_out import centred, composed, object_view, resized, triposr_camera
-from ilrm_cli.models.lrm.published import load_triposr
+from ilrm_cli.models.lrm.published_triposr import load_triposr
 from ilrm_cli.models.lrm.triposr import TripoSr
 from ilrm_cli.render.volume import render_field
 from tests.support.field_references import close, reference

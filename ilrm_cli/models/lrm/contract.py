@@ -16,12 +16,11 @@ def capabilities_of_object(config: TripoSrConfig | OpenLrmConfig) -> Capabilitie
         long_side_px=config.image_px,
         size_multiple=config.vit.patch,
         needs_poses=False,
-        needs_cut_out=True,
         output="field",
     )
 
 
-def cost_of(config: TripoSrConfig, asked: Pass) -> Cost:
+def cost_of_triposr(config: TripoSrConfig, asked: Pass) -> Cost:
     """Return operations and memory of a pass for one object; the size of the photo is the network's own."""
     tokens, width = 3 * config.plane_size**2, config.heads * config.head_width
     image_tokens = 1 + (config.image_px // config.vit.patch) ** 2

@@ -15,9 +15,9 @@ from ilrm_cli.models.base import Architecture, Capabilities, Cost, FieldNetwork,
 from ilrm_cli.models.layers.plain_attention import PlainAttention
 from ilrm_cli.models.layers.triplane import Axes, looked_up, plane_tokens, token_planes
 from ilrm_cli.models.lrm.config import TripoSrConfig
-from ilrm_cli.models.lrm.contract import capabilities_of_object, cost_of
+from ilrm_cli.models.lrm.contract import capabilities_of_object, cost_of_triposr
 from ilrm_cli.models.lrm.cut_out import object_view, triposr_camera
-from ilrm_cli.models.lrm.published import is_triposr, load_triposr
+from ilrm_cli.models.lrm.published_triposr import is_triposr, load_triposr
 from ilrm_cli.models.lrm.vit import Vit
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -120,7 +120,7 @@ class TripoSr(FieldNetwork):
         return capabilities_of_object(self.config)
 
     def cost(self, asked: Pass) -> Cost:
-        return cost_of(self.config, asked)
+        return cost_of_triposr(self.config, asked)
 
     def view_of(self, cut_out: UInt8[ndarray, "height width 4"]) -> Views:
         return object_view(cut_out, triposr_camera(self.config.image_px))
@@ -158,7 +158,7 @@ ARCHITECTURE = Architecture(
     config=TripoSrConfig,
     required=(),
     capabilities=capabilities_of_object,
-    cost=cost_of,
+    cost=cost_of_triposr,
     build=TripoSr,
     load_published=load_triposr,
     recognises=is_triposr,
