@@ -145,7 +145,7 @@ Preview = Annotated[
 ]
 Mesh = Annotated[
     Path | None,
-    typer.Option(help="Also write a mesh with colours, if the model makes a field (triposr): a .glb, .ply or .obj."),
+    typer.Option(help="Also write the scene's surface as a mesh, as `ilrm mesh` does: a .glb, .ply, .obj or .stl."),
 ]
 KnownCamera = Annotated[
     str | None,

@@ -64,7 +64,7 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.pipeline.cost_estimate import foreseen
-        from ilrm_cli.pipeline.export_mesh import require_field, write_mesh
+        from ilrm_cli.pipeline.export_mesh import require_for_mesh, write_mesh
         from ilrm_cli.pipeline.result import summarize
         from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
         from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
@@ -80,13 +80,13 @@ def reconstruct(
             shown_to = previewed(preview, report) if preview else report
             with without_scene(preview):
                 if mesh:
-                    require_field(settings.model)
+                    require_for_mesh(settings.model)
                 result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
             shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
             if mesh:
-                write_mesh(result, written.record, mesh)
+                write_mesh(result, written.record, output, mesh, report)
             if preview:
                 preview_result(preview, result)
             if trace and result.trace:

@@ -1,39 +1,85 @@
-"""The mesh of a reconstruction whose model makes a field."""
+"""The mesh of a scene file, or of a reconstruction, as a file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.models.checkpoint import architecture_in
 from ilrm_cli.models.registry import FIELDS
+from ilrm_cli.pipeline.mesh import MadeMesh, mesh_of, require_mesh_libraries
 from ilrm_cli.pipeline.reconstruct import Reconstruction
+from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
-from ilrm_cli.scene.formats.mesh import encode_mesh, moved, standing
-from ilrm_cli.scene.record import SceneRecord
+from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.formats.mesh import encode_mesh, standing
+from ilrm_cli.scene.opened import recorded_cameras, sight_of
+from ilrm_cli.scene.record import SceneRecord, record_beside
 
-NO_FIELD = (
-    "--mesh is for models that make a field, such as triposr; this one predicts Gaussians, which have no surface."
-)
+STANDING = (".glb",)  # formats that say which way is up: their meshes are turned to it
 
 
-def require_field(model: str) -> None:
-    """Raise InputError if a model makes no field, before it is loaded."""
+@dataclass(frozen=True)
+class WrittenMesh:
+    """What was written, in the scene's frame and unit but for the turn that its format asks for."""
+
+    made: MadeMesh
+    turned: bool  # y is up in the file, whatever it is in the scene
+    bytes: int
+    warnings: tuple[str, ...] = ()  # one sentence each
+
+
+def require_for_mesh(model: str) -> None:
+    """Raise InputError if a reconstruction by this model cannot end in a mesh on this computer."""
     if architecture_in(model) not in FIELDS:
-        raise InputError(NO_FIELD)
+        require_mesh_libraries()
 
 
-def write_mesh(result: Reconstruction, record: SceneRecord, output: Path) -> None:
-    """Write the surface of the field in the frame of the scene file; a .glb stands on its feet, as glTF wants it.
+def write_mesh_of(scene: Path, output: Path, settings: MeshSettings, report: Report = ignore) -> WrittenMesh:
+    """Write the mesh of a scene file. Raises InputError for a scene without cameras, and as `mesh_of` does."""
+    require_mesh_libraries()
+    file, record = decode_scene(scene), record_beside(scene)
+    if record is None or not recorded_cameras(record):
+        beside = record_path(scene).name
+        raise InputError(f"{scene} has no cameras, whose views a mesh is made of: {beside} beside it would name them.")
+    written = write_mesh_of_gaussians(file.gaussians, record, output, settings, report)
+    return WrittenMesh(written.made, written.turned, written.bytes, tuple(file.remarks))
 
-    Raises InputError if there is no field.
+
+def write_mesh_of_gaussians(
+    gaussians: Gaussians, record: SceneRecord, output: Path, settings: MeshSettings, report: Report = ignore
+) -> WrittenMesh:
+    """Write the mesh of Gaussians in the frame of a record. Raises InputError as `mesh_of` does."""
+    near, background = sight_of(record).near, torch.tensor(record.background)
+    made = mesh_of(gaussians, recorded_cameras(record), near, background, settings, report)
+    data, turned = encoded(made.mesh, record, output)
+    atomic_write(output, data)
+    return WrittenMesh(made, turned, len(data))
+
+
+def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output: Path, report: Report = ignore) -> None:
+    """Write the mesh of a reconstruction: the surface of its field, or else that of the scene file that was written.
+
+    Raises InputError as `mesh_of` does.
     """
     sampled = result.prediction.sampled
     if sampled is None:
-        raise InputError(NO_FIELD)
-    surface = moved(sampled.surface, record.model_from_world.inverse())
+        write_mesh_of_gaussians(decode_scene(scene).gaussians, record, output, MeshSettings(), report)
+        return
+    mesh = sampled.surface.mesh.moved(record.model_from_world.inverse())
+    atomic_write(output, encoded(mesh, record, output)[0])
+
+
+def encoded(mesh: Mesh, record: SceneRecord, output: Path) -> tuple[bytes, bool]:
+    """Encode in the format of a file's suffix; return also whether the mesh was turned to stand upright."""
     suffix = output.suffix.lower()
-    if suffix == ".glb" and record.up is not None:
+    turned = suffix in STANDING and record.up is not None
+    if turned:
         first = torch.tensor(record.views[0].world_from_cam, dtype=torch.float64)
-        surface = moved(surface, standing(torch.tensor(record.up, dtype=torch.float64), -first[:3, 2]))
-    atomic_write(output, encode_mesh(surface, suffix))
+        mesh = mesh.moved(standing(torch.tensor(record.up, dtype=torch.float64), -first[:3, 2]))
+    return encode_mesh(mesh, suffix), turned

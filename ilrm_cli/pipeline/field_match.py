@@ -32,7 +32,7 @@ class SampledField:
 
     @property
     def figures(self) -> dict[str, float | int]:
-        return {"psnr": self.psnr, "views": self.views, "triangles": len(self.surface.triangles)}
+        return {"psnr": self.psnr, "views": self.views, "triangles": len(self.surface.mesh.triangles)}
 
 
 def sampled_field(

@@ -159,3 +159,30 @@ def check_settings(settings: Settings) -> None:
         raise InputError(
             f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."
         )
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """What can be chosen for the mesh of a scene, each an option of the same default."""
+
+    resolution: int | None = None  # cells along the longest side; None: as fine as pictures and memory allow
+    crop: str = "seen"  # what becomes a mesh: "seen", "subject" or the corners X,Y,Z,X,Y,Z; see `box_of`
+    watertight: bool = False  # whether what no camera saw counts as solid, which closes the mesh
+    faces: int = 300_000  # triangles at most; 0: all
+
+
+def box_of(crop: str) -> tuple[float, ...] | Literal["seen", "subject"]:
+    """Parse what becomes a mesh: what the cameras see, what they look at, or a box by two of its corners."""
+    if crop == "seen":
+        return "seen"
+    if crop == "subject":
+        return "subject"
+    try:
+        numbers = tuple(float(part) for part in crop.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 6 or not all(math.isfinite(number) and abs(number) < FARTHEST for number in numbers):
+        raise InputError(f"--crop {crop} is neither seen nor subject nor two corners X,Y,Z,X,Y,Z.")
+    if not all(least < most for least, most in zip(numbers[:3], numbers[3:], strict=True)):
+        raise InputError(f"--crop {crop} is an empty box; give its least corner first, then its greatest.")
+    return numbers

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, max_pool3d, normalize
 from ilrm_cli.geometry import harmonics
 from ilrm_cli.geometry.fields import Field
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import quaternion_from_matrix
 from ilrm_cli.render.volume import MOST_POINTS
 from ilrm_cli.runtime.errors import InputError
@@ -33,12 +34,9 @@ EDGES = torch.tensor([[a, b] for a in range(8) for b in range(8) if (a ^ b) in (
 
 @dataclass(frozen=True)
 class Surface:
-    """A closed mesh, in the frame of the field."""
+    """What was found of a field."""
 
-    vertices: Float[Tensor, "vertex 3"]
-    normals: Float[Tensor, "vertex 3"]  # unit, outward
-    colors: Float[Tensor, "vertex 3"]  # in [0, 1]
-    triangles: Int[Tensor, "triangle 3"]  # counterclockwise, seen from outside
+    mesh: Mesh  # closed, in the frame of the field
     cell: Float[Tensor, "3"]  # the grid's, of whose size details are
 
 
@@ -49,17 +47,17 @@ def surface_gaussians(field: Field, resolution: int | None = None, report: Repor
 
 def discs(surface: Surface) -> Gaussians:
     """Return a flat Gaussian on every vertex, of the size of the grid's cells."""
-    normal, size = surface.normals, surface.cell.mean()
+    normal, size = surface.mesh.normals, surface.cell.mean()
     helper = torch.eye(3).to(normal)[normal.abs().argmin(-1)]  # an axis that is not along the normal
     first = normalize(torch.linalg.cross(normal, helper), dim=-1)
     turned = torch.stack([first, torch.linalg.cross(normal, first), normal], dim=-1)
     scales = torch.tensor([WITHIN, WITHIN, ACROSS]).to(normal) * size
     return Gaussians(
-        means=surface.vertices,
+        means=surface.mesh.vertices,
         quaternions=quaternion_from_matrix(turned),
         scales=scales.expand(len(normal), 3).contiguous(),
         opacities=torch.full_like(normal[:, 0], OPACITY),
-        harmonics=harmonics.from_color(surface.colors),
+        harmonics=harmonics.from_color(surface.mesh.colors),
         antialiased=True,  # seen edge on, or from afar, they would be far too wide otherwise
     )
 
@@ -84,7 +82,7 @@ def surface_of(field: Field, resolution: int | None = None, report: Report = ign
     normals = normalize(normals / cell, dim=-1)
     parts = zip(vertices.split(MOST_POINTS), (-normals).split(MOST_POINTS), strict=True)
     colors = torch.cat([field.sampled(points, inward, field.marching.refined)[1] for points, inward in parts])
-    return Surface(vertices, normals, colors.clamp(0, 1), _triangles(solid, cells), cell)
+    return Surface(Mesh(vertices, normals, colors.clamp(0, 1), _triangles(solid, cells)), cell)
 
 
 @torch.no_grad()

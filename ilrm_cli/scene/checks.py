@@ -12,7 +12,7 @@ from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
-MESH_SUFFIXES = (".glb", ".ply", ".obj")  # of meshes, which are written beside scenes
+MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
 META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
 
@@ -98,7 +98,7 @@ def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
     if output.suffix.lower() not in MESH_SUFFIXES:
         raise InputError(f"{output}: meshes are written as {', '.join(MESH_SUFFIXES)}.")
     if output.absolute() in (scene.absolute(), record_path(scene).absolute()):
-        raise InputError(f"--mesh {output} is the scene itself; give the mesh another name.")
+        raise InputError(f"{output} is the scene itself, or its record; give the mesh another name.")
     check_output(output, overwrite)
 
 

@@ -16,7 +16,7 @@ from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import SceneRecord, cameras_of, photo_folder_of, record_beside
+from ilrm_cli.scene.record import ROLES, SceneRecord, cameras_of, photo_folder_of, record_beside
 from ilrm_cli.scene.start_view import start_view_in
 
 # For scenes without cameras: a common photo shape and a normal lens.
@@ -107,6 +107,12 @@ def _without_record(file: SceneFile, warnings: tuple[str, ...], why: str) -> Sho
 def _video_choice(record: SceneRecord) -> VideoChoice | None:
     fps, most = record.settings.get("fps"), record.settings.get("max_frames")
     return VideoChoice(fps, most) if isinstance(most, int) and isinstance(fps, (int, float, type(None))) else None
+
+
+def recorded_cameras(record: SceneRecord) -> tuple[Cameras, ...]:
+    """Return the cameras of all photos, those of each role together: they share a size."""
+    found = (cameras_of(record, role) for role in ROLES)
+    return tuple(cameras for cameras in found if cameras is not None)
 
 
 def sight_of(record: SceneRecord) -> Sight:

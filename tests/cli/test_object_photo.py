@@ -11,7 +11,7 @@ from PIL import Image
 
 from ilrm_cli.capture.photos.cut_out import read_cut_out
 from ilrm_cli.models.checkpoint import encode_model
-from ilrm_cli.pipeline.export_mesh import require_field
+from ilrm_cli.pipeline.export_mesh import require_for_mesh
 from ilrm_cli.pipeline.object_photo import without_fit
 from ilrm_cli.pipeline.settings import Settings, option_of
 from ilrm_cli.runtime.errors import InputError
@@ -71,7 +71,7 @@ def test_one_photo_becomes_a_scene_a_mesh_and_a_report(tiny, chair, tmp_path):
     assert film.status == 0, film.err
 
 
-@pytest.mark.parametrize("suffix", [".ply", ".obj"])
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl"])
 def test_meshes_of_other_formats(tiny, chair, tmp_path, suffix):
     mesh = tmp_path / f"chair_mesh{suffix}"
     outcome = made(tiny, chair, tmp_path, "--mesh", mesh)
@@ -80,6 +80,8 @@ def test_meshes_of_other_formats(tiny, chair, tmp_path, suffix):
         lines = mesh.read_text().splitlines()
         assert sum(line.startswith("f ") for line in lines) == outcome.json["field"]["triangles"]
         assert max(int(part.split("//")[0]) for part in lines[-1].split()[1:]) <= outcome.json["gaussians"]
+    elif suffix == ".stl":
+        assert mesh.stat().st_size == 84 + 50 * outcome.json["field"]["triangles"]
     else:
         assert f"element face {outcome.json['field']['triangles']}\n".encode() in mesh.read_bytes()
 
@@ -132,24 +134,23 @@ def test_where_rembg_fails_a_sentence_says_so(chair, monkeypatch, failure):
     assert "downloads its network" in steps[0].stage
 
 
-def test_a_mesh_is_refused_for_a_foreign_file_of_gaussians(shared, tmp_path):
-    with pytest.raises(InputError, match="--mesh is for models that make a field"):
-        require_field(str(shared / "parity/family/gslrm_scene_dev.ckpt"))
-    require_field(str(shared / "parity/family/pixelnerf_dev.pt"))
+def test_a_mesh_of_gaussians_needs_libraries_that_one_of_a_field_does_not(tiny, monkeypatch):
+    monkeypatch.setattr("ilrm_cli.pipeline.mesh.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'ilrm\[mesh\]'"):
+        require_for_mesh("default")
+    require_for_mesh(str(tiny))
 
 
 def test_what_it_cannot_do_is_said_in_one_sentence(tiny, chair, tmp_path):
     assert "leave it out" in made(tiny, chair, tmp_path, "--quality", "high").sentence
     assert "leave it out" in made(tiny, chair, tmp_path, "--refine", "3").sentence
     assert "cannot be traced" in made(tiny, chair, tmp_path, "--trace", tmp_path / "t.png").sentence
-    assert "meshes are written as .glb" in made(tiny, chair, tmp_path, "--mesh", tmp_path / "m.stl").sentence
+    assert "meshes are written as .glb" in made(tiny, chair, tmp_path, "--mesh", tmp_path / "m.fbx").sentence
     assert "is the scene itself" in made(tiny, chair, tmp_path, "--mesh", tmp_path / "chair.ply").sentence
     several = ilrm("reconstruct", SAMPLES / "posed", "--model", tiny, "-o", tmp_path / "s.ply")
     assert "takes one photo of an object" in several.sentence
     alone = ilrm("reconstruct", chair, "-o", tmp_path / "s.ply")
     assert "three that overlap are the least" in alone.sentence
-    gaussians = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--mesh", tmp_path / "m.glb")
-    assert "--mesh is for models that make a field" in gaussians.sentence
     judged = ilrm("evaluate", SAMPLES / "posed", "--model", tiny, "--views", "2")
     assert (judged.status, "takes one photo of an object" in judged.err) == (1, True)
     assert not list(tmp_path.glob("s.*"))

@@ -122,6 +122,12 @@ def test_every_key_of_the_record_and_the_pose_card_is_named() -> None:
     assert fields_of(PoseCard) <= named_in("poses")
 
 
+def test_every_key_of_mesh_is_named() -> None:
+    from tests.cli.test_mesh import KEYS
+
+    assert named_in("json") >= KEYS
+
+
 def test_every_key_of_the_other_commands_is_named() -> None:
     kinds = (FlythroughResult, Converted, Shared, Replay, Distance, BenchRow, SceneStatistics, Row, Details, Verified)
     assert fields_of(*kinds, Origin, Summary, Gain, TracedLayer, Reading) <= named_in("json")

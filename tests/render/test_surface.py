@@ -18,7 +18,7 @@ from tests.support.solid_fields import Ball, Solid
 
 @pytest.fixture(scope="module")
 def ball():
-    return surface_of(Ball(0.0), 32)
+    return surface_of(Ball(0.0), 32).mesh
 
 
 def test_vertices_lie_on_the_sphere_and_face_outward(ball):
@@ -53,10 +53,10 @@ def test_looking_coarsely_first_changes_nothing_at_the_surface(monkeypatch):
 
 
 def test_what_fills_its_box_is_closed_by_it():
-    cube = surface_of(Solid(50.0), 8)
+    cube = surface_of(Solid(50.0), 8).mesh
     assert cube.vertices.abs().max() <= 0.5 + 1 / 16
     assert len(cube.vertices) - 3 * len(cube.triangles) // 2 + len(cube.triangles) == 2
-    assert len(surface_of(Solid(50.0), 16).vertices) > len(cube.vertices), "also where a coarse look finds no edge"
+    assert len(surface_of(Solid(50.0), 16).mesh.vertices) > len(cube.vertices), "also where a coarse look finds no edge"
 
 
 def test_an_empty_field_is_refused():

@@ -41,6 +41,9 @@ CASES = {
     ),
     "frames": Case(lambda out, start: ("render", start / "s.ply", "-o", out / "frames", *FILM)),
     "export": Case(lambda out, start: ("export", start / "s.ply", "-o", out / "copy.spz")),
+    "mesh": Case(
+        lambda out, start: ("mesh", start / "s.ply", "-o", out / "mesh.ply", "--resolution", "24", "--faces", "500")
+    ),
     "page": Case(lambda out, start: ("export", start / "s.ply", "-o", out / "page.html")),
     "pose": Case(lambda out, _: ("pose", PHOTOS, "--poses", "sfm", "-o", out / "posed"), cold=True),
     "synth": Case(lambda out, _: ("synth", out, "-n", "2", "--views", "2", "--size", "48", "--samples", "1")),

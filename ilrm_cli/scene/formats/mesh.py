@@ -1,33 +1,24 @@
-"""Meshes with a colour at every vertex, as binary glTF, PLY or Wavefront OBJ: written, never read."""
+"""Meshes with a colour at every vertex, as binary glTF, PLY, Wavefront OBJ, or STL without colours: only written."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.render.surface import Surface
 from ilrm_cli.scene.formats.gltf import glb_bytes
 
 TRIANGLES = 4  # mode of a glTF primitive
+STL_HEADER = 80  # bytes
 LINEAR_BELOW, LINEAR_SLOPE, GAMMA, OFFSET = 0.04045, 12.92, 2.4, 0.055  # of sRGB; glTF wants linear vertex colours
 
 
-def encode_mesh(surface: Surface, suffix: str) -> bytes:
+def encode_mesh(mesh: Mesh, suffix: str) -> bytes:
     """Encode a mesh in the format of a suffix of `checks.MESH_SUFFIXES`."""
-    return {".glb": _glb, ".ply": _ply, ".obj": _obj}[suffix](surface)
-
-
-def moved(surface: Surface, to_from_from: Similarity) -> Surface:
-    """Return the mesh in another frame."""
-    rotation = to_from_from.rotation.to(surface.normals)
-    vertices = to_from_from.points(surface.vertices)
-    return replace(
-        surface, vertices=vertices, normals=surface.normals @ rotation.T, cell=surface.cell * to_from_from.scale
-    )
+    return {".glb": _glb, ".ply": _ply, ".obj": _obj, ".stl": _stl}[suffix](mesh)
 
 
 def standing(up: Float[Tensor, "3"], toward: Float[Tensor, "3"]) -> Similarity:
@@ -41,32 +32,32 @@ def standing(up: Float[Tensor, "3"], toward: Float[Tensor, "3"]) -> Similarity:
     return Similarity(1.0, rows, torch.zeros(3, dtype=torch.float64))
 
 
-def _glb(surface: Surface) -> bytes:
-    srgb = surface.colors.cpu().numpy()
+def _glb(mesh: Mesh) -> bytes:
+    srgb = mesh.colors.cpu().numpy()
     linear = np.where(srgb <= LINEAR_BELOW, srgb / LINEAR_SLOPE, ((srgb + OFFSET) / (1 + OFFSET)) ** GAMMA)
     alpha = np.ones((len(linear), 1))
     columns = {
-        "POSITION": surface.vertices.cpu().numpy().astype("<f4"),
-        "NORMAL": surface.normals.cpu().numpy().astype("<f4"),
+        "POSITION": mesh.vertices.cpu().numpy().astype("<f4"),
+        "NORMAL": mesh.normals.cpu().numpy().astype("<f4"),
         "COLOR_0": np.hstack([linear, alpha]).astype("<f4"),
     }
     material = {"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}, "doubleSided": True}
     content = {"asset": {"version": "2.0", "generator": "ilrm"}, "materials": [material]}
-    indices = surface.triangles.cpu().numpy().astype("<u4").reshape(-1, 1)
+    indices = mesh.triangles.cpu().numpy().astype("<u4").reshape(-1, 1)
     return glb_bytes(content, columns, {"mode": TRIANGLES, "material": 0}, indices=indices)
 
 
-def _ply(surface: Surface) -> bytes:
+def _ply(mesh: Mesh) -> bytes:
     names = ("x", "y", "z", "nx", "ny", "nz")
     vertex = np.dtype([*((name, "<f4") for name in names), *((name, "u1") for name in ("red", "green", "blue"))])
-    vertices = np.empty(len(surface.vertices), vertex)
-    numbers = np.hstack([surface.vertices.cpu().numpy(), surface.normals.cpu().numpy()])
+    vertices = np.empty(len(mesh.vertices), vertex)
+    numbers = np.hstack([mesh.vertices.cpu().numpy(), mesh.normals.cpu().numpy()])
     for name, column in zip(names, numbers.T, strict=True):
         vertices[name] = column
-    for name, column in zip(("red", "green", "blue"), _bytes_of(surface).T, strict=True):
+    for name, column in zip(("red", "green", "blue"), _bytes_of(mesh).T, strict=True):
         vertices[name] = column
-    faces = np.empty(len(surface.triangles), np.dtype([("count", "u1"), ("vertices", "<i4", 3)]))
-    faces["count"], faces["vertices"] = 3, surface.triangles.cpu().numpy()
+    faces = np.empty(len(mesh.triangles), np.dtype([("count", "u1"), ("vertices", "<i4", 3)]))
+    faces["count"], faces["vertices"] = 3, mesh.triangles.cpu().numpy()
     header = [
         "ply", "format binary_little_endian 1.0", "comment made by ilrm", f"element vertex {len(vertices)}",
         *(f"property float {name}" for name in names),
@@ -76,17 +67,27 @@ def _ply(surface: Surface) -> bytes:
     return "\n".join(header).encode() + b"\n" + vertices.tobytes() + faces.tobytes()
 
 
-def _obj(surface: Surface) -> bytes:
+def _obj(mesh: Mesh) -> bytes:
     """Encode with colours behind the positions, as most programs read them."""
     text = io.StringIO()
     text.write("# made by ilrm\n")
-    rows = np.hstack([surface.vertices.cpu().numpy(), surface.colors.cpu().numpy()])
+    rows = np.hstack([mesh.vertices.cpu().numpy(), mesh.colors.cpu().numpy()])
     np.savetxt(text, rows, fmt="v %.6g %.6g %.6g %.4f %.4f %.4f")
-    np.savetxt(text, surface.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
-    first = surface.triangles.cpu().numpy() + 1
+    np.savetxt(text, mesh.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
+    first = mesh.triangles.cpu().numpy() + 1
     np.savetxt(text, np.repeat(first, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
     return text.getvalue().encode()
 
 
-def _bytes_of(surface: Surface) -> np.ndarray:
-    return (surface.colors.cpu().numpy() * 255).round().astype(np.uint8)
+def _stl(mesh: Mesh) -> bytes:
+    """Encode in the binary form: a normal and three corners per triangle."""
+    corners = mesh.vertices[mesh.triangles].cpu()
+    across = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    row = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
+    rows = np.zeros(len(corners), row)
+    rows["normal"], rows["corners"] = torch.nn.functional.normalize(across, dim=1).numpy(), corners.numpy()
+    return b"made by ilrm".ljust(STL_HEADER, b"\0") + len(rows).to_bytes(4, "little") + rows.tobytes()
+
+
+def _bytes_of(mesh: Mesh) -> np.ndarray:
+    return (mesh.colors.cpu().numpy() * 255).round().astype(np.uint8)

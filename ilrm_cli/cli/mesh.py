@@ -1,0 +1,97 @@
+"""`ilrm mesh`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ilrm_cli.cli.console import Detail, Result, face
+from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
+from ilrm_cli.pipeline.settings import MeshSettings, box_of
+
+if TYPE_CHECKING:
+    from ilrm_cli.pipeline.export_mesh import WrittenMesh
+
+# What each field of `MeshSettings` is on the command line.
+MESH = {
+    "resolution": Annotated[
+        int | None,
+        typer.Option(
+            help="Cells along the longest side. Default: as fine as pictures and memory allow.", min=8, max=2048
+        ),
+    ],
+    "crop": Annotated[
+        str,
+        typer.Option(
+            help="What becomes a mesh: seen, all but the far background; subject, what the cameras look at; or the "
+            "least and the greatest corner of a box, X,Y,Z,X,Y,Z."
+        ),
+    ],
+    "watertight": Annotated[
+        bool, typer.Option("--watertight", help="Close the mesh: what no camera saw counts as solid.")
+    ],
+    "faces": Annotated[int, typer.Option(help="Triangles at most; 0: as many as are found.", min=0)],
+}
+
+
+@takes(MeshSettings, **MESH)
+def mesh(
+    scene: Annotated[Path, typer.Argument(help="A scene that ilrm made, with its record beside it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The mesh to write: .glb, .ply, .obj or .stl.")],
+    *,
+    settings: MeshSettings,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a mesh with colours of a scene, for other programs: .glb, .ply, .obj or .stl."""
+    with face("mesh", as_json, quiet, verbose) as shown:
+        from ilrm_cli.scene.checks import check_mesh_output, suffix_of_file
+
+        suffix_of_file(scene)
+        check_mesh_output(output, scene, overwrite)
+        box_of(settings.crop)
+        shown.reading(str(scene))
+
+        from ilrm_cli.pipeline.export_mesh import write_mesh_of
+
+        with shown.progress() as report:
+            written = write_mesh_of(scene, output, settings, report)
+        shown.end(Result(data_of(written, output), lines_of(written, output), written.warnings))
+
+
+def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
+    """Return what --json prints; lengths are in the scene's unit."""
+    made = written.made
+    return {
+        "output": str(output),
+        "bytes": written.bytes,
+        "vertices": len(made.mesh.vertices),
+        "triangles": len(made.mesh.triangles),
+        "triangles_found": made.found,
+        "triangles_of_islands": made.dropped,
+        "cell": made.cell,
+        "cells": made.cells,
+        "views": made.views,
+        "outside": made.outside,
+        "closed": made.closed,
+        "area": float(made.mesh.areas.sum()),
+        "volume": made.mesh.volume if made.closed else None,
+        "y_up": written.turned,
+        "warnings": written.warnings,
+    }
+
+
+def lines_of(written: "WrittenMesh", output: Path) -> Iterator[str | Detail]:
+    """Yield what the mesh is, and what it leaves out."""
+    made = written.made
+    state = f"closed, of volume {made.mesh.volume:.4g}" if made.closed else "open where no camera saw a surface"
+    yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell:.3g} scene units: {output}"
+    turned = ", turned so that y is up, as the format asks" if written.turned else ""
+    yield f"Scale and origin are those of the scene{turned}."
+    if made.outside >= 0.005:
+        yield f"{made.outside:.0%} of what the cameras see lies outside of the mesh's box: see --crop."
+    yield Detail(f"grid of {' x '.join(map(str, made.cells))} cells from {made.views} views")
+    yield Detail(f"{made.found:,} triangles before thinning, {made.dropped:,} more in small islands")

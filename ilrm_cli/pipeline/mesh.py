@@ -1,0 +1,201 @@
+"""A mesh of a scene of Gaussians: what its cameras see of it, fused, cleaned, thinned out and coloured."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import KDTree
+from torch import Tensor
+
+from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.meshes import Mesh
+from ilrm_cli.pipeline.settings import MeshSettings, box_of
+from ilrm_cli.render.depth_maps import DepthMap, depth_maps
+from ilrm_cli.render.fusion import TRUNCATION, Grid, fused, surface_in
+from ilrm_cli.render.paths.subject import subject_of
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import free_bytes
+from ilrm_cli.runtime.progress import Report, Step, ignore
+
+LONG_SIDE_PX = 512  # of the depth maps
+MOST_VIEWS = 96  # spread over the cameras: their maps are in memory together
+LEAST_CAMERAS = 2  # whose maps can confirm each other
+# The box around what the cameras see: this share of all pixels may lie outside on each side of each axis, and pixels
+# count up to so many times the median depth of their picture: what is farther is background, of unknown depth.
+OUTSIDE, FAR = 0.01, 4.0
+MARGIN = 0.05  # of the box's sides, added on each of them
+WITHIN_SUBJECT = 0.6  # of the cameras' distance from what they look at: half the side of the box around it
+LONGEST_SIDE = 320  # cells along the box if nobody asks for a number
+PIXELS_PER_CELL = 1.0  # at the median depth: finer cells would hold what no pixel shows
+USABLE = 0.6  # of the free memory
+ISLAND = 0.002  # of the area: smaller parts on their own are dropped
+SEEN_WITHIN = 0.5  # truncation lengths between a vertex and the depth of a map that colours it
+
+
+@dataclass(frozen=True)
+class MadeMesh:
+    """A mesh, in the frame of its scene, and how it came about."""
+
+    mesh: Mesh
+    cell: float  # world units: details are of this size
+    cells: tuple[int, int, int]  # of the grid, along x, y, z
+    views: int  # whose depth was fused
+    outside: float  # share of the pixels with a surface whose place the grid leaves out
+    dropped: int  # triangles of small islands
+    found: int  # triangles before the mesh was thinned out
+    closed: bool  # every edge is between two triangles
+
+
+def require_mesh_libraries() -> None:
+    """Raise InputError if the libraries of the extra `mesh` are missing."""
+    if any(find_spec(name) is None for name in ("skimage", "fast_simplification")):
+        raise InputError("meshes need scikit-image and fast-simplification: pip install 'ilrm[mesh]'.")
+
+
+def mesh_of(
+    gaussians: Gaussians,
+    cameras: Sequence[Cameras],
+    near: float,
+    background: Float[Tensor, "3"],
+    settings: MeshSettings,
+    report: Report = ignore,
+) -> MadeMesh:
+    """Fuse what groups of cameras see of a scene, on the CPU; `near` and `background` as in `render`.
+
+    Raises InputError if there is nothing to fuse, if the cameras agree on no surface, and if the grid does not fit into
+    the memory.
+    """
+    if not len(gaussians):
+        raise InputError("the scene holds no Gaussians, so that there is no surface to find.")
+    total = sum(map(len, cameras))
+    if total < LEAST_CAMERAS:
+        raise InputError("a mesh needs what at least two cameras see; the scene's record names one, or none.")
+    chosen = [spread(_drawn_at(group, LONG_SIDE_PX), math.ceil(MOST_VIEWS * len(group) / total)) for group in cameras]
+    maps = list(depth_maps(gaussians.to("cpu"), chosen, near, background, report))
+    seen = torch.cat([_near_points(seen) for seen in maps])
+    if not len(seen):
+        raise InputError("no camera sees anything solid in the scene, so that there is no surface to find.")
+    least, most = _box(seen, cameras[0], gaussians, settings)
+    grid = _grid(least, most, maps, settings)
+    field = fused(_told(maps, report), grid, near)
+    whole = surface_in(field, closed=settings.watertight, report=report)
+    main = whole.without_islands(ISLAND)
+    thinned = simplified(main, settings.faces)
+    inside = ((seen > least) & (seen < most)).all(-1).double().mean()
+    return MadeMesh(
+        mesh=colored(thinned, maps, TRUNCATION * grid.cell),
+        cell=grid.cell,
+        cells=grid.shape,
+        views=len(maps),
+        outside=1 - float(inside),
+        dropped=len(whole.triangles) - len(main.triangles),
+        found=len(main.triangles),
+        closed=thinned.is_closed(),
+    )
+
+
+def spread(cameras: Cameras, most: int) -> Cameras:
+    """Return at most so many of the cameras, evenly spread over their order."""
+    return cameras[np.unique(np.linspace(0, len(cameras) - 1, min(most, len(cameras))).round().astype(int)).tolist()]
+
+
+def simplified(mesh: Mesh, triangles: int) -> Mesh:
+    """Return the mesh with at most so many triangles, by quadric errors (Garland and Heckbert 1997); 0: all of them."""
+    if not triangles or len(mesh.triangles) <= triangles:
+        return mesh
+    from fast_simplification import simplify
+
+    vertices, faces = simplify(mesh.vertices.numpy(), mesh.triangles.numpy(), target_count=triangles)
+    return Mesh.from_triangles(torch.from_numpy(vertices).float(), torch.from_numpy(faces).long())
+
+
+def colored(mesh: Mesh, maps: Sequence[DepthMap], reach: float) -> Mesh:
+    """Return the mesh with the colours that the maps show at its vertices, or at the nearest vertex that one shows.
+
+    A map shows a vertex if its depth there is within a share of `reach`; it counts by its trust, squared.
+    """
+    total, weight = torch.zeros_like(mesh.vertices), torch.zeros(len(mesh.vertices))
+    for seen in maps:
+        hit = seen.camera.to("cpu").project(mesh.vertices)
+        row, column = (index[0] for index in hit.cells())
+        agrees = (seen.depth.cpu()[row, column] - hit.depth[0]).abs() <= SEEN_WITHIN * reach
+        counts = seen.trust.cpu()[row, column].square() * (agrees & hit.inside[0])
+        total += counts[:, None] * seen.color.cpu()[:, row, column].T
+        weight += counts
+    shown = weight > 0
+    if not shown.any():
+        return mesh
+    colors = total / weight.clamp_min(1e-12)[:, None]
+    nearest = KDTree(mesh.vertices[shown].numpy()).query(mesh.vertices[~shown].numpy())[1]
+    colors[~shown] = colors[shown][torch.from_numpy(np.asarray(nearest, np.int64))]
+    return replace(mesh, colors=colors)
+
+
+def _drawn_at(cameras: Cameras, long_side_px: int) -> Cameras:
+    factor = long_side_px / max(cameras.width, cameras.height)
+    small = cameras.resized(max(2, round(cameras.width * factor)), max(2, round(cameras.height * factor)))
+    return small.to(torch.float32)
+
+
+def _near_points(seen: DepthMap) -> Float[Tensor, "point 3"]:
+    """Return the places of a map that are no background."""
+    known = seen.depth[seen.trust > 0]
+    if not len(known):
+        return torch.zeros(0, 3)
+    return seen.points()[known <= FAR * known.median()].cpu()
+
+
+def _box(
+    seen: Float[Tensor, "point 3"], cameras: Cameras, gaussians: Gaussians, settings: MeshSettings
+) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
+    """Return the least and the most corner of what becomes a mesh."""
+    if (given := box_of(settings.crop)) not in ("seen", "subject"):
+        corners = torch.tensor(given, dtype=torch.float32)
+        return corners[:3], corners[3:]
+    ordered = seen.sort(0).values
+    last = len(ordered) - 1
+    least, most = ordered[int(OUTSIDE * last)], ordered[math.ceil((1 - OUTSIDE) * last)]
+    least, most = least - MARGIN * (most - least), most + MARGIN * (most - least)
+    if given == "subject":
+        target = subject_of(cameras, gaussians.to("cpu")).target.float()
+        reach = WITHIN_SUBJECT * float((cameras.positions - target).norm(dim=1).median())
+        least, most = torch.maximum(least, target - reach), torch.minimum(most, target + reach)
+        if not (least < most).all():
+            raise InputError("--crop subject: the cameras look at no common point; give a box, or leave it out.")
+    return least, most
+
+
+def _grid(
+    least: Float[Tensor, "3"], most: Float[Tensor, "3"], maps: Sequence[DepthMap], settings: MeshSettings
+) -> Grid:
+    """Return the grid that was asked for, or one as fine as the pictures, the memory and LONGEST_SIDE allow.
+
+    Raises InputError for one that does not fit into the memory.
+    """
+    longest = float((most - least).max())
+    free = USABLE * free_bytes(torch.device("cpu"))
+    if settings.resolution is not None:
+        grid = Grid.over(least, most, longest / settings.resolution)
+        if grid.bytes > free:
+            raise InputError(
+                f"--resolution {settings.resolution} takes {grid.bytes / 1e9:.1f} GB of memory, of which "
+                f"{free / 1e9:.1f} GB can be used; give a smaller one, or a smaller --crop."
+            )
+        return grid
+    pixel = torch.cat([(seen.depth[seen.trust > 0] / seen.camera.focal_px[0].max()).cpu() for seen in maps]).median()
+    cell = max(PIXELS_PER_CELL * float(pixel), longest / LONGEST_SIDE)
+    while (grid := Grid.over(least, most, cell)).bytes > free:
+        cell *= 1.25
+    return grid
+
+
+def _told(maps: Sequence[DepthMap], report: Report) -> Iterator[DepthMap]:
+    for index, seen in enumerate(maps):
+        report(Step("fusion", index, len(maps)))
+        yield seen
+    report(Step("fusion", len(maps), len(maps)))

@@ -1,0 +1,98 @@
+"""`ilrm mesh`: a scene becomes a mesh that other programs open, and what cannot be one is told in a sentence."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial import KDTree
+
+from ilrm_cli.scene.files import decode_scene, encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from tests.support.command_line import ilrm
+from tests.support.splats import splats
+
+KEYS = {
+    "command", "status", "output", "bytes", "vertices", "triangles", "triangles_found", "triangles_of_islands", "cell",
+    "cells", "views", "outside", "closed", "area", "volume", "y_up", "warnings",
+}  # fmt: skip
+SMALL = ("--resolution", "40")
+
+
+@pytest.fixture(autouse=True)
+def small_maps(monkeypatch):
+    monkeypatch.setattr("ilrm_cli.pipeline.mesh.LONG_SIDE_PX", 96)
+
+
+def mesh_of(scene: Path, output: Path, *more: object) -> trimesh.Trimesh:
+    outcome = ilrm("mesh", scene, "-o", output, *SMALL, *more)
+    assert outcome.status == 0, outcome.err
+    return trimesh.load(output, process=False, force="mesh")
+
+
+def test_json(made, tmp_path):
+    outcome = ilrm("mesh", made[0], "-o", tmp_path / "m.ply", *SMALL, "--json")
+    assert outcome.status == 0, outcome.err
+    assert set(outcome.json) == KEYS
+    mesh = trimesh.load(tmp_path / "m.ply", process=False)
+    assert len(mesh.faces) == outcome.json["triangles"] > 100
+    assert mesh.area == pytest.approx(outcome.json["area"], rel=1e-4)
+    assert outcome.json["volume"] is None
+    assert outcome.json["bytes"] == (tmp_path / "m.ply").stat().st_size
+    assert not outcome.json["y_up"]
+
+
+def test_it_lies_where_the_scene_lies_and_has_its_colours(made, tmp_path):
+    mesh = mesh_of(made[0], tmp_path / "m.ply")
+    distance = KDTree(decode_scene(made[0]).gaussians.means.numpy()).query(mesh.vertices)[0]
+    assert np.median(distance) < 0.02 * np.linalg.norm(mesh.extents)
+    assert np.asarray(mesh.visual.vertex_colors)[:, :3].std() > 10
+
+
+def test_all_formats_hold_the_same_mesh_and_glb_stands_upright(made, tmp_path):
+    ply = mesh_of(made[0], tmp_path / "m.ply")
+    obj, stl, glb = (mesh_of(made[0], tmp_path / f"m.{suffix}") for suffix in ("obj", "stl", "glb"))
+    for other in (obj, stl, glb):
+        assert other.area == pytest.approx(ply.area, rel=1e-3)
+        assert len(other.faces) == len(ply.faces)
+    assert np.allclose(obj.bounds, ply.bounds, atol=1e-3)
+    assert np.allclose(stl.bounds, ply.bounds, atol=1e-3)
+    up = np.array(json.loads(made[0].with_suffix(".json").read_text())["up"])
+    heights, standing = ply.vertices @ up, glb.vertices[:, 1]
+    assert np.allclose([np.ptp(heights), heights.min()], [np.ptp(standing), standing.min()], atol=1e-3)
+
+
+def test_watertight_is_what_another_library_calls_so(made, tmp_path):
+    mesh = mesh_of(made[0], tmp_path / "m.stl", "--watertight")
+    mesh.merge_vertices()
+    assert mesh.is_watertight
+    said = ilrm("mesh", made[0], "-o", tmp_path / "n.ply", *SMALL, "--watertight")
+    assert "closed, of volume" in said.out
+
+
+def test_reconstruct_writes_one_too(made, posed, tmp_path):
+    words = ("--views", "3", "--size", "64", "--quality", "draft", "--no-auto-scale", "--mesh", tmp_path / "m.glb")
+    outcome = ilrm("reconstruct", posed, "-o", tmp_path / "s.ply", *words)
+    assert outcome.status == 0, outcome.err
+    assert f"Mesh: {tmp_path / 'm.glb'}" in outcome.out
+    assert len(trimesh.load(tmp_path / "m.glb", force="mesh").faces) > 100
+
+
+def test_mistakes_are_one_sentence_and_nothing_is_written(made, tmp_path):
+    scene = tmp_path / "scene.ply"
+    shutil.copy(made[0], scene)
+    bare = tmp_path / "bare.ply"
+    bare.write_bytes(encode_scene(SceneFile(splats(50, 1)), ".ply"))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert "meshes are written as .glb" in ilrm("mesh", scene, "-o", tmp_path / "m.fbx").sentence
+    assert "is the scene itself" in ilrm("mesh", scene, "-o", scene, "-w").sentence
+    assert "does not exist" in ilrm("mesh", tmp_path / "none.ply", "-o", tmp_path / "m.ply").sentence
+    assert "has no cameras" in ilrm("mesh", bare, "-o", tmp_path / "m.ply").sentence
+    assert "--crop 1,2" in ilrm("mesh", scene, "-o", tmp_path / "m.ply", "--crop", "1,2").sentence
+    assert (
+        "no surface was found"
+        in ilrm("mesh", made[0], "-o", tmp_path / "m.ply", "--crop", "90,90,90,91,91,91").sentence
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
