@@ -31,7 +31,7 @@ SENTENCES = {
     "pose": "Find the camera poses of photos and write them with undistorted photos.",
     "render": "Render a video along a camera path.",
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
-    "export": "Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare.",
+    "export": "Write a scene in another format, as a page (.html) to open in a browser, or as depth maps (a folder).",
     "mesh": "Make a mesh with colours of a scene, for other programs: .glb, .ply, .obj or .stl.",
     "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
     "evaluate": "Score the model on held-out photos, beside baselines that need no model.",

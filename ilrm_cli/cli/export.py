@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
-from ilrm_cli.cli.console import Result, face
+from ilrm_cli.cli.console import Face, Result, face
 from ilrm_cli.cli.options import AsJson, Device, Overwrite, Quiet, Verbose
 
 
 def export(
     scene: Annotated[Path, typer.Argument(help="A scene of ilrm or of another tool.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its suffix names the format.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="The file to write, whose suffix names the format; or a folder for depth maps."
+        ),
+    ],
     max_mb: Annotated[
         float | None,
         typer.Option(help="Size limit of a .html; leaves out the Gaussians that add least to the input views.", min=0),
@@ -26,12 +31,15 @@ def export(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a scene in another format, or as a page (.html) to open in a browser; read it back and compare."""
+    """Write a scene in another format, as a page (.html) to open in a browser, or as depth maps (a folder)."""
     with face("export", as_json, quiet, verbose) as shown:
         from ilrm_cli.runtime.errors import InputError
         from ilrm_cli.scene.checks import PAGE, check_conversion, suffix_of
 
         to_page = output.suffix.lower() == PAGE
+        if not output.suffix and max_mb is None and spz_version is None:
+            shown.end(depth_of(scene, output, overwrite, shown))
+            return
         if not to_page:
             suffix_of(output)
             if max_mb is not None:
@@ -59,3 +67,21 @@ def export(
             f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} views: {output}"
         )
         shown.end(Result({**vars(made), "output": str(output)}, [line], made.warnings))
+
+
+def depth_of(scene: Path, folder: Path, overwrite: bool, shown: Face) -> Result:
+    """Write depth maps into a folder, and return what to say about them."""
+    from ilrm_cli.scene.checks import check_depth_output, suffix_of_file
+
+    suffix_of_file(scene)
+    check_depth_output(folder, overwrite)
+    shown.reading(str(scene))
+    from ilrm_cli.pipeline.export_depth import write_depth
+
+    with shown.progress() as report:
+        made = write_depth(scene, folder, report)
+    line = (
+        f"Depth, normals and trust of {made.views} views, known for {made.known:.0%} of their pixels, and a cloud of "
+        f"{made.points:,} points: {folder}"
+    )
+    return Result({**vars(made), "output": str(folder)}, [line], made.warnings)

@@ -1,5 +1,6 @@
-"""Triangle meshes with a colour at every vertex, and what can be asked of them."""
+"""Triangle meshes with a colour at every vertex, clouds of points, and what can be asked of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,6 +77,37 @@ class Mesh:
         joined = coo_array((np.ones(ends.shape[1], bool), (ends[0], ends[1])), shape=(len(self.vertices),) * 2)
         part = torch.from_numpy(connected_components(joined, directed=False)[1]).long()
         return part[self.triangles[:, 0].cpu()]
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Places on surfaces, in one world frame."""
+
+    points: Float[Tensor, "point 3"]  # world units
+    normals: Float[Tensor, "point 3"]  # unit, towards whoever sees the surface
+    colors: Float[Tensor, "point 3"]  # in [0, 1]
+
+    @staticmethod
+    def empty() -> "PointCloud":
+        return PointCloud(*(torch.zeros(0, 3) for _ in range(3)))
+
+    @staticmethod
+    def together(clouds: Sequence["PointCloud"]) -> "PointCloud":
+        """Return all points of several clouds, in this order."""
+        parts = zip(*((cloud.points, cloud.normals, cloud.colors) for cloud in clouds), strict=True)
+        return PointCloud(*(torch.cat(part) for part in parts))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def thinned(self, cell: float) -> "PointCloud":
+        """Return the first point in every cell of a grid, in the order of the points."""
+        if not len(self) or cell <= 0:
+            return self
+        places = (self.points.double() / cell).floor().long().cpu().numpy()
+        first = np.sort(np.unique(places, axis=0, return_index=True)[1])
+        chosen = torch.from_numpy(first)
+        return PointCloud(self.points[chosen], self.normals[chosen], self.colors[chosen])
 
 
 def _across(vertices: Float[Tensor, "vertex 3"], triangles: Int[Tensor, "triangle 3"]) -> Float[Tensor, "triangle 3"]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -32,15 +32,13 @@ class DepthMap:
     trust: Float[Tensor, "height width"]  # cosine between ray and normal; 0 where there is no surface
     color: Float[Tensor, "3 height width"]  # in [0, 1]
 
-    def points(self) -> Float[Tensor, "point 3"]:
-        """Return the places on surfaces, in world coordinates."""
-        rays = directions_through(self.camera, pixel_centers(*self._size, self.depth)[None])[0]
-        known = self.trust > 0
-        return self.camera.positions[0].to(rays) + self.depth[known][:, None] * rays[known]
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.camera.width, self.camera.height
+    def points(self, pixels: Bool[Tensor, "height width"] | None = None) -> Float[Tensor, "point 3"]:
+        """Return the places on surfaces that some pixels show, in world coordinates; None: all that show one."""
+        rays = directions_through(self.camera, pixel_centers(self.camera.width, self.camera.height, self.depth)[None])[
+            0
+        ]
+        chosen = self.trust > 0 if pixels is None else pixels
+        return self.camera.positions[0].to(rays) + self.depth[chosen][:, None] * rays[chosen]
 
 
 def depth_maps(
@@ -68,7 +66,7 @@ def depth_map(
     white = torch.ones(3) if background is None else background
     color, alpha, depth = surface_depth(gaussians.to("cpu"), camera.to("cpu").to(torch.float32), white, near)
     normals = normals_from_depth(depth, camera)
-    rays = directions_through(camera, pixel_centers(camera.width, camera.height, depth)[None])[0]
+    rays = _rays(camera, depth)
     cosine = -(normals * normalize(rays, dim=-1)).sum(-1)
     surface = (alpha >= SOLID) & depth.isfinite() & (cosine >= LEAST_COSINE)
     nothing = torch.where(alpha <= EMPTY, torch.inf, torch.nan)
@@ -86,13 +84,17 @@ def normals_from_depth(depth: Float[Tensor, "height width"], camera: Cameras) ->
     From differences to the neighbour on the nearer side, so that a surface's last pixel is not bent towards what lies
     behind it. NaN where depth is not finite.
     """
-    rays = directions_through(camera, pixel_centers(camera.width, camera.height, depth)[None])[0]
+    rays = _rays(camera, depth)
     places = depth[..., None] * rays  # from the camera
     across = _slope(places, depth, 1)
     down = _slope(places, depth, 0)
     normal = normalize(torch.linalg.cross(down, across), dim=-1)
     facing = (normal * rays).sum(-1, keepdim=True)
     return torch.where(facing > 0, -normal, normal)
+
+
+def _rays(camera: Cameras, like: Tensor) -> Float[Tensor, "height width 3"]:
+    return directions_through(camera, pixel_centers(camera.width, camera.height, like)[None])[0]
 
 
 def _slope(

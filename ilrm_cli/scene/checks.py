@@ -7,13 +7,15 @@ import os
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.files import check_output, refuse_existing
+from ilrm_cli.runtime.files import check_folder_of, check_output, refuse_existing, refuse_link
 from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
+DEPTH_INDEX = "depth.json"  # in a folder of depth maps
+DEPTH_FILES = (".depth.png", ".depth.npy", ".normal.png", ".trust.png")  # ends of their names
 META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
 
 
@@ -100,6 +102,22 @@ def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
     if output.absolute() in (scene.absolute(), record_path(scene).absolute()):
         raise InputError(f"{output} is the scene itself, or its record; give the mesh another name.")
     check_output(output, overwrite)
+
+
+def check_depth_output(folder: Path, overwrite: bool) -> None:
+    """Raise InputError, before the long work begins, if depth maps cannot be written or would replace anything else."""
+    check_folder_of(folder)
+    refuse_link(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file; depth maps go into a folder of their own.")
+    held = {path.name for path in folder.iterdir()}
+    if held and DEPTH_INDEX not in held:
+        raise InputError(f"{folder} holds other things than depth maps; name a new folder.")
+    if held and not all(name in (DEPTH_INDEX, "points.ply") or name.endswith(DEPTH_FILES) for name in held):
+        raise InputError(f"{folder} holds more than depth maps; name a new folder.")
+    refuse_existing(folder, overwrite or not held)
 
 
 def _is_left_over(record: Path) -> bool:

@@ -133,8 +133,15 @@ def cameras_of(record: SceneRecord, role: Role) -> Cameras | None:
     """Return the cameras of one role in the record's order, in float64; None if there are none."""
     assert role in ROLES, f"role {role!r}"
     views = [view for view in record.views if view.role == role]
-    if not views:
-        return None
+    return _cameras(views) if views else None
+
+
+def camera_of(view: RecordedView) -> Cameras:
+    """Return the camera of one photo, in float64."""
+    return _cameras([view])
+
+
+def _cameras(views: Sequence[RecordedView]) -> Cameras:
     return Cameras(
         world_from_cam=torch.tensor([view.world_from_cam for view in views], dtype=torch.float64),
         focal_px=torch.tensor([view.focal_px for view in views], dtype=torch.float64),

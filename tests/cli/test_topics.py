@@ -20,6 +20,7 @@ from ilrm_cli.data.synthetic.collection import SceneStatistics
 from ilrm_cli.evaluate.scoreboard import Gain, Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
+from ilrm_cli.pipeline.export_depth import WrittenDepth
 from ilrm_cli.pipeline.replay import Distance, Replay
 from ilrm_cli.pipeline.trace import Reading, TracedLayer
 from ilrm_cli.scene.checks import record_path
@@ -129,5 +130,17 @@ def test_every_key_of_mesh_is_named() -> None:
 
 
 def test_every_key_of_the_other_commands_is_named() -> None:
-    kinds = (FlythroughResult, Converted, Shared, Replay, Distance, BenchRow, SceneStatistics, Row, Details, Verified)
+    kinds = (
+        FlythroughResult,
+        Converted,
+        Shared,
+        Replay,
+        Distance,
+        BenchRow,
+        SceneStatistics,
+        Row,
+        Details,
+        Verified,
+        WrittenDepth,
+    )
     assert fields_of(*kinds, Origin, Summary, Gain, TracedLayer, Reading) <= named_in("json")

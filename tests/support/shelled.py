@@ -1,6 +1,7 @@
 """Solids whose surfaces are covered with discs, and cameras around them."""
 
 import math
+from pathlib import Path
 
 import torch
 
@@ -8,8 +9,13 @@ from ilrm_cli.geometry.backdrop import fibonacci_sphere
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.render.paths.routes import look_at
 from ilrm_cli.render.surface import Surface, discs
+from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.record import SceneRecord, recorded_views
+from tests.support.records import write_record
 
 
 def covered(points: torch.Tensor, normals: torch.Tensor, spacing: float) -> Gaussians:
@@ -49,3 +55,13 @@ def around(count: int = 30, distance: float = 3.5, side_px: int = 256, focal_px:
     poses = look_at(positions, torch.zeros(3).double(), torch.tensor([0.0, 0.0, 1.0]).double())
     lens = torch.full((count, 2), 1.0, dtype=torch.float64)
     return Cameras(poses, focal_px * lens, side_px / 2 * lens, side_px, side_px)
+
+
+def scene_of(gaussians: Gaussians, cameras: Cameras, scene: Path) -> Path:
+    """Write a scene file with a record that names the cameras; return its path."""
+    names = [f"photo {index:02d}.jpg" for index in range(len(cameras))]
+    views = recorded_views(names, ["0" * 64] * len(names), cameras, "input")
+    same = Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double())
+    scene.write_bytes(encode_scene(SceneFile(gaussians), ".ply"))
+    write_record(scene.with_suffix(".json"), SceneRecord(views, same, {}, 0, up=(0.0, 0.0, 1.0)))
+    return scene

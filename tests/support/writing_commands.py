@@ -41,6 +41,7 @@ CASES = {
     ),
     "frames": Case(lambda out, start: ("render", start / "s.ply", "-o", out / "frames", *FILM)),
     "export": Case(lambda out, start: ("export", start / "s.ply", "-o", out / "copy.spz")),
+    "depth": Case(lambda out, start: ("export", start / "s.ply", "-o", out / "depth")),
     "mesh": Case(
         lambda out, start: ("mesh", start / "s.ply", "-o", out / "mesh.ply", "--resolution", "24", "--faces", "500")
     ),

@@ -1,13 +1,14 @@
-"""Meshes with a colour at every vertex, as binary glTF, PLY, Wavefront OBJ, or STL without colours: only written."""
+"""Meshes as binary glTF, PLY, Wavefront OBJ or STL, coloured at their vertices, and clouds of points: only written."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ilrm_cli.geometry.meshes import Mesh
+from ilrm_cli.geometry.meshes import Mesh, PointCloud
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.scene.formats.gltf import glb_bytes
 
@@ -48,23 +49,30 @@ def _glb(mesh: Mesh) -> bytes:
 
 
 def _ply(mesh: Mesh) -> bytes:
-    names = ("x", "y", "z", "nx", "ny", "nz")
-    vertex = np.dtype([*((name, "<f4") for name in names), *((name, "u1") for name in ("red", "green", "blue"))])
-    vertices = np.empty(len(mesh.vertices), vertex)
-    numbers = np.hstack([mesh.vertices.cpu().numpy(), mesh.normals.cpu().numpy()])
-    for name, column in zip(names, numbers.T, strict=True):
-        vertices[name] = column
-    for name, column in zip(("red", "green", "blue"), _bytes_of(mesh).T, strict=True):
-        vertices[name] = column
     faces = np.empty(len(mesh.triangles), np.dtype([("count", "u1"), ("vertices", "<i4", 3)]))
     faces["count"], faces["vertices"] = 3, mesh.triangles.cpu().numpy()
+    header = (f"element face {len(faces)}", "property list uchar int vertex_indices")
+    return _ply_of(PointCloud(mesh.vertices, mesh.normals, mesh.colors), header, faces.tobytes())
+
+
+def encode_points(cloud: PointCloud) -> bytes:
+    """Encode a cloud of points as .ply."""
+    return _ply_of(cloud, (), b"")
+
+
+def _ply_of(cloud: PointCloud, more: Sequence[str], rows: bytes) -> bytes:
+    """Encode points with their normals and colours, and another element with its header after them."""
+    names, shades = ("x", "y", "z", "nx", "ny", "nz"), ("red", "green", "blue")
+    vertices = np.empty(len(cloud), np.dtype([*((name, "<f4") for name in names), *((name, "u1") for name in shades)]))
+    numbers = np.hstack([cloud.points.cpu().numpy(), cloud.normals.cpu().numpy()])
+    for name, column in zip((*names, *shades), (*numbers.T, *_bytes_of(cloud.colors).T), strict=True):
+        vertices[name] = column
     header = [
         "ply", "format binary_little_endian 1.0", "comment made by ilrm", f"element vertex {len(vertices)}",
-        *(f"property float {name}" for name in names),
-        *(f"property uchar {name}" for name in ("red", "green", "blue")),
-        f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header",
+        *(f"property float {name}" for name in names), *(f"property uchar {name}" for name in shades),
+        *more, "end_header",
     ]  # fmt: skip
-    return "\n".join(header).encode() + b"\n" + vertices.tobytes() + faces.tobytes()
+    return "\n".join(header).encode() + b"\n" + vertices.tobytes() + rows
 
 
 def _obj(mesh: Mesh) -> bytes:
@@ -89,5 +97,5 @@ def _stl(mesh: Mesh) -> bytes:
     return b"made by ilrm".ljust(STL_HEADER, b"\0") + len(rows).to_bytes(4, "little") + rows.tobytes()
 
 
-def _bytes_of(mesh: Mesh) -> np.ndarray:
-    return (mesh.colors.cpu().numpy() * 255).round().astype(np.uint8)
+def _bytes_of(colors: Float[Tensor, "point 3"]) -> UInt8[np.ndarray, "point 3"]:
+    return (colors.cpu().numpy() * 255).round().astype(np.uint8)
