@@ -5,24 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from ilrm_cli.capture.photos.folder import Origin
-from ilrm_cli.cli.console import EXIT_FAILED, Detail, Face, Result, face
+from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
-from ilrm_cli.runtime.errors import printable
+from ilrm_cli.cli.scores import lines_of
 
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.protocols import SceneRef
-    from ilrm_cli.evaluate.results import SceneFailure, SceneResult, Trial
+    from ilrm_cli.evaluate.results import SceneFailure, SceneResult
     from ilrm_cli.evaluate.run import Evaluation
-    from ilrm_cli.evaluate.scoreboard import MethodMean, Summary
-
-UNSEEN = (
-    "Every eighth photo scores and was never looked at for a choice; of the others, those that reconstruct holds out "
-    "itself chose the scale and when to stop."
-)
-STOPPING = "The held-out photos chose when to stop refining, for ilrm and for the baselines alike."
 
 
 def evaluate(
@@ -47,6 +39,13 @@ def evaluate(
         typer.Option(help="every-eighth: of reconstruct, such as draft,standard,high; --refine is for the draft."),
     ] = None,
     baselines: Annotated[bool, typer.Option(help="Also score baselines that need no model.")] = True,
+    geometry: Annotated[
+        str | None,
+        typer.Option(
+            help="Also judge the surface: exact, for --synthetic; or a scan or mesh (.ply) in the frame of the poses.",
+            metavar="exact|FILE",
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
@@ -75,7 +74,8 @@ def evaluate(
 ) -> None:
     """Score the model on held-out photos, beside baselines that need no model."""
     with face("evaluate", as_json, quiet, verbose) as shown:
-        from ilrm_cli.evaluate.checks import Plan, Settings, check_plan, parse_qualities, reconstructions
+        from ilrm_cli.evaluate import checks
+        from ilrm_cli.evaluate.checks import Plan, Settings
         from ilrm_cli.models.registry import weights_file
         from ilrm_cli.runtime.errors import InputError
 
@@ -83,9 +83,11 @@ def evaluate(
             raise InputError("--synthetic makes its own scenes; leave the folders and --protocol out.")
         chosen = "synthetic" if synthetic else protocol
         plan = Plan(chosen, numbers(views), index, poses, size, limit, seed)
-        settings = Settings(model, refine, parse_qualities(quality), baselines, device, precision, compile)
-        check_plan(plan, scenes or [], synthetic or 0)
-        asked = reconstructions(plan, settings)
+        qualities = checks.parse_qualities(quality)
+        settings = Settings(model, refine, qualities, baselines, geometry, device, precision, compile)
+        checks.check_plan(plan, scenes or [], synthetic or 0)
+        checks.check_geometry(geometry, plan, len(scenes or []))
+        asked = checks.reconstructions(plan, settings)
         weights_file(model)
 
         from ilrm_cli.evaluate import protocols, scoreboard
@@ -180,121 +182,3 @@ def describe(
         "lpips": run.lpips_missing or "VGG",
         "warnings": list(missing),
     }
-
-
-def lines_of(results: list["SceneResult"], summary: "Summary", run: "Evaluation") -> Iterator[str | Detail | Table]:
-    """Yield the PSNR of every method on every scene, the means, and conclusions from the margins."""
-    from ilrm_cli.evaluate.results import OURS
-
-    if not results:
-        return
-    if summary.margins:
-        yield scene_table(results, summary)
-        yield mean_table(summary)
-        yield from sentences(summary)
-    else:
-        yield whole_table(results, summary)
-        yield from gain_sentences(summary)
-    if run.lpips_missing:
-        yield f"LPIPS is not available: {run.lpips_missing}."
-    for result in results:
-        ours = [f"{t.gaussians:,} Gaussians" for t in result.trials if t.method == OURS and not t.refined]
-        size = f"{result.width}x{result.height}", f"{len(result.targets)} targets"
-        effort = f"{result.seconds:.1f} s in all", f"peak memory {result.peak_memory_gb:.1f} GB"
-        yield Detail(f"{result.name}: {', '.join((*size, *ours, *effort))}")
-
-
-def whole_table(results: list["SceneResult"], summary: "Summary") -> Table:
-    """Return a row per scene and whole reconstruction, and their means."""
-    from ilrm_cli.evaluate.results import label_of
-
-    measured = any(mean.lpips is not None for mean in summary.means)
-    table = Table(
-        "scene (photos)", "method", title="Whole reconstructions, on every eighth photo", title_justify="left"
-    )
-    for column in ("PSNR", "evened", "SSIM", *(["LPIPS"] if measured else []), "CPU s", "Gaussians", "steps"):
-        table.add_column(column, justify="right", no_wrap=True)
-
-    def scores(of: "Trial | MethodMean") -> list[str]:
-        distance = [] if not measured else [f"{of.lpips:.3f}" if of.lpips is not None else ""]
-        evened = "" if of.psnr_evened is None else f"{of.psnr_evened:.2f}"
-        quality = [f"{of.psnr:.2f}", evened, f"{of.ssim:.3f}", *distance]
-        return [label_of(of.method, of.refined), *quality, f"{of.cpu_seconds:.0f}"]
-
-    for result in results:
-        for trial in result.trials:
-            steps = "" if trial.iterations is None else str(trial.iterations)
-            table.add_row(f"{printable(result.name)} ({result.photos})", *scores(trial), f"{trial.gaussians:,}", steps)
-    for mean in summary.means:
-        table.add_row(f"mean of {mean.scenes}", *scores(mean), style="bold")
-    return table
-
-
-def gain_sentences(summary: "Summary") -> Iterator[str]:
-    """Yield the gains in words, and which photos chose."""
-    from ilrm_cli.evaluate.scoreboard import MANY_PHOTOS
-
-    for gain in summary.gains:
-        parts = [f"{gain.method} over {gain.over}: {gain.gain_db:+.2f} dB on average"]
-        if gain.gain_of_many_db is not None:
-            parts.append(f"{gain.gain_of_many_db:+.2f} dB with {MANY_PHOTOS} photos or more ({gain.scenes_of_many})")
-        parts.append(f"{gain.least_gain_db:+.2f} dB at least")
-        yield f"{', '.join(parts)}; ahead on {gain.ahead} of {gain.scenes} scenes, in SSIM on {gain.ssim_ahead}."
-    yield UNSEEN
-
-
-def scene_table(results: list["SceneResult"], summary: "Summary") -> Table:
-    """Return a row per scene and number of inputs with a column per method."""
-    from ilrm_cli.evaluate.results import label_of
-
-    kinds = dict.fromkeys((mean.method, mean.refined) for mean in summary.means)
-    table = Table("scene", title="PSNR in dB on held-out views", title_justify="left")
-    table.add_column("views", justify="right")
-    for method, refined in kinds:
-        table.add_column(label_of(method, refined), justify="right", min_width=5)
-    for result in results:
-        for views in map(len, result.inputs):
-            found = [result.trial(method, views, refined) for method, refined in kinds]
-            table.add_row(
-                printable(result.name), str(views), *(f"{trial.psnr:.2f}" if trial else "" for trial in found)
-            )
-    return table
-
-
-def mean_table(summary: "Summary") -> Table:
-    """Return the means over the scenes."""
-    from ilrm_cli.evaluate.results import OURS, label_of
-
-    table = Table("method", title="Means over scenes", title_justify="left")
-    for column in ("views", "scenes", "PSNR", "SSIM", "LPIPS", "seconds"):
-        table.add_column(column, justify="right")
-    for mean in summary.means:
-        table.add_row(
-            label_of(mean.method, mean.refined),
-            mean.views,
-            str(mean.scenes),
-            f"{mean.psnr:.2f}",
-            f"{mean.ssim:.3f}",
-            "" if mean.lpips is None else f"{mean.lpips:.3f}",
-            f"{mean.seconds:.2f}",
-            style="bold" if mean.method == OURS else "",
-        )
-    return table
-
-
-def sentences(summary: "Summary") -> list[str]:
-    """Describe the margins in words."""
-    lines = []
-    for margin in summary.margins:
-        parts = []
-        if margin.gain_db is not None:
-            parts.append(f"{margin.gain_db:+.2f} dB over the nearest photo")
-        if margin.gain_refined_db is not None:
-            parts.append(f"{margin.gain_refined_db:+.2f} dB refined")
-        if margin.ahead_of_refined_starts is not None:
-            parts.append(f"refined ahead of every refined baseline on {margin.ahead_of_refined_starts:.0%} of scenes")
-        if parts:
-            lines.append(f"{margin.views} views: {', '.join(parts)}.")
-    if any(mean.refined for mean in summary.means):
-        lines.append(STOPPING)
-    return lines

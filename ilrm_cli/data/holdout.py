@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from numpy import ndarray
+from torch import Tensor
 
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.capture.poses.undistort import common_size_of
@@ -30,6 +31,7 @@ class RenderedSequence:
     name: str
     rendered: Views = field(repr=False)
     points: Float64[ndarray, "point 3"] = field(repr=False)
+    depth: Float[Tensor, "frame height width"] = field(repr=False)  # exact, world units
 
     @property
     def frame_names(self) -> tuple[str, ...]:
@@ -66,4 +68,4 @@ def holdout_scene(index: int, long_side_px: int, multiple: int) -> RenderedSeque
     order = rng.permutation(frames).tolist()
     sparse_depth = triangulated(scene.views.images, scene.depth, TRIANGULATION, rng)
     views = replace(scene.views, sparse_depth=sparse_depth)
-    return RenderedSequence(f"{scene.kind} {index}", views[order], points)
+    return RenderedSequence(f"{scene.kind} {index}", views[order], points, scene.depth[order])

@@ -10,6 +10,8 @@ from ilrm_cli.pipeline import settings as pipeline
 from ilrm_cli.runtime.errors import InputError
 
 QUALITIES: tuple[pipeline.Quality, ...] = get_args(pipeline.Quality)  # from the least effort on
+EXACT = "exact"  # of procedural scenes: the surface that was drawn
+EXACT = "exact"  # of procedural scenes: the surface that was drawn
 ProtocolName = Literal["folder", "every-eighth", "re10k", "dl3dv", "synthetic"]
 
 
@@ -34,6 +36,7 @@ class Settings:
     refine: int = 0  # iterations; 0 scores the prediction alone
     qualities: tuple[pipeline.Quality, ...] = ()  # every-eighth: of the reconstructions; empty: the usual one
     baselines: bool = True
+    geometry: str | None = None  # the true surface: EXACT, or a scan (.ply) in the frame of the poses; None: not judged
     device: pipeline.Device = "auto"
     precision: pipeline.Precision = "auto"
     compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
@@ -58,6 +61,19 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
         raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
     if plan.protocol == "dl3dv" and plan.index is not None and plan.views:
         raise InputError("--index lists the inputs of each scene itself; leave --views out.")
+
+
+def check_geometry(geometry: str | None, plan: Plan, scenes: int) -> None:
+    """Raise InputError for a true surface that the scenes cannot be compared with."""
+    if geometry is None:
+        return
+    if geometry == EXACT:
+        if plan.protocol != "synthetic":
+            raise InputError("--geometry exact is for procedural scenes; add --synthetic N, or name a scan as .ply.")
+    elif plan.protocol != "folder" or scenes != 1:
+        raise InputError("--geometry with a scan is for one folder of photos; name one, or --geometry exact.")
+    elif not Path(geometry).is_file():
+        raise InputError(f"--geometry {geometry}: there is no such file; name a scan or mesh as .ply, or exact.")
 
 
 def parse_qualities(text: str | None) -> tuple[pipeline.Quality, ...]:

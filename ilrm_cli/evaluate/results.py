@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ilrm_cli.evaluate import geometry
+from ilrm_cli.evaluate.geometry import GeometryScore, TrueSurface
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import Measure, evened_psnr, psnr, renders, score_views, ssim
@@ -52,6 +54,7 @@ class Trial:
     gaussians: int | None  # None for pictures
     iterations: int | None  # of the best state; None if not fitted
     cpu_seconds: float | None = None  # of the process, over all threads, in those seconds; None: not measured
+    geometry: GeometryScore | None = None  # of the surface; None: not measured
 
     @property
     def psnr(self) -> float:
@@ -119,8 +122,8 @@ def label_of(method: str, refined: bool) -> str:
 class Judge:
     """A scorer for pictures of one scene's targets."""
 
-    def __init__(self, targets: Views, names: tuple[str, ...], lpips: Lpips | None):
-        self.targets, self.names = targets, names
+    def __init__(self, targets: Views, names: tuple[str, ...], lpips: Lpips | None, surface: TrueSurface | None = None):
+        self.targets, self.names, self._surface = targets, names, surface
         distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
         self.measures: tuple[Measure, ...] = (psnr, ssim, evened_psnr, *distance)
 
@@ -134,6 +137,10 @@ class Judge:
         )
         distances = distance[0] if distance else [None] * len(self.names)
         return tuple(map(ViewScore, self.names, quality, structure, distances, evened))
+
+    def geometry(self, gaussians: Gaussians) -> GeometryScore | None:
+        """Compare the surface of a scene with the true one, if that is known and was asked for."""
+        return None if self._surface is None else geometry.score(gaussians, self._surface)
 
     def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""

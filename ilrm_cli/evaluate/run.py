@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
+from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth
-from ilrm_cli.evaluate.checks import Plan, Settings, reconstructions
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, reconstructions
+from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
     MEAN_COLOR,
@@ -96,7 +99,8 @@ def evaluate_scene(
         prepared = _prepared(split, chosen, largest, targets).to(run.device)
         assert prepared.targets is not None, "an evaluation has targets"
         whole = replace(prepared.targets, masks=None)  # all pixels count
-        judge = Judge(whole, tuple(names[i] for i in split.targets), run.lpips)
+        surface = _surface(split, chosen, prepared, settings.geometry) if settings.geometry else None
+        judge = Judge(whole, tuple(names[i] for i in split.targets), run.lpips, surface)
         shown, ours = _ours(run, prepared, judge, settings)
         trials += ours
         if settings.baselines:
@@ -125,6 +129,18 @@ def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Vi
     return normalize(poses, inputs, targets, split.frames.points, split.normalisation)
 
 
+def _surface(split: Split, chosen: tuple[int, ...], prepared: Prepared, truth: str) -> TrueSurface:
+    """Return what is known of the surface, in the frame of one set of inputs."""
+    assert prepared.targets is not None, "an evaluation has targets"
+    inputs, targets = prepared.inputs.cameras.to("cpu"), prepared.targets.cameras.to("cpu")
+    to_normal = prepared.normalized_from_world
+    if truth != EXACT:
+        return scanned(Path(truth), to_normal, inputs)
+    assert isinstance(split.frames, RenderedSequence), "checked: exact geometry is that of procedural scenes"
+    depth = split.frames.depth * to_normal.scale
+    return surface_seen(inputs, depth[list(chosen)], targets, depth[list(split.targets)])
+
+
 def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
     views = len(prepared.inputs)
     began = time.perf_counter()
@@ -132,7 +148,8 @@ def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings)
     gaussians = predicted.gaussians
     wait(run.device)
     seconds = time.perf_counter() - began
-    trials = [Trial(OURS, views, False, judge.scores(judge.pictures(gaussians)), seconds, len(gaussians), None)]
+    scores, shape = judge.scores(judge.pictures(gaussians)), judge.geometry(gaussians)
+    trials = [Trial(OURS, views, False, scores, seconds, len(gaussians), None, geometry=shape)]
     if settings.refine > 0:
         gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
@@ -164,7 +181,8 @@ def _splats(
     sweep = baselines.plane_sweep_splat(inputs, prepared.depth_range)
     seconds = time.perf_counter() - began
     pictures = judge.pictures(sweep, baselines.mean_color(inputs))
-    trials = [Trial(PLANE_SWEEP, views, False, judge.scores(pictures), seconds, len(sweep), None)]
+    scores, shape = judge.scores(pictures), judge.geometry(sweep)
+    trials = [Trial(PLANE_SWEEP, views, False, scores, seconds, len(sweep), None, geometry=shape)]
     if iterations == 0:
         return trials
     constant = baselines.constant_depth_splat(inputs, prepared.depth_range)
@@ -186,4 +204,5 @@ def _refined(
     seconds = seconds_before + time.perf_counter() - began
     scores = judge.scores(judge.pictures(result.gaussians))
     views, gaussians = len(prepared.inputs), result.gaussians
-    return gaussians, Trial(method, views, True, scores, seconds, len(gaussians), result.iterations)
+    figures = seconds, len(gaussians), result.iterations
+    return gaussians, Trial(method, views, True, scores, *figures, geometry=judge.geometry(gaussians))

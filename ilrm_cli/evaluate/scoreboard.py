@@ -215,7 +215,8 @@ def _scene(result: SceneResult) -> dict[str, Any]:
 
 def _trial(trial: Trial) -> dict[str, Any]:
     means = {"psnr": trial.psnr, "ssim": trial.ssim, "lpips": trial.lpips, "psnr_evened": trial.psnr_evened}
-    own = {key: value for key, value in asdict(trial).items() if key != "scores"}
+    shape = {"geometry": trial.geometry.as_json() if trial.geometry else None}
+    own = {key: value for key, value in asdict(trial).items() if key != "scores"} | shape
     return own | means | {"targets": [asdict(score) for score in trial.scores]}
 
 
