@@ -33,6 +33,7 @@ SENTENCES = {
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
     "export": "Write a scene in another format, as a page (.html) to open in a browser, or as depth maps (a folder).",
     "mesh": "Make a mesh with colours of a scene, for other programs: .glb, .ply, .obj or .stl.",
+    "measure": "Measure a distance in a scene, or tell how long its unit is, from a known length or GPS.",
     "replay": "Make a scene again from its record and say whether it is identical; exit status 1 if it is not.",
     "evaluate": "Score the model on held-out photos, beside baselines that need no model.",
     "bench": "Measure speed as ratios to this machine's own limits; exit status 1 if a performance budget is exceeded.",

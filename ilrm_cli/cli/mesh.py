@@ -31,6 +31,7 @@ MESH = {
     "watertight": Annotated[
         bool, typer.Option("--watertight", help="Close the mesh: what no camera saw counts as solid.")
     ],
+    "metres": Annotated[bool, typer.Option("--metres", help="Write it in metres, if `ilrm measure` knows the size.")],
     "faces": Annotated[int, typer.Option(help="Triangles at most; 0: as many as are found.", min=0)],
 }
 
@@ -59,7 +60,7 @@ def mesh(
 
         with shown.progress() as report:
             written = write_mesh_of(scene, output, settings, report)
-        shown.end(Result(data_of(written, output), lines_of(written, output), written.warnings))
+        shown.end(Result(data_of(written, output), lines_of(written, output, settings.metres), written.warnings))
 
 
 def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
@@ -84,13 +85,14 @@ def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
     }
 
 
-def lines_of(written: "WrittenMesh", output: Path) -> Iterator[str | Detail]:
+def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str | Detail]:
     """Yield what the mesh is, and what it leaves out."""
     made = written.made
     state = f"closed, of volume {made.mesh.volume:.4g}" if made.closed else "open where no camera saw a surface"
     yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell:.3g} scene units: {output}"
     turned = ", turned so that y is up, as the format asks" if written.turned else ""
-    yield f"Scale and origin are those of the scene{turned}."
+    unit = "The file is in metres and its origin is that of" if metres else "Scale and origin are those of"
+    yield f"{unit} the scene{turned}."
     if made.outside >= 0.005:
         yield f"{made.outside:.0%} of what the cameras see lies outside of the mesh's box: see --crop."
     yield Detail(f"grid of {' x '.join(map(str, made.cells))} cells from {made.views} views")

@@ -7,6 +7,7 @@ import torch
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.models.checkpoint import architecture_in
 from ilrm_cli.models.registry import FIELDS
 from ilrm_cli.pipeline.mesh import MadeMesh, mesh_of, require_mesh_libraries
@@ -26,7 +27,7 @@ STANDING = (".glb",)  # formats that say which way is up: their meshes are turne
 
 @dataclass(frozen=True)
 class WrittenMesh:
-    """What was written, in the scene's frame and unit but for the turn that its format asks for."""
+    """What was written, in the scene's frame and unit but for the turn that its format asks for, and for --metres."""
 
     made: MadeMesh
     turned: bool  # y is up in the file, whatever it is in the scene
@@ -56,8 +57,10 @@ def write_mesh_of_gaussians(
 ) -> WrittenMesh:
     """Write the mesh of Gaussians in the frame of a record. Raises InputError as `mesh_of` does."""
     near, background = sight_of(record).near, torch.tensor(record.background)
+    if settings.metres and record.metres_per_unit is None:
+        raise InputError("--metres: the size of the scene is not known; ilrm measure --is, or --gps, finds it out.")
     made = mesh_of(gaussians, recorded_cameras(record), near, background, settings, report)
-    data, turned = encoded(made.mesh, record, output)
+    data, turned = encoded(made.mesh, record, output, record.metres_per_unit if settings.metres else None)
     atomic_write(output, data)
     return WrittenMesh(made, turned, len(data))
 
@@ -75,9 +78,11 @@ def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output:
     atomic_write(output, encoded(mesh, record, output)[0])
 
 
-def encoded(mesh: Mesh, record: SceneRecord, output: Path) -> tuple[bytes, bool]:
-    """Encode in the format of a file's suffix; return also whether the mesh was turned to stand upright."""
+def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float | None = None) -> tuple[bytes, bool]:
+    """Encode in the format of a file's suffix, `scale` times as large; tell whether it was turned to stand upright."""
     suffix = output.suffix.lower()
+    if scale is not None:
+        mesh = mesh.moved(Similarity(scale, torch.eye(3).double(), torch.zeros(3).double()))
     turned = suffix in STANDING and record.up is not None
     if turned:
         first = torch.tensor(record.views[0].world_from_cam, dtype=torch.float64)

@@ -169,6 +169,7 @@ class MeshSettings:
     crop: str = "seen"  # what becomes a mesh: "seen", "subject" or the corners X,Y,Z,X,Y,Z; see `box_of`
     watertight: bool = False  # whether what no camera saw counts as solid, which closes the mesh
     faces: int = 300_000  # triangles at most; 0: all
+    metres: bool = False  # whether the file is in metres, which the scene's record must know; else in scene units
 
 
 def box_of(crop: str) -> tuple[float, ...] | Literal["seen", "subject"]:

@@ -71,6 +71,7 @@ class SceneRecord:
     frame: Frame = "input"  # of the .ply and the cameras, see `frames`
     frame_from_input: tuple[Row3, ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
     origin: Row3 | None = None  # point of the input poses' frame at which the file's coordinates are 0; None: its own
+    metres_per_unit: float | None = None  # real size of the scene, see `measure`; None: unknown
     up: Row3 | None = None  # unit, in `frame`, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # quality of the poses, as JSON values; None: unknown
     inputs_sha256: str | None = None  # of all inputs of the scene, see `input_hash`; None: unknown
@@ -218,6 +219,9 @@ def _check(record: SceneRecord) -> None:
         raise Damage("a frame_from_input that is no rotation")
     if record.up is not None and not 0.9 < math.hypot(*record.up) < 1.1:
         raise Damage("an up that is no direction")
+    real = record.metres_per_unit
+    if real is not None and not LEAST_SCALE < real < 1 / LEAST_SCALE:
+        raise Damage("a metres_per_unit that is no positive number, or an absurd one")
     if not all(0 <= share <= 1 for share in record.background):
         raise Damage("a background outside of 0 to 1")
     for view in record.views:

@@ -1,0 +1,111 @@
+"""`ilrm measure`: distances of cameras and of points on a sphere, and the size of the unit by a length or by GPS."""
+
+import math
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from ilrm_cli.pipeline.measure import length_m
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.record import read_record
+from tests.support.command_line import ilrm
+from tests.support.shelled import around, scene_of, sphere
+
+METRES_PER_DEGREE = 111_194.9  # of a great circle of the mean Earth
+CAMERAS = around(6, side_px=96, focal_px=110.0)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return scene_of(sphere(2000), CAMERAS, tmp_path / "scene.ply")
+
+
+def test_two_photos_are_as_far_apart_as_their_cameras(scene):
+    found = ilrm("measure", scene, "photo 00.jpg", "photo 03.jpg", "--json").json
+    assert found["units"] == pytest.approx(float((CAMERAS.positions[0] - CAMERAS.positions[3]).norm()), rel=1e-6)
+    assert found["metres"] is None
+
+
+def test_pixels_are_places_on_the_surface(scene):
+    # The middles of two pictures show where the lines from the cameras to the sphere's middle meet it.
+    found = ilrm("measure", scene, "photo 01.jpg 48,48", "photo 04.jpg 48,48", "--json").json
+    a, b = (CAMERAS.positions[i] / CAMERAS.positions[i].norm() for i in (1, 4))
+    assert found["units"] == pytest.approx(float((a - b).norm()), rel=0.02)
+
+
+def test_a_known_length_gives_the_scene_its_size(scene):
+    told = ilrm("measure", scene, "photo 00.jpg", "photo 03.jpg", "--is", "70cm")
+    assert told.status == 0, told.err
+    assert "0.7 m" in told.out
+    units = float((CAMERAS.positions[0] - CAMERAS.positions[3]).norm())
+    assert read_record(scene.with_suffix(".json")).metres_per_unit == pytest.approx(0.7 / units)
+    again = ilrm("measure", scene, "photo 03.jpg", "photo 00.jpg", "--json").json
+    assert again["metres"] == pytest.approx(0.7)
+
+
+def test_a_mesh_in_metres_needs_the_size_and_has_it(scene, monkeypatch):
+    monkeypatch.setattr("ilrm_cli.pipeline.mesh.LONG_SIDE_PX", 128)
+    words = ("--metres", "--resolution", "48")
+    assert "the size of the scene is not known" in ilrm("mesh", scene, "-o", scene.with_name("m.stl"), *words).sentence
+    units = float((CAMERAS.positions[0] - CAMERAS.positions[3]).norm())
+    ilrm("measure", scene, "photo 00.jpg", "photo 03.jpg", "--is", f"{units / 100}m")
+    assert ilrm("mesh", scene, "-o", scene.with_name("m.ply"), *words).status == 0
+    assert trimesh.load(scene.with_name("m.ply")).extents == pytest.approx([0.02] * 3, rel=0.1)
+
+
+def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
+    photos = scene.with_name("photos")
+    photos.mkdir()
+    positions = CAMERAS.positions.numpy() * 20  # a unit is 20 m
+    for index, (east, north, up) in enumerate(positions):
+        latitude, longitude = 48 + north / METRES_PER_DEGREE, 11 + east / METRES_PER_DEGREE / math.cos(math.radians(48))
+        _photo(photos / f"photo {index:02d}.jpg", latitude, longitude, 500 + up)
+    found = ilrm("measure", scene, "--gps", "--photos", photos, "--json")
+    assert found.status == 0, found.err
+    assert found.json["metres_per_unit"] == pytest.approx(20, rel=0.01)
+    assert found.json["gps_error_m"] < 1
+    assert found.json["photos"] == 6
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        _photo(photos / f"photo {index:02d}.jpg", *(np.array([48, 11]) + rng.normal(0, 0.01, 2)), 500)
+    assert "GPS tells no size" in ilrm("measure", scene, "--gps", "--photos", photos).sentence
+
+
+def _photo(path, latitude, longitude, altitude):
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (float(latitude), 0.0, 0.0), 3: "E", 4: (float(longitude), 0.0, 0.0), 6: float(altitude)}
+    Image.new("RGB", (96, 96)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("photo 00.jpg",), "a distance is between two"),
+        (("photo 00.jpg", "other.jpg"), "no photo of the scene is called so"),
+        (("photo 00.jpg", "photo 01.jpg 200,10"), "96x96 px"),
+        (("photo 00.jpg", "photo 01.jpg 1,1"), "shows no surface there"),
+        (("photo 00.jpg", "photo 00.jpg", "--is", "1m"), "are the same place"),
+        (("photo 00.jpg", "photo 01.jpg", "--is", "1 furlong"), "is no length"),
+        (("photo 00.jpg", "photo 01.jpg", "--gps"), "leave places and --is out"),
+        (("--gps",), "are not where it says"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_change_nothing(scene, words, sentence):
+    before = scene.with_suffix(".json").read_bytes()
+    assert sentence in ilrm("measure", scene, *words).sentence
+    assert scene.with_suffix(".json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "metres"), [("0.35 m", 0.35), ("35cm", 0.35), ("14in", 0.3556), ("2 ft", 0.6096), ("1e3mm", 1)]
+)
+def test_lengths(text, metres):
+    assert length_m(text) == pytest.approx(metres)
+
+
+@pytest.mark.parametrize("text", ["", "m", "1", "-1m", "0m", "nanm", "1..2m", "1e99m"])
+def test_no_lengths(text):
+    with pytest.raises(InputError, match="--is"):
+        length_m(text)
