@@ -88,12 +88,11 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
     there = metres_around_first(found)
     ours = np.array([[row[3] for row in view.world_from_cam[:3]] for view in record.views if view.name in found])
     fit = pycolmap.estimate_sim3d(ours, there)
-    errors = (
-        np.inf
-        if fit is None
-        else np.linalg.norm(fit.scale * ours @ fit.rotation.matrix().T + fit.translation - there, axis=1)
-    )
-    error, spread = float(np.median(errors)), float(np.linalg.norm(there - there.mean(0), axis=1).mean())
+    if fit is None:
+        raise InputError("GPS tells no size: the photos were taken in one place; give a known length instead.")
+    moved = fit.scale * ours @ fit.rotation.matrix().T + fit.translation
+    error = float(np.median(np.linalg.norm(moved - there, axis=1)))
+    spread = float(np.linalg.norm(there - there.mean(0), axis=1).mean())
     if not error <= MOST_GPS_ERROR * spread:
         raise InputError(
             f"GPS tells no size: poses and GPS places differ by {error:.1f} m where the photos spread over "
