@@ -23,6 +23,8 @@ KERNEL_FILES = (
     "runtime/kernels.py",
     "models/layers/*_cpu.py",
     "render/cpu/*.py",
+    "render/fusion.py",
+    "render/mesh_pictures.py",
     "data/synthetic/**/*.py",
 )  # of this package: files that numba compiles, in part or whole
 
