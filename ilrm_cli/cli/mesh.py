@@ -32,7 +32,7 @@ MESH = {
         bool, typer.Option("--watertight", help="Close the mesh: what no camera saw counts as solid.")
     ],
     "metres": Annotated[bool, typer.Option("--metres", help="Write it in metres, if `ilrm measure` knows the size.")],
-    "faces": Annotated[int, typer.Option(help="Triangles at most; 0: as many as are found.", min=0)],
+    "faces": Annotated[int, typer.Option(help="Triangles, about, at most; 0: as many as are found.", min=0)],
 }
 
 
@@ -64,7 +64,7 @@ def mesh(
 
 
 def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
-    """Return what --json prints; lengths are in the scene's unit."""
+    """Return what --json prints; lengths are in the unit of the file."""
     made = written.made
     return {
         "output": str(output),
@@ -73,13 +73,14 @@ def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
         "triangles": len(made.mesh.triangles),
         "triangles_found": made.found,
         "triangles_of_islands": made.dropped,
-        "cell": made.cell,
+        "cell": made.cell * written.scale,
         "cells": made.cells,
         "views": made.views,
         "outside": made.outside,
+        "covered": made.covered,
         "closed": made.closed,
-        "area": float(made.mesh.areas.sum()),
-        "volume": made.mesh.volume if made.closed else None,
+        "area": float(made.mesh.areas.sum()) * written.scale**2,
+        "volume": made.mesh.volume * written.scale**3 if made.closed else None,
         "y_up": written.turned,
         "warnings": written.warnings,
     }
@@ -88,11 +89,14 @@ def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
 def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str | Detail]:
     """Yield what the mesh is, and what it leaves out."""
     made = written.made
-    state = f"closed, of volume {made.mesh.volume:.4g}" if made.closed else "open where no camera saw a surface"
-    yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell:.3g} scene units: {output}"
+    unit, scale = ("m", written.scale) if metres else ("units", 1.0)
+    volume = f"closed, of volume {made.mesh.volume * scale**3:.4g} {unit}³"
+    state = volume if made.closed else "open where no camera saw a surface"
+    yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell * scale:.3g} {unit}: {output}"
+    yield f"It shows {made.covered:.0%} of the surfaces that the cameras see in its box."
     turned = ", turned so that y is up, as the format asks" if written.turned else ""
-    unit = "The file is in metres and its origin is that of" if metres else "Scale and origin are those of"
-    yield f"{unit} the scene{turned}."
+    frame = "It is in metres and its origin is that of" if metres else "Scale and origin are those of"
+    yield f"{frame} the scene{turned}."
     if made.outside >= 0.005:
         yield f"{made.outside:.0%} of what the cameras see lies outside of the mesh's box: see --crop."
     yield Detail(f"grid of {' x '.join(map(str, made.cells))} cells from {made.views} views")

@@ -85,14 +85,14 @@ def reconstruct(
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
             shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
-            if mesh:
-                write_mesh(result, written.record, output, mesh, report)
             if preview:
                 preview_result(preview, result)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
             if reports:
                 write_reports(report_of(result, written.record, summary, folder, report), reports)
+            if mesh:
+                write_mesh(result, written.record, output, mesh, report)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 

@@ -11,7 +11,6 @@ from ilrm_cli.runtime.errors import InputError
 
 QUALITIES: tuple[pipeline.Quality, ...] = get_args(pipeline.Quality)  # from the least effort on
 EXACT = "exact"  # of procedural scenes: the surface that was drawn
-EXACT = "exact"  # of procedural scenes: the surface that was drawn
 ProtocolName = Literal["folder", "every-eighth", "re10k", "dl3dv", "synthetic"]
 
 

@@ -23,14 +23,14 @@ from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.mesh import mesh_of
 from ilrm_cli.pipeline.settings import MeshSettings
-from ilrm_cli.render.depth_maps import depth_map
+from ilrm_cli.render.depth_maps import depth_map, far_limit
+from ilrm_cli.render.fusion import NoSurface
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.runtime.errors import InputError
 
 THRESHOLD = 0.01  # of the size of the true surface: the diagonal of its box
 FARTHEST = 0.1  # of that size: distances count up to it, so that one stray part does not decide
 SAMPLES = 60_000  # points of each surface
-FAR = 4.0  # of a view's median depth: true surfaces beyond it are background, and left out
 BEHIND = 10.0  # of a view's largest true depth: what a method draws farther away is background, and no surface
 RESOLUTION = 160  # cells of the mesh along its longest side: about as large as THRESHOLD
 WITHIN = 1.25  # ratio of depths that counts as agreement (Eigen et al. 2014)
@@ -88,8 +88,7 @@ def surface_seen(
 ) -> TrueSurface:
     """Return what the inputs see of a surface, by their exact depth, without the background."""
     rays = directions_through(inputs, pixel_centers(inputs.width, inputs.height, depth).expand(len(inputs), -1, -1, -1))
-    near = depth <= FAR * depth.flatten(1).median(1).values[:, None, None]
-    points = (inputs.positions[:, None, None].to(rays) + depth[..., None] * rays)[near & depth.isfinite()]
+    points = (inputs.positions[:, None, None].to(rays) + depth[..., None] * rays)[depth <= far_limit(depth)]
     return TrueSurface(points.float().cpu(), inputs, targets, known)
 
 
@@ -98,16 +97,20 @@ def scanned(file: Path, to_frame: Similarity, cameras: Cameras, seed: int = 0) -
     try:
         content = PlyData.read(str(file))
         vertex = content["vertex"]
-        places = torch.from_numpy(np.stack([vertex[axis] for axis in "xyz"], -1).astype(np.float32))
+        places = to_frame.points(torch.from_numpy(np.stack([vertex[axis] for axis in "xyz"], -1).astype(np.float64)))
         if "face" in content and len(content["face"]):
-            corners = torch.from_numpy(np.stack(content["face"].data["vertex_indices"]).astype(np.int64))
-            places = drawn_from(Mesh.from_triangles(places, corners), SAMPLES, seed)
+            faces = content["face"].data
+            name = next(name for name in ("vertex_indices", "vertex_index") if name in faces.dtype.names)
+            corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
+            places = drawn_from(Mesh.from_triangles(places.float(), corners), SAMPLES, seed)
+    except MemoryError:
+        raise
     except Exception as error:  # plyfile and numpy raise a different type for every kind of damage
         raise InputError(f"{file}: cannot be read as a .ply of points or triangles; give another scan.") from error
     finite = places[places.isfinite().all(1)]
     if len(finite) < 100:
         raise InputError(f"{file} holds {len(finite)} points; a surface to compare with needs at least 100.")
-    return TrueSurface(to_frame.points(finite), cameras)
+    return TrueSurface(finite.float(), cameras)
 
 
 def drawn_from(mesh: Mesh, count: int, seed: int = 0) -> Float[Tensor, "point 3"]:
@@ -129,7 +132,7 @@ def score(gaussians: Gaussians, truth: TrueSurface, seed: int = 0) -> GeometrySc
     scene, asked = gaussians.to("cpu"), MeshSettings(crop=_crop(truth), resolution=RESOLUTION, faces=0)
     try:
         points = drawn_from(mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh, SAMPLES, seed)
-    except InputError:  # no surface, or none in the box
+    except NoSurface:
         points = torch.zeros(0, 3)
     return compared(points, truth, _depth_errors(scene, truth), seed)
 
@@ -161,7 +164,7 @@ def compared(
 
 def _crop(truth: TrueSurface) -> str:
     least, most = truth.box
-    return ",".join(f"{value:.6g}" for value in (*(least - 1e-3).tolist(), *(most + 1e-3).tolist()))
+    return ",".join(f"{value:.9g}" for value in (*least.tolist(), *most.tolist()))
 
 
 def _distances(points: Float[Tensor, "point 3"], others: Float[Tensor, "other 3"]) -> np.ndarray:
@@ -175,9 +178,11 @@ def _depth_errors(gaussians: Gaussians, truth: TrueSurface) -> tuple[float | Non
     relative, squared, right = list[Tensor](), list[Tensor](), list[Tensor]()
     for index in range(len(truth.targets)):
         true = truth.depth[index].cpu()
-        counts = true.isfinite() & (true <= FAR * true.median())
-        seen = depth_map(gaussians, truth.targets[[index]], NEAR)
-        known = counts & (seen.trust > 0) & (seen.depth <= BEHIND * true[counts].max())
+        counts = true <= far_limit(truth.depth.cpu())
+        if not counts.any():
+            continue
+        seen = depth_map(gaussians, truth.targets[[index]], NEAR, BEHIND * float(true[counts].max()))
+        known = counts & (seen.trust > 0)
         ours, real = seen.depth[known], true[known]
         relative.append((ours - real).abs() / real)
         squared.append((ours - real).square())
@@ -186,6 +191,8 @@ def _depth_errors(gaussians: Gaussians, truth: TrueSurface) -> tuple[float | Non
                 [(ours / real <= WITHIN) & (real / ours <= WITHIN), torch.zeros(int((counts & ~known).sum())) > 0]
             )
         )
+    if not sum(map(len, right)):
+        return None, None, None
     pixels = torch.cat(relative)
     if not len(pixels):
         return None, None, 0.0

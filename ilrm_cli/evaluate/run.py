@@ -33,6 +33,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.pipeline.refine import refined
@@ -56,6 +57,8 @@ class Evaluation:
 
 def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation:
     """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
+    if settings.geometry:
+        require_mesh_libraries()
     device, missing = resolve_device(settings.device), why_no_lpips()
     loaded = ready_model(
         settings.model,

@@ -18,22 +18,21 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.meshes import PointCloud
-from ilrm_cli.render.depth_maps import DepthMap, depth_map, normals_from_depth
+from ilrm_cli.render.depth_maps import DepthMap, depth_map, far_limit, normals_from_depth
+from ilrm_cli.render.probes import glance
 from ilrm_cli.render.rasterize import pixels_of, to_uint8
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_folder
 from ilrm_cli.runtime.output_names import output_names, place_below
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene.checks import DEPTH_INDEX, record_path
+from ilrm_cli.scene.checks import DEPTH_INDEX, DEPTH_POINTS, record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.mesh import encode_points
-from ilrm_cli.scene.opened import sight_of
+from ilrm_cli.scene.opened import near_of, remarks_on
 from ilrm_cli.scene.record import camera_of, record_beside
 
-POINTS = "points.ply"
 DEEPEST = 65_535  # of a 16-bit picture
 TRUSTED = 0.3  # cosine from which a pixel gives a point of the cloud
-FAR = 4.0  # of its picture's median depth, up to which a pixel gives a point
 
 
 @dataclass(frozen=True)
@@ -56,26 +55,29 @@ def write_depth(scene: Path, folder: Path, report: Report = ignore) -> WrittenDe
     if record is None or not record.views:
         beside = record_path(scene).name
         raise InputError(f"{scene} has no cameras, whose depth could be written: {beside} beside it would name them.")
-    near, background = sight_of(record).near, torch.tensor(record.background)
+    near, background = near_of(record), torch.tensor(record.background)
     photos = [view.name for view in record.views]
     names = output_names(photos, flat=True)
-    gaussians, views = file.gaussians.to("cpu"), list[Written]()
+    gaussians, views, cloud = file.gaussians.to("cpu"), list[Written](), PointCloud.empty()
+    cameras = [camera_of(view).to(torch.float32) for view in record.views]
+    far = far_limit(torch.cat([glance(camera, gaussians, near).depth.flatten() for camera in cameras]))
     with replacing_folder(folder) as part:
         for index, (photo, name) in enumerate(zip(photos, names, strict=True)):
             report(Step("depth maps", index, len(photos)))
-            seen = depth_map(gaussians, camera_of(record.views[index]), near, background)
-            views.append(_write_view(part, photo, name, seen))
+            seen = depth_map(gaussians, cameras[index], near, far, background)
+            view, points = _write_view(part, photo, name, seen)
+            views.append(view)
+            pixel = float(np.median([view.pixel for view in views if view.pixel] or [0.0]))
+            cloud = PointCloud.together([cloud, points]).thinned(pixel)  # each time: all views would take much memory
         unit = max(view.deepest for view in views) / DEEPEST or 1.0
         for view in views:
             _write_steps(part, view.name, unit)
-        cloud = PointCloud.together([view.points for view in views])
-        cloud = cloud.thinned(float(np.median([view.pixel for view in views])))
-        (part / POINTS).write_bytes(encode_points(cloud))
-        told = {"depth_unit": unit, "axes": "OpenCV", "points": POINTS, "frames": [view.frame for view in views]}
+        (part / DEPTH_POINTS).write_bytes(encode_points(cloud))
+        told = {"depth_unit": unit, "axes": "OpenCV", "points": DEPTH_POINTS, "frames": [view.frame for view in views]}
         (part / DEPTH_INDEX).write_text(json.dumps(told, indent=1))
     report(Step("depth maps", len(photos), len(photos)))
     known = float(np.mean([view.known for view in views]))
-    return WrittenDepth(len(views), unit, known, len(cloud), tuple(file.remarks))
+    return WrittenDepth(len(views), unit, known, len(cloud), remarks_on(file, scene))
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,12 @@ class Written:
 
     name: str  # of its files, without suffixes
     frame: dict[str, Any]  # its entry in the index
-    points: PointCloud
-    pixel: float  # size of a pixel at the median depth, scene units
+    pixel: float  # size of a pixel at the median depth, scene units; 0 if nothing is known
     deepest: float  # scene units
     known: float  # share of its pixels
 
 
-def _write_view(folder: Path, photo: str, name: str, seen: DepthMap) -> Written:
+def _write_view(folder: Path, photo: str, name: str, seen: DepthMap) -> tuple[Written, PointCloud]:
     surface = seen.trust > 0
     depth = torch.where(surface, seen.depth, torch.nan)
     np.save(place_below(folder, f"{name}.depth.npy"), depth.numpy())
@@ -110,16 +111,16 @@ def _write_view(folder: Path, photo: str, name: str, seen: DepthMap) -> Written:
     }
     known = depth[surface]
     if not len(known):
-        return Written(name, frame, PointCloud.empty(), 0.0, 0.0, 0.0)
+        return Written(name, frame, 0.0, 0.0, 0.0), PointCloud.empty()
     median = float(known.median())
     pixel = median / float(camera.focal_px.max())
-    good = (seen.trust >= TRUSTED) & (seen.depth <= FAR * median)
+    good = seen.trust >= TRUSTED
     points = PointCloud(seen.points(good), normals[good], seen.color.permute(1, 2, 0)[good]).thinned(pixel)
-    return Written(name, frame, points, pixel, float(known.max()), float(surface.double().mean()))
+    return Written(name, frame, pixel, float(known.max()), float(surface.double().mean())), points
 
 
 def _write_steps(folder: Path, name: str, unit: float) -> None:
     """Write the 16-bit picture of a depth map that is there as numbers."""
     steps = np.load(folder / f"{name}.depth.npy") / unit
-    whole = np.nan_to_num(steps.round(), nan=0.0).clip(0, DEEPEST).astype(np.uint16)
+    whole = np.where(np.isnan(steps), 0, steps.round().clip(1, DEEPEST)).astype(np.uint16)
     Image.fromarray(whole).save(place_below(folder, f"{name}.depth.png"))

@@ -1,6 +1,6 @@
 """The mesh of a scene file, or of a reconstruction, as a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.mesh import encode_mesh, standing
-from ilrm_cli.scene.opened import recorded_cameras, sight_of
+from ilrm_cli.scene.opened import near_of, recorded_cameras, remarks_on
 from ilrm_cli.scene.record import SceneRecord, record_beside
 
 STANDING = (".glb",)  # formats that say which way is up: their meshes are turned to it
@@ -30,6 +30,7 @@ class WrittenMesh:
     """What was written, in the scene's frame and unit but for the turn that its format asks for, and for --metres."""
 
     made: MadeMesh
+    scale: float  # lengths in the file over those in the scene
     turned: bool  # y is up in the file, whatever it is in the scene
     bytes: int
     warnings: tuple[str, ...] = ()  # one sentence each
@@ -49,20 +50,21 @@ def write_mesh_of(scene: Path, output: Path, settings: MeshSettings, report: Rep
         beside = record_path(scene).name
         raise InputError(f"{scene} has no cameras, whose views a mesh is made of: {beside} beside it would name them.")
     written = write_mesh_of_gaussians(file.gaussians, record, output, settings, report)
-    return WrittenMesh(written.made, written.turned, written.bytes, tuple(file.remarks))
+    return replace(written, warnings=remarks_on(file, scene))
 
 
 def write_mesh_of_gaussians(
     gaussians: Gaussians, record: SceneRecord, output: Path, settings: MeshSettings, report: Report = ignore
 ) -> WrittenMesh:
     """Write the mesh of Gaussians in the frame of a record. Raises InputError as `mesh_of` does."""
-    near, background = sight_of(record).near, torch.tensor(record.background)
+    near, background = near_of(record), torch.tensor(record.background)
     if settings.metres and record.metres_per_unit is None:
         raise InputError("--metres: the size of the scene is not known; ilrm measure --is, or --gps, finds it out.")
     made = mesh_of(gaussians, recorded_cameras(record), near, background, settings, report)
-    data, turned = encoded(made.mesh, record, output, record.metres_per_unit if settings.metres else None)
+    scale = record.metres_per_unit if settings.metres and record.metres_per_unit is not None else 1.0
+    data, turned = encoded(made.mesh, record, output, scale)
     atomic_write(output, data)
-    return WrittenMesh(made, turned, len(data))
+    return WrittenMesh(made, scale, turned, len(data))
 
 
 def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output: Path, report: Report = ignore) -> None:
@@ -78,10 +80,10 @@ def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output:
     atomic_write(output, encoded(mesh, record, output)[0])
 
 
-def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float | None = None) -> tuple[bytes, bool]:
+def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -> tuple[bytes, bool]:
     """Encode in the format of a file's suffix, `scale` times as large; tell whether it was turned to stand upright."""
     suffix = output.suffix.lower()
-    if scale is not None:
+    if scale != 1:
         mesh = mesh.moved(Similarity(scale, torch.eye(3).double(), torch.zeros(3).double()))
     turned = suffix in STANDING and record.up is not None
     if turned:

@@ -13,14 +13,23 @@ from torch import Tensor
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.gps import gps_of, metres_around_first
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.render.depth_maps import depth_map
+from ilrm_cli.render.depth_maps import depth_map, far_limit
+from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, ignore, in_one_step
 from ilrm_cli.scene.checks import existing_record
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.opened import sight_of
-from ilrm_cli.scene.record import RecordedView, SceneRecord, camera_of, encode_record, photo_folder_of, read_record
+from ilrm_cli.scene.opened import near_of, recorded_cameras
+from ilrm_cli.scene.record import (
+    LEAST_SCALE,
+    RecordedView,
+    SceneRecord,
+    camera_of,
+    encode_record,
+    photo_folder_of,
+    read_record,
+)
 
 METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0.3048}  # of one of each
 LENGTH = re.compile(r"^\s*([\d.]+(?:e[-+]?\d+)?)\s*([a-z]+)\s*$", re.IGNORECASE)
@@ -81,10 +90,11 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
     record = read_record(record_file)
     root = photos or photo_folder_of(record, record_file)
     if root is None:
-        raise InputError(f"the photos of {record_file} are not where it says; name their folder with --photos.")
-    folder = open_folder(root)
-    files = {view.name: folder.place / view.name for view in record.views}
-    found = {name: place for name, file in files.items() if file.is_file() and (place := gps_of(file)) is not None}
+        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
+        raise InputError(f"the photos of {record_file} {where}; name their folder with --photos.")
+    files = open_folder(root).names
+    taken = {view.name: gps_of(files[view.name]) for view in record.views if view.name in files}
+    found = {name: place for name, place in taken.items() if place is not None}
     there = metres_around_first(found)
     ours = np.array([[row[3] for row in view.world_from_cam[:3]] for view in record.views if view.name in found])
     fit = pycolmap.estimate_sim3d(ours, there)
@@ -102,6 +112,10 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
 
 
 def _recorded(record: SceneRecord, file: Path, metres_per_unit: float) -> float:
+    if not LEAST_SCALE < metres_per_unit < 1 / LEAST_SCALE:
+        raise InputError(
+            f"one scene unit would be {metres_per_unit:.3g} m, which cannot be; check the length and places."
+        )
     atomic_write(file, encode_record(replace(record, metres_per_unit=metres_per_unit)))
     return metres_per_unit
 
@@ -128,12 +142,16 @@ def _named(record: SceneRecord, name: str) -> RecordedView | None:
     """Return the view of a photo by its name, or by the last part of it if only one has that."""
     exact = [view for view in record.views if view.name == name]
     alike = exact or [view for view in record.views if Path(view.name).name == name]
-    return alike[0] if len(alike) == 1 else None
+    if len(alike) > 1:
+        raise InputError(f"{name} may be {listed(view.name for view in alike)}; give the whole name.")
+    return alike[0] if alike else None
 
 
 def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, y: float) -> Float64[Tensor, "3"]:
     file = scene if scene.suffix.lower() != ".json" else scene.with_suffix(record.scene_suffix)
-    seen = depth_map(decode_scene(file).gaussians, camera_of(view), sight_of(record).near)
+    gaussians, near = decode_scene(file).gaussians, near_of(record)
+    far = far_limit(torch.cat([glance(group, gaussians, near).depth.flatten() for group in recorded_cameras(record)]))
+    seen = depth_map(gaussians, camera_of(view), near, far)
     row, column = int(y), int(x)
     if not seen.trust[row, column] > 0:
         raise InputError(f"{view.name} {x:g},{y:g}: the scene shows no surface there; name a pixel beside it.")

@@ -15,9 +15,11 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.pipeline.settings import MeshSettings, box_of
-from ilrm_cli.render.depth_maps import DepthMap, depth_maps
-from ilrm_cli.render.fusion import TRUNCATION, Grid, fused, surface_in
+from ilrm_cli.render.depth_maps import DepthMap, depth_maps, far_limit
+from ilrm_cli.render.fusion import TRUNCATION, Grid, NoSurface, fused, surface_in
+from ilrm_cli.render.mesh_pictures import mesh_picture
 from ilrm_cli.render.paths.subject import subject_of
+from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -25,14 +27,15 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 LONG_SIDE_PX = 512  # of the depth maps
 MOST_VIEWS = 96  # spread over the cameras: their maps are in memory together
 LEAST_CAMERAS = 2  # whose maps can confirm each other
-# The box around what the cameras see: this share of all pixels may lie outside on each side of each axis, and pixels
-# count up to so many times the median depth of their picture: what is farther is background, of unknown depth.
-OUTSIDE, FAR = 0.01, 4.0
+OUTSIDE = 0.01  # of all pixels with a surface may lie beyond each side of the box around what the cameras see
 MARGIN = 0.05  # of the box's sides, added on each of them
 WITHIN_SUBJECT = 0.6  # of the cameras' distance from what they look at: half the side of the box around it
 LONGEST_SIDE = 320  # cells along the box if nobody asks for a number
 PIXELS_PER_CELL = 1.0  # at the median depth: finer cells would hold what no pixel shows
 USABLE = 0.6  # of the free memory
+LEAST_SIDE = 16  # cells along the box, below which a mesh shows nothing
+MOST_POINTS = 2_000_000  # places on surfaces by which the box is found: more do not change a quantile
+SAME = 0.05  # relative difference of depth up to which the mesh shows what the scene does
 ISLAND = 0.002  # of the area: smaller parts on their own are dropped
 SEEN_WITHIN = 0.5  # truncation lengths between a vertex and the depth of a map that colours it
 
@@ -45,7 +48,8 @@ class MadeMesh:
     cell: float  # world units: details are of this size
     cells: tuple[int, int, int]  # of the grid, along x, y, z
     views: int  # whose depth was fused
-    outside: float  # share of the pixels with a surface whose place the grid leaves out
+    outside: float  # share of the pixels with a surface whose place the box leaves out
+    covered: float  # share of those in the box where the mesh, seen from the same camera, lies at the same depth
     dropped: int  # triangles of small islands
     found: int  # triangles before the mesh was thinned out
     closed: bool  # every edge is between two triangles
@@ -76,10 +80,12 @@ def mesh_of(
     if total < LEAST_CAMERAS:
         raise InputError("a mesh needs what at least two cameras see; the scene's record names one, or none.")
     chosen = [spread(_drawn_at(group, LONG_SIDE_PX), math.ceil(MOST_VIEWS * len(group) / total)) for group in cameras]
-    maps = list(depth_maps(gaussians.to("cpu"), chosen, near, background, report))
-    seen = torch.cat([_near_points(seen) for seen in maps])
+    far = far_limit(torch.cat([glance(group, gaussians, near).depth.flatten() for group in chosen]))
+    maps = list(depth_maps(gaussians.to("cpu"), chosen, near, far, background, report))
+    seen = torch.cat([seen.points() for seen in maps])
     if not len(seen):
-        raise InputError("no camera sees anything solid in the scene, so that there is no surface to find.")
+        raise NoSurface("no camera sees anything solid in the scene, so that there is no surface to find.")
+    seen = seen[:: math.ceil(len(seen) / MOST_POINTS)]
     least, most = _box(seen, cameras[0], gaussians, settings)
     grid = _grid(least, most, maps, settings)
     field = fused(_told(maps, report), grid, near)
@@ -89,6 +95,7 @@ def mesh_of(
     inside = ((seen > least) & (seen < most)).all(-1).double().mean()
     return MadeMesh(
         mesh=colored(thinned, maps, TRUNCATION * grid.cell),
+        covered=float(np.mean([_covered(thinned, seen, least, most, near) for seen in maps])),
         cell=grid.cell,
         cells=grid.shape,
         views=len(maps),
@@ -142,12 +149,15 @@ def _drawn_at(cameras: Cameras, long_side_px: int) -> Cameras:
     return small.to(torch.float32)
 
 
-def _near_points(seen: DepthMap) -> Float[Tensor, "point 3"]:
-    """Return the places of a map that are no background."""
-    known = seen.depth[seen.trust > 0]
-    if not len(known):
-        return torch.zeros(0, 3)
-    return seen.points()[known <= FAR * known.median()].cpu()
+def _covered(mesh: Mesh, seen: DepthMap, least: Float[Tensor, "3"], most: Float[Tensor, "3"], near: float) -> float:
+    """Return the share of a map's places within the box at whose depth the mesh is seen; 1 if there are none."""
+    surface = seen.trust > 0
+    points = seen.points()
+    inside = ((points > least) & (points < most)).all(-1)
+    if not inside.any():
+        return 1.0
+    drawn = mesh_picture(mesh, seen.camera, near).depth[surface]
+    return float(((drawn / seen.depth[surface] - 1).abs() <= SAME)[inside].double().mean())
 
 
 def _box(
@@ -189,8 +199,10 @@ def _grid(
         return grid
     pixel = torch.cat([(seen.depth[seen.trust > 0] / seen.camera.focal_px[0].max()).cpu() for seen in maps]).median()
     cell = max(PIXELS_PER_CELL * float(pixel), longest / LONGEST_SIDE)
-    while (grid := Grid.over(least, most, cell)).bytes > free:
+    while (grid := Grid.over(least, most, cell)).bytes > free and longest / cell > LEAST_SIDE:
         cell *= 1.25
+    if grid.bytes > free:
+        raise InputError(f"{free / 1e9:.2f} GB of memory can be used, too little for any mesh; end other programs.")
     return grid
 
 

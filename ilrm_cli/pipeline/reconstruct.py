@@ -51,6 +51,7 @@ class Origin:
 
     scene: Path
     sha256: str
+    metres_per_unit: float | None = None  # see `SceneRecord`
 
 
 @dataclass(frozen=True)

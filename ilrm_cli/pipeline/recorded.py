@@ -109,7 +109,8 @@ def fit_further(
     that the record tells of.
     """
     watch, record = Stopwatch(), before.record
-    settings, origin = wanted.after(before.settings), Origin(before.file, sha256_of(before.file))
+    settings = wanted.after(before.settings)
+    origin = Origin(before.file, sha256_of(before.file), before.record.metres_per_unit)
     start = decode_scene(before.file, record.scene_suffix).gaussians.transformed(record.model_from_world)
     with watch.stage(Stage.POSES):
         _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")

@@ -20,6 +20,10 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SOLID, EMPTY = 0.5, 0.05  # alpha from which a pixel shows a surface, and up to which its ray meets nothing
 LEAST_COSINE = 0.05  # between ray and normal: what is seen more edge on is a step between two surfaces, or hardly known
+# Where surfaces end: so many times the median depth of all pixels. The backdrop is about a hundred times as far away as
+# they are; pixels count for that median up to so many times the depth that a share of them lies before.
+FAR, BACKDROP, NEAREST = 4.0, 50.0, 0.1
+MOST_PIXELS = 1_000_000  # whose depths are looked at: more do not change a quantile
 STAGE = "depth maps"
 
 
@@ -45,31 +49,52 @@ def depth_maps(
     gaussians: Gaussians,
     groups: Sequence[Cameras],
     near: float,
+    far: float = math.inf,
     background: Float[Tensor, "3"] | None = None,
     report: Report = ignore,
 ) -> Iterator[DepthMap]:
-    """Draw the scene in one camera of the groups after the other; `near` and `background` as in `render`."""
+    """Draw the scene in one camera of the groups after the other; see `depth_map`."""
     total, done = sum(map(len, groups)), 0
     for cameras in groups:
         for index in range(len(cameras)):
             report(Step(STAGE, done, total))
-            yield depth_map(gaussians, cameras[[index]], near, background)
+            yield depth_map(gaussians, cameras[[index]], near, far, background)
             done += 1
     report(Step(STAGE, total, total))
 
 
+def far_limit(depths: Float[Tensor, "*pixels"]) -> float:
+    """Return how far surfaces reach, by the depths of pixels of all views; infinite if none is finite.
+
+    Farther is background: a sphere (`geometry.backdrop`), or what is too far away to have a known depth.
+    """
+    known = depths[depths.isfinite()].flatten()
+    known = known[:: max(1, len(known) // MOST_PIXELS)]
+    if not len(known):
+        return math.inf
+    no_backdrop = known[known <= BACKDROP * known.quantile(NEAREST)]
+    return FAR * float(no_backdrop.median())
+
+
 @torch.no_grad()
 def depth_map(
-    gaussians: Gaussians, camera: Cameras, near: float, background: Float[Tensor, "3"] | None = None
+    gaussians: Gaussians,
+    camera: Cameras,
+    near: float,
+    far: float = math.inf,
+    background: Float[Tensor, "3"] | None = None,
 ) -> DepthMap:
-    """Draw one camera's view. On surfaces that are seen too much edge on, depth is unknown."""
+    """Draw one camera's view; `near` and `background` as in `render`.
+
+    On surfaces that are seen too much edge on, depth is unknown; beyond `far`, in world units, is nothing.
+    """
     white = torch.ones(3) if background is None else background
     color, alpha, depth = surface_depth(gaussians.to("cpu"), camera.to("cpu").to(torch.float32), white, near)
     normals = normals_from_depth(depth, camera)
     rays = _rays(camera, depth)
     cosine = -(normals * normalize(rays, dim=-1)).sum(-1)
-    surface = (alpha >= SOLID) & depth.isfinite() & (cosine >= LEAST_COSINE)
-    nothing = torch.where(alpha <= EMPTY, torch.inf, torch.nan)
+    surface = (alpha >= SOLID) & depth.isfinite() & (depth <= far) & (cosine >= LEAST_COSINE)
+    nothing = torch.where((alpha <= EMPTY) | (depth.isfinite() & (depth > far)), torch.inf, torch.nan)
     return DepthMap(
         camera,
         torch.where(surface, depth, nothing),

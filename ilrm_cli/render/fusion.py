@@ -25,11 +25,15 @@ from ilrm_cli.runtime.progress import Report, in_one_step
 # Cells before and behind a surface: thinner walls have their two sides mixed, and with fewer, noise tears surfaces.
 TRUNCATION = 4.0
 LARGEST_STEP = 1.0  # of the field between the corners of a cell on a surface: a larger one is a jump
-BYTES_PER_PLACE = 22  # distance and weight, and what marching cubes copies
+BYTES_PER_PLACE = 30  # distance, weight, and what the search for crossed cells and marching cubes copy
 SLABS_SHARE = 4  # slabs of the grid per work item of a thread
 FARTHEST_BEHIND = np.float32(3)  # truncation lengths: where rays graze, little is known of what is behind
 FAR = np.float32(1e30)  # farther than anything: the depth of a ray that meets nothing is infinite
 ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
+
+
+class NoSurface(InputError):
+    """Raised if what was fused shows no surface."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def fused(maps: Iterable[DepthMap], grid: Grid, near: float) -> DistanceField:
 def surface_in(field: DistanceField, *, closed: bool, report: Report) -> Mesh:
     """Return the surface as a grey mesh: where it was seen, or with what no map saw counted as solid, which closes it.
 
-    By marching cubes (Lewiner et al. 2003). Raises InputError if there is none.
+    By marching cubes (Lewiner et al. 2003). Raises NoSurface if there is none.
     """
     found: list[Mesh] = []
     in_one_step("surface", lambda: found.append(_marched(field, closed)), report)
@@ -150,15 +154,19 @@ def _marched(field: DistanceField, closed: bool) -> Mesh:
             edge = np.moveaxis(level, axis, 0)
             edge[0], edge[-1] = ONE, ONE
     cells = np.ones(level.shape, bool) if closed else _crossed(level, seen)
-    if not cells.any() or level.min() >= 0 or level.max() <= 0:
-        raise InputError("no surface was found: no two cameras agree on where one is; choose a larger --crop, or none.")
-    places, triangles, _, _ = marching_cubes(level, 0.0, mask=cells, gradient_direction="descent")
+    try:
+        places, triangles, _, _ = marching_cubes(level, 0.0, mask=cells, gradient_direction="descent")
+    except (ValueError, RuntimeError) as error:  # the level is nowhere reached, or nowhere in these cells
+        raise NoSurface("no surface was found in the part of the scene that was to become a mesh.") from error
     vertices = field.grid.least.cpu().double() + torch.from_numpy(places.astype(np.float64)) * field.grid.cell
     return Mesh.from_triangles(vertices.float(), torch.from_numpy(triangles.astype(np.int64)))
 
 
 def _crossed(level: Float32[ndarray, "x y z"], seen: ndarray) -> ndarray:
-    """Return the cells, named by their last corner, in which a surface was seen: no jump from free to hidden."""
+    """Return the cells, named by their last corner, in which a surface was seen: no jump from free to hidden.
+
+    The outermost cells are none: they lie beyond the box that the grid was laid over.
+    """
     x, y, z = (side - 1 for side in level.shape)
     corners = [np.s_[i : x + i, j : y + j, k : z + k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
     least, most, all_seen = level[corners[0]].copy(), level[corners[0]].copy(), seen[corners[0]].copy()
@@ -167,5 +175,9 @@ def _crossed(level: Float32[ndarray, "x y z"], seen: ndarray) -> ndarray:
         np.maximum(most, level[corner], out=most)
         all_seen &= seen[corner]
     cells = np.zeros(level.shape, bool)
-    cells[1:, 1:, 1:] = all_seen & (most - least <= LARGEST_STEP)
+    steep = np.subtract(most, least, out=most) > LARGEST_STEP
+    cells[1:, 1:, 1:] = all_seen & ~steep
+    for axis in range(3):
+        of = np.moveaxis(cells, axis, 0)
+        of[:2], of[-1] = False, False
     return cells

@@ -14,7 +14,7 @@ PAGE = ".html"  # the suffix of pages: scenes are exported to them but never rea
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
-DEPTH_INDEX = "depth.json"  # in a folder of depth maps
+DEPTH_INDEX, DEPTH_POINTS = "depth.json", "points.ply"  # in a folder of depth maps
 DEPTH_FILES = (".depth.png", ".depth.npy", ".normal.png", ".trust.png")  # ends of their names
 META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
 
@@ -99,8 +99,8 @@ def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
     """Raise InputError for a mesh that cannot be written, or that would replace the scene or its record."""
     if output.suffix.lower() not in MESH_SUFFIXES:
         raise InputError(f"{output}: meshes are written as {', '.join(MESH_SUFFIXES)}.")
-    if output.absolute() in (scene.absolute(), record_path(scene).absolute()):
-        raise InputError(f"{output} is the scene itself, or its record; give the mesh another name.")
+    if output.absolute() == scene.absolute() or (output.exists() and scene.exists() and output.samefile(scene)):
+        raise InputError(f"{output} is the scene itself; give the mesh another name.")
     check_output(output, overwrite)
 
 
@@ -115,7 +115,7 @@ def check_depth_output(folder: Path, overwrite: bool) -> None:
     held = {path.name for path in folder.iterdir()}
     if held and DEPTH_INDEX not in held:
         raise InputError(f"{folder} holds other things than depth maps; name a new folder.")
-    if held and not all(name in (DEPTH_INDEX, "points.ply") or name.endswith(DEPTH_FILES) for name in held):
+    if held and not all(name in (DEPTH_INDEX, DEPTH_POINTS) or name.endswith(DEPTH_FILES) for name in held):
         raise InputError(f"{folder} holds more than depth maps; name a new folder.")
     refuse_existing(folder, overwrite or not held)
 

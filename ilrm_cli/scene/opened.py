@@ -61,10 +61,7 @@ class ShownScene(Sight):
 def read_shown_scene(scene: Path) -> ShownScene:
     """Read a scene file and the record beside it, if there is one. Raises `InputError`."""
     file = decode_scene(scene)
-    dropped = (
-        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and are not drawn.",
-    )
-    warnings = (*file.remarks, *(dropped if file.dropped else ()))
+    warnings = remarks_on(file, scene)
     beside = record_path(scene)
     record = record_beside(scene)
     if record is None or cameras_of(record, "input") is None:
@@ -82,6 +79,14 @@ def read_shown_scene(scene: Path) -> ShownScene:
         video=_video_choice(record),
         quarter_turns=tuple(view.quarter_turns for view in inputs),
     )
+
+
+def remarks_on(file: SceneFile, scene: Path) -> tuple[str, ...]:
+    """Return one sentence for each thing of a scene file that was not taken as it is."""
+    dropped = (
+        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and are not drawn.",
+    )
+    return (*file.remarks, *(dropped if file.dropped else ()))
 
 
 def _without_record(file: SceneFile, warnings: tuple[str, ...], why: str) -> ShownScene:
@@ -119,4 +124,9 @@ def sight_of(record: SceneRecord) -> Sight:
     """Return the input cameras of a recorded scene, with its background and the near plane of the model."""
     cameras = cameras_of(record, "input")
     assert cameras is not None, "a scene is made from inputs"
-    return Sight(cameras, record.background, NEAR / record.model_from_world.scale)
+    return Sight(cameras, record.background, near_of(record))
+
+
+def near_of(record: SceneRecord) -> float:
+    """Return the near plane of the model, in units of the scene file."""
+    return NEAR / record.model_from_world.scale

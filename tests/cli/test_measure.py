@@ -56,13 +56,14 @@ def test_a_mesh_in_metres_needs_the_size_and_has_it(scene, monkeypatch):
 
 
 def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
-    photos = scene.with_name("photos")
-    photos.mkdir()
+    project = scene.with_name("project")
+    photos = project / "images"
+    photos.mkdir(parents=True)
     positions = CAMERAS.positions.numpy() * 20  # a unit is 20 m
     for index, (east, north, up) in enumerate(positions):
         latitude, longitude = 48 + north / METRES_PER_DEGREE, 11 + east / METRES_PER_DEGREE / math.cos(math.radians(48))
         _photo(photos / f"photo {index:02d}.jpg", latitude, longitude, 500 + up)
-    found = ilrm("measure", scene, "--gps", "--photos", photos, "--json")
+    found = ilrm("measure", scene, "--gps", "--photos", project, "--json")
     assert found.status == 0, found.err
     assert found.json["metres_per_unit"] == pytest.approx(20, rel=0.01)
     assert found.json["gps_error_m"] < 1
@@ -70,7 +71,7 @@ def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
     rng = np.random.default_rng(0)
     for index in range(6):
         _photo(photos / f"photo {index:02d}.jpg", *(np.array([48, 11]) + rng.normal(0, 0.01, 2)), 500)
-    assert "GPS tells no size" in ilrm("measure", scene, "--gps", "--photos", photos).sentence
+    assert "GPS tells no size" in ilrm("measure", scene, "--gps", "--photos", project).sentence
 
 
 def _photo(path, latitude, longitude, altitude):
@@ -89,7 +90,8 @@ def _photo(path, latitude, longitude, altitude):
         (("photo 00.jpg", "photo 00.jpg", "--is", "1m"), "are the same place"),
         (("photo 00.jpg", "photo 01.jpg", "--is", "1 furlong"), "is no length"),
         (("photo 00.jpg", "photo 01.jpg", "--gps"), "leave places and --is out"),
-        (("--gps",), "are not where it says"),
+        (("photo 00.jpg", "photo 01.jpg", "--is", "0.0000001mm"), "which cannot be"),
+        (("--gps",), "are not recorded"),
     ],
 )
 def test_mistakes_are_one_sentence_and_change_nothing(scene, words, sentence):

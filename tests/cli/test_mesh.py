@@ -16,7 +16,7 @@ from tests.support.splats import splats
 
 KEYS = {
     "command", "status", "output", "bytes", "vertices", "triangles", "triangles_found", "triangles_of_islands", "cell",
-    "cells", "views", "outside", "closed", "area", "volume", "y_up", "warnings",
+    "cells", "views", "outside", "covered", "closed", "area", "volume", "y_up", "warnings",
 }  # fmt: skip
 SMALL = ("--resolution", "40")
 
@@ -88,6 +88,8 @@ def test_mistakes_are_one_sentence_and_nothing_is_written(made, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     assert "meshes are written as .glb" in ilrm("mesh", scene, "-o", tmp_path / "m.fbx").sentence
     assert "is the scene itself" in ilrm("mesh", scene, "-o", scene, "-w").sentence
+    around = tmp_path / ".." / tmp_path.name / "scene.ply"
+    assert "is the scene itself" in ilrm("mesh", around, "-o", scene, "-w").sentence
     assert "does not exist" in ilrm("mesh", tmp_path / "none.ply", "-o", tmp_path / "m.ply").sentence
     assert "has no cameras" in ilrm("mesh", bare, "-o", tmp_path / "m.ply").sentence
     assert "--crop 1,2" in ilrm("mesh", scene, "-o", tmp_path / "m.ply", "--crop", "1,2").sentence

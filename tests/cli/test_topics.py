@@ -17,10 +17,12 @@ from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import ALIASES, TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
+from ilrm_cli.evaluate.geometry import GeometryScore
 from ilrm_cli.evaluate.scoreboard import Gain, Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
 from ilrm_cli.pipeline.export_depth import WrittenDepth
+from ilrm_cli.pipeline.measure import Measured
 from ilrm_cli.pipeline.replay import Distance, Replay
 from ilrm_cli.pipeline.trace import Reading, TracedLayer
 from ilrm_cli.scene.checks import record_path
@@ -142,5 +144,7 @@ def test_every_key_of_the_other_commands_is_named() -> None:
         Details,
         Verified,
         WrittenDepth,
+        Measured,
+        GeometryScore,
     )
     assert fields_of(*kinds, Origin, Summary, Gain, TracedLayer, Reading) <= named_in("json")

@@ -33,9 +33,9 @@ def written(scene):
 
 def sphere_depth(frame: dict) -> np.ndarray:
     """Return the depth of the unit sphere at each pixel, NaN beside it."""
-    pose = np.array(frame["world_from_cam"])
-    x, y = np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5)
-    ray = np.stack([(x - SIDE / 2) / 110, (y - SIDE / 2) / 110, np.ones_like(x)], -1) @ pose[:3, :3].T
+    pose, side, focal_px = np.array(frame["world_from_cam"]), frame["width"], frame["focal_px"][0]
+    x, y = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
+    ray = np.stack([(x - side / 2) / focal_px, (y - side / 2) / focal_px, np.ones_like(x)], -1) @ pose[:3, :3].T
     a, b, c = (ray**2).sum(-1), ray @ pose[:3, 3], (pose[:3, 3] ** 2).sum() - 1
     with np.errstate(invalid="ignore"):
         return (-b - np.sqrt(b * b - a * c)) / a

@@ -5,8 +5,7 @@ import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.render.depth_maps import DepthMap
-from ilrm_cli.render.fusion import TRUNCATION, Grid, fused, surface_in
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.render.fusion import TRUNCATION, Grid, NoSurface, fused, surface_in
 from ilrm_cli.runtime.progress import ignore
 
 SIDE = 32
@@ -40,8 +39,9 @@ def test_the_surface_is_where_the_map_shows_it_and_faces_the_camera():
 def test_two_maps_meet_in_their_mean_weighted_by_trust_squared():
     both = fused([seen_wall(2.0, 1.0), seen_wall(2.06, 0.5)], GRID, 0.01)
     z = surface_in(both, closed=False, report=ignore).vertices[:, 2].mean().item()
-    # The second one says half as much about the same distance: its ray is told to meet the wall at 60 degrees.
-    assert 2.0 < z < 2.02
+    # Trust 1/2 is a ray that meets its wall at 60 degrees: it tells half of its distances, at a quarter of the weight.
+    # (2 - z) + (2.06 - z) / 2 / 4 = 0; with its plain trust for a weight it would be 2.012.
+    assert z == pytest.approx(2 + 0.06 / 9, abs=0.0015)
 
 
 def test_far_behind_a_surface_nothing_is_known():
@@ -66,5 +66,13 @@ def test_the_mesh_is_open_where_nothing_was_seen_and_closed_if_asked():
 
 
 def test_no_surface_is_told_in_one_sentence():
-    with pytest.raises(InputError, match="no surface was found"):
+    with pytest.raises(NoSurface, match="no surface was found"):
         surface_in(fused([seen_wall(50.0)], GRID, 0.01), closed=False, report=ignore)
+    behind = Grid.over(torch.tensor([-0.4, -0.4, 2.02]), torch.tensor([0.4, 0.4, 2.2]), 0.05)
+    with pytest.raises(NoSurface):  # all that was seen here is solid
+        surface_in(fused([seen_wall(1.95, hole=slice(0, 3))], behind, 0.01), closed=False, report=ignore)
+
+
+def test_the_open_mesh_stays_within_the_box():
+    mesh = surface_in(fused([seen_wall(2.0)], GRID, 0.01), closed=False, report=ignore)
+    assert mesh.vertices[:, :2].abs().max() <= 0.4 + 1e-5

@@ -57,11 +57,19 @@ def around(count: int = 30, distance: float = 3.5, side_px: int = 256, focal_px:
     return Cameras(poses, focal_px * lens, side_px / 2 * lens, side_px, side_px)
 
 
+UNIT = 10.0  # a scene unit in the model's frame: near planes are not at the same numbers
+
+
 def scene_of(gaussians: Gaussians, cameras: Cameras, scene: Path) -> Path:
-    """Write a scene file with a record that names the cameras; return its path."""
+    """Write a scene file with a record that names the cameras; return its path.
+
+    The last camera is that of a photo that was held out, and its picture is twice as large.
+    """
     names = [f"photo {index:02d}.jpg" for index in range(len(cameras))]
-    views = recorded_views(names, ["0" * 64] * len(names), cameras, "input")
-    same = Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double())
+    last = cameras[[-1]].resized(2 * cameras.width, 2 * cameras.height)
+    views = recorded_views(names[:-1], ["0" * 64] * (len(names) - 1), cameras[:-1], "input")
+    views += recorded_views(names[-1:], ["0" * 64], last, "held_out")
+    to_model = Similarity(UNIT, torch.eye(3).double(), torch.zeros(3).double())
     scene.write_bytes(encode_scene(SceneFile(gaussians), ".ply"))
-    write_record(scene.with_suffix(".json"), SceneRecord(views, same, {}, 0, up=(0.0, 0.0, 1.0)))
+    write_record(scene.with_suffix(".json"), SceneRecord(views, to_model, {}, 0, up=(0.0, 0.0, 1.0)))
     return scene

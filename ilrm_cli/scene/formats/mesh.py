@@ -80,7 +80,7 @@ def _obj(mesh: Mesh) -> bytes:
     text = io.StringIO()
     text.write("# made by ilrm\n")
     rows = np.hstack([mesh.vertices.cpu().numpy(), mesh.colors.cpu().numpy()])
-    np.savetxt(text, rows, fmt="v %.6g %.6g %.6g %.4f %.4f %.4f")
+    np.savetxt(text, rows, fmt="v %.9g %.9g %.9g %.4f %.4f %.4f")
     np.savetxt(text, mesh.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
     first = mesh.triangles.cpu().numpy() + 1
     np.savetxt(text, np.repeat(first, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
