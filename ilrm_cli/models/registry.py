@@ -90,7 +90,7 @@ KNOWN: dict[str, KnownModel] = {
     for model in (
         KnownModel(
             name="default",
-            psnr=18.9,
+            psnr=20.0,
             protocol="mean of 20 real scenes, 8 views, 256 px (MODEL_CARD.md)",
             basis="measured",
             licence="Apache-2.0",
@@ -105,13 +105,6 @@ KNOWN: dict[str, KnownModel] = {
             "DL3DV, 16 views, 544x960 (arXiv 2507.23277)",
         ),
         _published("dl3dv-32view", "ilrm_undistort_dl3dv.pt", "dl3dv", 32, _DL3DV.psnr, _DL3DV.protocol),
-        KnownModel(
-            name="next",
-            psnr=19.6,
-            protocol="mean of 20 real scenes, 8 views, 256 px (MODEL_CARD.md); still in training",
-            basis="measured",
-            licence="Apache-2.0",
-        ),
         KnownModel(
             name="triposr",
             psnr=None,

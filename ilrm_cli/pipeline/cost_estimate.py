@@ -16,7 +16,7 @@ from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 
 USUAL_SHAPE = (4, 3)  # width to height, if no photo is known
-LONG_FLOPS = 5e12  # of a pass: most of a minute for two CPU cores, at some 0.1 TFLOP/s
+LONG_FLOPS = 1e12  # of a pass: most of a minute for two CPU cores, with what is no matrix product
 
 
 def foreseen(folder: ProjectFolder, settings: Settings) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ TINY_MODELS = {
 
 PRESETS: dict[str, Recipe] = {
     "cpu": Recipe(
-        "the next model, trained on with a CPU",
+        "the default model, trained on with a CPU",
         TrainConfig(
             steps=3_000,
             long_sides_px=(96, 128, 192, 256),
@@ -163,10 +163,10 @@ PRESETS: dict[str, Recipe] = {
             depth_weight=0.3,
         ),
         DEFAULT_MODEL,
-        start="next",
+        start="default",
     ),
     "gpu": Recipe(
-        "the next model, trained on with one large GPU or several",
+        "the default model, trained on with one large GPU or several",
         TrainConfig(
             steps=20_000,
             batch=64,
@@ -181,7 +181,7 @@ PRESETS: dict[str, Recipe] = {
             deferred=True,
         ),
         DEFAULT_MODEL,
-        start="next",
+        start="default",
     ),
     "tiny": Recipe(
         "a toy model at 32 px: for trying out and for tests",

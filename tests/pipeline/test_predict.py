@@ -17,13 +17,13 @@ from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.runtime.errors import InputError
 from tests.models.test_plane_sweep import wall
 
-WIDTH, HEIGHT = 32, 24
+WIDTH, HEIGHT = 32, 32
 
 
 def prepared(masks: torch.Tensor | None) -> Prepared:
     pose = torch.eye(4).repeat(3, 1, 1)
     pose[:, 0, 3] = torch.tensor([-1.0, 0.0, 1.0])
-    focal, center = torch.full((3, 2), 30.0), torch.tensor([[16.0, 12.0]]).repeat(3, 1)
+    focal, center = torch.full((3, 2), 30.0), torch.tensor([[16.0, 16.0]]).repeat(3, 1)
     images = torch.rand(3, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
     views = Views(images, Cameras(pose, focal, center, WIDTH, HEIGHT), masks=masks)
     return Prepared(views, None, (1.0, 10.0), Similarity(1.0, torch.eye(3), torch.zeros(3)))
@@ -70,7 +70,7 @@ def test_nothing_is_left_where_a_photo_is_transparent():
 
 def test_a_scene_that_does_not_fit_is_refused_before_the_pass(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ilrm_cli.models.memory_plan.free_bytes", lambda device: 1_000_000)
-    with pytest.raises(InputError, match=r"3 views of 32x24 px need .* GB are free"):
+    with pytest.raises(InputError, match=r"3 views of 32x32 px need .* GB are free"):
         predict(load_model("default").model, prepared(None))
 
 
