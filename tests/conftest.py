@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,25 @@ import tests.support.typechecker  # noqa: F401  found by its name below
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 install_import_hook("ilrm_cli", "tests.support.typechecker.check")
 
+# Kernels that take longest to compile, in parts that take about as long: each worker would compile all that it needs.
+KERNELS = (
+    "from tests.support.warm_kernels import cast_rays; cast_rays()",
+    "from tests.support.warm_kernels import draw_and_fit; draw_and_fit()",
+)
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile kernels side by side before several workers begin, unless the cache holds some already."""
+    from ilrm_cli.runtime.cache import keep_numba_kernels
+
+    if hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses", None):
+        return
+    keep_numba_kernels()
+    if not any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi")):
+        for process in [subprocess.Popen([sys.executable, "-c", statements]) for statements in KERNELS]:
+            process.wait()
 
 
 @pytest.fixture(scope="session")

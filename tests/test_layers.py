@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -94,6 +95,7 @@ HEAVY = (
 )
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return all modules of the package, dotted name -> file; a package goes by the name of its folder."""
     files = sorted(PACKAGE.rglob("*.py"))
@@ -113,6 +115,7 @@ def own_imports(tree: ast.AST) -> Iterator[str]:
                 yield whole if whole in known else node.module
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """Return the modules that each module imports."""
     return {name: set(own_imports(ast.parse(file.read_text()))) - {name} for name, file in modules().items()}

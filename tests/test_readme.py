@@ -68,7 +68,7 @@ def test_every_command_is_documented(name: str) -> None:
 
 
 @pytest.mark.usefixtures("tiny_efforts")
-def test_the_two_commands_of_the_first_screen_run(tmp_path, monkeypatch):
+def test_the_two_commands_of_the_first_screen_run(tmp_path, monkeypatch, tiny_efforts):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").symlink_to(SAMPLES / "posed")
     reconstruct, render = command_lines(README)[:2]

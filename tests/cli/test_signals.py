@@ -24,6 +24,7 @@ sys.argv = ["ilrm", "models", "list"]
 app.run()"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["ending", "ended", "leaving"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_the_last_moment_counts_too(place, name):

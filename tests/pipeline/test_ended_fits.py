@@ -162,7 +162,7 @@ def test_photos_that_memory_cannot_hold_are_read_again_for_the_same_scene(monkey
 
 
 @pytest.mark.usefixtures("tiny_efforts")
-@pytest.mark.parametrize("options", [(), ("--hold-out", "0")])
+@pytest.mark.parametrize("options", [(), pytest.param(("--hold-out", "0"), marks=pytest.mark.slow)])
 def test_a_fit_by_time_can_be_made_again_though_the_clock_is_another(tmp_path, monkeypatch, options):
     output = tmp_path / "scene.ply"
     done = ilrm("reconstruct", SAMPLES / "posed", "-o", output, *SMALL, "--minutes", "0.05", *options, "--json")

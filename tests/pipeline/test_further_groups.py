@@ -89,7 +89,7 @@ def test_predictions_share_the_number_of_gaussians_that_a_fit_begins_with(parts)
 
 
 @pytest.mark.usefixtures("tiny_efforts")
-@pytest.mark.parametrize(("minutes", "passes"), [(None, 2), (LEAST_MINUTES / 2, 0)])
+@pytest.mark.parametrize(("minutes", "passes"), [(None, 2), (LEAST_MINUTES / 60, 0)])
 def test_a_fit_begins_with_them_unless_there_is_no_time(parts, monkeypatch, minutes, passes):
     chosen, prepared = parts
     seen = list[Prepared]()

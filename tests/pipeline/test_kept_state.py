@@ -74,7 +74,14 @@ def small_fit(kept: KeptState | None = None, report: Report = ignore) -> Optimiz
 
 
 @pytest.mark.parametrize(
-    ("stage", "at"), [("fitting", 1), ("fitting", 37), ("fitting", 110), (LAST_STAGE, 1), (LAST_STAGE, 7)]
+    ("stage", "at"),
+    [
+        ("fitting", 1),
+        pytest.param("fitting", 37, marks=pytest.mark.slow),
+        ("fitting", 110),
+        pytest.param(LAST_STAGE, 1, marks=pytest.mark.slow),
+        (LAST_STAGE, 7),
+    ],
 )
 def test_a_killed_fit_goes_on_to_the_same_scene(tmp_path, monkeypatch, stage, at):
     monkeypatch.setattr(kept_state, "KEEP_EVERY_S", 0.0)

@@ -72,8 +72,8 @@ def test_thinned_out_it_is_still_closed_and_of_its_volume():
 
 def test_a_floater_is_dropped_and_a_box_crops():
     small = sphere(400)
-    away = Gaussians.concatenated(sphere(), _shrunk(small, 0.04, torch.tensor([0.9, 0.9, 0.9])))
-    result = made(away, around(), resolution=160)
+    away = Gaussians.concatenated(sphere(3000), _shrunk(small, 0.04, torch.tensor([0.9, 0.9, 0.9])))
+    result = made(away, around(16), resolution=128)
     assert result.dropped > 0
     assert result.mesh.vertices.norm(dim=1).max() < 1.05
     half = made(sphere(2000), around(12), crop="0,-2,-2,2,2,2")
@@ -100,13 +100,14 @@ def test_the_subject_is_what_the_cameras_look_at():
 
 
 def test_without_a_resolution_cells_are_as_large_as_pixels():
-    result = made(sphere(2000), around(12), resolution=None)
+    result = made(sphere(2000), around(6, side_px=64, focal_px=75.0), resolution=None)
     assert result.cell == pytest.approx(2.6 / 300, rel=0.1)  # their median depth over the focal length
 
 
 def test_the_default_grid_is_coarser_where_memory_is_short_and_an_asked_one_is_refused(monkeypatch):
+    monkeypatch.setattr(stage, "LONGEST_SIDE", 64)
     fine = made(sphere(2000), around(12), resolution=None)
-    monkeypatch.setattr(stage, "free_bytes", lambda device: 40_000_000)
+    monkeypatch.setattr(stage, "free_bytes", lambda device: 5_000_000)
     coarse = made(sphere(2000), around(12), resolution=None)
     assert coarse.cell > fine.cell
     with pytest.raises(InputError, match=r"--resolution 300 takes .* GB of memory"):

@@ -124,6 +124,7 @@ def test_the_prediction_stays_where_nothing_is_better():
     assert (found.steps, found.psnr_after, found.psnr_fitted) == (0, found.psnr_before, None)
 
 
+@pytest.mark.slow
 def test_the_judges_are_fitted_last_and_the_score_is_that_from_before():
     truth = scene()
     photos, start = photos_of(truth), spoilt(truth)

@@ -167,6 +167,7 @@ def test_poses_are_refined_where_that_helps_or_is_asked_for(off, wanted, refined
         assert torch.equal(tried.photos.world_from_cam, seen.cameras[[0, 1, 3, 4, 6]].world_from_cam)
 
 
+@pytest.mark.slow
 def test_a_fit_with_poses_says_where_photos_were_taken_and_is_twice_the_same():
     photos = drifted(photos_of(scene()))
     given = (scene(), scene(), photos[[0, 1, 3, 4, 6]], photos[[2, 5]], EFFORT)

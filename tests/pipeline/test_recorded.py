@@ -112,6 +112,7 @@ def test_a_draft_is_thinned_like_a_prediction_and_what_was_fitted_is_not(project
     assert (starts[0].support is not None) == thinned
 
 
+@pytest.mark.slow
 def test_a_scene_that_has_seen_all_photos_goes_on_without_a_judge(project, monkeypatch):
     monkeypatch.setitem(EFFORTS, "standard", replace(EFFORTS["standard"], steps=160, long_side_px=96))
     first, second = project.parent / "first.ply", project.parent / "second.ply"
@@ -144,6 +145,7 @@ def test_what_it_cannot_go_on_from_is_said(project, tmp_path):
     assert not (tmp_path / "third.ply").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_efforts")
 def test_refined_poses_are_recorded_and_gone_on_with(project):
     first, second = project.parent / "first.ply", project.parent / "second.ply"

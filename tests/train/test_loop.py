@@ -55,6 +55,7 @@ def test_a_stopped_run_goes_on_as_if_unbroken(tmp_path):
     assert [line["loss"] for line in read_log(tmp_path / "b")] == first + rest
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_unbroken(tmp_path):
     """Acceptance: kill -9 in the middle; the log of the resumed run equals that of an uninterrupted run."""
     unbroken = [step.loss for step in train(start(tmp_path / "a", LONGER), tmp_path / "a")]
