@@ -30,13 +30,13 @@ LEAST_CAMERAS = 2  # whose maps can confirm each other
 OUTSIDE = 0.01  # of all pixels with a surface may lie beyond each side of the box around what the cameras see
 MARGIN = 0.05  # of the box's sides, added on each of them
 WITHIN_SUBJECT = 0.6  # of the cameras' distance from what they look at: half the side of the box around it
-LONGEST_SIDE = 320  # cells along the box if nobody asks for a number
+LONGEST_SIDE = 384  # cells along the box if nobody asks for a number
 PIXELS_PER_CELL = 1.0  # at the median depth: finer cells would hold what no pixel shows
 USABLE = 0.6  # of the free memory
 LEAST_SIDE = 16  # cells along the box, below which a mesh shows nothing
 MOST_POINTS = 2_000_000  # places on surfaces by which the box is found: more do not change a quantile
 SAME = 0.05  # relative difference of depth up to which the mesh shows what the scene does
-ISLAND = 0.002  # of the area: smaller parts on their own are dropped
+ISLAND = 0.0005  # of the area: smaller parts on their own are dropped
 SEEN_WITHIN = 0.5  # truncation lengths between a vertex and the depth of a map that colours it
 
 

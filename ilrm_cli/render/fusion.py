@@ -24,7 +24,7 @@ from ilrm_cli.runtime.progress import Report, in_one_step
 
 # Cells before and behind a surface: thinner walls have their two sides mixed, and with fewer, noise tears surfaces.
 TRUNCATION = 4.0
-LARGEST_STEP = 1.0  # of the field between the corners of a cell on a surface: a larger one is a jump
+LARGEST_STEP = 1.3  # of the field between the corners of a cell on a surface: a larger one is a jump
 BYTES_PER_PLACE = 30  # distance, weight, and what the search for crossed cells and marching cubes copy
 SLABS_SHARE = 4  # slabs of the grid per work item of a thread
 FARTHEST_BEHIND = np.float32(3)  # truncation lengths: where rays graze, little is known of what is behind

@@ -109,8 +109,9 @@ class Builder:
         corners = center[:, None] + (SIGNS * half[:, None]) @ rotation.transpose(0, 2, 1)
         return Shapes(
             np.array(kind, np.int32), np.concatenate([rows, offset], 2).astype(np.float32, order="C"),
-            half.astype(np.float32), np.array(param, np.float32), np.array(clip, np.float32), np.array(carve, np.float32),
-            np.array(hollow, np.int32), np.array(material, np.int32), corners.astype(np.float32), *relief_bank(bank),
+            half.astype(np.float32), np.array(param, np.float32), np.array(clip, np.float32),
+            np.array(carve, np.float32), np.array(hollow, np.int32), np.array(material, np.int32),
+            corners.astype(np.float32), *relief_bank(bank),
         )  # fmt: skip
 
 
