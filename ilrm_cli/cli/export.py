@@ -38,6 +38,8 @@ def export(
 
         to_page = output.suffix.lower() == PAGE
         if not output.suffix and max_mb is None and spz_version is None:
+            if device != "auto":
+                raise InputError("--device: depth maps are drawn on the CPU wherever they are made; leave it out.")
             shown.end(depth_of(scene, output, overwrite, shown))
             return
         if not to_page:

@@ -93,6 +93,7 @@ def test_the_cloud_covers_the_sphere_once(written):
 def test_the_folder_is_replaced_only_if_asked_and_only_if_it_is_ours(scene, written, tmp_path):
     folder = written[0]
     assert "pass -w" in ilrm("export", scene, "-o", folder).sentence
+    assert "leave it out" in ilrm("export", scene, "-o", folder, "-w", "--device", "cpu").sentence
     assert ilrm("export", scene, "-o", folder, "-w").status == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"precious")
