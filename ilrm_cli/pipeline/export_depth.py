@@ -18,8 +18,7 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.meshes import PointCloud
-from ilrm_cli.render.depth_maps import DepthMap, depth_map, far_limit, normals_from_depth
-from ilrm_cli.render.probes import glance
+from ilrm_cli.render.depth_maps import DepthMap, depth_map, far_of, normals_from_depth
 from ilrm_cli.render.rasterize import pixels_of, to_uint8
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_folder
@@ -60,7 +59,7 @@ def write_depth(scene: Path, folder: Path, report: Report = ignore) -> WrittenDe
     names = output_names(photos, flat=True)
     gaussians, views, cloud = file.gaussians.to("cpu"), list[Written](), PointCloud.empty()
     cameras = [camera_of(view).to(torch.float32) for view in record.views]
-    far = far_limit(torch.cat([glance(camera, gaussians, near).depth.flatten() for camera in cameras]))
+    far = far_of(gaussians, cameras, near)
     with replacing_folder(folder) as part:
         for index, (photo, name) in enumerate(zip(photos, names, strict=True)):
             report(Step("depth maps", index, len(photos)))

@@ -13,8 +13,7 @@ from torch import Tensor
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.gps import gps_of, metres_around_first
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.render.depth_maps import depth_map, far_limit
-from ilrm_cli.render.probes import glance
+from ilrm_cli.render.depth_maps import depth_map, far_of
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, ignore, in_one_step
@@ -150,8 +149,7 @@ def _named(record: SceneRecord, name: str) -> RecordedView | None:
 def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, y: float) -> Float64[Tensor, "3"]:
     file = scene if scene.suffix.lower() != ".json" else scene.with_suffix(record.scene_suffix)
     gaussians, near = decode_scene(file).gaussians, near_of(record)
-    far = far_limit(torch.cat([glance(group, gaussians, near).depth.flatten() for group in recorded_cameras(record)]))
-    seen = depth_map(gaussians, camera_of(view), near, far)
+    seen = depth_map(gaussians, camera_of(view), near, far_of(gaussians, recorded_cameras(record), near))
     row, column = int(y), int(x)
     if not seen.trust[row, column] > 0:
         raise InputError(f"{view.name} {x:g},{y:g}: the scene shows no surface there; name a pixel beside it.")

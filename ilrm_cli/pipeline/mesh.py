@@ -15,11 +15,10 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.pipeline.settings import MeshSettings, box_of
-from ilrm_cli.render.depth_maps import DepthMap, depth_maps, far_limit
+from ilrm_cli.render.depth_maps import DepthMap, depth_maps, far_of
 from ilrm_cli.render.fusion import TRUNCATION, Grid, NoSurface, fused, surface_in
 from ilrm_cli.render.mesh_pictures import mesh_picture
 from ilrm_cli.render.paths.subject import subject_of
-from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -80,7 +79,7 @@ def mesh_of(
     if total < LEAST_CAMERAS:
         raise InputError("a mesh needs what at least two cameras see; the scene's record names one, or none.")
     chosen = [spread(_drawn_at(group, LONG_SIDE_PX), math.ceil(MOST_VIEWS * len(group) / total)) for group in cameras]
-    far = far_limit(torch.cat([glance(group, gaussians, near).depth.flatten() for group in chosen]))
+    far = far_of(gaussians, chosen, near)
     maps = list(depth_maps(gaussians.to("cpu"), chosen, near, far, background, report))
     seen = torch.cat([seen.points() for seen in maps])
     if not len(seen):

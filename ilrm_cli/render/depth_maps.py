@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from ilrm_cli.geometry.cameras import Cameras, directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.render.cpu.surface_depth import surface_depth
+from ilrm_cli.render.probes import glance
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SOLID, EMPTY = 0.5, 0.05  # alpha from which a pixel shows a surface, and up to which its ray meets nothing
@@ -38,9 +39,7 @@ class DepthMap:
 
     def points(self, pixels: Bool[Tensor, "height width"] | None = None) -> Float[Tensor, "point 3"]:
         """Return the places on surfaces that some pixels show, in world coordinates; None: all that show one."""
-        rays = directions_through(self.camera, pixel_centers(self.camera.width, self.camera.height, self.depth)[None])[
-            0
-        ]
+        rays = _rays(self.camera, self.depth)
         chosen = self.trust > 0 if pixels is None else pixels
         return self.camera.positions[0].to(rays) + self.depth[chosen][:, None] * rays[chosen]
 
@@ -61,6 +60,11 @@ def depth_maps(
             yield depth_map(gaussians, cameras[[index]], near, far, background)
             done += 1
     report(Step(STAGE, total, total))
+
+
+def far_of(gaussians: Gaussians, groups: Sequence[Cameras], near: float) -> float:
+    """Return how far the surfaces of a scene reach from its cameras, by small pictures; see `far_limit`."""
+    return far_limit(torch.cat([glance(cameras, gaussians, near).depth.flatten() for cameras in groups]))
 
 
 def far_limit(depths: Float[Tensor, "*pixels"]) -> float:

@@ -66,7 +66,7 @@ class DistanceField:
 
     grid: Grid
     distance: Float32[ndarray, "x y z"]  # in truncation lengths, -1 to 1, positive in front of the surface
-    weight: Float32[ndarray, "x y z"]  # sum of the trust of all maps that saw the place; 0: none did
+    weight: Float32[ndarray, "x y z"]  # sum of the squared trust of all maps that saw the place; 0: none did
 
 
 @kernel

@@ -16,7 +16,7 @@ from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.data.synthetic.alone import object_views
 from ilrm_cli.data.synthetic.dataset import training_scene
 from ilrm_cli.data.synthetic.raycaster.raycast import CPU
-from ilrm_cli.data.synthetic.sensor import Photometry, draw_triangulation, triangulated
+from ilrm_cli.data.synthetic.sensor import draw_photometry, draw_pose_noise, draw_triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.frames import ORBIT_RADIUS, Normalisation, frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
@@ -27,10 +27,9 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import OBJECTS, SYNTHETIC, TrainConfig
 from ilrm_cli.train.samples import Sample, mirrored, pick_frames
 
-WITHOUT_POINTS = 0.15  # share of samples without sparse points, as with poses from transforms.json
+WITHOUT_POINTS = 0.33  # share of samples without sparse points, as with poses from transforms.json
 MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers: minimum, and maximum per input view
 RAYS_PER_PIXEL = 4  # of the training images: fewer would alias as strongly as faint textures
-PHOTOMETRY = Photometry(exposure=0.03, white_balance=0.01, noise=0.01)  # about what phones do within one scene
 MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are skipped (paper)
 MAX_DRAWS = 100  # sequences tried until one has enough frames
 
@@ -62,7 +61,8 @@ class Procedural:
         span = rng.uniform(MIN_SPAN, min(1.0, max(2, request.views - 1) * SPAN_PER_VIEW + MIN_SPAN))
         scene = training_scene(
             request.seed, request.index, total, request.width, request.height,
-            samples=RAYS_PER_PIXEL, photometry=PHOTOMETRY, span=span, device=self.device,
+            samples=RAYS_PER_PIXEL, photometry=draw_photometry(rng), span=span, device=self.device,
+            pose_noise=draw_pose_noise(rng),
         )  # fmt: skip
         order = torch.from_numpy(rng.permutation(total))
         poses = scene.views.cameras.world_from_cam[order[: request.views]].double()

@@ -21,6 +21,7 @@ from ilrm_cli.runtime.pictures import open_picture
 FLAT_WEIGHT = 0.01  # weight of a pixel without gradient, relative to 1 at full contrast
 MAX_SHARE = 0.15  # of all pixels: features keep a distance from each other
 OUTLIER_FACTOR = 3.0  # a wrong match puts a point at most this many times too far or too near
+SHARE_OF_JPEG = 0.5  # of the scenes drawn for training; the others are as a camera's raw file
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,27 @@ def shaken(cameras: Cameras, noise: PoseNoise, median_depth: float, rng: np.rand
     return replace(cameras, world_from_cam=pose.to(cameras.world_from_cam))
 
 
+def draw_photometry(rng: np.random.Generator) -> Photometry:
+    """Draw how much photos of one scene differ: from one locked camera to a phone that adjusts itself all the time."""
+    return Photometry(
+        exposure=_between(0.005, 0.12, rng),
+        white_balance=_between(0.002, 0.04, rng),
+        noise=_between(0.003, 0.03, rng),
+        jpeg_quality=(60, 95) if rng.random() < SHARE_OF_JPEG else None,
+    )
+
+
+def draw_pose_noise(rng: np.random.Generator) -> PoseNoise:
+    """Draw errors as structure from motion leaves them: turned and moved by as much, seen in the image."""
+    rotation_deg = _between(0.002, 0.06, rng)
+    return PoseNoise(rotation_deg, math.radians(rotation_deg))
+
+
+def _between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Draw a number whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 @dataclass(frozen=True)
 class Triangulation:
     """The quality of sparse points; the defaults are clean."""
@@ -89,9 +111,9 @@ class Triangulation:
 def draw_triangulation(rng: np.random.Generator) -> Triangulation:
     """Draw a quality as captures vary: from dozens of points in plain rooms to thousands, only nearby or far out."""
     return Triangulation(
-        points=float(np.exp(rng.uniform(np.log(40), np.log(1500)))),
-        far=float(np.exp(rng.uniform(np.log(1.5), np.log(8)))),
-        noise=float(np.exp(rng.uniform(np.log(0.001), np.log(0.02)))),
+        points=_between(40, 1500, rng),
+        far=_between(1.5, 8, rng),
+        noise=_between(0.001, 0.02, rng),
         outliers=float(rng.uniform(0, 0.03)),
     )
 
