@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.optim.adam import adam
 
 from ilrm_cli.geometry.gaussians import Gaussians
 
@@ -89,7 +90,7 @@ class Parameters:
         """Let the next step change nothing but colours of these."""
         for value in (self.means, self.quaternions, self.log_scales, self.logits):
             assert value.grad is not None, "between the backward pass and the step"
-            value.grad[held] = 0
+            value.grad.masked_fill_(held.view(-1, *[1] * (value.dim() - 1)), 0)
 
     def forget(self) -> None:
         """Clear the gradients without a step."""
@@ -109,16 +110,16 @@ class Parameters:
     @torch.no_grad()
     def step(self, share: float) -> None:
         """Take one step of Adam (Kingma and Ba 2015) with this share of the first step sizes; gradients are cleared."""
-        self._steps += 1
-        mean_bias, square_bias = 1 - BETA_1**self._steps, 1 - BETA_2**self._steps
         for name, rate in self._rates.items():
             value = getattr(self, name)
-            gradient, first, second = value.grad, self._first[name], self._second[name]
-            first.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
-            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-            length = (second / square_bias).sqrt_().add_(EPS)
-            value.addcdiv_(first, length, value=-rate * share / mean_bias)
+            adam(
+                [value], [value.grad], [self._first[name]], [self._second[name]], [],
+                [torch.tensor(float(self._steps), device=value.device)],  # to which it adds one
+                lr=rate * share, beta1=BETA_1, beta2=BETA_2, eps=EPS, weight_decay=0.0,
+                fused=True, amsgrad=False, maximize=False,
+            )  # fmt: skip
             value.grad = None
+        self._steps += 1
 
     @torch.no_grad()
     def change(
