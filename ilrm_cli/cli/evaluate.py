@@ -8,7 +8,7 @@ import typer
 
 from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
-from ilrm_cli.cli.options import AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import LEAST, AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
 from ilrm_cli.cli.scores import lines_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def evaluate(
     quality: Annotated[
         str | None,
         typer.Option(help="every-eighth: of reconstruct, such as draft,standard,high; --refine is for the draft."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="every-eighth: fit for so long instead of a number of steps.", min=LEAST["minutes"]),
     ] = None,
     baselines: Annotated[bool, typer.Option(help="Also score baselines that need no model.")] = True,
     geometry: Annotated[
@@ -84,7 +88,7 @@ def evaluate(
         chosen = "synthetic" if synthetic else protocol
         plan = Plan(chosen, numbers(views), index, poses, size, limit, seed)
         qualities = checks.parse_qualities(quality)
-        settings = Settings(model, refine, qualities, baselines, geometry, device, precision, compile)
+        settings = Settings(model, refine, qualities, minutes, baselines, geometry, device, precision, compile)
         checks.check_plan(plan, scenes or [], synthetic or 0)
         checks.check_geometry(geometry, plan, len(scenes or []))
         asked = checks.reconstructions(plan, settings)

@@ -34,6 +34,7 @@ class Settings:
     model: str = "default"
     refine: int = 0  # iterations; 0 scores the prediction alone
     qualities: tuple[pipeline.Quality, ...] = ()  # every-eighth: of the reconstructions; empty: the usual one
+    minutes: float | None = None  # every-eighth: that each fit takes, instead of its steps
     baselines: bool = True
     geometry: str | None = None  # the true surface: EXACT, or a scan (.ply) in the frame of the poses; None: not judged
     device: pipeline.Device = "auto"
@@ -91,6 +92,8 @@ def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, 
     if plan.protocol != "every-eighth":
         if settings.qualities:
             raise InputError("--quality is for whole reconstructions; add --protocol every-eighth, or leave it out.")
+        if settings.minutes is not None:
+            raise InputError("--minutes is for whole reconstructions; add --protocol every-eighth, or leave it out.")
         return ()
     first = pipeline.Settings(
         views=plan.views[0] if plan.views else None,
@@ -102,7 +105,10 @@ def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, 
         seed=plan.seed,
     )
     asked = settings.qualities or (replace(first, refine=settings.refine).effort,)
+    draft = replace(first, quality="draft", refine=settings.refine)
+    fit = replace(first, minutes=settings.minutes)
     if "draft" not in asked:
-        pipeline.check_settings(replace(first, quality=asked[0], refine=settings.refine))
-    iterations = {"draft": settings.refine}
-    return tuple(replace(first, quality=quality, refine=iterations.get(quality, 0)) for quality in asked)
+        pipeline.check_settings(replace(fit, quality=asked[0], refine=settings.refine))
+    elif len(asked) == 1:
+        pipeline.check_settings(replace(draft, minutes=settings.minutes))
+    return tuple(draft if quality == "draft" else replace(fit, quality=quality) for quality in asked)

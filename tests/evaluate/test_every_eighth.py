@@ -133,6 +133,15 @@ def test_too_few_photos_fail_in_a_sentence(monkeypatch: pytest.MonkeyPatch):
     assert failed.reason.endswith("2 posed photos are too few to hold one out; take more.")
 
 
+def test_a_time_is_for_the_fits():
+    draft, standard = reconstructions(PLAN, Settings(refine=50, qualities=("draft", "standard"), minutes=1.5))
+    assert (draft.minutes, standard.minutes) == (None, 1.5)
+    with pytest.raises(InputError, match=r"--minutes 1.5 is for fits"):
+        reconstructions(PLAN, Settings(qualities=("draft",), minutes=1.5))
+    with pytest.raises(InputError, match="--minutes is for whole reconstructions"):
+        reconstructions(Plan(), Settings(minutes=1.5))
+
+
 def test_qualities_are_a_list_from_the_least_effort_on():
     assert parse_qualities("high,draft,high") == ("draft", "high")
     assert parse_qualities(None) == ()

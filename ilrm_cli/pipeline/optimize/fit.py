@@ -26,8 +26,8 @@ from ilrm_cli.render.metrics import mean_ssim
 from ilrm_cli.render.rasterize import render
 
 L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
-# Reduction of photos in the first share of the steps. With a share of 0.3 photos that had no part in it differed by 0.06
-# dB at most on fox, toy, room and apple, and the fit took a quarter to a third more time.
+# Reduction of photos in the first share of the steps. With a share of 0.3 photos that had no part in it differed by
+# 0.1 dB at most on fox, toy, room and apple, and the fit took a quarter more time.
 COARSE, COARSE_SHARE = 2, 0.7
 FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
 CONTROL_EVERY, CONTROL_SHARE = 100, 0.7  # steps between two changes of density, in the first share of the steps
