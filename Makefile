@@ -6,7 +6,7 @@ PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 OUT := out
 ARGS ?=
 
-.PHONY: demo film test test-slow test-gpu test-formats test-browser check bench scaling gpu-table train-cpu train-gpu hashes viewer clean
+.PHONY: demo film test test-slow test-gpu test-formats test-blender test-browser check bench scaling gpu-table train-cpu train-gpu hashes viewer clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -34,12 +34,19 @@ test-gpu: .venv/installed  ## What needs a CUDA device
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[cuda]"
 	$(PYTEST) -m gpu
 
-# What the formats of scenes are checked against: https://github.com/playcanvas/splat-transform, MIT.
+# What formats are checked against: https://github.com/playcanvas/splat-transform, MIT, for scenes, and for meshes
+# https://github.com/KhronosGroup/glTF-Validator, Apache 2.0.
 CONVERTER := @playcanvas/splat-transform@3.7.0
+VALIDATOR := gltf-validator@2.0.0-dev.3.10
 
-test-formats: .venv/installed  ## Files of splat formats exchanged with the reference converter (needs npm)
-	npm install --silent --no-save --no-package-lock --prefix .npm $(CONVERTER)
+test-formats: .venv/installed  ## Files of splat formats and glTF against the field's own programs (needs npm)
+	npm install --silent --no-save --no-package-lock --prefix .npm $(CONVERTER) $(VALIDATOR)
 	$(PYTEST) -m reference
+
+test-blender: .venv/installed  ## Meshes in Blender, which is a library of its own environment (needs Python 3.11)
+	$(PYTHON) -m venv .blender
+	.blender/bin/pip install --quiet bpy==4.5.15 numpy
+	ILRM_TEST_BLENDER=.blender/bin/python $(PYTEST) -m slow tests/scene/test_mesh_programs.py
 
 test-browser: .venv/installed  ## What needs Chromium (Debian: apt install chromium); ILRM_TEST_BROWSER names another
 	$(PYTEST) -m browser
@@ -85,4 +92,4 @@ viewer:  ## Fetches the vendored viewer anew (needs npm); another version has an
 	cd ilrm_cli/visualize/page/supersplat && sha256sum index.html index.css index.js LICENSE > SHA256SUMS
 
 clean:
-	rm -rf .venv .npm $(OUT)
+	rm -rf .venv .npm .blender $(OUT)
