@@ -108,6 +108,14 @@ SceneOrigin = Annotated[
         help="Point of the input's frame where the scene's coordinates begin; auto moves far ones near, as of maps.",
     ),
 ]
+ScaleFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--scale-from",
+        metavar="gps|'A B LENGTH'",
+        help='What tells the real size: two photos and the distance between them, "A.jpg B.jpg 0.35m"; or GPS in them.',
+    ),
+]
 WithConfidence = Annotated[
     bool, typer.Option("--confidence", help="Also write into the scene how well the photos support each Gaussian.")
 ]
@@ -177,6 +185,7 @@ OPTIONS: dict[str, Any] = {
     "auto_scale": AutoScale,
     "frame": SceneFrame,
     "origin": SceneOrigin,
+    "scale_from": ScaleFrom,
     "confidence": WithConfidence,
     "prune": Prune,
     "fps": Fps,

@@ -43,6 +43,8 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
             f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
             f"{pruned['psnr_after']:.2f} dB after."
         )
+    if real := summary["metres_per_unit"]:
+        yield f"One scene unit is {real:.4g} m."
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
         yield f"Read back from the file: {psnr:.1f} dB PSNR against the scene before it was written."
     if traced := summary["trace"]:

@@ -128,7 +128,7 @@ def encode(
         start_view=start_view,
         photos=None if photos is None else place_as_recorded(photos, record_path(output)),
         refined_from=origin_as_json(result, output),
-        metres_per_unit=None if result.origin is None else result.origin.metres_per_unit,
+        metres_per_unit=result.metres_per_unit,
     )
     return EncodedScene(file, content, record, int(finite.sum()), int((~finite).sum()))
 

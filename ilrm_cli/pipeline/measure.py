@@ -11,8 +11,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import open_folder
-from ilrm_cli.capture.photos.gps import gps_of, metres_around_first
-from ilrm_cli.capture.poses.colmap_library import pycolmap
+from ilrm_cli.pipeline.real_size import by_gps, named, sensible
+from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.render.depth_maps import depth_map, far_of
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write
@@ -21,7 +21,6 @@ from ilrm_cli.scene.checks import existing_record
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.opened import near_of, recorded_cameras
 from ilrm_cli.scene.record import (
-    LEAST_SCALE,
     RecordedView,
     SceneRecord,
     camera_of,
@@ -30,10 +29,7 @@ from ilrm_cli.scene.record import (
     read_record,
 )
 
-METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0.3048}  # of one of each
-LENGTH = re.compile(r"^\s*([\d.]+(?:e[-+]?\d+)?)\s*([a-z]+)\s*$", re.IGNORECASE)
 PIXEL = re.compile(r"^(?P<photo>.+?)\s+(?P<x>\d+(?:\.\d+)?)\s*,\s*(?P<y>\d+(?:\.\d+)?)$")
-MOST_GPS_ERROR = 0.3  # of the spread of the photos: with larger errors GPS tells nothing about the size
 
 
 @dataclass(frozen=True)
@@ -50,19 +46,6 @@ class Measured:
         return None if self.units is None or self.metres_per_unit is None else self.units * self.metres_per_unit
 
 
-def length_m(text: str) -> float:
-    """Parse a length such as "0.35 m" or "14 in" into metres. Raises InputError."""
-    found = LENGTH.match(text)
-    unit = METRES.get(found[2].lower()) if found else None
-    try:
-        value = float(found[1]) if found else 0.0
-    except ValueError:
-        value = 0.0
-    if unit is None or not 0 < value * unit < 1e9:
-        raise InputError(f"--is {text} is no length; give a number and one of {', '.join(METRES)}, such as 0.35m.")
-    return value * unit
-
-
 def measure(scene: Path, places: Sequence[str], known: str | None, report: Report = ignore) -> Measured:
     """Return the distance of two places; with a known length, record how long the scene's unit is.
 
@@ -71,16 +54,14 @@ def measure(scene: Path, places: Sequence[str], known: str | None, report: Repor
     """
     if len(places) != 2:
         raise InputError(f"{len(places)} places are given, a distance is between two: PHOTO or 'PHOTO X,Y' each.")
-    metres = None if known is None else length_m(known)
+    metres = None if known is None else length_m(known, "--is")
     record_file = existing_record(scene)
     record = read_record(record_file)
     a, b = (_place(scene, record, text, report) for text in places)
     units = float((a - b).norm())
     if metres is None:
         return Measured(units, record.metres_per_unit)
-    if units == 0:
-        raise InputError(f"{places[0]} and {places[1]} are the same place, which has no length; name two places.")
-    return Measured(units, _recorded(record, record_file, metres / units))
+    return Measured(units, _recorded(record, record_file, sensible(metres, units, " and ".join(places))))
 
 
 def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
@@ -91,30 +72,12 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
     if root is None:
         where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
         raise InputError(f"the photos of {record_file} {where}; name their folder with --photos.")
-    files = open_folder(root).names
-    taken = {view.name: gps_of(files[view.name]) for view in record.views if view.name in files}
-    found = {name: place for name, place in taken.items() if place is not None}
-    there = metres_around_first(found)
-    ours = np.array([[row[3] for row in view.world_from_cam[:3]] for view in record.views if view.name in found])
-    fit = pycolmap.estimate_sim3d(ours, there)
-    if fit is None:
-        raise InputError("GPS tells no size: the photos were taken in one place; give a known length instead.")
-    moved = fit.scale * ours @ fit.rotation.matrix().T + fit.translation
-    error = float(np.median(np.linalg.norm(moved - there, axis=1)))
-    spread = float(np.linalg.norm(there - there.mean(0), axis=1).mean())
-    if not error <= MOST_GPS_ERROR * spread:
-        raise InputError(
-            f"GPS tells no size: poses and GPS places differ by {error:.1f} m where the photos spread over "
-            f"{spread:.1f} m; give a known length instead."
-        )
-    return Measured(None, _recorded(record, record_file, float(fit.scale)), error, len(found))
+    positions = {view.name: np.array([row[3] for row in view.world_from_cam[:3]]) for view in record.views}
+    metres_per_unit, error_m, photos_found = by_gps(positions, open_folder(root).names)
+    return Measured(None, _recorded(record, record_file, metres_per_unit), error_m, photos_found)
 
 
 def _recorded(record: SceneRecord, file: Path, metres_per_unit: float) -> float:
-    if not LEAST_SCALE < metres_per_unit < 1 / LEAST_SCALE:
-        raise InputError(
-            f"one scene unit would be {metres_per_unit:.3g} m, which cannot be; check the length and places."
-        )
     atomic_write(file, encode_record(replace(record, metres_per_unit=metres_per_unit)))
     return metres_per_unit
 
@@ -138,12 +101,9 @@ def _place(scene: Path, record: SceneRecord, text: str, report: Report) -> Float
 
 
 def _named(record: SceneRecord, name: str) -> RecordedView | None:
-    """Return the view of a photo by its name, or by the last part of it if only one has that."""
-    exact = [view for view in record.views if view.name == name]
-    alike = exact or [view for view in record.views if Path(view.name).name == name]
-    if len(alike) > 1:
-        raise InputError(f"{name} may be {listed(view.name for view in alike)}; give the whole name.")
-    return alike[0] if alike else None
+    """Return the view of a photo; see `named`."""
+    found = named(name, [view.name for view in record.views])
+    return next((view for view in record.views if view.name == found), None)
 
 
 def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, y: float) -> Float64[Tensor, "3"]:

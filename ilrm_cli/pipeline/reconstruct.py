@@ -31,6 +31,7 @@ from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted
+from ilrm_cli.pipeline.real_size import metres_per_unit
 from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
@@ -51,7 +52,6 @@ class Origin:
 
     scene: Path
     sha256: str
-    metres_per_unit: float | None = None  # see `SceneRecord`
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Reconstruction:
     refined_before: Mapping[str, float | None] | None = None  # `poses_refined` of the scene that was fitted further
     fit: PhotoFit | None = None  # to all photos that are not held out; None: a draft
     origin: Origin | None = None  # None: it was made from photos alone
+    metres_per_unit: float | None = None  # real length of a unit of the poses; None: unknown
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -215,6 +216,7 @@ def reconstruct_capture(
         check_traceable(can)
     with watch.stage(Stage.POSES):
         chosen = photos_by_role(capture, settings, can, report) if taken is None else the_photo(capture)
+        real = metres_per_unit(settings.scale_from, capture) if settings.scale_from else None
     with watch.stage(Stage.LOAD):
         if taken is None:
             taken = prepare_photos(capture, chosen.used, chosen.scored, settings.long_side_px, can, report)
@@ -250,6 +252,7 @@ def reconstruct_capture(
         trusted=told.trusted,
         score=told.score,
         score_as_given=told.score_as_given,
+        metres_per_unit=real,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
         warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen), *(fit.warnings if fit else ())),

@@ -110,7 +110,7 @@ def fit_further(
     """
     watch, record = Stopwatch(), before.record
     settings = wanted.after(before.settings)
-    origin = Origin(before.file, sha256_of(before.file), before.record.metres_per_unit)
+    origin = Origin(before.file, sha256_of(before.file))
     start = decode_scene(before.file, record.scene_suffix).gaussians.transformed(record.model_from_world)
     with watch.stage(Stage.POSES):
         _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")
@@ -143,6 +143,7 @@ def fit_further(
         score_as_given=told.score_as_given,
         refined_before=record.poses_refined,
         origin=origin,
+        metres_per_unit=record.metres_per_unit,
         timings_s=watch.seconds,
         warnings=(*capture.warnings, *fit.warnings),
     )

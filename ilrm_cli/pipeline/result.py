@@ -60,6 +60,7 @@ def summarize(
         "refine": refined.figures if refined else None,
         "optimize": result.fit.figures if result.fit else None,
         "poses_refined": result.poses_refined,
+        "metres_per_unit": written.record.metres_per_unit,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "field": result.prediction.sampled.figures if result.prediction.sampled else None,
         "verdict": verdict(result),

@@ -1,6 +1,7 @@
 """What the user chose for a reconstruction; nothing heavy is imported."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -34,6 +35,11 @@ FARTHEST = 1e9  # that --origin may be away; as in `transforms`, which imports t
 # What was usual before there was an option, where today's default is another.
 OLD_USUAL = {"quality": "draft", "refine_poses": "off", "origin": "input"}
 
+BY_GPS = "gps"
+METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0.3048}  # of one of each
+LENGTH = re.compile(r"([\d.]+(?:e[-+]?\d+)?)\s*([a-z]+)", re.IGNORECASE)
+BETWEEN = re.compile(rf"(?P<names>.*\S)\s+(?P<length>{LENGTH.pattern})", re.IGNORECASE)
+
 OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
 
 
@@ -55,6 +61,7 @@ class Settings:
     auto_scale: bool | None = None  # whether to search for the model's best scale; None: see `search_pays`
     frame: Frame = "input"  # of the written scene
     origin: str = "auto"  # where coordinates of the written scene begin: "auto", "input" or X,Y,Z; see `origin_of`
+    scale_from: str | None = None  # what tells the real size: BY_GPS, or two photos and their distance; None: nothing
     confidence: bool = False  # whether to write each Gaussian's confidence into the scene file
     prune: bool = False  # whether to drop contradicted Gaussians, see `prune`
     fps: float | None = None  # frames per second of video; None: as many as the motion requires
@@ -109,6 +116,31 @@ def check_ranges(settings: Settings) -> None:
         if value is not None and not least <= value <= most:
             raise InputError(f"{option_of(name)} {value:g} is not between {least:g} and {most:g}.")
     origin_of(settings.origin)
+    if settings.scale_from not in (None, BY_GPS):
+        known_length(settings.scale_from or "")
+
+
+def length_m(text: str, option: str) -> float:
+    """Parse a length such as "0.35 m" or "14in" into metres. Raises InputError."""
+    found = LENGTH.fullmatch(text.strip())
+    unit = METRES.get(found[2].lower()) if found else None
+    try:
+        value = float(found[1]) if found else 0.0
+    except ValueError:
+        value = 0.0
+    if unit is None or not 0 < value * unit < FARTHEST:
+        raise InputError(f"{option} {text} is no length; give a number and one of {', '.join(METRES)}, such as 0.35m.")
+    return value * unit
+
+
+def known_length(text: str) -> tuple[str, float]:
+    """Parse what --scale-from says: the names of two photos, and metres between them. Raises InputError."""
+    found = BETWEEN.fullmatch(text.strip())
+    if found is None:
+        raise InputError(
+            f'--scale-from {text} is neither gps nor two photos and a length, such as "A.jpg B.jpg 0.35m".'
+        )
+    return found["names"], length_m(found["length"], "--scale-from")
 
 
 def words_of(settings: Settings) -> Iterator[str]:

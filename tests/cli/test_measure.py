@@ -7,9 +7,10 @@ import pytest
 import trimesh
 from PIL import Image
 
-from ilrm_cli.pipeline.measure import length_m
+from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.record import read_record
+from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 from tests.support.shelled import around, scene_of, sphere
 
@@ -104,10 +105,22 @@ def test_mistakes_are_one_sentence_and_change_nothing(scene, words, sentence):
     ("text", "metres"), [("0.35 m", 0.35), ("35cm", 0.35), ("14in", 0.3556), ("2 ft", 0.6096), ("1e3mm", 1)]
 )
 def test_lengths(text, metres):
-    assert length_m(text) == pytest.approx(metres)
+    assert length_m(text, "--is") == pytest.approx(metres)
 
 
 @pytest.mark.parametrize("text", ["", "m", "1", "-1m", "0m", "nanm", "1..2m", "1e99m"])
 def test_no_lengths(text):
     with pytest.raises(InputError, match="--is"):
-        length_m(text)
+        length_m(text, "--is")
+
+
+def test_reconstruct_takes_the_size_at_once(tmp_path):
+    asked = ("reconstruct", SAMPLES / "posed", "-o", tmp_path / "s.ply", "--quality", "draft", "--size", "64")
+    known = ilrm(*asked, "--scale-from", "001.jpg 012.jpg 3m", "--json")
+    assert known.status == 0, known.err
+    record = read_record(tmp_path / "s.json")
+    assert known.json["metres_per_unit"] == record.metres_per_unit
+    told = ilrm("measure", tmp_path / "s.ply", "001.jpg", "012.jpg", "--json").json
+    assert told["metres"] == pytest.approx(3)
+    wrong = ilrm(*asked, "-w", "--scale-from", "001.jpg other.jpg 3m")
+    assert "does not name two of the photos" in wrong.sentence
