@@ -89,10 +89,9 @@ def reconstruct(
                 preview_result(preview, result)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
+            surface = write_mesh(result, written.record, output, mesh, report) if mesh else None
             if reports:
-                write_reports(report_of(result, written.record, summary, folder, report), reports)
-            if mesh:
-                write_mesh(result, written.record, output, mesh, report)
+                write_reports(report_of(result, written.record, summary, folder, report, mesh=surface), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 

@@ -67,17 +67,17 @@ def write_mesh_of_gaussians(
     return WrittenMesh(made, scale, turned, len(data))
 
 
-def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output: Path, report: Report = ignore) -> None:
+def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output: Path, report: Report = ignore) -> Mesh:
     """Write the mesh of a reconstruction: the surface of its field, or else that of the scene file that was written.
 
-    Raises InputError as `mesh_of` does.
+    Return it in the frame of the scene. Raises InputError as `mesh_of` does.
     """
     sampled = result.prediction.sampled
     if sampled is None:
-        write_mesh_of_gaussians(decode_scene(scene).gaussians, record, output, MeshSettings(), report)
-        return
+        return write_mesh_of_gaussians(decode_scene(scene).gaussians, record, output, MeshSettings(), report).made.mesh
     mesh = sampled.surface.mesh.moved(record.model_from_world.inverse())
     atomic_write(output, encoded(mesh, record, output)[0])
+    return mesh
 
 
 def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -> tuple[bytes, bool]:

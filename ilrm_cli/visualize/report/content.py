@@ -8,6 +8,7 @@ from typing import Any
 
 from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.capture.pose_card import PoseCard
+from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import Settings, words_of
 from ilrm_cli.pipeline.trace import Trace
@@ -16,6 +17,7 @@ from ilrm_cli.runtime.progress import ignore
 from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.visualize.report.cameras import Layout, layout_of
 from ilrm_cli.visualize.report.comparisons import Comparison, comparisons
+from ilrm_cli.visualize.report.mesh_views import MeshView, mesh_views
 from ilrm_cli.visualize.report.photo_list import PhotoEntry, photo_list
 
 
@@ -27,6 +29,7 @@ class Report:
     summary: Mapping[str, Any]  # as printed by `--json`, see `pipeline.result`
     photos: tuple[PhotoEntry, ...]  # all photos offered
     comparisons: tuple[Comparison, ...]  # one per scored photo
+    mesh: tuple[MeshView, ...]  # empty: none was asked for
     layout: Layout
     trace: Trace | None  # how the scene formed; None if not requested
     card: PoseCard
@@ -41,14 +44,20 @@ def report_of(
     summary: Mapping[str, Any],
     folder: ProjectFolder,
     progress: Progress = ignore,
+    *,
+    mesh: Mesh | None = None,
 ) -> Report:
-    """Collect the report of a reconstruction of a folder's photos that was exported with this record."""
+    """Collect the report of a reconstruction of a folder's photos that was exported with this record.
+
+    It shows the mesh, in the frame of the record, if one was written.
+    """
     listed = photo_list(result, progress)
     return Report(
         title=folder.title,
         summary=summary,
         photos=listed,
         comparisons=comparisons(result, progress),
+        mesh=mesh_views(mesh, record, progress) if mesh is not None else (),
         layout=layout_of(result, listed),
         trace=result.trace,
         card=result.pose_card,
