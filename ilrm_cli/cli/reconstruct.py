@@ -55,6 +55,7 @@ def reconstruct(
     with face("reconstruct", as_json, quiet, verbose) as shown:
         folder = open_photos(photos)
         output = output or Path(f"{folder.title}.ply")
+        output, mesh = as_solid(folder, settings.model, output, mesh)
         outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite, mesh)
         check(folder, settings, outputs)
         shown.reading(offer_of(folder))
@@ -94,6 +95,14 @@ def reconstruct(
                 write_reports(report_of(result, written.record, summary, folder, report, mesh=surface), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
+
+
+def as_solid(folder: ProjectFolder, model: str, output: Path, mesh: Path | None) -> tuple[Path, Path | None]:
+    """Return the scene and the mesh to write: a .glb of a single object is its mesh, with the scene beside it."""
+    from ilrm_cli.models.registry import may_need_no_poses
+
+    solid = output.suffix.lower() == ".glb" and mesh is None and len(folder.photos) == 1 and may_need_no_poses(model)
+    return (output.with_suffix(".ply"), output) if solid else (output, mesh)
 
 
 @contextmanager

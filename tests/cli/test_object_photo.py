@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 from ilrm_cli.capture.photos.cut_out import read_cut_out
@@ -69,6 +70,20 @@ def test_one_photo_becomes_a_scene_a_mesh_and_a_report(tiny, chair, tmp_path):
     assert again.json["identical"], again.err
     film = ilrm("render", tmp_path / "chair.ply", "-o", tmp_path / "film.gif", "--size", "32x32", "--seconds", "0.5")
     assert film.status == 0, film.err
+
+
+def test_a_glb_of_an_object_is_its_mesh_and_the_scene_lies_beside_it(tiny, chair, tmp_path):
+    asked = ("reconstruct", chair, "--model", tiny, "-o", tmp_path / "chair.glb")
+    outcome = ilrm(*asked)
+    assert outcome.status == 0, outcome.err
+    assert "chair.ply" in outcome.out
+    assert "Mesh: " in outcome.out
+    mesh = trimesh.load(tmp_path / "chair.glb", force="mesh", process=False)
+    assert len(decode_scene(tmp_path / "chair.ply").gaussians) == len(mesh.vertices)
+    assert "chair.ply" in ilrm(*asked).sentence  # nothing is replaced without -w
+    with_both = ilrm(*asked, "-w", "--mesh", tmp_path / "solid.stl")
+    assert with_both.status == 0, with_both.err
+    assert len(decode_scene(tmp_path / "chair.glb").gaussians) == len(mesh.vertices)
 
 
 @pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl"])
