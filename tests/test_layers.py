@@ -54,7 +54,6 @@ MISTAKES = (
     "export {tmp}/absent.ply -o {tmp}/depth",
     "mesh {tmp}/absent.ply -o {tmp}/s.glb",
     "mesh {tmp}/there.ply -o {tmp}/s.foo",
-    "mesh {tmp}/there.ply -o {tmp}/s.glb --crop nonsense",
     "measure {tmp}/absent.ply a b",
     "view {tmp}/absent.ply",
     "replay {tmp}/absent.ply",

@@ -2,16 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ilrm_cli.cli.console import Detail, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
-from ilrm_cli.pipeline.settings import MeshSettings, box_of
+from ilrm_cli.pipeline.settings import Crop, MeshSettings, crop_of
+from ilrm_cli.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.export_mesh import WrittenMesh
+
+
+def crop(text: str) -> Crop:
+    """Parse --crop. Raises BadParameter."""
+    try:
+        return crop_of(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error).removeprefix("--crop ")) from None
+
 
 # What each field of `MeshSettings` is on the command line.
 MESH = {
@@ -22,10 +32,12 @@ MESH = {
         ),
     ],
     "crop": Annotated[
-        str,
+        Any,
         typer.Option(
+            parser=crop,
+            metavar="seen|subject|X,Y,Z,X,Y,Z",
             help="What becomes a mesh: seen, all but the far background; subject, what the cameras look at; or the "
-            "least and the greatest corner of a box, X,Y,Z,X,Y,Z."
+            "least and the greatest corner of a box, X,Y,Z,X,Y,Z.",
         ),
     ],
     "watertight": Annotated[
@@ -53,7 +65,6 @@ def mesh(
 
         suffix_of_file(scene)
         check_mesh_output(output, scene, overwrite)
-        box_of(settings.crop)
         shown.reading(str(scene))
 
         from ilrm_cli.pipeline.export_mesh import write_mesh_of

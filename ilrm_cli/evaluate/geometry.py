@@ -129,7 +129,8 @@ def drawn_from(mesh: Mesh, count: int, seed: int = 0) -> Float[Tensor, "point 3"
 
 def score(gaussians: Gaussians, truth: TrueSurface, seed: int = 0) -> GeometryScore:
     """Compare the surface of a scene, made as `ilrm mesh` makes it within the true one's box, with the true one."""
-    scene, asked = gaussians.to("cpu"), MeshSettings(crop=_crop(truth), resolution=RESOLUTION, faces=0)
+    corners = tuple(torch.cat(truth.box).tolist())
+    scene, asked = gaussians.to("cpu"), MeshSettings(crop=corners, resolution=RESOLUTION, faces=0)
     try:
         points = drawn_from(mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh, SAMPLES, seed)
     except NoSurface:
@@ -160,11 +161,6 @@ def compared(
         float((back <= THRESHOLD).mean()),
         *depth_errors,
     )
-
-
-def _crop(truth: TrueSurface) -> str:
-    least, most = truth.box
-    return ",".join(f"{value:.9g}" for value in (*least.tolist(), *most.tolist()))
 
 
 def _distances(points: Float[Tensor, "point 3"], others: Float[Tensor, "other 3"]) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
-from ilrm_cli.pipeline.settings import MeshSettings, box_of
+from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.render.depth_maps import DepthMap, depth_maps, far_of
 from ilrm_cli.render.fusion import TRUNCATION, Grid, NoSurface, fused, surface_in
 from ilrm_cli.render.mesh_pictures import mesh_picture
@@ -163,14 +163,14 @@ def _box(
     seen: Float[Tensor, "point 3"], cameras: Cameras, gaussians: Gaussians, settings: MeshSettings
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
     """Return the least and the most corner of what becomes a mesh."""
-    if (given := box_of(settings.crop)) not in ("seen", "subject"):
-        corners = torch.tensor(given, dtype=torch.float32)
+    if isinstance(settings.crop, tuple):
+        corners = torch.tensor(settings.crop, dtype=torch.float32)
         return corners[:3], corners[3:]
     ordered = seen.sort(0).values
     last = len(ordered) - 1
     least, most = ordered[int(OUTSIDE * last)], ordered[math.ceil((1 - OUTSIDE) * last)]
     least, most = least - MARGIN * (most - least), most + MARGIN * (most - least)
-    if given == "subject":
+    if settings.crop == "subject":
         target = subject_of(cameras, gaussians.to("cpu")).target.float()
         reach = WITHIN_SUBJECT * float((cameras.positions - target).norm(dim=1).median())
         least, most = torch.maximum(least, target - reach), torch.minimum(most, target + reach)

@@ -193,18 +193,22 @@ def check_settings(settings: Settings) -> None:
         )
 
 
+Box = tuple[float, ...]  # its least and its greatest corner: X, Y, Z, X, Y, Z
+Crop = Literal["seen", "subject"] | Box
+
+
 @dataclass(frozen=True)
 class MeshSettings:
     """What can be chosen for the mesh of a scene, each an option of the same default."""
 
     resolution: int | None = None  # cells along the longest side; None: as fine as pictures and memory allow
-    crop: str = "seen"  # what becomes a mesh: "seen", "subject" or the corners X,Y,Z,X,Y,Z; see `box_of`
+    crop: Crop = "seen"  # what becomes a mesh: what the cameras see, what they look at, or a box
     watertight: bool = False  # whether what no camera saw counts as solid, which closes the mesh
     faces: int = 300_000  # triangles at most; 0: all
     metres: bool = False  # whether the file is in metres, which the scene's record must know; else in scene units
 
 
-def box_of(crop: str) -> tuple[float, ...] | Literal["seen", "subject"]:
+def crop_of(crop: str) -> Crop:
     """Parse what becomes a mesh: what the cameras see, what they look at, or a box by two of its corners."""
     if crop == "seen":
         return "seen"

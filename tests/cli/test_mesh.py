@@ -92,7 +92,7 @@ def test_mistakes_are_one_sentence_and_nothing_is_written(made, tmp_path):
     assert "is the scene itself" in ilrm("mesh", around, "-o", scene, "-w").sentence
     assert "does not exist" in ilrm("mesh", tmp_path / "none.ply", "-o", tmp_path / "m.ply").sentence
     assert "has no cameras" in ilrm("mesh", bare, "-o", tmp_path / "m.ply").sentence
-    assert "--crop 1,2" in ilrm("mesh", scene, "-o", tmp_path / "m.ply", "--crop", "1,2").sentence
+    assert "1,2 is neither seen nor subject" in ilrm("mesh", scene, "-o", tmp_path / "m.ply", "--crop", "1,2").err
     assert (
         "no surface was found"
         in ilrm("mesh", made[0], "-o", tmp_path / "m.ply", "--crop", "90,90,90,91,91,91").sentence

@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline import mesh as stage
 from ilrm_cli.pipeline.mesh import MadeMesh, mesh_of, simplified, spread
-from ilrm_cli.pipeline.settings import MeshSettings, box_of
+from ilrm_cli.pipeline.settings import MeshSettings, crop_of
 from ilrm_cli.runtime.errors import InputError
 from tests.support.shelled import around, box, covered, patch, sphere
 
@@ -77,7 +77,7 @@ def test_a_floater_is_dropped_and_a_box_crops(monkeypatch):
     result = made(away, around(16), resolution=128)
     assert result.dropped > 0
     assert result.mesh.vertices.norm(dim=1).max() < 1.05
-    half = made(sphere(2000), around(12), crop="0,-2,-2,2,2,2")
+    half = made(sphere(2000), around(12), crop=(0, -2, -2, 2, 2, 2))
     assert half.mesh.vertices[:, 0].min() >= -1e-5
     assert half.outside == pytest.approx(0.5, abs=0.05)
 
@@ -154,5 +154,5 @@ def test_what_cannot_be_a_mesh_is_refused_in_one_sentence(gaussians, cameras, se
 @pytest.mark.parametrize("crop", ["everything", "1,2,3", "0,0,0,1,1,nan", "0,0,0,1,-1,1", "0,0,0,1,1,1e12"])
 def test_a_box_is_two_corners(crop):
     with pytest.raises(InputError, match="--crop"):
-        box_of(crop)
-    assert box_of("-1,-2,-3,1,2,3") == (-1, -2, -3, 1, 2, 3)
+        crop_of(crop)
+    assert crop_of("-1,-2,-3,1,2,3") == (-1, -2, -3, 1, 2, 3)
