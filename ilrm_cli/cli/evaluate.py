@@ -12,6 +12,7 @@ from ilrm_cli.cli.options import LEAST, AsJson, Compile, Device, Overwrite, Prec
 from ilrm_cli.cli.scores import lines_of
 
 if TYPE_CHECKING:
+    from ilrm_cli.evaluate.checks import Settings
     from ilrm_cli.evaluate.protocols import SceneRef
     from ilrm_cli.evaluate.results import SceneFailure, SceneResult
     from ilrm_cli.evaluate.run import Evaluation
@@ -104,7 +105,7 @@ def evaluate(
         shown.warn(missing)
         with shown.progress() as report:
             run = stage.start(plan, settings, report)
-            about = describe(run, chosen, refine, [one.effort for one in asked], missing)
+            about = describe(run, chosen, settings, [one.effort for one in asked], missing)
             results = kept_results(shown, stage.evaluate(run, found, plan, settings, report), len(found), about, output)
         shown.end(result_of(results, run, about))
 
@@ -171,7 +172,7 @@ def numbers(text: str | None) -> tuple[int, ...]:
 
 
 def describe(
-    run: "Evaluation", protocol: str, refine: int, qualities: Sequence[str], missing: tuple[str, ...]
+    run: "Evaluation", protocol: str, settings: "Settings", qualities: Sequence[str], missing: tuple[str, ...]
 ) -> dict[str, Any]:
     """Describe the evaluation's settings as JSON values."""
     return {
@@ -180,9 +181,10 @@ def describe(
         "model": {"name": run.loaded.name, "sha256": run.loaded.sha256},
         "device": run.device.type,
         "renderer": run.renderer,
-        "refine": refine,
+        "refine": settings.refine,
         "qualities": list(qualities) or None,
-        "targets_choose_when_to_stop": refine > 0 and not qualities,
+        "minutes": settings.minutes,
+        "targets_choose_when_to_stop": settings.refine > 0 and not qualities,
         "lpips": run.lpips_missing or "VGG",
         "warnings": list(missing),
     }

@@ -143,7 +143,13 @@ Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=LEAST[
 WRITTEN = "The scene to write: .ply, .compressed.ply, .splat, .spz, .sog or .glb; its record goes beside it."
 SceneOutput = Annotated[Path, typer.Option("--output", "-o", help=WRITTEN)]
 NamedOutput = Annotated[
-    Path | None, typer.Option("--output", "-o", help=WRITTEN, show_default="a .ply named after the photos")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help=f"{WRITTEN} Of one object, a .glb is its mesh.",
+        show_default="a .ply named after the photos",
+    ),
 ]
 Preview = Annotated[
     Path | None,

@@ -83,16 +83,19 @@ def reconstruct(
                 if mesh:
                     require_for_mesh(settings.model)
                 result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
-                written = export.export(result, output, photos=folder.place, inputs_sha256=inputs)
+                written = export.export(result, output, photos=folder.place, inputs_sha256=inputs, mesh=mesh)
             shown.kept = WRITTEN.format(output)
-            summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold)
+            summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold, mesh)
             if preview:
                 preview_result(preview, result)
             if trace and result.trace:
                 write_trace(result.trace, trace, overwrite)
-            surface = write_mesh(result, written.record, output, mesh, report) if mesh else None
-            if reports:
-                write_reports(report_of(result, written.record, summary, folder, report, mesh=surface), reports)
+            surface = None
+            try:
+                surface = write_mesh(result, written.record, output, mesh, report) if mesh else None
+            finally:  # also where there is no surface to find
+                if reports:
+                    write_reports(report_of(result, written.record, summary, folder, report, mesh=surface), reports)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 

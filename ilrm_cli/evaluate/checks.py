@@ -87,7 +87,7 @@ def parse_qualities(text: str | None) -> tuple[pipeline.Quality, ...]:
 def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, ...]:
     """Return the settings of the reconstructions that every-eighth scores; `Settings.refine` is for the draft.
 
-    Raises InputError for qualities with another protocol, and for refinement where there is no draft.
+    Raises InputError for qualities or minutes with another protocol, and for what contradicts itself.
     """
     if plan.protocol != "every-eighth":
         if settings.qualities:
@@ -111,4 +111,7 @@ def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, 
         pipeline.check_settings(replace(fit, quality=asked[0], refine=settings.refine))
     elif len(asked) == 1:
         pipeline.check_settings(replace(draft, minutes=settings.minutes))
-    return tuple(draft if quality == "draft" else replace(fit, quality=quality) for quality in asked)
+    made = tuple(draft if quality == "draft" else replace(fit, quality=quality) for quality in asked)
+    for one in made:
+        pipeline.check_settings(one)
+    return made

@@ -121,7 +121,7 @@ def reconstructed(given: Capture, loaded: LoadedModel, settings: Settings, repor
 
 
 def fitted_from_points(given: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore) -> Made | None:
-    """Fit the sparse points to the same photos in the same steps as the prediction; None if there are too few points.
+    """Fit the sparse points to the same photos, in the same steps or time; None if there are too few points.
 
     Colours are those of all fitted photos. The model's backdrop is added, as in other baselines: it is not learned.
     """

@@ -75,14 +75,17 @@ def export(
     *,
     photos: Path | None = None,
     inputs_sha256: str | None = None,
+    mesh: Path | None = None,
 ) -> Exported:
     """Write `output` in the requested frame, and its record beside it; see `encode` for the arguments.
+
+    `mesh` is where its mesh will be written, if anywhere.
 
     If this is killed at any time, the scene is complete or absent, and a record beside it is its own.
     """
     start = time.perf_counter()
     encoded = encode(result, output, photos=photos, inputs_sha256=inputs_sha256)
-    bereft = losing_their_record(output)
+    bereft = losing_their_record(output, mesh)
     trip = write_scene(encoded, output, result.device.type)
     seconds = time.perf_counter() - start
     return Exported(encoded.record, encoded.gaussians, encoded.dropped, trip, bereft, seconds)

@@ -7,7 +7,7 @@ from threading import Event
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import SomeViews, ViewSource
-from ilrm_cli.pipeline.optimize.course import LAST_TIME, Course, Running, course_within
+from ilrm_cli.pipeline.optimize.course import Course, Running, course_within
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
@@ -49,8 +49,8 @@ class Fits:
         elif self.seconds is None:
             course = Course([(0, self.how.steps)], stop=self.stop)
         else:
-            left_s = max(0.0, share * self.seconds - kept.spent_s) / (1.0 if keep_out else 1 + LAST_TIME)
-            course = course_within(left_s, Fit(start, photos, self.how), self.stop, kept.found)
+            left_s, rehearsal = max(0.0, share * self.seconds - kept.spent_s), Fit(start, photos, self.how)
+            course = course_within(left_s, rehearsal, self.stop, kept.found, last_stretch=not keep_out)
         made = self._optimize(
             predicted,
             start,

@@ -21,7 +21,7 @@ def metres_per_unit(scale_from: str, capture: Capture) -> float:
     """Return the length of one unit of the poses by what --scale-from says. Raises InputError."""
     positions = {photo.name: photo.world_from_cam[:3, 3] for photo in capture.photos}
     if scale_from == BY_GPS:
-        files = {photo.name: photo.path for photo in capture.photos if photo.path is not None}
+        files = {photo.name: photo.path for photo in capture.photos}
         return by_gps(positions, files)[0]
     names, metres = known_length(scale_from)
     a, b = (positions[name] for name in two_of(names, list(positions)))

@@ -24,9 +24,11 @@ def summarize(
     total_s: float,
     before: Mapping[str, float] | None = None,
     foretold: Sequence[str] = (),
+    mesh: Path | None = None,
 ) -> dict[str, Any]:
     """Return the result as JSON values. `total_s` is the time since process or call start, `before` its first parts.
 
+    `mesh` is where its mesh is written, too.
     `foretold` are warnings that were issued before there was a result; they come first.
     """
     timings = {key: (before or {}).get(key, 0.0) for key in BEFORE}
@@ -60,6 +62,7 @@ def summarize(
         "refine": refined.figures if refined else None,
         "optimize": result.fit.figures if result.fit else None,
         "poses_refined": result.poses_refined,
+        "mesh": None if mesh is None else str(mesh),
         "metres_per_unit": written.record.metres_per_unit,
         "round_trip": {"psnr": trip.psnr_db, "views": trip.views, "bytes": trip.bytes},
         "field": result.prediction.sampled.figures if result.prediction.sampled else None,

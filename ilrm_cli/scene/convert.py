@@ -169,11 +169,14 @@ def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
     )
 
 
-def losing_their_record(output: Path) -> tuple[str, ...]:
-    """Return a warning about other scenes whose record a new one of `output` replaces; call it before writing."""
+def losing_their_record(output: Path, mesh: Path | None = None) -> tuple[str, ...]:
+    """Return a warning about other scenes whose record a new one of `output` replaces; call it before writing.
+
+    A file in whose place a `mesh` will be written is none.
+    """
     record = record_path(output)
     others = [record.with_suffix(suffix) for suffix in SUFFIXES]
-    left = [str(path) for path in others if path.name != output.name and path.is_file()]
+    left = [str(path) for path in others if path.name != output.name and path != mesh and path.is_file()]
     if not (record.is_file() and left):
         return ()
     return (f"{record} is now this scene's and no longer that of {listed(left)}: remove or make anew what is older.",)

@@ -71,7 +71,7 @@ class SceneRecord:
     frame: Frame = "input"  # of the .ply and the cameras, see `frames`
     frame_from_input: tuple[Row3, ...] = NOT_TURNED  # rotation to `frame` from the input poses' frame
     origin: Row3 | None = None  # point of the input poses' frame at which the file's coordinates are 0; None: its own
-    metres_per_unit: float | None = None  # real size of the scene, see `measure`; None: unknown
+    metres_per_unit: float | None = None  # real size of the scene, see `pipeline.real_size`; None: unknown
     up: Row3 | None = None  # unit, in `frame`, as estimated from the poses of all photos
     pose_card: Mapping[str, Any] | None = None  # quality of the poses, as JSON values; None: unknown
     inputs_sha256: str | None = None  # of all inputs of the scene, see `input_hash`; None: unknown

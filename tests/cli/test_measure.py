@@ -1,20 +1,17 @@
 """`ilrm measure`: distances of cameras and of points on a sphere, and the size of the unit by a length or by GPS."""
 
-import math
-
 import numpy as np
 import pytest
 import trimesh
-from PIL import Image
 
 from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.record import read_record
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
+from tests.support.geotags import geotagged, write_at
 from tests.support.shelled import around, scene_of, sphere
 
-METRES_PER_DEGREE = 111_194.9  # of a great circle of the mean Earth
 CAMERAS = around(6, side_px=96, focal_px=110.0)
 
 
@@ -62,8 +59,7 @@ def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
     photos.mkdir(parents=True)
     positions = CAMERAS.positions.numpy() * 20  # a unit is 20 m
     for index, (east, north, up) in enumerate(positions):
-        latitude, longitude = 48 + north / METRES_PER_DEGREE, 11 + east / METRES_PER_DEGREE / math.cos(math.radians(48))
-        _photo(photos / f"photo {index:02d}.jpg", latitude, longitude, 500 + up)
+        geotagged(photos / f"photo {index:02d}.jpg", east, north, up)
     found = ilrm("measure", scene, "--gps", "--photos", project, "--json")
     assert found.status == 0, found.err
     assert found.json["metres_per_unit"] == pytest.approx(20, rel=0.01)
@@ -71,14 +67,8 @@ def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
     assert found.json["photos"] == 6
     rng = np.random.default_rng(0)
     for index in range(6):
-        _photo(photos / f"photo {index:02d}.jpg", *(np.array([48, 11]) + rng.normal(0, 0.01, 2)), 500)
+        write_at(photos / f"photo {index:02d}.jpg", *(np.array([48, 11]) + rng.normal(0, 0.01, 2)), 500)
     assert "GPS tells no size" in ilrm("measure", scene, "--gps", "--photos", project).sentence
-
-
-def _photo(path, latitude, longitude, altitude):
-    exif = Image.Exif()
-    exif[0x8825] = {1: "N", 2: (float(latitude), 0.0, 0.0), 3: "E", 4: (float(longitude), 0.0, 0.0), 6: float(altitude)}
-    Image.new("RGB", (96, 96)).save(path, exif=exif)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import trimesh
 from scipy.spatial import KDTree
 
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.support.command_line import ilrm
@@ -78,6 +79,17 @@ def test_reconstruct_writes_one_too(made, posed, tmp_path):
     assert outcome.status == 0, outcome.err
     assert f"Mesh: {tmp_path / 'm.glb'}" in outcome.out
     assert len(trimesh.load(tmp_path / "m.glb", force="mesh").faces) > 100
+
+
+def test_a_report_is_written_even_where_no_surface_is_found(posed, tmp_path, monkeypatch):
+    def nothing(*_):
+        raise InputError("no surface was found.")
+
+    monkeypatch.setattr("ilrm_cli.pipeline.export_mesh.write_mesh", nothing)
+    words = ("--views", "3", "--size", "64", "--quality", "draft", "--no-auto-scale", "--mesh", tmp_path / "m.glb")
+    outcome = ilrm("reconstruct", posed, "-o", tmp_path / "s.ply", *words, "--report", tmp_path / "r.html")
+    assert "no surface was found" in outcome.sentence
+    assert "The mesh" not in (tmp_path / "r.html").read_text()
 
 
 def test_mistakes_are_one_sentence_and_nothing_is_written(made, tmp_path):

@@ -63,6 +63,8 @@ def test_one_photo_becomes_a_scene_a_mesh_and_a_report(tiny, chair, tmp_path):
     assert gltf["accessors"][3]["count"] == 3 * field["triangles"]
     assert set(gltf["meshes"][0]["primitives"][0]["attributes"]) == {"POSITION", "NORMAL", "COLOR_0"}
     assert "chair.png" in report.read_text()
+    assert ", the mesh's relief" in report.read_text()
+    assert outcome.json["mesh"] == str(mesh)
     record = json.loads((tmp_path / "chair.json").read_text())
     assert record["up"] == pytest.approx([0, 0, 1], abs=1e-6)
     assert record["settings"]["quality"] == "draft"
@@ -81,8 +83,13 @@ def test_a_glb_of_an_object_is_its_mesh_and_the_scene_lies_beside_it(tiny, chair
     mesh = trimesh.load(tmp_path / "chair.glb", force="mesh", process=False)
     assert len(decode_scene(tmp_path / "chair.ply").gaussians) == len(mesh.vertices)
     assert "chair.ply" in ilrm(*asked).sentence  # nothing is replaced without -w
+    again = ilrm(*asked, "-w", "--json")
+    assert not [said for said in again.json["warnings"] if "chair.glb" in said]  # its own mesh of before
     with_both = ilrm(*asked, "-w", "--mesh", tmp_path / "solid.stl")
     assert with_both.status == 0, with_both.err
+    solid = trimesh.load(tmp_path / "solid.stl")
+    assert len(solid.faces) == len(mesh.faces)
+    assert mesh.extents == pytest.approx(solid.extents[[1, 2, 0]], rel=1e-3)  # y is up in it, z in the scene
     assert len(decode_scene(tmp_path / "chair.glb").gaussians) == len(mesh.vertices)
 
 

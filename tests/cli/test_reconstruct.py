@@ -23,7 +23,7 @@ from tests.support.command_line import ilrm, ilrm_process
 KEYS = {
     "command", "status", "output", "refined_from", "gaussians", "floating", "views", "model", "device", "renderer",
     "held_out", "refine", "optimize", "poses_refined", "auto_scale", "confidence", "pruned", "round_trip", "trace",
-    "metres_per_unit", "field", "verdict", "timings_s", "layers", "warnings",
+    "metres_per_unit", "mesh", "field", "verdict", "timings_s", "layers", "warnings",
 }  # fmt: skip
 TIMINGS = {
     "start",

@@ -6,6 +6,7 @@ import pytest
 
 from ilrm_cli.pipeline.optimize import course
 from ilrm_cli.pipeline.optimize.course import (
+    LAST_SHARE,
     PLANNED_SHARE,
     REHEARSED,
     SLOWER,
@@ -52,6 +53,14 @@ def test_steps_are_planned_by_the_pace_of_the_first_ones(clock):
     planned = course_within(1000.0, Work(clock), Event(), {})
     assert planned.plans == [(0, int(PLANNED_SHARE * (1000 - rehearsal_s) / (SLOWER * step_s)))]
     assert course_within(1.0, Work(clock), Event(), {}).steps == 1, "a fit takes a step, however short the time"
+
+
+def test_the_last_stretch_of_fine_steps_has_its_time(clock):
+    planned = course_within(1000.0, Work(clock), Event(), {}, last_stretch=True)
+    coarse, fine = COARSE_SHARE * planned.steps, (1 - COARSE_SHARE) * planned.steps
+    main_s, last_s = SLOWER * (coarse + 2 * fine), SLOWER * 2 * LAST_SHARE * planned.steps
+    rehearsal_s = (1 + 5 + REHEARSED) + (2 + 5 + 2 * REHEARSED)
+    assert main_s + last_s == pytest.approx(PLANNED_SHARE * (1000 - rehearsal_s), rel=0.01)
 
 
 @pytest.mark.parametrize("slower", [0.5, 1.0, 3.0])

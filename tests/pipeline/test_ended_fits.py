@@ -172,7 +172,7 @@ def test_a_fit_by_time_can_be_made_again_though_the_clock_is_another(tmp_path, m
     assert 0 < fit["ran"] <= sum(fit["plans"][-1])
     record = json.loads(output.with_suffix(".json").read_text())
     assert (record["optimize"], record["settings"]["minutes"]) == (fit, 0.05)
-    monkeypatch.setattr(judged_fits, "course_within", lambda *_: pytest.fail("nothing is planned anew"))
+    monkeypatch.setattr(judged_fits, "course_within", lambda *_, **__: pytest.fail("nothing is planned anew"))
     assert ilrm("replay", output, "--json").json["identical"]
     record["optimize"]["ran"] = "many"
     output.with_suffix(".json").write_text(json.dumps(record))

@@ -1,5 +1,6 @@
 """The real size of a scene by --scale-from: two photos and their distance."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.pipeline.real_size import metres_per_unit
 from ilrm_cli.pipeline.settings import Settings, check_ranges
 from ilrm_cli.runtime.errors import InputError
+from tests.support.geotags import geotagged
 
 PLACES = {"A.jpg": (0, 0, 0), "left/B.jpg": (3, 4, 0), "right/B.jpg": (0, 0, 2), "two words.jpg": (0, 0, 10)}
 
@@ -41,6 +43,15 @@ def test_a_name_may_lack_its_folder_where_that_is_unique():
     assert metres_per_unit("A.jpg B.jpg 10m", one) == pytest.approx(2)
     with pytest.raises(InputError, match=r"B\.jpg may be"):
         metres_per_unit("A.jpg B.jpg 10m", capture())
+
+
+def test_gps_in_the_photos_tells_it_too(tmp_path):
+    places = {f"{index}.jpg": (index, index % 2, index % 3) for index in range(6)}
+    made = capture(places)
+    photos = tuple(replace(photo, path=tmp_path / photo.name) for photo in made.photos)
+    for photo, (east, north, up) in zip(photos, places.values(), strict=True):
+        geotagged(photo.path, 20 * east, 20 * north, 20 * up)
+    assert metres_per_unit("gps", replace(made, photos=photos)) == pytest.approx(20, rel=0.01)
 
 
 @pytest.mark.parametrize(

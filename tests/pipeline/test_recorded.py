@@ -75,6 +75,7 @@ def project(tmp_path) -> Path:
 def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, quality, frame):
     first, second = project.parent / "first.ply", project.parent / "second.ply"
     options = ("--quality", quality, "--frame", frame, *(("--no-use-all",) if quality == "standard" else ()))
+    options += ("--scale-from", "001.jpg 012.jpg 3m")
     made = ilrm("reconstruct", project, "-o", first, *SMALL, *options, "--json").json
     done = ilrm("refine", first, "-o", second, "--json")
     assert done.status == 0, done.err
@@ -83,6 +84,7 @@ def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, qualit
         "scene": "first.ply",
         "sha256": json.loads(first.with_suffix(".json").read_text())["ply_sha256"],
     }
+    assert found["metres_per_unit"] == made["metres_per_unit"] > 0
     assert found["views"]["used"] == made["views"]["used"]
     assert set(found["views"]["fitted"]) | set(found["views"]["held_out"]) == {f"{i:03d}.jpg" for i in range(1, 13)}
     assert not set(found["views"]["used"]) & set(found["views"]["held_out"])

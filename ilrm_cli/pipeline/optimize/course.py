@@ -21,7 +21,6 @@ PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that tur
 # Steps of the last stretch, in which the judges are fitted as well, over those that led to the best state. Photos that
 # had no part in it gained 1.2 dB on apple (12 photos), 0.4 on room and on fox (30), 0.2 on toy.
 LAST_SHARE = 0.3
-LAST_TIME = 0.4  # of the stretch, over the time before it: none of its steps is coarse (fox: 0.39)
 
 Ending = Literal["steps", "no gain", "time", "stopped"]  # why a fit ended
 
@@ -75,6 +74,11 @@ class Pace:
     def steps_in(self, seconds: float, progress: float) -> int:
         """Return how many steps from this progress to the end fit into the time."""
         return max(1, int(PLANNED_SHARE * seconds / self.step_s(progress, 1.0)))
+
+    @property
+    def last_share(self) -> float:
+        """Time of the last stretch, none of whose steps is coarse, over the time before it (fox, standard: 0.47)."""
+        return LAST_SHARE * self.fine_s / self.step_s(0.0, 1.0)
 
     def times(self, factor: float) -> "Pace":
         return Pace(factor * self.coarse_s, factor * self.fine_s)
@@ -152,14 +156,19 @@ class Course:
         self._looked_s, self._looked_done = now_s, done
 
 
-def course_within(seconds: float, rehearsal: "Steps", stop: Event, earlier: Mapping[str, Any]) -> Course:
+def course_within(
+    seconds: float, rehearsal: "Steps", stop: Event, earlier: Mapping[str, Any], *, last_stretch: bool = False
+) -> Course:
     """Return a course that takes so long, by the pace of the first steps of a fit that is of no further use.
 
+    With `last_stretch` it leaves the time for that.
     `earlier` is the state that a killed process left, if any: its course goes on.
     """
     begun_s = time.monotonic()
     pace = Pace(*(_step_s(rehearsal, progress) for progress in (COARSE_SHARE / 2, COARSE_SHARE)))
     left_s = seconds - (time.monotonic() - begun_s)
+    if last_stretch:
+        left_s /= 1 + pace.last_share
     plans = earlier.get("plans") or [(0, pace.times(SLOWER).steps_in(left_s, 0.0))]
     begun_at = earlier["fit"]["done"] if earlier else 0
     return Course(plans, stop=stop, seconds=left_s, pace=pace, begun_at=begun_at)

@@ -110,11 +110,12 @@ class Parameters:
     @torch.no_grad()
     def step(self, share: float) -> None:
         """Take one step of Adam (Kingma and Ba 2015) with this share of the first step sizes; gradients are cleared."""
+        steps = torch.tensor(float(self._steps), device=self.means.device)
         for name, rate in self._rates.items():
             value = getattr(self, name)
             adam(
                 [value], [value.grad], [self._first[name]], [self._second[name]], [],
-                [torch.tensor(float(self._steps), device=value.device)],  # to which it adds one
+                [steps.clone()],  # to which it adds one
                 lr=rate * share, beta1=BETA_1, beta2=BETA_2, eps=EPS, weight_decay=0.0,
                 fused=True, amsgrad=False, maximize=False,
             )  # fmt: skip
