@@ -36,7 +36,7 @@ class FitCase:
     width: int = 480  # px
     height: int = 320  # px
     warm_up: int = 16  # steps before any is timed
-    limit: float = 0.4  # share of a step that is not drawing
+    limit: float = 0.35  # share of a step that is not drawing
 
 
 FIT = FitCase()
