@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.capture.photos.folder import open_folder
-from ilrm_cli.pipeline.real_size import by_gps, named, sensible
+from ilrm_cli.pipeline.real_size import by_gps, checked_unit, named
 from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.render.depth_maps import depth_map, far_of
 from ilrm_cli.runtime.errors import InputError, listed
@@ -61,7 +61,7 @@ def measure(scene: Path, places: Sequence[str], known: str | None, report: Repor
     units = float((a - b).norm())
     if metres is None:
         return Measured(units, record.metres_per_unit)
-    return Measured(units, _recorded(record, record_file, sensible(metres, units, " and ".join(places))))
+    return Measured(units, _recorded(record, record_file, checked_unit(metres, units, " and ".join(places))))
 
 
 def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:

@@ -25,7 +25,7 @@ def metres_per_unit(scale_from: str, capture: Capture) -> float:
         return by_gps(positions, files)[0]
     names, metres = known_length(scale_from)
     a, b = (positions[name] for name in two_of(names, list(positions)))
-    return sensible(metres, float(np.linalg.norm(a - b)), names)
+    return checked_unit(metres, float(np.linalg.norm(a - b)), names)
 
 
 def two_of(text: str, names: Sequence[str]) -> tuple[str, str]:
@@ -35,9 +35,9 @@ def two_of(text: str, names: Sequence[str]) -> tuple[str, str]:
     """
     words = text.split(" ")
     for cut in range(1, len(words)):
-        pair = (named(" ".join(part).strip(), names) for part in (words[:cut], words[cut:]))
-        if (found := tuple(pair)) and None not in found:
-            return found[0] or "", found[1] or ""
+        a, b = (named(" ".join(part).strip(), names) for part in (words[:cut], words[cut:]))
+        if a is not None and b is not None:
+            return a, b
     raise InputError(f"--scale-from: {text} does not name two of the photos with poses, which are {listed(names)}.")
 
 
@@ -51,7 +51,7 @@ def named(name: str, names: Sequence[str]) -> str | None:
     return alike[0] if alike else None
 
 
-def sensible(metres: float, units: float, between: str) -> float:
+def checked_unit(metres: float, units: float, between: str) -> float:
     """Return the metres of one unit. Raises InputError if the places are one, or the unit absurd."""
     if units == 0:
         raise InputError(f"{between} are the same place, which has no length; name two places.")
@@ -80,4 +80,4 @@ def by_gps(positions: Mapping[str, Float64[ndarray, "3"]], files: Mapping[str, P
             f"GPS tells no size: poses and GPS places differ by {error:.1f} m where the photos spread over "
             f"{spread:.1f} m; give a known length instead."
         )
-    return sensible(float(fit.scale), 1.0, "GPS places"), error, len(found)
+    return checked_unit(float(fit.scale), 1.0, "GPS places"), error, len(found)
