@@ -18,7 +18,7 @@ QUICK = "--views 3 --size 64 --device cpu"
 
 OF_A_SCENE = (
     "refined_from gaussians floating views auto_scale model device renderer held_out refine optimize "
-    "poses_refined round_trip field verdict timings_s layers confidence pruned trace warnings"
+    "poses_refined round_trip field verdict timings_s layers metres_per_unit mesh confidence pruned trace warnings"
 )
 
 # The command line of each command, and its own keys, in order.
@@ -41,8 +41,8 @@ COMMANDS = {
     "replay": ("{scene}", "identical sha256 recorded_sha256 causes distance photos output warnings"),
     "evaluate": (
         f"{{posed}} {QUICK} --no-baselines",
-        "protocol model device renderer refine qualities targets_choose_when_to_stop lpips warnings summary scenes "
-        "failed",
+        "protocol model device renderer refine qualities minutes targets_choose_when_to_stop lpips warnings summary "
+        "scenes failed",
     ),
     "bench": ("fine", "rows fine peak_memory_gb"),
     "synth": ("{out} -n 1 --views 2 --size 32 --samples 1", "scenes"),

@@ -31,11 +31,11 @@ def model(request, tmp_path_factory):
     return saved(drawn(blueprint_with(config).build()), tmp_path_factory.mktemp(request.param))
 
 
-def test_it_reconstructs(model, tmp_path):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_reconstructs(model, precision, tmp_path):
     scene = tmp_path / "scene.ply"
-    outcome = ilrm(
-        "reconstruct", SAMPLES / "posed", "--model", model, "--views", "3", "--refine", "1", "-o", scene, "--json"
-    )
+    words = ("--model", model, "--precision", precision, "--views", "3", "--refine", "1")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", *words, "-o", scene, "--json")
     assert outcome.status == 0, outcome.err
     assert outcome.json["gaussians"] > 0
     record = json.loads(scene.with_suffix(".json").read_text())

@@ -1,6 +1,7 @@
 """From pixels and cameras to token sequences, and back. Shared by every backbone that works on patches."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from jaxtyping import Float
@@ -44,12 +45,15 @@ def pixel_channels(
     """Return the named channels of every pixel, three numbers each; the moment is origin x direction (Plücker).
 
     "nearest" is the point of the ray's line that is nearest to the world's origin. "color" maps [0, 1] to [-1, 1] and
-    needs `images`.
+    needs `images`. Rays keep the precision of the cameras whatever that of products is.
     """
-    origin, direction = unit_rays(cameras)
-    channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
-    if "nearest" in names:
-        channels["nearest"] = origin - (origin * direction).sum(-1, keepdim=True) * direction
+    kind = cameras.world_from_cam.device.type
+    exact = nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
+    with exact:
+        origin, direction = unit_rays(cameras)
+        channels = {"origin": origin, "direction": direction, "moment": torch.linalg.cross(origin, direction)}
+        if "nearest" in names:
+            channels["nearest"] = origin - (origin * direction).sum(-1, keepdim=True) * direction
     if images is not None:
         channels["color"] = 2 * images.permute(0, 2, 3, 1) - 1
     return torch.cat([channels[name] for name in names], dim=-1)

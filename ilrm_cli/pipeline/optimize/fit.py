@@ -29,6 +29,7 @@ L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
 # Reduction of photos in the first share of the steps. With a share of 0.3 photos that had no part in it differed by
 # 0.1 dB at most on fox, toy, room and apple, and the fit took a quarter more time.
 COARSE, COARSE_SHARE = 2, 0.7
+LEAST_COARSE_PX = 96  # long side of reduced photos: smaller ones would show too little
 FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
 CONTROL_EVERY, CONTROL_SHARE = 100, 0.7  # steps between two changes of density, in the first share of the steps
 COLOR_TRIAL = 0.25  # share of the steps after which photos of equal exposure lose colours of their own
@@ -139,7 +140,8 @@ class Fit:
         view = self._view(photo)
         if self.poses is not None:
             view = replace(view, cameras=self.poses.of(photo, view.cameras))
-        view = reduced(view, COARSE) if coarse else view
+        if coarse and max(view.cameras.width, view.cameras.height) >= COARSE * LEAST_COARSE_PX:
+            view = reduced(view, COARSE)
         numbers = None if self.colors is None else self.colors.of(photo)
         photo_error(thinned(self.scene.gaussians(), self.effort.dropped, self._generator), view, numbers).backward()
         if self.poses is not None:

@@ -139,7 +139,8 @@ def _gaps(cameras: Cameras, depth: float) -> Float[ndarray, "camera camera"]:
     """Return the perceived distances between cameras: parallax plus turn."""
     positions, forward = cameras.positions.cpu().double(), cameras.forward.cpu().double()
     turns = (forward @ forward.T).clamp(-1, 1).acos()
-    return (torch.cdist(positions, positions) / depth + turns).numpy()
+    gaps = torch.cdist(positions, positions) / depth + turns
+    return ((gaps + gaps.T) / 2).fill_diagonal_(0).numpy()  # as it is without rounding
 
 
 def dolly(camera: Cameras, depth: float, clearance: float, *, zoom: bool = False) -> Route:
