@@ -9,9 +9,20 @@ import torch
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize import fit as module
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
-from ilrm_cli.pipeline.optimize.fit import DROPPED, EFFORTS, FEW, Effort, Fit, effort_for, photo_error, thinned
+from ilrm_cli.pipeline.optimize.fit import (
+    COARSE_SHARE,
+    DROPPED,
+    EFFORTS,
+    FEW,
+    Effort,
+    Fit,
+    effort_for,
+    photo_error,
+    thinned,
+)
 from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, Judges, Opinion, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
@@ -63,6 +74,23 @@ def test_a_step_is_that_of_torchs_adam():
         adam.zero_grad()
     for name, value in vars(theirs.snapshot()).items():
         torch.testing.assert_close(getattr(ours.snapshot(), name), value)
+
+
+@pytest.mark.parametrize(("side_px", "drawn_px"), [(192, [96, 192]), (64, [64, 64])])
+def test_first_steps_are_on_reduced_photos_unless_those_would_be_tiny(monkeypatch, side_px, drawn_px):
+    views = replace(photos_of(scene(), 2), images=torch.rand(2, 3, side_px, side_px), masks=None)
+    views = replace(views, cameras=views.cameras.resized(side_px, side_px))
+    seen = []
+    monkeypatch.setattr(
+        module, "photo_error", lambda made, view, _: seen.append(view.cameras.width) or made.means.sum()
+    )
+    fit = Fit(scene(), views, replace(QUICK, dropped=0.0))
+    fit.colors = None
+    for progress in (COARSE_SHARE - 0.01, COARSE_SHARE):
+        for name in ("quaternions", "log_scales", "logits", "colors", "rest"):
+            getattr(fit.scene, name).grad = torch.zeros_like(getattr(fit.scene, name))
+        fit.step(progress)
+    assert seen == drawn_px
 
 
 def test_a_split_scene_looks_much_as_before_and_what_is_transparent_goes():
