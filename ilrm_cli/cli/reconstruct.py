@@ -1,12 +1,12 @@
 """`ilrm reconstruct`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.optimize.course import Running
+    from ilrm_cli.pipeline.reconstruct import Reconstruction
+    from ilrm_cli.runtime.progress import Report
+    from ilrm_cli.scene.record import SceneRecord
 
 WRITTEN = "the scene is in {}"
 STOPPING = "stopping: writing the best state so far; Ctrl-C again ends at once, without it"
@@ -65,12 +68,10 @@ def reconstruct(
         from ilrm_cli.pipeline import reconstruct as stage
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.pipeline.cost_estimate import foreseen
-        from ilrm_cli.pipeline.export_mesh import require_for_mesh, write_mesh
+        from ilrm_cli.pipeline.export_mesh import require_for_mesh
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
-        from ilrm_cli.visualize.film.trace_film import pictures_for, write_trace
-        from ilrm_cli.visualize.report.content import report_of
-        from ilrm_cli.visualize.report.write import write_reports
+        from ilrm_cli.visualize.film.preview import previewed, without_scene
+        from ilrm_cli.visualize.film.trace_film import pictures_for
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         foretold = (*(() if folder.given else taken_as_one(folder.place, folder.listing)), *foreseen(folder, settings))
@@ -86,16 +87,7 @@ def reconstruct(
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs, mesh=mesh)
             shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold, mesh)
-            if preview:
-                preview_result(preview, result)
-            if trace and result.trace:
-                write_trace(result.trace, trace, overwrite)
-            surface = None
-            try:
-                surface = write_mesh(result, written.record, output, mesh, report) if mesh else None
-            finally:  # also where there is no surface to find
-                if reports:
-                    write_reports(report_of(result, written.record, summary, folder, report, mesh=surface), reports)
+            outputs.write_beside(result, written.record, summary, folder, report)
         lines = (*lines_of(summary, result), *outputs.lines())
         shown.end(Result(summary, lines, summary["warnings"][len(foretold) :]))
 
@@ -162,6 +154,33 @@ class Outputs:
         refuse_inputs(folder, [self.scene, record_path(self.scene), *self.reports, *traced, *mesh, *preview])
         for place in (picture_folder(self.trace) if self.trace else None, *(path.parent for path in preview)):
             refuse_among_inputs(folder, place)
+
+    def write_beside(
+        self,
+        result: "Reconstruction",
+        record: "SceneRecord",
+        summary: Mapping[str, Any],
+        folder: ProjectFolder,
+        report: "Report",
+    ) -> None:
+        """Write all but the scene, which is there. Raises InputError where there is no surface, after the reports."""
+        from ilrm_cli.pipeline.export_mesh import write_mesh
+        from ilrm_cli.visualize.film.preview import preview_result
+        from ilrm_cli.visualize.film.trace_film import write_trace
+        from ilrm_cli.visualize.report.content import report_of
+        from ilrm_cli.visualize.report.write import write_reports
+
+        if self.preview:
+            preview_result(self.preview, result)
+        if self.trace and result.trace:
+            write_trace(result.trace, self.trace, self.overwrite)
+        mesh = None
+        try:
+            mesh = write_mesh(result, record, self.scene, self.mesh, report) if self.mesh else None
+        finally:
+            if self.reports:
+                told = summary if mesh is not None else {**summary, "mesh": None}
+                write_reports(report_of(result, record, told, folder, report, mesh=mesh), self.reports)
 
     def lines(self) -> Iterator[str]:
         """Yield where to find what is written beside the scene."""

@@ -87,9 +87,11 @@ def test_a_report_is_written_even_where_no_surface_is_found(posed, tmp_path, mon
 
     monkeypatch.setattr("ilrm_cli.pipeline.export_mesh.write_mesh", nothing)
     words = ("--views", "3", "--size", "64", "--quality", "draft", "--no-auto-scale", "--mesh", tmp_path / "m.glb")
-    outcome = ilrm("reconstruct", posed, "-o", tmp_path / "s.ply", *words, "--report", tmp_path / "r.html")
+    reports = ("--report", tmp_path / "r.html", "--report", tmp_path / "r.json")
+    outcome = ilrm("reconstruct", posed, "-o", tmp_path / "s.ply", *words, *reports)
     assert "no surface was found" in outcome.sentence
     assert "The mesh" not in (tmp_path / "r.html").read_text()
+    assert json.loads((tmp_path / "r.json").read_text())["mesh"] is None
 
 
 def test_mistakes_are_one_sentence_and_nothing_is_written(made, tmp_path):

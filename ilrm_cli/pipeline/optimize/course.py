@@ -161,8 +161,8 @@ def course_within(
 ) -> Course:
     """Return a course that takes so long, by the pace of the first steps of a fit that is of no further use.
 
-    With `last_stretch` it leaves the time for that.
-    `earlier` is the state that a killed process left, if any: its course goes on.
+    With `last_stretch` it leaves the time for that. `earlier` is the state that a killed process left, if any: its
+    course goes on.
     """
     begun_s = time.monotonic()
     pace = Pace(*(_step_s(rehearsal, progress) for progress in (COARSE_SHARE / 2, COARSE_SHARE)))
