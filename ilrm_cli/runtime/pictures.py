@@ -17,7 +17,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, TiffImagePlugin
 
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")  # as Pillow names them
 MAX_PIXELS = 800_000_000  # of a photo; PIL's own limit, made for servers, rejects photos of today's phones
@@ -42,7 +43,13 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 
+BITS, PHOTOMETRIC, PLANES = 258, 262, 284  # TIFF tags
+WHITE_IS_ZERO, SEPARATE = 0, 2  # their values
+MIXED_UP_PLANES = ("LA", "La", "PA", "LAB")  # modes whose planes Pillow takes for others if they are stored separately
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # PIL rejects twice this
+TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder takes planes of 16 bits for some of 8
+TiffImagePlugin.OPEN_INFO[b"MM", WHITE_IS_ZERO, (1,), 1, (16,), ()] = ("I;16B", "I;16B")  # as for b"II"
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module="PIL")  # about damage: such a photo is used without its EXIF, or refused
 
@@ -59,7 +66,26 @@ def open_picture(source: Path | io.BytesIO, formats: tuple[str, ...] = PHOTO_FOR
         image = stack.enter_context(Image.open(stream, formats=[name for name in formats if name in Image.OPEN]))
         if image.width * image.height > max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * length):
             raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels in {length} bytes")
+        if image.mode in MIXED_UP_PLANES and _tiff_tag(image, PLANES) == SEPARATE:
+            raise NotImplementedError(f"{image.mode} in separate planes")
         yield image
+
+
+def decode(image: Image.Image) -> None:
+    """Decode the pixels of an open picture; with 16 bits, black is 0 and white 65535, however a TIFF keeps them."""
+    image.load()
+    if not image.mode.startswith("I;16") or not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return
+    bits, negative = image.tag_v2[BITS][0], _tiff_tag(image, PHOTOMETRIC) == WHITE_IS_ZERO
+    if negative or bits < 16:
+        stored = np.asarray(image)
+        values = stored << (16 - bits)
+        image.frombytes((~values if negative else values).astype(stored.dtype).tobytes())
+
+
+def _tiff_tag(image: Image.Image, tag: int) -> object:
+    """Return a value of a TIFF; None of other pictures."""
+    return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
 
 
 @cache

@@ -30,7 +30,7 @@ UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # EXIF orientation -> transposition to upright
-WIDE_MODES = ("F", "I")  # 32 bits per pixel, whose white level no file states; Pillow would clip them at 255
+WIDE_MODES = ("F", "I")  # signed or of 32 bits, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
 JPEG_HALVINGS, RAW_HALVINGS = 3, 1
@@ -160,8 +160,11 @@ def _unreadable(path: Path, error: Exception) -> InputError:
         return UnreadablePhoto(path, "it is empty")
     if isinstance(error, UnidentifiedImageError) and _tiff_bits(path) == WIDE_BITS:
         return _wide(path)
-    cut = "truncated" in str(error).lower()
-    return UnreadablePhoto(path, "it is cut short" if cut else "it is damaged or no photo")
+    if "truncated" in str(error).lower():
+        return UnreadablePhoto(path, "it is cut short")
+    if _tiff_bits(path) is not None:
+        return UnreadablePhoto(path, "it is damaged, or a TIFF of a layout that is not known", "save it as RGB")
+    return UnreadablePhoto(path, "it is damaged or no photo")
 
 
 class UnreadablePhoto(InputError):
@@ -173,7 +176,9 @@ class UnreadablePhoto(InputError):
 
 
 def _wide(path: Path) -> UnreadablePhoto:
-    return UnreadablePhoto(path, "its colours are 32-bit numbers", "save it with 8 or 16 bits for each colour")
+    return UnreadablePhoto(
+        path, "its colours are signed or 32-bit numbers", "save it with 8 or 16 bits for each colour"
+    )
 
 
 def _tiff_bits(path: Path) -> int | None:

@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from ilrm_cli.capture.photos.header import UPRIGHT_BY, PhotoHeader, UnreadablePhoto, header_of, opened, photo_header
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
+from ilrm_cli.runtime.pictures import decode
 
 OPAQUE = 250  # alpha from which a pixel is valid; below, its colour is mixed with the background it was cut from
 TRANSPARENT = 5  # alpha up to which a pixel shows empty space; between the two are the edges
@@ -63,7 +64,7 @@ def read_mask(mask: Path, header: PhotoHeader, upright: Image.Image) -> Bool[nda
     """
     with opened(mask) as image:
         said = header_of(image).orientation
-        image.load()
+        decode(image)
         left = 1 if isinstance(image, TiffImageFile) else said  # loading has turned a TIFF
         black = NOISE_OF_JPEG if image.format == "JPEG" else 0
         counts = np.asarray(image.convert("RGB")).max(axis=2) > black

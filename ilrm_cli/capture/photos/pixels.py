@@ -31,7 +31,7 @@ from ilrm_cli.capture.photos.header import (
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.memory import free_bytes
-from ilrm_cli.runtime.pictures import DECODER_ERRORS
+from ilrm_cli.runtime.pictures import DECODER_ERRORS, decode
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 
@@ -121,7 +121,7 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
         if image.format in JPEG_FORMATS and reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
         _check_fits(path, image)
-        image.load()
+        decode(image)
         return image
 
 
