@@ -206,6 +206,19 @@ def test_comments_that_tell_how_a_scene_is_drawn(tmp_path: Path, comments: tuple
     assert file.marked_comments == comments
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [("by Müller".encode(), "by M\\xfcller"), (b"by M\xfcller", "by M\\xfcller"), ("场景".encode(), "\\u573a\\u666f")],
+)
+def test_comments_in_other_letters(tmp_path: Path, said: bytes, read: str) -> None:
+    """In UTF-8 or Latin-1: they are kept as we write them."""
+    file, plain = tmp_path / "a.ply", encode_ply(SceneFile(one(), ("made by hand",)))
+    file.write_bytes(plain.replace(b"made by hand", said))
+    found = decode_ply(file)
+    assert found.comments == (read,)
+    torch.testing.assert_close(found.gaussians.means, one().means)
+
+
 def test_a_file_cut_short_at_any_place_is_refused(tmp_path: Path) -> None:
     whole = encode_ply(SceneFile(one()))
     for length in (0, 3, 40, len(whole) - 68, len(whole) - 1):

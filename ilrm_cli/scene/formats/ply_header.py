@@ -22,12 +22,15 @@ ASCII_BYTES = 2  # of the shortest number in text, with the space or line break 
 def check_header(path: Path) -> io.BytesIO | None:
     """Raise InputError if a .ply cannot hold the elements that its header announces.
 
-    Where the faces of a mesh follow the scene, return the content without them; else None.
+    Return the content without the faces of a mesh that follow the scene and with a header in ASCII; None if the file
+    is so already.
     """
     with path.open("rb") as file:
         binary, elements = _elements(path, file)
         start = file.tell()
         left = path.stat().st_size - start
+        file.seek(0)
+        header = file.read(start)
     cut = False
     for name, count, sizes in elements:
         if count and None in sizes:
@@ -39,15 +42,20 @@ def check_header(path: Path) -> io.BytesIO | None:
         left -= count * max(1, each)
     if left < (0 if binary else -1):  # text may end without a line break
         raise damaged(path, "it holds fewer bytes than its header says")
-    return _without(path, start, name) if cut else None
+    plain = _in_ascii(header)
+    if cut:
+        place = next(m for m in re.finditer(rb"^element[ \t]+(\S+)", plain, re.MULTILINE) if m[1] == name.encode())
+        plain = plain[: place.start()] + b"end_header\n"
+    return None if plain == header else io.BytesIO(plain + path.read_bytes()[start:])
 
 
-def _without(path: Path, start: int, name: str) -> io.BytesIO:
-    """Return the content of a file up to an element, which the header then lacks with all that follow."""
-    content = path.read_bytes()
-    header = content[:start]
-    place = next(m.start() for m in re.finditer(rb"^element[ \t]+(\S+)", header, re.MULTILINE) if m[1] == name.encode())
-    return io.BytesIO(header[:place] + b"end_header\n" + content[start:])
+def _in_ascii(header: bytes) -> bytes:
+    """Return a header in UTF-8, or else Latin-1, with all other characters escaped."""
+    try:
+        text = header.decode()
+    except UnicodeDecodeError:
+        text = header.decode("latin-1")
+    return text.encode("ascii", "backslashreplace")
 
 
 def _elements(path: Path, file: BinaryIO) -> tuple[bool, list[tuple[str, int, list[int | None]]]]:
@@ -57,7 +65,7 @@ def _elements(path: Path, file: BinaryIO) -> tuple[bool, list[tuple[str, int, li
         raise no_ply
     binary, elements = False, list[tuple[str, int, list[int | None]]]()
     for _ in range(MOST_LINES):
-        words = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
+        words = _in_ascii(file.readline(LONGEST_LINE)).decode().split()
         if words[:1] == ["end_header"]:
             return binary, elements
         if words[:1] == ["format"]:
