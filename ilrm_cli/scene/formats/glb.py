@@ -90,7 +90,7 @@ def decode_glb(path: Path) -> SceneFile:
             for part, _ in found
             if CONFIDENCE in part["attributes"]
         ]
-        comments = tuple(str(line) for line in gltf.content.get("asset", {}).get("extras", {}).get("comments", []))
+        comments = _comments(gltf.content.get("asset", {}).get("extras"))
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise damaged(path, "its description of the scene does not hold together") from error
     if not scenes:
@@ -103,6 +103,13 @@ def decode_glb(path: Path) -> SceneFile:
     whole = replace(turned(whole, about="z"), antialiased=is_antialiased(comments))
     more = any(f"{EXTENSION}:SH_DEGREE_{MAX_DEGREE + 1}_COEF_0" in part["attributes"] for part, _ in found)
     return usable(path, whole, comments, confidence, (degree_4_is_cut(path),) if more else ())
+
+
+def _comments(extras: object) -> tuple[str, ...]:
+    """Return the lines among what a program has written about a file, which may be anything."""
+    said = extras.get("comments") if isinstance(extras, dict) else extras
+    lines = said if isinstance(said, list) else [said]
+    return tuple(line for line in lines if isinstance(line, str))
 
 
 def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:

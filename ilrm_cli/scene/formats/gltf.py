@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
+from ilrm_cli.geometry.transforms import FARTHEST, Similarity, matrix_from_quaternion
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.scene.formats.scene_file import damaged
@@ -58,14 +58,16 @@ class Gltf:
     def primitives(self, extension: str) -> Iterator[tuple[dict[str, Any], Similarity]]:
         """Yield the shown scene's primitives that have an extension, each with its world_from_node transform."""
         roots = self.content["scenes"][self.content.get("scene", 0)].get("nodes", [])
+        nodes, parent_from_node = self.content["nodes"], _matrices(self.content["nodes"])
         todo, seen = [(index, np.eye(4)) for index in reversed(roots)], set()
         while todo:
             index, world_from_parent = todo.pop()
             if index in seen:
                 raise damaged(self.path, f"node {index} is in several places")
             seen.add(index)
-            node = self.content["nodes"][index]
-            world_from_node = world_from_parent @ _matrix(node)
+            node = nodes[index]
+            with np.errstate(all="ignore"):  # numbers that are not finite are told of once they place a primitive
+                world_from_node = world_from_parent @ parent_from_node[index]
             todo += [(child, world_from_node) for child in reversed(node.get("children", []))]
             mesh = self.content["meshes"][node["mesh"]]["primitives"] if "mesh" in node else []
             shown = [primitive for primitive in mesh if extension in primitive.get("extensions", {})]
@@ -74,6 +76,8 @@ class Gltf:
                 yield from ((primitive, place) for primitive in shown)
 
     def _similarity(self, world_from_node: Float[ndarray, "4 4"]) -> Similarity:
+        if not (np.abs(world_from_node) < FARTHEST).all():
+            raise damaged(self.path, "a node is at no finite place, or of no finite size")
         axes = world_from_node[:3, :3]
         scale = float(np.cbrt(np.linalg.det(axes)))
         if not scale > 0 or np.abs(axes @ axes.T / scale**2 - np.eye(3)).max() > TOLERANCE:
@@ -147,13 +151,18 @@ def _padded(data: bytes, filler: bytes) -> bytes:
     return data + filler * (-len(data) % 4)
 
 
-def _matrix(node: dict[str, Any]) -> Float[ndarray, "4 4"]:
-    """Return parent_from_node; glTF stores matrices by column and quaternions with w last."""
-    if "matrix" in node:
-        return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
-    x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))
-    matrix = np.eye(4)
-    rotation = matrix_from_quaternion(torch.tensor([w, x, y, z], dtype=torch.float64)).numpy()
-    matrix[:3, :3] = rotation * np.array(node.get("scale", (1.0, 1.0, 1.0)), dtype=np.float64)
-    matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
-    return matrix
+def _matrices(nodes: list[dict[str, Any]]) -> Float[ndarray, "node 4 4"]:
+    """Return parent_from_node of each; glTF stores matrices by column and quaternions with w last."""
+
+    def all_of(name: str, default: tuple[float, ...]) -> Float[ndarray, "node number"]:
+        return np.array([node.get(name, default) for node in nodes], dtype=np.float64).reshape(-1, len(default))
+
+    quaternions = np.roll(all_of("rotation", (0.0, 0.0, 0.0, 1.0)), 1, axis=1)
+    matrices = np.tile(np.eye(4), (len(nodes), 1, 1))
+    matrices[:, :3, :3] = matrix_from_quaternion(torch.from_numpy(quaternions)).numpy()
+    matrices[:, :3, :3] *= all_of("scale", (1.0, 1.0, 1.0))[:, None]
+    matrices[:, :3, 3] = all_of("translation", (0.0, 0.0, 0.0))
+    given = [index for index, node in enumerate(nodes) if "matrix" in node]
+    stored = np.array([nodes[index]["matrix"] for index in given], dtype=np.float64)
+    matrices[given] = stored.reshape(-1, 4, 4).transpose(0, 2, 1)
+    return matrices
