@@ -1,4 +1,4 @@
-"""Scene files of every format, told apart by their suffix.
+"""Scene files of every format, told apart by their suffix, and by their first bytes where these name another.
 
 | suffix          | made by                 | axes of the file            | harmonics | comments | confidence |
 |-----------------|-------------------------|-----------------------------|-----------|----------|------------|
@@ -17,6 +17,7 @@ scenes.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ilrm_cli.scene.checks import READ_ONLY, SUFFIXES, suffix_of_file
@@ -53,6 +54,15 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".glb": decode_glb,
     ".ksplat": decode_ksplat,
 }
+# First bytes that no other format has; .splat and .ksplat begin with numbers.
+_STARTS = {
+    b"ply\n": ".ply",
+    b"ply\r": ".ply",
+    b"glTF": ".glb",
+    b"PK\3\4": ".sog",
+    b"\x1f\x8b\x08": ".spz",  # gzip
+    b"NGSP": ".spz",
+}
 Y_UP = (".spz", ".glb")  # rotated to y up when written
 _WITHOUT_HARMONICS = (".splat",)
 _WITHOUT_MARK = (".splat",)  # of antialiased scenes
@@ -65,9 +75,20 @@ assert tuple(_DECODERS) == (*SUFFIXES, *READ_ONLY)
 def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
     """Read a scene in the format given by the file's suffix, or by `suffix`, one of SUFFIXES.
 
-    Raises `InputError` for a file that is missing, has an unknown suffix, is damaged, or has no usable Gaussian.
+    Where the first bytes are those of another format, that is read instead, with a remark. Raises `InputError` for a
+    file that is missing, has an unknown suffix, is damaged, or has no usable Gaussian.
     """
-    return _DECODERS[suffix_of_file(path, suffix)](path)
+    named = _DECODERS[suffix_of_file(path, suffix)]
+    told = next((suffix for start, suffix in _STARTS.items() if path.is_file() and _starts_with(path, start)), None)
+    if told is None or _DECODERS[told] is named:
+        return named(path)
+    read = _DECODERS[told](path)
+    return replace(read, remarks=(f"{path} is a {told} by its content, and was read as one.", *read.remarks))
+
+
+def _starts_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
 
 
 def encode_scene(file: SceneFile, suffix: str, spz_version: int | None = None) -> bytes:

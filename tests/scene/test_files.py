@@ -147,3 +147,15 @@ def test_a_compressed_file_is_known_by_its_content(tmp_path: Path) -> None:
     file.write_bytes(encode_scene(SceneFile(splats(10, 0)), ".compressed.ply"))
     assert len(decode_scene(file).gaussians) == 10
     assert len(decode_scene(file, ".compressed.ply").gaussians) == 10
+
+
+@pytest.mark.parametrize("named", [*SUFFIXES, ".ksplat"])
+@pytest.mark.parametrize("suffix", sorted({*SUFFIXES} - {".splat"}))
+def test_a_renamed_file_is_read_by_its_content_and_said(tmp_path: Path, suffix: str, named: str) -> None:
+    file, plain = tmp_path / f"a{named}", tmp_path / f"b{suffix}"
+    for path in (file, plain):
+        path.write_bytes(encode_scene(SceneFile(splats(32, 0)), suffix))
+    read, expected = decode_scene(file), decode_scene(plain)
+    assert all(map(torch.equal, read.gaussians.tensors(), expected.gaussians.tensors()))
+    same = suffix[-4:] == named[-4:]
+    assert read.remarks == (() if same else (f"{file} is a {suffix[-4:]} by its content, and was read as one.",))

@@ -5,9 +5,9 @@ rot_0..3. The file holds the logit of the opacity, the natural logarithm of the 
 harmonics above degree 0 channel by channel (all of red, then green, then blue). Log and logit exist in `formats` only.
 The property `confidence`, in [0, 1], is our addition; viewers ignore it.
 
-Read as well: flat Gaussians of 2D Gaussian splatting (Huang et al. 2024), which have no scale_2, and names as
-CloudCompare spells them, `scal_f_dc_0`. The comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased
-scenes.
+Read as well: flat Gaussians of 2D Gaussian splatting (Huang et al. 2024), which have no scale_2; red, green and blue
+in the place of f_dc_* (nerfstudio's `--ply-color-mode rgb`); and names as CloudCompare spells them, `scal_f_dc_0`. The
+comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased scenes.
 """
 
 import io
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import from_color
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.ply_header import check_header
 from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, is_antialiased, origin_comment, ready_to_write, usable
@@ -40,10 +41,10 @@ FLATNESS = 1e-3  # third scale of flat Gaussians, as a share of the smaller of t
 MEANS = ("x", "y", "z")
 NORMALS = ("nx", "ny", "nz")
 BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
+RGB = ("red", "green", "blue")  # in their place: in [0, 1], or whole numbers from 0 on
 SCALES = ("scale_0", "scale_1", "scale_2")
 ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
 CONFIDENCE = "confidence"
-REQUIRED = (*MEANS, *BASE_COLORS, "opacity", *SCALES, *ROTATIONS)
 
 
 def encode_ply(file: SceneFile) -> bytes:
@@ -92,7 +93,9 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     vertices = ply["vertex"]
     names = {_plain_name(p.name): p.name for p in vertices.properties}
     flat = SCALES[2] not in names
-    missing = [name for name in REQUIRED if name not in names and not (flat and name == SCALES[2])]
+    base = BASE_COLORS if BASE_COLORS[0] in names or not set(RGB) <= names.keys() else RGB
+    needed = (*MEANS, *base, "opacity", *SCALES, *ROTATIONS)
+    missing = [name for name in needed if name not in names and not (flat and name == SCALES[2])]
     if missing:
         raise InputError(f"{path} has no property {missing[0]}: it is not a Gaussian splat scene.")
     rest = sum(name.startswith("f_rest_") for name in names)
@@ -102,29 +105,40 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         )
 
     def table(properties: Sequence[str], kind: type = np.float32) -> torch.Tensor:
-        columns: Float[ndarray, "property gaussian"] = np.array(
-            [vertices[names[name]] for name in properties], dtype=kind
-        ).reshape(len(properties), vertices.count)
+        with np.errstate(over="ignore"):  # too large a number is infinite, and its Gaussian dropped
+            columns: Float[ndarray, "property gaussian"] = np.array(
+                [vertices[names[name]] for name in properties], dtype=kind
+            ).reshape(len(properties), vertices.count)
         return torch.from_numpy(columns).T.contiguous()
 
     kinds = vertices.data.dtype
     is_double = any(kinds[names[name]].itemsize > 4 for name in MEANS)
     means, moved, remarks = _near(path, table(MEANS, np.float64), is_double)
     rotations = table(ROTATIONS)
+    rotations /= rotations.abs().amax(1, keepdim=True)  # whose squares are then finite; a zero quaternion becomes NaN
+    colors = table(base)
+    if base == RGB:
+        white = torch.tensor([_white(kinds[names[name]]) for name in RGB])
+        colors = from_color(colors / white)[:, 0]
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
     scales = table(SCALES[:2] if flat else SCALES).exp()
     if flat:
         scales = torch.cat([scales, FLATNESS * scales.amin(1, keepdim=True)], dim=1)
     read = Gaussians(
         means=means,
-        quaternions=rotations / rotations.norm(dim=1, keepdim=True),  # a zero quaternion becomes NaN
+        quaternions=rotations / rotations.norm(dim=1, keepdim=True),
         scales=scales,
         opacities=table(["opacity"])[:, 0].sigmoid(),
-        harmonics=torch.cat([table(BASE_COLORS)[:, None], higher], dim=1),
+        harmonics=torch.cat([colors[:, None], higher], dim=1),
         antialiased=is_antialiased(ply.comments),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
     return usable(path, read, (*ply.comments, *moved), confidence, remarks)
+
+
+def _white(kind: np.dtype) -> float:
+    """Return the largest brightness in numbers of a kind."""
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
 
 
 def _near(
