@@ -1,10 +1,12 @@
-"""Memory of this machine: free bytes, and the peak of this process."""
+"""Memory of this machine: free bytes, what threads may use at the same time, and the peak of this process."""
 
 import ctypes
 import os
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Condition, local
 from typing import Any
 
 import psutil
@@ -70,6 +72,54 @@ def _left(root: Path, path: str, limit_name: str, usage_name: str, reclaimable: 
             continue
         if limit != "max":
             yield int(limit) - usage + sum(int(stat.get(name, 0)) for name in reclaimable)
+
+
+GIVEN_BACK_BYTES = 100_000_000  # of one thread, from which on its allocator is made to return what it has freed
+
+
+class Room:
+    """Memory that threads use at the same time: one waits until there is enough for it, or it is the only one."""
+
+    def __init__(self, most_bytes: int, planned_from_bytes: int) -> None:
+        """Limit all threads together; the free memory counts too for a thread that needs `planned_from_bytes`."""
+        self._most, self._planned_from = most_bytes, planned_from_bytes
+        self._taken = 0
+        self._changed = Condition()
+        self._mine = local()  # `held`, of a thread within `kept`
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep whatever this thread takes to the end of the block, as it still works on it."""
+        assert not hasattr(self._mine, "held"), "threads of a thread would wait for it"
+        self._mine.held = 0
+        try:
+            yield
+        finally:
+            if self._mine.held >= GIVEN_BACK_BYTES:
+                _give_back()
+            with self._changed:
+                self._taken -= self._mine.held
+                self._changed.notify_all()
+            del self._mine.held
+
+    @contextmanager
+    def taken(self, needed_bytes: int) -> Iterator[None]:
+        """Hold at least that much together with what this thread holds already; only its first part is waited for."""
+        with nullcontext() if hasattr(self._mine, "held") else self.kept():
+            with self._changed:
+                held = self._mine.held
+                self._changed.wait_for(lambda: held or not self._taken or self._is_room_for(needed_bytes))
+                self._mine.held = max(held, needed_bytes)
+                self._taken += self._mine.held - held
+            yield
+
+    def _is_room_for(self, needed_bytes: int) -> bool:
+        large = needed_bytes >= self._planned_from
+        most = min(self._most, free_bytes(torch.device("cpu"))) if large else self._most
+        return self._taken + needed_bytes <= most
+
+
+DECODED = Room(most_bytes=2_000_000_000, planned_from_bytes=650_000_000)  # of pictures and what is made of them
 
 
 def peak_memory_gb() -> float:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ilrm_cli.runtime.memory import DECODED
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-MAX_THREADS = 8  # each may hold one decoded photo: this bounds the memory of everything that reads photos
+MAX_THREADS = 8
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -24,11 +25,19 @@ def usable_cores() -> int:
 def in_threads(
     function: Callable[[In], Out], items: Sequence[In], stage: str = "", report: Report = ignore
 ) -> list[Out]:
-    """Return the function's results in the order of the items."""
+    """Return the function's results in the order of the items.
+
+    Together, the pictures that it works on at the same time take no more memory than `DECODED` allows.
+    """
+
+    def work(item: In) -> Out:
+        with DECODED.kept():
+            return function(item)
+
     results = []
     report(Step(stage, 0, len(items)))
     with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
-        for result in pool.map(function, items):
+        for result in pool.map(work, items):
             results.append(result)
             report(Step(stage, len(results), len(items)))
     return results

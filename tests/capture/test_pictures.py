@@ -1,11 +1,15 @@
 """Decoded pictures that are kept in memory: the same pixels, and never more than there is room for."""
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from ilrm_cli.capture.photos import pixels
 from ilrm_cli.capture.photos.pixels import PICTURES, KeptPictures, read_photo, read_upright
+from ilrm_cli.runtime.memory import DECODED
+from ilrm_cli.runtime.threads import in_threads
 from tests.support.photographed import texture
 
 
@@ -58,3 +62,21 @@ def test_a_changed_photo_is_read_again(tmp_path):
 def test_transparency_is_kept(tmp_path):
     Image.new("RGBA", (8, 8), (10, 20, 30, 40)).save(tmp_path / "a.png")
     assert [read_upright(tmp_path / "a.png", None).getpixel((3, 3)) for _ in range(2)] == [(10, 20, 30, 40)] * 2
+
+
+def test_threads_work_on_no_more_pictures_than_there_is_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(DECODED, "_most", 2 * 100 * 100 * pixels.PEAK_BYTES_A_PIXEL)
+    for index in range(8):
+        Image.new("RGB", (100, 100), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    at_work, most = [], []
+
+    def work(path):
+        read_photo(path)
+        at_work.append(path)
+        most.append(len(at_work))
+        time.sleep(0.01)
+        at_work.remove(path)
+
+    in_threads(work, sorted(tmp_path.iterdir()))
+    assert max(most) == 2

@@ -2,6 +2,8 @@
 
 import resource
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,3 +95,37 @@ def test_a_limit_on_addresses_counts_what_is_mapped(told: Path, monkeypatch: pyt
     mapped = psutil.Process().memory_info().vms
     monkeypatch.setattr(resource, "getrlimit", lambda which: (mapped + 3_000_000 * 1024, -1))
     assert free_bytes(CPU) == pytest.approx(3_000_000 * 1024, rel=0.05)
+
+
+def test_threads_share_a_room(monkeypatch: pytest.MonkeyPatch):
+    """At no time do they hold more than there is, but for one that alone needs more."""
+    room, held, most = memory.Room(100, planned_from_bytes=90), [], []
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 95)
+
+    def work(needed: int) -> None:
+        with room.taken(needed):
+            held.append(needed)
+            most.append(tuple(held))
+            time.sleep(0.002)
+            held.remove(needed)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [40, 40, 40, 30, 150, 90, 40, 5] * 5))
+    assert any(len(together) > 1 for together in most)
+    assert all(sum(together) <= 100 or together == (150,) for together in most)
+    assert all(sum(together) <= 95 for together in most if together[-1] == 90)
+
+
+def test_a_room_is_left_on_errors_and_kept_where_asked():
+    room = memory.Room(100, planned_from_bytes=90)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), room.taken(80):
+            1 / 0  # noqa: B018
+    with ThreadPoolExecutor(1) as pool:
+        with room.kept():
+            with room.taken(80), room.taken(60):  # of the same thread
+                pass
+            other = pool.submit(lambda: room.taken(40).__enter__())
+            time.sleep(0.01)
+            assert not other.done()
+        other.result(timeout=10)

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ilrm_cli.capture.photos.header import UPRIGHT_BY, PhotoHeader, UnreadablePhoto, header_of, opened, photo_header
-from ilrm_cli.capture.photos.pixels import on_white, read_upright
+from ilrm_cli.capture.photos.pixels import on_white, read_upright, room_for
 from ilrm_cli.runtime.pictures import decode
 
 OPAQUE = 250  # alpha from which a pixel is valid; below, its colour is mixed with the background it was cut from
@@ -62,7 +62,7 @@ def read_mask(mask: Path, header: PhotoHeader, upright: Image.Image) -> Bool[nda
     the upright one, the edges decide. Raises UnreadablePhoto if it is not a picture, is all black, or has neither
     shape.
     """
-    with opened(mask) as image:
+    with opened(mask) as image, room_for(mask, image.width * image.height):
         said = header_of(image).orientation
         decode(image)
         left = 1 if isinstance(image, TiffImageFile) else said  # loading has turned a TIFF

@@ -6,7 +6,8 @@ takes far less time than decoding it again.
 """
 
 import io
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -30,7 +31,7 @@ from ilrm_cli.capture.photos.header import (
 )
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
-from ilrm_cli.runtime.memory import free_bytes
+from ilrm_cli.runtime.memory import DECODED, free_bytes
 from ilrm_cli.runtime.pictures import DECODER_ERRORS, decode
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
@@ -97,10 +98,12 @@ def read_upright(path: Path, at_least: tuple[int, int] | None) -> Image.Image:
     """
     header = photo_header(path)
     with broken_named(path):
-        key = (path, *state_of(path), *_reductions(header, at_least))
+        reductions = _reductions(header, at_least)
+        key = (path, *state_of(path), *reductions)
         if (kept := PICTURES.find(key)) is not None:
             return kept
-        image = _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
+        with room_for(path, header.width * header.height // reductions[0] ** 2):
+            image = _shrunk(_upright_srgb(_read_as_stored(path, at_least)), at_least)
     PICTURES.keep(key, image)
     return image
 
@@ -120,19 +123,23 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
         reduction = _reduction(image.size, at_least)
         if image.format in JPEG_FORMATS and reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
-        _check_fits(path, image)
         decode(image)
         return image
 
 
-def _check_fits(path: Path, image: Image.Image) -> None:
-    """Raise UnreadablePhoto if decoding needs more memory than is free."""
-    pixels = image.width * image.height
-    if pixels > PLANNED_FROM_PIXELS and (needed := pixels * PEAK_BYTES_A_PIXEL) > (free := free_bytes(CPU)):
-        clause = (
-            f"its {pixels / 1e6:.0f} megapixels take {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free"
-        )
-        raise UnreadablePhoto(path, clause, "make it smaller")
+@contextmanager
+def room_for(path: Path, pixels: int) -> Iterator[None]:
+    """Wait until a picture of so many pixels may be decoded beside those of other threads.
+
+    Raises UnreadablePhoto if it needs more memory than is free.
+    """
+    needed = pixels * PEAK_BYTES_A_PIXEL
+    with DECODED.taken(needed):
+        if pixels > PLANNED_FROM_PIXELS and needed > (free := free_bytes(CPU)):
+            megapixels, gb = pixels / 1e6, (needed / 1e9, free / 1e9)
+            clause = f"its {megapixels:.0f} megapixels take {gb[0]:.1f} GB of memory and {gb[1]:.1f} GB are free"
+            raise UnreadablePhoto(path, clause, "make it smaller")
+        yield
 
 
 def _shrunk(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:
