@@ -1,6 +1,7 @@
 """Photos as upright sRGB pixels, HEIC included."""
 
 import base64
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -117,68 +118,6 @@ def test_transparency_is_laid_on_white(tmp_path):
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png")[0, :, 0], [255, 204, 0])
 
 
-def tiff(path: Path, samples: np.ndarray, photometric: int, planes: bool = False, more: tuple = (), bits: int = 0):
-    """Write a TIFF of layouts that Pillow cannot write; `samples` are (height, width, channel), of `bits` if packed."""
-    order = ">" if samples.dtype.byteorder == ">" else "<"
-    height, width, channels = samples.shape
-    strips = [samples[..., i] for i in range(channels)] if planes else [samples]
-    lengths, start = [strip.nbytes for strip in strips], 500
-    offsets = [start + sum(lengths[:i]) for i in range(len(strips))]
-    fields = {256: [width * 8 // (bits or 8)], 257: [height], 258: [bits or samples.itemsize * 8] * channels, 259: [1]}
-    fields |= {262: [photometric], 273: offsets, 277: [channels], 278: [height], 279: lengths, 284: [1 + planes]}
-    directory, blobs = b"", b""
-    for tag, values in sorted((fields | dict(more)).items()):
-        content = struct.pack(f"{order}{len(values)}H", *values)
-        if len(content) > 4:
-            content, blobs = struct.pack(order + "I", 250 + len(blobs)), blobs + content
-        directory += struct.pack(order + "HHI", tag, 3, len(values)) + content.ljust(4, b"\0")
-    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, len(directory) // 12)
-    content = b"".join(strip.tobytes() for strip in strips)
-    path.write_bytes(((head + directory + bytes(4)).ljust(250, b"\0") + blobs).ljust(start, b"\0") + content)
-
-
-@pytest.mark.parametrize("kind", ["u1", "<u2", ">u2"])
-@pytest.mark.parametrize("planes", [False, True])
-@pytest.mark.parametrize("photometric", [0, 1, 2, 5])  # white is 0, black is 0, RGB, CMYK
-def test_tiffs_of_all_layouts(tmp_path, kind, planes, photometric):
-    colours = np.arange(8 * 6 * 3).reshape(8, 6, 3)
-    stored = {
-        0: 255 - colours[..., :1],
-        1: colours[..., :1],
-        2: colours,
-        5: 255 - np.pad(colours, [(0, 0)] * 2 + [(0, 1)], constant_values=255),
-    }[photometric]
-    tiff(tmp_path / "a.tif", (stored * (1 if kind == "u1" else 257)).astype(kind), photometric, planes)
-    expected = colours if stored.shape[2] > 1 else colours[..., :1].repeat(3, 2)
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif"), expected)
-
-
-def test_a_tiff_of_12_bits_is_as_bright_as_others(tmp_path):
-    tiff(tmp_path / "a.tif", np.full((8, 12, 1), 0xCC, np.uint8), 1, bits=12)
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif"), np.full((8, 8, 3), 0xCC))
-
-
-def test_tiffs_of_unknown_layouts_are_called_so(tmp_path):
-    tiff(tmp_path / "grey and alpha.tif", np.full((8, 8, 2), 9, np.uint8), 1, planes=True, more=((338, [2]),))
-    tiff(tmp_path / "of 16 bits.tif", np.full((8, 8, 2), 9, np.uint16), 1, more=((338, [2]),))
-    for path in tmp_path.iterdir():
-        with pytest.raises(UnreadablePhoto, match="a TIFF of a layout that is not known; save it as RGB"):
-            read_photo(path)
-
-
-def test_photos_whose_white_is_not_known_are_refused(tmp_path):
-    """Pillow would cut linear values in [0, 1] to black."""
-    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "grey.tif")
-    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(tmp_path / "integers.tif")
-    tiff(tmp_path / "colours.tif", np.full((8, 8, 3), 0.5, np.float32), 2, more=((339, [3, 3, 3]),))
-    for path in tmp_path.iterdir():
-        for read in (read_photo, photo_header):
-            with pytest.raises(
-                UnreadablePhoto, match="its colours are signed or 32-bit numbers; save it with 8 or 16 bits"
-            ):
-                read(path)
-
-
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16", "CMYK"])
 def test_other_pixel_modes_become_rgb(tmp_path, mode):
     grey = np.full((8, 8), 128, dtype=np.uint8)
@@ -198,6 +137,17 @@ def test_embedded_profile_is_converted_to_srgb(tmp_path):
     Image.new("LAB", (4, 4), (128, 128, 128)).save(tmp_path / "a.tif", icc_profile=lab.tobytes())
     grey = read_photo(tmp_path / "a.tif")[0, 0].astype(int)
     assert np.abs(grey - 119).max() <= 3  # L* = 50 is 18 % grey, 119 in sRGB
+
+
+def test_a_profile_counts_by_what_it_does_not_by_its_name(tmp_path):
+    """GIMP's linear profile has "sRGB" in its name, and so has this one."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    curve = srgb.index(b"para") + 12
+    linear = srgb[:curve] + struct.pack(">5i", 65536, 65536, 0, 65536, 0) + srgb[curve + 20 :]
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(linear)))
+    for profile, expected in ((srgb, 55), (linear, 128)):  # 0.216 of the light
+        Image.new("RGB", (4, 4), (55, 55, 55)).save(tmp_path / "a.png", icc_profile=profile)
+        np.testing.assert_allclose(read_photo(tmp_path / "a.png"), expected, atol=1 if expected > 55 else 0)
 
 
 def test_a_broken_profile_is_passed_over(tmp_path):

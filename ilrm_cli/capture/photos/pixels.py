@@ -8,6 +8,7 @@ takes far less time than decoding it again.
 import io
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -38,6 +39,7 @@ JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directl
 
 PLANNED_FROM_PIXELS = 50_000_000  # of a photo; smaller ones take less than is worth a look at the free memory
 PEAK_BYTES_A_PIXEL = 13  # memory to read a photo with transparency; measured at 64 megapixels
+SAME_LEVELS = 3  # of 255, by which profiles of sRGB differ, as their curves are rounded
 CPU = torch.device("cpu")
 
 KEPT_BYTES = 128 << 20  # of all pictures together: 200 photos at the size at which they are looked at
@@ -183,14 +185,28 @@ def on_white(image: Image.Image) -> Image.Image:
 def _converted_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
+        if mode == image.mode and _is_srgb(profile):
             return image
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+        converted = _by_profile(image, profile, mode)
     except (
         ImageCms.PyCMSError,
         *DECODER_ERRORS,
     ):  # the profile is broken or made for other channels: keep colours as stored
         return image
+    return converted
+
+
+@lru_cache
+def _is_srgb(profile: bytes) -> bool:
+    """Return whether the profile changes no colour by more than rounding does, whatever it is called."""
+    levels = np.linspace(0, 255, 18).astype(np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3)
+    converted = np.asarray(_by_profile(Image.fromarray(colours), profile, "RGB"))
+    return bool(np.abs(converted.astype(int) - colours).max() <= SAME_LEVELS)
+
+
+def _by_profile(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
+    source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
     assert converted is not None
     return converted
