@@ -142,6 +142,29 @@ def test_a_colmap_model(tmp_path: Path, place: str) -> None:
         read_camera_path(tmp_path / "sparse" / ".." / "..")
 
 
+@pytest.mark.parametrize("away", [1e10, 1e30, 1e300])
+def test_cameras_farther_away_than_anything_is(tmp_path: Path, away: float) -> None:
+    """Of every kind of path; films of them would show nothing."""
+    pose = known_poses()[0]
+    pose[0, 3] = away
+    frame, intrinsics = {"transform_matrix": pose.tolist()}, {"w": 80, "h": 60, "fl_x": 50}
+    inria = {"img_name": "a", "width": 80, "height": 60, "fx": 50, "fy": 50}
+    inria |= {"position": pose[:3, 3].tolist(), "rotation": pose[:3, :3].tolist()}
+    for content in ([inria], {**intrinsics, "frames": [frame]}):
+        with pytest.raises(InputError, match="no rotation and position"):
+            read_camera_path(written(tmp_path, content))
+    write_colmap(tmp_path / "sparse" / "0", ["p.jpg"], [pose], Lens("PINHOLE", (50.0, 50.0, 40.0, 30.0), 80, 60))
+    with pytest.raises(InputError, match="no rotation and position"):
+        read_camera_path(tmp_path / "sparse" / "0")
+
+
+def test_pictures_larger_than_any_are_told_of_in_models_too(tmp_path: Path) -> None:
+    lens = Lens("PINHOLE", (90_000.0, 90_000.0, 50_000.0, 50_000.0), 100_000, 100_000)
+    write_colmap(tmp_path / "sparse" / "0", ["p.jpg"], known_poses()[:1], lens)
+    with pytest.raises(InputError, match="its pictures have 100000x100000 px"):
+        read_camera_path(tmp_path / "sparse" / "0")
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     cameras = Cameras(
         torch.from_numpy(np.stack(known_poses())),

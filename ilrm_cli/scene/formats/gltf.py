@@ -77,7 +77,7 @@ class Gltf:
 
     def _similarity(self, world_from_node: Float[ndarray, "4 4"]) -> Similarity:
         if not (np.abs(world_from_node) < FARTHEST).all():
-            raise damaged(self.path, "a node is at no finite place, or of no finite size")
+            raise damaged(self.path, "a node is placed by numbers that are not finite or too large")
         axes = world_from_node[:3, :3]
         scale = float(np.cbrt(np.linalg.det(axes)))
         if not scale > 0 or np.abs(axes @ axes.T / scale**2 - np.eye(3)).max() > TOLERANCE:

@@ -27,7 +27,7 @@ from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES, Listing, find_model,
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import colmap_camera
-from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, rigid
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet, rigid, sound
 from ilrm_cli.capture.poses.transforms_json import posed_frames
 from ilrm_cli.geometry.cameras import MOST_PIXELS, Cameras, fitted, plausible, stack
 from ilrm_cli.geometry.transforms import FARTHEST
@@ -55,15 +55,15 @@ def read_camera_path(path: Path) -> CameraPath:
         if model is None:
             raise InputError(f"the camera path {path} holds no COLMAP model (cameras and images); name another.")
         poses = sorted(read_model(model).poses, key=lambda pose: natural_order(Path(pose.name)))
-        return CameraPath(_cameras_of(poses))
+        return CameraPath(_cameras_of(poses, path))
     if not path.is_file():
         raise InputError(f"the camera path {path} does not exist.")
     try:
         content = read_json(path)
         if is_inria(content):
-            return CameraPath(_cameras_of(poses_of_cameras(content, path)))
+            return CameraPath(_cameras_of(poses_of_cameras(content, path), path))
         if isinstance(content, dict) and "frames" in content and "camera_path" not in content:
-            return CameraPath(_cameras_of(_poses_of_transforms(content, path)))
+            return CameraPath(_cameras_of(_poses_of_transforms(content, path), path))
         kind = content.get("camera_type", "perspective")
         if kind != "perspective":
             raise InputError(
@@ -148,10 +148,10 @@ def _size_or_none(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _cameras_of(poses: Iterable[Pose]) -> Cameras:
+def _cameras_of(poses: Iterable[Pose], path: Path) -> Cameras:
     """Return the poses with pinhole lenses of one size, that of the first: a film shows no distortion."""
     cameras = []
-    for pose in poses:
+    for pose in sound(PoseSet(tuple(poses), points=np.zeros((0, 3))), f"the camera path {path}").poses:
         lens = colmap_camera(pose.lens)
         focal = torch.tensor([[lens.focal_length_x, lens.focal_length_y]], dtype=torch.float64)
         center = torch.tensor([[lens.principal_point_x, lens.principal_point_y]], dtype=torch.float64)
@@ -159,5 +159,5 @@ def _cameras_of(poses: Iterable[Pose]) -> Cameras:
         cameras.append(Cameras(world_from_cam, focal, center, lens.width, lens.height))
     first = cameras[0]
     if first.width * first.height > MOST_PIXELS:
-        raise Damage(f"its pictures have {first.width}x{first.height} px")
+        raise InputError(f"the camera path {path} is damaged (its pictures have {first.width}x{first.height} px).")
     return stack([fitted(camera, first.width, first.height) for camera in cameras])
