@@ -98,6 +98,24 @@ def test_frames_are_the_pictures_of_the_video_and_kept_for_the_next_run(tmp_path
     assert [entry.name for entry in (tmp_path / "cache" / "frames").iterdir()] == [files[0].parent.name]
 
 
+@pytest.mark.parametrize("oblong", ["4/3", "3/4", "100"])
+def test_pixels_that_are_not_square_are_made_so(tmp_path, oblong):
+    """As camcorders squeeze wide pictures; a ratio that no camera has is passed over."""
+    video = film(tmp_path, pan([4 * i for i in range(10)]))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", video]
+    squeezed = {"4/3": "scale=iw*3/4:ih,", "3/4": "scale=iw:ih*3/4,", "100": ""}[oblong]
+    subprocess.run([*command, "-vf", f"{squeezed}setsar={oblong}", "-c:v", "libx264", tmp_path / "a.mts"], check=True)
+    ours, plain = (frames_of_video(path, VideoChoice(fps=10.0))[0] for path in (tmp_path / "a.mts", video))
+    shown, expected = read_photo(ours[0]).astype(int), read_photo(plain[0]).astype(int)
+    assert shown.shape == expected.shape == (HIGH, WIDE, 3)
+    assert np.abs(shown - expected).mean() < 12
+
+
+def test_a_video_shorter_than_a_step_gives_one_frame(tmp_path):
+    files, warnings = frames_of_video(film(tmp_path, pan([4 * i for i in range(20)])), VideoChoice(fps=0.01))
+    assert (len(files), warnings) == (1, [])
+
+
 def test_blurred_frames_are_avoided(tmp_path):
     """Every other frame is out of focus."""
     frames = pan([3 * i for i in range(40)])

@@ -9,7 +9,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -33,7 +33,7 @@ from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-VERSION = 4  # raise it if the same video would give different frames than before
+VERSION = 5  # raise it if the same video would give different frames than before
 LOOKED_AT_PER_S = 10.0  # frames examined per second
 LOOKED_AT_PER_FRAME = 5  # frames examined per frame taken, if the user sets the frame rate
 SMALL_PX = 480  # width at which frames are compared: enough to see sharpness; decoding dominates the time
@@ -52,6 +52,13 @@ HDR = {"arib-std-b67": "HLG", "smpte2084": "PQ"}
 TONE_MAPPING = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:param=0.9:desat=0,"
     "zscale=t=bt709:m=bt709:r=tv"
+)
+# To square pixels, the shorter side of others being made longer: DV, HDV and AVCHD have pixels of up to 1.5 : 1, lenses
+# for wide films 2 : 1. Beyond MOST_OBLONG the ratio is damage.
+MOST_OBLONG = 3
+SQUARE = (
+    f"scale='if(between(sar,1,{MOST_OBLONG}),round(iw*sar),iw)':'if(between(1/sar,1,{MOST_OBLONG}),round(ih/sar),ih)',"
+    "setsar=1"
 )
 LONGEST_GAP_S = 1.0  # between frames; a longer one is shortened, as ffmpeg fills it with copies of one frame
 # What a file of few bytes may hold: 8K has 33 megapixels a frame. Videos have 50 to 2,000 pixels a byte.
@@ -118,8 +125,15 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
     before = None
     report(Step("video", 0))
     most = _most_frames(video)
-    small = _Decoder(video, f"fps={rate},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
-    for frame in islice(small.frames(), most):
+    small = _Decoder(video, f"fps={rate},{SQUARE},scale='min({SMALL_PX},iw)':-2:flags=area", "pgm")
+    looked_at = small.frames()
+    try:
+        first = next(looked_at)
+    except InputError:
+        if choice.fps is None or small.failed:
+            raise
+        return _write_frames(video, VideoChoice(max_frames=1), folder, report)  # shorter than half a step
+    for frame in islice(chain([first], looked_at), most):
         signature = signature_of(frame)
         moved.append(0.0 if before is None else distance(signature, before))
         before = signature
@@ -130,7 +144,7 @@ def _write_frames(video: Path, choice: VideoChoice, folder: Path, report: Report
     picked = "+".join(f"eq(n,{index})" for index in chosen)
     kind = transfer_of(video)
     mapping = f",{TONE_MAPPING}" if kind in HDR else ""
-    taken = _Decoder(video, f"fps={rate},select='{picked}'{mapping}", "ppm").frames()
+    taken = _Decoder(video, f"fps={rate},select='{picked}',{SQUARE}{mapping}", "ppm").frames()
     for done, (index, frame) in enumerate(zip(chosen, taken, strict=False), 1):
         Image.fromarray(frame).save(folder / f"{index / rate:09.3f}s.jpg", quality=JPEG_QUALITY, subsampling=0)
         report(Step("video frames", done, len(chosen)))
