@@ -99,7 +99,7 @@ def test_masks_belong_to_photos_and_bad_ones_are_named(tmp_path):
         Image.new("L", (160, 120), 0).save(tmp_path / "masks" / name)
     photos = found_in(tmp_path)
     assert photos.masks == {"000.png": tmp_path / "masks" / "000.png.png"}
-    reason = "its mask cannot be used: it is black, which masks all of the photo"
+    reason = "its mask cannot be used: it is black or transparent, which masks all of the photo"
     assert reasons(photos) == {"001.png": reason, "003.png": reason}
     assert photos.warnings == (f"2 photos, 001.png, 003.png: left out because {reason}.",)
 

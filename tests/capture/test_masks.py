@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import open_folder, open_photos
 from ilrm_cli.capture.photos.header import UPRIGHT_BY, UnreadablePhoto, photo_header
 from ilrm_cli.capture.photos.listing import Listing, find_mask
 from ilrm_cli.capture.photos.masks import read_mask, read_masked_photo
@@ -21,7 +22,15 @@ def left_half(width: int, height: int, value: int = 255) -> np.ndarray:
 
 @pytest.mark.parametrize("mask", ["a/1 ü.jpg.png", "a/1 ü.png", "a/1 ü.jpg"])
 @pytest.mark.parametrize(
-    ("root", "place"), [(".", "masks"), (".", "mask"), ("images", "masks"), ("images", "images/masks")]
+    ("root", "place"),
+    [
+        (".", "masks"),
+        (".", "mask"),
+        (".", "Masks"),
+        ("images", "masks"),
+        ("images", "MASK"),
+        ("images", "images/masks"),
+    ],
 )
 def test_masks_beside_photos_and_in_sibling_folders(tmp_path, root, place, mask):
     file = tmp_path / place / mask
@@ -30,6 +39,25 @@ def test_masks_beside_photos_and_in_sibling_folders(tmp_path, root, place, mask)
     (tmp_path / root / "a").mkdir(parents=True, exist_ok=True)
     assert find_mask(tmp_path / root, "a/1 ü.jpg", Listing()) == file
     assert find_mask(tmp_path / root, "a/2.jpg", Listing()) is None
+
+
+@pytest.mark.parametrize("name", ["1.jpg.png", "1_mask.png", "1-mask.jpg", "1.mask.png"])
+def test_masks_beside_their_photos_are_no_photos(tmp_path, name):
+    for file in ("1.jpg", "2.jpg", name, "3_mask.png"):  # the last is the mask of none
+        Image.new("RGB", (8, 8)).save(tmp_path / file)
+    for found in (open_folder(tmp_path), open_photos(sorted(tmp_path.iterdir()))):
+        assert [photo.name for photo in found.photos] == ["1.jpg", "2.jpg", "3_mask.png"]
+        assert found.masks == {"1.jpg": tmp_path / name}
+        assert found.passed_over == ()
+        assert tmp_path / name in found.inputs
+
+
+def test_photos_of_mask_folders_in_any_case_are_no_photos(tmp_path):
+    for folder in ("left", "left/Masks"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "1.png")
+    found = open_folder(tmp_path)
+    assert (found.names.keys(), found.masks) == ({"left/1.png"}, {"left/1.png": tmp_path / "left/Masks/1.png"})
 
 
 def test_masks_beside_the_photos_of_each_subfolder(tmp_path):
@@ -62,6 +90,14 @@ def test_black_is_ignored_and_anything_else_counts(tmp_path, value):
     np.testing.assert_array_equal(read.colors[:, :16], 255)
     np.testing.assert_array_equal(read.colors[:, 16:], four_colours()[:, 16:])
     assert read.empty is None
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_what_is_transparent_in_a_mask_is_masked(tmp_path, mode):
+    photo, mask = save(tmp_path / "a.png", four_colours()), Image.new(mode, (32, 16), "white")
+    mask.putalpha(Image.fromarray(left_half(32, 16)))
+    mask.save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_masked_photo(photo, tmp_path / "mask.png").counts, left_half(32, 16) > 0)
 
 
 def test_a_mask_of_another_size_ignores_pixels_of_which_any_part_is_masked(tmp_path):

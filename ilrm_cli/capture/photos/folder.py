@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from ilrm_cli.capture.photos.listing import (
-    MASK_FOLDERS,
     MODEL_SUFFIXES,
     PHOTO_FOLDERS,
     SUFFIXES,
@@ -23,8 +22,10 @@ from ilrm_cli.capture.photos.listing import (
     find_transforms,
     is_photo,
     is_video,
+    mask_folders,
     natural_order,
     photo_folder,
+    without_masks,
 )
 from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses
 from ilrm_cli.runtime.errors import InputError
@@ -182,7 +183,7 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         passed_over = sorted({*listing.pictures(root)} - {*photos}, key=natural_order)
     else:
         root, passed_over = place, []
-        photos = sorted({place / name for name in given}, key=natural_order)
+        photos = without_masks(sorted({place / name for name in given}, key=natural_order))
     masks = {
         name: mask
         for name in (path.relative_to(root).as_posix() for path in photos)
@@ -216,8 +217,8 @@ def _inputs(place: Path, photos: Iterable[Path], listing: Listing) -> Iterable[P
     visible = list(listing.below(place))
     files = [*photos, *(path for path in visible if path.suffix.lower() in SUFFIXES)]
     files = files or [path for path in visible if path.suffix.lower() in VIDEO_SUFFIXES]
-    beside = MASK_FOLDERS if place.name in PHOTO_FOLDERS else ()
-    return [*files, *(path for name in beside for path in listing.below(place.parent / name))]
+    beside = mask_folders(place.parent, listing) if place.name in PHOTO_FOLDERS else ()
+    return [*files, *(path for folder in beside for path in listing.below(folder))]
 
 
 def _pose_files(

@@ -5,7 +5,7 @@ Nothing is opened, and nothing heavy is imported.
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError
@@ -19,7 +19,8 @@ SUFFIXES = PLAIN_SUFFIXES | HEIC_SUFFIXES | RAW_SUFFIXES
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".3gp"})
 PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
 REDUCED = "images_"  # start of the names of folders with reduced copies of `images`
-MASK_FOLDERS = ("masks", "mask")
+MASK_FOLDERS = ("masks", "mask")  # in any case
+MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks beside their photos, before the suffix
 ARCHIVE_FOLDER = "__MACOSX"  # of macOS's archives, with files that only look like photos
 
 MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
@@ -62,9 +63,9 @@ class Listing:
     def photos(self, folder: Path) -> list[Path]:
         """Return the photos of a folder in natural order, or those of all its subfolders if it has none itself.
 
-        Hidden files and folders and folders of masks are ignored.
+        Hidden files and folders, folders of masks and masks beside their photos are ignored.
         """
-        return self._of_kind(folder, SUFFIXES)
+        return without_masks(self._of_kind(folder, SUFFIXES))
 
     def videos(self, folder: Path) -> list[Path]:
         """Return the videos of a folder as `photos` does."""
@@ -72,7 +73,7 @@ class Listing:
 
     def pictures(self, folder: Path) -> list[Path]:
         """Return all pictures at and below a folder, as `photos` without precedence does."""
-        return self._below_of_kind(folder, SUFFIXES)
+        return without_masks(self._below_of_kind(folder, SUFFIXES))
 
     def reduced(self, folder: Path) -> list[Path]:
         """Return the folders with reduced copies in a project's folder."""
@@ -97,9 +98,9 @@ class Listing:
         return sorted(directly or self._below_of_kind(folder, suffixes), key=natural_order)
 
     def _below_of_kind(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
-        apart = {ARCHIVE_FOLDER, *MASK_FOLDERS}
+        apart = {ARCHIVE_FOLDER.lower(), *MASK_FOLDERS}
         found = (path for path in self.below(folder) if _is_of(path, suffixes))
-        return [path for path in found if apart.isdisjoint(path.relative_to(folder).parts[:-1])]
+        return [path for path in found if apart.isdisjoint(map(str.lower, path.relative_to(folder).parts[:-1]))]
 
 
 def _is_of(path: Path, suffixes: frozenset[str]) -> bool:
@@ -180,10 +181,17 @@ def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
 
     Searched in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
     one of these two is named `images` or `input`, or like reduced copies `images_4`, also beside it. The mask is named
-    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo.
+    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo. Last of all, it lies beside the photo as
+    `name.jpg.png` or `name_mask.png`.
     """
-    places = _mask_places(root, name, listing)
-    return next((file for folder, inside in places for file in _named(folder, inside) if os.path.isfile(file)), None)
+    named = [file for folder, inside in _mask_places(root, name, listing) for file in _named(folder, inside)]
+    return next((file for file in (*named, *_beside(root / name)) if os.path.isfile(file)), None)
+
+
+def without_masks(pictures: Sequence[Path]) -> list[Path]:
+    """Return the pictures that are not the mask of another one that lies beside it."""
+    masks = {mask for picture in pictures for mask in _beside(picture)}
+    return [picture for picture in pictures if picture not in masks]
 
 
 def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:
@@ -199,12 +207,26 @@ def _mask_places(root: Path, name: str, listing: Listing) -> list[tuple[Path, Pa
     photo, home = Path(name), (root / name).parent
     places = [(place, photo) for place in _with_sibling(root)]
     places += [(place, Path(photo.name)) for place in _with_sibling(home) if home != root]
-    return [(place / m, inside) for place, inside in places for m in MASK_FOLDERS if listing.is_folder(place / m)]
+    return [(folder, inside) for place, inside in places for folder in mask_folders(place, listing)]
+
+
+def mask_folders(place: Path, listing: Listing) -> list[Path]:
+    """Return the folders of masks in a folder."""
+    exact = [place / name for name in MASK_FOLDERS if listing.is_folder(place / name)]
+    if exact or not os.access(place, os.R_OK | os.X_OK):
+        return exact
+    return [folder for folder in listing.folders(place) if folder.name.lower() in MASK_FOLDERS]
 
 
 def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
     """Return the possible paths of a photo's mask in a folder."""
     return tuple(folder / name for name in (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo))
+
+
+def _beside(photo: Path) -> tuple[Path, ...]:
+    """Return the possible paths of a photo's mask in the photo's own folder."""
+    ends = (f"{photo.stem}{end}{suffix}" for end in MASK_ENDS for suffix in (".png", ".jpg"))
+    return tuple(photo.with_name(name) for name in (f"{photo.name}.png", *ends))
 
 
 def _with_sibling(folder: Path) -> list[Path]:

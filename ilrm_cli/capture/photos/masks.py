@@ -30,7 +30,7 @@ class MaskedPhoto:
 
 
 def read_masked_photo(path: Path, mask: Path | None, at_least: tuple[int, int] | None = None) -> MaskedPhoto:
-    """Read a photo as `read_photo` does, with its valid pixels: opaque, and not black in the mask.
+    """Read a photo as `read_photo` does, with its valid pixels: opaque, and not black or transparent in the mask.
 
     The mask is a picture of the photo as stored or upright.
     """
@@ -56,7 +56,8 @@ def pixels_that_count(
 
 
 def read_mask(mask: Path, header: PhotoHeader, upright: Image.Image) -> Bool[ndarray, "height width"]:
-    """Read the mask of the photo with this header, upright like the photo, in its own size: True where valid.
+    """Read the mask of the photo with this header, upright like the photo, in its own size: True where valid,
+    which is neither black nor transparent.
 
     `upright` is the photo, at any size: where the shape leaves open whether the mask is of the photo as stored or of
     the upright one, the edges decide. Raises UnreadablePhoto if it is not a picture, is all black, or has neither
@@ -68,8 +69,10 @@ def read_mask(mask: Path, header: PhotoHeader, upright: Image.Image) -> Bool[nda
         left = 1 if isinstance(image, TiffImageFile) else said  # loading has turned a TIFF
         black = NOISE_OF_JPEG if image.format == "JPEG" else 0
         counts = np.asarray(image.convert("RGB")).max(axis=2) > black
+        if image.has_transparency_data:
+            counts &= np.asarray(image.convert("RGBA").getchannel("A")) > 0
     if not counts.any():
-        raise UnreadablePhoto(mask, "it is black, which masks all of the photo")
+        raise UnreadablePhoto(mask, "it is black or transparent, which masks all of the photo")
     if said in UPRIGHT_BY:  # a mask that says itself how it is turned
         counts = _turned(counts, left)
         header = replace(header, width=header.upright_size[0], height=header.upright_size[1], orientation=1)
