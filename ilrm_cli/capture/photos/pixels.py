@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms
 
+from ilrm_cli.capture.photos.code_points import in_srgb, stated_code_points
 from ilrm_cli.capture.photos.header import (
     JPEG_FORMATS,
     UPRIGHT_BY,
@@ -39,6 +40,8 @@ JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directl
 
 PLANNED_FROM_PIXELS = 50_000_000  # of a photo; smaller ones take less than is worth a look at the free memory
 PEAK_BYTES_A_PIXEL = 13  # memory to read a photo with transparency; measured at 64 megapixels
+CODE_POINT_FORMATS = ("AVIF", "HEIF", "PNG")  # as Pillow names them
+CODE_POINTS = "code_points"  # among the facts of an open picture
 SAME_LEVELS = 3  # of 255, by which profiles of sRGB differ, as their curves are rounded
 CPU = torch.device("cpu")
 
@@ -125,6 +128,8 @@ def _read_as_stored(path: Path, at_least: tuple[int, int] | None) -> Image.Image
         reduction = _reduction(image.size, at_least)
         if image.format in JPEG_FORMATS and reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
+        if image.format in CODE_POINT_FORMATS:
+            image.info[CODE_POINTS] = stated_code_points(path)
         decode(image)
         return image
 
@@ -163,7 +168,7 @@ def _reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
 
 def _upright_srgb(image: Image.Image) -> Image.Image:
     """Convert to RGBA if the photo has transparency, else to RGB."""
-    profile = image.info.get("icc_profile")
+    profile, points = image.info.get("icc_profile"), image.info.get(CODE_POINTS)
     turn = UPRIGHT_BY.get(header_of(image).orientation)  # not by exif_transpose, which fails on odd EXIF data
     image = image if turn is None else image.transpose(turn)
     if image.mode.startswith("I;16"):
@@ -172,6 +177,8 @@ def _upright_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
     if profile:
         image = _converted_to_srgb(image, profile)
+    elif points is not None and points.to_convert:
+        image = in_srgb(image, points)
     return image if image.mode == "RGBA" else image.convert("RGB")
 
 
