@@ -111,6 +111,26 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path, oblong):
     assert np.abs(shown - expected).mean() < 12
 
 
+def test_frames_woven_from_two_fields_show_one_moment(tmp_path):
+    """As AVCHD camcorders film: the even rows are of another moment than the odd ones."""
+    frames = pan([6 * i for i in range(20)])
+    woven = [first.copy() for first in frames[::2]]
+    for frame, second in zip(woven, frames[1::2], strict=True):
+        frame[1::2] = second[1::2]
+    raw = b"".join(frame.tobytes() for frame in woven)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{WIDE}x{HIGH}", "-r", "10", "-i", "-", "-vf", "setfield=tff,scale=interl=1,format=yuv420p"]
+    coded = ["-c:v", "libx264", "-flags", "+ildct+ilme", "-x264opts", "tff=1", "-crf", "5", tmp_path / "a.mts"]
+    subprocess.run([*command, *coded], input=raw, check=True)
+    files, _ = frames_of_video(tmp_path / "a.mts", VideoChoice(fps=10.0))
+    errors = [
+        np.abs(read_photo(file).astype(int) - frames[2 * round(10 * time)]).mean()
+        for file, time in zip(files, times(files), strict=True)
+    ]
+    combed = np.abs(woven[0].astype(int) - frames[0]).mean()
+    assert np.mean(errors) < 0.5 * combed, (errors, combed)
+
+
 def test_a_video_shorter_than_a_step_gives_one_frame(tmp_path):
     files, warnings = frames_of_video(film(tmp_path, pan([4 * i for i in range(20)])), VideoChoice(fps=0.01))
     assert (len(files), warnings) == (1, [])

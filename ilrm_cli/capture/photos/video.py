@@ -172,6 +172,7 @@ def _most_frames(video: Path) -> int:
     return max(MIN_FRAMES, (ALL_READ_PIXELS + ALL_PIXELS_PER_BYTE * video.stat().st_size) // (height * width))
 
 
+OF_ONE_MOMENT = "bwdif=mode=send_frame:deint=interlaced"  # frames woven from two fields, as camcorders film, lose one
 WITHOUT_GAPS = f"setpts='if(isnan(PREV_OUTPTS),PTS,PREV_OUTPTS+clip(PTS-PREV_INPTS,0,{LONGEST_GAP_S}/TB))'"
 
 
@@ -186,7 +187,7 @@ class _Decoder:
         most = max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * video.stat().st_size)
         self.command = [
             *_reading(video, "-max_pixels", str(most)), "-map", "0:v:0", "-fps_mode", "passthrough",
-            "-vf", f"{WITHOUT_GAPS},{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
+            "-vf", f"{WITHOUT_GAPS},{OF_ONE_MOMENT},{filters},format={pixels}", "-f", "image2pipe", "-c:v", codec, "-",
         ]  # fmt: skip
 
     def frames(self) -> Iterator[UInt8[ndarray, "height width *channels"]]:
