@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.capture.poses.lenses import colmap_camera, lens_of
+from ilrm_cli.capture.poses.lenses import colmap_camera, undistorted_lens
 from ilrm_cli.capture.poses.overlap import distance_to_scene, farthest_apart, overlap_matrix
 from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.capture.sfm.match_graph import MatchGraph, advice_on_overlap
@@ -122,10 +121,15 @@ def _differences(
 
 
 def angle_of_view_deg(lens: Lens) -> float:
-    """Return the angle between the rays through the ends of the middle line along the longer side, with distortion."""
+    """Return the angle between the rays through the ends of the middle line along the longer side, with distortion.
+
+    Where the distortion has no rays for the ends, they are those of the undistorted photo.
+    """
     across = np.array([[0.0, lens.height / 2], [lens.width, lens.height / 2]])
     along = np.array([[lens.width / 2, 0.0], [lens.width / 2, lens.height]])
     on_plane = colmap_camera(lens).cam_from_img(across if lens.width >= lens.height else along)  # [2, 2]
+    if not np.isfinite(on_plane).all():
+        return angle_of_view_deg(undistorted_lens(lens))
     rays = np.concatenate([on_plane, np.ones((2, 1))], axis=1)
     cosine = rays[0] @ rays[1] / np.linalg.norm(rays, axis=1).prod()
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
@@ -136,7 +140,7 @@ def _kept_deg(lenses: Sequence[Lens]) -> list[float]:
     width, height = common_size_of([(lens.width, lens.height) for lens in lenses], SHAPE_SIDE_PX)
     kept = []
     for lens in set(lenses):
-        flat = lens_of(pycolmap.undistort_camera(pycolmap.UndistortCameraOptions(), colmap_camera(lens)))
+        flat = undistorted_lens(lens)
         turned = (flat.width - flat.height) * (width - height) < 0
         across, down = (height, width) if turned else (width, height)
         scale = max(across / flat.width, down / flat.height)

@@ -88,6 +88,26 @@ def test_a_panorama_and_a_broken_camera_are_refused():
         checked_lens(Lens("PINHOLE", (400.0, 1.0), 640, 320), "here")
 
 
+@pytest.mark.parametrize(
+    ("model", "distortion"),
+    [
+        ("SIMPLE_RADIAL", (1e30,)),
+        ("SIMPLE_RADIAL", (-1e6,)),
+        ("OPENCV", (0.0, 0.0, 1e300, 0.0)),
+        ("DIVISION", (-50.0,)),
+    ],
+)
+def test_a_distortion_that_leaves_nothing_is_refused(model, distortion):
+    focal = (232.0,) if model.startswith("SIMPLE") else (232.0, 232.0)
+    with pytest.raises(InputError, match="here: a camera has a distortion"):
+        checked_lens(Lens(model, (*focal, 240.0, 160.0, *distortion), 480, 320), "here")
+
+
+@by_model
+def test_usual_distortion_is_not_refused(lens):
+    assert checked_lens(lens, "here") is lens
+
+
 def test_parameters_belong_to_the_photos_as_they_are():
     given = parse_given("pinhole 1200, 1201,960,540")
     assert lenses_for(given, {"a": (1920, 1080), "b": (1920, 1080)}) == dict.fromkeys(

@@ -54,6 +54,14 @@ def test_angle_of_view_with_and_without_distortion():
     assert angle_of_view_deg(fisheye) == pytest.approx(np.degrees(2.0))  # equidistant: angle = radius / focal length
 
 
+def test_where_the_edges_have_no_rays_the_angle_is_that_of_the_undistorted_photo():
+    """The distorted radius r - 0.2 r^3 is largest at r = 1.29, which the corners of the undistorted photo reach."""
+    lens = Lens("SIMPLE_RADIAL", (232.0, 240.0, 160.0, -0.2), 480, 320)
+    half = np.sqrt(1 / 0.6) * 480 / np.hypot(480, 320)
+    assert angle_of_view_deg(lens) == pytest.approx(2 * np.degrees(np.arctan(half)), rel=0.01)
+    assert pose_card(capture_of(cameras_on_an_arc(3), lens=lens)).fov_deg[0] == angle_of_view_deg(lens)
+
+
 def test_what_the_common_shape_cuts_off():
     """Three photos are square, so the wide one keeps the middle half: 90 degrees become 2 atan(1/2)."""
     capture = capture_of(cameras_on_an_arc(3), lens=Lens("PINHOLE", (100.0, 100.0, 50.0, 50.0), 100, 100))

@@ -37,6 +37,15 @@ def test_each_pixel_shows_what_its_pinhole_direction_shows(lens, factor):
     assert np.abs(flat[inner].astype(int) - expected[inner]).max() <= 3
 
 
+def test_what_the_photo_would_show_twice_is_cut_off():
+    """A direction of radius r is seen at r - 0.2 r^3, which falls again beyond r = 1.29."""
+    lens = Lens("SIMPLE_RADIAL", (232.0, 240.0, 160.0, -0.2), 480, 320)
+    flat, pinhole = undistort(np.zeros((320, 480, 3), dtype=np.uint8), lens)
+    assert (pinhole.width, pinhole.height) == (flat.shape[1], flat.shape[0])
+    corner = np.hypot(flat.shape[1] - pinhole.params[2], flat.shape[0] - pinhole.params[3]) / pinhole.params[0]
+    assert corner == pytest.approx(np.sqrt(1 / 0.6), rel=0.01)
+
+
 def test_a_pinhole_is_left_alone():
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     same, lens = undistort(image, Lens("SIMPLE_PINHOLE", (100.0, 64.0, 48.0), 128, 96))

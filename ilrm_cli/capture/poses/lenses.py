@@ -6,6 +6,7 @@ Given is "PINHOLE 1200,1200,960,540", or a file cameras.txt of COLMAP. The param
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ IN_PLANE = {
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE")
 FRAME_MM = 36.0  # width of the frame that focal lengths "in 35 mm film" are for
 SAME_ASPECT = 0.01  # relative difference of width / height explained by rounding of small images
+LOOK_PX = 128  # longer side of the photo at which distortion is examined, which no scale changes
+EDGE_POINTS = 64  # of each side of such a photo
+HALVINGS = 12  # of the interval in which the size of an undistorted photo is sought
+SAME_RAY = 1e-3  # difference of a direction and what distortion and undistortion make of it, with z = 1
 
 FORM = '--camera "MODEL PARAMETERS" with COLMAP\'s models, such as "PINHOLE 1200,1200,960,540", or a cameras.txt'
 
@@ -57,6 +62,8 @@ def checked_lens(lens: Lens, where: str) -> Lens:
         raise no_camera
     if not plausible(focal, center, lens.width, lens.height):
         raise InputError(f"{where}: a camera has a size, focal length or centre that none has; the file is damaged.")
+    if lens.model not in PINHOLES and _hardly_kept(lens):
+        raise InputError(f"{where}: a camera has a distortion that leaves hardly anything of its photos; calibrate it.")
     return lens
 
 
@@ -75,6 +82,64 @@ def colmap_camera(lens: Lens) -> pycolmap.Camera:
 def lens_of(camera: pycolmap.Camera) -> Lens:
     """Convert a pycolmap.Camera to a Lens."""
     return Lens(camera.model_name, tuple(float(p) for p in camera.params), camera.width, camera.height)
+
+
+def undistortion_of(lens: Lens) -> pycolmap.UndistortCameraOptions:
+    """Return how to undistort the photos of a lens: all that COLMAP keeps, up to where the distortion folds back.
+
+    No lens folds. Polynomials do, beyond what they were fitted to, and there would show parts of a photo twice.
+    """
+    options = pycolmap.UndistortCameraOptions()
+    options.max_scale = _largest_scale(lens)
+    return options
+
+
+def undistorted_lens(lens: Lens) -> Lens:
+    """Return the "PINHOLE" lens of the undistorted photos."""
+    return lens_of(pycolmap.undistort_camera(undistortion_of(lens), colmap_camera(lens)))
+
+
+@lru_cache
+def _largest_scale(lens: Lens) -> float:
+    """Return the largest side of an undistorted photo that does not fold back, over that of the photo."""
+    camera, options = _small_camera(lens), pycolmap.UndistortCameraOptions()
+    low, high = float(options.min_scale), float(options.max_scale)
+    if np.isfinite(camera.cam_from_img(_edge(camera))).all() or _comes_back(camera, options):
+        return high
+    for _ in range(HALVINGS):
+        options.max_scale = (low + high) / 2
+        if _comes_back(camera, options):
+            low = options.max_scale
+        else:
+            high = options.max_scale
+    return low
+
+
+def _comes_back(camera: pycolmap.Camera, options: pycolmap.UndistortCameraOptions) -> bool:
+    """Return whether rays through the edge of an undistorted photo are the same after distortion and undistortion."""
+    flat = pycolmap.undistort_camera(options, camera)
+    rays = flat.cam_from_img(_edge(flat))
+    again = camera.cam_from_img(camera.img_from_cam(np.column_stack([rays, np.ones(len(rays))])))
+    return bool((np.abs(again - rays) < SAME_RAY).all())
+
+
+def _hardly_kept(lens: Lens) -> bool:
+    """Return whether what remains of a photo has sides of the least size to which COLMAP enlarges anything smaller."""
+    camera, options = _small_camera(lens), undistortion_of(lens)
+    flat = pycolmap.undistort_camera(options, camera)
+    return bool(flat.width <= options.min_scale * camera.width or flat.height <= options.min_scale * camera.height)
+
+
+def _small_camera(lens: Lens) -> pycolmap.Camera:
+    factor = LOOK_PX / max(lens.width, lens.height)
+    return colmap_camera(scaled_lens(lens, max(1, round(lens.width * factor)), max(1, round(lens.height * factor))))
+
+
+def _edge(camera: pycolmap.Camera) -> Float64[ndarray, "point 2"]:
+    """Return points (x, y) all around the edge of a camera's photos, px."""
+    along = np.linspace(0, 1, EDGE_POINTS)
+    sides = [(along, 0 * along), (along, 0 * along + 1), (0 * along, along), (0 * along + 1, along)]
+    return np.concatenate([np.stack(side, axis=1) for side in sides]) * (camera.width, camera.height)
 
 
 def fits(lens: Lens, width: int, height: int) -> bool:

@@ -13,7 +13,15 @@ from numpy import ndarray
 from PIL import Image
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.capture.poses.lenses import PINHOLES, colmap_camera, lens_of, pinhole, scaled_lens, turned_pose
+from ilrm_cli.capture.poses.lenses import (
+    PINHOLES,
+    colmap_camera,
+    lens_of,
+    pinhole,
+    scaled_lens,
+    turned_pose,
+    undistortion_of,
+)
 from ilrm_cli.geometry.cameras import Lens
 
 ALL_COUNTS = 253  # grey level of a resampled mask from which no part of a pixel is masked, up to rounding
@@ -37,7 +45,7 @@ def undistort(
     if lens.model in PINHOLES:
         return image, as_pinhole(camera)
     flat, flat_camera = pycolmap.undistort_image(
-        pycolmap.UndistortCameraOptions(), pycolmap.Bitmap.from_array(np.ascontiguousarray(image)), camera
+        undistortion_of(lens), pycolmap.Bitmap.from_array(np.ascontiguousarray(image)), camera
     )
     return flat.to_array(), lens_of(flat_camera)
 
