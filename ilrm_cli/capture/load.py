@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
-from ilrm_cli.capture.photos.header import photo_size
+from ilrm_cli.capture.photos.header import photo_header, photo_size
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.pixels import PICTURES
@@ -125,12 +125,13 @@ def _no_size(path: Path) -> None:
 
 
 def _size_or_none(root: Path, stored: Mapping[str, str], path: Path) -> tuple[int, int] | None:
-    """Return (width, height) of the upright photo, under its name or the stored one; None if missing or broken."""
+    """Return (width, height) of the photo as stored, under its name or the stored one; None if missing or broken."""
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     try:
-        return photo_size(root / stored.get(name, name))
+        header = photo_header(root / stored.get(name, name))
     except InputError:
         return None
+    return header.width, header.height
 
 
 def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:

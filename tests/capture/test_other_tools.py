@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.poses.lenses import turned_pose
 from ilrm_cli.capture.poses.tools.reality_capture import world_from_camera
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture
@@ -208,6 +209,39 @@ def test_known_cameras(tmp_path: Path, tool: str) -> None:
         assert capture.points.tolist() == ([[0, 0, 4], [1, 1, 4]] if tool == "bundler" else [[1, 2, 3]])
     if tool == "bundler":
         assert [len(photo.points) for photo in capture.photos] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("tool", [*TOOLS, "transforms"])
+def test_photos_stored_sideways(tmp_path: Path, tool: str) -> None:
+    """Tools know the pixels as stored, whether they state a size or not; 6 is a quarter turn clockwise to upright."""
+    TOOLS.get(tool, transforms("transforms.json"))(tmp_path)
+    sideways(tmp_path)
+    capture = gather(open_folder(tmp_path))
+    turn = TURNED.get(tool, np.eye(3))
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam[:3], turn @ turned_pose(pose, 3)[:3], atol=1e-9)
+        assert photo.lens.params[2:] == pytest.approx((HEIGHT / 2, WIDTH / 2))
+
+
+@pytest.mark.parametrize("center", [(150, 118), (122, 150)])
+def test_a_lens_given_for_photos_stored_sideways(tmp_path: Path, center: tuple[int, int]) -> None:
+    """It may be that of the photos as stored or that of the upright ones, where x is as far from the bottom."""
+    images_txt(tmp_path)
+    sideways(tmp_path)
+    capture = gather(open_folder(tmp_path), camera=f"PINHOLE {FOCAL},{FOCAL},{center[0]},{center[1]}")
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, turned_pose(pose, 3), atol=1e-9)
+        assert photo.lens.params == pytest.approx((FOCAL, FOCAL, 122, 150))
+
+
+def sideways(folder: Path) -> None:
+    """Mark all photos as to be turned clockwise, without turning them."""
+    for path in [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg")]:
+        image = Image.open(path)
+        exif = image.getexif()
+        exif.get_ifd(ExifTags.IFD.Exif)
+        exif[ExifTags.Base.Orientation] = 6
+        image.save(path, exif=exif)
 
 
 def test_names_with_spaces_in_bundlers_list(tmp_path: Path) -> None:

@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ilrm_cli.capture.photos.header import photo_header
+from ilrm_cli.capture.photos.header import PhotoHeader, photo_header
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.poses.agreement import agreement, matches_of
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
-from ilrm_cli.capture.poses.lenses import FRAME_MM, Given, lenses_for, pinhole
+from ilrm_cli.capture.poses.lenses import FRAME_MM, Given, colmap_camera, lenses_for, pinhole, turned_lens, turned_pose
 from ilrm_cli.capture.poses.pose_set import PoseSet
 from ilrm_cli.capture.poses.tools.bundler import read_bundler
 from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt, read_images_txt
@@ -48,27 +49,61 @@ class _Photos:
         places = {name: self.root / found.get(name, name) for name in names}
         return {name: place for name, place in places.items() if os.path.isfile(place)}
 
-    def sizes(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return (width, height) of the upright photos, px, of those that can be read."""
-        sizes = {}
+    def headers(self, names: Sequence[str]) -> dict[str, PhotoHeader]:
+        """Return the headers of the photos that can be read."""
+        headers = {}
         for name, path in self.paths(names).items():
-            try:
-                sizes[name] = photo_header(path).upright_size
-            except InputError:  # it is told of with the photos that are left out
-                continue
-        return sizes
+            with suppress(InputError):  # it is told of with the photos that are left out
+                headers[name] = photo_header(path)
+        return headers
+
+    def sizes(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return (width, height) of the photos as stored, px, of those that can be read."""
+        return {name: (header.width, header.height) for name, header in self.headers(names).items()}
 
     def lenses(self, names: Sequence[str], given: Given | None) -> Mapping[str, Lens]:
-        """Return the given lens of each photo, or else the one that its EXIF data state."""
-        sizes, lenses = self.sizes(names), {}
+        """Return the given lens of each photo as stored, or else the one that its EXIF data state."""
+        headers = self.headers(names)
         if given is not None:
-            return lenses_for(given, sizes)
-        for name, path in self.paths(names).items():
-            focal_mm = photo_header(path).focal_35mm if name in sizes else None
-            if focal_mm is not None:
-                (width, height), focal = sizes[name], focal_mm / FRAME_MM * max(sizes[name])
-                lenses[name] = pinhole((focal, focal), (width / 2, height / 2), width, height)
-        return lenses
+            return _as_stored(given, headers)
+        return {
+            name: pinhole((focal, focal), (header.width / 2, header.height / 2), header.width, header.height)
+            for name, header in headers.items()
+            if header.focal_35mm is not None
+            and (focal := header.focal_35mm / FRAME_MM * max(header.width, header.height))
+        }
+
+
+def _as_stored(given: Given, headers: Mapping[str, PhotoHeader]) -> dict[str, Lens]:
+    """Return the given lenses of the photos as stored; they may be given for these or for the upright ones.
+
+    Where the shape does not tell, the principal point does, which lies near the middle.
+    """
+    stored = {name: (header.width, header.height) for name, header in headers.items()}
+    upright = {name: header.upright_size for name, header in headers.items()}
+    if stored == upright:
+        return lenses_for(given, stored)
+    readings, refused = [], []
+    for sizes in (stored, upright):
+        try:
+            readings.append(lenses_for(given, sizes))
+        except InputError as error:
+            refused.append(error)
+    if not readings:
+        raise refused[0]
+    lenses = min(readings, key=lambda lenses: max(map(_off_middle, lenses.values())))
+    return {
+        name: lens
+        if (lens.width, lens.height) == stored[name]
+        else turned_lens(lens, -(headers[name].quarter_turns or 0))
+        for name, lens in lenses.items()
+    }
+
+
+def _off_middle(lens: Lens) -> float:
+    """Return how far the principal point is from the middle of the photo, as a share of its sides."""
+    camera = colmap_camera(lens)
+    return max(abs(camera.principal_point_x / lens.width - 0.5), abs(camera.principal_point_y / lens.height - 0.5))
 
 
 def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given | None = None) -> tuple[PoseSet, Path]:
@@ -116,11 +151,15 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
 def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
     """Read the table with angles as documented, unless the photos contradict and agree with another reading."""
     documented = read_reality_capture(file, photos.sizes)
-    paths = photos.paths([pose.name for pose in documented.poses])
-    matches = matches_of([(paths[pose.name], pose.lens) for pose in documented.poses])
+    names = [pose.name for pose in documented.poses]
+    paths = photos.paths(names)
+    turns = [header.quarter_turns or 0 for header in photos.headers(names).values()]
+    upright = [turned_lens(pose.lens, turn) for pose, turn in zip(documented.poses, turns, strict=True)]
+    matches = matches_of([(paths[name], lens) for name, lens in zip(names, upright, strict=True)])
 
     def fit(poses: PoseSet) -> float | None:
-        return agreement(matches, [pose.world_from_cam for pose in poses.poses])
+        upright = [turned_pose(pose.world_from_cam, turn) for pose, turn in zip(poses.poses, turns, strict=True)]
+        return agreement(matches, upright)
 
     share = fit(documented)
     if share is None or share >= FITTING:

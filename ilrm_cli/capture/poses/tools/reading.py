@@ -16,7 +16,8 @@ from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import Damage, InputError, clause
 
-# Measures photos by the names that the tool gives them: (width, height) in px, of those that are there and whole.
+# Measures photos by the names that the tool gives them: (width, height) in px as stored, of those that are there and
+# whole.
 SizesOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
 
 
