@@ -63,8 +63,9 @@ def gather(
     if folder.given is not None:
         capture = _of_given(capture, folder)
     if len(capture.photos) < 2:
+        why = "".join(f" {sentence}" for sentence in capture.warnings[:1])
         raise InputError(
-            f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
+            f"{folder.place} gives only one photo with a pose; at least two from different places are needed.{why}"
         )
     return capture
 

@@ -72,7 +72,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
 
 
 def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
-    named = {pose.name: pose for pose in reversed(poses.poses)}  # the first if a photo has several
+    named = {pose.name: pose for pose in poses.poses}
     renamed = renamed_photos(root, [*named, *poses.unmeasured], listing)
     posed = {renamed.get(name, name): pose for name, pose in named.items()}
     names = sorted({*posed, *(renamed.get(name, name) for name in poses.unmeasured)})

@@ -8,8 +8,8 @@ import pytest
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
-from tests.capture.test_other_tools import TOOLS, images_txt, reality_capture, transforms
 from tests.support.posed_projects import cut_short
+from tests.support.tool_projects import TOOLS, images_txt, reality_capture, transforms
 
 
 @pytest.mark.parametrize("write", [*TOOLS.values(), transforms("my_cameras.json")])

@@ -9,8 +9,8 @@ import pytest
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
-from tests.capture.test_other_tools import NAMES, POSES, TOOLS
 from tests.support.photographed import save_photos
+from tests.support.tool_projects import NAMES, POSES, TOOLS
 
 
 @pytest.mark.parametrize("tool", TOOLS)

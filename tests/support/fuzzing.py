@@ -38,10 +38,10 @@ from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.spz import encode_spz
 from ilrm_cli.scene.record import encode_record, read_record
 from ilrm_cli.visualize.film.camera_files import read_camera_path
-from tests.capture import test_other_tools as tools
 from tests.capture.test_colmap import small_model
 from tests.scene.test_ksplat import split
 from tests.scene.test_record import record
+from tests.support import tool_projects as tools
 from tests.support.mutations import mutated
 from tests.support.small_models import MATCHED, random_model
 from tests.support.splats import splats

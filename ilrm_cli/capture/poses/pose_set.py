@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import FARTHEST
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, listed
 
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # cameras that look along -z with y up; its own inverse
 LEAST_QUATERNION = 1e-6  # shorter ones have no direction
@@ -30,7 +30,7 @@ class Pose:
 class PoseSet:
     """All poses of one source, in one frame."""
 
-    poses: tuple[Pose, ...]  # sorted by name
+    poses: tuple[Pose, ...]  # sorted by name; several of one name where the source does not tell photos apart
     points: Float64[ndarray, "point 3"]  # sparse points in the same frame; may be empty
     warnings: tuple[str, ...] = ()  # one sentence each
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
@@ -54,12 +54,37 @@ def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:
     return pose
 
 
-def sound(poses: PoseSet, source: str) -> PoseSet:
-    """Return the poses, each a rotation and a translation, and the points that are somewhere, with a warning.
+def without_namesakes(poses: PoseSet, source: str) -> PoseSet:
+    """Return the poses without those that have the name of another one, and a warning about these.
 
-    `source` names their source. Raises InputError if a pose is mirrored, sheared, not finite or farther away than
-    anything is.
+    Which photo such a pose belongs to nothing tells, but where all poses of a name are the same. `source` names their
+    source. Raises InputError if none is left.
     """
+    by_name: dict[str, list[Pose]] = {}
+    for pose in poses.poses:
+        by_name.setdefault(pose.name, []).append(pose)
+    unclear = [name for name, (first, *others) in by_name.items() if not all(_same(first, one) for one in others)]
+    if unclear and len(unclear) == len(by_name):
+        raise InputError(
+            f"{source} gives several photos each of its names ({listed(unclear)}), so none has a pose of its own; give "
+            "the photos different names and export it again."
+        )
+    kept = tuple(by_name[name][0] for name in sorted(by_name.keys() - set(unclear)))
+    said = f"{source} gives several photos the same name, whose poses are left out: {listed(unclear)}."
+    return replace(poses, poses=kept, warnings=(*poses.warnings, said) if unclear else poses.warnings)
+
+
+def _same(one: Pose, other: Pose) -> bool:
+    return one.lens == other.lens and np.array_equal(one.world_from_cam, other.world_from_cam)
+
+
+def sound(poses: PoseSet, source: str) -> PoseSet:
+    """Return the poses, one of each name and each a rotation and a translation, and the points that are somewhere.
+
+    What is left out is told in warnings. `source` names their source. Raises InputError if a pose is mirrored, sheared,
+    not finite or farther away than anything is.
+    """
+    poses = without_namesakes(poses, source)
     for pose in poses.poses:
         if rigid(pose.world_from_cam) is None or not (np.abs(pose.world_from_cam) < FARTHEST).all():
             raise InputError(f"{source}: the pose of {pose.name} is no rotation and position; export it again.")

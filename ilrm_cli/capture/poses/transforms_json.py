@@ -36,14 +36,13 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
         content = read_json(file)
     except ValueError as error:
         raise InputError(f"{file} {error}; export it again.") from error
-    poses: dict[str, Pose] = {}
-    unmeasured = []
+    poses, unmeasured = [], []
     for name, pose in posed_frames(content, file, size_of):
         if pose is None:
             unmeasured.append(name)
         else:
-            poses[name] = pose
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+            poses.append(pose)
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
 
 
 def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[str, Pose | None]]:

@@ -31,13 +31,13 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
         points, shown_by = _points(numbers[2 + CAMERA_NUMBERS * cameras :], cameras, count)
         posed = [index for index in range(cameras) if rows[index, 0] > 0]
         sizes = sizes_of([names[index] for index in posed])
-        poses = {}
+        poses = []
         for index in posed:
             if names[index] in sizes:
                 visible = points[shown_by[index]]
-                poses[names[index]] = _pose(file, names[index], rows[index], sizes[names[index]], visible)
+                poses.append(_pose(file, names[index], rows[index], sizes[names[index]], visible))
     unmeasured = tuple(names[index] for index in posed if names[index] not in sizes)
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), points, unmeasured=unmeasured)
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), points, unmeasured=unmeasured)
 
 
 def _name(line: str) -> str:

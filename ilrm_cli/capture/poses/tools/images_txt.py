@@ -23,7 +23,7 @@ def names_in_images_txt(file: Path) -> list[str]:
 
 def read_images_txt(file: Path, lenses: Mapping[str, Lens]) -> PoseSet:
     """Read the poses of the photos whose lenses are known, by name; the others are `unmeasured`."""
-    poses, unmeasured = {}, []
+    poses, unmeasured = [], []
     with damage_named(file):
         for fields in _rows(file):
             name = fields[9].replace("\\", "/")
@@ -33,8 +33,8 @@ def read_images_txt(file: Path, lenses: Mapping[str, Lens]) -> PoseSet:
             w, x, y, z, *shift = (float(number) for number in fields[1:8])
             matrix = np.column_stack([rotation_of(np.array([x, y, z, w])), shift])
             world_from_cam = np.linalg.inv(pose_of(matrix, f"{file}, {name}"))
-            poses[name] = Pose(name, lenses[fields[9]], world_from_cam)
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
+            poses.append(Pose(name, lenses[fields[9]], world_from_cam))
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
 
 
 def _rows(file: Path) -> list[list[str]]:

@@ -1,10 +1,12 @@
 """Reader of the XML in which Metashape and PhotoScan export cameras.
 
 A camera's <transform> holds its pose in the chunk, row by row, with axes x right, y down, z forward. The <transform> of
-its component, or of the chunk, leads from there to the user's coordinates and scale. Calibrations have f, b1, cx and cy
+its component, or of the chunk, leads from there to the user's coordinates and scale. Where labels of cameras are not
+unique, those of their groups are taken for folders. Calibrations have f, b1, cx and cy
 from the middle (px), k1 to k4, p1, p2; P1 and P2 are the other way round than in OpenCV.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,23 +41,23 @@ def read_metashape(file: Path) -> PoseSet:
             raise ValueError(str(error)) from error
         chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras") is not None]
         found = [(chunk, poses) for chunk in chunks if (poses := _poses(file, chunk))]
-        lost = sorted({name for chunk, _ in found[:1] for sensor in chunk.iter("sensor") for name in _left_out(sensor)})
+        lost = sorted({name for chunk, _ in found[:1] for sensor in _sensors(chunk) for name in _left_out(sensor)})
     if not found:
         raise InputError(f"{file} holds no aligned camera; align the photos and export their cameras again.")
-    named = {pose.name: pose for pose in reversed(found[0][1])}
     said = (f"{file} has {len(found)} chunks; the first is read.",) if len(found) > 1 else ()
     if lost:
         said = (*said, f"{file} has distortion that is left out, since lenses here have none such ({listed(lost)}).")
-    return PoseSet(tuple(named[name] for name in sorted(named)), np.zeros((0, 3)), said, labels=True)
+    return PoseSet(tuple(found[0][1]), np.zeros((0, 3)), said, labels=True)
 
 
 def _poses(file: Path, chunk: ElementTree.Element) -> list[Pose]:
-    lenses = {sensor.get("id"): _lens(file, sensor) for sensor in chunk.iter("sensor")}
-    places = {part.get("id"): _similarity(part.find("transform")) for part in chunk.iter("component")}
+    lenses = {sensor.get("id"): _lens(file, sensor) for sensor in _sensors(chunk)}
+    places = {part.get("id"): _similarity(part.find("transform")) for part in chunk.iterfind("components/component")}
     whole = _similarity(chunk.find("transform"))
+    cameras = list(_cameras(chunk.find("cameras")))
+    unique = len({camera.get("label") for _, camera in cameras}) == len(cameras)
     poses = []
-    cameras = chunk.find("cameras")
-    for camera in [] if cameras is None else cameras.iter("camera"):
+    for groups, camera in cameras:
         stated, label = camera.findtext("transform"), camera.get("label")
         lens = lenses.get(camera.get("sensor_id"))
         if stated is None or label is None or camera.get("enabled") in ("0", "false"):
@@ -65,8 +67,22 @@ def _poses(file: Path, chunk: ElementTree.Element) -> list[Pose]:
         scale, world_from_chunk = places.get(camera.get("component_id")) or whole or (1.0, np.eye(4))
         chunk_from_cam = pose_of(np.array(stated.split(), dtype=np.float64).reshape(4, 4), f"{file}, {label}")
         chunk_from_cam[:3, 3] *= scale
-        poses.append(Pose(label.replace("\\", "/"), lens, world_from_chunk @ chunk_from_cam))
+        name = label if unique else f"{groups}{label}"
+        poses.append(Pose(name.replace("\\", "/"), lens, world_from_chunk @ chunk_from_cam))
     return poses
+
+
+def _sensors(chunk: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    return chunk.iterfind("sensors/sensor")
+
+
+def _cameras(group: ElementTree.Element | None, groups: str = "") -> Iterator[tuple[str, ElementTree.Element]]:
+    """Yield the cameras of a group and of the groups in it, each with the labels of its groups as a path."""
+    for part in () if group is None else group:
+        if part.tag == "camera":
+            yield groups, part
+        elif part.tag == "group":
+            yield from _cameras(part, f"{groups}{part.get('label', '')}/")
 
 
 def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[ndarray, "4 4"]] | None:

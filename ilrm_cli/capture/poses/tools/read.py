@@ -15,7 +15,7 @@ from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.poses.agreement import agreement, matches_of
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import FRAME_MM, Given, colmap_camera, lenses_for, pinhole, turned_lens, turned_pose
-from ilrm_cli.capture.poses.pose_set import PoseSet
+from ilrm_cli.capture.poses.pose_set import PoseSet, without_namesakes
 from ilrm_cli.capture.poses.tools.bundler import read_bundler
 from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt, read_images_txt
 from ilrm_cli.capture.poses.tools.metashape import read_metashape
@@ -150,7 +150,7 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
 
 def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
     """Read the table with angles as documented, unless the photos contradict and agree with another reading."""
-    documented = read_reality_capture(file, photos.sizes)
+    documented = without_namesakes(read_reality_capture(file, photos.sizes), str(file))
     names = [pose.name for pose in documented.poses]
     paths = photos.paths(names)
     turns = [header.quarter_turns or 0 for header in photos.headers(names).values()]
@@ -164,7 +164,9 @@ def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
     share = fit(documented)
     if share is None or share >= FITTING:
         return documented
-    others = [read_reality_capture(file, photos.sizes, rotation) for rotation in OTHER_ROTATIONS]
+    others = [
+        without_namesakes(read_reality_capture(file, photos.sizes, rotation), str(file)) for rotation in OTHER_ROTATIONS
+    ]
     best = max(others, key=lambda poses: fit(poses) or 0)
     if (fit(best) or 0) < FITTING:
         said = f"the poses in {file} do not fit the photos ({share:.0%} of shared features); --poses sfm finds others."
@@ -178,5 +180,5 @@ def _inria(file: Path) -> PoseSet:
         content = read_json(file)
         if not is_inria(content):
             raise InputError(f"{file} is no list of cameras with position, rotation, fx, fy, width and height.")
-        poses = {pose.name: pose for pose in reversed(poses_of_cameras(content, file))}
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), labels=True)
+        poses = poses_of_cameras(content, file)
+    return PoseSet(tuple(poses), np.zeros((0, 3)), labels=True)

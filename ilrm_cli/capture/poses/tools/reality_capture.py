@@ -44,15 +44,13 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
         if any(len(row) < len(columns) for row in rows):
             raise ValueError("a row is cut short")
         sizes = sizes_of([row["name"] for row in rows])
-        poses = {
-            row["name"]: _pose(file, row, sizes[row["name"]], rotation or world_from_camera)
-            for row in rows
-            if row["name"] in sizes
-        }
+        poses = [
+            _pose(file, row, sizes[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in sizes
+        ]
         unmeasured = tuple(row["name"] for row in rows if row["name"] not in sizes)
         ignored = any(float(row.get("k4") or 0) for row in rows)
     said = (f"{file} has distortion of the eighth power (k4), which is left out.",) if ignored else ()
-    return PoseSet(tuple(poses[name] for name in sorted(poses)), np.zeros((0, 3)), said, unmeasured=unmeasured)
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), said, unmeasured=unmeasured)
 
 
 def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rotation) -> Pose:
