@@ -14,7 +14,18 @@ from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH
 from tests.support.posed_projects import counted
-from tests.support.tool_projects import NAMES, PINHOLE, POSES, TOOLS, TURNED, bundler, images_txt, metashape, transforms
+from tests.support.tool_projects import (
+    NAMES,
+    PINHOLE,
+    POSES,
+    TOOLS,
+    TURNED,
+    bundler,
+    images_txt,
+    metashape,
+    record3d,
+    transforms,
+)
 
 
 def read(folder: Path, write: Callable[[Path], None]) -> Capture:
@@ -51,6 +62,31 @@ def test_names_with_spaces_in_bundlers_list(tmp_path: Path) -> None:
     assert [photo.name for photo in capture.photos] == [f"Photo {number}.png" for number in range(3)]
     for photo, pose in zip(capture.photos, POSES, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+
+
+def test_frames_of_record3d_that_were_deleted(tmp_path: Path) -> None:
+    """A photo more than there are poses has none."""
+    record3d(tmp_path)
+    for name in NAMES:
+        (tmp_path / "rgb" / name).rename(tmp_path / "rgb" / f"{int(name[6:9])}.png")
+    (tmp_path / "rgb" / "1.png").rename(tmp_path / "rgb" / "11.png")
+    (tmp_path / "rgb" / "11.png").with_name("12.png").write_bytes((tmp_path / "rgb" / "0.png").read_bytes())
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == ["0.png", "2.png"]
+    for photo, pose in zip(capture.photos, (POSES[0], POSES[2]), strict=True):
+        np.testing.assert_allclose(photo.world_from_cam[:3], TURNED["record3d"] @ pose[:3], atol=1e-9)
+    assert "the numbers in their names tell which" in capture.warnings[0]
+    for number, letter in ((0, "a"), (2, "b")):
+        (tmp_path / "rgb" / f"{number}.png").rename(tmp_path / "rgb" / f"{letter}.png")
+    with pytest.raises(InputError, match="3 poses for 4 photos, and no numbers"):
+        gather(open_folder(tmp_path))
+
+
+def test_a_list_of_bundler_of_another_length(tmp_path: Path) -> None:
+    bundler(tmp_path)
+    (tmp_path / "list.txt").write_text("\n".join(["more.png", NAMES[0], "lost.png", *NAMES[1:]]))
+    with pytest.raises(InputError, match="4 cameras and 5 names"):
+        gather(open_folder(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, pose_of
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.files import read_text
 
 CAMERA_NUMBERS = 15
@@ -25,8 +25,10 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
         names = [_name(line.strip()) for line in read_text(names_file).split("\n") if line.strip()]
         numbers = read_text(file).split("\n", 1)[1].split()
         cameras, count = int(numbers[0]), int(numbers[1])
-        if cameras > len(names) or 2 + CAMERA_NUMBERS * cameras + 7 * count > len(numbers):
-            raise ValueError(f"{cameras} cameras, {count} points and {len(names)} names")
+        if cameras != len(names):
+            raise Damage(f"it has {cameras} cameras and {len(names)} names")
+        if 2 + CAMERA_NUMBERS * cameras + 7 * count > len(numbers):
+            raise ValueError(f"{cameras} cameras and {count} points")
         rows = np.array(numbers[2 : 2 + CAMERA_NUMBERS * cameras], dtype=np.float64).reshape(cameras, CAMERA_NUMBERS)
         points, shown_by = _points(numbers[2 + CAMERA_NUMBERS * cameras :], cameras, count)
         posed = [index for index in range(cameras) if rows[index, 0] > 0]

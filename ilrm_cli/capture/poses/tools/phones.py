@@ -3,6 +3,7 @@
 All state ARKit's camera in the world: x right, y up, z backward for the photo as the sensor delivers it.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy import ndarray
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, pose_of, rotation_of
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import read_json
 
 
@@ -52,8 +54,8 @@ def read_arkit(files: Sequence[Path], sizes_of: SizesOf) -> PoseSet:
 def read_record3d(file: Path, photos: Sequence[Path]) -> PoseSet:
     """Read `poses` (quaternion x, y, z, w and position of each frame), `K` by columns, `w` and `h`.
 
-    Frames are the photos, in the order of their numbers. `perFrameIntrinsicCoeffs`, if there, has fx, fy, cx, cy of
-    each.
+    Frames are the photos, in the order of their numbers; where some are missing, the numbers tell which. The
+    `perFrameIntrinsicCoeffs`, if there, have fx, fy, cx, cy of each.
     """
     with damage_named(file):
         content = read_json(file)
@@ -61,15 +63,30 @@ def read_record3d(file: Path, photos: Sequence[Path]) -> PoseSet:
         k = np.array(content["K"], dtype=np.float64).reshape(3, 3).T
         size = int(content["w"]), int(content["h"])
         own = content.get("perFrameIntrinsicCoeffs")
+        frames = _frames(file, photos, len(rows))
         poses = []
-        for index, (photo, row) in enumerate(zip(photos, rows, strict=False)):
+        for photo, index in frames.items():
             fx, fy, cx, cy = own[index] if own else (k[0, 0], k[1, 1], k[0, 2], k[1, 2])
             lens = checked_lens(pinhole((float(fx), float(fy)), (float(cx), float(cy)), *size), str(file))
-            matrix = np.column_stack([rotation_of(row[:4]), row[4:]])
+            matrix = np.column_stack([rotation_of(rows[index, :4]), rows[index, 4:]])
             poses.append(Pose(photo.name, lens, pose_of(matrix, f"{file}, frame {index}") @ OPENCV_FROM_OPENGL))
-    uneven = f"{file} has {len(rows)} poses for {len(photos)} photos; the first ones are taken for each other."
-    said = (uneven,) if len(rows) != len(photos) else ()
+    numbered = f"{file} has {len(rows)} poses for {len(photos)} photos; the numbers in their names tell which."
+    said = (numbered,) if len(rows) != len(photos) else ()
     return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), said)
+
+
+def _frames(file: Path, photos: Sequence[Path], count: int) -> dict[Path, int]:
+    """Return the index of each photo's frame, among `count` of them, for those that have one."""
+    if len(photos) == count:
+        return {photo: index for index, photo in enumerate(photos)}
+    numbers = [re.search(r"\d+$", photo.stem, re.ASCII) for photo in photos]
+    indices = [int(number[0]) for number in numbers if number is not None]
+    if len(set(indices)) < len(photos):
+        raise InputError(
+            f"{file} has {count} poses for {len(photos)} photos, and no numbers in their names tell which is which; "
+            "export it again."
+        )
+    return {photo: index for photo, index in zip(photos, indices, strict=True) if index < count}
 
 
 def _pair(content: dict[str, Any], keys: tuple[str, str]) -> tuple[float, float]:
