@@ -7,6 +7,7 @@ import pytest
 from ilrm_cli.capture.photos.listing import Listing, find_model
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.lenses import colmap_camera
+from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt
 from ilrm_cli.runtime.errors import InputError
 from tests.support.all_lenses import LENSES
 
@@ -102,6 +103,25 @@ def test_names_survive_blank_and_comment_lines(tmp_path, before):
     images = (model / "images.txt").read_text()
     (model / "images.txt").write_text(before + images.replace("\n\n", "\n\n" + before))
     assert [pose.name for pose in read_model(model).poses] == ["my 1.jpg", "my 2.jpg"]
+
+
+@pytest.mark.parametrize("points", ["", "1.5 2.5 -1", "1.5 2 -1 7 8 -1 3 4 -1 5 6 -1"])
+def test_photos_whose_line_of_points_is_missing(tmp_path, points):
+    """None has points and their lines are missing, or they are cut off behind the last photo, which has none."""
+    rows = [f"{i} 1 0 0 0 0 0 {i} 1 my {i}.jpg" for i in (1, 2, 3, 4)]
+    model = write_by_hand(tmp_path, ["1 PINHOLE 640 480 500 500 320 240"], rows)
+    whole = (model / "images.txt").read_text()
+    for text in (
+        "\n".join(rows),
+        "\n".join(rows) + "\n",
+        whole.rstrip(),
+        f"{rows[0]}\n{points}\n" + "\n".join(rows[1:]),
+    ):
+        (model / "images.txt").write_text(text)
+        assert [(pose.name, pose.world_from_cam[2, 3]) for pose in read_model(model).poses] == [
+            (f"my {i}.jpg", -i) for i in (1, 2, 3, 4)
+        ]
+        assert names_in_images_txt(model / "images.txt") == [f"my {i}.jpg" for i in (1, 2, 3, 4)]
 
 
 def test_images_without_pose_are_passed_over(tmp_path):

@@ -35,16 +35,21 @@ def check_files(folder: Path) -> None:
 def readable_model(folder: Path) -> Iterator[Path]:
     """Yield the folder, or for a while a copy of the model in it that pycolmap can read.
 
-    It reads UTF-8 without a byte order mark, and wants points, be they none.
+    It reads UTF-8 without a byte order mark, and wants points, be they none, in a file and after each photo in a text.
     """
     suffix = next(suffix for suffix in MODEL_SUFFIXES if (folder / f"images{suffix}").is_file())
     texts = [file for part in TEXTS if (file := folder / f"{part}.txt").is_file()]
-    if not any(_is_marked(file) for file in texts) and (folder / f"points3D{suffix}").is_file():
+    images = read_text(folder / "images.txt") if suffix == ".txt" else ""
+    complete = [line for line, _ in image_lines(images)] == _images_as_read(images)
+    if complete and not any(_is_marked(file) for file in texts) and (folder / f"points3D{suffix}").is_file():
         yield folder
         return
     with scratch_folder() as copy:
         for file in texts:
             (copy / file.name).write_text(read_text(file), encoding="utf-8", newline="\n")
+        if not complete:
+            lines = (f"{line}\n{points}\n" for line, points in image_lines(images))
+            (copy / "images.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
         for part in TEXTS:
             if (folder / f"{part}.bin").is_file():
                 shutil.copyfile(folder / f"{part}.bin", copy / f"{part}.bin")
@@ -158,11 +163,36 @@ def _binary_names(content: bytes) -> dict[int, str]:
 
 
 def _text_names(file: Path) -> dict[int, str]:
-    lines = iter(read_text(file).split("\n"))
-    names = {}
+    rows = (line.split(maxsplit=9) for line, _ in image_lines(read_text(file)))
+    return {int(fields[0]): fields[9] for fields in rows}
+
+
+def image_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the line of each photo in an images.txt and the line of its points, which may be missing."""
+    lines = [line for line in map(str.strip, text.split("\n")) if not line.startswith("#")]
+    at = 0
+    while at < len(lines):
+        if lines[at]:
+            points = lines[at + 1] if at + 1 < len(lines) and _holds_points(lines[at + 1]) else ""
+            yield lines[at], points
+            at += bool(points)
+        at += 1
+
+
+def _holds_points(line: str) -> bool:
+    """Return whether this is a line of points: x, y and a whole number of each; a line of a photo has ten fields."""
+    fields = line.split(maxsplit=12)[:12]
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError:
+        return False
+    return bool(fields) and len(fields) % 3 == 0 and all(number.is_integer() for number in numbers[2::3])
+
+
+def _images_as_read(text: str) -> list[str]:
+    """Return the lines that pycolmap takes for photos: every second one, if there is one after it."""
+    lines, found = iter(text.removesuffix("\n").split("\n")), []
     for line in lines:
-        fields = line.strip().split(maxsplit=9)
-        if fields and not fields[0].startswith("#"):
-            names[int(fields[0])] = fields[9]
-            next(lines, None)  # the points of the image, even if only an empty line
-    return names
+        if line.strip() and not line.lstrip().startswith("#") and next(lines, None) is not None:
+            found.append(line.strip())
+    return found

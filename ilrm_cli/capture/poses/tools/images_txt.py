@@ -1,7 +1,7 @@
 """Reader of COLMAP's images.txt without the cameras.txt that belongs to it: poses whose lenses come from elsewhere.
 
 Two lines per photo: id, quaternion (w first) and translation from the world to the camera, id of the lens, name; then
-points, which are passed over.
+points, which are passed over and may be missing.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ilrm_cli.capture.poses.colmap_files import image_lines
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import damage_named, pose_of, rotation_of
 from ilrm_cli.geometry.cameras import Lens
@@ -39,13 +40,7 @@ def read_images_txt(file: Path, lenses: Mapping[str, Lens]) -> PoseSet:
 
 def _rows(file: Path) -> list[list[str]]:
     """Return id, pose, lens and name of each photo."""
-    lines = iter(line for line in read_text(file).split("\n") if not line.startswith("#"))
-    rows = []
-    for line in lines:
-        fields = line.strip().split(maxsplit=9)
-        if fields:
-            if len(fields) < 10:
-                raise ValueError("a photo's line is cut short")
-            rows.append(fields)
-            next(lines, None)  # its points, even if only an empty line
+    rows = [line.split(maxsplit=9) for line, _ in image_lines(read_text(file))]
+    if any(len(fields) < 10 for fields in rows):
+        raise ValueError("a photo's line is cut short")
     return rows
