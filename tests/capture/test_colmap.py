@@ -124,6 +124,13 @@ def test_photos_whose_line_of_points_is_missing(tmp_path, points):
         assert names_in_images_txt(model / "images.txt") == [f"my {i}.jpg" for i in (1, 2, 3, 4)]
 
 
+@pytest.mark.parametrize("spare", [b"", b"spare"])
+def test_a_spare_binary_file_beside_a_text_model(tmp_path, spare):
+    model = write_by_hand(tmp_path, ["1 PINHOLE 640 480 500 500 320 240"], ["1 1 0 0 0 0 0 0 1 my a.jpg"])
+    (model / "images.bin").write_bytes(spare)
+    assert [pose.name for pose in read_model(model).poses] == ["my a.jpg"]
+
+
 def test_images_without_pose_are_passed_over(tmp_path):
     model = small_model()
     model.deregister_frame(next(iter(model.frames)))

@@ -160,9 +160,13 @@ def find_model(folder: Path, listing: Listing) -> Path | None:
 
 def is_model(folder: Path) -> bool:
     """Return whether a folder holds the files of a COLMAP model."""
-    return any(
-        all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")) for suffix in MODEL_SUFFIXES
-    )
+    return model_suffix(folder) is not None
+
+
+def model_suffix(folder: Path) -> str | None:
+    """Return the suffix of the files of the COLMAP model in a folder; None if there is none."""
+    complete = (s for s in MODEL_SUFFIXES if all((folder / f"{part}{s}").is_file() for part in ("cameras", "images")))
+    return next(complete, None)
 
 
 def _images_file_size(model: Path) -> int:

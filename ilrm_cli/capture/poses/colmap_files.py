@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES
+from ilrm_cli.capture.photos.listing import model_suffix
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.runtime.files import decoded_text, read_text, scratch_folder
 
@@ -22,11 +22,12 @@ Record = Callable[[bytes, int], int]  # content and start of a record -> its end
 
 def check_files(folder: Path) -> None:
     """Raise ValueError, IndexError or struct.error if the counts in a file do not fit its length."""
+    suffix = _suffix_of(folder)
     for part, end in _RECORDS.items():
-        if (folder / part).is_file():
+        if part.endswith(suffix) and (folder / part).is_file():
             _check_records((folder / part).read_bytes(), end, part)
     for part, most in (("rigs.txt", _sensors_in), ("frames.txt", _data_in)):
-        if (folder / part).is_file():
+        if part.endswith(suffix) and (folder / part).is_file():
             for line in _lines(folder / part):
                 most(line)
 
@@ -37,25 +38,34 @@ def readable_model(folder: Path) -> Iterator[Path]:
 
     It reads UTF-8 without a byte order mark, and wants points, be they none, in a file and after each photo in a text.
     """
-    suffix = next(suffix for suffix in MODEL_SUFFIXES if (folder / f"images{suffix}").is_file())
-    texts = [file for part in TEXTS if (file := folder / f"{part}.txt").is_file()]
-    images = read_text(folder / "images.txt") if suffix == ".txt" else ""
+    suffix = _suffix_of(folder)
+    texts = [file for part in TEXTS if suffix == ".txt" and (file := folder / f"{part}.txt").is_file()]
+    images = read_text(folder / "images.txt") if texts else ""
     complete = [line for line, _ in image_lines(images)] == _images_as_read(images)
     if complete and not any(_is_marked(file) for file in texts) and (folder / f"points3D{suffix}").is_file():
         yield folder
         return
     with scratch_folder() as copy:
-        for file in texts:
-            (copy / file.name).write_text(read_text(file), encoding="utf-8", newline="\n")
+        for part in TEXTS:
+            file = folder / f"{part}{suffix}"
+            if file in texts:
+                (copy / file.name).write_text(read_text(file), encoding="utf-8", newline="\n")
+            elif file.is_file():
+                shutil.copyfile(file, copy / file.name)
         if not complete:
             lines = (f"{line}\n{points}\n" for line, points in image_lines(images))
             (copy / "images.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
-        for part in TEXTS:
-            if (folder / f"{part}.bin").is_file():
-                shutil.copyfile(folder / f"{part}.bin", copy / f"{part}.bin")
         if not (folder / f"points3D{suffix}").is_file():
             (copy / f"points3D{suffix}").write_bytes(struct.pack("<Q", 0) if suffix == ".bin" else b"")
         yield copy
+
+
+def _suffix_of(folder: Path) -> str:
+    """Return the suffix of the model's files; others may lie beside them."""
+    suffix = model_suffix(folder)
+    if suffix is None:
+        raise ValueError("cameras or images are missing")
+    return suffix
 
 
 def _is_marked(text: Path) -> bool:
@@ -66,8 +76,9 @@ def _is_marked(text: Path) -> bool:
 
 def image_names(folder: Path) -> dict[int, str]:
     """Return the complete names of images by their ids; pycolmap cuts those of a text model at the first space."""
-    binary = folder / "images.bin"
-    return _binary_names(binary.read_bytes()) if binary.is_file() else _text_names(folder / "images.txt")
+    if _suffix_of(folder) == ".bin":
+        return _binary_names((folder / "images.bin").read_bytes())
+    return _text_names(folder / "images.txt")
 
 
 def _check_records(content: bytes, end: Record, part: str) -> None:
