@@ -1,5 +1,6 @@
 """What names of files tell of a place: photos, videos, poses; and what cannot be used."""
 
+import inspect
 import os
 import sys
 from dataclasses import replace
@@ -44,6 +45,18 @@ def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
     folder = open_folder(tmp_path)
     assert (list(folder.names), below(tmp_path, folder.passed_over)) == (["own.jpg"], ["left/1.jpg", "right/1.jpg"])
     assert list(open_folder(tmp_path / "masks").names) == ["1.png"]
+
+
+def test_folders_deeper_than_functions_can_call(tmp_path):
+    deep = tmp_path / "/".join("a" * 300)
+    touch(deep / "1.png")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 150)
+    try:
+        photos = Listing().photos(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert photos == [deep / "1.png"]
 
 
 def test_images_folder_comes_first(tmp_path):

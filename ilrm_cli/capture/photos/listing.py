@@ -55,10 +55,11 @@ class Listing:
 
         Hidden files and folders, folders that cannot be read and links to folders are passed over.
         """
-        yield from (file for file in self.files(folder) if not file.name.startswith("."))
-        for inner in self.folders(folder):
-            if not inner.name.startswith(".") and not inner.is_symlink() and os.access(inner, os.R_OK | os.X_OK):
-                yield from self.below(inner)
+        ahead = [folder]
+        while ahead:
+            here = ahead.pop()
+            yield from (file for file in self.files(here) if not file.name.startswith("."))
+            ahead += [inner for inner in reversed(self.folders(here)) if _is_open(inner)]
 
     def photos(self, folder: Path) -> list[Path]:
         """Return the photos of a folder in natural order, or those of all its subfolders if it has none itself.
@@ -101,6 +102,10 @@ class Listing:
         apart = {ARCHIVE_FOLDER.lower(), *MASK_FOLDERS}
         found = (path for path in self.below(folder) if _is_of(path, suffixes))
         return [path for path in found if apart.isdisjoint(map(str.lower, path.relative_to(folder).parts[:-1]))]
+
+
+def _is_open(folder: Path) -> bool:
+    return not folder.name.startswith(".") and not folder.is_symlink() and os.access(folder, os.R_OK | os.X_OK)
 
 
 def _is_of(path: Path, suffixes: frozenset[str]) -> bool:
