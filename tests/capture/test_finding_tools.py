@@ -4,13 +4,15 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import save_photos
-from tests.support.tool_projects import NAMES, POSES, TOOLS
+from tests.support.posed_projects import write_colmap
+from tests.support.tool_projects import NAMES, POSES, TOOLS, transforms
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -23,6 +25,48 @@ def test_capital_suffixes_and_files_of_macos_change_nothing(tmp_path: Path, tool
             path.rename(path.with_suffix(path.suffix.upper()))
     capture = gather(open_folder(tmp_path))
     assert [Path(photo.name).stem for photo in capture.photos] == [name[:-4] for name in NAMES]
+
+
+@pytest.mark.parametrize("tool", ["realitycapture", "metashape", "arkit", "bundler"])
+def test_poses_beside_photos_in_the_folder_of_a_project(tmp_path: Path, tool: str) -> None:
+    """ARKit's do not have to be the first file with the name of a photo."""
+    TOOLS[tool](tmp_path / "images")
+    (tmp_path / "images" / "a.png").write_bytes((tmp_path / "images" / NAMES[0]).read_bytes())
+    (tmp_path / "images" / "a.json").write_text("{}")
+    capture = gather(open_folder(tmp_path))
+    assert (capture.origin, [photo.name for photo in capture.photos]) == (tool, NAMES)
+
+
+def test_a_model_and_a_transforms_json_beside_photos_in_the_folder_of_a_project(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    transforms("images/transforms.json")(tmp_path)
+    assert gather(open_folder(tmp_path)).origin == "transforms"
+    write_colmap(images, NAMES, POSES)
+    assert gather(open_folder(tmp_path)).origin == "colmap"
+
+
+def test_bundler_with_a_byte_order_mark(tmp_path: Path) -> None:
+    TOOLS["bundler"](tmp_path)
+    file = tmp_path / "bundle.out"
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert gather(open_folder(tmp_path)).origin == "bundler"
+
+
+def test_a_table_of_reality_capture_as_other_languages_write_it(tmp_path: Path) -> None:
+    TOOLS["realitycapture"](tmp_path)
+    file = tmp_path / "cameras.csv"
+    head, *rows = file.read_text(encoding="utf-8-sig").splitlines()
+    rows = [row.replace(",", ";").replace(".", ",").replace(",png", ".png") for row in rows]
+    file.write_text("\n".join([head, *rows, "# the end"]))
+    for photo, pose in zip(gather(open_folder(tmp_path)).photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+
+
+def test_a_table_of_reality_capture_without_lenses_is_named(tmp_path: Path) -> None:
+    save_photos(tmp_path / "images", POSES)
+    (tmp_path / "images" / "cameras.csv").write_text("#name,x,y,alt,heading,pitch,roll\nphoto_000.png,1,2,3,4,5,6\n")
+    (sentence,) = open_folder(tmp_path).not_read
+    assert sentence.startswith("cameras.csv is a table of RealityCapture without lenses")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def below(folder: Path, paths) -> list[str]:
 
 
 def test_all_suffixes_and_names_in_natural_order(tmp_path):
-    names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "c.HEIC", "d.dng", "e.avif", "ü.webp"]
+    names = ["a 2.JPG", "a 10.jpeg", "b.PNG", "c.HEIC", "d.dng", "e.avif", "f.jfif", "g.JPE", "h.mpo", "ü.webp"]
     touch(*(tmp_path / name for name in [*names, ".hidden.jpg", "notes.txt", "walk.MOV"]))
     folder = open_folder(tmp_path)
     assert list(folder.names) == names
@@ -37,7 +37,15 @@ def test_all_suffixes_and_names_in_natural_order(tmp_path):
 
 
 def test_subfolders_are_looked_at_only_if_the_folder_holds_no_photo(tmp_path):
-    for name in ("left/1.jpg", "right/1.jpg", "masks/1.png", "left/masks/1.png", "__MACOSX/1.jpg", ".cache/1.jpg"):
+    for name in (
+        "left/1.jpg",
+        "right/1.jpg",
+        "masks/1.png",
+        "left/masks/1.png",
+        "__MACOSX/1.jpg",
+        "left/@eaDir/1.jpg",
+        ".cache/1.jpg",
+    ):
         touch(tmp_path / name)
     folder = open_folder(tmp_path)
     assert (list(folder.names), folder.passed_over) == (["left/1.jpg", "right/1.jpg"], ())

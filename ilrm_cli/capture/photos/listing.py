@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError
 
-PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"})
+PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".tif", ".tiff"})
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw", ".3fr"}
@@ -21,9 +21,18 @@ PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
 REDUCED = "images_"  # start of the names of folders with reduced copies of `images`
 MASK_FOLDERS = ("masks", "mask")  # in any case
 MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks beside their photos, before the suffix
-ARCHIVE_FOLDER = "__MACOSX"  # of macOS's archives, with files that only look like photos
+# Of macOS's archives, with files that only look like photos; and of Synology's disks, with small copies.
+LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 
-MODEL_PLACES = ("sparse", ".", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse")
+MODEL_PLACES = (
+    "sparse",
+    ".",
+    "colmap/sparse",
+    "distorted/sparse",
+    "dense/sparse",
+    "undistorted/sparse",
+    *PHOTO_FOLDERS,
+)
 MODEL_SUFFIXES = (".bin", ".txt")
 # Of nerfstudio and instant-ngp; of NeRF's Blender scenes; and as others spell them.
 TRANSFORMS_NAMES = ("transforms.json", "transforms_train.json", "transform.json", "transform_train.json")
@@ -53,7 +62,7 @@ class Listing:
     def below(self, folder: Path) -> Iterator[Path]:
         """Yield the files at and below a folder.
 
-        Hidden files and folders, folders that cannot be read and links to folders are passed over.
+        Hidden files and folders, litter, folders that cannot be read and links to folders are passed over.
         """
         ahead = [folder]
         while ahead:
@@ -99,13 +108,13 @@ class Listing:
         return sorted(directly or self._below_of_kind(folder, suffixes), key=natural_order)
 
     def _below_of_kind(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
-        apart = {ARCHIVE_FOLDER.lower(), *MASK_FOLDERS}
-        found = (path for path in self.below(folder) if _is_of(path, suffixes))
-        return [path for path in found if apart.isdisjoint(map(str.lower, path.relative_to(folder).parts[:-1]))]
+        found, masks = (path for path in self.below(folder) if _is_of(path, suffixes)), {*MASK_FOLDERS}
+        return [path for path in found if masks.isdisjoint(map(str.lower, path.relative_to(folder).parts[:-1]))]
 
 
 def _is_open(folder: Path) -> bool:
-    return not folder.name.startswith(".") and not folder.is_symlink() and os.access(folder, os.R_OK | os.X_OK)
+    passed_over = folder.name.startswith(".") or folder.name in LITTER_FOLDERS or folder.is_symlink()
+    return not passed_over and os.access(folder, os.R_OK | os.X_OK)
 
 
 def _is_of(path: Path, suffixes: frozenset[str]) -> bool:

@@ -17,7 +17,9 @@ Tool = Literal[
 ]  # fmt: skip
 TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
 PEEK_BYTES = 1 << 16
-CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll", "f")  # which RealityCapture's table has at least
+PREFIX_BYTES = 16  # within which a text begins, be it with a byte order mark
+CSV_POSES = ("name", "x", "y", "alt", "heading", "pitch", "roll")
+CSV_COLUMNS = (*CSV_POSES, "f")  # which RealityCapture's table has at least
 RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
 OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
@@ -37,6 +39,7 @@ UNREAD = {
     "sfm_data.bin": "a model of OpenMVG; convert it for COLMAP",
     "poses_bounds.npy": "the poses of LLFF, without a lens; use the COLMAP model that they were made from",
 }
+UNREAD_CSV = "a table of RealityCapture without lenses; export its internal/external camera parameters"
 UNREAD_XMP = "side files of RealityCapture; export its camera parameters as CSV"
 
 
@@ -52,15 +55,18 @@ class ToolPoses:
 
 def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tuple[str, ...]]:
     """Return the poses of another tool in a project's folder, if any, and a sentence on each file that is not read."""
-    roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place]
+    inside = [place / name for name in PHOTO_FOLDERS if listing.is_folder(place / name)]
+    roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place, *inside]
     found = [poses for root in roots for tool in TOOLS if (poses := _FINDERS[tool](root, listing)) is not None]
-    return (found[0] if found else None), tuple(_unread(roots[0], listing))
+    return (found[0] if found else None), tuple(sentence for root in roots for sentence in _unread(root, listing))
 
 
 def _unread(folder: Path, listing: Listing) -> Iterator[str]:
     files = listing.files(folder)
     for file in sorted(files):
         what = UNREAD.get(file.name.lower()) or UNREAD.get(file.suffix.lower())
+        if file.suffix.lower() == ".csv" and csv_header(_head(file), CSV_POSES) and not csv_header(_head(file)):
+            what = UNREAD_CSV
         if what is not None and not file.name.startswith("."):
             yield f"{file.name} is {what}, to keep its poses: this file is not read."
     photos = {file.stem for file in files if file.suffix.lower() in SUFFIXES}
@@ -90,7 +96,7 @@ def _record3d(folder: Path, listing: Listing) -> ToolPoses | None:
 def _arkit(folder: Path, listing: Listing) -> ToolPoses | None:
     photos = {photo.stem for photo in listing.photos(folder)}
     files = tuple(file for file in _of_kind(folder, listing, ".json") if file.stem in photos)
-    named = files and b'"cameraPoseARFrame"' in _head(files[0])
+    named = any(b'"cameraPoseARFrame"' in _head(file) for file in files)
     return ToolPoses("arkit", folder, files, folder) if named else None
 
 
@@ -102,11 +108,11 @@ def _realitycapture(folder: Path, listing: Listing) -> ToolPoses | None:
     return _single("realitycapture", folder, listing, ".csv", lambda head: csv_header(head) is not None)
 
 
-def csv_header(content: bytes) -> tuple[int, list[str]] | None:
-    """Return line number and columns of the header of RealityCapture's table; None if these are no such table."""
+def csv_header(content: bytes, least: tuple[str, ...] = CSV_COLUMNS) -> tuple[int, list[str]] | None:
+    """Return line number and columns of the header of RealityCapture's table; None if it has not at `least` these."""
     for number, line in enumerate(_lines(content)[:3]):
         columns = [part.strip().strip('"').lstrip("#").lower() for part in line.replace(";", ",").split(",")]
-        if set(CSV_COLUMNS) <= set(columns):
+        if set(least) <= set(columns):
             return number, columns
     return None
 
@@ -120,7 +126,13 @@ def _opensfm(folder: Path, listing: Listing) -> ToolPoses | None:
 
 def _bundler(folder: Path, listing: Listing) -> ToolPoses | None:
     for root in (folder, folder / "bundle"):
-        found = _single("bundler", root, listing, ".out", lambda head: head.startswith(b"# Bundle file"))
+        found = _single(
+            "bundler",
+            root,
+            listing,
+            ".out",
+            lambda head: b"# Bundle file" in head[:PREFIX_BYTES],
+        )
         lists = [file for file in (folder / "list.txt", root / "list.txt") if file.is_file()]
         if found is not None:
             own = found.source.with_name(f"{found.source.name}.list.txt")

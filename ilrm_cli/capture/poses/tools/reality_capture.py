@@ -2,7 +2,8 @@
 
 One row per photo: name, position x, y, alt (z up), heading, pitch and roll in degrees, focal length f in millimetres of
 a 36 mm frame, principal point px, py from the middle as a share of the longer side, k1 to k4, t1, t2. With all angles 0
-the camera looks down with the top of the photo to y. A first line "#cameras N" and missing columns are allowed.
+the camera looks down with the top of the photo to y. A first line "#cameras N", lines of comment, missing columns, and
+decimal commas between semicolons are allowed.
 
 Other programs write such tables with pitch and roll 0 for level photos. Angles do not tell these from photos of a drone
 that looks down; the photos do, by features that two of them share.
@@ -39,7 +40,7 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
         rows = [
             dict(zip(columns, (part.strip() for part in row), strict=False))
             for row in csv.reader(lines[number + 1 :], delimiter=delimiter)
-            if row and row[0].strip()
+            if row and row[0].strip() and not (row[0].startswith("#") and len(row) < len(columns))
         ]
         if any(len(row) < len(columns) for row in rows):
             raise ValueError("a row is cut short")
@@ -48,14 +49,14 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
             _pose(file, row, sizes[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in sizes
         ]
         unmeasured = tuple(row["name"] for row in rows if row["name"] not in sizes)
-        ignored = any(float(row.get("k4") or 0) for row in rows)
+        ignored = any(_number(row.get("k4") or "0") for row in rows)
     said = (f"{file} has distortion of the eighth power (k4), which is left out.",) if ignored else ()
     return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), said, unmeasured=unmeasured)
 
 
 def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rotation) -> Pose:
     def number(column: str) -> float:
-        return float(row.get(column) or 0)
+        return _number(row.get(column) or "0")
 
     width, height = size
     longer = max(size)
@@ -64,9 +65,14 @@ def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rota
     radial, tangential = (number("k1"), number("k2"), number("k3")), (number("t1"), number("t2"))
     lens = brown_lens((focal, focal), center, radial, tangential, size, f"{file}, {row['name']}")
     world_from_cam = np.eye(4)
-    world_from_cam[:3, :3] = rotation(*(float(row[angle]) for angle in ("heading", "pitch", "roll")))
-    world_from_cam[:3, 3] = [float(row[axis]) for axis in ("x", "y", "alt")]
+    world_from_cam[:3, :3] = rotation(*(_number(row[angle]) for angle in ("heading", "pitch", "roll")))
+    world_from_cam[:3, 3] = [_number(row[axis]) for axis in ("x", "y", "alt")]
     return Pose(row["name"].replace("\\", "/"), lens, world_from_cam)
+
+
+def _number(text: str) -> float:
+    """Return the number in a cell, maybe with a decimal comma."""
+    return float(text.replace(",", "."))
 
 
 def world_from_camera(heading_deg: float, pitch_deg: float, roll_deg: float) -> Float64[ndarray, "3 3"]:
