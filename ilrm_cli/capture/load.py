@@ -224,7 +224,7 @@ def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Pat
     project = place.parent if model.is_relative_to(place.parent) and not model.is_relative_to(place) else place
     places = [project / "images", project / "input", place, model.parent / "images", model.parent.parent / "images"]
 
-    def there(place: Path) -> tuple[int, int]:
-        return sum(os.path.isfile(place / name) for name in names), len(renamed_photos(place, names, listing))
-
-    return max([*places, *listing.reduced(project)], key=there)
+    there = [place for place in dict.fromkeys([*places, *listing.reduced(project)]) if listing.is_folder(place)]
+    exactly = {place: sum(os.path.isfile(place / name) for name in names) for place in there}
+    most = [place for place in there if exactly[place] == max(exactly.values())]
+    return max(most, key=lambda place: len(renamed_photos(place, names, listing))) if len(most) > 1 else most[0]

@@ -45,34 +45,40 @@ class _Folders:
 
     def __init__(self, root: Path, listing: Listing):
         self._root, self._listing = root, listing
-        self._by_folder: dict[str, Mapping[str, list[str]]] | None = None
+        self._everywhere: dict[str, dict[str, list[str]]] | None = None  # meaning -> folder -> photos
         self._beside: dict[str, Mapping[str, list[str]]] = {}
 
     def in_one_folder(self, stated: str, names: list[str], is_there: bool) -> dict[str, str]:
         """Return which files names of one stated folder mean."""
         if stated not in self._beside:
             self._beside[stated] = _indexed(self._root, self._listing.files(self._root / stated))
-        found = {name: file for name in names if (file := _meant(name, self._beside[stated], any_suffix=True))}
+        found = {name: file for name in names if (file := _meant(name, self._beside[stated]))}
         if found or is_there:
             return found
-        ranked: list[tuple[int, int, dict[str, str]]] = []
-        for folder, index in self._all().items():
-            found = {name: file for name in names if (file := _meant(name, index, any_suffix=False))}
-            if found:
-                ranked.append((len(found), _common_tail(folder, stated), found))
+        by_folder: dict[str, dict[str, str]] = {}
+        for name in names:
+            for folder, photos in self._folders_with(name).items():
+                if len(photos) == 1:
+                    by_folder.setdefault(folder, {})[name] = photos[0]
+        ranked = [(len(found), _common_tail(folder, stated), found) for folder, found in by_folder.items()]
         ranked.sort(key=lambda one: one[:2], reverse=True)
         if not ranked or (len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]):
             return {}
         return ranked[0][2]
 
-    def _all(self) -> dict[str, Mapping[str, list[str]]]:
-        if self._by_folder is None:
+    def _folders_with(self, name: str) -> Mapping[str, list[str]]:
+        """Return the photos of that name by folder, with any suffix if the name has none."""
+        if self._everywhere is None:
+            self._everywhere = {}
             files: dict[str, list[Path]] = {}
             for photo in self._listing.pictures(self._root):
                 files.setdefault(photo.parent.relative_to(self._root).as_posix(), []).append(photo)
-            photos = {folder: inside for folder, inside in files.items() if not _holds_no_photos(folder)}
-            self._by_folder = {folder: _indexed(self._root, inside) for folder, inside in photos.items()}
-        return self._by_folder
+            for folder, inside in files.items():
+                for key, photos in _indexed(self._root, inside).items() if not _holds_no_photos(folder) else ():
+                    self._everywhere.setdefault(key, {})[folder] = photos
+        base = _base(name)
+        without = self._everywhere.get(_any_suffix(base), {}) if _stem(base) == base else {}
+        return {**without, **self._everywhere.get(meaning(base), {})}
 
 
 def _indexed(root: Path, files: Iterable[Path]) -> dict[str, list[str]]:
@@ -82,18 +88,25 @@ def _indexed(root: Path, files: Iterable[Path]) -> dict[str, list[str]]:
         if file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
             # A photo outside the root keeps its whole path.
             name = (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
-            for key in (meaning(file.name), f"{meaning(_stem(file.name))}/"):
+            for key in (meaning(file.name), _any_suffix(file.name)):
                 index.setdefault(key, []).append(name)
     return index
 
 
-def _meant(name: str, index: Mapping[str, list[str]], any_suffix: bool) -> str | None:
-    """Return the single photo of that name: with the same suffix, or else with any one if that is allowed."""
-    base = PurePosixPath(name.replace("\\", "/")).name
-    exactly = index.get(meaning(base), [])
-    without = index.get(f"{meaning(_stem(base))}/", []) if any_suffix or _stem(base) == base else []
-    candidates = exactly or without
+def _meant(name: str, index: Mapping[str, list[str]]) -> str | None:
+    """Return the single photo of that name: with the same suffix, or else with any one."""
+    base = _base(name)
+    candidates = index.get(meaning(base)) or index.get(_any_suffix(base), [])
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _base(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).name
+
+
+def _any_suffix(base: str) -> str:
+    """Return the meaning of a name with any suffix of a photo, unlike that of any whole name."""
+    return f"{meaning(_stem(base))}/"
 
 
 def meaning(name: str) -> str:
