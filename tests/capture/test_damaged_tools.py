@@ -1,5 +1,6 @@
 """Damaged photos and files of poses that other tools wrote: left out, or named in a sentence."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,12 +61,28 @@ def test_a_name_that_no_file_can_have_is_left_out(tmp_path: Path) -> None:
     assert any("left out" in warning for warning in capture.warnings)
 
 
-@pytest.mark.parametrize("number", ["0", "nan", "inf"])
-def test_a_quaternion_without_a_direction_is_damage(tmp_path: Path, number: str) -> None:
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", ["1e308", "-1e200"])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_absurd_numbers_are_refused_before_they_are_used(tmp_path: Path, tool: str, number: str) -> None:
+    TOOLS[tool](tmp_path)
+    found = open_folder(tmp_path).tool
+    assert found is not None
+    text = found.files[0].read_text(encoding="utf-8-sig")
+    for match in list(re.finditer(r"-?\d\.\d{6,}", text))[:12]:
+        found.files[0].write_text(text[: match.start()] + number + text[match.end() :])
+        with pytest.raises(InputError, match=found.files[0].name.replace(".", r"\.")):
+            gather(open_folder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [("0", "a quaternion has no direction"), ("nan", "not finite"), ("inf", "not finite")]
+)
+def test_a_quaternion_without_a_direction_is_damage(tmp_path: Path, number: str, said: str) -> None:
     images_txt(tmp_path)
     file = tmp_path / "sparse" / "0" / "images.txt"
     first, *others = file.read_text().splitlines()
     fields = first.split()
     file.write_text("\n".join([" ".join([fields[0], *[number] * 4, *fields[5:]]), *others]))
-    with pytest.raises(InputError, match=r"images\.txt are damaged .* \(a quaternion has no direction\)"):
+    with pytest.raises(InputError, match=r"images\.txt are damaged .* \(.*" + said):
         gather(open_folder(tmp_path))

@@ -12,6 +12,7 @@ from ilrm_cli.runtime.errors import InputError, listed
 
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # cameras that look along -z with y up; its own inverse
 LEAST_QUATERNION = 1e-6  # shorter ones have no direction
+LARGEST = 1e12  # no value in a camera file is larger
 AXES_TOLERANCE = 1e-2  # relative difference of axis lengths explained by rounded text files
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ilrm_cli.capture.poses.colmap import PinholePhoto, mask_name
 from ilrm_cli.capture.poses.lenses import checked_lens
-from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet, rigid
+from ilrm_cli.capture.poses.pose_set import LARGEST, OPENCV_FROM_OPENGL, Pose, PoseSet, rigid
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import read_json
@@ -22,7 +22,6 @@ from ilrm_cli.runtime.json_values import read_json
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
-LARGEST = 1e12  # no value in a camera file is larger
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, pose_of
+from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, numbers, pose_of
 from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.files import read_text
 
@@ -23,14 +23,15 @@ def read_bundler(file: Path, names_file: Path | None, sizes_of: SizesOf) -> Pose
         raise InputError(f"{file} needs its list of photos, list.txt beside it; export both, or add --poses sfm.")
     with damage_named(file):
         names = [_name(line.strip()) for line in read_text(names_file).split("\n") if line.strip()]
-        numbers = read_text(file).split("\n", 1)[1].split()
-        cameras, count = int(numbers[0]), int(numbers[1])
+        words = read_text(file).split("\n", 1)[1].split()
+        cameras, count = int(words[0]), int(words[1])
         if cameras != len(names):
             raise Damage(f"it has {cameras} cameras and {len(names)} names")
-        if 2 + CAMERA_NUMBERS * cameras + 7 * count > len(numbers):
+        if 2 + CAMERA_NUMBERS * cameras + 7 * count > len(words):
             raise ValueError(f"{cameras} cameras and {count} points")
-        rows = np.array(numbers[2 : 2 + CAMERA_NUMBERS * cameras], dtype=np.float64).reshape(cameras, CAMERA_NUMBERS)
-        points, shown_by = _points(numbers[2 + CAMERA_NUMBERS * cameras :], cameras, count)
+        rows = np.array(words[2 : 2 + CAMERA_NUMBERS * cameras], dtype=np.float64).reshape(cameras, CAMERA_NUMBERS)
+        numbers(rows[rows[:, 0] != 0], -1, CAMERA_NUMBERS)
+        points, shown_by = _points(words[2 + CAMERA_NUMBERS * cameras :], cameras, count)
         posed = [index for index in range(cameras) if rows[index, 0] > 0]
         sizes = sizes_of([names[index] for index in posed])
         poses = []
@@ -49,13 +50,13 @@ def _name(line: str) -> str:
     return (parts[0] if more else line).removeprefix("./")
 
 
-def _points(numbers: list[str], cameras: int, count: int) -> tuple[np.ndarray, list[list[int]]]:
+def _points(words: list[str], cameras: int, count: int) -> tuple[np.ndarray, list[list[int]]]:
     """Return the positions of all points, and for each camera the points that it shows."""
     points, shown_by, at = np.empty((count, 3)), [list[int]() for _ in range(cameras)], 0
     for index in range(count):
-        points[index] = [float(number) for number in numbers[at : at + 3]]
-        views = int(numbers[at + 6])
-        seen = numbers[at + 7 : at + 7 + 4 * views : 4]
+        points[index] = [float(number) for number in words[at : at + 3]]
+        views = int(words[at + 6])
+        seen = words[at + 7 : at + 7 + 4 * views : 4]
         if views < 0 or len(seen) < views:
             raise ValueError(f"point {index} is cut short")
         for camera in seen:

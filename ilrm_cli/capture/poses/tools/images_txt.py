@@ -11,7 +11,7 @@ import numpy as np
 
 from ilrm_cli.capture.poses.colmap_files import image_lines
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import damage_named, pose_of, rotation_of
+from ilrm_cli.capture.poses.tools.reading import damage_named, numbers, pose_of, rotation_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.files import read_text
 
@@ -31,7 +31,7 @@ def read_images_txt(file: Path, lenses: Mapping[str, Lens]) -> PoseSet:
             if fields[9] not in lenses:
                 unmeasured.append(name)
                 continue
-            w, x, y, z, *shift = (float(number) for number in fields[1:8])
+            w, x, y, z, *shift = numbers(fields[1:8], 7)
             matrix = np.column_stack([rotation_of(np.array([x, y, z, w])), shift])
             world_from_cam = np.linalg.inv(pose_of(matrix, f"{file}, {name}"))
             poses.append(Pose(name, lenses[fields[9]], world_from_cam))

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, pose_of
+from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, numbers, pose_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import read_text
@@ -65,7 +65,7 @@ def _poses(file: Path, chunk: ElementTree.Element) -> list[Pose]:
         if lens is None:
             raise InputError(f"{file} has no calibration for {label}; export its cameras again.")
         scale, world_from_chunk = places.get(camera.get("component_id")) or whole or (1.0, np.eye(4))
-        chunk_from_cam = pose_of(np.array(stated.split(), dtype=np.float64).reshape(4, 4), f"{file}, {label}")
+        chunk_from_cam = pose_of(numbers(stated.split(), 4, 4), f"{file}, {label}")
         chunk_from_cam[:3, 3] *= scale
         name = label if unique else f"{groups}{label}"
         poses.append(Pose(name.replace("\\", "/"), lens, world_from_chunk @ chunk_from_cam))
@@ -90,9 +90,9 @@ def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[n
     if transform is None or transform.findtext("rotation") is None:
         return None
     pose = np.eye(4)
-    pose[:3, :3] = np.array((transform.findtext("rotation") or "").split(), dtype=np.float64).reshape(3, 3)
-    pose[:3, 3] = np.array((transform.findtext("translation") or "0 0 0").split(), dtype=np.float64)
-    return float(transform.findtext("scale") or 1), pose
+    pose[:3, :3] = numbers((transform.findtext("rotation") or "").split(), 3, 3)
+    pose[:3, 3] = numbers((transform.findtext("translation") or "0 0 0").split(), 3)
+    return float(numbers(transform.findtext("scale") or 1)), pose
 
 
 def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:

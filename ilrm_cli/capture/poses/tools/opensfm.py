@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, pose_of
+from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, numbers, pose_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import read_json
@@ -42,8 +42,8 @@ def read_opensfm(file: Path) -> PoseSet:
 
 
 def _world_from_cam(file: Path, name: str, shot: dict[str, Any]) -> Float64[ndarray, "4 4"]:
-    turn = np.array(shot["rotation"], dtype=np.float64).reshape(3)
-    shift = np.array(shot["translation"], dtype=np.float64).reshape(3)
+    turn = numbers(shot["rotation"], 3)
+    shift = numbers(shot["translation"], 3)
     return np.linalg.inv(pose_of(np.column_stack([_rotation(turn), shift]), f"{file}, {name}"))
 
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, pose_of, rotation_of
+from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, numbers, pose_of, rotation_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import read_json
 
@@ -25,7 +25,7 @@ def read_polycam(files: Sequence[Path]) -> PoseSet:
     for file in files:
         with damage_named(file):
             content = read_json(file)
-            matrix = np.array([[content[f"t_{row}{column}"] for column in range(4)] for row in range(3)], dtype=float)
+            matrix = numbers([[content[f"t_{row}{column}"] for column in range(4)] for row in range(3)], 3, 4)
             size = int(content["width"]), int(content["height"])
             focal, center = (_pair(content, keys) for keys in (("fx", "fy"), ("cx", "cy")))
             lens = checked_lens(pinhole(focal, center, *size), str(file))
@@ -44,8 +44,8 @@ def read_arkit(files: Sequence[Path], sizes_of: SizesOf) -> PoseSet:
             if file.stem not in sizes:
                 unmeasured.append(file.stem)
                 continue
-            pose = _by_rows(np.array(content["cameraPoseARFrame"], dtype=float).reshape(4, 4))
-            k = _by_rows(np.array(content["intrinsics"], dtype=float).reshape(3, 3))
+            pose = _by_rows(numbers(content["cameraPoseARFrame"], 4, 4))
+            k = _by_rows(numbers(content["intrinsics"], 3, 3))
             lens = checked_lens(pinhole((k[0, 0], k[1, 1]), (k[0, 2], k[1, 2]), *sizes[file.stem]), str(file))
             poses.append(Pose(file.stem, lens, pose_of(pose, str(file)) @ OPENCV_FROM_OPENGL))
     return PoseSet(tuple(poses), np.zeros((0, 3)), unmeasured=tuple(unmeasured), labels=True)
@@ -59,8 +59,8 @@ def read_record3d(file: Path, photos: Sequence[Path]) -> PoseSet:
     """
     with damage_named(file):
         content = read_json(file)
-        rows = np.array(content["poses"], dtype=np.float64).reshape(-1, 7)
-        k = np.array(content["K"], dtype=np.float64).reshape(3, 3).T
+        rows = numbers(content["poses"], -1, 7)
+        k = numbers(content["K"], 3, 3).T
         size = int(content["w"]), int(content["h"])
         own = content.get("perFrameIntrinsicCoeffs")
         frames = _frames(file, photos, len(rows))

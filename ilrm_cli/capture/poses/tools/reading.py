@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
+from numpy.typing import ArrayLike
 
 from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
-from ilrm_cli.capture.poses.pose_set import LEAST_QUATERNION, rigid
+from ilrm_cli.capture.poses.pose_set import LARGEST, LEAST_QUATERNION, rigid
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import Damage, InputError, clause
@@ -33,6 +34,14 @@ def damage_named(file: Path) -> Iterator[None]:
         raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def numbers(values: ArrayLike, *shape: int) -> Float64[ndarray, "..."]:
+    """Return the values of a file as an array of this shape. Raises Damage if one is none that a camera can have."""
+    array = np.array(values, dtype=np.float64).reshape(shape)
+    if not (np.abs(array) < LARGEST).all():
+        raise Damage("a number in it is not finite or absurdly large")
+    return array
 
 
 def brown_lens(

@@ -20,7 +20,7 @@ from numpy import ndarray
 from ilrm_cli.capture.photos.other_tools import csv_header
 from ilrm_cli.capture.poses.lenses import FRAME_MM
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named
+from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, numbers
 from ilrm_cli.runtime.files import read_text
 
 Rotation = Callable[[float, float, float], Float64[ndarray, "3 3"]]  # of heading, pitch and roll in degrees
@@ -72,7 +72,7 @@ def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rota
 
 def _number(text: str) -> float:
     """Return the number in a cell, maybe with a decimal comma."""
-    return float(text.replace(",", "."))
+    return float(numbers(text.replace(",", ".")))
 
 
 def world_from_camera(heading_deg: float, pitch_deg: float, roll_deg: float) -> Float64[ndarray, "3 3"]:
