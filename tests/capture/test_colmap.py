@@ -187,6 +187,11 @@ def test_a_panorama_is_refused(tmp_path):
         read_model(model)
 
 
+def test_a_panorama_that_no_photo_uses_is_passed_over(tmp_path):
+    cameras = ["1 PINHOLE 640 480 500 500 320 240", "2 EQUIRECTANGULAR 640 320 640 320"]
+    assert len(read_model(write_by_hand(tmp_path, cameras, ["1 1 0 0 0 0 0 0 1 a.jpg"])).poses) == 1
+
+
 def test_a_model_without_poses(tmp_path):
     model = write_by_hand(tmp_path, ["1 PINHOLE 640 480 500 500 320 240"], [])
     with pytest.raises(InputError, match="no posed photo"):

@@ -1,5 +1,6 @@
 """Poses as other tools write them, of photographs with known cameras."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tests.support.tool_projects import (
     images_txt,
     metashape,
     record3d,
+    rows_of,
     transforms,
 )
 
@@ -141,6 +143,54 @@ def test_what_lenses_of_metashape_lose_is_told(tmp_path: Path, kind: str, lost: 
     (warning,) = gather(open_folder(tmp_path)).warnings
     assert "distortion that is left out" in warning
     assert f"({lost})" in warning
+
+
+def test_a_rig_of_metashape(tmp_path: Path) -> None:
+    """The second camera is where its sensor is in the first one's, in the unit of the chunk, which is 2 here."""
+    metashape(tmp_path)
+    file = tmp_path / "doc.xml"
+    before, _, after = file.read_text().partition('<camera id="1" sensor_id="0" label="photo_001">')
+    after = after[after.index("</camera>") :]
+    first_from_second = np.linalg.inv(POSES[0]) @ POSES[1]
+    place = f"<rotation>{rows_of(first_from_second[:3, :3])}</rotation>"
+    location = f"<location>{rows_of(first_from_second[:3, 3] / 2)}</location>"
+    slave = '<camera id="1" sensor_id="1" master_id="0" label="photo_001">'
+    sensor = before[before.index("<sensor id") : before.index("</sensor>")].replace('id="0"', 'id="1" master_id="0"')
+    before, _, middle = before.partition("</sensors>")
+    file.write_text(f"{before}{sensor}{place}{location}</sensor></sensors>{middle}{slave}{after}")
+    capture = gather(open_folder(tmp_path))
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+    file.write_text(file.read_text().replace(location, ""))
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == NAMES[::2]
+    assert "does not say where these cameras are in their rigs and they are left out: photo_001." in capture.warnings[0]
+
+
+def test_a_lens_that_no_camera_has_is_not_read(tmp_path: Path) -> None:
+    metashape(tmp_path / "metashape")
+    file = tmp_path / "metashape" / "doc.xml"
+    size = f'<resolution width="{WIDTH}" height="{HEIGHT}"/>'
+    spherical = f'<sensor id="7" type="spherical"><calibration type="spherical">{size}<f>1</f></calibration></sensor>'
+    file.write_text(file.read_text().replace("</sensors>", f"{spherical}</sensors>"))
+    assert len(gather(open_folder(tmp_path / "metashape")).photos) == 3
+    file.write_text(file.read_text().replace('sensor_id="0"', 'sensor_id="7"'))
+    with pytest.raises(InputError, match="spherical"):
+        gather(open_folder(tmp_path / "metashape"))
+    TOOLS["opensfm"](tmp_path / "opensfm")
+    file = tmp_path / "opensfm" / "reconstruction.json"
+    models = json.loads(file.read_text())
+    models[1]["cameras"]["all around"] = {"projection_type": "spherical", "width": 2000, "height": 1000}
+    file.write_text(json.dumps(models))
+    assert len(gather(open_folder(tmp_path / "opensfm")).photos) == 3
+
+
+def test_lenses_of_photoscan_before_1_2_are_named(tmp_path: Path) -> None:
+    metashape(tmp_path)
+    file = tmp_path / "doc.xml"
+    file.write_text(file.read_text().replace(f"<f>{FOCAL}</f>", f"<fx>{FOCAL}</fx><fy>{FOCAL}</fy>"))
+    with pytest.raises(InputError, match=r"as PhotoScan wrote them before version 1\.2"):
+        gather(open_folder(tmp_path))
 
 
 def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def poses_of(model: pycolmap.Reconstruction, where: str, names: Mapping[int, str
 
     `names` are those of images by their ids, by default the model's own.
     """
-    lenses = {key: checked_lens(lens_of(camera), where) for key, camera in model.cameras.items()}
+    used = {image.camera_id for image in model.images.values() if image.has_pose}
+    lenses = {key: checked_lens(lens_of(model.cameras[key]), where) for key in used}
     poses, stretched = [], 0
     for key, image in model.images.items():
         if not image.has_pose:

@@ -1,12 +1,14 @@
 """Reader of the XML in which Metashape and PhotoScan export cameras.
 
-A camera's <transform> holds its pose in the chunk, row by row, with axes x right, y down, z forward. The <transform> of
-its component, or of the chunk, leads from there to the user's coordinates and scale. Where labels of cameras are not
-unique, those of their groups are taken for folders. Calibrations have f, b1, cx and cy
-from the middle (px), k1 to k4, p1, p2; P1 and P2 are the other way round than in OpenCV.
+A camera's <transform> holds its pose in the chunk, row by row, with axes x right, y down, z forward. A camera of a rig
+has a master instead, and its sensor <rotation> and <location>, its pose in that one. The <transform> of its component,
+or of the chunk, leads from there to the user's coordinates and scale. Where labels of cameras are not unique, those of
+their groups are taken for folders. Calibrations have f, b1, cx and cy from the middle (px), k1 to k4, p1, p2; P1 and P2
+are the other way round than in OpenCV.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,41 +41,67 @@ def read_metashape(file: Path) -> PoseSet:
             document = ElementTree.fromstring(text[text.index("<document") :])
         except ElementTree.ParseError as error:
             raise ValueError(str(error)) from error
-        chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras") is not None]
-        found = [(chunk, poses) for chunk in chunks if (poses := _poses(file, chunk))]
-        lost = sorted({name for chunk, _ in found[:1] for sensor in _sensors(chunk) for name in _left_out(sensor)})
-    if not found:
+        chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras//transform") is not None]
+        poses = next((read for chunk in chunks if (read := _poses(file, chunk)).poses), None)
+    if poses is None:
         raise InputError(f"{file} holds no aligned camera; align the photos and export their cameras again.")
-    said = (f"{file} has {len(found)} chunks; the first is read.",) if len(found) > 1 else ()
-    if lost:
-        said = (*said, f"{file} has distortion that is left out, since lenses here have none such ({listed(lost)}).")
-    return PoseSet(tuple(found[0][1]), np.zeros((0, 3)), said, labels=True)
+    said = (f"{file} has {len(chunks)} chunks; the first is read.",) if len(chunks) > 1 else ()
+    return replace(poses, warnings=(*said, *poses.warnings))
 
 
-def _poses(file: Path, chunk: ElementTree.Element) -> list[Pose]:
-    lenses = {sensor.get("id"): _lens(file, sensor) for sensor in _sensors(chunk)}
+def _poses(file: Path, chunk: ElementTree.Element) -> PoseSet:
+    sensors = {sensor.get("id"): sensor for sensor in chunk.iterfind("sensors/sensor")}
     places = {part.get("id"): _similarity(part.find("transform")) for part in chunk.iterfind("components/component")}
     whole = _similarity(chunk.find("transform"))
     cameras = list(_cameras(chunk.find("cameras")))
+    by_id = {camera.get("id"): camera for _, camera in cameras}
     unique = len({camera.get("label") for _, camera in cameras}) == len(cameras)
-    poses = []
+    lenses: dict[str | None, Lens] = {}
+    lost, loose, poses = set[str](), [], []
     for groups, camera in cameras:
-        stated, label = camera.findtext("transform"), camera.get("label")
-        lens = lenses.get(camera.get("sensor_id"))
-        if stated is None or label is None or camera.get("enabled") in ("0", "false"):
+        label, sensor = camera.get("label"), sensors.get(camera.get("sensor_id"))
+        master = camera if camera.get("master_id") is None else by_id.get(camera.get("master_id"))
+        stated = None if master is None else master.findtext("transform")
+        if master is None or stated is None or label is None or camera.get("enabled") in ("0", "false"):
             continue
-        if lens is None:
-            raise InputError(f"{file} has no calibration for {label}; export its cameras again.")
-        scale, world_from_chunk = places.get(camera.get("component_id")) or whole or (1.0, np.eye(4))
-        chunk_from_cam = pose_of(numbers(stated.split(), 4, 4), f"{file}, {label}")
+        if sensor is None:
+            raise _no_lens(file, label)
+        master_from_cam = np.eye(4) if camera is master else _place_in_rig(sensor)
+        if master_from_cam is None:
+            loose.append(label)
+            continue
+        if camera.get("sensor_id") not in lenses:
+            lenses[camera.get("sensor_id")] = _lens(file, label, sensor)
+            lost |= {*_left_out(sensor)}
+        scale, world_from_chunk = places.get(master.get("component_id")) or whole or (1.0, np.eye(4))
+        chunk_from_cam = pose_of(numbers(stated.split(), 4, 4) @ master_from_cam, f"{file}, {label}")
         chunk_from_cam[:3, 3] *= scale
-        name = label if unique else f"{groups}{label}"
-        poses.append(Pose(name.replace("\\", "/"), lens, world_from_chunk @ chunk_from_cam))
-    return poses
+        name = (label if unique else f"{groups}{label}").replace("\\", "/")
+        poses.append(Pose(name, lenses[camera.get("sensor_id")], world_from_chunk @ chunk_from_cam))
+    said = []
+    if lost:
+        said.append(
+            f"{file} has distortion that is left out, since lenses here have none such ({listed(sorted(lost))})."
+        )
+    if loose:
+        said.append(
+            f"{file} does not say where these cameras are in their rigs and they are left out: {listed(loose)}."
+        )
+    return PoseSet(tuple(poses), np.zeros((0, 3)), tuple(said), labels=True)
 
 
-def _sensors(chunk: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    return chunk.iterfind("sensors/sensor")
+def _no_lens(file: Path, label: str) -> InputError:
+    return InputError(f"{file} has no calibration for {label}; export its cameras again.")
+
+
+def _place_in_rig(sensor: ElementTree.Element) -> Float64[ndarray, "4 4"] | None:
+    """Return the pose of a rig's camera in its master; None if the sensor does not state it."""
+    rotation, location = sensor.findtext("rotation"), sensor.findtext("location")
+    if rotation is None or location is None:
+        return None
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = numbers(rotation.split(), 3, 3), numbers(location.split(), 3)
+    return pose
 
 
 def _cameras(group: ElementTree.Element | None, groups: str = "") -> Iterator[tuple[str, ElementTree.Element]]:
@@ -95,11 +123,16 @@ def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[n
     return float(numbers(transform.findtext("scale") or 1)), pose
 
 
-def _lens(file: Path, sensor: ElementTree.Element) -> Lens | None:
-    """Return the lens of a sensor; None if it has no calibration."""
+def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
+    """Return the lens of the sensor of the camera of that label. Raises InputError if it is none that is known."""
     calibration = _calibration(sensor)
+    if calibration is not None and calibration.findtext("fx") is not None:
+        raise InputError(
+            f"{file} has lenses as PhotoScan wrote them before version 1.2, which are not read; export the cameras "
+            "with a later version, or with Metashape."
+        )
     if calibration is None or calibration.findtext("f") is None:
-        return None
+        raise _no_lens(file, label)
     where = f"{file}, {sensor.get('label') or 'a sensor'}"
     resolution = calibration.find("resolution")
     resolution = sensor.find("resolution") if resolution is None else resolution

@@ -27,7 +27,8 @@ def read_opensfm(file: Path) -> PoseSet:
     with damage_named(file):
         models = read_json(file)
         model = max(models, key=lambda one: len(one["shots"]))
-        lenses = {key: _lens(file, key, camera) for key, camera in model["cameras"].items()}
+        used = {shot["camera"] for shot in model["shots"].values()}
+        lenses = {key: _lens(file, key, model["cameras"][key]) for key in used}
         poses = [
             Pose(name.replace("\\", "/"), lenses[shot["camera"]], _world_from_cam(file, name, shot))
             for name, shot in sorted(model["shots"].items())
