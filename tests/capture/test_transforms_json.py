@@ -128,6 +128,21 @@ def test_the_mask_of_a_frame(tmp_path):
     """The key is nerfstudio's, with any slashes; a mask that all frames share may stand in the file."""
     assert read_one(tmp_path, SHARED, {"mask_path": "masks\\m 1.png"}).mask == "masks/m 1.png"
     assert read_one(tmp_path, SHARED | {"mask_path": "rig.png"}).mask == "rig.png"
+    assert read_one(tmp_path, SHARED | {"mask_path": "rig.png"}, {"mask_path": ""}).mask is None
+
+
+def test_null_is_no_entry(tmp_path):
+    nothing = dict.fromkeys(("k1", "p2", "camera_model", "mask_path", "fl_x", "w", "is_fisheye"))
+    pose = read_one(tmp_path, SHARED, nothing)
+    assert (pose.lens, pose.mask) == (read_one(tmp_path).lens, None)
+    assert read_one(
+        tmp_path, {"k1": None, "camera_angle_x": None, "cx": None, "w": None, "h": None, "fl_x": 5}
+    ).lens == (Lens("PINHOLE", (5, 5, 400, 300), 800, 600))
+
+
+def test_angles_of_instant_ngp_are_in_degrees(tmp_path):
+    assert read_one(tmp_path, {"x_fov": 90, "w": 80, "h": 60}).lens.params[:2] == pytest.approx((40, 40))
+    assert read_one(tmp_path, {"y_fov": 90.0, "fl_x": 50, "w": 80, "h": 60}).lens.params[:2] == pytest.approx((50, 30))
     assert read_one(tmp_path, SHARED).mask is None
 
 
@@ -148,7 +163,7 @@ def without(key: str) -> dict:
 @pytest.mark.parametrize(
     ("shared", "frame", "named"),
     [
-        (without("fl_x") | {"fl_y": None}, {}, "fl_y"),
+        (without("fl_x") | {"fl_y": None}, {}, "fl_x"),
         ({"w": 640, "h": 480}, {}, "fl_x"),
         (SHARED | {"k1": "much"}, {}, "k1"),
         (SHARED | {"fl_x": 0}, {}, "focal"),
@@ -165,6 +180,7 @@ def without(key: str) -> dict:
         (SHARED, {"transform_matrix": np.diag([1, 2, 1, 1]).tolist()}, "transform_matrix"),
         (SHARED, {"mask_path": 3}, "mask_path"),
         ({"camera_angle_x": 60, "w": 640, "h": 480}, {}, "radians"),
+        ({"x_fov": 180, "w": 640, "h": 480}, {}, "degrees"),
     ],
 )
 def test_the_sentence_names_file_and_key(tmp_path, shared, frame, named):

@@ -22,6 +22,8 @@ from ilrm_cli.runtime.json_values import read_json
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+# Keys of angles of view, of nerfstudio and of instant-ngp, half a turn in their unit, and which that is.
+ANGLES = (("camera_angle_{}", math.pi, "radians, between 0 and pi"), ("{}_fov", 180.0, "degrees, between 0 and 180"))
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 
 
@@ -53,7 +55,11 @@ def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[st
         where = f"{file}, frame {index}"
         if not isinstance(frame, dict):
             raise InputError(f"{where} is not an object with keys; export the file again.")
-        frame = {**{k: v for k, v in content.items() if k != "frames"}, **frame}
+        frame = {
+            **{k: v for k, v in content.items() if k != "frames"},
+            **{k: v for k, v in frame.items() if v is not None},
+        }
+        frame = {k: v for k, v in frame.items() if v is not None}  # null and no entry say the same
         name = _name(file.parent, frame, where)
         size = _stated_size(frame, where) or size_of(file.parent / name)
         yield name, None if size is None else _pose(file, frame, name, size, where)
@@ -70,9 +76,9 @@ def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float
     if world_from_cam is None:
         raise InputError(f'{where}: "transform_matrix" is not a 4x4 rotation and translation.')
     mask = frame.get("mask_path")  # as in nerfstudio: black is ignored
-    if mask is not None and not (isinstance(mask, str) and mask):
+    if mask is not None and not isinstance(mask, str):
         raise InputError(f'{where}: "mask_path" is no path; export the file again.')
-    mask = None if mask is None else _relative(mask, file.parent).as_posix()
+    mask = None if not mask else _relative(mask, file.parent).as_posix()
     return Pose(name, _lens(frame, size, where), world_from_cam @ OPENCV_FROM_OPENGL, mask=mask)
 
 
@@ -143,18 +149,17 @@ def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
 def _focal(
     frame: dict[str, Any], number: Callable[..., float], width: float, height: float, where: str
 ) -> tuple[float, float]:
-    """Return focal lengths in px, as stated or from angles of view in radians; one axis serves for both if needed."""
+    """Return focal lengths in px, as stated or from angles of view; one axis serves for both if needed."""
     by_axis: list[float | None] = []
-    for key, angle_key, side in (("fl_x", "camera_angle_x", width), ("fl_y", "camera_angle_y", height)):
-        if key in frame:
-            by_axis.append(number(key))
-        elif angle_key in frame:
-            angle = number(angle_key)
-            if not 0 < angle < math.pi:
-                raise InputError(f'{where}: "{angle_key}" is {angle}: angles of view are in radians, between 0 and pi.')
-            by_axis.append(side / (2 * math.tan(angle / 2)))
-        else:
-            by_axis.append(None)
+    for axis, side in (("x", width), ("y", height)):
+        focal = number(f"fl_{axis}") if f"fl_{axis}" in frame else None
+        for form, half_turn, unit in ANGLES:
+            if focal is None and (key := form.format(axis)) in frame:
+                angle = number(key)
+                if not 0 < angle < half_turn:
+                    raise InputError(f'{where}: "{key}" is {angle}: these angles of view are in {unit}.')
+                focal = side / (2 * math.tan(angle / half_turn * math.pi / 2))
+        by_axis.append(focal)
     focal_x, focal_y = by_axis
     if focal_x is None and focal_y is None:
         number("fl_x")  # raises, naming the key
