@@ -1,6 +1,7 @@
 """How long a scene's unit is in metres: from a known distance of two photos, or from GPS."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,20 @@ def metres_per_unit(scale_from: str, capture: Capture) -> float:
     names, metres = known_length(scale_from)
     a, b = (positions[name] for name in two_of(names, list(positions)))
     return checked_unit(metres, float(np.linalg.norm(a - b)), names)
+
+
+def require_size(scale_from: str | None, photos: Sequence[Path]) -> None:
+    """Raise InputError, before photos get poses, if too few of them tell where they were taken and --scale-from asks.
+
+    Photos are none where poses that were given, or a video, name them; unreadable ones are told of later.
+    """
+    if scale_from != BY_GPS or not photos:
+        return
+    places = {}
+    for photo in photos:
+        with suppress(InputError):
+            places[str(photo)] = gps_of(photo)
+    metres_around_first({name: place for name, place in places.items() if place is not None})
 
 
 def two_of(text: str, names: Sequence[str]) -> tuple[str, str]:

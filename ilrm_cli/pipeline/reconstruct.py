@@ -31,7 +31,7 @@ from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted
-from ilrm_cli.pipeline.real_size import metres_per_unit
+from ilrm_cli.pipeline.real_size import metres_per_unit, require_size
 from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
@@ -167,10 +167,10 @@ def reconstruct(
 def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ignore) -> Capture:
     """Run `gather` with these settings. Raises InputError also if the photos were all taken from one place."""
     folder.require(settings.poses, settings.camera, settings.views)
+    require_size(settings.scale_from, folder.photos)
     video = VideoChoice(settings.fps, settings.max_frames)
     capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
-    positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
-    require_parallax(positions, capture.points, folder.place)
+    require_parallax(np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos]), capture.points, folder.place)
     return capture
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from ilrm_cli.pipeline.real_size import metres_per_unit
+from ilrm_cli.pipeline.real_size import metres_per_unit, require_size
 from ilrm_cli.pipeline.settings import Settings, check_ranges
 from ilrm_cli.runtime.errors import InputError
 from tests.support.geotags import geotagged
@@ -52,6 +52,12 @@ def test_gps_in_the_photos_tells_it_too(tmp_path):
     for photo, (east, north, up) in zip(photos, places.values(), strict=True):
         geotagged(photo.path, 20 * east, 20 * north, 20 * up)
     assert metres_per_unit("gps", replace(made, photos=photos)) == pytest.approx(20, rel=0.01)
+    files = [photo.path for photo in photos]
+    require_size("gps", files)
+    require_size("A.jpg B.jpg 1m", files[:2])
+    require_size("gps", [])
+    with pytest.raises(InputError, match="2 of the photos tell where they were taken"):
+        require_size("gps", [*files[:2], tmp_path / "absent.jpg"])
 
 
 @pytest.mark.parametrize(
