@@ -37,7 +37,9 @@ def evaluate(
     refine: Annotated[int, typer.Option(help="Iterations of fitting to the inputs after prediction.", min=0)] = 0,
     quality: Annotated[
         str | None,
-        typer.Option(help="every-eighth: of reconstruct, such as draft,standard,high; --refine is for the draft."),
+        typer.Option(
+            help="every-eighth, or with --geometry: of reconstruct, such as draft,standard; --refine is a draft's."
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
@@ -172,9 +174,9 @@ def numbers(text: str | None) -> tuple[int, ...]:
 
 
 def describe(
-    run: "Evaluation", protocol: str, settings: "Settings", qualities: Sequence[str], missing: tuple[str, ...]
+    run: "Evaluation", protocol: str, settings: "Settings", whole: Sequence[str], missing: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Describe the evaluation's settings as JSON values."""
+    """Describe the evaluation's settings as JSON values; `whole` are the qualities of whole reconstructions."""
     return {
         "command": "evaluate",
         "protocol": protocol,
@@ -182,9 +184,9 @@ def describe(
         "device": run.device.type,
         "renderer": run.renderer,
         "refine": settings.refine,
-        "qualities": list(qualities) or None,
+        "qualities": list(whole or settings.qualities) or None,
         "minutes": settings.minutes,
-        "targets_choose_when_to_stop": settings.refine > 0 and not qualities,
+        "targets_choose_when_to_stop": settings.refine > 0 and not whole,
         "lpips": run.lpips_missing or "VGG",
         "warnings": list(missing),
     }

@@ -84,14 +84,24 @@ def parse_qualities(text: str | None) -> tuple[pipeline.Quality, ...]:
     return tuple(quality for quality in QUALITIES if quality in names)
 
 
+def fits(plan: Plan, settings: Settings) -> bool:
+    """Return whether there are fits to photos among what is evaluated."""
+    if plan.protocol != "every-eighth":
+        return bool(settings.qualities)
+    return any(asked.effort != "draft" for asked in reconstructions(plan, settings))
+
+
 def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, ...]:
     """Return the settings of the reconstructions that every-eighth scores; `Settings.refine` is for the draft.
 
     Raises InputError for qualities or minutes with another protocol, and for what contradicts itself.
     """
     if plan.protocol != "every-eighth":
-        if settings.qualities:
-            raise InputError("--quality is for whole reconstructions; add --protocol every-eighth, or leave it out.")
+        if settings.qualities and (settings.geometry is None or "draft" in settings.qualities):
+            raise InputError(
+                "--quality is for whole reconstructions, and fits whose surfaces are judged; add --protocol "
+                "every-eighth, or --geometry and name standard or high, or leave it out."
+            )
         if settings.minutes is not None:
             raise InputError("--minutes is for whole reconstructions; add --protocol every-eighth, or leave it out.")
         return ()

@@ -12,6 +12,7 @@ from torch import Tensor
 from ilrm_cli.evaluate import geometry
 from ilrm_cli.evaluate.geometry import GeometryScore, TrueSurface
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.metrics import Measure, evened_psnr, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips
@@ -141,6 +142,12 @@ class Judge:
     def geometry(self, gaussians: Gaussians) -> GeometryScore | None:
         """Compare the surface of a scene with the true one, if that is known and was asked for."""
         return None if self._surface is None else geometry.score(gaussians, self._surface)
+
+    def geometry_of_mesh(self, mesh: Mesh) -> GeometryScore | None:
+        """Compare a mesh with the true surface, but for its depth in the targets."""
+        if self._surface is None:
+            return None
+        return geometry.compared(geometry.drawn_from(mesh, geometry.SAMPLES), self._surface)
 
     def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""

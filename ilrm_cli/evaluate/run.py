@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.data.holdout import RenderedSequence
-from ilrm_cli.evaluate import baselines, every_eighth
-from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, reconstructions
+from ilrm_cli.evaluate import baselines, every_eighth, surfaces
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, reconstructions
 from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
@@ -37,8 +37,9 @@ from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.pipeline.refine import refined
+from ilrm_cli.render.mesh_pictures import mesh_picture
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
-from ilrm_cli.render.rasterize import renderer_for
+from ilrm_cli.render.rasterize import NEAR, renderer_for
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -65,7 +66,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0 or any(asked.effort != "draft" for asked in reconstructions(plan, settings)),
+        gradients=settings.refine > 0 or fits(plan, settings),
         sweeps=settings.baselines,
         report=report,
     )
@@ -104,12 +105,13 @@ def evaluate_scene(
         whole = replace(prepared.targets, masks=None)  # all pixels count
         surface = _surface(split, chosen, prepared, settings.geometry) if settings.geometry else None
         judge = Judge(whole, tuple(names[i] for i in split.targets), run.lpips, surface)
-        shown, ours = _ours(run, prepared, judge, settings)
+        shown, ours = _ours(run, prepared, judge, settings, plan.seed, report)
         trials += ours
         if settings.baselines:
             points = prepared.normalized_from_world.points(torch.from_numpy(split.frames.points)).numpy()
             trials += _pictures(prepared, judge)
             trials += _splats(prepared, points, judge, settings.refine, run.loaded.model.capabilities.backdrop)
+            trials += _meshes(prepared, points, judge) if surface else []
     assert shown is not None, "at least one set of inputs"
     return SceneResult(
         name=ref.name,
@@ -144,7 +146,9 @@ def _surface(split: Split, chosen: tuple[int, ...], prepared: Prepared, truth: s
     return surface_seen(inputs, depth[list(chosen)], targets, depth[list(split.targets)])
 
 
-def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings) -> tuple[Shown, list[Trial]]:
+def _ours(
+    run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings, seed: int, report: Report
+) -> tuple[Shown, list[Trial]]:
     views = len(prepared.inputs)
     began = time.perf_counter()
     predicted = predict(run.loaded.model, prepared)
@@ -156,7 +160,30 @@ def _ours(run: Evaluation, prepared: Prepared, judge: Judge, settings: Settings)
     if settings.refine > 0:
         gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
-    return judge.shown(gaussians, trials[-1].scores), trials
+    shown = judge.shown(gaussians, trials[-1].scores)
+    for quality in settings.qualities:
+        began = time.perf_counter()
+        fitted = surfaces.fitted_to_inputs(predicted, prepared, quality, seed, report)
+        wait(run.device)
+        took, name = seconds + time.perf_counter() - began, surfaces.FITTED.format(quality=quality)
+        scores, shape = judge.scores(judge.pictures(fitted)), judge.geometry(fitted)
+        trials.append(Trial(name, views, False, scores, took, len(fitted), None, geometry=shape))
+    return shown, trials
+
+
+def _meshes(prepared: Prepared, points: Float64[ndarray, "point 3"], judge: Judge) -> list[Trial]:
+    """Evaluate the baseline that is a mesh; pictures show it grey."""
+    began = time.perf_counter()
+    mesh = surfaces.poisson_mesh(points, prepared.inputs.cameras)
+    if mesh is None:
+        return []
+    seconds, targets = time.perf_counter() - began, judge.targets.cameras
+    pictures = [
+        mesh_picture(mesh, targets[[i]], NEAR).color[None].to(judge.targets.images) for i in range(len(targets))
+    ]
+    shape = judge.geometry_of_mesh(mesh)
+    scores = judge.scores(pictures)
+    return [Trial(surfaces.POISSON, len(prepared.inputs), False, scores, seconds, None, None, geometry=shape)]
 
 
 def _pictures(prepared: Prepared, judge: Judge) -> list[Trial]:

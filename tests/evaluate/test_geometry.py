@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.evaluate.checks import EXACT, Plan, check_geometry
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, check_geometry, reconstructions
 from ilrm_cli.evaluate.geometry import (
     FARTHEST,
     GeometryScore,
@@ -19,9 +20,12 @@ from ilrm_cli.evaluate.geometry import (
     score,
     surface_seen,
 )
+from ilrm_cli.evaluate.surfaces import FITTED, POISSON, normals, poisson_mesh
 from ilrm_cli.geometry.backdrop import fibonacci_sphere
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.pipeline.optimize.fit import EFFORTS
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.mesh import encode_mesh
 from tests.support.command_line import ilrm
@@ -143,6 +147,40 @@ def test_means_leave_out_what_is_unknown():
 def test_a_truth_that_does_not_fit_is_refused_at_once(geometry, protocol, scenes, sentence):
     with pytest.raises(InputError, match=sentence):
         check_geometry(geometry, Plan(protocol), scenes)
+
+
+def test_fits_and_colmaps_mesh_are_compared(monkeypatch):
+    monkeypatch.setattr("ilrm_cli.pipeline.mesh.LONG_SIDE_PX", 64)
+    monkeypatch.setitem(EFFORTS, "standard", replace(EFFORTS["standard"], steps=12))
+    words = ("--synthetic", "1", "--size", "64", "--views", "3", "--geometry", EXACT, "--quality", "standard")
+    outcome = ilrm("evaluate", *words, "--json")
+    assert outcome.status == 0, outcome.err
+    told = {trial["method"]: trial for trial in outcome.json["scenes"][0]["trials"]}
+    fitted = told[FITTED.format(quality="standard")]
+    assert 0 < fitted["geometry"]["f_score"] != told["ilrm"]["geometry"]["f_score"]
+    assert fitted["psnr"] != told["ilrm"]["psnr"]
+    assert 0 < told[POISSON]["geometry"]["f_score"] < 1
+    assert told[POISSON]["geometry"]["abs_rel"] is None
+    assert outcome.json["qualities"] == ["standard"]
+
+
+def test_points_on_a_ball_become_a_ball():
+    ball = fibonacci_sphere(600, torch.zeros(1)).double().numpy()
+    eyes = torch.eye(4).repeat(6, 1, 1)
+    eyes[:, :3, 3] = 4 * torch.cat([torch.eye(3), -torch.eye(3)])
+    cameras = Cameras(eyes, torch.full((6, 2), 64.0), torch.full((6, 2), 32.0), 64, 64)
+    assert (normals(ball, cameras) * ball).sum(1).min() > 0.95
+    mesh = poisson_mesh(ball, cameras)
+    assert float(mesh.areas.sum()) == pytest.approx(4 * np.pi, rel=0.08)
+    assert poisson_mesh(ball[:20], cameras) is None
+
+
+def test_qualities_are_for_whole_scenes_or_judged_surfaces():
+    with pytest.raises(InputError, match="add --protocol every-eighth, or --geometry"):
+        reconstructions(Plan("synthetic"), Settings(qualities=("standard",)))
+    with pytest.raises(InputError, match="name standard or high"):
+        reconstructions(Plan("synthetic"), Settings(qualities=("draft",), geometry=EXACT))
+    assert reconstructions(Plan("synthetic"), Settings(qualities=("high",), geometry=EXACT)) == ()
 
 
 def test_the_command_tells_the_figures(monkeypatch, tmp_path):

@@ -45,7 +45,7 @@ def test_two_kinds_of_fits_do_not_go_together(quality):
         (Settings(hold_out=0, refine=5), "--hold-out 0 is for fits to all photos"),
     ],
 )
-def test_photos_are_held_out_of_fits_and_not_all_of_them(settings, sentence):
+def test_what_is_asked_of_fits_is_refused_of_drafts(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         check_settings(settings)
     check_settings(Settings(hold_out=0))
