@@ -7,10 +7,11 @@ claims.
 """
 
 import os
+import posixpath
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ilrm_cli.capture.photos.listing import SUFFIXES, Listing
 
@@ -101,7 +102,7 @@ def _meant(name: str, index: Mapping[str, list[str]]) -> str | None:
 
 
 def _base(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).name
+    return posixpath.basename(name.replace("\\", "/"))
 
 
 def _any_suffix(base: str) -> str:
@@ -116,12 +117,12 @@ def meaning(name: str) -> str:
 
 def _stem(name: str) -> str:
     """Return the name without the suffix of a photo."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else name
+    stem, suffix = posixpath.splitext(name)
+    return stem if suffix.lower() in SUFFIXES else name
 
 
 def _parent(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).parent.as_posix()
+    return posixpath.normpath(posixpath.dirname(name.replace("\\", "/")))
 
 
 def _common_tail(folder: str, stated: str) -> int:
