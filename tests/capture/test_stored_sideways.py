@@ -1,5 +1,6 @@
 """Photos whose EXIF data say that they are to be turned, with poses of the pixels as stored."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,19 @@ def test_a_lens_given_for_photos_stored_sideways(tmp_path: Path, center: tuple[i
     for photo, pose in zip(capture.photos, POSES, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, turned_pose(pose, 3), atol=1e-9)
         assert photo.lens.params == pytest.approx((FOCAL, FOCAL, 122, 150))
+
+
+@pytest.mark.parametrize(("center", "turns"), [((150, 118), 3), ((118, 150), 0)])
+def test_a_principal_point_tells_which_pixels_poses_without_a_size_are_of(tmp_path, center, turns):
+    """It lies near the middle: of the photos as stored, or of the upright ones, as libraries of pictures load them."""
+    transforms("transforms.json")(tmp_path)
+    sideways(tmp_path)
+    file = tmp_path / "transforms.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"cx": center[0], "cy": center[1]}))
+    upright = center if turns == 0 else (HEIGHT - center[1], center[0])
+    for photo, pose in zip(gather(open_folder(tmp_path)).photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, turned_pose(pose, turns) if turns else pose, atol=1e-9)
+        assert photo.lens.params[2:] == pytest.approx(upright)
 
 
 def sideways(folder: Path) -> None:

@@ -61,7 +61,7 @@ def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[st
         }
         frame = {k: v for k, v in frame.items() if v is not None}  # null and no entry say the same
         name = _name(file.parent, frame, where)
-        size = _stated_size(frame, where) or size_of(file.parent / name)
+        size = _stated_size(frame, where) or _measured_size(frame, size_of(file.parent / name), where)
         yield name, None if size is None else _pose(file, frame, name, size, where)
 
 
@@ -118,6 +118,18 @@ def _stated_size(frame: dict[str, Any], where: str) -> tuple[float, float] | Non
     if "w" in frame and "h" in frame:
         return _number(frame, "w", where), _number(frame, "h", where)
     return None
+
+
+def _measured_size(frame: dict[str, Any], stored: tuple[int, int] | None, where: str) -> tuple[int, int] | None:
+    """Return (width, height) in px of the photo as stored or as upright, in whose middle the principal point is."""
+    if stored is None or not {"cx", "cy"} <= frame.keys():
+        return stored
+    center = _number(frame, "cx", where), _number(frame, "cy", where)
+
+    def off_middle(size: tuple[int, int]) -> float:
+        return max(abs(place / side - 0.5) for place, side in zip(center, size, strict=True))
+
+    return min(stored, stored[::-1], key=off_middle)
 
 
 def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
