@@ -20,7 +20,7 @@ def left_half(width: int, height: int, value: int = 255) -> np.ndarray:
 # Finding
 
 
-@pytest.mark.parametrize("mask", ["a/1 ü.jpg.png", "a/1 ü.png", "a/1 ü.jpg"])
+@pytest.mark.parametrize("mask", ["a/1 ü.jpg.png", "a/1 ü.png", "a/1 ü.jpg", "a/1 ü_mask.png"])
 @pytest.mark.parametrize(
     ("root", "place"),
     [

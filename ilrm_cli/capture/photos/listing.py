@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".m
 PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
 REDUCED = "images_"  # start of the names of folders with reduced copies of `images`
 MASK_FOLDERS = ("masks", "mask")  # in any case
-MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks beside their photos, before the suffix
+MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks, before the suffix
 # Of macOS's archives, with files that only look like photos; and of Synology's disks, with small copies.
 LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 
@@ -199,8 +199,8 @@ def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
 
     Searched in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
     one of these two is named `images` or `input`, or like reduced copies `images_4`, also beside it. The mask is named
-    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo. Last of all, it lies beside the photo as
-    `name.jpg.png` or `name_mask.png`.
+    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo, or as Metashape does, `name_mask.png`.
+    Last of all, it lies beside the photo as `name.jpg.png` or `name_mask.png`.
     """
     named = [file for folder, inside in _mask_places(root, name, listing) for file in _named(folder, inside)]
     return next((file for file in (*named, *_beside(root / name)) if os.path.isfile(file)), None)
@@ -238,11 +238,12 @@ def mask_folders(place: Path, listing: Listing) -> list[Path]:
 
 def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
     """Return the possible paths of a photo's mask in a folder."""
-    return tuple(folder / name for name in (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo))
+    first = (photo.with_name(f"{photo.name}.png"), photo.with_suffix(".png"), photo)
+    return tuple(folder / name for name in (*first, *_beside(photo)))
 
 
 def _beside(photo: Path) -> tuple[Path, ...]:
-    """Return the possible paths of a photo's mask in the photo's own folder."""
+    """Return the possible paths of a photo's mask in a folder that may be the photo's own."""
     ends = (f"{photo.stem}{end}{suffix}" for end in MASK_ENDS for suffix in (".png", ".jpg"))
     return tuple(photo.with_name(name) for name in (f"{photo.name}.png", *ends))
 
