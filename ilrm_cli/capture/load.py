@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
-from ilrm_cli.capture.photos.header import photo_header, photo_size
+from ilrm_cli.capture.photos.header import photo_size, stored_size
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.pixels import PICTURES
@@ -63,9 +63,8 @@ def gather(
     if folder.given is not None:
         capture = _of_given(capture, folder)
     if len(capture.photos) < 2:
-        why = "".join(f" {sentence}" for sentence in capture.warnings[:1])
         raise InputError(
-            f"{folder.place} gives only one photo with a pose; at least two from different places are needed.{why}"
+            f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
         )
     return capture
 
@@ -128,11 +127,7 @@ def _no_size(path: Path) -> None:
 def _size_or_none(root: Path, stored: Mapping[str, str], path: Path) -> tuple[int, int] | None:
     """Return (width, height) of the photo as stored, under its name or the stored one; None if missing or broken."""
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-    try:
-        header = photo_header(root / stored.get(name, name))
-    except InputError:
-        return None
-    return header.width, header.height
+    return stored_size(root / stored.get(name, name))
 
 
 def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:

@@ -38,7 +38,7 @@ def evaluate(
     quality: Annotated[
         str | None,
         typer.Option(
-            help="every-eighth, or with --geometry: of reconstruct, such as draft,standard; --refine is a draft's."
+            help="every-eighth, or with --geometry: of reconstruct, as standard,high; --refine is for drafts."
         ),
     ] = None,
     minutes: Annotated[

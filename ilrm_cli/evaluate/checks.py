@@ -33,7 +33,7 @@ class Settings:
 
     model: str = "default"
     refine: int = 0  # iterations; 0 scores the prediction alone
-    qualities: tuple[pipeline.Quality, ...] = ()  # every-eighth: of the reconstructions; empty: the usual one
+    qualities: tuple[pipeline.Quality, ...] = ()  # of reconstructions (every-eighth; empty: the usual one) or fits
     minutes: float | None = None  # every-eighth: that each fit takes, instead of its steps
     baselines: bool = True
     geometry: str | None = None  # the true surface: EXACT, or a scan (.ply) in the frame of the poses; None: not judged

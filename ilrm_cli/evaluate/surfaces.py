@@ -60,11 +60,10 @@ def poisson_mesh(points: Float64[ndarray, "point 3"], cameras: Cameras) -> Mesh 
         options = pycolmap.PoissonMeshingOptions()
         options.depth, options.trim, options.color = LEVELS, level_of(points) - COARSER, False
         options.num_threads = torch.get_num_threads()
-        try:
-            pycolmap.poisson_meshing(given, made, options)
-            content = PlyData.read(str(made))
-        except (RuntimeError, ValueError, OSError):
+        pycolmap.poisson_meshing(given, made, options)
+        if not made.is_file():
             return None
+        content = PlyData.read(str(made))
         vertex, faces = content["vertex"], content["face"]["vertex_indices"]
         if not len(faces):
             return None

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.capture.photos.gps import gps_of, metres_around_first
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.views import Capture
-from ilrm_cli.pipeline.settings import BY_GPS, known_length
+from ilrm_cli.pipeline.settings import BY_GPS, Settings, known_length
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.scene.record import LEAST_SCALE
 
@@ -29,15 +30,16 @@ def metres_per_unit(scale_from: str, capture: Capture) -> float:
     return checked_unit(metres, float(np.linalg.norm(a - b)), names)
 
 
-def require_size(scale_from: str | None, photos: Sequence[Path]) -> None:
-    """Raise InputError, before photos get poses, if too few of them tell where they were taken and --scale-from asks.
+def require_size(folder: ProjectFolder, settings: Settings) -> None:
+    """Raise InputError if too few photos tell where they were taken, --scale-from asks, and poses are still to find.
 
-    Photos are none where poses that were given, or a video, name them; unreadable ones are told of later.
+    Poses that are there may name other photos, and frames of videos tell nothing; unreadable photos are told of later.
     """
-    if scale_from != BY_GPS or not photos:
+    there = any(folder.poses(settings.poses)) or folder.tool_poses(settings.poses) is not None
+    if settings.scale_from != BY_GPS or there or not folder.photos:
         return
     places = {}
-    for photo in photos:
+    for photo in folder.photos:
         with suppress(InputError):
             places[str(photo)] = gps_of(photo)
     metres_around_first({name: place for name, place in places.items() if place is not None})

@@ -167,7 +167,7 @@ def reconstruct(
 def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ignore) -> Capture:
     """Run `gather` with these settings. Raises InputError also if the photos were all taken from one place."""
     folder.require(settings.poses, settings.camera, settings.views)
-    require_size(settings.scale_from, folder.photos)
+    require_size(folder, settings)
     video = VideoChoice(settings.fps, settings.max_frames)
     capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
     require_parallax(np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos]), capture.points, folder.place)

@@ -90,7 +90,7 @@ class Room:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Keep whatever this thread takes to the end of the block, as it still works on it."""
-        assert not hasattr(self._mine, "held"), "threads of a thread would wait for it"
+        assert not hasattr(self._mine, "held"), "a thread keeps what it takes once, to the outer end"
         self._mine.held = 0
         try:
             yield
@@ -119,7 +119,8 @@ class Room:
         return self._taken + needed_bytes <= most
 
 
-DECODED = Room(most_bytes=2_000_000_000, planned_from_bytes=650_000_000)  # of pictures and what is made of them
+PLANNED_FROM_BYTES = 650_000_000  # of a picture; smaller ones are not worth a look at the free memory
+DECODED = Room(most_bytes=2_000_000_000, planned_from_bytes=PLANNED_FROM_BYTES)  # of pictures and what is made of them
 
 
 def peak_memory_gb() -> float:

@@ -72,7 +72,7 @@ def open_picture(source: Path | io.BytesIO, formats: tuple[str, ...] = PHOTO_FOR
 
 
 def decode(image: Image.Image) -> None:
-    """Decode the pixels of an open picture; with 16 bits, black is 0 and white 65535, however a TIFF keeps them."""
+    """Decode the pixels of an open picture; of 16 bits, black is 0 and white about 65535, however a TIFF keeps them."""
     image.load()
     if not image.mode.startswith("I;16") or not isinstance(image, TiffImagePlugin.TiffImageFile):
         return

@@ -129,6 +129,7 @@ def test_the_mask_of_a_frame(tmp_path):
     assert read_one(tmp_path, SHARED, {"mask_path": "masks\\m 1.png"}).mask == "masks/m 1.png"
     assert read_one(tmp_path, SHARED | {"mask_path": "rig.png"}).mask == "rig.png"
     assert read_one(tmp_path, SHARED | {"mask_path": "rig.png"}, {"mask_path": ""}).mask is None
+    assert read_one(tmp_path, SHARED).mask is None
 
 
 def test_null_is_no_entry(tmp_path):
@@ -143,7 +144,6 @@ def test_null_is_no_entry(tmp_path):
 def test_angles_of_instant_ngp_are_in_degrees(tmp_path):
     assert read_one(tmp_path, {"x_fov": 90, "w": 80, "h": 60}).lens.params[:2] == pytest.approx((40, 40))
     assert read_one(tmp_path, {"y_fov": 90.0, "fl_x": 50, "w": 80, "h": 60}).lens.params[:2] == pytest.approx((50, 30))
-    assert read_one(tmp_path, SHARED).mask is None
 
 
 def test_photos_that_cannot_be_measured_are_named(tmp_path):

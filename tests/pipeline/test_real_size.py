@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from ilrm_cli.pipeline.real_size import metres_per_unit, require_size
@@ -52,12 +53,20 @@ def test_gps_in_the_photos_tells_it_too(tmp_path):
     for photo, (east, north, up) in zip(photos, places.values(), strict=True):
         geotagged(photo.path, 20 * east, 20 * north, 20 * up)
     assert metres_per_unit("gps", replace(made, photos=photos)) == pytest.approx(20, rel=0.01)
-    files = [photo.path for photo in photos]
-    require_size("gps", files)
-    require_size("A.jpg B.jpg 1m", files[:2])
-    require_size("gps", [])
-    with pytest.raises(InputError, match="2 of the photos tell where they were taken"):
-        require_size("gps", [*files[:2], tmp_path / "absent.jpg"])
+
+
+def test_photos_without_gps_are_refused_before_they_get_poses(tmp_path):
+    for index in range(6):
+        geotagged(tmp_path / f"{index}.jpg", 20 * index, index, 0)
+    require_size(open_folder(tmp_path), Settings(scale_from="gps"))
+    (tmp_path / "5.jpg").write_bytes(b"no photo")
+    require_size(open_folder(tmp_path), Settings(scale_from="gps"))
+    (tmp_path / "4.jpg").unlink()
+    require_size(open_folder(tmp_path), Settings(scale_from="0.jpg 1.jpg 1m"))
+    with pytest.raises(InputError, match="4 of the photos tell where they were taken"):
+        require_size(open_folder(tmp_path), Settings(scale_from="gps"))
+    (tmp_path / "transforms.json").write_text('{"frames": []}')  # poses, of whatever photos
+    require_size(open_folder(tmp_path), Settings(scale_from="gps"))
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ def test_a_transforms_json(tmp_path: Path, named: bool) -> None:
         read_camera_path(written(tmp_path, {"fl_x": 50, "frames": frames}))
 
 
+@pytest.mark.parametrize("name", [{}, {"file_path": "one.png"}])
+def test_frames_of_a_transforms_json_stay_in_order_and_may_share_a_name(tmp_path: Path, name: dict[str, str]) -> None:
+    frames = [{**name, "transform_matrix": (shifted(by) @ OPENCV_FROM_OPENGL).tolist()} for by in range(12)]
+    cameras = read_camera_path(written(tmp_path, {"w": 80, "h": 60, "fl_x": 50, "frames": frames})).cameras
+    assert cameras.positions[:, 0].tolist() == list(range(12))
+
+
+def shifted(by: float) -> np.ndarray:
+    pose = np.eye(4)
+    pose[0, 3] = by
+    return pose
+
+
 @pytest.mark.parametrize("place", ["", "sparse/0", "sparse/0/images.txt"])
 def test_a_colmap_model(tmp_path: Path, place: str) -> None:
     """In the natural order of names; a film shows no distortion."""

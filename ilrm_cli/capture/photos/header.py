@@ -81,6 +81,15 @@ def _remembered_header(path: Path, *state: int) -> PhotoHeader:
         return replace(header_of(image), halvings=JPEG_HALVINGS if image.format in JPEG_FORMATS else 0)
 
 
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of the photo as stored, px; None if it is missing or broken."""
+    try:
+        header = photo_header(path)
+    except InputError:
+        return None
+    return header.width, header.height
+
+
 def photo_size(path: Path) -> tuple[int, int]:
     """Return (width, height) of the upright photo, px. Raises InputError if the file is not a photo."""
     return photo_header(path).upright_size

@@ -33,12 +33,11 @@ from ilrm_cli.capture.photos.header import (
 )
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
-from ilrm_cli.runtime.memory import DECODED, free_bytes
+from ilrm_cli.runtime.memory import DECODED, PLANNED_FROM_BYTES, free_bytes
 from ilrm_cli.runtime.pictures import DECODER_ERRORS, decode
 
 JPEG_REDUCTIONS = (8, 4, 2)  # the sizes that a JPEG decoder can produce directly, as divisors
 
-PLANNED_FROM_PIXELS = 50_000_000  # of a photo; smaller ones take less than is worth a look at the free memory
 PEAK_BYTES_A_PIXEL = 13  # memory to read a photo with transparency; measured at 64 megapixels
 CODE_POINT_FORMATS = ("AVIF", "HEIF", "PNG")  # as Pillow names them
 CODE_POINTS = "code_points"  # among the facts of an open picture
@@ -142,7 +141,7 @@ def room_for(path: Path, pixels: int) -> Iterator[None]:
     """
     needed = pixels * PEAK_BYTES_A_PIXEL
     with DECODED.taken(needed):
-        if pixels > PLANNED_FROM_PIXELS and needed > (free := free_bytes(CPU)):
+        if needed > PLANNED_FROM_BYTES and needed > (free := free_bytes(CPU)):
             megapixels, gb = pixels / 1e6, (needed / 1e9, free / 1e9)
             clause = f"its {megapixels:.0f} megapixels take {gb[0]:.1f} GB of memory and {gb[1]:.1f} GB are free"
             raise UnreadablePhoto(path, clause, "make it smaller")
@@ -169,6 +168,8 @@ def _reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
 def _upright_srgb(image: Image.Image) -> Image.Image:
     """Convert to RGBA if the photo has transparency, else to RGB."""
     profile, points = image.info.get("icc_profile"), image.info.get(CODE_POINTS)
+    if image.format == "PNG" and points is not None:
+        profile = None  # as its specification has it; in HEIF and AVIF the profile goes first
     turn = UPRIGHT_BY.get(header_of(image).orientation)  # not by exif_transpose, which fails on odd EXIF data
     image = image if turn is None else image.transpose(turn)
     if image.mode.startswith("I;16"):

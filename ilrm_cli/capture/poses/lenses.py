@@ -227,7 +227,7 @@ def _numbers(fields: list[str], where: str) -> tuple[float, ...]:
 
 
 def lenses_for(given: Given, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Lens]:
-    """Return the lens of each photo, given its upright (width, height) in px.
+    """Return the lens of each photo, given its (width, height) in px.
 
     Parameters without a size apply to the photos as they are, which must then all have one size; with a size they are
     scaled to each photo of the same aspect ratio. Raises InputError if a photo has none or several.

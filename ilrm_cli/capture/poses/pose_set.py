@@ -1,5 +1,6 @@
 """The common result of all pose sources."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,9 +87,7 @@ def sound(poses: PoseSet, source: str) -> PoseSet:
     not finite or farther away than anything is.
     """
     poses = without_namesakes(poses, source)
-    for pose in poses.poses:
-        if rigid(pose.world_from_cam) is None or not (np.abs(pose.world_from_cam) < FARTHEST).all():
-            raise InputError(f"{source}: the pose of {pose.name} is no rotation and position; export it again.")
+    check_poses(poses.poses, source)
     kept = _somewhere(poses.points)
     photos = tuple(
         pose if pose.points is None else replace(pose, points=_somewhere(pose.points)) for pose in poses.poses
@@ -96,6 +95,13 @@ def sound(poses: PoseSet, source: str) -> PoseSet:
     lost = len(poses.points) - len(kept)
     told = (f"{lost} points of {source} are not finite or absurdly far away and are left out.",) if lost else ()
     return replace(poses, poses=photos, points=kept, warnings=(*poses.warnings, *told))
+
+
+def check_poses(poses: Iterable[Pose], source: str) -> None:
+    """Raise InputError if a pose is mirrored, sheared, not finite or farther away than anything is."""
+    for pose in poses:
+        if rigid(pose.world_from_cam) is None or not (np.abs(pose.world_from_cam) < FARTHEST).all():
+            raise InputError(f"{source}: the pose of {pose.name} is no rotation and position; export it again.")
 
 
 def _somewhere(points: Float64[ndarray, "point 3"]) -> Float64[ndarray, "some 3"]:

@@ -44,7 +44,10 @@ def check_header(path: Path) -> io.BytesIO | None:
         raise damaged(path, "it holds fewer bytes than its header says")
     plain = _in_ascii(header)
     if cut:
-        place = next(m for m in re.finditer(rb"^element[ \t]+(\S+)", plain, re.MULTILINE) if m[1] == name.encode())
+        found = re.finditer(rb"^element[ \t]+(\S+)", plain, re.MULTILINE)
+        place = next((m for m in found if m[1] == name.encode()), None)
+        if place is None:
+            raise damaged(path, "its header is in no one encoding")
         plain = plain[: place.start()] + b"end_header\n"
     return None if plain == header else io.BytesIO(plain + path.read_bytes()[start:])
 

@@ -14,7 +14,7 @@ that we write also hold `fl_x`, `fl_y`, `cx` and `cy` in px, and are read back e
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ilrm_cli.capture.photos.header import photo_size
+from ilrm_cli.capture.photos.header import stored_size
 from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES, Listing, find_model, natural_order
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import colmap_camera
-from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet, rigid, sound
+from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, check_poses, rigid
 from ilrm_cli.capture.poses.transforms_json import posed_frames
 from ilrm_cli.geometry.cameras import MOST_PIXELS, Cameras, fitted, plausible, stack
 from ilrm_cli.geometry.transforms import FARTHEST
@@ -134,24 +134,18 @@ def _lens(frame: dict[str, Any], fov_deg: float, width: int, height: int) -> tup
 def _poses_of_transforms(content: dict[str, Any], file: Path) -> list[Pose]:
     frames = [{"file_path": f"frame {i}", **f} if isinstance(f, dict) else f for i, f in enumerate(content["frames"])]
     poses = []
-    for name, pose in posed_frames({**content, "frames": frames}, file, _size_or_none):
+    for name, pose in posed_frames({**content, "frames": frames}, file, stored_size):
         if pose is None:
             raise InputError(f'{file} does not say how large {name} is; add "w" and "h".')
         poses.append(pose)
     return poses
 
 
-def _size_or_none(path: Path) -> tuple[int, int] | None:
-    try:
-        return photo_size(path)
-    except InputError:
-        return None
-
-
-def _cameras_of(poses: Iterable[Pose], path: Path) -> Cameras:
+def _cameras_of(poses: Sequence[Pose], path: Path) -> Cameras:
     """Return the poses with pinhole lenses of one size, that of the first: a film shows no distortion."""
     cameras = []
-    for pose in sound(PoseSet(tuple(poses), points=np.zeros((0, 3))), f"the camera path {path}").poses:
+    check_poses(poses, f"the camera path {path}")
+    for pose in poses:
         lens = colmap_camera(pose.lens)
         focal = torch.tensor([[lens.focal_length_x, lens.focal_length_y]], dtype=torch.float64)
         center = torch.tensor([[lens.principal_point_x, lens.principal_point_y]], dtype=torch.float64)

@@ -42,10 +42,12 @@ def read_metashape(file: Path) -> PoseSet:
         except ElementTree.ParseError as error:
             raise ValueError(str(error)) from error
         chunks = [chunk for chunk in document.iter("chunk") if chunk.find("cameras//transform") is not None]
-        poses = next((read for chunk in chunks if (read := _poses(file, chunk)).poses), None)
+        read = [_poses(file, chunk) for chunk in chunks]
+    poses = next((found for found in read if found.poses), None)
     if poses is None:
-        raise InputError(f"{file} holds no aligned camera; align the photos and export their cameras again.")
-    said = (f"{file} has {len(chunks)} chunks; the first is read.",) if len(chunks) > 1 else ()
+        told = next((found.warnings[0] for found in read if found.warnings), f"{file} holds no aligned camera.")
+        raise InputError(f"{told.removesuffix('.')}; align the photos and export their cameras again.")
+    said = (f"{file} has {len(chunks)} chunks; the first with poses is read.",) if len(chunks) > 1 else ()
     return replace(poses, warnings=(*said, *poses.warnings))
 
 
