@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from ilrm_cli.capture.photos.code_points import CodePoints, stated_code_points
 from ilrm_cli.capture.photos.pixels import read_photo
@@ -39,10 +39,10 @@ def coded(levels: np.ndarray, points: CodePoints) -> np.ndarray:
     return np.rint(coded * 255).astype(np.uint8)
 
 
-def in_png(path: Path, picture: np.ndarray, points: CodePoints) -> Path:
+def in_png(path: Path, picture: np.ndarray, points: CodePoints, profile: bytes | None = None) -> Path:
     info = PngImagePlugin.PngInfo()
     info.add(b"cICP", bytes([points.primaries, points.transfer, 0, 1]))
-    Image.fromarray(picture).save(path, pnginfo=info)
+    Image.fromarray(picture).save(path, pnginfo=info, icc_profile=profile)
     return path
 
 
@@ -65,6 +65,14 @@ def test_colours_are_those_of_the_same_photo_in_srgb(tmp_path, write, points):
     errors = np.abs(read_photo(path).astype(int) - COLOURS)
     assert errors.mean() < (2.5 if write is in_png else 4.5)
     assert np.abs(Image.open(path).convert("RGB") - COLOURS.astype(int)).mean() > 3 * errors.mean()
+
+
+def test_a_png_goes_by_its_code_points_and_not_by_its_profile(tmp_path):
+    points, profile = CodePoints(9, 16), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    stored = coded(COLOURS, points)
+    alone, both = (in_png(tmp_path / name, stored, points, icc) for name, icc in (("a.png", None), ("b.png", profile)))
+    np.testing.assert_array_equal(read_photo(both), read_photo(alone))
+    assert (read_photo(alone) != stored).any()
 
 
 def test_highlights_are_rolled_off(tmp_path):
