@@ -65,7 +65,7 @@ def export(
                     scene, output, spz_version=spz_version, overwrite=overwrite, device=chosen, report=report
                 )
         line = (
-            f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB of {made.input_bytes / MB:.1f} MB, "
+            f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB from {made.input_bytes / MB:.1f} MB, "
             f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} views: {output}"
         )
         shown.end(Result({**vars(made), "output": str(output)}, [line], made.warnings))

@@ -113,7 +113,7 @@ class Evidence:
         if self.gap_deg > WIDE_GAP_DEG:
             spacing = "which is wide"
         elif self.step_deg is not None and self.step_deg > WIDE_STEP_DEG:
-            spacing = f"though photos stand {self.step_deg:.0f}° apart"
+            spacing = f"and photos stand {self.step_deg:.0f}° apart"
         if self.poses.misfit and self.poses.given:
             return f"{spacing}: try --poses sfm, which finds poses anew"
         if not self.fit.helped:

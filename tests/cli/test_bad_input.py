@@ -50,6 +50,9 @@ def test_one_photo(tmp_path):
     command = ("reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
     assert "holds only one photo" in refused(tmp_path, *command)
     assert ilrm(*command).err.startswith("error: "), "an empty line comes first"
+    noise_photo(tmp_path / "one" / "b.jpg", seed=1)
+    given = ("reconstruct", tmp_path / "one" / "a.jpg", tmp_path / "one" / "b.jpg", "-o", tmp_path / "s.ply")
+    assert "you gave only two photos" in refused(tmp_path, *given)
 
 
 def test_photos_that_do_not_overlap(tmp_path):

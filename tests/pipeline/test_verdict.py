@@ -94,8 +94,8 @@ def test_the_remedy_is_one_that_was_not_taken(effort, most, gap_deg, remedy):
         ({"fit": FitFinding(helped=False), "blurred": 3}, "but fitting did not help: poses may be wrong"),
         ({"fit": FitFinding(ended="stopped")}, "spacing is fine: the fit was stopped; `ilrm refine` goes on with it."),
         ({"fit": FitFinding(ended="time")}, "spacing is fine: there was no time for more; give it more --minutes."),
-        ({"blurred": 3, "step_deg": 31.0}, "though photos stand 31° apart: 3 of the photos looked at are blurred;"),
-        ({"step_deg": 31.0, "fit": FitFinding(overfit_db=9)}, "though photos stand 31° apart: take photos in between."),
+        ({"blurred": 3, "step_deg": 31.0}, "and photos stand 31° apart: 3 of the photos looked at are blurred;"),
+        ({"step_deg": 31.0, "fit": FitFinding(overfit_db=9)}, "and photos stand 31° apart: take photos in between."),
         (
             {"fit": FitFinding(overfit_db=7.1)},
             "spacing is fine: photos that it was fitted to have 7 dB more; more photos",

@@ -141,9 +141,8 @@ class ProjectFolder:
     def too_few(self, count: int, why: str) -> InputError:
         """Return the error for fewer photos than MIN_PHOTOS."""
         photos = ("no photo", "only one photo", "only two photos")[count]
-        return InputError(
-            f"{self.place} holds {photos} that can be used; three that overlap are the least without poses{why}"
-        )
+        there = f"{self.place} holds {photos}" if self.given is None else f"of {self.place} you gave {photos}"
+        return InputError(f"{there} that can be used; three that overlap are the least without poses{why}")
 
 
 def open_photos(places: Sequence[Path]) -> ProjectFolder:
