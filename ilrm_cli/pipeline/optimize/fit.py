@@ -28,7 +28,7 @@ from ilrm_cli.render.rasterize import render
 L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
 # Reduction of photos in the first share of the steps; a full one takes three times as long. Between shares of 0.3 and
 # 0.7 photos that had no part in it differed by 0.1 dB at most on fox, toy, room and apple.
-COARSE, COARSE_SHARE = 2, 0.76
+COARSE, COARSE_SHARE = 2, 0.7
 LEAST_COARSE_PX = 96  # long side of reduced photos: smaller ones would show too little
 FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
 CONTROL_EVERY, CONTROL_SHARE = 100, 0.7  # steps between two changes of density, in the first share of the steps
@@ -49,8 +49,8 @@ class Effort:
 
 
 EFFORTS = {
-    "standard": Effort(steps=1250, long_side_px=480, degree=1, growth=0.2, most=250_000),
-    "high": Effort(steps=2500, long_side_px=640, degree=2, growth=0.2, most=400_000, groups=6),
+    "standard": Effort(steps=1000, long_side_px=480, degree=1, growth=0.2, most=250_000),
+    "high": Effort(steps=2000, long_side_px=640, degree=2, growth=0.2, most=400_000, groups=6),
 }
 
 
