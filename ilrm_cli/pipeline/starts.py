@@ -30,8 +30,8 @@ Predict = Callable[[Prepared], Prediction]  # what the model, or a baseline, mak
 
 # Share of the predicted Gaussians with which a fit to all photos begins; it splits them where that is needed. What is
 # seen by few photos is explained more simply by few. Against a tenth, which takes half as much time again, photos that
-# had no part in it gained 0.7 dB on fountain, 0.4 on apple, 0.2 on castle, and 0.1 at most on six other scenes; SSIM
-# changed by -0.01 to 0.01.
+# had no part in it gained 0.7 dB on fountain, 0.4 on apple, 0.2 on castle, and between -0.1 and 0.2 on six other
+# scenes; SSIM changed by -0.01 to 0.01.
 START_SHARE, LEAST_START = 0.03, 1500  # the latter a number of Gaussians, for small pictures
 
 

@@ -79,8 +79,8 @@ def _frames(file: Path, photos: Sequence[Path], count: int) -> dict[Path, int]:
     """Return the index of each photo's frame, among `count` of them, for those that have one."""
     if len(photos) == count:
         return {photo: index for index, photo in enumerate(photos)}
-    numbers = [re.search(r"\d+$", photo.stem, re.ASCII) for photo in photos]
-    indices = [int(number[0]) for number in numbers if number is not None]
+    endings = [re.search(r"\d+$", photo.stem, re.ASCII) for photo in photos]
+    indices = [int(ending[0]) for ending in endings if ending is not None]
     if len(set(indices)) < len(photos):
         raise InputError(
             f"{file} has {count} poses for {len(photos)} photos, and no numbers in their names tell which is which; "
