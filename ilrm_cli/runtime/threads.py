@@ -11,7 +11,7 @@ from typing import TypeVar
 from ilrm_cli.runtime.memory import DECODED
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-MAX_THREADS = 8
+MAX_THREADS = 8  # of pictures and files: their memory is bounded by `DECODED`
 
 In = TypeVar("In")
 Out = TypeVar("Out")
