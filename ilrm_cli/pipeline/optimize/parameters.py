@@ -5,7 +5,7 @@ have any length. Step sizes are per group; those of means are in the scene's nor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -72,10 +72,10 @@ class Parameters:
             setattr(self, name, value.detach().clone().requires_grad_())
 
     def gaussians(self) -> Gaussians:
-        """Return the scene, differentiable with respect to the parameters."""
+        """Return the scene, differentiable with respect to the parameters; its quaternions have any length."""
         return Gaussians(
             means=self.means,
-            quaternions=normalize(self.quaternions, dim=-1),
+            quaternions=self.quaternions,
             scales=self.log_scales.exp(),
             opacities=self.logits.sigmoid(),
             harmonics=torch.cat([self.colors, self.rest], dim=1),
@@ -84,13 +84,15 @@ class Parameters:
     def snapshot(self) -> Gaussians:
         """Return a copy of the scene that further steps leave as it is."""
         scene = self.gaussians().detach()
+        scene = replace(scene, quaternions=normalize(scene.quaternions, dim=-1))
         return scene.rebuilt(*(value.clone() for value in scene.tensors()))
 
     def hold(self, held: Bool[Tensor, " gaussian"]) -> None:
         """Let the next step change nothing but colours of these."""
+        rows = held.nonzero()[:, 0]  # few: takes a fifth of the time that a mask would
         for value in (self.means, self.quaternions, self.log_scales, self.logits):
             assert value.grad is not None, "between the backward pass and the step"
-            value.grad.masked_fill_(held.view(-1, *[1] * (value.dim() - 1)), 0)
+            value.grad.index_fill_(0, rows, 0)
 
     def forget(self) -> None:
         """Clear the gradients without a step."""

@@ -84,14 +84,18 @@ def finish_tile(work, left, top, background, color, alpha, depth):
 
 
 @kernel
-def blend_tiles(start, stop, columns, starts, slots, records, background, color, alpha, depth):
-    """Composite tiles start:stop into the images color [3, H, W], alpha and depth [H, W]."""
+def blend_tiles(start, stop, columns, starts, slots, blocks, records, background, cutoff, color, alpha, depth):
+    """Composite tiles start:stop into the images color [3, H, W], alpha and depth [H, W].
+
+    Rows of `blocks`, one per entry, become the bits of the 4x4 blocks in which it was blended; zeros stay where tiles
+    were finished before.
+    """
     height, width = alpha.shape
     work = np.empty(HEADER + BLOCKS * STRIDE, np.float32)
     batch = np.empty(BATCH * RECORD_COLUMNS, np.float32)
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
-    start_kernel(work)
+    start_kernel(work, cutoff)
     for tile in range(start, stop):
         left, top = tile % columns * TILE, tile // columns * TILE
         start_tile(work, STRIDE, left, top, width, height)
@@ -100,6 +104,8 @@ def blend_tiles(start, stop, columns, starts, slots, records, background, color,
             count = min(BATCH, starts[tile + 1] - first)
             fetch(records, slots, first, first + count, batch)
             reached_blocks(batch, count, left, top, alive, reached)
+            for n in range(count):
+                blocks[first + n] = reached[n]
             for i in range(list_work(reached, count, listed, ends)):
                 # The masks tell the compiler that both are not negative.
                 blend_block(work, batch, listed[i] // BLOCKS & (BATCH - 1), listed[i] & (BLOCKS - 1))

@@ -10,7 +10,6 @@ import numpy as np
 from ilrm_cli.render.cpu import arrays as at
 from ilrm_cli.render.cpu.arrays import BLOCKS, LANES, ONE, RECORD_COLUMNS, SUM_COLUMNS, TILE, exp2_of_negative
 from ilrm_cli.render.cpu.tiles import (
-    ALL_BLOCKS,
     BATCH,
     BLOCK_X,
     BLOCK_Y,
@@ -27,10 +26,8 @@ from ilrm_cli.render.cpu.tiles import (
     fetch,
     list_work,
     place_of,
-    reached_blocks,
     start_kernel,
     start_tile,
-    unfinished_blocks,
 )
 from ilrm_cli.runtime.kernels import inlined, kernel
 
@@ -38,10 +35,9 @@ from ilrm_cli.runtime.kernels import inlined, kernel
 D_RED, D_GREEN, D_BLUE, D_DEPTH, D_ALPHA, REST = (LIGHT + LANES * i for i in range(1, 7))
 STRIDE = 7 * LANES
 
-# After the blocks: dL/dsigma and weight of the current block, and the sums of one Gaussian, each in half as many lanes.
-V, WEIGHT, SUMS = (HEADER + BLOCKS * STRIDE + LANES * i for i in range(3))
-FOLD = LANES // 2
-WORK_SIZE = SUMS + SUM_COLUMNS * FOLD
+# After the blocks: the sums of one Gaussian, lane by lane.
+SUMS = HEADER + BLOCKS * STRIDE
+WORK_SIZE = SUMS + SUM_COLUMNS * LANES
 
 
 @inlined
@@ -64,8 +60,10 @@ def load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_dept
 
 
 @inlined
-def replay_block(work, batch, n, block, x, y):
-    """Blend Gaussian n of the batch again with one block, (x, y) from its mean; set planes V and WEIGHT."""
+def replay_block(work, batch, n, block):
+    """Blend Gaussian n of the batch again with one block, and add what it finds to the Gaussian's sums."""
+    x = work[BLOCK_X + block] - batch[at.MEAN_X * BATCH + n]
+    y = work[BLOCK_Y + block] - batch[at.MEAN_Y * BATCH + n]
     a, b, c = batch[at.XX * BATCH + n], batch[at.XY * BATCH + n], batch[at.YY * BATCH + n]
     peak = batch[at.LOG2_OPACITY * BATCH + n]
     red, green = batch[at.RED * BATCH + n], batch[at.GREEN * BATCH + n]
@@ -85,36 +83,25 @@ def replay_block(work, batch, n, block, x, y):
         alpha = alpha if seen else ZERO
         weight = alpha * before
         work[LIGHT + base + lane] = after if seen else -abs(before)
-        unit = red * work[D_RED + base + lane] + green * work[D_GREEN + base + lane] + work[D_ALPHA + base + lane]
-        unit += blue * work[D_BLUE + base + lane] + depth * work[D_DEPTH + base + lane]
+        d_red, d_green, d_blue = work[D_RED + base + lane], work[D_GREEN + base + lane], work[D_BLUE + base + lane]
+        d_depth = work[D_DEPTH + base + lane]
+        unit = red * d_red + green * d_green + blue * d_blue + depth * d_depth + work[D_ALPHA + base + lane]
         worth = weight * unit
         rest = work[REST + base + lane] - worth
         work[REST + base + lane] = rest
         v = alpha / (ONE - alpha) * rest - worth  # dL/dsigma, with alpha = opacity exp(-sigma)
-        work[V + lane] = v if free <= most else ZERO
-        work[WEIGHT + lane] = weight
-
-
-@inlined
-def add_block(work, block, x, y):
-    """Add the results of `replay_block` to the Gaussian's sums; two pixels share a lane, halving the memory touched."""
-    base = block * STRIDE
-    for lane in range(FOLD):
-        dx0, dy0 = work[LANE_X + lane] + x, work[LANE_Y + lane] + y
-        dx1, dy1 = work[LANE_X + FOLD + lane] + x, work[LANE_Y + FOLD + lane] + y
-        v0, v1 = work[V + lane], work[V + FOLD + lane]
-        w0, w1 = work[WEIGHT + lane], work[WEIGHT + FOLD + lane]
-        p, q = base + lane, base + FOLD + lane
-        work[SUMS + at.SUM_V * FOLD + lane] += v0 + v1
-        work[SUMS + at.SUM_VX * FOLD + lane] += v0 * dx0 + v1 * dx1
-        work[SUMS + at.SUM_VY * FOLD + lane] += v0 * dy0 + v1 * dy1
-        work[SUMS + at.SUM_VXX * FOLD + lane] += v0 * dx0 * dx0 + v1 * dx1 * dx1
-        work[SUMS + at.SUM_VXY * FOLD + lane] += v0 * dx0 * dy0 + v1 * dx1 * dy1
-        work[SUMS + at.SUM_VYY * FOLD + lane] += v0 * dy0 * dy0 + v1 * dy1 * dy1
-        work[SUMS + at.SUM_RED * FOLD + lane] += w0 * work[D_RED + p] + w1 * work[D_RED + q]
-        work[SUMS + at.SUM_GREEN * FOLD + lane] += w0 * work[D_GREEN + p] + w1 * work[D_GREEN + q]
-        work[SUMS + at.SUM_BLUE * FOLD + lane] += w0 * work[D_BLUE + p] + w1 * work[D_BLUE + q]
-        work[SUMS + at.SUM_DEPTH * FOLD + lane] += w0 * work[D_DEPTH + p] + w1 * work[D_DEPTH + q]
+        v = v if free <= most else ZERO
+        vx, vy = v * dx, v * dy
+        work[SUMS + at.SUM_V * LANES + lane] += v
+        work[SUMS + at.SUM_VX * LANES + lane] += vx
+        work[SUMS + at.SUM_VY * LANES + lane] += vy
+        work[SUMS + at.SUM_VXX * LANES + lane] += vx * dx
+        work[SUMS + at.SUM_VXY * LANES + lane] += vx * dy
+        work[SUMS + at.SUM_VYY * LANES + lane] += vy * dy
+        work[SUMS + at.SUM_RED * LANES + lane] += weight * d_red
+        work[SUMS + at.SUM_GREEN * LANES + lane] += weight * d_green
+        work[SUMS + at.SUM_BLUE * LANES + lane] += weight * d_blue
+        work[SUMS + at.SUM_DEPTH * LANES + lane] += weight * d_depth
 
 
 @inlined
@@ -124,19 +111,15 @@ def blend_batch_backward(work, batch, reached, listed, ends, count, found):
     for n in range(count):
         if reached[n] == 0:
             continue
-        for k in range(SUM_COLUMNS * FOLD):
+        for k in range(SUM_COLUMNS * LANES):
             work[SUMS + k] = ZERO
         while i < ends[n]:
-            block = listed[i] & (BLOCKS - 1)
-            x = work[BLOCK_X + block] - batch[at.MEAN_X * BATCH + n]
-            y = work[BLOCK_Y + block] - batch[at.MEAN_Y * BATCH + n]
-            replay_block(work, batch, n, block, x, y)
-            add_block(work, block, x, y)
+            replay_block(work, batch, n, listed[i] & (BLOCKS - 1))
             i += 1
         for column in range(SUM_COLUMNS):
             total = ZERO
-            for lane in range(FOLD):
-                total += work[SUMS + column * FOLD + lane]
+            for lane in range(LANES):
+                total += work[SUMS + column * LANES + lane]
             found[n, column] = total
 
 
@@ -151,8 +134,8 @@ def find_entries(slots, first, count, tiles, first_entry, column, row, entries):
 
 @kernel
 def blend_tiles_backward(
-    start, stop, columns, starts, slots, records, tiles, first_entry,
-    color, alpha, depth, d_color, d_alpha, d_depth, sums,
+    start, stop, columns, starts, slots, blocks, records, tiles, first_entry,
+    cutoff, color, alpha, depth, d_color, d_alpha, d_depth, sums,
 ):  # fmt: skip
     """Write the sums of every (Gaussian, tile) of tiles start:stop, with a Gaussian's tiles side by side in `sums`.
 
@@ -164,24 +147,22 @@ def blend_tiles_backward(
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
     entries, found = np.empty(BATCH, np.int64), np.empty((BATCH, SUM_COLUMNS), np.float32)
-    start_kernel(work)
+    start_kernel(work, cutoff)
     for tile in range(start, stop):
         column, row = tile % columns, tile // columns
         left, top = column * TILE, row * TILE
         start_tile(work, STRIDE, left, top, width, height)
         load_upstream(work, left, top, color, alpha, depth, d_color, d_alpha, d_depth)
-        alive = ALL_BLOCKS
         for first in range(starts[tile], starts[tile + 1], BATCH):
             count = min(BATCH, starts[tile + 1] - first)
+            for n in range(count):
+                reached[n] = blocks[first + n]
+            if list_work(reached, count, listed, ends) == 0:
+                continue
             fetch(records, slots, first, first + count, batch)
             find_entries(slots, first, count, tiles, first_entry, column, row, entries)
-            reached_blocks(batch, count, left, top, alive, reached)
-            list_work(reached, count, listed, ends)
             blend_batch_backward(work, batch, reached, listed, ends, count, found)
             for n in range(count):
                 if reached[n] != 0:
                     for k in range(SUM_COLUMNS):
                         sums[entries[n], k] = found[n, k]
-            alive = unfinished_blocks(work, STRIDE)
-            if alive == 0:
-                break

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.cpu.arrays import RECORD_COLUMNS, SUM_COLUMNS
+from ilrm_cli.render.cpu.arrays import MIN_TRANSMITTANCE, RECORD_COLUMNS, SUM_COLUMNS
 from ilrm_cli.render.cpu.bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu.blend import blend_tiles
 from ilrm_cli.render.cpu.blend_backward import blend_tiles_backward
@@ -52,6 +52,8 @@ class Frame:
     camera: Float32[ndarray, " columns"]  # see cpu_layout
     projection: Projection
     bins: Bins
+    blocks: Int32[ndarray, " entry"]  # bits of the 4x4 blocks that were blended for it, see `cpu.tiles`
+    cutoff: float  # transmittance, see `rasterize.render`
     color: Float32[ndarray, "3 height width"]
     alpha: Float32[ndarray, "height width"]
     depth: Float32[ndarray, "height width"]
@@ -78,6 +80,7 @@ def draw(
     color: Float32[ndarray, "3 height width"],
     alpha: Float32[ndarray, "height width"],
     depth: Float32[ndarray, "height width"],
+    cutoff: float = float(MIN_TRANSMITTANCE),
 ) -> Frame:
     """Render one camera into the given images; `arrays` are means, quaternions, scales, opacities, harmonics."""
     total, (height, width) = len(arrays[0]), alpha.shape
@@ -89,11 +92,12 @@ def draw(
         GAUSSIAN_SHARE, *arrays, camera, width, height, records, ids, tiles, visible,
     )  # fmt: skip
     bins = bin_by_tile(depth_order(records, visible, GAUSSIAN_SHARE), tiles, width, height)
+    blocks = np.zeros(len(bins.slots), np.int32)
     in_parallel(
         blend_tiles, len(bins.starts) - 1, TILE_SHARE,
-        bins.columns, bins.starts, bins.slots, records, background, color, alpha, depth,
+        bins.columns, bins.starts, bins.slots, blocks, records, background, np.float32(cutoff), color, alpha, depth,
     )  # fmt: skip
-    return Frame(camera, Projection(records, ids, tiles, visible), bins, color, alpha, depth)
+    return Frame(camera, Projection(records, ids, tiles, visible), bins, blocks, cutoff, color, alpha, depth)
 
 
 def add_gradients(
@@ -106,8 +110,8 @@ def add_gradients(
     sums = np.zeros((entries, SUM_COLUMNS), np.float32)
     in_parallel(
         blend_tiles_backward, len(bins.starts) - 1, TILE_SHARE,
-        bins.columns, bins.starts, bins.slots, p.records, p.tiles, first_entry,
-        frame.color, frame.alpha, frame.depth, *upstream, sums,
+        bins.columns, bins.starts, bins.slots, frame.blocks, p.records, p.tiles, first_entry,
+        np.float32(frame.cutoff), frame.color, frame.alpha, frame.depth, *upstream, sums,
     )  # fmt: skip
     in_parallel(
         project_backward, len(p.ids), GAUSSIAN_SHARE,
@@ -120,7 +124,13 @@ class Rasterize(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cameras: Cameras, near: float, antialiased: bool, background: Tensor, *parameters: Tensor
+        ctx: Any,
+        cameras: Cameras,
+        near: float,
+        cutoff: float,
+        antialiased: bool,
+        background: Tensor,
+        *parameters: Tensor,
     ) -> tuple[Tensor, ...]:
         arrays = tuple(p.detach().numpy() for p in parameters)
         size = (cameras.height, cameras.width)
@@ -128,7 +138,8 @@ class Rasterize(torch.autograd.Function):
         alpha, depth = torch.empty(len(cameras), *size), torch.empty(len(cameras), *size)
         images = zip(color.numpy(), alpha.numpy(), depth.numpy(), strict=True)
         rows = camera_rows(cameras, near, antialiased)
-        frames = [draw(arrays, row, background.detach().numpy(), *into) for row, into in zip(rows, images, strict=True)]
+        shade = background.detach().numpy()
+        frames = [draw(arrays, row, shade, *into, cutoff) for row, into in zip(rows, images, strict=True)]
         if any(ctx.needs_input_grad):
             ctx.frames = frames
             ctx.save_for_backward(alpha, *parameters)
@@ -142,19 +153,30 @@ class Rasterize(torch.autograd.Function):
         images = [u.contiguous().numpy() for u in upstream]
         for index, frame in enumerate(ctx.frames):
             add_gradients(frame, arrays, tuple(i[index] for i in images), tuple(g.numpy() for g in gradients))
-        d_background = (upstream[0] * (1 - alpha)[:, None]).sum((0, 2, 3))
-        return None, None, None, d_background, *gradients
+        d_background = None
+        if ctx.needs_input_grad[4]:
+            d_background = (upstream[0] * (1 - alpha)[:, None]).sum((0, 2, 3))
+        return None, None, None, None, d_background, *gradients
 
 
 def rasterize(
-    gaussians: Gaussians, cameras: Cameras, background: Float[Tensor, "3"], near: float
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: Float[Tensor, "3"],
+    near: float,
+    cutoff: float | None = None,
 ) -> tuple[
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
     """Render colour, alpha and expected depth in float32; see `rasterize.render` for the contract."""
     parameters = (p.float().contiguous() for p in gaussians.tensors())
     color, alpha, depth = Rasterize.apply(
-        cameras, near, gaussians.antialiased, background.float().contiguous(), *parameters
+        cameras,
+        near,
+        cutoff or float(MIN_TRANSMITTANCE),
+        gaussians.antialiased,
+        background.float().contiguous(),
+        *parameters,
     )
     return color, alpha, depth
 

@@ -18,7 +18,16 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.render.cpu import arrays as at
-from ilrm_cli.render.cpu.arrays import BLOCKS, HALF, LANES, ONE, RECORD_COLUMNS, TILE, exp2_of_negative
+from ilrm_cli.render.cpu.arrays import (
+    BLOCKS,
+    HALF,
+    LANES,
+    MIN_TRANSMITTANCE,
+    ONE,
+    RECORD_COLUMNS,
+    TILE,
+    exp2_of_negative,
+)
 from ilrm_cli.render.cpu.rasterizer import TILE_SHARE, camera_rows, draw
 from ilrm_cli.render.cpu.tiles import (
     ALL_BLOCKS,
@@ -111,7 +120,7 @@ def surface_tiles(start, stop, columns, starts, slots, records, tilted, depth):
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
     median = np.empty(BLOCKS * LANES, np.float32)
-    start_kernel(work)
+    start_kernel(work, MIN_TRANSMITTANCE)
     for tile in range(start, stop):
         left, top = tile % columns * TILE, tile // columns * TILE
         start_tile(work, STRIDE, left, top, width, height)

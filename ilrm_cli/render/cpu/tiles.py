@@ -22,7 +22,6 @@ from ilrm_cli.render.cpu.arrays import (
     LANES,
     LOG2_MIN_ALPHA,
     MAX_ALPHA,
-    MIN_TRANSMITTANCE,
     ONE,
     RECORD_COLUMNS,
     TILE,
@@ -51,13 +50,13 @@ SIZES = np.zeros(SETS, np.uint64)
 
 
 @inlined
-def start_kernel(work):
-    """Fill in the values shared by all tiles."""
+def start_kernel(work, cutoff):
+    """Fill in the values shared by all tiles; a pixel is finished before its transmittance falls to `cutoff`."""
     for i in range(LANES):
         work[LANE_X + i], work[LANE_Y + i] = np.float32(i % BLOCK), np.float32(i // BLOCK)
     for i in range(len(EXP2)):
         work[NUMBERS + i] = EXP2[i]
-    work[MAX], work[MIN], work[OPEN] = MAX_ALPHA, LOG2_MIN_ALPHA, MIN_TRANSMITTANCE
+    work[MAX], work[MIN], work[OPEN] = MAX_ALPHA, LOG2_MIN_ALPHA, cutoff
 
 
 @inlined
