@@ -95,7 +95,7 @@ def blend_tiles(start, stop, columns, starts, slots, blocks, records, background
     batch = np.empty(BATCH * RECORD_COLUMNS, np.float32)
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
-    start_kernel(work, cutoff)
+    start_kernel(work)
     for tile in range(start, stop):
         left, top = tile % columns * TILE, tile // columns * TILE
         start_tile(work, STRIDE, left, top, width, height)
@@ -109,7 +109,7 @@ def blend_tiles(start, stop, columns, starts, slots, blocks, records, background
             for i in range(list_work(reached, count, listed, ends)):
                 # The masks tell the compiler that both are not negative.
                 blend_block(work, batch, listed[i] // BLOCKS & (BATCH - 1), listed[i] & (BLOCKS - 1))
-            alive = unfinished_blocks(work, STRIDE)
+            alive = unfinished_blocks(work, STRIDE, cutoff)
             if alive == 0:
                 break
         finish_tile(work, left, top, background, color, alpha, depth)

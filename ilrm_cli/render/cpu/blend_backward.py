@@ -135,7 +135,7 @@ def find_entries(slots, first, count, tiles, first_entry, column, row, entries):
 @kernel
 def blend_tiles_backward(
     start, stop, columns, starts, slots, blocks, records, tiles, first_entry,
-    cutoff, color, alpha, depth, d_color, d_alpha, d_depth, sums,
+    color, alpha, depth, d_color, d_alpha, d_depth, sums,
 ):  # fmt: skip
     """Write the sums of every (Gaussian, tile) of tiles start:stop, with a Gaussian's tiles side by side in `sums`.
 
@@ -147,7 +147,7 @@ def blend_tiles_backward(
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
     entries, found = np.empty(BATCH, np.int64), np.empty((BATCH, SUM_COLUMNS), np.float32)
-    start_kernel(work, cutoff)
+    start_kernel(work)
     for tile in range(start, stop):
         column, row = tile % columns, tile // columns
         left, top = column * TILE, row * TILE

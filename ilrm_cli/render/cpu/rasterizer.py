@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.render.cpu.arrays import MIN_TRANSMITTANCE, RECORD_COLUMNS, SUM_COLUMNS
+from ilrm_cli.render.cpu.arrays import RECORD_COLUMNS, SUM_COLUMNS
 from ilrm_cli.render.cpu.bins import Bins, bin_by_tile, depth_order, number_entries
 from ilrm_cli.render.cpu.blend import blend_tiles
 from ilrm_cli.render.cpu.blend_backward import blend_tiles_backward
@@ -53,7 +53,6 @@ class Frame:
     projection: Projection
     bins: Bins
     blocks: Int32[ndarray, " entry"]  # bits of the 4x4 blocks that were blended for it, see `cpu.tiles`
-    cutoff: float  # transmittance, see `rasterize.render`
     color: Float32[ndarray, "3 height width"]
     alpha: Float32[ndarray, "height width"]
     depth: Float32[ndarray, "height width"]
@@ -80,7 +79,7 @@ def draw(
     color: Float32[ndarray, "3 height width"],
     alpha: Float32[ndarray, "height width"],
     depth: Float32[ndarray, "height width"],
-    cutoff: float = float(MIN_TRANSMITTANCE),
+    cutoff: float = 0.0,
 ) -> Frame:
     """Render one camera into the given images; `arrays` are means, quaternions, scales, opacities, harmonics."""
     total, (height, width) = len(arrays[0]), alpha.shape
@@ -97,7 +96,7 @@ def draw(
         blend_tiles, len(bins.starts) - 1, TILE_SHARE,
         bins.columns, bins.starts, bins.slots, blocks, records, background, np.float32(cutoff), color, alpha, depth,
     )  # fmt: skip
-    return Frame(camera, Projection(records, ids, tiles, visible), bins, blocks, cutoff, color, alpha, depth)
+    return Frame(camera, Projection(records, ids, tiles, visible), bins, blocks, color, alpha, depth)
 
 
 def add_gradients(
@@ -111,7 +110,7 @@ def add_gradients(
     in_parallel(
         blend_tiles_backward, len(bins.starts) - 1, TILE_SHARE,
         bins.columns, bins.starts, bins.slots, frame.blocks, p.records, p.tiles, first_entry,
-        np.float32(frame.cutoff), frame.color, frame.alpha, frame.depth, *upstream, sums,
+        frame.color, frame.alpha, frame.depth, *upstream, sums,
     )  # fmt: skip
     in_parallel(
         project_backward, len(p.ids), GAUSSIAN_SHARE,
@@ -164,7 +163,7 @@ def rasterize(
     cameras: Cameras,
     background: Float[Tensor, "3"],
     near: float,
-    cutoff: float | None = None,
+    cutoff: float = 0.0,
 ) -> tuple[
     Float[Tensor, "camera 3 height width"], Float[Tensor, "camera height width"], Float[Tensor, "camera height width"]
 ]:
@@ -173,7 +172,7 @@ def rasterize(
     color, alpha, depth = Rasterize.apply(
         cameras,
         near,
-        cutoff or float(MIN_TRANSMITTANCE),
+        cutoff,
         gaussians.antialiased,
         background.float().contiguous(),
         *parameters,

@@ -18,16 +18,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.render.cpu import arrays as at
-from ilrm_cli.render.cpu.arrays import (
-    BLOCKS,
-    HALF,
-    LANES,
-    MIN_TRANSMITTANCE,
-    ONE,
-    RECORD_COLUMNS,
-    TILE,
-    exp2_of_negative,
-)
+from ilrm_cli.render.cpu.arrays import BLOCKS, HALF, LANES, ONE, RECORD_COLUMNS, TILE, exp2_of_negative
 from ilrm_cli.render.cpu.rasterizer import TILE_SHARE, camera_rows, draw
 from ilrm_cli.render.cpu.tiles import (
     ALL_BLOCKS,
@@ -106,7 +97,7 @@ def follow_tile(work, batch, tilts, reached, ends, listed, starts, slots, record
         reached_blocks(batch, count, left, top, alive, reached)
         for i in range(list_work(reached, count, listed, ends)):
             follow_block(work, batch, tilts, listed[i] // BLOCKS & (BATCH - 1), listed[i] & (BLOCKS - 1), second)
-        alive = unfinished_blocks(work, STRIDE)
+        alive = unfinished_blocks(work, STRIDE, ZERO)
         if alive == 0:
             break
 
@@ -120,7 +111,7 @@ def surface_tiles(start, stop, columns, starts, slots, records, tilted, depth):
     reached, ends = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
     listed = np.empty(WORK_LENGTH, np.int32)
     median = np.empty(BLOCKS * LANES, np.float32)
-    start_kernel(work, MIN_TRANSMITTANCE)
+    start_kernel(work)
     for tile in range(start, stop):
         left, top = tile % columns * TILE, tile // columns * TILE
         start_tile(work, STRIDE, left, top, width, height)

@@ -22,6 +22,7 @@ from ilrm_cli.render.cpu.arrays import (
     LANES,
     LOG2_MIN_ALPHA,
     MAX_ALPHA,
+    MIN_TRANSMITTANCE,
     ONE,
     RECORD_COLUMNS,
     TILE,
@@ -37,7 +38,7 @@ LANE_X, LANE_Y, BLOCK_X, BLOCK_Y, NUMBERS, HEADER = (LANES * i for i in range(6)
 MAX, MIN, OPEN = (NUMBERS + len(EXP2) + i for i in range(3))
 LIGHT = HEADER  # of the first block: transmittance, in the first plane; negative if the pixel is finished
 
-BATCH = 64  # Gaussians fetched at once
+BATCH = 32  # Gaussians fetched at once
 MARGIN = np.float32(0.01)  # px, so that rounding never cuts a pixel off a footprint
 # 4 XX YY - XY² has an error of 2^-24 of its first term; underestimating it by more keeps needles whole.
 SLACK = np.float32(1 - 2.0**-22)
@@ -50,13 +51,13 @@ SIZES = np.zeros(SETS, np.uint64)
 
 
 @inlined
-def start_kernel(work, cutoff):
-    """Fill in the values shared by all tiles; a pixel is finished before its transmittance falls to `cutoff`."""
+def start_kernel(work):
+    """Fill in the values shared by all tiles."""
     for i in range(LANES):
         work[LANE_X + i], work[LANE_Y + i] = np.float32(i % BLOCK), np.float32(i // BLOCK)
     for i in range(len(EXP2)):
         work[NUMBERS + i] = EXP2[i]
-    work[MAX], work[MIN], work[OPEN] = MAX_ALPHA, LOG2_MIN_ALPHA, cutoff
+    work[MAX], work[MIN], work[OPEN] = MAX_ALPHA, LOG2_MIN_ALPHA, MIN_TRANSMITTANCE
 
 
 @inlined
@@ -78,13 +79,13 @@ def place_of(row, column, stride):
 
 
 @inlined
-def unfinished_blocks(work, stride):
-    """Return the bits of the blocks with an unfinished pixel."""
+def unfinished_blocks(work, stride, cutoff):
+    """Return the bits of the blocks with an unfinished pixel whose transmittance is above `cutoff`."""
     alive = 0
     for block in range(BLOCKS):
         light = ZERO
         for lane in range(LANES):
-            light += max(work[LIGHT + block * stride + lane], ZERO)
+            light += max(work[LIGHT + block * stride + lane] - cutoff, ZERO)
         alive |= (1 << block) if light > ZERO else 0
     return alive
 
