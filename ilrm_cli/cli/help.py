@@ -1,6 +1,5 @@
 """`ilrm help`: the topics, which are the Markdown files in `topics`, and the help of the commands."""
 
-import difflib
 from importlib.resources import files
 from typing import Annotated
 
@@ -43,14 +42,6 @@ def complete_names(incomplete: str) -> list[str]:
     return [name for name in (*TOPICS, *SENTENCES) if name.startswith(incomplete)]
 
 
-def meant_by(name: str) -> str:
-    """Return in a clause which topic was probably meant; nothing if none is like it."""
-    names = [*TOPICS, *ALIASES]
-    begun = [known for known in names if known.startswith(name.lower())]
-    found = begun or difflib.get_close_matches(name.lower(), names, n=1)
-    return f" (did you mean {ALIASES.get(found[0], found[0])}?)" if found else ""
-
-
 def help(
     names: Annotated[
         list[str] | None,
@@ -60,7 +51,7 @@ def help(
     """Explain a topic, such as inputs or formats, or a command; without a name, list the topics."""
     with face("help") as shown:
         from ilrm_cli.cli.app import SENTENCES, app
-        from ilrm_cli.runtime.errors import InputError
+        from ilrm_cli.runtime.errors import InputError, meant
 
         asked = " ".join(names or ())
         if not asked:
@@ -70,4 +61,5 @@ def help(
         elif asked.split()[0] in SENTENCES:
             app([*asked.split(), "--help"], prog_name="ilrm", standalone_mode=False)
         else:
-            raise InputError(f"no topic is named {asked}{meant_by(asked)}; there are {', '.join(TOPICS)}.")
+            like = meant(asked, [*TOPICS, *ALIASES])
+            raise InputError(f"no topic is named {asked}{like}; there are {', '.join(TOPICS)}.")

@@ -93,8 +93,6 @@ class Evidence:
     """What is known of how a scene was made, and of its photos."""
 
     effort: Quality
-    used: int  # inputs
-    most: int  # inputs that there could be
     gap_deg: float  # from held-out photos to the nearest photo that the scene was made from, as seen from the scene
     step_deg: float | None = None  # between neighbouring photos, likewise; None: unknown
     blurred: int = 0  # photos
@@ -126,8 +124,8 @@ class Evidence:
         if self.blurred:
             return f"{spacing}: {self.blurred} of the photos looked at are blurred; take them again, or leave them out"
         if spacing != "spacing is fine":
-            more = self.effort == "draft" and self.most > self.used
-            return f"{spacing}: {f'try --views {min(2 * self.used, self.most)}' if more else 'take photos in between'}"
+            fit = "try --quality standard, or " if self.effort == "draft" else ""
+            return f"{spacing}: {fit}take photos in between"
         return f"{spacing}: {self._more()}"
 
     def _more(self) -> str:
@@ -171,9 +169,6 @@ def evidence_of(result: Reconstruction) -> Evidence:
         seen = torch.cat([seen, result.fit.cameras.world_from_cam])
     return Evidence(
         effort=result.settings.effort,
-        used=len(result.selection.used),
-        # One photo stays held out, so that the quality is measured.
-        most=min(len(result.capture.photos) - 1, result.model.trained_on.views[1]),
         gap_deg=median_gap_deg(seen, targets.cameras.world_from_cam, prepared.distance),
         step_deg=result.pose_card.step_deg,
         blurred=blurred(torch.cat([prepared.inputs.images, targets.images])),

@@ -1,5 +1,6 @@
 """The one error that a user can cause, and how its sentences name many things."""
 
+import difflib
 import unicodedata
 from collections.abc import Iterable
 
@@ -63,6 +64,14 @@ def listed(things: Iterable[object], most: int = NAMED) -> str:
     names = [str(thing) for thing in things]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return in a clause which of the `known` names was probably meant; nothing if none is like it."""
+    names = list(known)
+    begun = [one for one in names if one.startswith(name.lower())]
+    found = begun or difflib.get_close_matches(name.lower(), names, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def first_line(error: object) -> str:

@@ -50,7 +50,8 @@ def suffix_of(path: Path) -> str:
     if not known:
         wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "add a suffix, such as .ply"
         raise InputError(
-            f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, and `ilrm export` also makes pages, {PAGE}."
+            f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, `ilrm export` also makes pages, {PAGE}, and "
+            f"`ilrm mesh` meshes, {', '.join(MESH_SUFFIXES)}."
         )
     return max(known, key=len)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ilrm_cli.pipeline.settings import Device
 from ilrm_cli.render.checks import CHANNELS, FROM_ONE_PHOTO, PATHS
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, meant
 from ilrm_cli.runtime.files import check_output
 from ilrm_cli.scene.checks import record_path
 
@@ -55,7 +55,8 @@ def check_settings(settings: FilmSettings) -> None:
     path, size = settings.path, settings.size
     if not settings.is_file and path not in ("auto", *PATHS):
         raise InputError(
-            f"--path {path} is unknown; use auto, {', '.join(PATHS)} or a file of cameras: .json, or a COLMAP model."
+            f"--path {path} is unknown{meant(path, PATHS)}; use auto, {', '.join(PATHS)} or a file of cameras: .json, "
+            "or a COLMAP model."
         )
     if settings.full and path not in ("auto", "orbit"):
         raise InputError(f"--full turns an orbit all the way round and does not go with --path {path}.")

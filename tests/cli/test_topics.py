@@ -97,7 +97,7 @@ def test_other_words_lead_to_the_topic_that_covers_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json"), ("qualty", "views")]
+    ("wrong", "meant"), [("frmats", "formats"), ("camera", "camera-paths"), ("JSON", "json"), ("qualty", "quality")]
 )
 def test_an_unknown_topic_is_one_sentence_with_the_closest_one_and_all_in_order(wrong: str, meant: str) -> None:
     refused = ilrm("help", wrong)

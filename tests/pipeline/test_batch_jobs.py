@@ -80,7 +80,7 @@ def test_patterns_that_give_no_folder(root, patterns, sentence):
 
 def test_scenes_are_written_in_any_format_that_is_known():
     assert plan([Path("a")], "out/{name}.compressed.ply")[0].output == Path("out/a.compressed.ply")
-    with pytest.raises(InputError, match=r"\.obj is unknown; scenes are kept as \.ply"):
+    with pytest.raises(InputError, match=r"\.obj is unknown; scenes are kept as \.ply.* `ilrm mesh` meshes"):
         plan([Path("a")], "out/{name}.obj")
 
 

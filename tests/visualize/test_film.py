@@ -250,6 +250,7 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"path": "zigzag"}, "--path zigzag is unknown; use auto, orbit"),
+        ({"path": "orbits"}, r"--path orbits is unknown \(did you mean orbit\?\); use auto, orbit"),
         ({"path": "none.json"}, r"none\.json does not exist"),
         ({"path": "a.json", "seconds": 2.0}, "--seconds does not go with"),
         ({"path": "spiral", "full": True}, "does not go with --path spiral"),
