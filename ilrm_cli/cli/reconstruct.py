@@ -142,6 +142,17 @@ class Outputs:
             check_mesh_output(self.mesh, self.scene, self.overwrite)
         if self.preview:
             check_preview_output(self.preview, self.overwrite)
+        self._check_apart()
+
+    def _check_apart(self) -> None:
+        """Raise InputError if two would be one file."""
+        from ilrm_cli.runtime.errors import InputError
+
+        named = {"--output": self.scene, "--mesh": self.mesh, "--trace": self.trace, "--preview": self.preview}
+        seen: dict[Path, str] = {}
+        for option, path in (*named.items(), *(("--report", report) for report in self.reports)):
+            if path is not None and (other := seen.setdefault(path.resolve(), option)) != option:
+                raise InputError(f"{option} {path} is what {other} writes too; choose another name.")
 
     def refuse_inputs(self, folder: ProjectFolder) -> None:
         """Raise InputError if one would replace an input, or put pictures where they would be taken for photos."""
@@ -202,6 +213,8 @@ def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
     weights_file(settings.model)
     if not (may_need_no_poses(settings.model) and len(folder.photos) == 1):
         folder.require(settings.poses, settings.camera, settings.views)
+    elif outputs.preview:
+        raise InputError("--preview shows a fit to several photos, and there is one; leave it out.")
     check_settings(settings)
     outputs.refuse_inputs(folder)
     if outputs.preview and settings.effort == "draft":

@@ -227,10 +227,15 @@ def weights_file(name_or_path: str) -> Path:
     return path
 
 
+def takes_one_photo(name: str) -> bool:
+    """Return whether the model of this name takes a single photo, without poses."""
+    known = KNOWN.get(name)
+    return known is not None and known.published is not None and known.published.architecture in WITHOUT_POSES
+
+
 def may_need_no_poses(name_or_path: str) -> bool:
     """Return whether a model may take one photo without poses, as far as names tell: of files nothing is known."""
-    known = KNOWN.get(name_or_path)
-    return known is None or (known.published is not None and known.published.architecture in WITHOUT_POSES)
+    return name_or_path not in KNOWN or takes_one_photo(name_or_path)
 
 
 def licence_of(name: str) -> str | None:

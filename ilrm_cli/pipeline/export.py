@@ -123,6 +123,7 @@ def encode(
         lines += (start_view_of(sight_of(record).cameras, scene[finite], record.up).comment,)
     file = SceneFile(scene[finite], lines, confidence=kept)
     content = encode_scene(file, suffix)
+    root = result.capture.root
     record = dataclasses.replace(
         record,
         inputs_sha256=inputs_sha256,
@@ -130,6 +131,7 @@ def encode(
         scene_suffix=suffix,
         start_view=start_view,
         photos=None if photos is None else place_as_recorded(photos, record_path(output)),
+        photo_root=None if root is None else place_as_recorded(root, record_path(output)),
         refined_from=origin_as_json(result, output),
         metres_per_unit=result.metres_per_unit,
     )

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.listing import place_of
 from ilrm_cli.pipeline.real_size import by_gps, checked_unit, named
 from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.render.depth_maps import depth_map, far_of
@@ -25,8 +25,9 @@ from ilrm_cli.scene.record import (
     SceneRecord,
     camera_of,
     encode_record,
-    photo_folder_of,
+    photo_root_of,
     read_record,
+    required_photo_folder,
 )
 
 PIXEL = re.compile(r"^(?P<photo>.+?)\s+(?P<x>\d+(?:\.\d+)?)\s*,\s*(?P<y>\d+(?:\.\d+)?)$")
@@ -68,12 +69,11 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
     """Record how long the scene's unit is by where its photos were taken. Raises InputError."""
     record_file = existing_record(scene)
     record = read_record(record_file)
-    root = photos or photo_folder_of(record, record_file)
-    if root is None:
-        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
-        raise InputError(f"the photos of {record_file} {where}; name their folder with --photos.")
+    folder = photos or required_photo_folder(record, record_file)
     positions = {view.name: np.array([row[3] for row in view.world_from_cam[:3]]) for view in record.views}
-    metres_per_unit, error_m, photos_found = by_gps(positions, open_folder(root).names)
+    root = place_of(folder, list(positions), None if photos else photo_root_of(record, record_file))
+    files = {name: root / name for name in positions if (root / name).is_file()}
+    metres_per_unit, error_m, photos_found = by_gps(positions, files)
     return Measured(None, _recorded(record, record_file, metres_per_unit), error_m, photos_found)
 
 

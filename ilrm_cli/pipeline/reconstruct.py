@@ -1,6 +1,6 @@
 """The main job: reconstruction of 3D Gaussians from a folder of photos, with quality measures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -34,9 +34,9 @@ from ilrm_cli.pipeline.prune import Trusted
 from ilrm_cli.pipeline.real_size import metres_per_unit, require_size
 from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
-from ilrm_cli.pipeline.scale_search import ScaleChoice, best_scale, search_pays
+from ilrm_cli.pipeline.scale_search import UNJUDGED, ScaleChoice, best_scale, search_pays
 from ilrm_cli.pipeline.scoring import judged
-from ilrm_cli.pipeline.select_inputs import Selection, photos_by_role
+from ilrm_cli.pipeline.select_inputs import Selection, advice_on_counts, photos_by_role
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.trace import Trace, check_traceable, trace
 from ilrm_cli.render.metrics import Score
@@ -238,6 +238,8 @@ def reconstruct_capture(
             key = fit_key(capture, settings, loaded.sha256)
             fit = fit_photos(predictor, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     made = ((fit and fit.optimized) or refinement or predicted).gaussians
+    advice = advice_on_counts(loaded.name, model.capabilities, chosen)
+    unscaled = (UNJUDGED,) if settings.auto_scale and prepared.targets is None else ()
     told = judged(made, prepared, chosen, settings, watch, report, fit=fit)
     return Reconstruction(
         settings=settings,
@@ -255,7 +257,7 @@ def reconstruct_capture(
         metres_per_unit=real,
         trace=formed,
         timings_s=watch.seconds | _attention_s(predicted.layers),
-        warnings=(*capture.warnings, *_advice_on_counts(loaded, chosen), *(fit.warnings if fit else ())),
+        warnings=(*capture.warnings, *advice, *unscaled, *(fit.warnings if fit else ())),
     )
 
 
@@ -286,15 +288,3 @@ def _attention_s(layers: tuple[LayerTime, ...]) -> dict[str, float]:
         "cross_attention": sum(layer.cross_ms for layer in layers) / 1e3,
         "self_attention": sum(layer.self_ms for layer in layers) / 1e3,
     }
-
-
-def _advice_on_counts(loaded: LoadedModel, chosen: Selection) -> Iterator[str]:
-    can, used = loaded.model.capabilities, len(chosen.used)
-    if not can.min_views <= used <= can.max_views:
-        least = f"{can.min_views} to " if can.min_views < can.max_views else ""
-        yield (
-            f"the model {loaded.name} was trained for {least}{can.max_views} views, {used} are used: "
-            "expect less than its best."
-        )
-    if len(chosen.scored) < len(chosen.held_out):
-        yield f"of {len(chosen.held_out)} photos that are held out, {len(chosen.scored)} evenly chosen ones are scored."

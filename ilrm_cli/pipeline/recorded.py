@@ -10,6 +10,7 @@ from ilrm_cli.capture.photos.folder import ProjectFolder, open_folder
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.pipeline.fit_photos import fit_photos
+from ilrm_cli.pipeline.object_photo import ASSUMED
 from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
@@ -25,14 +26,15 @@ from ilrm_cli.runtime.json_values import fitted
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 from ilrm_cli.scene.checks import existing_record
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.record import SceneRecord, photo_folder_of, read_record
+from ilrm_cli.scene.record import SceneRecord, read_record, required_photo_folder
 
 
 @dataclass(frozen=True)
 class RecordedScene:
     """A scene, and the work that its record tells of."""
 
-    file: Path
+    file: Path  # as it was written
+    named: Path  # the file that is meant: the same, or the scene in another format
     record_file: Path
     record: SceneRecord
     sha256: str  # of the scene as it was written
@@ -63,13 +65,11 @@ def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
     if record.ply_sha256 is None:
         raise InputError(f"{record_file} does not say what its scene file was; make the scene again with this version.")
     settings = as_computed(settings_of(record, record_file), record)
-    place = photos or photo_folder_of(record, record_file)
-    if place is None:
-        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
-        raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
+    place = photos or required_photo_folder(record, record_file)
     file = record_file.with_name(record_file.stem + record.scene_suffix)
+    named = file if scene == record_file else scene
     folder = open_folder(place, record.given)
-    return RecordedScene(file, record_file, record, record.ply_sha256, settings, place, folder)
+    return RecordedScene(file, named, record_file, record, record.ply_sha256, settings, place, folder)
 
 
 def settings_of(record: SceneRecord, record_file: Path) -> Settings:
@@ -110,8 +110,10 @@ def fit_further(
     """
     watch, record = Stopwatch(), before.record
     settings = wanted.after(before.settings)
-    origin = Origin(before.file, sha256_of(before.file))
-    start = decode_scene(before.file, record.scene_suffix).gaussians.transformed(record.model_from_world)
+    if record.pose_card and record.pose_card.get("origin") == ASSUMED:
+        raise InputError(f"{before.named} was made from a single photo, and a fit takes several with known poses.")
+    start = decode_scene(before.named).gaussians.transformed(record.model_from_world)
+    origin = Origin(before.named, sha256_of(before.named))
     with watch.stage(Stage.POSES):
         _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")
         capture = posed_photos(before.folder, settings, report)

@@ -46,6 +46,9 @@ class ScaleChoice:
     judges: int  # held-out photos that decided
 
 
+UNJUDGED = "--auto-scale changed nothing, since no photo is held out to judge by; leave --hold-out at its default."
+
+
 def search_pays(prepared: Prepared, model: Capabilities) -> bool:
     """Return whether the search is worth its time.
 

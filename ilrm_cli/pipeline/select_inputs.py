@@ -1,6 +1,6 @@
 """Selection of a capture's input photos, and the reason why each other photo is not an input."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import MIN_VIEWS
 from ilrm_cli.capture.photos.near_duplicates import sharpness_of
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
@@ -109,7 +110,10 @@ def select_for_fit(
     """
     photos = sorted(capture.photos, key=lambda photo: photo.name)
     held = tuple(photos[::hold_out]) if 0 < hold_out < len(photos) else ()
-    if views is not None and (left := len(photos) - len(held)) < views <= len(photos):
+    left = len(photos) - len(held)
+    if held and left < MIN_VIEWS:
+        raise InputError(f"--hold-out {hold_out} leaves {left} of {len(photos)} photos; hold out fewer.")
+    if views is not None and left < views <= len(photos):
         raise InputError(
             f"--views {views} is more than the {left} photos that are not held out; ask for {left} or fewer, or pass "
             "--hold-out 0."
@@ -229,3 +233,16 @@ def _sorted_out(capture: Capture, choice: Choice) -> Selection:
         scored=tuple(photos[i] for i in scored),
         reasons=tuple(sorted((*capture.left_out, *unused), key=lambda photo: photo.name)),
     )
+
+
+def advice_on_counts(model: str, can: Capabilities, chosen: Selection) -> Iterator[str]:
+    """Yield a sentence where a model of this name gets other numbers of views than it was trained for, or few score."""
+    used = len(chosen.used)
+    if not can.min_views <= used <= can.max_views:
+        least = f"{can.min_views} to " if can.min_views < can.max_views else ""
+        yield (
+            f"the model {model} was trained for {least}{can.max_views} views, {used} are used: "
+            "expect less than its best."
+        )
+    if len(chosen.scored) < len(chosen.held_out):
+        yield f"of {len(chosen.held_out)} photos that are held out, {len(chosen.scored)} evenly chosen ones are scored."

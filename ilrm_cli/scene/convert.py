@@ -17,15 +17,15 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing, replacing_pair
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import META, SUFFIXES, check_conversion, is_record, place_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.checks import META, SUFFIXES, check_conversion, is_record, record_path, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import Sight, read_shown_scene
 from ilrm_cli.scene.record import (
     SceneRecord,
     encode_record,
-    photo_folder_of,
     read_record,
+    rebased,
     record_beside,
 )
 
@@ -196,11 +196,13 @@ def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overw
     refuse_existing(target, overwrite)
     if target.exists() and not (target.is_file() and is_record(target)):
         raise InputError(f"{target} is not a scene's record and would be replaced; choose another --output.")
-    photos = photo_folder_of(record, source)
-    return record if photos is None else replace(record, photos=place_as_recorded(photos, target))
+    return rebased(record, source, target)
 
 
 def _same(one: SceneRecord, other: SceneRecord) -> bool:
-    """Return whether both records describe one scene, regardless of the location of its photos."""
-    contents = [json.loads(encode_record(replace(record, photos=None))) for record in (one, other)]
+    """Return whether both records describe one scene, regardless of where what they name is."""
+    contents = [
+        json.loads(encode_record(replace(record, photos=None, photo_root=None, refined_from=None)))
+        for record in (one, other)
+    ]
     return bool(contents[0] == contents[1])

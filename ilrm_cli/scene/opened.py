@@ -16,7 +16,7 @@ from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.record import ROLES, SceneRecord, cameras_of, photo_folder_of, record_beside
+from ilrm_cli.scene.record import ROLES, SceneRecord, cameras_of, photo_folder_of, photo_root_of, record_beside
 from ilrm_cli.scene.start_view import start_view_in
 
 # For scenes without cameras: a common photo shape and a normal lens.
@@ -49,6 +49,7 @@ class ShownScene(Sight):
     target: Float64[Tensor, "3"] | None = None  # that a start view looks at; None: found from the cameras
     warnings: tuple[str, ...] = ()  # one sentence each
     photos: Path | None = None  # folder or video of the input photos; None: unknown or missing
+    photo_root: Path | None = None  # folder that `names` are relative to, likewise
     video: VideoChoice | None = None  # how frames of a video were chosen; None: unknown
     quarter_turns: tuple[int | None, ...] = ()  # of each photo, see `RecordedView`; empty without a record
 
@@ -76,6 +77,7 @@ def read_shown_scene(scene: Path) -> ShownScene:
         recorded_up=None if record.up is None else torch.tensor(record.up, dtype=torch.float64),
         warnings=warnings,
         photos=photo_folder_of(record, beside),
+        photo_root=photo_root_of(record, beside),
         video=_video_choice(record),
         quarter_turns=tuple(view.quarter_turns for view in inputs),
     )

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,7 +26,7 @@ from ilrm_cli.geometry.transforms import FARTHEST, Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.json_values import finite_json, fitted, read_json
-from ilrm_cli.scene.checks import is_record, record_path
+from ilrm_cli.scene.checks import is_record, place_as_recorded, record_path
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
 Role = Literal["input", "fitted", "held_out"]  # given to the model; what the scene is fitted to; held out for scoring
@@ -60,7 +60,7 @@ class SceneRecord:
 
     views: tuple[RecordedView, ...]
     model_from_world: Similarity  # the normalisation, with any chosen scale: from the .ply's frame to the model's
-    model: Mapping[str, str]  # "name", "sha256"
+    model: Mapping[str, str]  # "name", "sha256", and "licence" if it is known
     seed: int
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # that the scene was made for, in [0, 1]
     settings: Mapping[str, Any] = field(default_factory=dict)  # options of the command, as JSON values
@@ -80,6 +80,7 @@ class SceneRecord:
     scene_suffix: str = ".ply"  # suffix of the scene file
     start_view: bool = False  # whether its header tells the view at which it opens, as far as the format has comments
     photos: str | None = None  # the input folder or video, see `place_as_recorded`; None: unknown
+    photo_root: str | None = None  # folder that names of photos are relative to, likewise; None: unknown, or a video
     given: tuple[str, ...] | None = None  # names of the photos below that folder that were given; None: all
     refined_from: Mapping[str, str] | None = None  # "scene", which was fitted further, and its "sha256"; None: photos
     machine: Mapping[str, Any] = field(default_factory=dict)  # the machine used, see `devices.machine`
@@ -97,8 +98,40 @@ class SceneRecord:
 
 def photo_folder_of(record: SceneRecord, record_file: Path) -> Path | None:
     """Return the folder or video that the scene was made from; None if unknown or missing."""
-    place = None if record.photos is None else Path(os.path.normpath(record_file.parent / record.photos))
+    return _existing(record.photos, record_file)
+
+
+def photo_root_of(record: SceneRecord, record_file: Path) -> Path | None:
+    """Return the folder that names of photos are relative to; None if unknown or missing."""
+    return _existing(record.photo_root, record_file)
+
+
+def required_photo_folder(record: SceneRecord, record_file: Path) -> Path:
+    """Return the folder or video that the scene was made from. Raises InputError if it is unknown or missing."""
+    place = photo_folder_of(record, record_file)
+    if place is None:
+        where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
+        raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
+    return place
+
+
+def _existing(recorded: str | None, record_file: Path) -> Path | None:
+    """Return a place that a record names, if it is there."""
+    place = None if recorded is None else Path(os.path.normpath(record_file.parent / recorded))
     return place if place is not None and os.path.exists(place) else None
+
+
+def rebased(record: SceneRecord, record_file: Path, target: Path) -> SceneRecord:
+    """Return a record to be written elsewhere, where it names the same places; places that are missing stay as told."""
+
+    def as_seen(recorded: str | None) -> str | None:
+        place = _existing(recorded, record_file)
+        return recorded if place is None else place_as_recorded(place, target)
+
+    origin = record.refined_from
+    if origin is not None:
+        origin = {**origin, "scene": as_seen(origin["scene"]) or origin["scene"]}
+    return replace(record, photos=as_seen(record.photos), photo_root=as_seen(record.photo_root), refined_from=origin)
 
 
 def recorded_views(

@@ -90,7 +90,6 @@ class TrainConfig:
 class Recipe:
     """A preset of `ilrm train`."""
 
-    summary: str  # one line for people
     train: TrainConfig
     model: Any  # configuration of a run from random weights, of any architecture
     start: str | None = None  # model whose weights a new run starts from; None: random ones
@@ -152,8 +151,7 @@ TINY_MODELS = {
 }
 
 PRESETS: dict[str, Recipe] = {
-    "cpu": Recipe(
-        "the default model, trained on with a CPU",
+    "cpu": Recipe(  # the default model, trained on with a CPU
         TrainConfig(
             steps=1_700,
             long_sides_px=(96, 96, 96, 128, 128, 192, 256),  # most steps where scenes are cheap
@@ -167,8 +165,7 @@ PRESETS: dict[str, Recipe] = {
         DEFAULT_MODEL,
         start="default",
     ),
-    "gpu": Recipe(
-        "the default model, trained on with one large GPU or several",
+    "gpu": Recipe(  # the default model, trained on with one large GPU or several
         TrainConfig(
             steps=20_000,
             batch=64,
@@ -185,8 +182,7 @@ PRESETS: dict[str, Recipe] = {
         DEFAULT_MODEL,
         start="default",
     ),
-    "tiny": Recipe(
-        "a toy model at 32 px: for trying out and for tests",
+    "tiny": Recipe(  # a toy model at 32 px: for trying out and for tests
         TrainConfig(steps=200, batch=2, long_sides_px=(32,), max_views=4, targets=2, warmup=10),
         replace(
             DEFAULT_MODEL,
@@ -199,16 +195,14 @@ PRESETS: dict[str, Recipe] = {
         ),
     ),
     **{
-        f"tiny-{name}": Recipe(f"a toy {name} for objects at 32 px, to compare with the others", TINY_OBJECTS, model)
+        f"tiny-{name}": Recipe(TINY_OBJECTS, model)  # toys for objects at 32 px, to compare with each other
         for name, model in TINY_MODELS.items()
     },
-    "paper-re10k": Recipe(
-        "the published recipe for 8 views of RealEstate10K",
+    "paper-re10k": Recipe(  # the published recipe for 8 views of RealEstate10K
         PAPER,
         IlrmConfig(max_views=8, long_side_px=256),
     ),
-    "paper-dl3dv": Recipe(
-        "the published recipe for wide captures of DL3DV; give the RE10K model by --start",
+    "paper-dl3dv": Recipe(  # the published recipe for wide captures of DL3DV; give the RE10K model by --start
         replace(
             PAPER,
             steps=100_000,

@@ -1,5 +1,7 @@
 """`ilrm measure`: distances of cameras and of points on a sphere, and the size of the unit by a length or by GPS."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
@@ -10,6 +12,7 @@ from ilrm_cli.scene.record import read_record
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 from tests.support.geotags import geotagged, write_at
+from tests.support.records import write_record
 from tests.support.shelled import around, scene_of, sphere
 
 CAMERAS = around(6, side_px=96, focal_px=110.0)
@@ -65,6 +68,14 @@ def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
     assert found.json["metres_per_unit"] == pytest.approx(20, rel=0.01)
     assert found.json["gps_error_m"] < 1
     assert found.json["photos"] == 6
+    # Names may be relative to another folder, as those of a transforms.json are: the record tells which.
+    record = read_record(scene.with_suffix(".json"))
+    views = tuple(replace(view, name=f"images/{view.name}") for view in record.views)
+    write_record(
+        scene.with_suffix(".json"), replace(record, views=views, photos="project/images", photo_root="project")
+    )
+    assert ilrm("measure", scene, "--gps", "--json").json["photos"] == 6
+    write_record(scene.with_suffix(".json"), record)
     rng = np.random.default_rng(0)
     for index in range(6):
         write_at(photos / f"photo {index:02d}.jpg", *(np.array([48, 11]) + rng.normal(0, 0.01, 2)), 500)

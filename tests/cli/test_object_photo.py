@@ -93,6 +93,16 @@ def test_a_glb_of_an_object_is_its_mesh_and_the_scene_lies_beside_it(tiny, chair
     assert len(decode_scene(tmp_path / "chair.glb").gaussians) == len(mesh.vertices)
 
 
+def test_what_only_a_fit_has_is_refused_for_one_photo(tiny, chair, tmp_path):
+    assert (
+        "--preview shows a fit to several photos"
+        in made(tiny, chair, tmp_path, "--preview", tmp_path / "p.jpg").sentence
+    )
+    assert made(tiny, chair, tmp_path).status == 0
+    again = ilrm("refine", tmp_path / "chair.ply", "-o", tmp_path / "further.ply")
+    assert "chair.ply was made from a single photo, and a fit takes several" in again.sentence
+
+
 @pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl"])
 def test_meshes_of_other_formats(tiny, chair, tmp_path, suffix):
     mesh = tmp_path / f"chair_mesh{suffix}"
@@ -135,7 +145,19 @@ def test_rembg_cuts_out_where_it_is_installed(tiny, chair, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     "option",
-    [{"views": 4}, {"long_side_px": 64}, {"poses": "sfm"}, {"camera": "PINHOLE"}, {"hold_out": 3}, {"minutes": 1.0}],
+    [
+        {"views": 4},
+        {"long_side_px": 64},
+        {"poses": "sfm"},
+        {"camera": "PINHOLE"},
+        {"hold_out": 3},
+        {"minutes": 1.0},
+        {"refine_poses": "on"},
+        {"use_all": False},
+        {"auto_scale": True},
+        {"fps": 2.0},
+        {"max_frames": 9},
+    ],
 )
 def test_what_is_asked_of_several_photos_is_refused(option):
     with pytest.raises(InputError, match=f"{option_of(*option)} is for several photos"):

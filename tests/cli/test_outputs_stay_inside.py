@@ -182,6 +182,14 @@ def test_reconstruct_replaces_no_input_and_no_link_even_with_w(outside, tmp_path
     assert not (tmp_path / "out.ply").exists()
 
 
+def test_no_two_outputs_are_one_file(outside, tmp_path):
+    places = ("--preview", tmp_path / "a.png", "--trace", tmp_path / "a.png")
+    outcome = ilrm("reconstruct", SAMPLES / "posed", "-o", tmp_path / "out.ply", *places, *SMALL)
+    assert "--preview" in outcome.sentence
+    assert "a.png is what --trace writes too; choose another name" in outcome.sentence
+    assert not list(tmp_path.glob("a.png"))
+
+
 def test_render_replaces_no_photo_even_with_w(outside):
     folder = outside / "project"
     shutil.copytree(SAMPLES / "posed", folder, dirs_exist_ok=True)
@@ -191,6 +199,11 @@ def test_render_replaces_no_photo_even_with_w(outside):
     before = content(outside)
     outcome = ilrm("render", outside / "scene.ply", "-o", folder / "images", "--seconds", "1", "--size", "32x24", "-w")
     assert "was not written by ilrm" in outcome.sentence
+    (folder / "transforms.json").write_text('{"frames": []}')
+    before = content(outside)
+    film = ("-o", outside / "film.gif", "--seconds", "1", "--size", "32x24", "-w")
+    outcome = ilrm("render", outside / "scene.ply", *film, "--save-path", folder / "transforms.json")
+    assert "is read as an input from" in outcome.sentence
     assert content(outside) == before
 
 

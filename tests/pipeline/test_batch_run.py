@@ -48,6 +48,7 @@ def test_slots_share_the_memory_of_their_device(two_gpus):
 
 
 def test_settings_that_suit_no_folder_are_refused():
-    for settings, sentence in ((Settings(views=1), "--views 1"), (Settings(model="none.pt"), "none.pt")):
+    refused = ({"views": 1}, "--views 1"), ({"model": "none.pt"}, "none.pt"), ({"model": "triposr"}, "takes one photo")
+    for settings, sentence in ((Settings(**asked), sentence) for asked, sentence in refused):
         with pytest.raises(InputError, match=sentence):
             next(run.run(Batch(JOBS, settings)))

@@ -100,6 +100,18 @@ def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, qualit
 
 
 @pytest.mark.usefixtures("tiny_efforts")
+def test_the_scene_that_is_named_goes_on_in_whatever_format_it_is(project):
+    scene, kept = project.parent / "scene.ply", project.parent / "scene.spz"
+    assert ilrm("reconstruct", project, "-o", scene, *SMALL, "--quality", "draft").status == 0
+    assert ilrm("export", scene, "-o", kept).status == 0
+    scene.unlink()
+    done = ilrm("refine", kept, "-o", project.parent / "second.ply", "--json")
+    assert done.status == 0, done.err
+    assert done.json["refined_from"]["scene"] == "scene.spz"
+    assert "scene.ply does not exist" in ilrm("refine", scene, "-o", project.parent / "third.ply").sentence
+
+
+@pytest.mark.usefixtures("tiny_efforts")
 @pytest.mark.parametrize(("quality", "thinned"), [("draft", True), ("standard", False)])
 def test_a_draft_is_thinned_like_a_prediction_and_what_was_fitted_is_not(project, monkeypatch, quality, thinned):
     scene, starts = project.parent / "scene.ply", list[Prediction]()

@@ -77,6 +77,12 @@ def test_of_very_many_photos_not_all_are_scored(tmp_path):
     ) == 3 * MAX_SCORED - 8 - len(selection.scored)
 
 
+def test_two_photos_at_least_are_not_held_out(tmp_path):
+    save_photos(tmp_path, cameras_on_an_arc(3))
+    with pytest.raises(InputError, match="--hold-out 2 leaves 1 of 3 photos; hold out fewer"):
+        select_for_fit(capture(tmp_path, 3), None, CAN, 128, 2)
+
+
 @pytest.mark.parametrize(
     ("photos", "hold_out", "held"),
     [

@@ -45,7 +45,14 @@ def scene(tmp_path: Path) -> Path:
     file.write_bytes(encode_scene(SceneFile(large, ("made by hand",)), ".ply"))
     views = recorded_views(["a.jpg", "b.jpg"], ["", ""], before_the_scene(), "input")
     record = SceneRecord(
-        views, SAME_FRAME, {"name": "none", "sha256": ""}, seed=0, background=(0.0, 0.0, 0.0), photos="photos"
+        views,
+        SAME_FRAME,
+        {"name": "none", "sha256": ""},
+        seed=0,
+        background=(0.0, 0.0, 0.0),
+        photos="photos",
+        photo_root="photos",
+        refined_from={"scene": "scene.ply", "sha256": ""},
     )
     write_record(record_path(file), record)
     return file
@@ -108,7 +115,10 @@ def test_the_record_goes_along_and_still_finds_the_photos(scene: Path, tmp_path:
     convert(scene, out / "a.spz")
     record = read_record(out / "a.json")
     assert record.background == (0, 0, 0)
-    assert (out / str(record.photos)).resolve() == (scene.parent / "photos").resolve()
+    for named in (record.photos, record.photo_root):
+        assert (out / str(named)).resolve() == (scene.parent / "photos").resolve()
+    assert record.refined_from is not None
+    assert (out / record.refined_from["scene"]).resolve() == scene.resolve()
     convert(scene, out / "a.sog")  # the same record: nothing to replace
     other = dataclasses.replace(read_record(record_path(scene)), seed=1)
     write_record(record_path(scene), other)

@@ -116,6 +116,15 @@ def test_photos_are_found_where_tools_put_them(tmp_path: Path, place: str) -> No
     assert find_photos(tmp_path, ("a/1.jpg", "2.jpg")) == (folder / "a" / "1.jpg", folder / "2.jpg")
 
 
+def test_photos_are_found_below_the_folder_that_their_names_are_relative_to(tmp_path: Path) -> None:
+    (tmp_path / "undistorted" / "images").mkdir(parents=True)
+    (tmp_path / "undistorted" / "images" / "1.jpg").touch()
+    with pytest.raises(InputError, match="lacks 1 of them"):
+        find_photos(tmp_path, ("1.jpg",))
+    root = tmp_path / "undistorted" / "images"
+    assert find_photos(tmp_path, ("1.jpg",), root=root) == (root / "1.jpg",)
+
+
 def test_photos_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").touch()
     with pytest.raises(InputError, match=r"lacks 1 of them \(2\.jpg\); name their folder with --photos"):

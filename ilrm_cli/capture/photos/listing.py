@@ -252,3 +252,14 @@ def _with_sibling(folder: Path) -> list[Path]:
     """Return the folder, and its parent if the folder holds the photos of a project."""
     holds_photos = folder.name in PHOTO_FOLDERS or folder.name.startswith(REDUCED)
     return [folder, folder.parent] if holds_photos else [folder]
+
+
+def place_of(folder: Path, names: Sequence[str], root: Path | None = None) -> Path:
+    """Return the folder below which most of the names are photos, preferably `root`, then `folder`.
+
+    The others are those where tools have photos in a folder or beside it. Views of a 360 degree photo are below its
+    name.
+    """
+    usual = [*(folder / name for name in PHOTO_FOLDERS), *sorted(folder.glob(f"{REDUCED}*")), folder.parent / "images"]
+    places = [*([] if root is None else [root]), folder, *usual]
+    return max(places, key=lambda place: sum(os.path.isfile(place / n) or is_photo((place / n).parent) for n in names))

@@ -123,7 +123,7 @@ def _prepared(
         check_path_output(settings.save_path, scene, settings, overwrite)
     shown = read_shown_scene(scene)
     check_against_scene(settings, shown, scene)
-    _refuse_photos(output, (shown.photos, settings.photos))
+    _refuse_photos(output, settings.save_path, (shown.photos, settings.photos))
     device = resolve_device(settings.device)
     drawn_by = renderer_for(device)
     prepare(drawn_by, report=report)
@@ -152,9 +152,10 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
         )
 
 
-def _refuse_photos(output: Path, places: Iterable[Path | None]) -> None:
-    """Raise InputError where a film would replace photos that it may show, or put frames among them."""
+def _refuse_photos(output: Path, cameras: Path | None, places: Iterable[Path | None]) -> None:
+    """Raise InputError where a film, or its cameras, would replace photos or their poses, or frames join the photos."""
     outputs, pictures = existing_outputs(output), picture_folder(output)
+    outputs = [*outputs, *([cameras] if cameras is not None and cameras.exists() else [])]
     for place in places if outputs or pictures else ():
         if place is not None and (place.is_dir() or is_video(place)):
             folder = open_folder(place)
@@ -167,5 +168,6 @@ def _photo_panels(shown: ShownScene, settings: FilmSettings, width: int, height:
     assert folder is not None, "check_against_scene has seen to it"
     filmed = fitted(upright_cameras(shown), width, height)
     depth = visible_depth(filmed, shown.file.gaussians)
-    files = find_photos(folder, shown.names, shown.video, report)
+    root = None if settings.photos else shown.photo_root
+    files = find_photos(folder, shown.names, shown.video, report, root=root)
     return PhotoPanels(files, shown.cameras, filmed, depth, shown.background, shown.quarter_turns)

@@ -46,7 +46,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     if settings.is_file:
         return _flight_from_file(settings, shown)
     fps = settings.fps or DEFAULT_FPS
-    if (length := (settings.seconds or 0) * fps) > MAX_FRAMES:
+    if (length := (settings.seconds or MOST_SECONDS) * fps) > MAX_FRAMES:
         raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
     gaussians, cameras = shown.file.gaussians, upright_cameras(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)

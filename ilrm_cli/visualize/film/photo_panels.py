@@ -12,7 +12,7 @@ from PIL import Image
 
 from ilrm_cli.capture.filter_photos import offered_photos
 from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
-from ilrm_cli.capture.photos.listing import Listing, find_mask, is_photo, is_video
+from ilrm_cli.capture.photos.listing import Listing, find_mask, is_photo, is_video, place_of
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.photos.round_lenses import views_of_panorama
 from ilrm_cli.geometry.cameras import Cameras
@@ -25,9 +25,14 @@ COMPARED_PX = 32  # side of the small pictures used to detect a photo's rotation
 
 
 def find_photos(
-    folder: Path, names: Sequence[str], choice: VideoChoice | None = None, report: Report = ignore
+    folder: Path,
+    names: Sequence[str],
+    choice: VideoChoice | None = None,
+    report: Report = ignore,
+    *,
+    root: Path | None = None,
 ) -> tuple[Path, ...]:
-    """Return the files of a capture's named photos, from its folder or where tools put images in or beside it.
+    """Return the files of a capture's named photos, from `root` if that is known, or its folder, see `place_of`.
 
     Frames of a video, or of a folder of videos, come from the cache, or from the video again by the `choice` that the
     scene was made with; views of 360 degree photos are cut again. Raises `InputError` if some are missing.
@@ -38,15 +43,9 @@ def find_photos(
     if not folder.is_dir():
         state = "is no folder" if folder.is_file() else "does not exist"
         raise InputError(f"--side-by-side needs the photos, but {folder} {state}; name their folder with --photos.")
-    places = [folder, folder / "images", folder / "input", *sorted(folder.glob("images_*")), folder.parent / "images"]
-    place = max(places, key=lambda place: sum(_is_there(place / name) for name in names))
+    place = place_of(folder, names, root)
     found = {name: file for name in names if (file := _cut_again(place, name)) is not None}
     return _all_of(found, names, folder)
-
-
-def _is_there(file: Path) -> bool:
-    """Return whether this is a file, or a view of a 360 degree photo, which is below the photo's name."""
-    return os.path.isfile(file) or is_photo(file.parent)
 
 
 def _cut_again(place: Path, name: str) -> Path | None:
