@@ -36,11 +36,9 @@ def fitted_to_inputs(
     predicted: Prediction, prepared: Prepared, quality: Quality, seed: int, report: Report = ignore
 ) -> Gaussians:
     """Return the scene that a fit of this quality to the inputs makes of a prediction."""
-    start, how = sparse_start(predicted, prepared, seed), effort_for(quality, len(prepared.inputs))
-    far = horizon(prepared)
-    return optimize(
-        predicted.gaussians, start, prepared.inputs, None, how, horizon=far, seed=seed, report=report
-    ).gaussians
+    start = sparse_start(predicted, prepared, seed)
+    how = effort_for(quality, len(prepared.inputs), horizon=horizon(prepared), seed=seed)
+    return optimize(predicted.gaussians, start, prepared.inputs, None, how, report=report).gaussians
 
 
 def poisson_mesh(points: Float64[ndarray, "point 3"], cameras: Cameras) -> Mesh | None:

@@ -6,7 +6,7 @@ is done twice (cross-validation): without one photo, which judges, and then with
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -93,11 +93,11 @@ def fit_photos(
     is cross-validation if `predict` is what made the prediction; if it is None, all steps are taken. Two photos leave
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
-    how = effort_for(settings.effort, len(chosen.fitted))
+    how = effort_for(settings.effort, len(chosen.fitted), horizon=horizon(prepared), seed=settings.seed)
     given = _stored(chosen, how, prepared, report)
     once = given[1] is not None or predict is None  # not in two halves, of which the second depends on the first
     kept = KeptState(state_file(key) if running.keeps and once else None, running.keeps)
-    far, clock = horizon(prepared), _Clock(settings.minutes)
+    clock = _Clock(settings.minutes)
     with running.stopping() as stop:
         begin = with_tried_poses(
             Posed(predicted, prepared, *given),
@@ -108,12 +108,11 @@ def fit_photos(
             settings.refine_poses,
             ends=lambda: stop.is_set() or clock.spent(TRIAL_TIME),
             skipped=running.taken is not None and not running.taken.poses_tried,
-            horizon=far,
-            seed=settings.seed,
             report=report,
         )
         further = _further(begin, predict, chosen, how, settings, given[0].cameras, report)
-        fits = Fits(how, clock.left_s, settings.seed, far, running, stop, begin.refines and once)
+        how = replace(how, refines_poses=begin.refines and once)
+        fits = Fits(how, clock.left_s, running, stop)
         out = settings.keep_out
         name, optimized = _fitted(fits, begin, further, predict, chosen, kept, keep_out=out, report=report)
     photos, judges = begin.photos, begin.judges
@@ -168,7 +167,7 @@ def _fitted(
     """
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
-        start = sparse_start(predicted, begin.prepared, fits.seed, further)
+        start = sparse_start(predicted, begin.prepared, fits.how.seed, further)
         return None, fits.judged(found, start, photos, begin.judges, kept, report, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height

@@ -1,8 +1,7 @@
 """Fits whose judges are photos: those that are held out, or one that a trial leaves out where none can be spared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from threading import Event
 
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -25,11 +24,8 @@ class Fits:
 
     how: Effort
     seconds: float | None  # for all of them; None: as long as their steps take
-    seed: int
-    horizon: float
     running: Running
     stop: Event
-    refines_poses: bool = False
 
     def judged(
         self,
@@ -51,24 +47,11 @@ class Fits:
         else:
             left_s, rehearsal = max(0.0, share * self.seconds - kept.spent_s), Fit(start, photos, self.how)
             course = course_within(left_s, rehearsal, self.stop, kept.found, last_stretch=not keep_out)
-        made = self._optimize(
-            predicted,
-            start,
-            photos,
-            judges,
-            self.how,
-            refines_poses=self.refines_poses,
-            keep_out=keep_out,
-            course=course,
-            kept=kept,
-            report=report,
+        made = optimize(
+            predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=report
         )
         kept.drop()
         return made
-
-    @property
-    def _optimize(self) -> Callable[..., Optimized]:
-        return partial(optimize, horizon=self.horizon, seed=self.seed)
 
     def cross_validated(
         self,
@@ -93,14 +76,16 @@ class Fits:
         if not spare:
             fold = without(prepared, inputs.index(names[left_out]))
             before = predict(fold)
-        start, judge = sparse_start(before, fold, self.seed), SomeViews(photos, [left_out])
+        start, judge = sparse_start(before, fold, self.how.seed), SomeViews(photos, [left_out])
         others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
         trial = self.judged(before.gaussians, start, others, judge, KeptState(None), report, share=0.5)
         if trial.ended == "stopped":
             return names[left_out], trial
         made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))
         if trial.steps:
-            final = self._final(trial, predicted, sparse_start(predicted, prepared, self.seed, further), photos, report)
+            final = self._final(
+                trial, predicted, sparse_start(predicted, prepared, self.how.seed, further), photos, report
+            )
             made = replace(made, gaussians=final.gaussians, measured=final.gaussians, steps=final.steps)
             made = replace(made, final_ended=final.ended, psnr_fitted=final.psnr_fitted)
         return names[left_out], made
@@ -113,4 +98,4 @@ class Fits:
         if taken is not None:
             taken, seconds = replace(taken, ran=taken.steps, ended=taken.final_ended or taken.ended), None
         course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
-        return self._optimize(predicted.gaussians, start, photos, None, self.how, course=course, report=report)
+        return optimize(predicted.gaussians, start, photos, None, self.how, course=course, report=report)

@@ -45,8 +45,6 @@ def with_tried_poses(
     *,
     ends: Callable[[], bool],
     skipped: bool,
-    horizon: float,
-    seed: int,
     report: Report,
 ) -> Posed:
     """Refine poses, as far as it is wanted and, unless it is asked for, helps photos that are held out.
@@ -75,8 +73,6 @@ def with_tried_poses(
         how,
         always=wanted == "on",
         ends=ends,
-        horizon=horizon,
-        seed=seed,
         report=report,
     )
     if not (tried.complete and tried.refines):

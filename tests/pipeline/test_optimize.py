@@ -223,7 +223,7 @@ def test_colors_step_like_torchs_adam_for_the_photo_that_is_seen():
 def test_the_horizon_keeps_place_shape_and_opacity_and_learns_colors():
     truth = scene()
     away = replace(truth, means=truth.means * 50, scales=truth.scales * 50, opacities=truth.opacities)
-    fit = Fit(away, photos_of(truth), QUICK, horizon=1.0)
+    fit = Fit(away, photos_of(truth), replace(QUICK, horizon=1.0))
     for done in range(1, 9):
         fit.step(done / 8)
     after = fit.scene.snapshot()
@@ -241,7 +241,7 @@ def test_a_thinned_scene_is_as_opaque_in_the_mean():
 
 
 def test_gaussians_are_dropped_where_there_are_few_photos():
-    assert effort_for("standard", FEW) is EFFORTS["standard"]
+    assert effort_for("standard", FEW) == EFFORTS["standard"]
     assert effort_for("standard", FEW - 1) == replace(EFFORTS["standard"], dropped=DROPPED)
     truth = replace(scene(), opacities=torch.full((60,), 0.5))
     photos, start = photos_of(truth), spoilt(truth)

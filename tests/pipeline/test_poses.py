@@ -129,7 +129,7 @@ def off_deg(found: Cameras) -> float:
 
 def test_poses_that_are_off_are_found_again_in_the_frame_that_was_given():
     photos = drifted(photos_of(scene()))
-    fit = Fit(scene(), photos, EFFORT, refines_poses=True)
+    fit = Fit(scene(), photos, replace(EFFORT, refines_poses=True))
     for done in range(1, EFFORT.steps + 1):
         fit.step(done / EFFORT.steps)
     assert off_deg(photos.cameras) > 1.0
@@ -158,7 +158,7 @@ def test_a_held_out_photo_is_scored_on_pixels_that_did_not_tell_its_pose():
 def test_poses_are_refined_where_that_helps_or_is_asked_for(off, wanted, refined):
     photos = photos_of(scene())
     seen = drifted(photos) if off else photos
-    tried = try_poses(scene(), None, seen[[0, 1, 3, 4, 6]], seen[[2, 5]], EFFORT, always=wanted, horizon=math.inf)
+    tried = try_poses(scene(), None, seen[[0, 1, 3, 4, 6]], seen[[2, 5]], EFFORT, always=wanted)
     assert tried.refines is refined
     if off:
         assert tried.gain_db is not None
@@ -171,7 +171,8 @@ def test_poses_are_refined_where_that_helps_or_is_asked_for(off, wanted, refined
 def test_a_fit_with_poses_says_where_photos_were_taken_and_is_twice_the_same():
     photos = drifted(photos_of(scene()))
     given = (scene(), scene(), photos[[0, 1, 3, 4, 6]], photos[[2, 5]], EFFORT)
-    found, again = (optimize(*given, refines_poses=True, keep_out=False) for _ in range(2))
+    refining = (*given[:-1], replace(EFFORT, refines_poses=True))
+    found, again = (optimize(*refining, keep_out=False) for _ in range(2))
     assert found.poses is not None
     assert again.poses is not None
     assert found.poses.photos.shape == (5, 4, 4)

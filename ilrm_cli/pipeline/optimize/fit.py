@@ -40,7 +40,7 @@ COLOR_TRIAL = 0.25  # share of the steps after which photos of equal exposure lo
 
 @dataclass(frozen=True)
 class Effort:
-    """How far a fit goes."""
+    """How far a fit goes, and what it may change."""
 
     steps: int
     long_side_px: int  # of the photos
@@ -49,6 +49,11 @@ class Effort:
     most: int  # Gaussians
     groups: int = 2  # of photos that are no inputs, at most, from which there is a prediction as well
     dropped: float = 0.0  # share of the Gaussians that is missing from each step's picture, others each time
+    refines_poses: bool = False
+    # Distance from the origin beyond which, as in the backdrop, only colours change: if it grew, what shines through a
+    # hole somewhere would fill directions that no photo shows (room: 23.9 dB instead of 25.1).
+    horizon: float = math.inf
+    seed: int = 0
 
 
 EFFORTS = {
@@ -65,37 +70,24 @@ EFFORTS = {
 FEW, DROPPED = 12, 0.2
 
 
-def effort_for(quality: str, photos: int) -> Effort:
-    """Return how far a fit to so many photos goes."""
-    effort = EFFORTS[quality]
-    return replace(effort, dropped=DROPPED) if photos < FEW else effort
+def effort_for(quality: str, photos: int, *, horizon: float = math.inf, seed: int = 0) -> Effort:
+    """Return how far a fit to so many photos goes; see `Effort` for `horizon` and `seed`."""
+    dropped = DROPPED if photos < FEW else 0.0
+    return replace(EFFORTS[quality], dropped=dropped, horizon=horizon, seed=seed)
 
 
 class Fit:
     """A fit under way."""
 
-    def __init__(
-        self,
-        start: Gaussians,
-        photos: ViewSource,
-        effort: Effort,
-        *,
-        horizon: float = math.inf,
-        seed: int = 0,
-        refines_poses: bool = False,
-    ):
-        """Begin at `start`; everything is in one normalised frame. Masked pixels do not count.
-
-        What lies farther than `horizon` from the origin, as the backdrop does, is only given other colours: if it grew,
-        what shines through a hole somewhere would fill directions that no photo shows (room: 23.9 dB instead of 25.1).
-        """
-        self.effort, self.photos, self.horizon, self.done = effort, photos, horizon, 0
+    def __init__(self, start: Gaussians, photos: ViewSource, effort: Effort):
+        """Begin at `start`; everything is in one normalised frame. Masked pixels do not count."""
+        self.effort, self.photos, self.done = effort, photos, 0
         self.scene = Parameters(start, effort.degree, Rates())
         self.colors: PhotoColors | None = PhotoColors(len(photos), self.scene.means.device)
-        self.poses = PhotoPoses(len(photos), self.scene.means.device) if refines_poses else None
+        self.poses = PhotoPoses(len(photos), self.scene.means.device) if effort.refines_poses else None
         self._density = Density(len(self.scene), self.scene.means.device)
         self._more: ViewSource | None = None  # photos that joined later
-        self._generator, self._order = torch.Generator().manual_seed(seed), list[int]()
+        self._generator, self._order = torch.Generator().manual_seed(effort.seed), list[int]()
 
     def step(self, progress: float) -> None:
         """Take one step, at a progress in (0, 1] of the whole fit."""
@@ -150,7 +142,7 @@ class Fit:
         photo_error(thinned(self.scene.gaussians(), self.effort.dropped, self._generator), view, numbers).backward()
         if self.poses is not None:
             self.poses.step(photo, pose_gradient(self.scene, view.cameras.positions[0]), share)
-        self.scene.hold(self.scene.means.norm(dim=1) > self.horizon)
+        self.scene.hold(self.scene.means.norm(dim=1) > self.effort.horizon)
         if grows:
             self._density.record(self.scene.means, view.cameras)
         if self.colors is not None and numbers is not None:

@@ -8,7 +8,6 @@ the scene right, and goes too far. It ends when the judges find nothing better a
 when it is told to.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -105,9 +104,6 @@ def optimize(
     judges: ViewSource | None,
     effort: Effort,
     *,
-    horizon: float = math.inf,
-    seed: int = 0,
-    refines_poses: bool = False,
     keep_out: bool = True,
     course: Course | None = None,
     kept: KeptState | None = None,
@@ -117,11 +113,11 @@ def optimize(
 
     Everything is in one normalised frame. Without judges the last state is returned. Masked pixels count neither for
     fitting nor for judging. Unless the judges are to be kept out, they are fitted as well in a last stretch from the
-    best state, which nobody can judge any more. See `Fit` for `horizon`. `course` may take other steps than those of
-    the effort. With `refines_poses` poses are refined, too, beginning at those given. If `kept` holds a state, left by
-    a process that was killed, the fit goes on from there, to the same result.
+    best state, which nobody can judge any more. `course` may take other steps than those of the effort. Poses that are
+    refined begin at those given. If `kept` holds a state, left by a process that was killed, the fit goes on from
+    there, to the same result.
     """
-    fit = Fit(start, photos, effort, horizon=horizon, seed=seed, refines_poses=refines_poses)
+    fit = Fit(start, photos, effort)
     judged = _JudgedFit(fit, predicted, judges, course or Course([(0, effort.steps)]), kept, report)
     judged.run()
     if judges is not None and not keep_out and judged.best.steps:

@@ -7,7 +7,7 @@ off; good ones gain next to nothing.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -96,9 +96,7 @@ def try_poses(
     effort: Effort,
     *,
     always: bool,
-    horizon: float,
     ends: Callable[[], bool] = lambda: False,
-    seed: int = 0,
     report: Report = ignore,
 ) -> TriedPoses:
     """Find out whether refined poses help the judges; if they do, or `always`, find better ones for all photos.
@@ -109,7 +107,7 @@ def try_poses(
     assert judges is not None or always, "somebody decides"
 
     def stretch(begin: Gaussians, seen: ViewSource, share: float, *, refines: bool = True) -> tuple[Gaussians, Cameras]:
-        fit = Fit(begin, seen, effort, horizon=horizon, seed=seed, refines_poses=refines)
+        fit = Fit(begin, seen, replace(effort, refines_poses=refines))
         steps = int(share * effort.steps)
         for done in range(steps):
             if ends():
