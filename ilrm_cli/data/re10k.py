@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import decoded
 from ilrm_cli.runtime.pictures import DECODER_ERRORS, open_picture
 
-Stage = Literal["train", "test"]
 PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used
 CAMERA_NUMBERS = 18  # 4 intrinsics, 2 unused, 12 of the pose
 
@@ -121,10 +120,11 @@ def _sequence(clip: Any, path: Path) -> Re10kSequence:
     return Re10kSequence(clip["key"], tuple(int(t) for t in clip["timestamps"]), cameras.float(), tuple(images))
 
 
-def read_index(root: Path, stage: Stage) -> dict[str, Path]:
-    """Map each clip key to its chunk file, from the stage's `index.json`. Raises InputError if missing or damaged."""
-    index = _decoded(root / stage / "index.json", dict[str, str], "get RE10K in pixelSplat's layout")
-    return {key: root / stage / chunk for key, chunk in index.items()}
+def read_index(root: Path) -> dict[str, Path]:
+    """Map each key of a test clip to its chunk file, from `index.json`. Raises InputError if missing or damaged."""
+    folder = root / "test"
+    index = _decoded(folder / "index.json", dict[str, str], "get RE10K in pixelSplat's layout")
+    return {key: folder / chunk for key, chunk in index.items()}
 
 
 def find_sequence(index: dict[str, Path], key: str) -> Re10kSequence:

@@ -99,7 +99,7 @@ def _re10k_scenes(plan: Plan, roots: Sequence[Path]) -> tuple[list[SceneRef], tu
     found = [
         SceneRef("", root, key)
         for root in roots
-        for key, chunk in read_index(root, "test").items()
+        for key, chunk in read_index(root).items()
         if key in entries and os.path.isfile(chunk)
     ]
     if not found:
@@ -141,7 +141,7 @@ def _open_re10k(ref: SceneRef, plan: Plan, can: Capabilities) -> Split:
     assert ref.path is not None
     assert plan.index is not None
     entry = read_evaluation_index(plan.index)[ref.key]
-    frames = find_sequence(read_index(ref.path, "test"), ref.key)
+    frames = find_sequence(read_index(ref.path), ref.key)
     if not all(0 <= i < len(frames) for i in (*entry.context, *entry.target)):
         raise InputError(f"{ref.key} has {len(frames)} frames, fewer than {plan.index} asks for; get its chunk again.")
     side = round(RE10K_SIDE_PX / can.size_multiple) * can.size_multiple

@@ -51,12 +51,11 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def shortened(text: str, most: int = LONGEST) -> str:
-    """Leave out the middle of a text that is longer than `most` characters."""
-    if len(text) <= most:
+def shortened(text: str) -> str:
+    """Leave out the middle of a text that is longer than LONGEST characters."""
+    if len(text) <= LONGEST:
         return text
-    head = HEAD * most // LONGEST
-    return f"{text[:head]} ... {text[len(text) - (most - head - 5) :]}"
+    return f"{text[:HEAD]} ... {text[len(text) - (LONGEST - HEAD - 5) :]}"
 
 
 def listed(things: Iterable[object], most: int = NAMED) -> str:

@@ -26,7 +26,7 @@ def chunks(root: Path) -> list[Path]:
 
 
 def test_clips_are_found_by_key_with_their_cameras(root):
-    sequence = find_sequence(read_index(root, "test"), "c")
+    sequence = find_sequence(read_index(root), "c")
     assert (sequence.name, len(sequence), sequence.size) == ("c", 3, (640, 360))
     np.testing.assert_allclose(sequence.world_from_cam, np.stack(arc(3)), atol=1e-6)
     focal = FOCAL * 640 / WIDTH
