@@ -17,7 +17,7 @@ from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED, training_scene
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import Density
-from ilrm_cli.pipeline.optimize.fit import CONTROL_EVERY, EFFORTS, photo_error
+from ilrm_cli.pipeline.optimize.fit import CONTROL_EVERY, CUTOFF, EFFORTS, photo_error
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
 from ilrm_cli.pipeline.starts import point_splats
 from ilrm_cli.render.rasterize import render
@@ -97,10 +97,10 @@ def step_s(scene: Parameters, density: Density, photo: Views) -> tuple[float, fl
 
 
 def drawing_s(gaussians: Gaussians, photo: Views) -> tuple[float, float]:
-    """Draw a photo alone, as the suite raster does; return the seconds forward and backward."""
+    """Draw a photo alone, as the fit does; return the seconds forward and backward."""
     leaves = [value.requires_grad_() for value in gaussians.tensors()]
     began = time.process_time()
-    total = render(Gaussians(*leaves), photo.cameras).color.sum()
+    total = render(Gaussians(*leaves), photo.cameras, cutoff=CUTOFF).color.sum()
     drawn = time.process_time()
     torch.autograd.grad(total, leaves)
     return drawn - began, time.process_time() - drawn

@@ -131,7 +131,7 @@ def encode(
         scene_suffix=suffix,
         start_view=start_view,
         photos=None if photos is None else place_as_recorded(photos, record_path(output)),
-        photo_root=None if root is None else place_as_recorded(root, record_path(output)),
+        photo_root=None if root is None or photos is None else place_as_recorded(root, record_path(output)),
         refined_from=origin_as_json(result, output),
         metres_per_unit=result.metres_per_unit,
     )

@@ -71,8 +71,12 @@ def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
     record = read_record(record_file)
     folder = photos or required_photo_folder(record, record_file)
     positions = {view.name: np.array([row[3] for row in view.world_from_cam[:3]]) for view in record.views}
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder of photos; name it with --photos.")
     root = place_of(folder, list(positions), None if photos else photo_root_of(record, record_file))
     files = {name: root / name for name in positions if (root / name).is_file()}
+    if not files:
+        raise InputError(f"{folder} has none of the scene's photos ({listed(positions)}); name it with --photos.")
     metres_per_unit, error_m, photos_found = by_gps(positions, files)
     return Measured(None, _recorded(record, record_file, metres_per_unit), error_m, photos_found)
 

@@ -67,7 +67,7 @@ def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
     settings = as_computed(settings_of(record, record_file), record)
     place = photos or required_photo_folder(record, record_file)
     file = record_file.with_name(record_file.stem + record.scene_suffix)
-    named = file if scene == record_file else scene
+    named = file if scene == record_file or scene.is_dir() else scene
     folder = open_folder(place, record.given)
     return RecordedScene(file, named, record_file, record, record.ply_sha256, settings, place, folder)
 

@@ -46,7 +46,7 @@ class ScaleChoice:
     judges: int  # held-out photos that decided
 
 
-UNJUDGED = "--auto-scale changed nothing, since no photo is held out to judge by; leave --hold-out at its default."
+UNJUDGED = "--auto-scale changed nothing, since no photo is held out to judge by; leave some out of the inputs."
 
 
 def search_pays(prepared: Prepared, model: Capabilities) -> bool:

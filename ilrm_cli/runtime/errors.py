@@ -68,7 +68,7 @@ def listed(things: Iterable[object], most: int = NAMED) -> str:
 def meant(name: str, known: Iterable[str]) -> str:
     """Return in a clause which of the `known` names was probably meant; nothing if none is like it."""
     names = list(known)
-    begun = [one for one in names if one.startswith(name.lower())]
+    begun = [one for one in names if name and one.startswith(name.lower())]
     found = begun or difflib.get_close_matches(name.lower(), names, n=1)
     return f" (did you mean {found[0]}?)" if found else ""
 

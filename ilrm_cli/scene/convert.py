@@ -201,8 +201,9 @@ def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overw
 
 def _same(one: SceneRecord, other: SceneRecord) -> bool:
     """Return whether both records describe one scene, regardless of where what they name is."""
-    contents = [
-        json.loads(encode_record(replace(record, photos=None, photo_root=None, refined_from=None)))
-        for record in (one, other)
-    ]
+    contents = []
+    for record in (one, other):
+        origin = record.refined_from and {**record.refined_from, "scene": ""}
+        nowhere = replace(record, photos=None, photo_root=None, refined_from=origin)
+        contents.append(json.loads(encode_record(nowhere)))
     return bool(contents[0] == contents[1])

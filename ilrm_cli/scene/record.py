@@ -129,8 +129,8 @@ def rebased(record: SceneRecord, record_file: Path, target: Path) -> SceneRecord
         return recorded if place is None else place_as_recorded(place, target)
 
     origin = record.refined_from
-    if origin is not None:
-        origin = {**origin, "scene": as_seen(origin["scene"]) or origin["scene"]}
+    if origin is not None and (start := as_seen(origin.get("scene"))) is not None:
+        origin = {**origin, "scene": start}
     return replace(record, photos=as_seen(record.photos), photo_root=as_seen(record.photo_root), refined_from=origin)
 
 

@@ -75,6 +75,9 @@ def test_gps_gives_the_size_too_and_says_how_well_it_fits(scene):
         scene.with_suffix(".json"), replace(record, views=views, photos="project/images", photo_root="project")
     )
     assert ilrm("measure", scene, "--gps", "--json").json["photos"] == 6
+    assert ilrm("measure", scene, "--gps", "--photos", photos, "--json").json["photos"] == 6
+    assert "none of the scene's photos" in ilrm("measure", scene, "--gps", "--photos", scene.parent.parent).sentence
+    assert "typo is no folder" in ilrm("measure", scene, "--gps", "--photos", project / "typo").sentence
     write_record(scene.with_suffix(".json"), record)
     rng = np.random.default_rng(0)
     for index in range(6):

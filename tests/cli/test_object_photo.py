@@ -94,6 +94,7 @@ def test_a_glb_of_an_object_is_its_mesh_and_the_scene_lies_beside_it(tiny, chair
 
 
 def test_what_only_a_fit_has_is_refused_for_one_photo(tiny, chair, tmp_path):
+    assert "--no-use-all is for several photos" in made(tiny, chair, tmp_path, "--no-use-all").sentence
     assert (
         "--preview shows a fit to several photos"
         in made(tiny, chair, tmp_path, "--preview", tmp_path / "p.jpg").sentence
@@ -160,7 +161,9 @@ def test_rembg_cuts_out_where_it_is_installed(tiny, chair, tmp_path, monkeypatch
     ],
 )
 def test_what_is_asked_of_several_photos_is_refused(option):
-    with pytest.raises(InputError, match=f"{option_of(*option)} is for several photos"):
+    (name,) = option
+    words = option_of(name if option[name] else f"no_{name}")
+    with pytest.raises(InputError, match=f"{words} is for several photos"):
         without_fit(Settings(**option))
 
 

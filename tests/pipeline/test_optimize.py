@@ -240,6 +240,15 @@ def test_a_thinned_scene_is_as_opaque_in_the_mean():
     torch.testing.assert_close(opacities.mean(0), gaussians.opacities, atol=0.06, rtol=0)
 
 
+def test_what_is_kept_has_unit_quaternions():
+    fit = Fit(spoilt(scene()), photos_of(scene()), QUICK)
+    for _ in range(3):
+        fit.step(0.1)
+    kept = fit.scene.snapshot().quaternions
+    assert not torch.equal(kept, spoilt(scene()).quaternions)
+    torch.testing.assert_close(kept.norm(dim=1), torch.ones(len(kept)))
+
+
 def test_gaussians_are_dropped_where_there_are_few_photos():
     assert effort_for("standard", FEW) == EFFORTS["standard"]
     assert effort_for("standard", FEW - 1) == replace(EFFORTS["standard"], dropped=DROPPED)

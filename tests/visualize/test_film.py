@@ -265,7 +265,7 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
         ({"seconds": 0.0}, "--seconds is 0.0"),
         ({"seconds": 1e9}, "is 2.4e.10 frames; 100,000 are the most"),
         ({"seconds": 1e300, "fps": 1e300}, "is inf frames"),
-        ({"fps": 1e8}, r"is 2.4e.09 frames; 100,000 are the most"),
+        ({"fps": 1e8}, r"--fps makes 4 seconds of film 4e.08 frames; 100,000 are the most"),
         ({"fps": math.nan}, "--fps is nan"),
         ({"size": (0, 10)}, "--size is 0x10"),
     ],

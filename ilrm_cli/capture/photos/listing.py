@@ -260,6 +260,7 @@ def place_of(folder: Path, names: Sequence[str], root: Path | None = None) -> Pa
     The others are those where tools have photos in a folder or beside it. Views of a 360 degree photo are below its
     name.
     """
-    usual = [*(folder / name for name in PHOTO_FOLDERS), *sorted(folder.glob(f"{REDUCED}*")), folder.parent / "images"]
-    places = [*([] if root is None else [root]), folder, *usual]
+    inside = [*(folder / name for name in PHOTO_FOLDERS), *sorted(folder.glob(f"{REDUCED}*"))]
+    beside = [folder.parent / name for name in PHOTO_FOLDERS]
+    places = [*([] if root is None else [root]), *_with_sibling(folder), *inside, *beside]
     return max(places, key=lambda place: sum(os.path.isfile(place / n) or is_photo((place / n).parent) for n in names))

@@ -87,7 +87,7 @@ def finish_tile(work, left, top, background, color, alpha, depth):
 def blend_tiles(start, stop, columns, starts, slots, blocks, records, background, cutoff, color, alpha, depth):
     """Composite tiles start:stop into the images color [3, H, W], alpha and depth [H, W].
 
-    Rows of `blocks`, one per entry, become the bits of the 4x4 blocks in which it was blended; zeros stay where tiles
+    `blocks`, one number per entry, become the bits of the 4x4 blocks in which it was blended; zeros stay where tiles
     were finished before.
     """
     height, width = alpha.shape

@@ -46,8 +46,9 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     if settings.is_file:
         return _flight_from_file(settings, shown)
     fps = settings.fps or DEFAULT_FPS
-    if (length := (settings.seconds or MOST_SECONDS) * fps) > MAX_FRAMES:
-        raise InputError(f"--seconds times --fps is {length:.3g} frames; {MAX_FRAMES:,} are the most.")
+    if (length := (settings.seconds or LEAST_SECONDS) * fps) > MAX_FRAMES:
+        what = "--seconds times --fps is" if settings.seconds else f"--fps makes {LEAST_SECONDS:.0f} seconds of film"
+        raise InputError(f"{what} {length:.3g} frames; {MAX_FRAMES:,} are the most.")
     gaussians, cameras = shown.file.gaussians, upright_cameras(shown)
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = by_name.setting_of(cameras, gaussians, shown.up, photo, shown.target)
