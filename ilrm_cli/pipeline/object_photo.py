@@ -69,8 +69,8 @@ def without_fit(settings: Settings) -> Settings:
     if asked := [name for name in OF_SEVERAL if getattr(settings, name) != getattr(usual, name)]:
         option = option_of(asked[0] if getattr(settings, asked[0]) is not False else f"no_{asked[0]}")
         raise InputError(
-            f"{option} is for several photos of known size and pose, and the model takes a single one as it is; leave it "
-            "out."
+            f"{option} is for several photos of known size and pose, and the model takes a single one as it is; leave "
+            "it out."
         )
     return replace(settings, quality="draft")
 

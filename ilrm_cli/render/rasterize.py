@@ -65,8 +65,8 @@ def render(
     gives the same bits.
 
     A pixel is finished before its transmittance falls to 1e-4, as in gsplat. On the CPU whole blocks of pixels may also
-    be, soon after it has fallen to `cutoff` in all of them: pictures are there sooner, and at most that share of them is
-    background instead of what lies behind.
+    be, soon after it has fallen to `cutoff` in all of them: pictures are there sooner, and at most that share of them
+    is background instead of what lies behind.
     """
     device = gaussians.means.device
     background = torch.ones(3, device=device) if background is None else background.to(device)

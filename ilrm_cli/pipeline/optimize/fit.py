@@ -29,8 +29,8 @@ L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
 # Reduction of photos in the first share of the steps; a full one takes three times as long. Between shares of 0.3 and
 # 0.7 photos that had no part in it differed by 0.1 dB at most on fox, toy, room and apple.
 COARSE, COARSE_SHARE = 2, 0.7
-# Transmittance at which blocks of pixels are finished while they are fitted (see `render`): a sixth less is blended, and
-# pictures differ by 0.15 of 255 levels in the mean (fox).
+# Transmittance at which blocks of pixels are finished while they are fitted (see `render`): a sixth less is blended,
+# and pictures differ by 0.15 of 255 levels in the mean (fox).
 CUTOFF = 1e-2
 LEAST_COARSE_PX = 96  # long side of reduced photos: smaller ones would show too little
 FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
