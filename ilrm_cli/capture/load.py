@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
 from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size, stored_size
@@ -164,7 +166,7 @@ def _from_sfm(
         posed,
         offered.found,
         "sfm",
-        poses.points,
+        poses.points[np.lexsort(poses.points.T)],  # in one order, whether just found or from the cache
         (*not_read, *offered.warnings, *unkept, *result.warnings),
         (*offered.left_out, *result.left_out),
         poses.error_px,

@@ -130,8 +130,10 @@ def _is_left_over(record: Path) -> bool:
 def existing_record(scene: Path) -> Path:
     """Return the given record, or the one beside the given scene; raise InputError if there is none."""
     record = scene if scene.suffix.lower() == ".json" else record_path(scene)
+    if not record.is_file() and scene != record and not scene.exists():
+        raise InputError(f"the scene {scene} does not exist.")
     if not record.is_file():
-        raise InputError(f"the record {record} does not exist; a scene without it cannot be made again.")
+        raise InputError(f"the record {record} does not exist, which tells from what the scene was made.")
     return record
 
 

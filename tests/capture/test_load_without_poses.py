@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.load_views import load_views
 from ilrm_cli.capture.photos.folder import VideoChoice
 from ilrm_cli.capture.poses.lenses import colmap_camera
@@ -40,6 +41,7 @@ def test_photos_alone_are_posed_once_and_then_taken_from_the_cache(tmp_path, mon
     monkeypatch.setattr(solve, "solve", never)
     again = gathered(tmp_path / "my photos")
     assert again.warnings == first.warnings
+    assert poses_sha256(again) == poses_sha256(first)
     for a, b in zip(first.photos, again.photos, strict=True):
         assert a.lens == b.lens
         np.testing.assert_array_equal(a.world_from_cam, b.world_from_cam)

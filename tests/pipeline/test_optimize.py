@@ -23,7 +23,7 @@ from ilrm_cli.pipeline.optimize.fit import (
     photo_error,
     thinned,
 )
-from ilrm_cli.pipeline.optimize.judging import LOOKS, PATIENCE, Judges, Opinion, optimize
+from ilrm_cli.pipeline.optimize.judging import LOOKS, Judges, Opinion, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
 from ilrm_cli.render.metrics import evened_psnr, score
@@ -180,10 +180,10 @@ def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     """Where the fit went on to worse ones."""
     truth = scene()
     photos = photos_of(truth)
-    scores = iter([20.0, 30.0, *[10.0] * PATIENCE])
+    scores = iter([20.0, 30.0, *[10.0] * QUICK.patience])
     monkeypatch.setattr(Judges, "score", lambda *_: Opinion(next(scores), 0.5))
     found = optimize(truth, spoilt(truth), photos[[0, 1, 2]], photos[[3]], QUICK, keep_out=False)
-    assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + PATIENCE) * QUICK.steps // LOOKS)
+    assert (found.steps, found.ran) == (QUICK.steps // LOOKS, (1 + QUICK.patience) * QUICK.steps // LOOKS)
     assert found.last_steps == int(LAST_SHARE * found.steps)
     assert len(found.gaussians) == len(found.measured)
     assert (found.psnr_after, found.ssim_after) == (30.0, 0.5)

@@ -28,9 +28,6 @@ from ilrm_cli.render.metrics import evened_psnr, renders, score, score_views, ss
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 LOOKS = 8  # of the judges, evenly over the fit
-# Looks without a better score after which the fit ends. On three scenes where that was half way, all steps found
-# nothing better (statue, fruit, monstree).
-PATIENCE = 2
 # What 1 in SSIM is worth in dB when states are compared. PSNR alone prefers soft pictures: on statue that of the judges
 # fell from 21.9 to 20.7 dB after a quarter of the steps while their SSIM rose from 0.82 to 0.87, and photos that had no
 # part in it gained 0.6 dB and 0.04 by half of the steps instead. On beach they lost 0.8 dB and gained 0.035. The weight
@@ -229,7 +226,7 @@ class _JudgedFit:
         opinion, best = self._judges.look(now), self.best.opinion
         if opinion is None or best is None or opinion.worth > best.worth:
             self.best = self._state_of(now, self._fit.done, opinion)
-        elif self.best.steps and self._looks - self.best.looks >= PATIENCE:
+        elif self.best.steps and self._looks - self.best.looks >= self._fit.effort.patience:
             self._ended = self._ended or "no gain"
         if self._ended is None:
             self._course.looked(self._fit.done)
