@@ -14,7 +14,8 @@ def measure(
     places: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Two places: PHOTO for where it was taken, or 'PHOTO X,Y' for the surface at a pixel of its picture.",
+            help="Two places: PHOTO for where it was taken, or 'PHOTO X,Y' for the surface at a pixel of its "
+            "picture as the scene has it, which is smaller than the photo.",
             show_default=False,
         ),
     ] = None,
@@ -49,6 +50,8 @@ def measure(
         if found.units is not None:
             real = "" if found.metres is None else f", {found.metres:.4g} m"
             lines.append(f"{found.units:.4g} scene units{real}")
+        for name, (width, height) in found.pictures_px.items():
+            lines.append(f"in {name} pixels count as the scene has it: at {width}x{height} px")
         if found.gps_error_m is not None:
             lines.append(f"GPS of {found.photos} photos, {found.gps_error_m:.2g} m from their poses in the median")
         if known or gps:

@@ -1,8 +1,8 @@
 """Real size: distances within a scene, and how long its unit is, from a known length or from GPS."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ class Measured:
     metres_per_unit: float | None  # None: unknown
     gps_error_m: float | None = None  # median distance of poses and GPS places; None: without GPS
     photos: int | None = None  # that GPS places were known of
+    pictures_px: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # those in which pixels were named
 
     @property
     def metres(self) -> float | None:
@@ -60,9 +61,11 @@ def measure(scene: Path, places: Sequence[str], known: str | None, report: Repor
     record = read_record(record_file)
     a, b = (_place(scene, record, text, report) for text in places)
     units = float((a - b).norm())
-    if metres is None:
-        return Measured(units, record.metres_per_unit)
-    return Measured(units, _recorded(record, record_file, checked_unit(metres, units, " and ".join(places))))
+    seen = [view for text in places if (view := _pixel_in(record, text)[0]) is not None]
+    unit = record.metres_per_unit
+    if metres is not None:
+        unit = _recorded(record, record_file, checked_unit(metres, units, " and ".join(places)))
+    return Measured(units, unit, pictures_px={view.name: (view.width, view.height) for view in seen})
 
 
 def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
@@ -90,18 +93,26 @@ def _place(scene: Path, record: SceneRecord, text: str, report: Report) -> Float
     """Return a place in scene coordinates."""
     if (view := _named(record, text.strip())) is not None:
         return camera_of(view).positions[0]
-    found = PIXEL.match(text.strip())
-    view = _named(record, found["photo"]) if found else None
-    if found is None or view is None:
+    view, x, y = _pixel_in(record, text)
+    if view is None:
         raise InputError(
             f"{text}: no photo of the scene is called so; there are {listed(v.name for v in record.views)}."
         )
-    x, y = float(found["x"]), float(found["y"])
     if not (0 <= x < view.width and 0 <= y < view.height):
-        raise InputError(f"{text}: the picture of {view.name} has {view.width}x{view.height} px; name a pixel in it.")
+        raise InputError(
+            f"{text}: the scene has the picture of {view.name} at {view.width}x{view.height} px; name a pixel in it, "
+            "not in the photo."
+        )
     point: list[Float64[Tensor, 3]] = []
     in_one_step("depth", lambda: point.append(_surface_at(scene, record, view, x, y)), report)
     return point[0]
+
+
+def _pixel_in(record: SceneRecord, text: str) -> tuple[RecordedView | None, float, float]:
+    """Return the view in which a text names a pixel, and the pixel; no view if it names none."""
+    found = None if _named(record, text.strip()) else PIXEL.match(text.strip())
+    view = _named(record, found["photo"]) if found else None
+    return (view, float(found["x"]), float(found["y"])) if found else (None, 0.0, 0.0)
 
 
 def _named(record: SceneRecord, name: str) -> RecordedView | None:

@@ -112,7 +112,10 @@ def select_for_fit(
     held = tuple(photos[::hold_out]) if 0 < hold_out < len(photos) else ()
     left = len(photos) - len(held)
     if held and left < MIN_VIEWS:
-        raise InputError(f"--hold-out {hold_out} leaves {left} of {len(photos)} photos; hold out fewer.")
+        raise InputError(
+            f"--hold-out {hold_out} leaves {left} of {len(photos)} photos; "
+            f"pass --hold-out {hold_out + 1} or more, or 0."
+        )
     if views is not None and left < views <= len(photos):
         raise InputError(
             f"--views {views} is more than the {left} photos that are not held out; ask for {left} or fewer, or pass "

@@ -129,6 +129,8 @@ def _is_left_over(record: Path) -> bool:
 
 def existing_record(scene: Path) -> Path:
     """Return the given record, or the one beside the given scene; raise InputError if there is none."""
+    if scene.is_dir() and not (scene / META).is_file():
+        raise InputError(f"{scene} is a folder; name a scene, or its record.")
     record = scene if scene.suffix.lower() == ".json" else record_path(scene)
     if not record.is_file() and scene != record and not scene.exists():
         raise InputError(f"the scene {scene} does not exist.")

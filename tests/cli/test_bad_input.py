@@ -55,6 +55,14 @@ def test_one_photo(tmp_path):
     assert "you gave only two photos" in refused(tmp_path, *given)
 
 
+def test_what_is_no_photo_is_not_counted(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.jpg").write_text("hello")
+    said = refused(tmp_path, "reconstruct", tmp_path / "one", "-o", tmp_path / "s.ply")
+    assert "holds no photo that can be used" in said
+    assert "a.jpg" in said
+
+
 def test_photos_that_do_not_overlap(tmp_path):
     for i in range(3):
         noise_photo(tmp_path / "apart" / f"{i}.jpg", seed=i, cell_px=2)

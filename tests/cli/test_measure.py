@@ -32,6 +32,11 @@ def test_two_photos_are_as_far_apart_as_their_cameras(scene):
 def test_pixels_are_places_on_the_surface(scene):
     # The middles of two pictures show where the lines from the cameras to the sphere's middle meet it.
     found = ilrm("measure", scene, "photo 01.jpg 48,48", "photo 04.jpg 48,48", "--json").json
+    assert found["pictures_px"] == {"photo 01.jpg": [96, 96], "photo 04.jpg": [96, 96]}
+    assert (
+        "in photo 01.jpg pixels count as the scene has it: at 96x96 px"
+        in ilrm("measure", scene, "photo 01.jpg 48,48", "photo 00.jpg").out
+    )
     a, b = (CAMERAS.positions[i] / CAMERAS.positions[i].norm() for i in (1, 4))
     assert found["units"] == pytest.approx(float((a - b).norm()), rel=0.02)
 

@@ -79,7 +79,7 @@ def test_of_very_many_photos_not_all_are_scored(tmp_path):
 
 def test_two_photos_at_least_are_not_held_out(tmp_path):
     save_photos(tmp_path, cameras_on_an_arc(3))
-    with pytest.raises(InputError, match="--hold-out 2 leaves 1 of 3 photos; hold out fewer"):
+    with pytest.raises(InputError, match="--hold-out 2 leaves 1 of 3 photos; pass --hold-out 3 or more, or 0"):
         select_for_fit(capture(tmp_path, 3), None, CAN, 128, 2)
 
 

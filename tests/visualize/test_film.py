@@ -255,7 +255,7 @@ def test_a_folder_in_place_of_a_scene_is_told_from_none(tmp_path: Path) -> None:
         ({"path": "a.json", "seconds": 2.0}, "--seconds does not go with"),
         ({"path": "spiral", "full": True}, "does not go with --path spiral"),
         ({"path": "spiral", "photo": "a"}, "--at goes with --path wobble, dolly, dolly-zoom, not with spiral"),
-        ({"path": "wobble", "photo": "z"}, r"was not made from a photo of that name; its photos are a, b, c"),
+        ({"path": "wobble", "photo": "z"}, r"was not predicted from a photo of that name; its inputs are a, b, c"),
         ({"channels": ("rgb", "heat")}, "--channels has 'heat'; use one or more of rgb, depth"),
         ({"channels": ("confidence",)}, r"holds no confidence; make it again with `ilrm reconstruct --confidence`"),
         ({"photos": Path(".")}, "--photos goes with --side-by-side"),

@@ -5,7 +5,7 @@ poses of other tools, and nothing heavy is imported.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -136,12 +136,23 @@ class ProjectFolder:
                 "give the folder that holds them."
             )
         if 0 < len(self.photos) < MIN_PHOTOS:
-            raise self.too_few(len(self.photos), ".")
+            broken = list(self._broken())
+            raise self.too_few(len(self.photos) - len(broken), f": {broken[0]}" if broken else ".")
+
+    def _broken(self) -> Iterator[str]:
+        """Yield a sentence for each photo that cannot be opened."""
+        from ilrm_cli.capture.photos.header import photo_header
+
+        for path in self.photos:
+            try:
+                photo_header(path)
+            except InputError as error:
+                yield str(error)
 
     def too_few(self, count: int, why: str) -> InputError:
         """Return the error for fewer photos than MIN_PHOTOS."""
         photos = ("no photo", "only one photo", "only two photos")[count]
-        there = f"{self.place} holds {photos}" if self.given is None else f"of {self.place} you gave {photos}"
+        there = f"{self.place} holds {photos}" if self.given is None else f"you gave {photos} of {self.place}"
         return InputError(f"{there} that can be used; three that overlap are the least without poses{why}")
 
 

@@ -142,8 +142,8 @@ def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) 
             "as a .ply or .glb."
         )
     if settings.photo is not None and settings.photo not in shown.names:
-        known = f"its photos are {listed(shown.names)}" if shown.names else "no record beside it names any"
-        raise InputError(f"--at {settings.photo}: {scene} was not made from a photo of that name; {known}.")
+        known = f"its inputs are {listed(shown.names)}" if shown.names else "no record beside it names any"
+        raise InputError(f"--at {settings.photo}: {scene} was not predicted from a photo of that name; {known}.")
     if settings.side_by_side and not shown.names:
         raise InputError(f"--side-by-side: no record beside {scene} names the photos that it was made from.")
     if settings.side_by_side and settings.photos is None and shown.photos is None:
