@@ -30,6 +30,7 @@ MOST_BELOW_DB = 8.0
 NEARLY_FLAT_DB, WORTH_DB = 25.0, 6.0  # scores of one colour, 10.5 to 20.2 on 20 scenes, and what counts beyond
 BLURRED = 1 / 8  # of the others' variance of the Laplacian; on 20 scenes the least was 0.22 at 256 px, 0.16 at 480
 MOST_OVERFIT_DB = 5.0  # by which fitted photos may look better than held-out ones; on four scenes it was 4 to 6
+ENOUGH_STEPS = 250  # of a fit: with fewer more time is what helps
 UNFINISHED = {  # fits, and their remedies
     "stopped": "the fit was stopped; `ilrm refine` goes on with it",
     "time": "there was no time for more; give it more --minutes",
@@ -112,8 +113,9 @@ class Evidence:
             spacing = "which is wide"
         elif self.step_deg is not None and self.step_deg > WIDE_STEP_DEG:
             spacing = f"and photos stand {self.step_deg:.0f}° apart"
-        if self.poses.misfit and self.poses.given:
-            return f"{spacing}: try --poses sfm, which finds poses anew"
+        if self.poses.misfit:
+            surer = "more photos, which overlap more, make poses surer; see `ilrm pose`"
+            return f"{spacing}: {'try --poses sfm, which finds poses anew' if self.poses.given else surer}"
         if not self.fit.helped:
             return (
                 "but fitting did not help: poses may be wrong, or the photos show different places or things that "
@@ -167,12 +169,13 @@ def evidence_of(result: Reconstruction) -> Evidence:
     seen = prepared.inputs.cameras.world_from_cam
     if result.fit:
         seen = torch.cat([seen, result.fit.cameras.world_from_cam])
+    timed = result.settings.minutes is not None
     return Evidence(
         effort=result.settings.effort,
         gap_deg=median_gap_deg(seen, targets.cameras.world_from_cam, prepared.distance),
         step_deg=result.pose_card.step_deg,
         blurred=blurred(torch.cat([prepared.inputs.images, targets.images])),
-        fit=fit_finding(result.fit.optimized) if result.fit else FitFinding(),
+        fit=fit_finding(result.fit.optimized, timed=timed) if result.fit else FitFinding(),
         poses=pose_finding(result),
         apart=set_apart(result.score, [photo.name for photo in result.selection.scored]),
     )
@@ -187,12 +190,13 @@ def set_apart(score: Score | None, names: Sequence[str]) -> Apart | None:
     return Apart(name, lowest_db, others_db) if others_db - lowest_db > MOST_BELOW_DB else None
 
 
-def fit_finding(made: Optimized) -> FitFinding:
-    """Return what a fit tells of the photos."""
+def fit_finding(made: Optimized, *, timed: bool = False) -> FitFinding:
+    """Return what a fit tells of the photos; one that was `timed` may have planned few steps."""
     own_db, others_db = made.psnr_fitted, made.psnr_after
+    ended: Ending = "time" if timed and made.ran < ENOUGH_STEPS else made.ended
     return FitFinding(
-        helped=made.steps > 0 or made.ended in UNFINISHED,
-        ended=made.ended,
+        helped=made.steps > 0 or ended in UNFINISHED,
+        ended=ended,
         overfit_db=None if own_db is None or others_db is None else own_db - others_db,
         exposure_stops=made.exposure_stops,
         used_all=made.last_steps > 0,

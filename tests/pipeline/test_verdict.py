@@ -111,6 +111,8 @@ def test_a_fit_that_gained_nothing_did_not_help_unless_it_was_ended():
     fit = Optimized(gaussians(), gaussians(), 0, 250, ((0, 1000),), "no gain", 9, 64, 48, 12.6, 12.6)
     assert fit_finding(fit) == FitFinding(helped=False, ended="no gain")
     assert fit_finding(replace(fit, ended="stopped")).helped
+    assert fit_finding(replace(fit, ended="steps", ran=5), timed=True) == FitFinding(ended="time")
+    assert fit_finding(replace(fit, ended="steps", ran=900), timed=True).ended == "steps"
     helped = replace(fit, steps=125, psnr_after=20.0, psnr_fitted=26.0, last_steps=30)
     assert fit_finding(helped) == FitFinding(ended="no gain", overfit_db=6.0, used_all=True)
 
@@ -180,7 +182,7 @@ def test_poses_that_do_not_fit_are_blamed_before_the_model():
     assert said.endswith("try --poses sfm, which finds poses anew.")
     assert "poses" not in advise(POOR, 4, made("draft", poses=PoseFinding(given=True, error_px=0.9)))
     found = PoseFinding(given=False, error_px=3.2)
-    assert advise(POOR, 4, made("high", poses=found)).endswith("more photos would help most.")
+    assert advise(POOR, 4, made("high", poses=found)).endswith("which overlap more, make poses surer; see `ilrm pose`.")
 
 
 def test_a_score_on_photos_of_one_colour_is_called_worthless(tmp_path):
