@@ -66,7 +66,7 @@ def export(
                 )
         line = (
             f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB from {made.input_bytes / MB:.1f} MB, "
-            f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} views: {output}"
+            f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} view{'s' * (made.views != 1)}: {output}"
         )
         shown.end(Result({**vars(made), "output": str(output)}, [line], made.warnings))
 

@@ -91,9 +91,9 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
     suffix_of(output)
     check_output(output, overwrite)
     record = record_path(output)
-    refuse_existing(record, overwrite or _is_left_over(record))
     if record.is_file() and not is_record(record):
         raise InputError(f"{record} is not a scene's record and would be replaced; choose another --output.")
+    refuse_existing(record, overwrite or _is_left_over(record))
 
 
 def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:

@@ -193,9 +193,9 @@ def _record_to_copy(record: SceneRecord | None, scene: Path, output: Path, overw
         return None
     if target.is_file() and is_record(target) and _same(read_record(target), record):
         return None
-    refuse_existing(target, overwrite)
     if target.exists() and not (target.is_file() and is_record(target)):
         raise InputError(f"{target} is not a scene's record and would be replaced; choose another --output.")
+    refuse_existing(target, overwrite)
     return rebased(record, source, target)
 
 
