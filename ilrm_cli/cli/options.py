@@ -45,7 +45,7 @@ Quality = Annotated[
     chosen.Quality | None,
     typer.Option(
         show_default="standard; draft with --refine",
-        help="draft is the prediction alone; standard fits it to all posed photos, in one to four minutes on two "
+        help="draft is the prediction alone; standard fits it to all posed photos, in one to three minutes on two "
         "cores; high goes on for several times as long, in more detail.",
     ),
 ]
