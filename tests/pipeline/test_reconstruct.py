@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.pipeline import reconstruct as stage
@@ -43,7 +44,7 @@ def test_too_few_photos_are_refused_before_a_model_is_loaded(tmp_path, monkeypat
 
     monkeypatch.setattr(stage, "load", never)
     for index in range(photos):
-        (tmp_path / f"{index}.jpg").write_bytes(b"x")
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{index}.jpg")
     with pytest.raises(InputError, match=said):
         stage.reconstruct(open_folder(tmp_path), Settings())
 

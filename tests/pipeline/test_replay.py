@@ -98,8 +98,13 @@ def test_what_cannot_be_made_again(tmp_path, change, options, sentence):
 
 
 def test_a_scene_without_its_record(tmp_path):
-    with pytest.raises(InputError, match=r"scene\.json does not exist"):
+    with pytest.raises(InputError, match=r"the scene .*scene\.ply does not exist"):
         replay(tmp_path / "scene.ply")
+    (tmp_path / "scene.ply").touch()
+    with pytest.raises(InputError, match=r"scene\.json does not exist, which tells from what the scene was made"):
+        replay(tmp_path / "scene.ply")
+    with pytest.raises(InputError, match="is a folder; name a scene, or its record"):
+        replay(tmp_path)
 
 
 def test_a_record_of_something_else(tmp_path):

@@ -211,5 +211,5 @@ def test_the_record_of_no_scene_is_no_hindrance_and_others_are(tmp_path):
         check_scene_output(scene, overwrite=False)
     scene.with_suffix(".spz").unlink()
     file.write_text('{"frames": []}')
-    with pytest.raises(InputError, match=r"s\.json exists; pass -w"):
+    with pytest.raises(InputError, match=r"s\.json is not a scene's record and would be replaced"):
         check_scene_output(scene, overwrite=False)

@@ -24,7 +24,6 @@ def content(out: Path) -> dict[str, object]:
     for path in sorted(out.iterdir()):
         files[path.name] = path.read_bytes()
         if path.suffix == ".json":
-            files[path.name] = {
-                k: v for k, v in json.loads(path.read_bytes()).items() if k not in ("timings_s", "photos")
-            }
+            told = json.loads(path.read_bytes())
+            files[path.name] = {k: v for k, v in told.items() if k not in ("timings_s", "photos", "photo_root")}
     return files

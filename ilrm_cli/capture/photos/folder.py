@@ -147,7 +147,7 @@ class ProjectFolder:
             try:
                 photo_header(path)
             except InputError as error:
-                yield str(error)
+                yield str(error).replace(str(path), path.name)
 
     def too_few(self, count: int, why: str) -> InputError:
         """Return the error for fewer photos than MIN_PHOTOS."""
