@@ -193,7 +193,8 @@ def set_apart(score: Score | None, names: Sequence[str]) -> Apart | None:
 def fit_finding(made: Optimized, *, timed: bool = False) -> FitFinding:
     """Return what a fit tells of the photos; one that was `timed` may have planned few steps."""
     own_db, others_db = made.psnr_fitted, made.psnr_after
-    ended: Ending = "time" if timed and made.ran < ENOUGH_STEPS else made.ended
+    hurried = timed and made.ended == "steps" and made.ran < ENOUGH_STEPS
+    ended: Ending = "time" if hurried else made.ended
     return FitFinding(
         helped=made.steps > 0 or ended in UNFINISHED,
         ended=ended,
