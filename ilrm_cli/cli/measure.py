@@ -15,7 +15,7 @@ def measure(
         list[str] | None,
         typer.Argument(
             help="Two places: PHOTO for where it was taken, or 'PHOTO X,Y' for the surface at a pixel of its "
-            "picture as the scene has it, which is smaller than the photo.",
+            "picture as the scene has it, mostly smaller than the photo.",
             show_default=False,
         ),
     ] = None,

@@ -59,13 +59,13 @@ def measure(scene: Path, places: Sequence[str], known: str | None, report: Repor
     metres = None if known is None else length_m(known, "--is")
     record_file = existing_record(scene)
     record = read_record(record_file)
-    a, b = (_place(scene, record, text, report) for text in places)
-    units = float((a - b).norm())
-    seen = [view for text in places if (view := _pixel_in(record, text)[0]) is not None]
-    unit = record.metres_per_unit
+    named_places = [_view_and_pixel(record, text) for text in places]
+    a, b = (_position(scene, record, view, pixel, report) for view, pixel in named_places)
+    units, unit = float((a - b).norm()), record.metres_per_unit
     if metres is not None:
         unit = _recorded(record, record_file, checked_unit(metres, units, " and ".join(places)))
-    return Measured(units, unit, pictures_px={view.name: (view.width, view.height) for view in seen})
+    pictures = {view.name: (view.width, view.height) for view, pixel in named_places if pixel is not None}
+    return Measured(units, unit, pictures_px=pictures)
 
 
 def size_by_gps(scene: Path, photos: Path | None = None) -> Measured:
@@ -89,30 +89,34 @@ def _recorded(record: SceneRecord, file: Path, metres_per_unit: float) -> float:
     return metres_per_unit
 
 
-def _place(scene: Path, record: SceneRecord, text: str, report: Report) -> Float64[Tensor, "3"]:
-    """Return a place in scene coordinates."""
+def _view_and_pixel(record: SceneRecord, text: str) -> tuple[RecordedView, tuple[float, float] | None]:
+    """Return the photo that a text names, and the pixel in its picture; None if its camera is meant."""
     if (view := _named(record, text.strip())) is not None:
-        return camera_of(view).positions[0]
-    view, x, y = _pixel_in(record, text)
-    if view is None:
+        return view, None
+    found = PIXEL.match(text.strip())
+    view = _named(record, found["photo"]) if found else None
+    if found is None or view is None:
         raise InputError(
             f"{text}: no photo of the scene is called so; there are {listed(v.name for v in record.views)}."
         )
+    x, y = float(found["x"]), float(found["y"])
     if not (0 <= x < view.width and 0 <= y < view.height):
         raise InputError(
             f"{text}: the scene has the picture of {view.name} at {view.width}x{view.height} px; name a pixel in it, "
             "not in the photo."
         )
+    return view, (x, y)
+
+
+def _position(
+    scene: Path, record: SceneRecord, view: RecordedView, pixel: tuple[float, float] | None, report: Report
+) -> Float64[Tensor, "3"]:
+    """Return the place of a camera, or of the surface at a pixel of its picture, in scene coordinates."""
+    if pixel is None:
+        return camera_of(view).positions[0]
     point: list[Float64[Tensor, 3]] = []
-    in_one_step("depth", lambda: point.append(_surface_at(scene, record, view, x, y)), report)
+    in_one_step("depth", lambda: point.append(_surface_at(scene, record, view, *pixel)), report)
     return point[0]
-
-
-def _pixel_in(record: SceneRecord, text: str) -> tuple[RecordedView | None, float, float]:
-    """Return the view in which a text names a pixel, and the pixel; no view if it names none."""
-    found = None if _named(record, text.strip()) else PIXEL.match(text.strip())
-    view = _named(record, found["photo"]) if found else None
-    return (view, float(found["x"]), float(found["y"])) if found else (None, 0.0, 0.0)
 
 
 def _named(record: SceneRecord, name: str) -> RecordedView | None:
