@@ -173,5 +173,5 @@ def _prepared_as_recorded(record: SceneRecord, capture: Capture, chosen: Selecti
 def _require_the_same(before: RecordedScene, now: str, then: str | None, what: str) -> None:
     if then != now:
         raise InputError(
-            f"the {what} in {before.photos} are not those that {before.file} was made from; make the scene again."
+            f"the {what} in {before.photos} are not those that {before.named} was made from; make the scene again."
         )
