@@ -44,7 +44,15 @@ MESH = {
         bool, typer.Option("--watertight", help="Close the mesh: what no camera saw counts as solid.")
     ],
     "metres": Annotated[bool, typer.Option("--metres", help="Write it in metres, if `ilrm measure` knows the size.")],
-    "faces": Annotated[int, typer.Option(help="Triangles, about, at most; 0: as many as are found.", min=0)],
+    "faces": Annotated[
+        int | None,
+        typer.Option(
+            help="Triangles, about, at most; 0: as many as are found. Default: 300000, with --texture 50000.", min=0
+        ),
+    ],
+    "texture": Annotated[
+        bool, typer.Option("--texture", help="Paint it with an image instead of a colour per vertex (.glb only).")
+    ],
 }
 
 
@@ -90,6 +98,7 @@ def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
         "outside": made.outside,
         "covered": made.covered,
         "closed": made.closed,
+        "texture_px": list(made.mesh.texture.image.shape[:0:-1]) if made.mesh.texture else None,
         "area": float(made.mesh.areas.sum()) * written.scale**2,
         "volume": made.mesh.volume * written.scale**3 if made.closed else None,
         "y_up": written.turned,
@@ -105,6 +114,9 @@ def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str
     state = volume if made.closed else "open where no camera saw a surface"
     yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell * scale:.3g} {unit}: {output}"
     yield f"It shows {made.covered:.0%} of the surfaces that the cameras see in its box."
+    if made.mesh.texture:
+        height, width = made.mesh.texture.image.shape[1:]
+        yield f"Its texture has {width} x {height} pixels."
     turned = ", turned so that y is up, as the format asks" if written.turned else ""
     frame = "It is in metres and its origin is that of" if metres else "Scale and origin are those of"
     yield f"{frame} the scene{turned}."

@@ -1,4 +1,4 @@
-"""Triangle meshes with a colour at every vertex, clouds of points, and what can be asked of them."""
+"""Triangle meshes with a colour at every vertex or a texture, clouds of points, and what can be asked of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +15,16 @@ from ilrm_cli.geometry.transforms import Similarity
 
 
 @dataclass(frozen=True)
+class Texture:
+    """An image laid on a mesh."""
+
+    uvs: Float[
+        Tensor, "vertex 2"
+    ]  # of each vertex, in [0, 1]: to the right and down from the image's upper left corner
+    image: Float[Tensor, "3 height width"]  # in [0, 1]
+
+
+@dataclass(frozen=True)
 class Mesh:
     """Triangles between vertices, in one world frame; closed or open."""
 
@@ -22,6 +32,7 @@ class Mesh:
     normals: Float[Tensor, "vertex 3"]  # unit, outward: towards whoever sees the surface
     colors: Float[Tensor, "vertex 3"]  # in [0, 1]
     triangles: Int[Tensor, "triangle 3"]  # counterclockwise, seen from outside
+    texture: Texture | None = None  # shown instead of the colours, if there is one
 
     @staticmethod
     def from_triangles(vertices: Float[Tensor, "vertex 3"], triangles: Int[Tensor, "triangle 3"]) -> "Mesh":
@@ -50,7 +61,8 @@ class Mesh:
         return replace(self, vertices=to_from_from.points(self.vertices), normals=turned)
 
     def of_triangles(self, kept: Bool[Tensor, " triangle"]) -> "Mesh":
-        """Return some of the triangles, and the vertices that these use."""
+        """Return some of the triangles, and the vertices that these use, of a mesh without texture."""
+        assert self.texture is None, "a mesh is cut before it is painted"
         used, renumbered = torch.unique(self.triangles[kept], return_inverse=True)
         return Mesh(self.vertices[used], self.normals[used], self.colors[used], renumbered.view(-1, 3))
 

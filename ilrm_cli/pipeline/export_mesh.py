@@ -23,6 +23,7 @@ from ilrm_cli.scene.opened import near_of, recorded_cameras, remarks_on
 from ilrm_cli.scene.record import SceneRecord, record_beside
 
 STANDING = (".glb",)  # formats that say which way is up: their meshes are turned to it
+PAINTED = ".glb"  # the format that holds a texture
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,13 @@ def require_for_mesh(model: str) -> None:
 
 
 def write_mesh_of(scene: Path, output: Path, settings: MeshSettings, report: Report = ignore) -> WrittenMesh:
-    """Write the mesh of a scene file. Raises InputError for a scene without cameras, and as `mesh_of` does."""
+    """Write the mesh of a scene file.
+
+    Raises InputError for a scene without cameras, for a texture in a format that holds none, and as `mesh_of` does.
+    """
     require_mesh_libraries()
+    if settings.texture and output.suffix.lower() != PAINTED:
+        raise InputError(f"{output}: --texture needs a {PAINTED} file; name one, or leave it out.")
     file, record = decode_scene(scene), record_beside(scene)
     if record is None or not recorded_cameras(record):
         beside = record_path(scene).name

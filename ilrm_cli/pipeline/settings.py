@@ -204,7 +204,8 @@ class MeshSettings:
     resolution: int | None = None  # cells along the longest side; None: as fine as pictures and memory allow
     crop: Crop = "seen"  # what becomes a mesh: what the cameras see, what they look at, or a box
     watertight: bool = False  # whether what no camera saw counts as solid, which closes the mesh
-    faces: int = 300_000  # triangles at most; 0: all
+    faces: int | None = None  # triangles at most; 0: all; None: as many as `pipeline.mesh` says
+    texture: bool = False  # whether its colours are an image on it instead of a colour per vertex
     metres: bool = False  # whether the file is in metres, which the scene's record must know; else in scene units
 
 

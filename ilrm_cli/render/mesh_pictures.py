@@ -1,10 +1,10 @@
-"""Pictures of meshes: depth and colour in cameras, by a depth buffer."""
+"""Pictures of meshes: depth and colour in cameras, by a depth buffer, and triangles laid out flat."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
@@ -73,3 +73,21 @@ def mesh_picture(mesh: Mesh, camera: Cameras, near: float) -> MeshPicture:
         np.float32(near), depth.numpy(), color.numpy(),
     )  # fmt: skip
     return MeshPicture(depth, color)
+
+
+def flat_picture(
+    pixels: Float[Tensor, "vertex 2"],
+    values: Float[Tensor, "vertex 3"],
+    triangles: Int[Tensor, "triangle 3"],
+    width: int,
+    height: int,
+) -> tuple[Bool[Tensor, "height width"], Float[Tensor, "3 height width"]]:
+    """Draw triangles that lie in the picture's plane; return where there are any, and the values between corners."""
+    depth = torch.full((height, width), torch.inf)
+    drawn = torch.zeros(3, height, width)
+    in_parallel(
+        fill_triangles, height, ROW_SHARE,
+        pixels.float().numpy(), np.ones(len(pixels), np.float32), values.float().numpy(), triangles.numpy(),
+        ZERO, depth.numpy(), drawn.numpy(),
+    )  # fmt: skip
+    return depth.isfinite(), drawn

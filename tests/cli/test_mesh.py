@@ -17,7 +17,8 @@ from tests.support.splats import splats
 
 KEYS = {
     "command", "status", "output", "bytes", "vertices", "triangles", "triangles_found", "triangles_of_islands", "cell",
-    "cells", "views", "outside", "covered", "closed", "area", "volume", "y_up", "warnings",
+    "cells", "views", "outside", "covered", "closed", "area", "volume", "y_up", "texture_px",
+    "warnings",
 }  # fmt: skip
 SMALL = ("--resolution", "40")
 
@@ -71,6 +72,21 @@ def test_watertight_is_what_another_library_calls_so(made, tmp_path):
     assert mesh.is_watertight
     said = ilrm("mesh", made[0], "-o", tmp_path / "n.ply", *SMALL, "--watertight")
     assert "closed, of volume" in said.out
+
+
+def test_a_texture_is_painted_from_the_scene(made, tmp_path):
+    outcome = ilrm("mesh", made[0], "-o", tmp_path / "m.glb", *SMALL, "--texture", "--faces", "2000", "--json")
+    assert outcome.status == 0, outcome.err
+    mesh = trimesh.load(tmp_path / "m.glb", force="mesh", process=False)
+    assert len(mesh.faces) <= 2000
+    assert mesh.visual.kind == "texture"
+    assert list(mesh.visual.material.baseColorTexture.size) == outcome.json["texture_px"]
+    plain = mesh_of(made[0], tmp_path / "n.ply", "--faces", "2000")
+    by_image = np.asarray(mesh.visual.to_color().vertex_colors)[:, :3].mean(0)
+    assert np.abs(by_image - np.asarray(plain.visual.vertex_colors)[:, :3].mean(0)).max() < 15
+    refused = ilrm("mesh", made[0], "-o", tmp_path / "m.obj", "--texture")
+    assert (refused.status, (tmp_path / "m.obj").exists()) == (1, False)
+    assert "--texture needs a .glb file" in refused.sentence
 
 
 def test_reconstruct_writes_one_too(made, posed, tmp_path):

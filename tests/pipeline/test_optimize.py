@@ -14,6 +14,7 @@ from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
 from ilrm_cli.pipeline.optimize.fit import (
     COARSE_SHARE,
+    COLOR_TRIAL,
     DROPPED,
     EFFORTS,
     FEW,
@@ -25,7 +26,7 @@ from ilrm_cli.pipeline.optimize.fit import (
 )
 from ilrm_cli.pipeline.optimize.judging import LOOKS, Judges, Opinion, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
-from ilrm_cli.pipeline.optimize.per_photo import RATE, PhotoColors
+from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, RATE, PhotoColors
 from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
@@ -205,6 +206,22 @@ def test_uneven_exposures_are_found_and_even_ones_left_alone():
     gains = uneven.colors.numbers[:, 0].mean(1)
     assert (gains.argsort() == stops.argsort()).all()
     torch.testing.assert_close(uneven.colors.numbers.mean(0), torch.zeros(2, 3), atol=1e-5, rtol=0)
+
+
+def test_whether_exposures_are_equal_is_decided_once():
+    """What differs a little more than `EVEN_STOPS` may come to a little less later."""
+    fit = Fit(scene(), photos_of(scene()), QUICK)
+    fit.step(COLOR_TRIAL / 2)
+    fit.colors.numbers[:, 0] = torch.linspace(-0.2, 0.2, len(fit.photos))[:, None]
+    assert fit.exposure_stops == 0, "while it is on trial"
+    fit.step(COLOR_TRIAL)
+    assert fit.exposure_stops == fit.colors.spread_stops > EVEN_STOPS
+    fit.colors.numbers *= 0.1
+    went_on = Fit(scene(), photos_of(scene()), QUICK)
+    went_on.restore(fit.state())
+    for one in (fit, went_on):
+        one.step(2 * COLOR_TRIAL)
+        assert 0 < one.exposure_stops < EVEN_STOPS
 
 
 def test_colors_step_like_torchs_adam_for_the_photo_that_is_seen():

@@ -35,7 +35,7 @@ CUTOFF = 1e-2
 LEAST_COARSE_PX = 96  # long side of reduced photos: smaller ones would show too little
 FINAL_RATE, LAST_RATE = 0.02, 1.0  # shares of the first step sizes: at the end, and where a last stretch begins
 CONTROL_EVERY, CONTROL_SHARE = 100, 0.7  # steps between two changes of density, in the first share of the steps
-COLOR_TRIAL = 0.25  # share of the steps after which photos of equal exposure lose colours of their own
+COLOR_TRIAL = 0.25  # share of the steps after which photos of equal exposure lose colours of their own, for good
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class Fit:
         self.effort, self.photos, self.done = effort, photos, 0
         self.scene = Parameters(start, effort.degree, Rates())
         self.colors: PhotoColors | None = PhotoColors(len(photos), self.scene.means.device)
+        self._colors_on_trial = True
         self.poses = PhotoPoses(len(photos), self.scene.means.device) if effort.refines_poses else None
         self._density = Density(len(self.scene), self.scene.means.device)
         self._more: ViewSource | None = None  # photos that joined later
@@ -98,8 +99,9 @@ class Fit:
         """Take one step, at a progress in (0, 1] of the whole fit."""
         grows = progress < CONTROL_SHARE
         self._step(FINAL_RATE + (1 - FINAL_RATE) * _fallen(progress), coarse=progress < COARSE_SHARE, grows=grows)
-        if self.colors is not None and progress >= COLOR_TRIAL and self.colors.spread_stops < EVEN_STOPS:
-            self.colors = None
+        if self._colors_on_trial and progress >= COLOR_TRIAL:
+            self._colors_on_trial = False
+            self.colors = self.colors if self.exposure_stops >= EVEN_STOPS else None
         if self.done % CONTROL_EVERY == 0 and grows:
             self._density = self._density.control(self.scene, self.effort.growth, self.effort.most)
 
@@ -110,8 +112,7 @@ class Fit:
     @property
     def exposure_stops(self) -> float:
         """By how much exposures differ; 0 if they are taken to be equal, as they are while that is on trial."""
-        found = 0.0 if self.colors is None else self.colors.spread_stops
-        return found if found >= EVEN_STOPS else 0.0
+        return 0.0 if self._colors_on_trial or self.colors is None else self.colors.spread_stops
 
     def join(self, photos: ViewSource) -> None:
         """Fit to these photos as well from now on."""
@@ -169,6 +170,7 @@ class Fit:
             "generator": self._generator.get_state(),
             "scene": self.scene.state(),
             "colors": None if self.colors is None else self.colors.state(),
+            "colors_on_trial": self._colors_on_trial,
             "poses": None if self.poses is None else self.poses.state(),
             "density": self._density.state(),
         }
@@ -178,6 +180,7 @@ class Fit:
         self.done, self._order = state["done"], list(state["order"])
         self._generator.set_state(state["generator"])
         self.scene.restore(state["scene"])
+        self._colors_on_trial = state["colors_on_trial"]
         if state["colors"] is None:
             self.colors = None
         elif self.colors is not None:

@@ -22,7 +22,7 @@ HEADER, CHUNK_HEADER = struct.Struct("<III"), struct.Struct("<II")
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 INDICES = "indices"  # of triangles, which are no attribute
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 TOLERANCE = 1e-4  # allowed deviation of a node's axes from a rotation, relative to their length
 
 
@@ -105,11 +105,15 @@ def read_glb(path: Path) -> Gltf:
 
 
 def glb_bytes(
-    content: dict[str, Any], columns: Mapping[str, ndarray], primitive: dict[str, Any], indices: ndarray | None = None
+    content: dict[str, Any],
+    columns: Mapping[str, ndarray],
+    primitive: dict[str, Any],
+    indices: ndarray | None = None,
+    jpeg: bytes = b"",
 ) -> bytes:
     """Return a file with a mesh of one primitive whose attributes are the columns (bytes are marked normalised).
 
-    `indices` are of one column: the vertices of triangles, one after another.
+    `indices` are of one column: the vertices of triangles, one after another. A `jpeg` becomes the file's image 0.
     """
     flat = None if indices is None else indices.reshape(-1, 1)
     attributes = {name: i for i, name in enumerate(columns)}
@@ -129,6 +133,11 @@ def glb_bytes(
         target = ELEMENT_ARRAY_BUFFER if name == INDICES else ARRAY_BUFFER
         views.append({"buffer": 0, "byteOffset": offset, "byteLength": rows.nbytes, "target": target})
         parts.append(_padded(rows.tobytes(), b"\0"))
+        offset += len(parts[-1])
+    if jpeg:
+        content = {**content, "images": [{"bufferView": len(views), "mimeType": "image/jpeg"}]}
+        views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(jpeg)})
+        parts.append(_padded(jpeg, b"\0"))
         offset += len(parts[-1])
     content = {
         **content,

@@ -1,11 +1,16 @@
-"""Meshes as binary glTF, PLY, Wavefront OBJ or STL, coloured at their vertices, and clouds of points: only written."""
+"""Meshes as binary glTF, PLY, Wavefront OBJ or STL, coloured at their vertices, and clouds of points: only written.
+
+In binary glTF they may have a texture instead.
+"""
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from PIL import Image
 from torch import Tensor
 
 from ilrm_cli.geometry.meshes import Mesh, PointCloud
@@ -14,6 +19,7 @@ from ilrm_cli.scene.formats.gltf import glb_bytes
 
 TRIANGLES = 4  # mode of a glTF primitive
 STL_HEADER = 80  # bytes
+JPEG_QUALITY = 92  # of textures
 LINEAR_BELOW, LINEAR_SLOPE, GAMMA, OFFSET = 0.04045, 12.92, 2.4, 0.055  # of sRGB; glTF wants linear vertex colours
 
 
@@ -34,18 +40,36 @@ def standing(up: Float[Tensor, "3"], toward: Float[Tensor, "3"]) -> Similarity:
 
 
 def _glb(mesh: Mesh) -> bytes:
-    srgb = mesh.colors.cpu().numpy()
-    linear = np.where(srgb <= LINEAR_BELOW, srgb / LINEAR_SLOPE, ((srgb + OFFSET) / (1 + OFFSET)) ** GAMMA)
-    alpha = np.ones((len(linear), 1))
     columns = {
         "POSITION": mesh.vertices.cpu().numpy().astype("<f4"),
         "NORMAL": mesh.normals.cpu().numpy().astype("<f4"),
-        "COLOR_0": np.hstack([linear, alpha]).astype("<f4"),
     }
-    material = {"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}, "doubleSided": True}
-    content = {"asset": {"version": "2.0", "generator": "ilrm"}, "materials": [material]}
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+    content: dict[str, Any] = {"asset": {"version": "2.0", "generator": "ilrm"}}
+    jpeg = b""
+    if mesh.texture is None:
+        columns["COLOR_0"] = _linear(mesh.colors)
+    else:
+        columns["TEXCOORD_0"] = mesh.texture.uvs.cpu().numpy().astype("<f4")
+        surface["baseColorTexture"] = {"index": 0}
+        content |= {"textures": [{"source": 0}]}
+        jpeg = _jpeg(mesh.texture.image)
+    content["materials"] = [{"pbrMetallicRoughness": surface, "doubleSided": True}]
     indices = mesh.triangles.cpu().numpy().astype("<u4").reshape(-1, 1)
-    return glb_bytes(content, columns, {"mode": TRIANGLES, "material": 0}, indices=indices)
+    return glb_bytes(content, columns, {"mode": TRIANGLES, "material": 0}, indices=indices, jpeg=jpeg)
+
+
+def _linear(colors: Float[Tensor, "vertex 3"]) -> Float[np.ndarray, "vertex 4"]:
+    """Return the light of sRGB colours, and an alpha of 1."""
+    srgb = colors.cpu().numpy()
+    linear = np.where(srgb <= LINEAR_BELOW, srgb / LINEAR_SLOPE, ((srgb + OFFSET) / (1 + OFFSET)) ** GAMMA)
+    return np.hstack([linear, np.ones((len(linear), 1))]).astype("<f4")
+
+
+def _jpeg(image: Float[Tensor, "3 height width"]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(_bytes_of(image.permute(1, 2, 0))).save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
 
 
 def _ply(mesh: Mesh) -> bytes:
@@ -97,5 +121,5 @@ def _stl(mesh: Mesh) -> bytes:
     return b"made by ilrm".ljust(STL_HEADER, b"\0") + len(rows).to_bytes(4, "little") + rows.tobytes()
 
 
-def _bytes_of(colors: Float[Tensor, "point 3"]) -> UInt8[np.ndarray, "point 3"]:
+def _bytes_of(colors: Float[Tensor, "*shape 3"]) -> UInt8[np.ndarray, "*shape 3"]:
     return (colors.cpu().numpy() * 255).round().astype(np.uint8)
