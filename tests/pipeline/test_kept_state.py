@@ -12,7 +12,7 @@ from ilrm_cli.pipeline.optimize.kept_state import MOST_KEPT, KeptState, state_fi
 from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from tests.pipeline.test_course import Clock
-from tests.pipeline.test_optimize import QUICK, photos_of, scene, spoilt
+from tests.support.quick_fit import QUICK, photos_of, scene, spoilt
 
 SMALL = ("--views", "3", "--size", "64", "--no-auto-scale")
 

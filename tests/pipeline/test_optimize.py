@@ -6,19 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize import fit as module
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
 from ilrm_cli.pipeline.optimize.fit import (
     COARSE_SHARE,
-    COLOR_TRIAL,
     DROPPED,
     EFFORTS,
     FEW,
-    Effort,
     Fit,
     effort_for,
     photo_error,
@@ -26,32 +21,11 @@ from ilrm_cli.pipeline.optimize.fit import (
 )
 from ilrm_cli.pipeline.optimize.judging import LOOKS, Judges, Opinion, optimize
 from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS, Parameters, Rates
-from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, RATE, PhotoColors
 from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
-
-SIDE = 32
-QUICK = Effort(steps=120, long_side_px=SIDE, degree=1, growth=0.2, most=400)
-
-
-def scene(count: int = 60, seed: int = 0) -> Gaussians:
-    g = torch.Generator().manual_seed(seed)
-    means = torch.rand(count, 3, generator=g) * torch.tensor([1.6, 1.6, 0.6]) + torch.tensor([-0.8, -0.8, 2.0])
-    return Gaussians.isotropic(means, torch.full((count,), 0.12), torch.rand(count, 3, generator=g), 0.8)
-
-
-def cameras(count: int = 6) -> Cameras:
-    poses = torch.eye(4).repeat(count, 1, 1)
-    poses[:, 0, 3] = torch.linspace(-0.4, 0.4, count)
-    poses[:, 1, 3] = torch.linspace(0.2, -0.2, count)
-    return Cameras(poses, torch.full((count, 2), 40.0), torch.full((count, 2), SIDE / 2), SIDE, SIDE)
-
-
-def photos_of(gaussians: Gaussians, count: int = 6) -> Views:
-    with torch.no_grad():
-        return Views(render(gaussians, cameras(count)).color.clamp(0, 1), cameras(count))
+from tests.support.quick_fit import QUICK, SIDE, cameras, photos_of, scene, spoilt
 
 
 def test_a_step_is_that_of_torchs_adam():
@@ -123,12 +97,6 @@ def test_there_are_never_more_than_allowed():
     assert len(fitted) == 70
 
 
-def spoilt(gaussians: Gaussians) -> Gaussians:
-    g = torch.Generator().manual_seed(1)
-    means = gaussians.means + 0.08 * torch.randn(gaussians.means.shape, generator=g)
-    return replace(gaussians, means=means, harmonics=0.3 * gaussians.harmonics)
-
-
 def test_a_spoilt_scene_is_found_again_and_twice_the_same():
     truth = scene()
     photos, start = photos_of(truth), spoilt(truth)
@@ -189,53 +157,6 @@ def test_a_last_stretch_begins_at_the_best_state(monkeypatch):
     assert found.last_steps == int(LAST_SHARE * found.steps)
     assert len(found.gaussians) == len(found.measured)
     assert (found.psnr_after, found.ssim_after) == (30.0, 0.5)
-
-
-def test_uneven_exposures_are_found_and_even_ones_left_alone():
-    truth, steps = scene(), replace(QUICK, steps=240, growth=0.0)
-    photos = photos_of(truth)
-    even = Fit(truth, photos, steps)
-    stops = torch.tensor([-0.6, 0.3, 0.6, -0.3, 0.4, -0.4])
-    uneven = Fit(truth, replace(photos, images=photos.images * 2 ** stops[:, None, None, None]), steps)
-    for done in range(1, steps.steps + 1):
-        even.step(done / steps.steps)
-        uneven.step(done / steps.steps)
-    assert even.colors is None
-    assert uneven.colors is not None
-    assert uneven.colors.spread_stops == pytest.approx(float(stops.std(correction=0)), rel=0.35)
-    gains = uneven.colors.numbers[:, 0].mean(1)
-    assert (gains.argsort() == stops.argsort()).all()
-    torch.testing.assert_close(uneven.colors.numbers.mean(0), torch.zeros(2, 3), atol=1e-5, rtol=0)
-
-
-def test_whether_exposures_are_equal_is_decided_once():
-    """What differs a little more than `EVEN_STOPS` may come to a little less later."""
-    fit = Fit(scene(), photos_of(scene()), QUICK)
-    fit.step(COLOR_TRIAL / 2)
-    fit.colors.numbers[:, 0] = torch.linspace(-0.2, 0.2, len(fit.photos))[:, None]
-    assert fit.exposure_stops == 0, "while it is on trial"
-    fit.step(COLOR_TRIAL)
-    assert fit.exposure_stops == fit.colors.spread_stops > EVEN_STOPS
-    fit.colors.numbers *= 0.1
-    went_on = Fit(scene(), photos_of(scene()), QUICK)
-    went_on.restore(fit.state())
-    for one in (fit, went_on):
-        one.step(2 * COLOR_TRIAL)
-        assert 0 < one.exposure_stops < EVEN_STOPS
-
-
-def test_colors_step_like_torchs_adam_for_the_photo_that_is_seen():
-    ours, theirs = PhotoColors(2, torch.device("cpu")), torch.zeros(2, 3, requires_grad=True)
-    adam = torch.optim.Adam([theirs], lr=RATE, betas=(BETA_1, BETA_2), eps=EPS)
-    for turn in range(3):
-        leaf = ours.of(1)
-        (leaf * (1 + turn) + torch.arange(6.0).view(2, 3) * leaf).sum().backward()
-        ours.step(1, leaf.grad, 1.0)
-        theirs.grad = leaf.grad
-        adam.step()
-    torch.testing.assert_close(ours.numbers[1] - ours.numbers[0], theirs.detach())
-    ours.join(3)
-    assert len(ours.numbers) == 5
 
 
 def test_the_horizon_keeps_place_shape_and_opacity_and_learns_colors():
