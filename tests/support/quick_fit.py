@@ -1,5 +1,7 @@
 """A small scene, photos of it, and an effort for fits of seconds."""
 
+from dataclasses import replace
+
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
