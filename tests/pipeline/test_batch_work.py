@@ -1,6 +1,7 @@
 """One folder's errors end at its outcome; a scene that is there is recognised if it would be the same."""
 
 import dataclasses
+import errno
 import hashlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ilrm_cli.pipeline.batch.jobs import Job
 from ilrm_cli.pipeline.batch.work import Order, finished
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import told_of_machine
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.record import SceneRecord
 from tests.support.records import write_record
@@ -47,6 +49,19 @@ def test_a_folder_that_is_gone_is_one_sentence(job):
     job.photos.rmdir()
     outcome = work.pose(job, Order(Settings(), "", overwrite=False))
     assert outcome.status == "failed"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full", "a.ply"), MemoryError()])
+def test_what_the_machine_does_not_allow_is_one_sentence(job, monkeypatch, error):
+    def full(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(work, "inputs_sha256", full)
+    outcome = work.pose(job, Order(Settings(), "", overwrite=False))
+    assert (outcome.status, outcome.traceback) == ("failed", None)
+    assert outcome.sentence == str(told_of_machine(error))
+    monkeypatch.setattr(work, "_model", full)
+    assert work.load_model_once(Settings()) == outcome.sentence
 
 
 def test_a_bug_is_reported_as_one_with_its_traceback(job, monkeypatch):

@@ -28,6 +28,7 @@ from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
 from ilrm_cli.pipeline.verdict import verdict
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.files import told_of_machine
 from ilrm_cli.runtime.progress import Stage
 from ilrm_cli.scene.checks import check_scene_output, is_record, record_path
 from ilrm_cli.scene.record import SceneRecord, read_record
@@ -106,8 +107,10 @@ def load_model_once(settings: Settings) -> str | None:
     """Load the model for `reconstruct`; return the message for the user if that fails, else None."""
     try:
         _model(settings)
-    except InputError as error:
-        return str(error)
+    except Exception as error:
+        if (known := told_of_machine(error)) is None:
+            raise
+        return str(known)
     return None
 
 
@@ -135,9 +138,10 @@ def _caught(job: Job, work: Callable[[], Result], start: float) -> Result | Outc
     """Return the result of `work`, or the outcome that tells why it failed: the error boundary of one folder."""
     try:
         return work()
-    except InputError as error:
-        return Outcome(job, "failed", str(error), time.perf_counter() - start)
-    except Exception as error:  # a bug of ours must not stop the other folders; it is reported as a bug
+    except Exception as error:
+        if (known := told_of_machine(error)) is not None:
+            return Outcome(job, "failed", str(known), time.perf_counter() - start)
+        # A bug of ours must not stop the other folders; it is reported as a bug.
         sentence = f"A bug of ilrm ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})."
         return Outcome(job, "crashed", sentence, time.perf_counter() - start, traceback=traceback.format_exc())
 
