@@ -55,12 +55,13 @@ def batch(
         from ilrm_cli.capture.photos.folder import check_views
         from ilrm_cli.capture.photos.listing import Listing
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.pipeline.batch.jobs import check_summary, find_places, plan
+        from ilrm_cli.pipeline.batch.jobs import check_outputs, check_summary, find_places, plan
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.runtime.errors import listed
 
         places, others = find_places(photos)
         planned = plan(places, output)
+        check_outputs(planned, overwrite)
         check_summary(summary)
         check_views(settings.views)
         check_settings(settings)

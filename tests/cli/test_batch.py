@@ -126,15 +126,17 @@ def test_a_narrow_terminal_has_the_sentences_below_the_table():
         (["none/*"], "nothing matches none/*"),
         (["."], "--model zz: "),
         ([".", "-o", "x.obj"], ".obj is unknown"),
+        ([".", "-o", f"{__file__}/{{name}}.ply"], "is not a folder"),
         ([".", "--views", "1"], "--views 1: a scene needs at least 2 photos"),
     ],
 )
 def test_what_suits_no_folder_is_one_sentence_before_any_work(arguments, sentence, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    (place := tmp_path / "x").mkdir()
+    monkeypatch.chdir(place)
     done = ilrm("batch", *arguments, "--model", "zz") if "--model" in sentence else ilrm("batch", *arguments)
     assert done.status == 1
     assert sentence.removeprefix("--model ") in done.sentence
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [place]
 
 
 def test_it_has_every_option_of_reconstruct():

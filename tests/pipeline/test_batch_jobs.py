@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.capture.photos.listing import Listing
-from ilrm_cli.pipeline.batch.jobs import find_places, plan
+from ilrm_cli.pipeline.batch.jobs import check_outputs, find_places, plan
 from ilrm_cli.pipeline.batch.places import taken_as_one
 from ilrm_cli.runtime.errors import InputError
 
@@ -82,6 +82,14 @@ def test_scenes_are_written_in_any_format_that_is_known():
     assert plan([Path("a")], "out/{name}.compressed.ply")[0].output == Path("out/a.compressed.ply")
     with pytest.raises(InputError, match=r"\.obj is unknown; scenes are kept as \.ply.* `ilrm mesh` meshes"):
         plan([Path("a")], "out/{name}.obj")
+
+
+def test_scenes_go_only_where_a_folder_is_or_can_be_made(root):
+    root.joinpath("a.ply").touch()
+    check_outputs(plan([root / "scene 2"], "new/{name}/a.ply"), overwrite=True)
+    assert not Path("new").exists()
+    with pytest.raises(InputError, match=r"README\.md, where scene 2\.ply would be written, is not a folder"):
+        check_outputs(plan([root / "scene 2"], "root/README.md/{name}.ply"), overwrite=False)
 
 
 def with_photos(root: Path, *names: str) -> Path:

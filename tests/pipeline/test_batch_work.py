@@ -43,6 +43,7 @@ def test_what_the_input_does_not_allow_is_one_sentence(job):
     outcome = work.pose(job, Order(Settings(), "", overwrite=False))
     assert (outcome.status, outcome.traceback) == ("failed", None)
     assert str(job.photos) in outcome.sentence
+    assert not job.output.parent.exists()
 
 
 def test_a_folder_that_is_gone_is_one_sentence(job):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ilrm_cli.capture.photos.listing import Listing, is_video, natural_order
 from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.files import atomic_write, check_output
+from ilrm_cli.runtime.files import atomic_write, check_folder_of, check_output
 from ilrm_cli.runtime.json_values import parsed_json
 from ilrm_cli.scene.checks import suffix_of
 
@@ -131,6 +131,13 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
     """Count the folders with each status."""
     return {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
+
+
+def check_outputs(jobs: Sequence[Job], overwrite: bool) -> None:
+    """Raise InputError if the folder of a scene that is to be made can be none, before the long work begins."""
+    for job in jobs:
+        if overwrite or not job.output.exists():
+            check_folder_of(job.output)
 
 
 def check_summary(path: Path | None) -> None:

@@ -68,7 +68,6 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
             record = finished(job, order.settings, order.model_sha256, inputs)
             if record is not None:
                 return _skipped(job, record)
-        job.output.parent.mkdir(parents=True, exist_ok=True)
         check_scene_output(job.output, overwrite=True)
         folder.require(order.settings.poses, order.settings.camera, order.settings.views)
         refuse_inputs(folder, [job.output, record_path(job.output)])
