@@ -62,7 +62,7 @@ def batch(
         places, others = find_places(photos)
         planned = plan(places, output)
         check_outputs(planned, overwrite)
-        check_summary(summary)
+        check_summary(summary, planned)
         check_views(settings.views)
         check_settings(settings)
         weights_file(settings.model)

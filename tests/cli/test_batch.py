@@ -126,6 +126,7 @@ def test_a_narrow_terminal_has_the_sentences_below_the_table():
         (["none/*"], "nothing matches none/*"),
         (["."], "--model zz: "),
         ([".", "-o", "x.obj"], ".obj is unknown"),
+        ([".", "-o", "{name}/x.ply", "--summary", "x/x.json"], "--summary x/x.json is where the scene of . goes"),
         ([".", "-o", f"{__file__}/{{name}}.ply"], "is not a folder"),
         ([".", "--views", "1"], "--views 1: a scene needs at least 2 photos"),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.capture.photos.listing import Listing
-from ilrm_cli.pipeline.batch.jobs import check_outputs, find_places, plan
+from ilrm_cli.pipeline.batch.jobs import check_outputs, check_summary, find_places, plan
 from ilrm_cli.pipeline.batch.places import taken_as_one
 from ilrm_cli.runtime.errors import InputError
 
@@ -85,11 +85,18 @@ def test_scenes_are_written_in_any_format_that_is_known():
 
 
 def test_scenes_go_only_where_a_folder_is_or_can_be_made(root):
-    root.joinpath("a.ply").touch()
     check_outputs(plan([root / "scene 2"], "new/{name}/a.ply"), overwrite=True)
     assert not Path("new").exists()
     with pytest.raises(InputError, match=r"README\.md, where scene 2\.ply would be written, is not a folder"):
         check_outputs(plan([root / "scene 2"], "root/README.md/{name}.ply"), overwrite=False)
+
+
+@pytest.mark.parametrize("taken", ["out/scene 2.ply", "out/scene 2.json", "out", "out/../out/scene 2.json"])
+def test_a_summary_is_no_scene_or_its_record_or_folder(root, taken):
+    jobs = plan([root / "scene 2"], "out/{name}.ply")
+    check_summary(Path("out/scene 2.jsonl"), jobs)
+    with pytest.raises(InputError, match="is where the scene of root/scene 2 goes; choose another name"):
+        check_summary(Path(taken), jobs)
 
 
 def with_photos(root: Path, *names: str) -> Path:

@@ -14,7 +14,7 @@ from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_folder_of, check_output
 from ilrm_cli.runtime.json_values import parsed_json
-from ilrm_cli.scene.checks import suffix_of
+from ilrm_cli.scene.checks import record_path, suffix_of
 
 PLACEHOLDERS = ("{name}", "{parent}")
 
@@ -140,10 +140,14 @@ def check_outputs(jobs: Sequence[Job], overwrite: bool) -> None:
             check_folder_of(job.output)
 
 
-def check_summary(path: Path | None) -> None:
-    """Raise InputError if the summary cannot be written, before the long work begins."""
+def check_summary(path: Path | None, jobs: Sequence[Job]) -> None:
+    """Raise InputError if the summary cannot be written beside the scenes, before the long work begins."""
     if path is None:
         return
+    for job in jobs:
+        output = job.output.resolve()
+        if path.resolve() in (output, *output.parents, record_path(output)):
+            raise InputError(f"--summary {path} is where the scene of {job.photos} goes; choose another name.")
     try:
         check_output(path, overwrite=True)
     except InputError as error:
