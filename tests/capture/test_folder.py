@@ -185,6 +185,16 @@ def test_photos_given_one_by_one(tmp_path):
             open_photos([tmp_path / "a" / "9.jpg", tmp_path / other])
 
 
+def test_photos_given_one_by_one_in_several_spellings(tmp_path, monkeypatch):
+    touch(*(tmp_path / name for name in ("a/1.jpg", "a/2.jpg", "b/3.jpg")))
+    monkeypatch.chdir(tmp_path / "a")
+    for second, third in ((Path("2.jpg"), tmp_path / "b" / "3.jpg"), (Path("2.jpg"), Path("../b/3.jpg"))):
+        for first in (Path("1.jpg"), tmp_path / "b" / ".." / "a" / "1.jpg"):
+            given = open_photos([first, second, third])
+            assert (given.place, given.given) == (tmp_path, ("a/1.jpg", "a/2.jpg", "b/3.jpg"))
+    assert open_photos([Path("../b/3.jpg")]).photos == (Path("../b/3.jpg"),), "as given where that will do"
+
+
 def test_a_scene_is_named_after_its_place(tmp_path, monkeypatch):
     touch(tmp_path / "Garden" / "images" / "1.jpg", tmp_path / "walk.mp4")
     monkeypatch.chdir(tmp_path / "Garden")

@@ -166,8 +166,18 @@ def open_photos(places: Sequence[Path]) -> ProjectFolder:
     if other := next((place for place in places if not is_photo(place)), None):
         what = "is not a photo" if os.path.exists(other) else "does not exist"
         raise InputError(f"{other} {what}; give photos, or else one folder or one video.")
+    folder, names = _named_within(places)
+    if any(".." in Path(name).parts for name in names):
+        folder, names = _named_within([place.parent.resolve() / place.name for place in places])
+    return open_folder(folder, names)
+
+
+def _named_within(places: Sequence[Path]) -> tuple[Path, list[str]]:
+    """Return the nearest folder above all places, and their names relative to it."""
+    if len({place.is_absolute() for place in places}) > 1:
+        places = [place.absolute() for place in places]
     folder = Path(os.path.commonpath([place.parent for place in places]))
-    return open_folder(folder, [place.relative_to(folder).as_posix() for place in places])
+    return folder, [place.relative_to(folder).as_posix() for place in places]
 
 
 def open_folder(place: Path, given: Sequence[str] | None = None) -> ProjectFolder:
