@@ -118,10 +118,11 @@ def render(
     """Render a video along a camera path."""
     with face("render", as_json, quiet, verbose) as shown:
         from ilrm_cli.render.checks import check_video_output
-        from ilrm_cli.scene.checks import suffix_of_file
+        from ilrm_cli.scene.checks import named, suffix_of_file
 
-        target = output or scene.with_name(DEFAULT_NAME.format(scene=scene.stem, path=Path(settings.path).stem))
         suffix_of_file(scene)
+        name = DEFAULT_NAME.format(scene=named(scene).stem, path=Path(settings.path).stem)
+        target = output or named(scene).parent / name
         check_settings(settings)
         check_video_output(target, overwrite)
         if settings.save_path is not None:

@@ -58,12 +58,16 @@ def suffix_of(path: Path) -> str:
 
 def record_path(scene: Path) -> Path:
     """Return the path of a scene's record: `scene.json` for `scene.ply`, `scene.spz` and `scene.compressed.ply`."""
-    if scene.name.lower() == META:
-        scene = scene.parent
+    scene = named(scene.parent if scene.name.lower() == META else scene)
     name = scene.stem if scene.suffix else scene.name
     if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
         name = name[: -len(".compressed")]
-    return scene.with_name(f"{name}.json")
+    return scene.parent / f"{name}.json"
+
+
+def named(scene: Path) -> Path:
+    """Return the path of a scene by the name of its folder, where it is given as the current one or one above."""
+    return scene.resolve() if scene.name in ("", "..") else scene
 
 
 def place_as_recorded(place: Path, record_file: Path) -> str:

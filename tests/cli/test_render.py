@@ -1,6 +1,8 @@
 """Tests of `ilrm render` as users run it; the content of films is tested in tests/visualize."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.ply import encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.sog import encode_sog
 from tests.support.command_line import ilrm
 
 
@@ -55,6 +59,16 @@ def test_the_json_of_a_film(ply: Path) -> None:
 
 def test_the_default_output_lies_beside_the_scene(ply: Path) -> None:
     assert ilrm("render", ply, "--size", "16x16", "--seconds", "0.2", "--path", "spiral").status == 0
+    assert ply.with_name("scene_spiral.mp4").is_file()
+
+
+def test_the_current_folder_is_named_in_full(ply: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder := ply.with_suffix("")).mkdir()
+    monkeypatch.chdir(folder)
+    assert ilrm("render", ".").sentence == "error: . is a folder; it holds no scene; name a file."
+    with zipfile.ZipFile(io.BytesIO(encode_sog(decode_scene(ply)))) as bundle:
+        bundle.extractall(folder)
+    assert ilrm("render", ".", "--size", "16x16", "--seconds", "0.2", "--path", "spiral").status == 0
     assert ply.with_name("scene_spiral.mp4").is_file()
 
 

@@ -197,6 +197,17 @@ def test_the_record_lies_beside_the_scene() -> None:
     assert record_path(Path("a/compressed.ply")) == Path("a/compressed.json")
 
 
+def test_the_record_of_an_unbundled_scene_lies_beside_its_folder(tmp_path: Path, monkeypatch) -> None:
+    (inside := tmp_path / "scene" / "deeper").mkdir(parents=True)
+    beside = tmp_path / "scene.json"
+    monkeypatch.chdir(inside.parent)
+    for place in ("meta.json", ".", "deeper/..", tmp_path / "scene", tmp_path / "scene" / "meta.json"):
+        assert record_path(Path(place)) == beside
+    monkeypatch.chdir(inside)
+    assert record_path(Path("..")) == record_path(Path("../meta.json")) == beside
+    assert record_path(Path("/meta.json")).parent == Path("/")
+
+
 def test_photos_at_the_root_are_named_by_their_own_path() -> None:
     assert place_as_recorded(Path("/photos/a"), Path("/out/scene.json")) == "/photos/a"
 

@@ -15,6 +15,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
+from ilrm_cli.scene.opened import read_shown_scene
 from tests.support.splats import one, splats
 
 
@@ -79,8 +80,8 @@ def test_many_harmonics_share_a_palette(tmp_path: Path) -> None:
     assert error < 0.8 * scene.harmonics[:, 1:].square().mean()  # noise in 45 dimensions is the hardest there is
 
 
-def test_a_scene_that_is_not_bundled(tmp_path: Path) -> None:
-    """As its folder and as its meta.json."""
+def test_a_scene_that_is_not_bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As its folder and as its meta.json, also from within."""
     scene = replace(splats(50, 1), antialiased=True)
     bundled = tmp_path / "a.sog"
     bundled.write_bytes(encode_sog(SceneFile(scene)))
@@ -89,8 +90,9 @@ def test_a_scene_that_is_not_bundled(tmp_path: Path) -> None:
     for name, content in contents(bundled.read_bytes()).items():
         (folder / name).write_bytes(content)
     expected = decode_scene(bundled).gaussians
-    for path in (folder, folder / "meta.json"):
-        read = decode_scene(path).gaussians
+    monkeypatch.chdir(folder)
+    for path in (folder, folder / "meta.json", Path("meta.json"), Path()):
+        read = read_shown_scene(path).file.gaussians
         assert read.antialiased
         assert all(map(torch.equal, read.tensors(), expected.tensors()))
     meta = json.loads((folder / "meta.json").read_text())

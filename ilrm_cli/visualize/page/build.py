@@ -18,7 +18,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene.checks import check_conversion
+from ilrm_cli.scene.checks import check_conversion, record_path
 from ilrm_cli.scene.convert import Converted, compared, size_of
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
@@ -91,7 +91,7 @@ def page_of(
     these views. Raises `InputError`.
     """
     shown = _leveled(read_shown_scene(scene))
-    write = _writer(shown, scene.stem)
+    write = _writer(shown, record_path(scene).stem)
     report(Step("page", 0, 1))
     content = encode_scene(shown.file, CONTENT)
     html = write(content)
