@@ -38,6 +38,32 @@ def test_flat_gaussians_of_2dgs(tmp_path: Path) -> None:
         decode_ply(in_ply(tmp_path / "b.ply", {name: value for name, value in flat.items() if name != "scale_1"}))
 
 
+def test_the_3d_filter_of_mip_splatting_is_applied(tmp_path: Path) -> None:
+    """As its own `get_scaling_with_3D_filter` and `get_opacity_with_3D_filter`; such scenes are antialiased."""
+    file = decode_ply(in_ply(tmp_path / "a.ply", COLUMNS | {"filter_3D": 0.2}))
+    squares = np.array([0.5, 0.25, 0.1]) ** 2
+    wide = np.sqrt(squares + 0.2**2)
+    np.testing.assert_allclose(file.gaussians.scales[0], wide, rtol=1e-6)
+    assert float(file.gaussians.opacities) == pytest.approx(0.5 * np.sqrt(squares.prod() / (wide**2).prod()))
+    assert file.gaussians.antialiased
+    assert "filter_3D" in file.remarks[0]
+    (tmp_path / "b.ply").write_bytes(encode_ply(file))
+    again = decode_ply(tmp_path / "b.ply")
+    assert not again.remarks
+    assert again.gaussians.antialiased
+    torch.testing.assert_close(again.gaussians.scales, file.gaussians.scales)
+
+
+@pytest.mark.parametrize(("width", "comments"), [(0.0, ()), (0.2, ("SplatRenderMode: default",))])
+def test_a_filter_of_nothing_or_told_otherwise_marks_no_scene(
+    tmp_path: Path, width: float, comments: tuple[str, ...]
+) -> None:
+    file = decode_ply(in_ply(tmp_path / "a.ply", COLUMNS | {"filter_3D": width}, comments))
+    assert not file.gaussians.antialiased
+    assert bool(file.remarks) == (width > 0)
+    assert (float(file.gaussians.opacities) == 0.5) == (width == 0)
+
+
 @pytest.mark.parametrize("prefix", ["scal_", "scalar_"])
 def test_names_as_cloudcompare_spells_them(tmp_path: Path, prefix: str) -> None:
     spelt = {name if name in "xyz" else prefix + name: value for name, value in COLUMNS.items()}

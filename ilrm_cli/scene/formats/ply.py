@@ -7,7 +7,8 @@ The property `confidence`, in [0, 1], is our addition; viewers ignore it.
 
 Read as well: flat Gaussians of 2D Gaussian splatting (Huang et al. 2024), which have no scale_2; red, green and blue
 in the place of f_dc_* (nerfstudio's `--ply-color-mode rgb`); and names as CloudCompare spells them, `scal_f_dc_0`. The
-comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased scenes.
+comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased scenes. So does `filter_3D` of Mip-Splatting (Yu et
+al. 2024) and its followers, a standard deviation that each Gaussian is widened by before it is drawn.
 """
 
 import io
@@ -44,6 +45,7 @@ BASE_COLORS = ("f_dc_0", "f_dc_1", "f_dc_2")
 RGB = ("red", "green", "blue")  # in their place: in [0, 1], or whole numbers from 0 on
 SCALES = ("scale_0", "scale_1", "scale_2")
 ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
+FILTER = "filter_3D"  # of Mip-Splatting, in world units
 CONFIDENCE = "confidence"
 
 
@@ -121,19 +123,31 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         white = torch.tensor([_white(kinds[names[name]]) for name in RGB])
         colors = from_color(colors / white)[:, 0]
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
-    scales = table(SCALES[:2] if flat else SCALES).exp()
+    scales, opacities = table(SCALES[:2] if flat else SCALES, np.float64).exp(), table(["opacity"])[:, 0].sigmoid()
+    filtered = FILTER in names and bool(table([FILTER]).any())
+    if filtered:
+        scales, opacities = _widened(scales, opacities, table([FILTER], np.float64))
+        remarks += (f"{path} has a {FILTER} (Mip-Splatting), which is now part of its sizes and opacities.",)
     if flat:
         scales = torch.cat([scales, FLATNESS * scales.amin(1, keepdim=True)], dim=1)
     read = Gaussians(
         means=means,
         quaternions=rotations / rotations.norm(dim=1, keepdim=True),
-        scales=scales,
-        opacities=table(["opacity"])[:, 0].sigmoid(),
+        scales=scales.float(),
+        opacities=opacities.float(),
         harmonics=torch.cat([colors[:, None], higher], dim=1),
-        antialiased=is_antialiased(ply.comments),
+        antialiased=is_antialiased(ply.comments, unless_told=filtered),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
     return usable(path, read, (*ply.comments, *moved), confidence, remarks)
+
+
+def _widened(
+    scales: Float64[Tensor, "gaussian axis"], opacities: Float[Tensor, " gaussian"], widths: Float64[Tensor, "gaussian 1"]
+) -> tuple[Float64[Tensor, "gaussian axis"], Float64[Tensor, " gaussian"]]:
+    """Return scales and opacities of Gaussians after a low-pass of these standard deviations: the integral stays."""
+    wide = torch.hypot(scales, widths)
+    return wide, opacities * (scales / wide).prod(dim=1)
 
 
 def _white(kind: np.dtype) -> float:

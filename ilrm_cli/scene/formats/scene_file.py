@@ -59,10 +59,10 @@ def origin_comment(origin: tuple[float, float, float]) -> str:
     return " ".join([ORIGIN_MARK, *(repr(float(value)) for value in origin)])
 
 
-def is_antialiased(comments: Iterable[str]) -> bool:
-    """Return whether header lines call a scene antialiased; the last one that tells counts."""
+def is_antialiased(comments: Iterable[str], unless_told: bool = False) -> bool:
+    """Return whether header lines call a scene antialiased; the last one that tells counts, or else `unless_told`."""
     modes = [RENDER_MODES.get(" ".join(line.lower().split())) for line in comments]
-    return next((mode for mode in reversed(modes) if mode is not None), False)
+    return next((mode for mode in reversed(modes) if mode is not None), unless_told)
 
 
 def without_degree_4(path: Path, gaussians: Gaussians) -> tuple[Gaussians, tuple[str, ...]]:
