@@ -140,6 +140,44 @@ def test_degree_4_is_cut_and_said(tmp_path: Path) -> None:
     assert "degree 4" in read.remarks[0]
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_levels_of_detail_are_read_at_the_finest(tmp_path: Path, version: int) -> None:
+    """As Spark's build-lod writes them: half the opacity, and after the harmonics two sections for a tree."""
+    scene, quaternions = splats(3, 1), 4 if version == 3 else 3
+    ours = gzip.decompress(encode_spz(SceneFile(scene)))
+    sections, start = [], 16
+    for size in (9, 1, 3, 3, 4, 9):
+        sections.append(ours[start : start + 3 * size])
+        start += 3 * size
+    sections[1] = bytes([140, 50, 127])  # the first stands for both others, as strongly as nothing can be
+    sections[4] = bytes([128] * 3 * quaternions)
+    tree = struct.pack("<HHH", 2, 0, 0) + struct.pack("<III", 1, 0, 0)
+    with_tree = packed(version, 3, b"".join(sections) + tree, degree=1, fraction=ours[13], flags=0x81)
+    whole = decode_spz(written(tmp_path, packed(version, 3, b"".join(sections), degree=1, fraction=ours[13])))
+    read = decode_spz(written(tmp_path, with_tree))
+    assert read.gaussians.antialiased
+    assert read.gaussians.opacities.tolist() == pytest.approx([100 / 255, 254 / 255])
+    assert torch.equal(read.gaussians.means, whole.gaussians.means[1:])
+    assert read.remarks == (
+        f"{tmp_path / 'a.spz'} holds levels of detail (Spark): the finest was read, 2 of 3 Gaussians.",
+    )
+    with pytest.raises(InputError, match="bytes are there"):
+        decode_spz(written(tmp_path, packed(version, 3, b"".join(sections) + tree[:-1], 1, ours[13], 0x80)))
+    circle = packed(version, 3, b"".join(sections) + struct.pack("<HHH", 1, 1, 1) + bytes(12), 1, ours[13], 0x80)
+    with pytest.raises(InputError, match="have children"):
+        decode_spz(written(tmp_path, circle))
+
+
+def test_unknown_flags_are_named(tmp_path: Path) -> None:
+    """Also the flag of records below version 4, which lie behind what we read."""
+    data = bytearray(gzip.decompress(encode_spz(SceneFile(splats(3, 0)))))
+    data[14] = 0x46
+    (said,) = decode_spz(written(tmp_path, gzip.compress(bytes(data) + bytes(12)))).remarks
+    assert "(0x46)" in said
+    (said,) = decode_spz(written(tmp_path, of_version_4(SceneFile(splats(3, 1)), flags=0x80))).remarks
+    assert "(0x80)" in said
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -143,7 +143,9 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
 
 
 def _widened(
-    scales: Float64[Tensor, "gaussian axis"], opacities: Float[Tensor, " gaussian"], widths: Float64[Tensor, "gaussian 1"]
+    scales: Float64[Tensor, "gaussian axis"],
+    opacities: Float[Tensor, " gaussian"],
+    widths: Float64[Tensor, "gaussian 1"],
 ) -> tuple[Float64[Tensor, "gaussian axis"], Float64[Tensor, " gaussian"]]:
     """Return scales and opacities of Gaussians after a low-pass of these standard deviations: the integral stays."""
     wide = torch.hypot(scales, widths)

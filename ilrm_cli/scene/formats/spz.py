@@ -8,7 +8,7 @@ contents. Version 1 (positions in float16) and 2 (quaternions as three bytes) ar
 The format's axes are x right, y up, z back (RUB), and those of a .ply are taken to be x right, y down, z forward (RDF):
 the scene is rotated by 180° about x on writing and on reading, as in Niantic's library. Version 4 may have extension
 records (type, length, content) after its header; one names other axes, which are honoured, and we write it. Records of
-other types are passed over with a remark.
+other types are passed over with a remark. Files of Spark with levels of detail are read at the finest of them.
 """
 
 import gzip
@@ -43,24 +43,26 @@ from ilrm_cli.scene.formats.scene_file import (
     usable,
     without_degree_4,
 )
+from ilrm_cli.scene.formats.spz_extras import (
+    ANTIALIASED,
+    AXES,
+    CHILD_BYTES,
+    HAS_EXTENSIONS,
+    RUB,
+    axes_record,
+    finest_level,
+    has_levels,
+    named_axes,
+    unknown_flags,
+)
 
 MAGIC = 0x5053474E  # "NGSP"
 GZIP_LEVEL = 6  # as in other writers; 9 takes nine times as long for 3 % less
 ZSTD_LEVEL = 12  # as in Niantic's library
 VERSIONS = (3, 4)  # that are written
 HEADER = struct.Struct("<IIIBBBB")  # magic, version, Gaussians, degree, fractional bits, flags, reserved or streams
-ANTIALIASED, HAS_EXTENSIONS = 1, 2  # flags
 TABLE_AT = struct.Struct("<I12x")  # version 4: offset of the table of contents, after the header
 TABLE_ROW = struct.Struct("<QQ")  # compressed and uncompressed bytes of a stream
-
-RECORD = struct.Struct("<II")  # of an extension: type, and bytes of its content
-AXES_RECORD = 0xADBE0003  # SPZ_ADOBE_coordinate_system
-# Axes by their number in that record: the directions of x, y and z, as factors of those of a .ply (right, down, front).
-AXES = {
-    1: (-1, 1, -1), 2: (1, 1, -1), 3: (-1, -1, -1), 4: (1, -1, -1),  # LDB, RDB, LUB, RUB
-    5: (-1, 1, 1), 6: (1, 1, 1), 7: (-1, -1, 1), 8: (1, -1, 1),  # LDF, RDF, LUF, RUF
-}  # fmt: skip
-RUB = 4
 
 FIXED_MAX = 2**23 - 1  # positions are signed 24-bit numbers
 CUSTOMARY_FRACTION = 12  # fractional bits of other writers: a quarter of a millimetre if units are metres
@@ -85,9 +87,10 @@ class _Layout:
     flags: int
 
     def sections(self) -> tuple[int, ...]:
-        """Return bytes per Gaussian of positions, opacities, colours, scales, quaternions and harmonics, in order."""
+        """Return bytes per Gaussian of positions, opacities, colours, scales, quaternions, harmonics and a tree."""
         position, quaternion = (6 if self.version == 1 else 9), (4 if self.version >= 3 else 3)
-        return position, 1, 3, 3, quaternion, 3 * HIGHER_BASES[self.degree]
+        tree = CHILD_BYTES if has_levels(self.version, self.flags) else (0, 0)
+        return position, 1, 3, 3, quaternion, 3 * HIGHER_BASES[self.degree], *tree
 
 
 def encode_spz(file: SceneFile, version: int = VERSIONS[0]) -> bytes:
@@ -123,7 +126,7 @@ def beyond_spz(scene: Gaussians) -> int:
 def _in_streams(numbers: tuple[int, ...], flags: int, contents: list[bytes]) -> bytes:
     """Return a file of version 4, with the record that states its axes."""
     streams = [zstandard.ZstdCompressor(ZSTD_LEVEL).compress(content) for content in contents]
-    record = RECORD.pack(AXES_RECORD, 4) + struct.pack("<I", RUB)
+    record = axes_record(RUB)
     header = HEADER.pack(*numbers, flags | HAS_EXTENSIONS, len(streams))
     place = TABLE_AT.pack(len(header) + TABLE_AT.size + len(record))
     table = [TABLE_ROW.pack(len(one), len(content)) for one, content in zip(streams, contents, strict=True)]
@@ -138,14 +141,16 @@ def decode_spz(path: Path) -> SceneFile:
     data, axes, remarks = path.read_bytes(), RUB, tuple[str, ...]()
     if data[:4] == struct.pack("<I", MAGIC):
         layout, body = _from_zstd(path, data)
-        axes, remarks = _extensions(path, data, layout)
+        if layout.flags & HAS_EXTENSIONS:
+            (table,) = TABLE_AT.unpack_from(data, HEADER.size)
+            axes, remarks = named_axes(path, data[HEADER.size + TABLE_AT.size : table])
     else:
         layout, body = _from_gzip(path, data)
     parts, start = [], 0
     for size in layout.sections():
         parts.append(np.frombuffer(body, np.uint8, layout.count * size, start).reshape(layout.count, size))
         start += layout.count * size
-    positions, opacities, colors, scales, quaternions, higher = parts
+    positions, opacities, colors, scales, quaternions, higher, children, _ = parts
     harmonics = [(colors[:, None] / 255.0 - 0.5) / COLOR_RANGE]
     harmonics.append(
         (higher.reshape(layout.count, HIGHER_BASES[layout.degree], 3).astype(np.float64) - SH_STEPS) / SH_STEPS
@@ -159,25 +164,11 @@ def decode_spz(path: Path) -> SceneFile:
     )
     read, cut = without_degree_4(path, replace(read, antialiased=bool(layout.flags & ANTIALIASED)))
     placed = turned(read, about="x") if axes == RUB else mirrored(read, AXES[axes])
-    return usable(path, placed, remarks=(*cut, *remarks))
-
-
-def _extensions(path: Path, data: bytes, layout: _Layout) -> tuple[int, tuple[str, ...]]:
-    """Return the axes that the records of version 4 name, a key of AXES, and a remark on other records."""
-    at, axes, unknown = HEADER.size + TABLE_AT.size, RUB, set[str]()
-    (table,) = TABLE_AT.unpack_from(data, HEADER.size)
-    while layout.flags & HAS_EXTENSIONS and at + RECORD.size <= table:
-        kind, size = RECORD.unpack_from(data, at)
-        content = data[at + RECORD.size : min(at + RECORD.size + size, table)]
-        at += RECORD.size + size
-        if kind != AXES_RECORD:
-            unknown.add(f"{kind:#010x}")
-        elif len(content) != 4 or (named := int.from_bytes(content, "little")) not in (0, *AXES):
-            raise damaged(path, "its axes are none that the format knows")
-        else:
-            axes = named or RUB  # 0: unspecified
-    said = f"{path} has extension records of unknown type ({', '.join(sorted(unknown)[:3])}), which were passed over."
-    return axes, (said,) if unknown else ()
+    said = (*unknown_flags(path, layout.version, layout.flags), *cut, *remarks)
+    if children.size:
+        placed, finest = finest_level(path, placed, children)
+        said += finest
+    return usable(path, placed, remarks=said)
 
 
 def _fraction(means: Float[ndarray, "gaussian 3"]) -> int:
