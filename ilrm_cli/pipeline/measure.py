@@ -17,7 +17,7 @@ from ilrm_cli.render.depth_maps import depth_map, far_of
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, ignore, in_one_step
-from ilrm_cli.scene.checks import existing_record
+from ilrm_cli.scene.checks import existing_record, names_record
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.opened import near_of, recorded_cameras
 from ilrm_cli.scene.record import (
@@ -126,7 +126,7 @@ def _named(record: SceneRecord, name: str) -> RecordedView | None:
 
 
 def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, y: float) -> Float64[Tensor, "3"]:
-    file = scene if scene.suffix.lower() != ".json" else scene.with_suffix(record.scene_suffix)
+    file = scene.with_suffix(record.scene_suffix) if names_record(scene) else scene
     gaussians, near = decode_scene(file).gaussians, near_of(record)
     seen = depth_map(gaussians, camera_of(view), near, far_of(gaussians, recorded_cameras(record), near))
     row, column = int(y), int(x)

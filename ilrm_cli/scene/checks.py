@@ -65,6 +65,11 @@ def record_path(scene: Path) -> Path:
     return scene.parent / f"{name}.json"
 
 
+def names_record(path: Path) -> bool:
+    """Return whether a path is meant as a record, and not as an unbundled .sog, which has a .json too."""
+    return path.suffix.lower() == ".json" and (path.name.lower() != META or (path.is_file() and is_record(path)))
+
+
 def named(scene: Path) -> Path:
     """Return the path of a scene by the name of its folder, where it is given as the current one or one above."""
     return scene.resolve() if scene.name in ("", "..") else scene
@@ -135,7 +140,7 @@ def existing_record(scene: Path) -> Path:
     """Return the given record, or the one beside the given scene; raise InputError if there is none."""
     if scene.is_dir() and not (scene / META).is_file():
         raise InputError(f"{scene} is a folder; name a scene, or its record.")
-    record = scene if scene.suffix.lower() == ".json" else record_path(scene)
+    record = scene if names_record(scene) else record_path(scene)
     if not record.is_file() and scene != record and not scene.exists():
         raise InputError(f"the scene {scene} does not exist.")
     if not record.is_file():

@@ -11,7 +11,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.checks import check_scene_output, place_as_recorded, record_path
+from ilrm_cli.scene.checks import check_scene_output, existing_record, place_as_recorded, record_path
 from ilrm_cli.scene.record import (
     SceneRecord,
     cameras_of,
@@ -206,6 +206,18 @@ def test_the_record_of_an_unbundled_scene_lies_beside_its_folder(tmp_path: Path,
     monkeypatch.chdir(inside)
     assert record_path(Path("..")) == record_path(Path("../meta.json")) == beside
     assert record_path(Path("/meta.json")).parent == Path("/")
+
+
+def test_a_meta_json_is_a_scene_unless_it_is_the_record_of_one(tmp_path: Path) -> None:
+    (tmp_path / "scene").mkdir()
+    meta, beside = tmp_path / "scene" / "meta.json", tmp_path / "scene.json"
+    meta.write_text("{}")
+    with pytest.raises(InputError, match=r"the record .*scene\.json does not exist"):
+        existing_record(meta)
+    write_record(beside, record())
+    assert existing_record(meta) == existing_record(meta.parent) == existing_record(beside) == beside
+    write_record(meta, record())  # of a meta.ply
+    assert existing_record(meta) == meta
 
 
 def test_photos_at_the_root_are_named_by_their_own_path() -> None:
