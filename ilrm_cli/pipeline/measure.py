@@ -28,6 +28,7 @@ from ilrm_cli.scene.record import (
     photo_root_of,
     read_record,
     required_photo_folder,
+    scene_of,
 )
 
 PIXEL = re.compile(r"^(?P<photo>.+?)\s+(?P<x>\d+(?:\.\d+)?)\s*,\s*(?P<y>\d+(?:\.\d+)?)$")
@@ -126,7 +127,7 @@ def _named(record: SceneRecord, name: str) -> RecordedView | None:
 
 
 def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, y: float) -> Float64[Tensor, "3"]:
-    file = scene.with_suffix(record.scene_suffix) if names_record(scene) else scene
+    file = scene_of(record, scene) if names_record(scene) else scene
     gaussians, near = decode_scene(file).gaussians, near_of(record)
     seen = depth_map(gaussians, camera_of(view), near, far_of(gaussians, recorded_cameras(record), near))
     row, column = int(y), int(x)

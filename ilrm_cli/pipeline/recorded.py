@@ -26,7 +26,7 @@ from ilrm_cli.runtime.json_values import fitted
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 from ilrm_cli.scene.checks import META, existing_record, names_record
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.record import SceneRecord, read_record, required_photo_folder
+from ilrm_cli.scene.record import SceneRecord, read_record, required_photo_folder, scene_of, written_as
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
         raise InputError(f"{record_file} does not say what its scene file was; make the scene again with this version.")
     settings = as_computed(settings_of(record, record_file), record)
     place = photos or required_photo_folder(record, record_file)
-    file = record_file.with_name(record_file.stem + record.scene_suffix)
-    named = file if names_record(scene) else scene / META if scene.is_dir() else scene
+    file = written_as(record, record_file)
+    named = scene_of(record, record_file) if names_record(scene) else scene / META if scene.is_dir() else scene
     folder = open_folder(place, record.given)
     return RecordedScene(file, named, record_file, record, record.ply_sha256, settings, place, folder)
 

@@ -65,6 +65,12 @@ def record_path(scene: Path) -> Path:
     return scene.parent / f"{name}.json"
 
 
+def scenes_of(record: Path) -> tuple[Path, ...]:
+    """Return all places where a scene of that record can lie, see `record_path`."""
+    files = (record.with_suffix(suffix) for suffix in (*SUFFIXES, *READ_ONLY))
+    return (*files, record.with_suffix("") / META)
+
+
 def names_record(path: Path) -> bool:
     """Return whether a path is meant as a record, and not as an unbundled .sog, which has a .json too."""
     return path.suffix.lower() == ".json" and (path.name.lower() != META or (path.is_file() and is_record(path)))
@@ -132,8 +138,7 @@ def check_depth_output(folder: Path, overwrite: bool) -> None:
 
 def _is_left_over(record: Path) -> bool:
     """Return whether this is the record of no scene, as a process leaves it that is killed between the two."""
-    scenes = (record.with_suffix(suffix) for suffix in SUFFIXES)
-    return is_record(record) and not any(path.exists() for path in (*scenes, record.with_suffix("") / META))
+    return is_record(record) and not any(path.exists() for path in scenes_of(record))
 
 
 def existing_record(scene: Path) -> Path:

@@ -17,7 +17,7 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing, replacing_pair
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import META, SUFFIXES, check_conversion, is_record, record_path, suffix_of
+from ilrm_cli.scene.checks import META, check_conversion, is_record, record_path, scenes_of, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.opened import Sight, read_shown_scene
@@ -175,8 +175,7 @@ def losing_their_record(output: Path, mesh: Path | None = None) -> tuple[str, ..
     A file in whose place a `mesh` will be written is none.
     """
     record = record_path(output)
-    others = [record.with_suffix(suffix) for suffix in SUFFIXES]
-    left = [str(path) for path in others if path.name != output.name and path != mesh and path.is_file()]
+    left = [str(path) for path in scenes_of(record) if path.name != output.name and path != mesh and path.is_file()]
     if not (record.is_file() and left):
         return ()
     return (f"{record} is now this scene's and no longer that of {listed(left)}: remove or make anew what is older.",)

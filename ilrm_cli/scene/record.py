@@ -26,7 +26,7 @@ from ilrm_cli.geometry.transforms import FARTHEST, Similarity
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.json_values import finite_json, fitted, read_json
-from ilrm_cli.scene.checks import is_record, place_as_recorded, record_path
+from ilrm_cli.scene.checks import is_record, place_as_recorded, record_path, scenes_of
 
 FORMAT = 1  # raised when readers of the older form cannot read the newer one
 Role = Literal["input", "fitted", "held_out"]  # given to the model; what the scene is fitted to; held out for scoring
@@ -113,6 +113,21 @@ def required_photo_folder(record: SceneRecord, record_file: Path) -> Path:
         where = "are not recorded" if record.photos is None else f"are no longer at {record.photos}"
         raise InputError(f"the photos of {record_file} {where}; say where they are with --photos.")
     return place
+
+
+def written_as(record: SceneRecord, record_file: Path) -> Path:
+    """Return the scene file that was written with a record."""
+    return record_file.with_suffix(record.scene_suffix)
+
+
+def scene_of(record: SceneRecord, record_file: Path) -> Path:
+    """Return the scene file of a record: the one written with it, or else, if it was copied, the only one there is.
+
+    It may be missing.
+    """
+    written = written_as(record, record_file)
+    there = [scene for scene in scenes_of(record_file) if scene.is_file()]
+    return there[0] if written not in there and len(there) == 1 else written
 
 
 def _existing(recorded: str | None, record_file: Path) -> Path | None:

@@ -41,6 +41,16 @@ def test_pixels_are_places_on_the_surface(scene):
     assert found["units"] == pytest.approx(float((a - b).norm()), rel=0.02)
 
 
+def test_a_record_that_was_copied_leads_to_the_scene_beside_it(scene):
+    (scene.parent / "other").mkdir()
+    small = scene.parent / "other" / "small.spz"
+    assert ilrm("export", scene, "-o", small).status == 0
+    words = ("photo 01.jpg 48,48", "photo 04.jpg", "--json")
+    found = ilrm("measure", small.with_suffix(".json"), *words)
+    assert found.status == 0, found.err
+    assert found.json == ilrm("measure", small, *words).json
+
+
 def test_a_known_length_gives_the_scene_its_size(scene):
     told = ilrm("measure", scene, "photo 00.jpg", "photo 03.jpg", "--is", "70cm")
     assert told.status == 0, told.err

@@ -19,6 +19,7 @@ from ilrm_cli.scene.record import (
     photo_folder_of,
     read_record,
     recorded_views,
+    scene_of,
 )
 from tests.support.records import write_record
 
@@ -218,6 +219,18 @@ def test_a_meta_json_is_a_scene_unless_it_is_the_record_of_one(tmp_path: Path) -
     assert existing_record(meta) == existing_record(meta.parent) == existing_record(beside) == beside
     write_record(meta, record())  # of a meta.ply
     assert existing_record(meta) == meta
+
+
+def test_the_scene_of_a_record_is_as_written_or_else_the_only_one_there(tmp_path: Path) -> None:
+    file = tmp_path / "a.v2.json"
+    of_ply, of_spz = (replace(record(), scene_suffix=suffix) for suffix in (".compressed.ply", ".spz"))
+    assert scene_of(of_ply, file) == tmp_path / "a.v2.compressed.ply", "though it is missing"
+    (tmp_path / "a.v2.spz").touch()
+    assert scene_of(of_ply, file) == scene_of(of_spz, file) == tmp_path / "a.v2.spz"
+    (tmp_path / "a.v2.compressed.ply").touch()
+    assert scene_of(of_ply, file) == tmp_path / "a.v2.compressed.ply"
+    assert scene_of(of_spz, file) == tmp_path / "a.v2.spz"
+    assert scene_of(record(), file) == tmp_path / "a.v2.ply", "any of two may be meant"
 
 
 def test_photos_at_the_root_are_named_by_their_own_path() -> None:
