@@ -30,7 +30,7 @@ from ilrm_cli.runtime.files import replacing_pair
 from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
 from ilrm_cli.scene.files import encode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment
+from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment, told_dropped
 from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, encode_record, recorded_views
 from ilrm_cli.scene.start_view import start_view_of
@@ -63,10 +63,9 @@ class Exported:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each."""
-        dropped = (f"{self.dropped} Gaussians with numbers that are not finite or absurdly large were left out.",)
         turned = standing(self.record, self.record.scene_suffix)
         moved = () if self.record.origin is None else (moved_by(self.record.origin),)
-        return (*(dropped if self.dropped else ()), *moved, *turned, *self.trip.warnings, *self.bereft)
+        return (*told_dropped(self.dropped), *moved, *turned, *self.trip.warnings, *self.bereft)
 
 
 def export(

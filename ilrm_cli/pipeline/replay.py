@@ -22,6 +22,7 @@ from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import check_scene_output, record_path, suffix_of
 from ilrm_cli.scene.convert import compared
 from ilrm_cli.scene.files import decode_scene
+from ilrm_cli.scene.formats.scene_file import told_dropped
 from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import SceneRecord
 
@@ -75,11 +76,6 @@ def replay(
     comparable = not identical and file.is_file() and sha256_of(file) == wanted
     apart = _distance(file, made, record) if comparable else None
     trip = None if output is None else write_scene(made, output)
-    dropped = (
-        (f"{made.dropped} Gaussians with numbers that are not finite or absurdly large were left out.",)
-        if made.dropped
-        else ()
-    )
     gone = (f"{file} is not as it was written, so it is not known how far the two are apart.",)
     unknown = () if identical or comparable else gone
     return Replay(
@@ -90,7 +86,7 @@ def replay(
         distance=apart,
         photos=place,
         output=output,
-        warnings=(*result.warnings, *dropped, *(trip.warnings if trip else ()), *unknown),
+        warnings=(*result.warnings, *told_dropped(made.dropped), *(trip.warnings if trip else ()), *unknown),
     )
 
 

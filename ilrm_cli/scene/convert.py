@@ -20,7 +20,7 @@ from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.scene.checks import META, check_conversion, is_record, record_path, scenes_of, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.opened import Sight, read_shown_scene
+from ilrm_cli.scene.opened import Sight, read_shown_scene, remarks_on
 from ilrm_cli.scene.record import (
     SceneRecord,
     encode_record,
@@ -88,9 +88,6 @@ def convert(
             beside.write_bytes(encode_record(copied))
         part.write_bytes(encode_scene(file, suffix, spz_version))
         trip = read_back(part, suffix, file, shown, device, report)
-    dropped = (
-        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and were left out.",
-    )
     return Converted(
         output=output,
         gaussians=len(file.gaussians),
@@ -100,8 +97,7 @@ def convert(
         views=trip.views,
         seconds=time.perf_counter() - start,
         warnings=(
-            *file.remarks,
-            *(dropped if file.dropped else ()),
+            *remarks_on(file, scene),
             *(standing(record, suffix) if record else ()),
             *trip.warnings,
             *bereft,

@@ -15,7 +15,7 @@ from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.scene_file import SceneFile, told_dropped
 from ilrm_cli.scene.record import ROLES, SceneRecord, cameras_of, photo_folder_of, photo_root_of, record_beside
 from ilrm_cli.scene.start_view import start_view_in
 
@@ -85,10 +85,7 @@ def read_shown_scene(scene: Path) -> ShownScene:
 
 def remarks_on(file: SceneFile, scene: Path) -> tuple[str, ...]:
     """Return one sentence for each thing of a scene file that was not taken as it is."""
-    dropped = (
-        f"{file.dropped} Gaussians of {scene} have numbers that are not finite or absurdly large and are not drawn.",
-    )
-    return (*file.remarks, *(dropped if file.dropped else ()))
+    return (*file.remarks, *told_dropped(file.dropped, scene))
 
 
 def _without_record(file: SceneFile, warnings: tuple[str, ...], why: str) -> ShownScene:

@@ -16,8 +16,8 @@ from ilrm_cli.scene import convert as conversion
 from ilrm_cli.scene.checks import SUFFIXES, record_path
 from ilrm_cli.scene.convert import MIN_PSNR_DB, compared, convert
 from ilrm_cli.scene.files import decode_scene, encode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.opened import Sight
+from ilrm_cli.scene.formats.scene_file import SceneFile, told_dropped
+from ilrm_cli.scene.opened import Sight, read_shown_scene
 from ilrm_cli.scene.record import SceneRecord, read_record, recorded_views
 from tests.support.records import write_record
 from tests.support.splats import splats
@@ -159,7 +159,9 @@ def test_what_was_dropped_is_said(scene: Path) -> None:
     scene.write_bytes(spoilt)
     made = convert(scene, scene.with_name("other.spz"))
     assert made.gaussians == 300
-    assert "1 Gaussians" in made.warnings[0]
+    assert made.warnings[0].startswith(f"1 Gaussians of {scene} have numbers that are not finite")
+    assert told_dropped(1, scene) == made.warnings[:1] == read_shown_scene(scene).warnings[:1]
+    assert told_dropped(1) == (made.warnings[0].replace(f" of {scene}", ""),)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ class SceneFile:
         return self.comments if told == self.gaussians.antialiased else (*self.comments, AA_MARK)
 
 
+def told_dropped(count: int, scene: Path | None = None) -> tuple[str, ...]:
+    """Return the warning about Gaussians without usable numbers, of that scene file or of one just made; none for 0."""
+    of = "" if scene is None else f" of {scene}"
+    are = "are not finite or absurdly large and are left out"
+    return (f"{count} Gaussians{of} have numbers that {are}.",) if count else ()
+
+
 def origin_comment(origin: tuple[float, float, float]) -> str:
     """Return the header line of a scene whose coordinates begin at a point of another frame, such as a map's."""
     return " ".join([ORIGIN_MARK, *(repr(float(value)) for value in origin)])
