@@ -1,6 +1,7 @@
 """Poses written by another tool, joined with their photos and masks."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ class PosedFiles:
     absent: tuple[str, ...]  # missing photos
     renamed: Mapping[str, str]  # name in the source -> photo that is meant; see `renamed_photos`
     masks: Mapping[str, Path]  # name -> mask, for photos that have one
-    labels: bool  # see `PoseSet`
     absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
 
@@ -48,7 +48,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     }
     misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
     everything = {**files.paths, **files.unposed}
-    warnings = (*poses.warnings, *_warnings(files, root, source, listing))
+    warnings = (*poses.warnings, *_warnings(poses, files, root, source, listing))
     offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
     offered = leave_out_unreadable(offered, unusable).without(
         misfits,
@@ -57,7 +57,13 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     photos = tuple(photo for photo in upright.values() if photo is not None)
     if not photos:
         raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
-    unposed = (LeftOut(name, f"{source} gives it no pose") for name in sorted(files.unposed))
+    posed = {_shot(name): name for name in files.paths}
+    unposed = (
+        LeftOut(
+            name, f"{posed[_shot(name)]} is the same shot" if _shot(name) in posed else f"{source} gives it no pose"
+        )
+        for name in sorted(files.unposed)
+    )
     left_out = (*offered.left_out, *unposed)
     return Capture(
         photos,
@@ -73,7 +79,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
 
 def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
     named = {pose.name: pose for pose in poses.poses}
-    renamed = renamed_photos(root, [*named, *poses.unmeasured], listing)
+    renamed = renamed_photos(root, [*named, *poses.unmeasured], listing, poses.bare)
     posed = {renamed.get(name, name): pose for name, pose in named.items()}
     names = sorted({*posed, *(renamed.get(name, name) for name in poses.unmeasured)})
     paths = {name: root / name for name in names if os.path.isfile(root / name)}
@@ -92,7 +98,6 @@ def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:
         tuple(name for name in names if name not in paths),
         renamed,
         masks,
-        poses.labels,
         absent_masks,
     )
 
@@ -106,21 +111,39 @@ def _name_in(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
-def _warnings(files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
+def _warnings(poses: PoseSet, files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
     converted = {n: file for n, file in files.renamed.items() if _suffix(n) not in ("", _suffix(file))}
     respelt = {name: file for name, file in files.renamed.items() if name not in converted}
-    if files.labels:  # a suffix is not missing
-        respelt = {name: file for name, file in respelt.items() if Path(file).with_suffix("").as_posix() != name}
+    if poses.labels:  # a suffix is not missing
+        respelt = {name: file for name, file in respelt.items() if _shot(file) != name}
+    if poses.bare:  # nor is a folder, where there is one photo of the name
+        shots = {_shot(path.as_posix()) for path in listing.pictures(root)} if respelt else set()
+        known = Counter(Path(shot).name for shot in shots)
+        respelt = {
+            name: file
+            for name, file in respelt.items()
+            if Path(_shot(file)).name != Path(_shot(name)).name or known[Path(_shot(file)).name] > 1
+        }
     for what, pairs in (("were converted since", converted), ("have other names here", respelt)):
         if pairs:
             used = listed(f"{file} for {name}" for name, file in sorted(pairs.items()))
             yield f"{len(pairs)} photos that {source} names {what}; used are {used}."
     if files.absent:
         yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
+    chosen = {_shot(name): name for name in files.paths if name in files.renamed.values()}
+    twins = sorted(name for name in files.unposed if _shot(name) in chosen)
+    if twins:
+        used = listed(f"{chosen[_shot(name)]}, not {name}" for name in twins)
+        yield f"{len(twins)} photos that {source} names are there in several formats; used are {used}."
     if files.absent_masks:
         yield f"{len(files.absent_masks)} masks that {source} names are not there: {listed(files.absent_masks)}."
     names = [*files.paths, *files.unposed, *files.absent]
     yield from unused_masks(root, names, files.masks.values(), listing)
+
+
+def _shot(name: str) -> str:
+    """Return what the names of several files of one shot have in common."""
+    return name.removesuffix(Path(name).suffix) if _suffix(name) else name
 
 
 def _suffix(name: str) -> str:

@@ -63,6 +63,58 @@ def test_the_folder_with_most_of_the_names_is_meant(tmp_path: Path) -> None:
     assert found(tmp_path, files, names) == {f"/away/images/{i}.jpg": f"photos/{i}.jpg" for i in range(3)}
 
 
+@pytest.mark.parametrize("first", [3, 4, 6])
+def test_names_without_a_folder_may_lie_in_several(tmp_path: Path, first: int) -> None:
+    """In each folder once; as many in both, or most of them in one."""
+    files = [f"{'100' if i < first else '101'}MEDIA/{i}.JPG" for i in range(7)]
+    assert found(tmp_path, files, [str(i) for i in range(7)]) == {Path(file).stem: file for file in files}
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "meant"),
+    [
+        (["one/0.jpg", "one/1.jpg", "two/1.jpg", "two/2.jpg"], ["0", "1", "2"], {"0": "one/0.jpg", "2": "two/2.jpg"}),
+        (["one/0.jpg", "one/1.jpg", "small/1.jpg"], ["0", "1"], {"0": "one/0.jpg", "1": "one/1.jpg"}),  # copies
+        (["0.jpg", "out/1.jpg"], ["0.jpg", "1.jpg"], {}),  # the folder that is stated has one of them
+    ],
+)
+def test_ties_of_names_without_a_folder(tmp_path: Path, files: list[str], names: list[str], meant: dict) -> None:
+    assert found(tmp_path, files, names) == meant
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "meant"),
+    [
+        (["a.jpg", "all/b.jpg"], "all/a", "a.jpg"),
+        (["day/one/a.jpg", "day/two/a.jpg"], "two/a", "day/two/a.jpg"),
+        (["day/one/a.jpg", "day/two/a.jpg"], "three/a", None),
+        (["day/one/a.jpg", "day/two/b.jpg"], "two/a", None),
+        (["b.jpg", "more/a.jpg"], "a", "more/a.jpg"),
+    ],
+)
+def test_folders_of_bare_names_settle_ties(tmp_path: Path, files: list[str], name: str, meant: str | None) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    others = ["two/b"] if "day/two/b.jpg" in files else ["b"] if "b.jpg" in files else []
+    told = renamed_photos(tmp_path, [name, *others], Listing(), bare=True)
+    assert told.get(name) == meant
+
+
+@pytest.mark.parametrize(
+    ("files", "meant"),
+    [
+        (["a.JPG", "a.DNG"], "a.JPG"),
+        (["a.heic", "a.jpg", "a.dng"], "a.jpg"),
+        (["a.HEIC", "a.DNG"], "a.HEIC"),
+        (["in/a.jpg", "in/a.arw"], "in/a.jpg"),
+        (["a.jpg", "a.png"], None),
+    ],
+)
+def test_of_files_of_one_shot_the_plainest_is_meant(tmp_path: Path, files: list[str], meant: str | None) -> None:
+    assert found(tmp_path, files, ["a"]).get("a") == meant
+
+
 @pytest.mark.parametrize("spelling", [str.upper, lambda name: f"D:\\shots\\{name}", lambda name: Path(name).stem])
 def test_a_model_whose_names_are_spelt_otherwise_is_used_and_that_is_said(tmp_path: Path, spelling) -> None:
     poses = cameras_on_an_arc(3)

@@ -1,6 +1,7 @@
 """Photos of equal names in two folders, and poses of tools that do not tell them apart by folders."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
-from tests.support.tool_projects import rows_of
+from tests.support.tool_projects import rows_of, table_of
 
 PLACES = ["one/0.png", "one/1.png", "two/0.png", "two/1.png", "two/2.png", "two/3.png"]
 POSES = dict(zip(PLACES, cameras_on_an_arc(len(PLACES)), strict=True))
@@ -32,17 +33,17 @@ def exact(folder: Path, places: list[str]) -> Capture:
     return capture
 
 
-def metashape(folder: Path, groups: dict[str, str]) -> None:
+def metashape(folder: Path, groups: dict[str, str], poses: dict[str, np.ndarray] = POSES) -> None:
     """Write a camera for each photo, in a group by its folder."""
     sensor = (
         f'<sensor id="0"><resolution width="{WIDTH}" height="{HEIGHT}"/><calibration><f>{FOCAL}</f></calibration>'
         "</sensor>"
     )
     inside: dict[str, str] = {}
-    for i, place in enumerate(PLACES):
-        pose = f"<transform>{rows_of(POSES[place])}</transform>"
+    for i, place in enumerate(poses):
+        pose = f"<transform>{rows_of(poses[place])}</transform>"
         camera = f'<camera id="{i}" sensor_id="0" label="{Path(place).stem}">{pose}</camera>'
-        label = groups[Path(place).parent.name]
+        label = groups.get(Path(place).parent.name, "")
         inside[label] = inside.get(label, "") + camera
     grouped = "".join(f'<group label="{label}">{cameras}</group>' for label, cameras in inside.items())
     (folder / "doc.xml").write_text(
@@ -50,10 +51,10 @@ def metashape(folder: Path, groups: dict[str, str]) -> None:
     )
 
 
-def inria(folder: Path, places: list[str]) -> None:
+def inria(folder: Path, places: Iterable[str], poses: dict[str, np.ndarray] = POSES) -> None:
     content = [
-        {"img_name": Path(place).stem, "width": WIDTH, "height": HEIGHT, "position": POSES[place][:3, 3].tolist(),
-         "rotation": POSES[place][:3, :3].tolist(), "fx": FOCAL, "fy": FOCAL}
+        {"img_name": Path(place).stem, "width": WIDTH, "height": HEIGHT, "position": poses[place][:3, 3].tolist(),
+         "rotation": poses[place][:3, :3].tolist(), "fx": FOCAL, "fy": FOCAL}
         for place in places
     ]  # fmt: skip
     (folder / "cameras.json").write_text(json.dumps(content))
@@ -63,6 +64,42 @@ def test_groups_of_metashape_are_folders(tmp_path: Path) -> None:
     project(tmp_path)
     metashape(tmp_path, {"one": "one", "two": "two"})
     assert exact(tmp_path, PLACES).warnings == ()
+
+
+@pytest.mark.parametrize("first", [2, 3])
+@pytest.mark.parametrize("tool", ["grouped", "metashape", "realitycapture", "inria"])
+def test_bare_names_of_photos_in_two_folders(tmp_path: Path, tool: str, first: int) -> None:
+    """Poses of six photos, of which the first two or three are in one folder; and no word, as nothing is unclear."""
+    places = [f"{100 + (i >= first)}MEDIA/DJI_{i}.png" for i in range(len(PLACES))]
+    poses = list(POSES.values())
+    for place, path in zip(places, save_photos(tmp_path, poses), strict=True):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        path.rename(tmp_path / place)
+    named = dict(zip(places, poses, strict=True))
+    if tool == "inria":
+        inria(tmp_path, named, named)
+    elif tool == "realitycapture":
+        (tmp_path / "cameras.csv").write_text(table_of({Path(place).name: pose for place, pose in named.items()}))
+    else:
+        metashape(tmp_path, {"100MEDIA": "100MEDIA" if tool == "grouped" else "all", "101MEDIA": "101MEDIA"}, named)
+    capture = gather(open_folder(tmp_path))
+    assert capture.warnings == ()
+    assert [photo.name for photo in capture.photos] == places
+    for photo in capture.photos:
+        np.testing.assert_allclose(photo.world_from_cam, named[photo.name], atol=1e-9)
+
+
+def test_files_of_one_shot_beside_each_other(tmp_path: Path) -> None:
+    paths = save_photos(tmp_path, list(POSES.values()), prefix="DJI")
+    named = {path.name: pose for path, pose in zip(paths, POSES.values(), strict=True)}
+    for path in paths[1:]:
+        path.with_suffix(".DNG").write_bytes(b"raw")
+    metashape(tmp_path, {"": ""}, named)
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == [path.name for path in paths]
+    assert "5 photos that" in capture.warnings[0]
+    assert "in several formats; used are DJI_001.png, not DJI_001.DNG, " in capture.warnings[0]
+    assert {left.reason for left in capture.left_out if left.name == "DJI_001.DNG"} == {"DJI_001.png is the same shot"}
 
 
 def test_labels_of_one_group_that_are_not_unique_give_no_pose(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +22,22 @@ def rows_of(matrix: np.ndarray) -> str:
     return " ".join(f"{value:.17g}" for value in np.ravel(matrix))
 
 
-def reality_capture(folder: Path) -> None:
-    """Write angles taken apart from the rotation that Capturing Reality documents for its world-to-camera matrix."""
-    lines = ["#cameras 3", "#name,x,y,alt,heading,pitch,roll,f,px,py,k1,k2,k3,k4,t1,t2"]
-    for name, pose in zip(NAMES, POSES, strict=True):
+def table_of(poses: Mapping[str, np.ndarray]) -> str:
+    """Return a table of RealityCapture, of angles taken apart from the world-to-camera matrix as it is documented."""
+    lines = [f"#cameras {len(poses)}", "#name,x,y,alt,heading,pitch,roll,f,px,py,k1,k2,k3,k4,t1,t2"]
+    for name, pose in poses.items():
         right, down, forward = pose[:3, :3].T
         pitch, heading = math.asin(-down[2]), math.atan2(-down[0], -down[1])
         roll = math.atan2(-right[2], -forward[2])
         angles = ",".join(f"{math.degrees(angle):.12f}" for angle in (heading, pitch, roll))
         lines.append(f"{name},{','.join(map(str, pose[:3, 3]))},{angles},{FOCAL * 36 / WIDTH},0,0,0,0,0,0,0,0")
+    return "\r\n".join(lines)
+
+
+def reality_capture(folder: Path) -> None:
     save_photos(folder, POSES)
-    (folder / "cameras.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    table = table_of(dict(zip(NAMES, POSES, strict=True)))
+    (folder / "cameras.csv").write_text(table, encoding="utf-8-sig")
 
 
 def metashape(folder: Path) -> None:

@@ -3,7 +3,8 @@
 A name is taken by its content: capital letters do not count, nor the Unicode form of accents (macOS decomposes them),
 nor which way slashes lean, nor the folders of the computer that the name was written on, nor a suffix that is missing
 or, after a conversion, another one. What such a name leads to counts only if it is a single photo that no other name
-claims.
+claims. Several files of one shot, as cameras save them, are a single photo: the plainest, a JPEG before HEIC before
+RAW.
 """
 
 import os
@@ -13,17 +14,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ilrm_cli.capture.photos.listing import SUFFIXES, Listing
+from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, PLAIN_SUFFIXES, RAW_SUFFIXES, SUFFIXES, Listing
 
 # Parts of the names of folders with pictures that are no photos but are named like them.
 NO_PHOTOS = ("depth", "normal", "mask", "segment", "semantic", "confidence", "disparity")
 
 
-def renamed_photos(root: Path, names: Iterable[str], listing: Listing) -> dict[str, str]:
+def renamed_photos(root: Path, names: Iterable[str], listing: Listing, bare: bool = False) -> dict[str, str]:
     """Map names of photos that are not below `root` to the names of the files meant, relative to `root`.
 
     A folder that has some of the photos of a stated folder under their own names is that folder, where only spelling
-    can differ. Otherwise the folder with most of the names is, if there is a single one.
+    can differ. Otherwise the folder with most of the names is, if there is a single one. Names without a folder may
+    mean photos in several folders: each its only one. So do `bare` names, whose source does not know folders as a rule
+    and whose folders, if any, only settle ties.
     """
     names = list(dict.fromkeys(names))
     missing = [name for name in names if not os.path.isfile(root / name)]
@@ -36,7 +39,14 @@ def renamed_photos(root: Path, names: Iterable[str], listing: Listing) -> dict[s
     folders = _Folders(root, listing)
     found: dict[str, str] = {}
     for stated, group in groups.items():
-        found |= folders.in_one_folder(stated, group, is_there=any(_parent(name) == stated for name in taken))
+        there = [name for name in taken if _parent(name) == stated]
+        beside = folders.beside(stated, group)
+        if not bare and (beside or there):
+            found |= beside
+            continue
+        left = [name for name in group if name not in beside]
+        scattered = bare or stated == "."
+        found |= beside | folders.elsewhere(stated, left, [*there, *beside], scattered)
     claims = Counter(found.values())
     return {name: file for name, file in found.items() if claims[file] == 1 and file not in taken}
 
@@ -47,25 +57,34 @@ class _Folders:
     def __init__(self, root: Path, listing: Listing):
         self._root, self._listing = root, listing
         self._everywhere: dict[str, dict[str, list[str]]] | None = None  # meaning -> folder -> photos
-        self._beside: dict[str, Mapping[str, list[str]]] = {}
 
-    def in_one_folder(self, stated: str, names: list[str], is_there: bool) -> dict[str, str]:
-        """Return which files names of one stated folder mean."""
-        if stated not in self._beside:
-            self._beside[stated] = _indexed(self._root, self._listing.files(self._root / stated))
-        found = {name: file for name in names if (file := _meant(name, self._beside[stated]))}
-        if found or is_there:
-            return found
-        by_folder: dict[str, dict[str, str]] = {}
+    def beside(self, stated: str, names: list[str]) -> dict[str, str]:
+        """Return which files in the folder of that very name the names mean."""
+        index = _indexed(self._root, self._listing.files(self._root / stated))
+        return {name: file for name in names if (file := _meant(name, index))}
+
+    def elsewhere(self, stated: str, names: list[str], there: list[str], scattered: bool) -> dict[str, str]:
+        """Return which files names of one stated folder mean, which has `there` under their own names.
+
+        They are in one folder, or `scattered`. Folders that hold photos of the names that are `there` hold copies.
+        """
+        copies = {folder for name in there for folder in self._folders_with(name)}
+        held: dict[str, dict[str, str]] = {}  # folder -> name -> photo
         for name in names:
             for folder, photos in self._folders_with(name).items():
-                if len(photos) == 1:
-                    by_folder.setdefault(folder, {})[name] = photos[0]
-        ranked = [(len(found), _common_tail(folder, stated), found) for folder, found in by_folder.items()]
-        ranked.sort(key=lambda one: one[:2], reverse=True)
-        if not ranked or (len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]):
+                if folder not in copies and (photo := _one(photos)):
+                    held.setdefault(folder, {})[name] = photo
+        tails = {folder: _common_tail(folder, stated) for folder in held}
+        if scattered:  # of folders that are called as stated, no others count
+            held = {folder: photos for folder, photos in held.items() if tails[folder] == max(tails.values())}
+        if not held:
             return {}
-        return ranked[0][2]
+        rank = {folder: (len(photos), tails[folder]) for folder, photos in held.items()}
+        most = max(held, key=lambda folder: rank[folder])
+        if scattered and any(photos.keys() - held[most].keys() for photos in held.values()):
+            counts = Counter(name for photos in held.values() for name in photos)
+            return {name: photo for photos in held.values() for name, photo in photos.items() if counts[name] == 1}
+        return held[most] if list(rank.values()).count(rank[most]) == 1 else {}
 
     def _folders_with(self, name: str) -> Mapping[str, list[str]]:
         """Return the photos of that name by folder, with any suffix if the name has none."""
@@ -97,8 +116,15 @@ def _indexed(root: Path, files: Iterable[Path]) -> dict[str, list[str]]:
 def _meant(name: str, index: Mapping[str, list[str]]) -> str | None:
     """Return the single photo of that name: with the same suffix, or else with any one."""
     base = _base(name)
-    candidates = index.get(meaning(base)) or index.get(_any_suffix(base), [])
-    return candidates[0] if len(candidates) == 1 else None
+    return _one(index.get(meaning(base)) or index.get(_any_suffix(base), []))
+
+
+def _one(photos: list[str]) -> str | None:
+    """Return the plainest of the files of one shot; None where several are as plain, or there is none."""
+    for suffixes in (PLAIN_SUFFIXES, HEIC_SUFFIXES, RAW_SUFFIXES):
+        if plainest := [photo for photo in photos if posixpath.splitext(photo)[1].lower() in suffixes]:
+            return plainest[0] if len(plainest) == 1 else None
+    return None
 
 
 def _base(name: str) -> str:

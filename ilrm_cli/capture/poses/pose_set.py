@@ -38,6 +38,7 @@ class PoseSet:
     error_px: float | None = None  # mean reprojection error of the points; None: unknown
     unmeasured: tuple[str, ...] = ()  # photos whose size neither the source nor the file states
     labels: bool = False  # names are without suffixes, as this source always writes them
+    bare: bool = False  # names are without folders, as this source writes them; what folders there are settle ties
 
 
 def rigid(matrix: Float64[ndarray, "..."]) -> Float64[ndarray, "4 4"] | None:

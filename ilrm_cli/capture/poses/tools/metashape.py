@@ -2,9 +2,9 @@
 
 A camera's <transform> holds its pose in the chunk, row by row, with axes x right, y down, z forward. A camera of a rig
 has a master instead, and its sensor <rotation> and <location>, its pose in that one. The <transform> of its component,
-or of the chunk, leads from there to the user's coordinates and scale. Where labels of cameras are not unique, those of
-their groups are taken for folders. Calibrations have f, b1, cx and cy from the middle (px), k1 to k4, p1, p2; P1 and P2
-are the other way round than in OpenCV.
+or of the chunk, leads from there to the user's coordinates and scale. Labels of groups of cameras are taken for
+folders. Calibrations have f, b1, cx and cy from the middle (px), k1 to k4, p1, p2; P1 and P2 are the other way round
+than in OpenCV.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,6 @@ def _poses(file: Path, chunk: ElementTree.Element) -> PoseSet:
     whole = _similarity(chunk.find("transform"))
     cameras = list(_cameras(chunk.find("cameras")))
     by_id = {camera.get("id"): camera for _, camera in cameras}
-    unique = len({camera.get("label") for _, camera in cameras}) == len(cameras)
     lenses: dict[str | None, Lens] = {}
     lost, loose, poses = set[str](), [], []
     for groups, camera in cameras:
@@ -78,7 +77,7 @@ def _poses(file: Path, chunk: ElementTree.Element) -> PoseSet:
         scale, world_from_chunk = places.get(master.get("component_id")) or whole or (1.0, np.eye(4))
         chunk_from_cam = pose_of(numbers(stated.split(), 4, 4) @ master_from_cam, f"{file}, {label}")
         chunk_from_cam[:3, 3] *= scale
-        name = (label if unique else f"{groups}{label}").replace("\\", "/")
+        name = f"{groups}{label}".replace("\\", "/")
         poses.append(Pose(name, lenses[camera.get("sensor_id")], world_from_chunk @ chunk_from_cam))
     said = []
     if lost:
@@ -112,7 +111,8 @@ def _cameras(group: ElementTree.Element | None, groups: str = "") -> Iterator[tu
         if part.tag == "camera":
             yield groups, part
         elif part.tag == "group":
-            yield from _cameras(part, f"{groups}{part.get('label', '')}/")
+            label = part.get("label")
+            yield from _cameras(part, f"{groups}{label}/" if label else groups)
 
 
 def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[ndarray, "4 4"]] | None:

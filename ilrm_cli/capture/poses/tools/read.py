@@ -10,7 +10,7 @@ import numpy as np
 
 from ilrm_cli.capture.photos.header import PhotoHeader, photo_header
 from ilrm_cli.capture.photos.listing import Listing
-from ilrm_cli.capture.photos.other_tools import ToolPoses
+from ilrm_cli.capture.photos.other_tools import Tool, ToolPoses
 from ilrm_cli.capture.photos.renamed import renamed_photos
 from ilrm_cli.capture.poses.agreement import agreement, matches_of
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
@@ -31,6 +31,7 @@ from ilrm_cli.runtime.json_values import read_json
 # Share of shared features near their epipolar lines: on 19 posed scenes at least 0.77, with axes of the cameras swapped
 # at most 0.34.
 FITTING = 0.5
+BARE: tuple[Tool, ...] = ("metashape", "realitycapture", "inria")  # see `PoseSet.bare`
 
 
 class NoLens(InputError):
@@ -43,9 +44,10 @@ class _Photos:
 
     root: Path
     listing: Listing
+    bare: bool = False  # see `PoseSet`
 
     def paths(self, names: Sequence[str]) -> dict[str, Path]:
-        found = renamed_photos(self.root, names, self.listing)
+        found = renamed_photos(self.root, names, self.listing, self.bare)
         places = {name: self.root / found.get(name, name) for name in names}
         return {name: place for name, place in places.items() if os.path.isfile(place)}
 
@@ -111,7 +113,7 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
 
     `given` is the lens for poses that have none; without it and without EXIF data, NoLens is raised. Raises InputError.
     """
-    photos = _Photos(found.photos or root, listing)
+    photos = _Photos(found.photos or root, listing, found.tool in BARE)
     source = found.source
     match found.tool:
         case "polycam":
@@ -145,7 +147,7 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
             poses = read_images_txt(source, lenses)
     if not poses.poses and not poses.unmeasured:
         raise InputError(f"{source} holds no photo with a pose; export it again, or add --poses sfm.")
-    return poses, photos.root
+    return replace(poses, bare=photos.bare), photos.root
 
 
 def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
