@@ -20,13 +20,15 @@ def left_half(width: int, height: int, value: int = 255) -> np.ndarray:
 # Finding
 
 
-@pytest.mark.parametrize("mask", ["a/1 ü.jpg.png", "a/1 ü.png", "a/1 ü.jpg", "a/1 ü_mask.png"])
+@pytest.mark.parametrize("mask", ["a/1 ü.jpg.png", "a/1 ü.png", "a/1 ü.jpg", "a/1 ü_mask.png", "a/1 Ü.JPG.mask.png"])
 @pytest.mark.parametrize(
     ("root", "place"),
     [
         (".", "masks"),
         (".", "mask"),
         (".", "Masks"),
+        (".", ".mask"),
+        ("images", "images/.mask"),
         ("images", "masks"),
         ("images", "MASK"),
         ("images", "images/masks"),
@@ -41,7 +43,13 @@ def test_masks_beside_photos_and_in_sibling_folders(tmp_path, root, place, mask)
     assert find_mask(tmp_path / root, "a/2.jpg", Listing()) is None
 
 
-@pytest.mark.parametrize("name", ["1.jpg.png", "1_mask.png", "1-mask.jpg", "1.mask.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1.jpg.png", "1_mask.png", "1-mask.jpg", "1.mask.png", "1.JPG.Mask.PNG",
+        "1.jpg_mask.png", "1.jpg.mask.jpg", "1.jpg@mask.png", "1.jpg#mask.tif", "1.jpg!mask.png",
+    ],
+)  # fmt: skip
 def test_masks_beside_their_photos_are_no_photos(tmp_path, name):
     for file in ("1.jpg", "2.jpg", name, "3_mask.png"):  # the last is the mask of none
         Image.new("RGB", (8, 8)).save(tmp_path / file)

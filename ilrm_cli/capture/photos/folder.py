@@ -210,7 +210,7 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         if (mask := find_mask(root, name, listing)) is not None
     }
     model, transforms = find_model(place, listing), find_transforms(place)
-    inputs = _inputs(place, photos, listing) if given is None else [*photos, *masks.values()]
+    inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     tool, not_read = find_tool_poses(place, listing)
     return ProjectFolder(
         place,

@@ -19,8 +19,10 @@ SUFFIXES = PLAIN_SUFFIXES | HEIC_SUFFIXES | RAW_SUFFIXES
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".3gp"})
 PHOTO_FOLDERS = ("images", "input")  # of COLMAP, nerfstudio and 3DGS projects
 REDUCED = "images_"  # start of the names of folders with reduced copies of `images`
-MASK_FOLDERS = ("masks", "mask")  # in any case
+MASK_FOLDERS = ("masks", "mask", ".mask")  # in any case; the last is RealityCapture's
 MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks, before the suffix
+LAYER_ENDS = (*MASK_ENDS, "@mask", "#mask", "!mask")  # the same after the whole name of a photo, as of RealityCapture
+MASK_SUFFIXES = (".png", ".jpg", ".tif")
 # Of macOS's archives, with files that only look like photos; and of Synology's disks, with small copies.
 LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 
@@ -44,6 +46,7 @@ class Listing:
     def __init__(self) -> None:
         self._read: dict[Path, tuple[list[Path], list[Path]]] = {}  # folder -> its files, its folders
         self._is_folder: dict[Path, bool] = {}
+        self._by_name: dict[Path, dict[str, Path]] = {}  # folder -> name, also without capitals -> file
 
     def is_folder(self, path: Path) -> bool:
         """Return whether this is a folder, or a link to one."""
@@ -58,6 +61,14 @@ class Listing:
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder, sorted, links to folders among them."""
         return self._entries(folder)[1]
+
+    def stored(self, path: Path) -> Path | None:
+        """Return the file of this name, maybe with other capitals; None if there is none or it cannot be seen."""
+        folder = path.parent
+        if folder not in self._by_name:
+            seen = self.files(folder) if os.access(folder, os.R_OK | os.X_OK) else []
+            self._by_name[folder] = {file.name.lower(): file for file in seen} | {file.name: file for file in seen}
+        return self._by_name[folder].get(path.name) or self._by_name[folder].get(path.name.lower())
 
     def below(self, folder: Path) -> Iterator[Path]:
         """Yield the files at and below a folder.
@@ -199,25 +210,26 @@ def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
 
     Searched in a folder `masks` or `mask` in `root` and, by the file's name alone, in the folder of the photo; and if
     one of these two is named `images` or `input`, or like reduced copies `images_4`, also beside it. The mask is named
-    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo, or as Metashape does, `name_mask.png`.
-    Last of all, it lies beside the photo as `name.jpg.png` or `name_mask.png`.
+    as COLMAP expects, `name.jpg.png`, or `name.png`, or exactly as the photo, or as Metashape does, `name_mask.png`, or
+    as RealityCapture does, `name.jpg.mask.png`. Last of all, it lies beside the photo as `name.jpg.png`,
+    `name_mask.png` or `name.jpg.mask.png`. Capital letters do not count.
     """
     named = [file for folder, inside in _mask_places(root, name, listing) for file in _named(folder, inside)]
-    return next((file for file in (*named, *_beside(root / name)) if os.path.isfile(file)), None)
+    return next((file for path in (*named, *_beside(root / name)) if (file := listing.stored(path))), None)
 
 
 def without_masks(pictures: Sequence[Path]) -> list[Path]:
     """Return the pictures that are not the mask of another one that lies beside it."""
-    masks = {mask for picture in pictures for mask in _beside(picture)}
-    return [picture for picture in pictures if picture not in masks]
+    masks = {str(mask).lower() for picture in pictures for mask in _beside(picture)}
+    return [picture for picture in pictures if str(picture).lower() not in masks]
 
 
 def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:
     """Return the pictures in these photos' mask folders that are not the mask of any of the photos."""
     places = {place for name in names for place in _mask_places(root, name, listing)}
-    known = {file for folder, inside in places for file in _named(folder, inside)}
+    known = {str(file).lower() for folder, inside in places for file in _named(folder, inside)}
     there = {file for folder in {folder for folder, _ in places} for file in listing.pictures(folder)}
-    return sorted(there - known, key=natural_order)
+    return sorted((file for file in there if str(file).lower() not in known), key=natural_order)
 
 
 def _mask_places(root: Path, name: str, listing: Listing) -> list[tuple[Path, Path]]:
@@ -244,7 +256,8 @@ def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
 
 def _beside(photo: Path) -> tuple[Path, ...]:
     """Return the possible paths of a photo's mask in a folder that may be the photo's own."""
-    ends = (f"{photo.stem}{end}{suffix}" for end in MASK_ENDS for suffix in (".png", ".jpg"))
+    starts = (*(f"{photo.stem}{end}" for end in MASK_ENDS), *(f"{photo.name}{end}" for end in LAYER_ENDS))
+    ends = (f"{start}{suffix}" for start in starts for suffix in MASK_SUFFIXES)
     return tuple(photo.with_name(name) for name in (f"{photo.name}.png", *ends))
 
 
