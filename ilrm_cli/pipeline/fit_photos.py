@@ -112,9 +112,8 @@ def fit_photos(
         )
         further = _further(begin, predict, chosen, how, settings, given[0].cameras, report)
         how = replace(how, refines_poses=begin.refines and once)
-        fits = Fits(how, clock.left_s, running, stop)
-        out = settings.keep_out
-        name, optimized = _fitted(fits, begin, further, predict, chosen, kept, keep_out=out, report=report)
+        fits = Fits(chosen, predict, how, clock.left_s, running, stop, report)
+        name, optimized = _fitted(fits, begin, further, kept, keep_out=settings.keep_out)
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
@@ -151,15 +150,7 @@ class _Clock:
 
 
 def _fitted(
-    fits: Fits,
-    begin: Posed,
-    further: Sequence[Prediction],
-    predict: Predict | None,
-    chosen: Selection,
-    kept: KeptState,
-    *,
-    keep_out: bool,
-    report: Report,
+    fits: Fits, begin: Posed, further: Sequence[Prediction], kept: KeptState, *, keep_out: bool
 ) -> tuple[str | None, Optimized]:
     """Return the fit, judged in the way that the photos allow, and the name of a photo left out of a trial, if one was.
 
@@ -168,13 +159,13 @@ def _fitted(
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
         start = sparse_start(predicted, begin.prepared, fits.how.seed, further)
-        return None, fits.judged(found, start, photos, begin.judges, kept, report, keep_out=keep_out)
+        return None, fits.judged(found, start, photos, begin.judges, kept, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
         return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
-    if predict is None:
-        return None, fits.judged(found, found, photos, None, kept, report)
-    return fits.cross_validated(predict, predicted, further, begin.prepared, chosen, photos, report)
+    if fits.predict is None:
+        return None, fits.judged(found, found, photos, None, kept)
+    return fits.cross_validated(begin, further)
 
 
 def _further(

@@ -12,7 +12,7 @@ from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
 from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.predict import Prediction
-from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.refine_poses import Posed
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.starts import Predict, best_covered, sparse_start, without
 from ilrm_cli.runtime.progress import Report
@@ -20,12 +20,15 @@ from ilrm_cli.runtime.progress import Report
 
 @dataclass(frozen=True)
 class Fits:
-    """Fits that share an effort and what ends them."""
+    """Fits to the photos of one selection, which share an effort and what ends them."""
 
+    chosen: Selection
+    predict: Predict | None  # what made the prediction; None: it is not made again
     how: Effort
     seconds: float | None  # for all of them; None: as long as their steps take
     running: Running
     stop: Event
+    report: Report
 
     def judged(
         self,
@@ -33,8 +36,7 @@ class Fits:
         start: Gaussians,
         photos: ViewSource,
         judges: ViewSource | None,
-        kept: KeptState,
-        report: Report,
+        kept: KeptState = KeptState(None),
         *,
         share: float = 1.0,
         keep_out: bool = True,
@@ -48,54 +50,45 @@ class Fits:
             left_s, rehearsal = max(0.0, share * self.seconds - kept.spent_s), Fit(start, photos, self.how)
             course = course_within(left_s, rehearsal, self.stop, kept.found, last_stretch=not keep_out)
         made = optimize(
-            predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=report
+            predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=self.report
         )
         kept.drop()
         return made
 
-    def cross_validated(
-        self,
-        predict: Predict,
-        predicted: Prediction,
-        further: Sequence[Prediction],
-        prepared: Prepared,
-        chosen: Selection,
-        photos: ViewSource,
-        report: Report,
-    ) -> tuple[str, Optimized]:
+    def cross_validated(self, begin: Posed, further: Sequence[Prediction]) -> tuple[str, Optimized]:
         """Return the name of the photo that was left out of a trial, and the fit to all photos with the trial's scores.
 
         One that is no input is left out if there is any: the prediction then never saw it, and predictions of `further`
         groups have no part in the trial. The final fit has its own schedule over as many steps as were best in the
         trial. If the trial is told to end early, it is all there is.
         """
-        names, inputs = [photo.name for photo in chosen.fitted], [photo.name for photo in chosen.used]
+        assert self.predict is not None, "the photo that is left out may be an input"
+        predicted, prepared, photos = begin.predicted, begin.prepared, begin.photos
+        names, inputs = ([photo.name for photo in some] for some in (self.chosen.fitted, self.chosen.used))
         spare = [i for i, name in enumerate(names) if name not in inputs]
         left_out = best_covered(photos.cameras, prepared.distance, spare or range(len(names)))
         fold, before = prepared, predicted
         if not spare:
             fold = without(prepared, inputs.index(names[left_out]))
-            before = predict(fold)
+            before = self.predict(fold)
         start, judge = sparse_start(before, fold, self.how.seed), SomeViews(photos, [left_out])
         others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
-        trial = self.judged(before.gaussians, start, others, judge, KeptState(None), report, share=0.5)
+        trial = self.judged(before.gaussians, start, others, judge, share=0.5)
         if trial.ended == "stopped":
             return names[left_out], trial
         made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))
         if trial.steps:
-            final = self._final(
-                trial, predicted, sparse_start(predicted, prepared, self.how.seed, further), photos, report
-            )
+            final = self._final(trial, begin, sparse_start(predicted, prepared, self.how.seed, further))
             made = replace(made, gaussians=final.gaussians, measured=final.gaussians, steps=final.steps)
             made = replace(made, final_ended=final.ended, psnr_fitted=final.psnr_fitted)
         return names[left_out], made
 
-    def _final(
-        self, trial: Optimized, predicted: Prediction, start: Gaussians, photos: ViewSource, report: Report
-    ) -> Optimized:
+    def _final(self, trial: Optimized, begin: Posed, start: Gaussians) -> Optimized:
         """Fit to all photos for as many steps as were best in a trial."""
         taken, seconds = self.running.taken, None if self.seconds is None else self.seconds / 2
         if taken is not None:
             taken, seconds = replace(taken, ran=taken.steps, ended=taken.final_ended or taken.ended), None
         course = Course([(0, trial.steps)], stop=self.stop, seconds=seconds, taken=taken)
-        return optimize(predicted.gaussians, start, photos, None, self.how, course=course, report=report)
+        return optimize(
+            begin.predicted.gaussians, start, begin.photos, None, self.how, course=course, report=self.report
+        )
