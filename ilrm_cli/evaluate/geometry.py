@@ -30,7 +30,7 @@ from ilrm_cli.runtime.errors import InputError
 
 THRESHOLD = 0.01  # of the size of the true surface: the diagonal of its box
 FARTHEST = 0.1  # of that size: distances count up to it, so that one stray part does not decide
-SAMPLES = 60_000  # points of each surface
+SAMPLES, SEED = 60_000, 0  # points of each surface, and what chooses them
 BEHIND = 10.0  # of a view's largest true depth: what a method draws farther away is background, and no surface
 RESOLUTION = 160  # cells of the mesh along its longest side: about as large as THRESHOLD
 WITHIN = 1.25  # ratio of depths that counts as agreement (Eigen et al. 2014)
@@ -92,7 +92,7 @@ def surface_seen(
     return TrueSurface(points.float().cpu(), inputs, targets, known)
 
 
-def scanned(file: Path, to_frame: Similarity, cameras: Cameras, seed: int = 0) -> TrueSurface:
+def scanned(file: Path, to_frame: Similarity, cameras: Cameras) -> TrueSurface:
     """Read a scan or a mesh (.ply) in the frame of the poses. Raises InputError."""
     try:
         content = PlyData.read(str(file))
@@ -102,7 +102,7 @@ def scanned(file: Path, to_frame: Similarity, cameras: Cameras, seed: int = 0) -
             faces = content["face"].data
             name = next(name for name in ("vertex_indices", "vertex_index") if name in faces.dtype.names)
             corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
-            places = drawn_from(Mesh.from_triangles(places.float(), corners), SAMPLES, seed)
+            places = drawn_from(Mesh.from_triangles(places.float(), corners), SAMPLES)
     except MemoryError:
         raise
     except Exception as error:  # plyfile and numpy raise a different type for every kind of damage
@@ -113,11 +113,11 @@ def scanned(file: Path, to_frame: Similarity, cameras: Cameras, seed: int = 0) -
     return TrueSurface(finite.float(), cameras)
 
 
-def drawn_from(mesh: Mesh, count: int, seed: int = 0) -> Float[Tensor, "point 3"]:
+def drawn_from(mesh: Mesh, count: int) -> Float[Tensor, "point 3"]:
     """Return points spread evenly over a mesh; none if it has no triangles."""
     if not len(mesh.triangles):
         return torch.zeros(0, 3)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     areas = mesh.areas.double().numpy()
     chosen = torch.from_numpy(rng.choice(len(areas), count, p=areas / areas.sum()))
     u, v = torch.from_numpy(rng.random((2, count))).float()
@@ -127,22 +127,21 @@ def drawn_from(mesh: Mesh, count: int, seed: int = 0) -> Float[Tensor, "point 3"
     return a + u * (b - a) + v * (c - a)
 
 
-def score(gaussians: Gaussians, truth: TrueSurface, seed: int = 0) -> GeometryScore:
+def score(gaussians: Gaussians, truth: TrueSurface) -> GeometryScore:
     """Compare the surface of a scene, made as `ilrm mesh` makes it within the true one's box, with the true one."""
     corners = tuple(torch.cat(truth.box).tolist())
     scene, asked = gaussians.to("cpu"), MeshSettings(crop=corners, resolution=RESOLUTION, faces=0)
     try:
-        points = drawn_from(mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh, SAMPLES, seed)
+        points = drawn_from(mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh, SAMPLES)
     except NoSurface:
         points = torch.zeros(0, 3)
-    return compared(points, truth, _depth_errors(scene, truth), seed)
+    return compared(points, truth, _depth_errors(scene, truth))
 
 
 def compared(
     points: Float[Tensor, "point 3"],
     truth: TrueSurface,
     depth_errors: tuple[float | None, float | None, float | None] = (None, None, None),
-    seed: int = 0,
 ) -> GeometryScore:
     """Compare points of a surface with those of the true one."""
     least, most = truth.box
@@ -150,7 +149,7 @@ def compared(
     ours = points[((points >= least - margin) & (points <= most + margin)).all(1)]
     true = truth.points
     if len(true) > SAMPLES:
-        true = true[torch.from_numpy(np.random.default_rng(seed).choice(len(true), SAMPLES, replace=False))]
+        true = true[torch.from_numpy(np.random.default_rng(SEED).choice(len(true), SAMPLES, replace=False))]
     if not len(ours):
         return GeometryScore(FARTHEST, FARTHEST, 0.0, 0.0, *depth_errors)
     there, back = (_distances(a, b) / truth.size for a, b in ((ours, true), (true, ours)))

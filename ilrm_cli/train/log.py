@@ -70,11 +70,6 @@ class Record:
                 self._board.add_scalar(name, value, step.step)
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the steps of a run so far, in order."""
-    return [parsed_json(line) for line in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()]
-
-
 def _lines_until(path: Path, step: int) -> list[str]:
     """Return the complete lines of steps up to `step`; the last line may be cut by a kill."""
     if not path.is_file():

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from ilrm_cli.cli.train import TrainingView
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
-from ilrm_cli.train.log import LOG_FILE, read_log
+from ilrm_cli.train.log import LOG_FILE
 from ilrm_cli.train.step import Seconds, TrainStep
 from tests.support.command_line import ilrm
+from tests.support.training_log import read_log
 
 TINY = ("--preset", "tiny", "--threads", "1")
 

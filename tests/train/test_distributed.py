@@ -14,10 +14,10 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.batches import Share
 from ilrm_cli.train.config import STATE_FILE
 from ilrm_cli.train.distributed import Group, cores_of_process, join
-from ilrm_cli.train.log import read_log
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
 from tests.support.small_models import MATCHED
+from tests.support.training_log import read_log
 from tests.train.test_loop import SHORT
 
 CONFIG = dataclasses.replace(SHORT, batch=2, steps=4)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.log import GAP_PX, LOG_FILE, Record, preview, read_log
+from ilrm_cli.train.log import GAP_PX, LOG_FILE, Record, preview
 from ilrm_cli.train.step import Seconds, TrainStep
 from tests.support.small_models import MATCHED, random_model
+from tests.support.training_log import read_log
 from tests.support.training_samples import blob_sample
 
 

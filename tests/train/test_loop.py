@@ -12,11 +12,12 @@ import torch
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import STATE_FILE, TrainConfig, chosen_recipe, view_range
-from ilrm_cli.train.log import LOG_FILE, PREVIEW_FILE, read_log
+from ilrm_cli.train.log import LOG_FILE, PREVIEW_FILE
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
 from tests.support.small_data_sets import arc, re10k_clip, write_dl3dv, write_re10k
 from tests.support.small_models import MATCHED, published
+from tests.support.training_log import read_log
 
 SHORT = TrainConfig(steps=6, batch=1, long_sides_px=(32,), max_views=3, targets=2, warmup=2, learning_rate=1e-3)
 LONGER = dataclasses.replace(SHORT, steps=12)
