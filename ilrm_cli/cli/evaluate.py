@@ -8,7 +8,19 @@ import typer
 
 from ilrm_cli.capture.photos.folder import Origin
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
-from ilrm_cli.cli.options import LEAST, AsJson, Compile, Device, Overwrite, Precision, Quiet, Seed, Verbose
+from ilrm_cli.cli.options import (
+    LEAST,
+    MOST,
+    AsJson,
+    Compile,
+    Device,
+    ModelName,
+    Overwrite,
+    Precision,
+    Quiet,
+    Seed,
+    Verbose,
+)
 from ilrm_cli.cli.scores import lines_of
 
 if TYPE_CHECKING:
@@ -53,7 +65,7 @@ def evaluate(
             metavar="exact|FILE",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a checkpoint file.")] = "default",
+    model: ModelName = "default",
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
     ] = None,
@@ -62,8 +74,8 @@ def evaluate(
         int | None,
         typer.Option(
             help="Size of the pictures that the model sees, or that every-eighth scores: their long side in px.",
-            min=32,
-            max=1024,
+            min=LEAST["long_side_px"],
+            max=MOST["long_side_px"],
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
