@@ -53,6 +53,16 @@ Minutes = Annotated[
     float | None,
     typer.Option(help="Fit for so long instead of a number of steps; --quality gives the size.", min=LEAST["minutes"]),
 ]
+FitSide = Annotated[
+    int | None,
+    typer.Option(
+        "--fit-size",
+        help="Long side in px at which photos are fitted to, at most: sharper, and slower in proportion to the area.",
+        show_default="480; 640 with --quality high",
+        min=LEAST["fit_side_px"],
+        max=MOST["fit_side_px"],
+    ),
+]
 HoldOut = Annotated[
     int,
     typer.Option(
@@ -181,6 +191,7 @@ OPTIONS: dict[str, Any] = {
     "refine": Refine,
     "quality": Quality,
     "minutes": Minutes,
+    "fit_side_px": FitSide,
     "hold_out": HoldOut,
     "use_all": UseAll,
     "refine_poses": RefinePoses,

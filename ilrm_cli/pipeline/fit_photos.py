@@ -93,7 +93,13 @@ def fit_photos(
     is cross-validation if `predict` is what made the prediction; if it is None, all steps are taken. Two photos leave
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
-    how = effort_for(settings.effort, len(chosen.fitted), horizon=horizon(prepared), seed=settings.seed)
+    how = effort_for(
+        settings.effort,
+        len(chosen.fitted),
+        long_side_px=settings.fit_side_px,
+        horizon=horizon(prepared),
+        seed=settings.seed,
+    )
     given = _stored(chosen, how, prepared, report)
     once = given[1] is not None or predict is None  # not in two halves, of which the second depends on the first
     kept = KeptState(state_file(key) if running.keeps and once else None, running.keeps)

@@ -23,6 +23,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "views": (2, 1_000),
     "refine": (0, 100_000),
     "minutes": (0.01, 10_000),
+    "fit_side_px": (64, 4096),
     "hold_out": (0, 1_000_000),
     "long_side_px": (32, 1024),
     "fps": (0.01, 60),
@@ -40,7 +41,7 @@ METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0
 LENGTH = re.compile(r"([\d.]+(?:e[-+]?\d+)?)\s*([a-z]+)", re.IGNORECASE)
 BETWEEN = re.compile(rf"(?P<names>.*\S)\s+(?P<length>{LENGTH.pattern})", re.IGNORECASE)
 
-OPTIONS = {"long_side_px": "--size"}  # of fields whose option has another name
+OPTIONS = {"long_side_px": "--size", "fit_side_px": "--fit-size"}  # of fields whose option has another name
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Settings:
     refine: int = 0  # iterations of post-prediction optimisation
     quality: Quality | None = None  # None: see `effort`
     minutes: float | None = None  # that the fit takes at most; None: as many steps as its quality
+    fit_side_px: int | None = None  # long side of the photos that a fit sees, at most; None: as its quality says
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     use_all: bool = True  # whether photos held out of a fit are fitted as well in its last stretch
     refine_poses: RefinePoses = "auto"  # during a fit, see `optimize.pose_trial`
@@ -96,12 +98,14 @@ class FurtherSettings:
 
     quality: Fitted | None = None  # None: as recorded, but at least standard
     minutes: float | None = None
+    fit_side_px: int | None = None  # None: as recorded
     device: Device = "auto"
 
     def after(self, recorded: Settings) -> Settings:
         """Return the recorded settings with these choices."""
         effort: Quality = "standard" if recorded.effort == "draft" else recorded.effort
-        return replace(recorded, refine=0, **{**vars(self), "quality": self.quality or effort})
+        kept = {"quality": self.quality or effort, "fit_side_px": self.fit_side_px or recorded.fit_side_px}
+        return replace(recorded, refine=0, **{**vars(self), **kept})
 
 
 def option_of(field: str) -> str:
@@ -181,6 +185,10 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.minutes is not None and settings.effort == "draft":
         raise InputError(f"--minutes {settings.minutes:g} is for fits to all photos; a draft takes seconds.")
+    if settings.fit_side_px is not None and settings.effort == "draft":
+        raise InputError(
+            f"--fit-size {settings.fit_side_px} is for fits to all photos; --size is that of a draft's pictures."
+        )
     if settings.hold_out == 1:
         raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
     if not settings.use_all and settings.effort == "draft":

@@ -153,6 +153,7 @@ def test_rembg_cuts_out_where_it_is_installed(tiny, chair, tmp_path, monkeypatch
         {"camera": "PINHOLE"},
         {"hold_out": 3},
         {"minutes": 1.0},
+        {"fit_side_px": 800},
         {"refine_poses": "on"},
         {"use_all": False},
         {"auto_scale": True},

@@ -154,6 +154,13 @@ def test_photos_are_not_enlarged(monkeypatch):
     assert made.fit.optimized.width == pytest.approx(max(lens.width, lens.height), abs=MULTIPLE)
 
 
+def test_photos_are_fitted_at_the_size_that_is_asked_for(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "standard", replace(QUICK, steps=1, long_side_px=16))
+    made = reconstructed(3, Settings(views=3, quality="standard", hold_out=0, fit_side_px=32))[0]
+    assert made.fit is not None
+    assert max(made.fit.optimized.width, made.fit.optimized.height) == 32
+
+
 def test_two_photos_are_not_fitted(monkeypatch):
     made, _ = fitted(2)
     assert made.fit is not None

@@ -63,6 +63,9 @@ def test_choices_are_those_of_the_record_unless_made_anew():
     chosen = FurtherSettings(quality="high", device="cpu")
     assert chosen.after(Settings(views=4)) == Settings(views=4, quality="high", device="cpu")
     assert chosen.after(Settings()).further() == chosen
+    larger = Settings(quality="high", fit_side_px=800)
+    assert FurtherSettings().after(larger) == larger
+    assert FurtherSettings(fit_side_px=1024).after(larger).fit_side_px == 1024
 
 
 @pytest.fixture

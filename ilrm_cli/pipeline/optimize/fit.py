@@ -75,9 +75,15 @@ EFFORTS = {
 FEW, DROPPED = 12, 0.2
 
 
-def effort_for(quality: str, photos: int, *, horizon: float = math.inf, seed: int = 0) -> Effort:
-    """Return how far a fit to so many photos goes; see `Effort` for `horizon` and `seed`."""
+def effort_for(
+    quality: str, photos: int, *, long_side_px: int | None = None, horizon: float = math.inf, seed: int = 0
+) -> Effort:
+    """Return how far a fit to so many photos goes, with their size if another one is asked for than the quality's.
+
+    See `Effort` for `horizon` and `seed`.
+    """
     effort = replace(EFFORTS[quality], horizon=horizon, seed=seed)
+    effort = replace(effort, long_side_px=long_side_px or effort.long_side_px)
     return replace(effort, dropped=DROPPED) if photos < FEW else effort
 
 
