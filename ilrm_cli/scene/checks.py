@@ -16,15 +16,16 @@ MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
 DEPTH_INDEX, DEPTH_POINTS = "depth.json", "points.ply"  # in a folder of depth maps
 DEPTH_FILES = (".depth.png", ".depth.npy", ".normal.png", ".trust.png")  # ends of their names
-META = "meta.json"  # of an unbundled .sog, whose pictures lie beside it
+META, LEVELS = "meta.json", "lod-meta.json"  # of an unbundled .sog, beside its pictures; of a streamed one
+INDEXES = (META, LEVELS)  # each stands for the scene in its folder
 
 
 def suffix_of_file(path: Path, suffix: str | None = None) -> str:
     """Return the suffix of an existing scene: the given one, or what its name says. Raises `InputError`.
 
-    An unbundled .sog is its meta.json, or the folder that holds it.
+    An unbundled .sog is its meta.json, or the folder that holds it; a streamed one its lod-meta.json, likewise.
     """
-    if (path.is_dir() and (path / META).is_file()) or (path.is_file() and path.name.lower() == META):
+    if is_indexed_folder(path) or (path.is_file() and path.name.lower() in INDEXES):
         return ".sog"
     if path.is_dir():
         scenes = sorted(
@@ -38,6 +39,11 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
     if suffix is None and path.suffix.lower() == ".json" and is_record(path):
         raise InputError(f"{path} is the record of a scene; name the scene, {path.stem}.ply or another file beside it.")
     return suffix or next((known for known in READ_ONLY if path.name.lower().endswith(known)), None) or suffix_of(path)
+
+
+def is_indexed_folder(path: Path) -> bool:
+    """Return whether a folder is a scene itself."""
+    return path.is_dir() and any((path / index).is_file() for index in INDEXES)
 
 
 def suffix_of(path: Path) -> str:
@@ -58,7 +64,7 @@ def suffix_of(path: Path) -> str:
 
 def record_path(scene: Path) -> Path:
     """Return the path of a scene's record: `scene.json` for `scene.ply`, `scene.spz` and `scene.compressed.ply`."""
-    scene = named(scene.parent if scene.name.lower() == META else scene)
+    scene = named(scene.parent if scene.name.lower() in INDEXES else scene)
     name = scene.stem if scene.suffix else scene.name
     if scene.suffix.lower() == ".ply" and name.lower().endswith(".compressed"):
         name = name[: -len(".compressed")]
@@ -68,12 +74,12 @@ def record_path(scene: Path) -> Path:
 def scenes_of(record: Path) -> tuple[Path, ...]:
     """Return all places where a scene of that record can lie, see `record_path`."""
     files = (record.with_suffix(suffix) for suffix in (*SUFFIXES, *READ_ONLY))
-    return (*files, record.with_suffix("") / META)
+    return (*files, *(record.with_suffix("") / index for index in INDEXES))
 
 
 def names_record(path: Path) -> bool:
     """Return whether a path is meant as a record, and not as an unbundled .sog, which has a .json too."""
-    return path.suffix.lower() == ".json" and (path.name.lower() != META or (path.is_file() and is_record(path)))
+    return path.suffix.lower() == ".json" and (path.name.lower() not in INDEXES or (path.is_file() and is_record(path)))
 
 
 def named(scene: Path) -> Path:
@@ -143,7 +149,7 @@ def _is_left_over(record: Path) -> bool:
 
 def existing_record(scene: Path) -> Path:
     """Return the given record, or the one beside the given scene; raise InputError if there is none."""
-    if scene.is_dir() and not (scene / META).is_file():
+    if scene.is_dir() and not is_indexed_folder(scene):
         raise InputError(f"{scene} is a folder; name a scene, or its record.")
     record = scene if names_record(scene) else record_path(scene)
     if not record.is_file() and scene != record and not scene.exists():

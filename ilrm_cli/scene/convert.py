@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import refuse_existing, replacing, replacing_pair
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import META, check_conversion, is_record, record_path, scenes_of, suffix_of
+from ilrm_cli.scene.checks import INDEXES, check_conversion, is_record, record_path, scenes_of, suffix_of
 from ilrm_cli.scene.files import Y_UP, decode_scene, encode_scene, losses
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from ilrm_cli.scene.formats.sog_streamed import is_streamed_sog
 from ilrm_cli.scene.opened import Sight, read_shown_scene, remarks_on
 from ilrm_cli.scene.record import (
     SceneRecord,
@@ -106,9 +108,11 @@ def convert(
 
 
 def size_of(scene: Path) -> int:
-    """Return the bytes of a scene; an unbundled one is all files of its folder."""
+    """Return the bytes of a scene; an unbundled one is all files of its folder, a streamed one those below it too."""
     folder = scene if scene.is_dir() else scene.parent
-    files = folder.iterdir() if scene.is_dir() or scene.name.lower() == META else [scene]
+    files: Iterable[Path] = [scene]
+    if scene.is_dir() or scene.name.lower() in INDEXES:
+        files = folder.rglob("*") if is_streamed_sog(scene) else folder.iterdir()
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

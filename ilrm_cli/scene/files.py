@@ -27,6 +27,7 @@ from ilrm_cli.scene.formats.ksplat import decode_ksplat
 from ilrm_cli.scene.formats.ply import decode_ply, encode_ply, parsed
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.sog import decode_sog, encode_sog
+from ilrm_cli.scene.formats.sog_streamed import decode_streamed_sog, is_streamed_sog
 from ilrm_cli.scene.formats.splat import decode_splat, encode_splat
 from ilrm_cli.scene.formats.spz import FIXED_MAX, MOST_SCALE, beyond_spz, decode_spz, encode_spz
 
@@ -35,6 +36,11 @@ def _decode_either_ply(path: Path) -> SceneFile:
     """Decode a .ply, compressed or not: many tools leave `compressed` out of the name."""
     ply = parsed(path)
     return decode_compressed_ply(path, ply) if "chunk" in ply else decode_ply(path, ply)
+
+
+def _decode_any_sog(path: Path) -> SceneFile:
+    """Decode a .sog, or its files in a folder, or a folder of many."""
+    return decode_streamed_sog(path) if is_streamed_sog(path) else decode_sog(path)
 
 
 _ENCODERS: dict[str, Callable[[SceneFile], bytes]] = {
@@ -50,7 +56,7 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".compressed.ply": _decode_either_ply,
     ".splat": decode_splat,
     ".spz": decode_spz,
-    ".sog": decode_sog,
+    ".sog": _decode_any_sog,
     ".glb": decode_glb,
     ".ksplat": decode_ksplat,
 }

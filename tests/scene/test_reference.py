@@ -28,7 +28,7 @@ THEIRS = {".sog": {"means": 4e-4, "shapes": 0.06, "opacities": 0.004, "log_scale
 pytestmark = pytest.mark.reference
 
 
-def converted(source: Path, target: Path, *options: str) -> Path:
+def converted(source: Path, target: Path, *options: str | Path) -> Path:
     """Convert a file with splat-transform; return the path of the result."""
     if not CONVERTER.is_file():
         pytest.skip("the converter is not here; run make test-formats")
@@ -85,6 +85,19 @@ def test_scenes_that_are_not_bundled(tmp_path: Path) -> None:
     folder.mkdir()
     read = decode_scene(converted(source, folder / "meta.json")).gaussians
     assert not too_far(splats(700, 2), read, PRECISION[".sog"] | THEIRS[".sog"])
+
+
+def test_scenes_that_are_streamed(tmp_path: Path) -> None:
+    """Of two levels and an environment."""
+    for name, (count, seed) in {"fine": (3000, 0), "coarse": (500, 1), "sky": (200, 2)}.items():
+        (tmp_path / f"{name}.ply").write_bytes(encode_scene(SceneFile(splats(count, 0, seed)), ".ply"))
+    others = [tmp_path / "sky.ply", "--tag-lod", "-1", tmp_path / "coarse.ply", "--tag-lod", "1"]
+    chunks = ["--lod-chunk-count", "1", "--lod-chunk-min", "1"]
+    (tmp_path / "theirs").mkdir()
+    read = decode_scene(converted(tmp_path / "fine.ply", tmp_path / "theirs/lod-meta.json", *chunks, *others))
+    assert read.remarks
+    expected = Gaussians.concatenated(splats(3000, 0, 0), splats(200, 0, 2))
+    assert not too_far(expected, read.gaussians, PRECISION[".sog"] | THEIRS[".sog"])
 
 
 def test_version_4_of_spz_is_read_by_the_converter(tmp_path: Path) -> None:

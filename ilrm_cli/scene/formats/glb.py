@@ -20,7 +20,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
-from ilrm_cli.scene.formats.packing import turned
+from ilrm_cli.scene.formats.packing import joined, turned
 from ilrm_cli.scene.formats.scene_file import (
     SceneFile,
     check_claim,
@@ -95,8 +95,7 @@ def decode_glb(path: Path) -> SceneFile:
         raise damaged(path, "its description of the scene does not hold together") from error
     if not scenes:
         raise InputError(f"{path} has no Gaussian splats ({EXTENSION}); it is another kind of .glb.")
-    bases = max(scene.harmonics.shape[1] for scene in scenes)
-    whole = Gaussians.concatenated(*(_with_bases(scene, bases) for scene in scenes))
+    whole = joined(scenes)
     confidence = None
     if sum(len(values) for values in confidences) == len(whole):
         confidence = torch.from_numpy(np.concatenate(confidences)).float()
@@ -141,11 +140,3 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
 def _harmonic_names(degree: int) -> list[str]:
     """Return the attributes of all harmonics up to a degree, in the order of `harmonics.py`."""
     return [f"{EXTENSION}:SH_DEGREE_{band}_COEF_{i}" for band in range(degree + 1) for i in range(2 * band + 1)]
-
-
-def _with_bases(scene: Gaussians, bases: int) -> Gaussians:
-    """Pad the scene's harmonics with zeros to `bases` per channel."""
-    count, there, _ = scene.harmonics.shape
-    padding = scene.harmonics.new_zeros(count, bases - there, 3)
-    harmonics = torch.cat([scene.harmonics, padding], 1)
-    return replace(scene, harmonics=harmonics)

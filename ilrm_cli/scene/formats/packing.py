@@ -1,5 +1,6 @@
-"""Shared parts of compact formats: Z-order, quaternions in three numbers, rotations by 180°."""
+"""Shared parts of compact formats: Z-order, quaternions in three numbers, rotations by 180°, scenes in parts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -53,6 +54,18 @@ def mirrored(gaussians: Gaussians, signs: tuple[float, float, float]) -> Gaussia
         quaternions=gaussians.quaternions * torch.cat([torch.ones(1), axes.prod() * axes]),
         harmonics=gaussians.harmonics * harmonic_signs.sign()[:, None],
     )
+
+
+def joined(scenes: Sequence[Gaussians]) -> Gaussians:
+    """Concatenate scenes that may have harmonics of several degrees: missing ones are 0."""
+    bases = max(scene.harmonics.shape[1] for scene in scenes)
+
+    def padded(scene: Gaussians) -> Gaussians:
+        count, there, _ = scene.harmonics.shape
+        padding = scene.harmonics.new_zeros(count, bases - there, 3)
+        return replace(scene, harmonics=torch.cat([scene.harmonics, padding], 1))
+
+    return Gaussians.concatenated(*map(padded, scenes))
 
 
 def along_a_curve(gaussians: Gaussians) -> Gaussians:

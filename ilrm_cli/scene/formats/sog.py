@@ -16,7 +16,8 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,25 @@ def decode_sog(path: Path) -> SceneFile:
     `path` may also be the meta.json of an unbundled scene, or its folder. Raises `InputError` for one that is cut
     short, has another version than 1 and 2, or has no usable Gaussian.
     """
-    try:
+    with told_as_damage(path):
         if path.is_dir() or path.name.lower() == META:
-            folder = path if path.is_dir() else path.parent
-            at_hand = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-            return _decoded(path, at_hand, lambda name, most: _part_of_folder(folder, name, most))
+            return usable(path, unbundled(path, path if path.is_dir() else path.parent))
         with zipfile.ZipFile(path) as archive:
-            return _decoded(path, path.stat().st_size, lambda name, most: _part(archive, name, most))
+            read = _decoded(path, path.stat().st_size, lambda name, most: _part(archive, name, most))
+            return usable(path, read)
+
+
+def unbundled(path: Path, folder: Path) -> Gaussians:
+    """Read all Gaussians of an unbundled scene, whatever their numbers. Errors are told of `path`."""
+    at_hand = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return _decoded(path, at_hand, lambda name, most: part_of_folder(folder, name, most))
+
+
+@contextmanager
+def told_as_damage(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged scene raises into `InputError`."""
+    try:
+        yield
     except Damage as error:
         raise damaged(path, str(error)) from error
     except DAMAGE as error:
@@ -126,7 +139,7 @@ def decode_sog(path: Path) -> SceneFile:
         raise damaged(path, "its description of the scene does not hold together") from error
 
 
-def _decoded(path: Path, size: int, part: Part) -> SceneFile:
+def _decoded(path: Path, size: int, part: Part) -> Gaussians:
     meta = parsed_json(part(META, MAX_META_BYTES))
     version = meta.get("version", 1)
     if version not in (1, VERSION):
@@ -134,7 +147,7 @@ def _decoded(path: Path, size: int, part: Part) -> SceneFile:
     count = int(meta["count"] if version == VERSION else meta["means"]["shape"][0])
     check_claim(path, count, MOST_BASES if "shN" in meta else 1, size)
     antialiased = any(meta.get(key) == mark for key, mark in AA_MARKS.items())
-    return usable(path, replace(_gaussians(meta, _Pictures(part, count)), antialiased=antialiased))
+    return replace(_gaussians(meta, _Pictures(part, count)), antialiased=antialiased)
 
 
 class _Pictures:
@@ -170,7 +183,7 @@ def _part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     return content
 
 
-def _part_of_folder(folder: Path, name: str, most: int) -> bytes:
+def part_of_folder(folder: Path, name: str, most: int) -> bytes:
     """Read one file of an unbundled scene; only files of the folder itself belong to it."""
     if Path(name).name != name:
         raise Damage(f"{name} does not lie beside {META}")
