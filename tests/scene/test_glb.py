@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import struct
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.geometry.harmonics import SH_C0
+from ilrm_cli.geometry.harmonics import SH_C0, from_color, to_color
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats import gltf
-from ilrm_cli.scene.formats.glb import CONFIDENCE, EXTENSION, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
-from ilrm_cli.scene.formats.gltf import glb_bytes
+from ilrm_cli.scene.formats.glb import CONFIDENCE, EXTENSION, LINEAR, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
+from ilrm_cli.scene.formats.gltf import glb_bytes, srgb_from_linear
 from ilrm_cli.scene.formats.scene_file import SceneFile
+from tests.support.dense_renderer import colors_seen
 from tests.support.splats import apart, one, shapes, splats
 
 SPLATS = {"mode": 0, "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}}
@@ -65,7 +67,7 @@ def test_attributes_of_one_gaussian() -> None:
         return np.frombuffer(binary, kind, count, start).tolist()
 
     assert values("POSITION") == [-1, -2, 3]
-    assert values("COLOR_0") == [255, 128, 0, 255]
+    assert values("COLOR_0") == [255, 55, 0, 255]  # linear
     assert [abs(value) for value in values(ROTATION)] == [0, 0, 0, 1]  # turned about z twice
     assert (values(SCALE), values(OPACITY)) == ([1, 0.5, 0.25], [1])
     assert [values(f"{EXTENSION}:SH_DEGREE_1_COEF_{i}")[0] for i in range(3)] == [-1, 2, -3]
@@ -151,6 +153,31 @@ def test_extras_may_be_anything(tmp_path: Path, extras: object, comments: tuple[
     assert found.comments == comments
 
 
+def linear(data: bytes) -> bytes:
+    """Say that the colours are linear."""
+    return changed(data, lambda c: c["meshes"][0]["primitives"][0]["extensions"][EXTENSION].update(colorSpace=LINEAR))
+
+
+@pytest.mark.parametrize(("light", "color"), [(0.0, 0.0), (0.002, 0.02584), (0.2140, 0.5), (0.5, 0.7354), (1.0, 1.0)])
+def test_linear_colours_become_srgb(tmp_path: Path, light: float, color: float) -> None:
+    found = read(tmp_path, linear(encode_glb(SceneFile(one(harmonics=from_color(torch.full((1, 3), light)))))))
+    torch.testing.assert_close(to_color(found.gaussians.harmonics), torch.full((1, 3), color), atol=1e-4, rtol=0)
+    assert "linear colours" in found.remarks[0]
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_linear_colours_become_srgb_from_all_sides(tmp_path: Path, degree: int) -> None:
+    """As nearly as harmonics of that degree can, for colours that change by a quarter."""
+    scene = splats(200, degree)
+    harmonics = 0.3 * scene.harmonics
+    harmonics[:, 0] = 0
+    scene = dataclasses.replace(scene, harmonics=harmonics)
+    found = read(tmp_path, linear(encode_glb(SceneFile(scene)))).gaussians
+    for direction in torch.nn.functional.normalize(torch.tensor([[1.0, 2, 3], [-1, 0, 0.2], [0, -1, -1]]), dim=1):
+        expected = torch.from_numpy(srgb_from_linear(colors_seen(harmonics, direction).numpy()))
+        torch.testing.assert_close(colors_seen(found.harmonics, direction), expected, atol=0.005, rtol=0)
+
+
 def test_many_nodes_are_turned_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There may be many without a mesh, which must not take time."""
 
@@ -184,8 +211,8 @@ def test_many_nodes_are_turned_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         (lambda c: c["nodes"][0].update(scale=[math.nan] * 3), "placed by numbers that are not finite or too large"),
         (lambda c: c["nodes"][0].update(translation=[1e300] * 3), "placed by numbers that are not finite or too large"),
         (
-            lambda c: c["meshes"][0]["primitives"][0]["extensions"][EXTENSION].update(colorSpace="lin_rec709_display"),
-            "colours in lin_rec709_display",
+            lambda c: c["meshes"][0]["primitives"][0]["extensions"][EXTENSION].update(colorSpace="lin_ap1_scene"),
+            "colours in lin_ap1_scene",
         ),
     ],
 )

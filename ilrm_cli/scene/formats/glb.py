@@ -1,25 +1,32 @@
 """Scenes as .glb files: glTF 2.0 with the extension KHR_gaussian_splatting, for viewers and engines that read glTF.
 
 Every Gaussian is a point whose attributes are plain float32 values: rotation as (x, y, z, w), linear scale, opacity,
-harmonics coefficient by coefficient. COLOR_0 shows the scene as points if the extension is not supported. Comments are
-kept in `asset.extras`, the confidence in the attribute `_CONFIDENCE`.
+harmonics coefficient by coefficient. COLOR_0, which is linear, shows the scene as points if the extension is not
+supported. Comments are kept in `asset.extras`, the confidence in the attribute `_CONFIDENCE`.
+
+The colours are sRGB, or linear: then each Gaussian gets the sRGB colours that it shows from all sides, as nearly as its
+harmonics can. What several Gaussians show together differs, since the format blends before it converts.
 
 The axes of glTF are x left, y up, z forward, and those of a .ply are taken to be x right, y down, z forward: the scene
 is rotated by 180° about z on writing and on reading, as in splat-transform.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
 
 from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.harmonics import to_color
+from ilrm_cli.geometry.harmonics import basis, to_color
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
+from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, linear_from_srgb, read_glb, srgb_from_linear
 from ilrm_cli.scene.formats.packing import joined, turned
 from ilrm_cli.scene.formats.scene_file import (
     SceneFile,
@@ -42,14 +49,16 @@ KERNEL = {
     "sortingMethod": "cameraDistance",
     "projection": "perspective",
 }
+LINEAR = "lin_rec709_display"  # the other value of colorSpace
 MAX_DEGREE = 3
+SIDES, ROWS_AT_ONCE = 144, 1 << 14  # directions from which colours are looked at, and Gaussians looked at together
 
 
 def encode_glb(file: SceneFile) -> bytes:
     """Encode the scene as a .glb file."""
     scene = turned(ready_to_write(file.gaussians), about="z")
-    base = to_color(scene.harmonics.numpy())
-    rgba = np.clip(np.column_stack([base, scene.opacities.numpy()]), 0, 1)
+    base = linear_from_srgb(to_color(scene.harmonics.numpy()).clip(0, 1))
+    rgba = np.column_stack([base, scene.opacities.numpy().clip(0, 1)])
     columns = {
         "POSITION": scene.means,
         "COLOR_0": np.rint(rgba * 255).astype(np.uint8),
@@ -100,8 +109,15 @@ def decode_glb(path: Path) -> SceneFile:
     if sum(len(values) for values in confidences) == len(whole):
         confidence = torch.from_numpy(np.concatenate(confidences)).float()
     whole = replace(turned(whole, about="z"), antialiased=is_antialiased(comments))
-    more = any(f"{EXTENSION}:SH_DEGREE_{MAX_DEGREE + 1}_COEF_0" in part["attributes"] for part, _ in found)
-    return usable(path, whole, comments, confidence, (degree_4_is_cut(path),) if more else ())
+    return usable(path, whole, comments, confidence, tuple(_remarks(path, [part for part, _ in found])))
+
+
+def _remarks(path: Path, primitives: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each thing that is not taken as it is."""
+    if any(f"{EXTENSION}:SH_DEGREE_{MAX_DEGREE + 1}_COEF_0" in part["attributes"] for part in primitives):
+        yield degree_4_is_cut(path)
+    if any(part["extensions"][EXTENSION].get("colorSpace") == LINEAR for part in primitives):
+        yield f"{path} has linear colours, now sRGB: where Gaussians overlap, they blend a little differently."
 
 
 def _comments(extras: object) -> tuple[str, ...]:
@@ -114,7 +130,7 @@ def _comments(extras: object) -> tuple[str, ...]:
 def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     attributes = primitive["attributes"]
     space = primitive["extensions"][EXTENSION].get("colorSpace", KERNEL["colorSpace"])
-    if space != KERNEL["colorSpace"]:
+    if space not in (KERNEL["colorSpace"], LINEAR):
         raise InputError(f"{gltf.path} has colours in {space}, which ilrm does not know; save it in display colours.")
     missing = [name for name in ("POSITION", ROTATION, SCALE, OPACITY, *_harmonic_names(0)) if name not in attributes]
     if missing:
@@ -128,13 +144,29 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
     if (scales < 0).mean() > 0.5:  # drafts of the extension stored logarithms
         with np.errstate(over="ignore"):
             scales = np.exp(scales)
+    harmonics = np.stack([columns[name] for name in _harmonic_names(degree)], 1)
     return from_columns(
         means=columns["POSITION"],
         quaternions=np.roll(columns[ROTATION], 1, axis=1),
         scales=scales,
         opacities=columns[OPACITY][:, 0],
-        harmonics=np.stack([columns[name] for name in _harmonic_names(degree)], 1),
+        harmonics=_in_srgb(harmonics) if space == LINEAR else harmonics,
     )
+
+
+def _in_srgb(harmonics: Float[ndarray, "gaussian bases 3"]) -> Float[ndarray, "gaussian bases 3"]:
+    """Return harmonics whose colours are nearest, over all sides, to the sRGB colours of the light of these."""
+    seen = basis(_sides(), int(harmonics.shape[1] ** 0.5) - 1).numpy()
+    fitted = np.linalg.pinv(seen)
+    parts = np.array_split(harmonics, max(1, len(harmonics) // ROWS_AT_ONCE))
+    return np.concatenate([fitted @ (srgb_from_linear((0.5 + seen @ part).clip(0)) - 0.5) for part in parts])
+
+
+def _sides() -> Float64[torch.Tensor, "side 3"]:
+    """Return unit directions evenly over the sphere, along a spiral whose turns are golden sections."""
+    z = 1 - (torch.arange(SIDES, dtype=torch.float64) + 0.5) * 2 / SIDES
+    turn = torch.arange(SIDES, dtype=torch.float64) * math.pi * (3 - math.sqrt(5))
+    return torch.stack([(1 - z * z).sqrt() * turn.cos(), (1 - z * z).sqrt() * turn.sin(), z], 1)
 
 
 def _harmonic_names(degree: int) -> list[str]:

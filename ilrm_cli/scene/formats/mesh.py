@@ -15,12 +15,11 @@ from torch import Tensor
 
 from ilrm_cli.geometry.meshes import Mesh, PointCloud
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.scene.formats.gltf import glb_bytes
+from ilrm_cli.scene.formats.gltf import glb_bytes, linear_from_srgb
 
 TRIANGLES = 4  # mode of a glTF primitive
 STL_HEADER = 80  # bytes
 JPEG_QUALITY = 92  # of textures
-LINEAR_BELOW, LINEAR_SLOPE, GAMMA, OFFSET = 0.04045, 12.92, 2.4, 0.055  # of sRGB; glTF wants linear vertex colours
 
 
 def encode_mesh(mesh: Mesh, suffix: str) -> bytes:
@@ -61,9 +60,7 @@ def _glb(mesh: Mesh) -> bytes:
 
 def _linear(colors: Float[Tensor, "vertex 3"]) -> Float[np.ndarray, "vertex 4"]:
     """Return the light of sRGB colours, and an alpha of 1."""
-    srgb = colors.cpu().numpy()
-    linear = np.where(srgb <= LINEAR_BELOW, srgb / LINEAR_SLOPE, ((srgb + OFFSET) / (1 + OFFSET)) ** GAMMA)
-    return np.hstack([linear, np.ones((len(linear), 1))]).astype("<f4")
+    return np.hstack([linear_from_srgb(colors.cpu().numpy()), np.ones((len(colors), 1))]).astype("<f4")
 
 
 def _jpeg(image: Float[Tensor, "3 height width"]) -> bytes:
