@@ -107,6 +107,7 @@ def evaluate(
         checks.check_plan(plan, scenes or [], synthetic or 0)
         checks.check_geometry(geometry, plan, len(scenes or []))
         asked = checks.reconstructions(plan, settings)
+        checks.check_model(model)
         weights_file(model)
 
         from ilrm_cli.evaluate import protocols, scoreboard

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ilrm_cli.capture.photos.folder import Origin, check_views
+from ilrm_cli.models.registry import takes_one_photo
 from ilrm_cli.pipeline import settings as pipeline
 from ilrm_cli.runtime.errors import InputError
 
@@ -61,6 +62,19 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
         raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
     if plan.protocol == "dl3dv" and plan.index is not None and plan.views:
         raise InputError("--index lists the inputs of each scene itself; leave --views out.")
+
+
+def check_model(model: str) -> None:
+    """Raise InputError for a model that takes a single photo, as far as its name tells."""
+    if takes_one_photo(model):
+        raise one_photo(model)
+
+
+def one_photo(model: str) -> InputError:
+    """Return the error for a model that takes a single photo and assumes its camera."""
+    return InputError(
+        f"--model {model} takes one photo of an object, and scores are of scenes from several; name another model."
+    )
 
 
 def check_geometry(geometry: str | None, plan: Plan, scenes: int) -> None:

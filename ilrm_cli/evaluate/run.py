@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth, surfaces
-from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, reconstructions
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, one_photo, reconstructions
 from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
@@ -31,7 +31,7 @@ from ilrm_cli.evaluate.results import (
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.models.checkpoint import LoadedModel, blueprint_of
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
@@ -60,6 +60,8 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
     """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
     if settings.geometry:
         require_mesh_libraries()
+    if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
+        raise one_photo(settings.model)  # before kernels are compiled
     device, missing = resolve_device(settings.device), why_no_lpips()
     loaded = ready_model(
         settings.model,
@@ -70,6 +72,8 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         sweeps=settings.baselines,
         report=report,
     )
+    if not loaded.model.capabilities.needs_poses:
+        raise one_photo(settings.model)
     return Evaluation(loaded, device, renderer_for(device), None if missing else load_lpips(device), missing)
 
 

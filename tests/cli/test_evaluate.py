@@ -65,6 +65,10 @@ def test_wrong_numbers_of_views_get_a_sentence():
     assert "leave the folders and --protocol out" in both.err
 
 
+def test_models_of_one_photo_are_refused_whether_or_not_they_are_here():
+    assert "--model triposr takes one photo" in ilrm("evaluate", "--synthetic", "1", "--model", "triposr").sentence
+
+
 def test_the_published_protocols_run_on_data_in_their_layouts(tmp_path):
     root = write_re10k(tmp_path / "re10k", [re10k_clip("a", cameras_on_an_arc(6, spread_deg=10), 640, 360)])
     index = tmp_path / "index.json"

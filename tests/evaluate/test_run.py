@@ -13,9 +13,11 @@ from ilrm_cli.evaluate.results import CONSTANT_DEPTH, STARTS, SceneFailure, Scen
 from ilrm_cli.geometry.backdrop import COUNT
 from ilrm_cli.pipeline.reconstruct import reconstruct
 from ilrm_cli.pipeline.settings import Settings as ReconstructSettings
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import TrainConfig
 from ilrm_cli.train.state import new_trainer, write_weights
 from tests.support.small_models import MATCHED, random_model
+from tests.support.small_triposr import publish, small_triposr
 
 SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 PLAN = Plan(views=(3, 6), long_side_px=128)
@@ -65,6 +67,17 @@ def test_refined_baselines_stand_before_the_backdrop_that_the_model_has(tmp_path
     found = evaluated(1, plan=SMALL, model=str(path))[0]
     grid = (found.width // 2) * (found.height // 2)
     assert found.trial(CONSTANT_DEPTH, 3, True).gaussians == 3 * grid + COUNT
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_models_of_one_photo_are_refused_by_what_they_can(tmp_path, own):
+    model, path = small_triposr(), tmp_path / "object.ckpt"
+    if own:
+        path = write_weights(new_trainer(TrainConfig(), model), tmp_path)
+    else:
+        publish(model, path)
+    with pytest.raises(InputError, match=f"--model {path} takes one photo of an object"):
+        stage.start(SMALL, Settings(model=str(path), device="cpu"))
 
 
 def test_two_evaluations_give_the_same_numbers():
