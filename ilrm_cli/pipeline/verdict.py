@@ -145,9 +145,10 @@ def verdict(result: Reconstruction) -> str:
     if sampled and len(chosen.used) == 1:
         return guessed(sampled.psnr, sampled.views)
     if result.score is None or prepared.targets is None:
-        seen_by_all = result.origin is not None or result.settings.hold_out == 0
-        fitted = len(chosen.fitted) if seen_by_all else 0
-        return unmeasured(len(chosen.used), fitted, refined=result.origin is not None)
+        refined, none_held = result.origin is not None, result.settings.hold_out == 0
+        seen_last = refined and not none_held and len(chosen.fitted) > len(chosen.used)
+        fitted = len(chosen.fitted) if none_held or seen_last else 0
+        return unmeasured(len(chosen.used), fitted, refined=refined, seen_last=seen_last)
     flat_db = score_of_one_colour(prepared.targets)
     if flat_db >= NEARLY_FLAT_DB and result.score.psnr < flat_db + WORTH_DB:
         return worthless(result.score.psnr, flat_db)
@@ -243,23 +244,23 @@ def grade_of(psnr: float) -> str:
     return next((word for least, word in GRADES if psnr >= least), GRADES[-1][1])
 
 
-def unmeasured(used: int, fitted: int = 0, *, refined: bool = False) -> str:
+def unmeasured(used: int, fitted: int = 0, *, refined: bool = False, seen_last: bool = False) -> str:
     """Return the sentence for a result without held-out photos: all were inputs, or it was `fitted` to all of so many.
 
-    `refined` tells whether it was made from another scene, which had seen all of them.
+    `refined` tells whether it was made from another scene, `seen_last` whether that one held some out until the end.
     """
-    if refined:
-        said = f"The scene was fitted to all {fitted} photos, as the one before"
-        return f"{said}, so the quality is not measured; one made with --no-use-all keeps some to score both."
     if fitted:
-        said, spare = f"The scene was fitted to all {fitted} photos", fitted - 2
-        remedy = f"hold some out with --hold-out {min(Settings.hold_out, fitted - 1)}"
+        said, spare, some = f"The scene was fitted to all {fitted} photos", fitted - 2, "some"
+        option = "--no-use-all" if seen_last else f"--hold-out {min(Settings.hold_out, fitted - 1)}"
     else:
-        said, spare = f"All {used} photos were inputs", used - 1
-        remedy = f"hold one out with --views {used - 1}"
-    return (
-        f"{said}, so the quality is not measured; {remedy if spare >= MIN_VIEWS else 'take another one to score it'}."
-    )
+        said, spare, some, option = f"All {used} photos were inputs", used - 1, "one", f"--views {used - 1}"
+    remedy = f"hold {some} out with {option}"
+    if refined:
+        said += ", as the one before" if fitted else " of the one before"
+        remedy = f"one made with {option} keeps {some} to score both"
+    if spare < MIN_VIEWS and not seen_last:
+        remedy = "take another one to score it"
+    return f"{said}, so the quality is not measured; {remedy}."
 
 
 def advise(score: Score, scored: int, made: Evidence, chose: Sequence[str] = ()) -> str:

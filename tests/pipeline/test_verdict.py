@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.pipeline.optimize.optimized import Optimized
+from ilrm_cli.pipeline.reconstruct import Origin
 from ilrm_cli.pipeline.verdict import (
     Evidence,
     FitFinding,
@@ -145,6 +146,24 @@ def test_blurred_photos_are_counted():
 )  # fmt: skip
 def test_what_is_advised_where_nothing_is_held_out_can_be_done(used, fitted, said):
     assert unmeasured(used, fitted) == said
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fitted", "hold_out", "said", "remedy"),
+    [
+        (2, 4, 8, "fitted to all 4 photos, as the one before,", "one made with --no-use-all keeps some to score both."),
+        (2, 4, 0, "fitted to all 4 photos, as the one before,", "one made with --hold-out 3 keeps some to score both."),
+        (4, 4, 8, "All 4 photos were inputs of the one before,", "one made with --views 3 keeps one to score both."),
+        (2, 2, 8, "All 2 photos were inputs of the one before,", "take another one to score it."),
+    ],
+)
+def test_a_scene_that_goes_on_without_a_judge_says_why(tmp_path, inputs, fitted, hold_out, said, remedy):
+    result = reconstruction(tmp_path, held_out=False)
+    chosen = replace(result.selection, used=result.capture.photos[:inputs], fitted=result.capture.photos[:fitted])
+    settings = replace(result.settings, quality="standard", hold_out=hold_out)
+    made = verdict(replace(result, selection=chosen, settings=settings, origin=Origin(tmp_path / "a.ply", "")))
+    assert said in made
+    assert made.endswith(f"; {remedy}")
 
 
 def test_what_the_photos_decided_is_said():
