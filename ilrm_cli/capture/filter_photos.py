@@ -74,15 +74,18 @@ def find_photo_set(folder: ProjectFolder, choice: VideoChoice, report: Report = 
     `near_duplicates.duplicates`); and of more than MAX_SFM_PHOTOS all but the sharpest of as many even stretches.
     Raises InputError if fewer than MIN_PHOTOS are left.
     """
-    offered = _with_round_lenses(offered_photos(folder, choice, report), report)
-    photos = _without_twins_of_raw(offered)
+    offered = offered_photos(folder, choice, report)
+    photos = _with_round_lenses(offered, report)
+    beside = len((photos if photos.paths else offered).warnings)  # those about other things than photos left out
+    photos = _without_twins_of_raw(photos)
     looks, unreadable = glance_at(photos.paths, photos.masks, report)
     photos = leave_out_unreadable(photos, unreadable)
     photos = _without_copies(photos)
     photos = _without_near_duplicates(photos, looks)
     photos = _without_surplus(photos, looks)
     if len(photos.paths) < MIN_PHOTOS:
-        raise folder.too_few(len(photos.paths), f": {photos.warnings[0]}" if photos.warnings else ".")
+        why = next(iter(photos.warnings[beside:]), None)
+        raise folder.too_few(len(photos.paths), f": {why}" if why else ".")
     return photos
 
 

@@ -224,6 +224,13 @@ def test_too_few_photos(tmp_path):
         save_all(tmp_path, views_along_a_wall(count))
         with pytest.raises(InputError, match=f"holds {said} that can be used"):
             find_photo_set(open_folder(tmp_path), VideoChoice())
+    save_all(tmp_path / "more", views_along_a_wall(1))  # of which there is a warning, that tells no reason
+    with pytest.raises(InputError, match=r"only two photos .* poses: 3 photos, a\.jpg, b\.jpg, c\.jpg: left out"):
+        find_photo_set(open_folder(tmp_path), VideoChoice())
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.jpg").unlink()
+    with pytest.raises(InputError, match=r"only two photos .* without poses\.$"):
+        find_photo_set(open_folder(tmp_path), VideoChoice())
 
 
 # Memory
