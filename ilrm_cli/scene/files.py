@@ -23,6 +23,7 @@ from pathlib import Path
 from ilrm_cli.scene.checks import READ_ONLY, SUFFIXES, suffix_of_file
 from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
 from ilrm_cli.scene.formats.glb import decode_glb, encode_glb
+from ilrm_cli.scene.formats.gsplat_png import decode_gsplat_png, is_gsplat_png
 from ilrm_cli.scene.formats.ksplat import decode_ksplat
 from ilrm_cli.scene.formats.ply import decode_ply, encode_ply, parsed
 from ilrm_cli.scene.formats.scene_file import SceneFile
@@ -39,7 +40,9 @@ def _decode_either_ply(path: Path) -> SceneFile:
 
 
 def _decode_any_sog(path: Path) -> SceneFile:
-    """Decode a .sog, or its files in a folder, or a folder of many."""
+    """Decode a .sog, or its files in a folder, or a folder of many, or what gsplat leaves in one."""
+    if is_gsplat_png(path):
+        return decode_gsplat_png(path)
     return decode_streamed_sog(path) if is_streamed_sog(path) else decode_sog(path)
 
 

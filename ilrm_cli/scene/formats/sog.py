@@ -116,7 +116,7 @@ def decode_sog(path: Path) -> SceneFile:
         if path.is_dir() or path.name.lower() == META:
             return usable(path, unbundled(path, path if path.is_dir() else path.parent))
         with zipfile.ZipFile(path) as archive:
-            read = _decoded(path, path.stat().st_size, lambda name, most: _part(archive, name, most))
+            read = _decoded(path, path.stat().st_size, lambda name, most: part_of_zip(archive, name, most))
             return usable(path, read)
 
 
@@ -172,7 +172,7 @@ class _Pictures:
             return np.asarray(picture.convert("RGBA"))
 
 
-def _part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def part_of_zip(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """Read one file of the zip, unpacking no more than `most` bytes."""
     if name not in archive.namelist():
         raise Damage(f"{name} is missing")
