@@ -67,6 +67,7 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
 _STARTS = {
     b"ply\n": ".ply",
     b"ply\r": ".ply",
+    b"\xef\xbb\xbfply": ".ply",  # behind a byte order mark
     b"glTF": ".glb",
     b"PK\3\4": ".sog",
     b"\x1f\x8b\x08": ".spz",  # gzip

@@ -1,5 +1,6 @@
 """Files in the .ply layout as other tools write them."""
 
+import io
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from plyfile import PlyData, PlyElement
 
 from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.ply import RGB, decode_ply, encode_ply
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.support.splats import one
@@ -136,6 +138,29 @@ def test_comments_in_other_letters(tmp_path: Path, said: bytes, read: str) -> No
     found = decode_ply(file)
     assert found.comments == (read,)
     torch.testing.assert_close(found.gaussians.means, one().means)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("text", [False, True])
+def test_any_ends_of_lines_and_a_byte_order_mark(tmp_path: Path, end: bytes, mark: bytes, text: bool) -> None:
+    """Data may begin with what looks like the other half of a line end."""
+    row = np.array([tuple(COLUMNS.values())], dtype=[(name, "<f4") for name in COLUMNS])
+    row["x"] = np.frombuffer(b"\n\r\nA", "<f4")[0]
+    written = io.BytesIO()
+    PlyData([PlyElement.describe(row, "vertex")], text=text, byte_order="<").write(written)
+    header, data = written.getvalue().split(b"end_header\n")
+    data = data.replace(b"\n", end) if text else data
+    (tmp_path / "a.spz").write_bytes(mark + header.replace(b"\n", end) + b"end_header" + end + data)
+    read = decode_scene(tmp_path / "a.spz")
+    assert "is a .ply by its content" in read.remarks[0]
+    assert read.gaussians.means[0].tolist() == pytest.approx([float(row["x"][0]), 2, 3])
+
+
+def test_a_header_of_carriage_returns_that_does_not_end(tmp_path: Path) -> None:
+    (tmp_path / "a.ply").write_bytes(b"ply\rformat ascii 1.0\r" + b"comment a\r" * 200_000)
+    with pytest.raises(InputError, match="header does not end"):
+        decode_ply(tmp_path / "a.ply")
 
 
 def test_double_positions_far_from_the_origin_are_kept_relative(tmp_path: Path) -> None:

@@ -16,22 +16,29 @@ TYPE_BYTES = {
 }
 SCENE_ELEMENTS = ("vertex", "chunk", "sh")  # the last two occur in compressed files
 LONGEST_LINE, MOST_LINES = 10_000, 10_000  # of a header: comments can be long
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which editors put before text
+LONGEST_HEADER = 1 << 20  # bytes, where lines end with a carriage return alone
 ASCII_BYTES = 2  # of the shortest number in text, with the space or line break after it
 
 
 def check_header(path: Path) -> io.BytesIO | None:
     """Raise InputError if a .ply cannot hold the elements that its header announces.
 
-    Return the content without the faces of a mesh that follow the scene and with a header in ASCII; None if the file
-    is so already.
+    Return the content without the faces of a mesh that follow the scene, with a header in ASCII and lines that end with
+    a line feed; None if the file is so already.
     """
     with path.open("rb") as file:
-        binary, elements = _elements(path, file)
-        start = file.tell()
-        left = path.stat().st_size - start
-        file.seek(0)
-        header = file.read(start)
-    cut = False
+        before, returns = _opening(file)
+        if returns:
+            header = _header_with_returns(path, file)
+            binary, elements = _elements(path, io.BytesIO(header))
+        else:
+            binary, elements = _elements(path, file)
+            length = file.tell() - before
+            file.seek(before)
+            header = file.read(length)
+    start = before + len(header)
+    left, cut = path.stat().st_size - start, False
     for name, count, sizes in elements:
         if count and None in sizes:
             if name not in SCENE_ELEMENTS and name != elements[0][0]:
@@ -49,7 +56,28 @@ def check_header(path: Path) -> io.BytesIO | None:
         if place is None:
             raise damaged(path, "its header is in no one encoding")
         plain = plain[: place.start()] + b"end_header\n"
-    return None if plain == header else io.BytesIO(plain + path.read_bytes()[start:])
+    if plain == header and not before and not returns:
+        return None
+    content = path.read_bytes()[start:]
+    return io.BytesIO(plain + (content.replace(b"\r", b"\n") if returns and not binary else content))
+
+
+def _opening(file: BinaryIO) -> tuple[int, bool]:
+    """Return the bytes before the first line, which comes next, and whether it ends with a carriage return alone."""
+    before = len(BYTE_ORDER_MARK) if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
+    file.seek(before)
+    first = file.read(5)
+    file.seek(before)
+    return before, first[:4] == b"ply\r" and first[4:] != b"\n"
+
+
+def _header_with_returns(path: Path, file: BinaryIO) -> bytes:
+    """Read a header whose lines end with a carriage return alone; return it with line feeds."""
+    content, last = file.read(LONGEST_HEADER), b"\rend_header\r"
+    end = content.find(last)
+    if end < 0:
+        raise damaged(path, "its header does not end")
+    return content[: end + len(last)].replace(b"\r", b"\n")
 
 
 def _in_ascii(header: bytes) -> bytes:
@@ -61,7 +89,7 @@ def _in_ascii(header: bytes) -> bytes:
     return text.encode("ascii", "backslashreplace")
 
 
-def _elements(path: Path, file: BinaryIO) -> tuple[bool, list[tuple[str, int, list[int | None]]]]:
+def _elements(path: Path, file: BinaryIO | io.BytesIO) -> tuple[bool, list[tuple[str, int, list[int | None]]]]:
     """Return whether the file is binary, and name, number and sizes of the properties of all elements (list: None)."""
     no_ply = damaged(path, "its header is not that of a .ply file")
     if file.readline(LONGEST_LINE).strip() != b"ply":
