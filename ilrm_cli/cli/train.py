@@ -23,8 +23,6 @@ from ilrm_cli.cli.options import Device, Quiet, Seed
 if TYPE_CHECKING:
     from ilrm_cli.train.step import TrainStep
 
-FRESH = "fresh"  # value of --start for a model with random weights
-
 SMOOTHING = 0.02  # minimum weight of the newest step in running means
 PARTS = ("data", "model", "rendering", "optimizer")  # parts of a step's time
 
@@ -69,7 +67,7 @@ def train(
     with face("train", quiet=quiet) as shown:
         from ilrm_cli.data.checks import check_root
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.train.config import MADE_UP, STATE_FILE, chosen_recipe, view_range
+        from ilrm_cli.train.config import FRESH, MADE_UP, STATE_FILE, chosen_recipe, view_range
 
         recipe = chosen_recipe(
             preset, steps=steps, long_sides_px=tuple(size) if size else None, batch=batch, learning_rate=rate,

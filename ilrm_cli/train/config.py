@@ -29,6 +29,7 @@ DEFAULT_MODEL = IlrmConfig(
 ASPECTS = ((4, 3), (3, 2), (1, 1), (16, 9), (3, 4), (2, 3))  # width : height, of cameras and phones
 
 STATE_FILE = "state.pt"  # in the run's folder: everything needed to resume
+FRESH = "fresh"  # as the start of a run: random weights
 SYNTHETIC = "synth"  # as a data source: the endless procedural scenes
 OBJECTS = "objects"  # as a data source: the endless procedural objects, alone on white
 MADE_UP = (SYNTHETIC, OBJECTS)

@@ -11,9 +11,10 @@ from torch import nn
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.models.base import Network
 from ilrm_cli.models.checkpoint import blueprint_from_json, blueprint_with, encode_model, load_model
+from ilrm_cli.models.registry import KNOWN
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write, replacing
-from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig
+from ilrm_cli.train.config import DEFAULT_MODEL, FRESH, STATE_FILE, TrainConfig
 
 WEIGHTS_FILE = "weights.safetensors"  # result of a run, readable by --model
 
@@ -27,12 +28,13 @@ class Trainer:
     averaged: Network  # exponential moving average of the weights, evaluated and shipped
     optimizer: torch.optim.AdamW
     forward: nn.Module  # the model, or its wrapper that averages gradients over processes
+    start: str = FRESH  # the model that it began from: a name, or the absolute path of a file
     step: int = 0
     scenes: int = 0  # seen so far, by all processes
 
 
-def new_trainer(config: TrainConfig, model: Network) -> Trainer:
-    """Create a run at its first step, from the model's current weights, on the model's device."""
+def new_trainer(config: TrainConfig, model: Network, start: str = FRESH) -> Trainer:
+    """Create a run at its first step, from the model's current weights, named by `start`, on the model's device."""
     model.precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
     model.checkpointing, model.read_every = config.checkpointing, config.read_every
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -40,7 +42,7 @@ def new_trainer(config: TrainConfig, model: Network) -> Trainer:
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
     averaged = copy.deepcopy(model).requires_grad_(False).eval()
-    return Trainer(config, model.train(), averaged, optimizer, model)
+    return Trainer(config, model.train(), averaged, optimizer, model, start=start)
 
 
 def resume_or_start(
@@ -55,8 +57,8 @@ def resume_or_start(
 
     `model` is the configuration of a fresh one, of any architecture.
 
-    Raises InputError if the folder holds a run of another configuration or a damaged one, and for the seed reserved for
-    evaluation scenes.
+    Raises InputError if the folder holds a run of another configuration, or from another start, or a damaged one, and
+    for the seed reserved for evaluation scenes.
     """
     if config.seed == HOLDOUT_SEED:
         raise InputError(f"--seed {HOLDOUT_SEED}: its scenes are kept for evaluation; train with any other seed.")
@@ -67,24 +69,27 @@ def resume_or_start(
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder for the run.") from error
     torch.manual_seed(config.seed)
+    begun = start if start in KNOWN else str(Path(start).resolve()) if start else FRESH
     if (folder / STATE_FILE).is_file():
-        return _resumed(folder / STATE_FILE, config, device)
+        return _resumed(folder / STATE_FILE, config, begun, device)
     fresh = load_model(start).model if start else blueprint_with(model).build()
     if fresh.capabilities.output == "field":
         raise InputError(f"a {fresh.architecture} gives fields, which are not trained here; start from another model.")
-    return new_trainer(config, fresh.to(device))
+    return new_trainer(config, fresh.to(device), begun)
 
 
-def _resumed(file: Path, config: TrainConfig, device: torch.device | str) -> Trainer:
+def _resumed(file: Path, config: TrainConfig, start: str, device: torch.device | str) -> Trainer:
+    """Resume a run; states of older versions do not tell its start, and any is taken for it."""
     state = _read_state(file)
-    if different := differences(state["config"], asdict(config)):
-        recorded = ", ".join(f"{name} {state['config'].get(name)}" for name in different)
+    stored = {**state["config"], "start": state.get("start", start)}
+    if different := differences(stored, {**asdict(config), "start": start}):
+        recorded = ", ".join(f"{name} {stored.get(name)}" for name in different)
         raise InputError(
             f"{file} holds a run with other settings ({recorded}); give the same ones again, or another folder."
         )
     try:
         model = blueprint_from_json(state["model_config"]).build()
-        trainer = new_trainer(config, model.to(device))
+        trainer = new_trainer(config, model.to(device), start)
         trainer.model.load_state_dict(state["model"])
         trainer.averaged.load_state_dict(state["averaged"])
         trainer.optimizer.load_state_dict(state["optimizer"])
@@ -117,6 +122,7 @@ def save(trainer: Trainer, folder: Path) -> None:
         "model": trainer.model.state_dict(),
         "averaged": trainer.averaged.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
+        "start": trainer.start,
         "step": trainer.step,
         "scenes": trainer.scenes,
     }

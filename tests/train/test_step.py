@@ -9,7 +9,8 @@ from ilrm_cli.geometry.backdrop import backdrop
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.blocks import MiniBatch
-from ilrm_cli.train.config import TrainConfig
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.train.config import STATE_FILE, TrainConfig
 from ilrm_cli.train.loss import scene_loss
 from ilrm_cli.train.state import Trainer, differences, new_trainer, resume_or_start, save, write_weights
 from ilrm_cli.train.step import Seconds, advance, learning_rate
@@ -114,6 +115,21 @@ def test_its_weights_are_a_model_and_a_start(tmp_path):
     torch.testing.assert_close(loaded.state_dict(), trainer.averaged.state_dict(), rtol=1e-3, atol=1e-6)
     started = resume_or_start(tmp_path / "next", CONFIG, str(path))
     torch.testing.assert_close(started.model.state_dict(), loaded.state_dict())
+
+
+def test_a_run_goes_on_from_its_own_start_only(tmp_path, monkeypatch):
+    weights = write_weights(new_trainer(CONFIG, random_model(MATCHED)), tmp_path)
+    folder = tmp_path / "run"
+    save(resume_or_start(folder, CONFIG, str(weights)), folder)
+    monkeypatch.chdir(tmp_path)
+    save(resume_or_start(folder, CONFIG, weights.name), folder)
+    for other in ("default", None, "other.safetensors"):
+        with pytest.raises(InputError, match=rf"holds a run with other settings \(start {weights}\)"):
+            resume_or_start(folder, CONFIG, other)
+    older = torch.load(folder / STATE_FILE, weights_only=True)
+    del older["start"]
+    torch.save(older, folder / STATE_FILE)
+    assert resume_or_start(folder, CONFIG, "default").start == "default"
 
 
 def test_the_model_is_set_up_as_the_settings_say(tmp_path):
