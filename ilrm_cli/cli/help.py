@@ -53,7 +53,7 @@ def help(
         from ilrm_cli.cli.app import SENTENCES, app
         from ilrm_cli.runtime.errors import InputError, meant
 
-        asked = " ".join(names or ())
+        asked = " ".join(" ".join(names or ()).split())
         if not asked:
             shown.page(list_of_topics())
         elif (topic := ALIASES.get(asked, asked)) in TOPICS:

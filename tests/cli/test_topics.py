@@ -80,6 +80,12 @@ def test_a_topic_is_laid_out_on_a_terminal() -> None:
     assert "|---|" not in text
 
 
+@pytest.mark.parametrize("words", [[" "], ["", "\t"]])
+def test_no_words_are_no_name(words: list[str]) -> None:
+    assert ilrm("help", *words) == ilrm("help")
+    assert ilrm("help", " formats ") == ilrm("help", "formats")
+
+
 @pytest.mark.parametrize("words", [["reconstruct"], ["models"], ["models", "pull"], ["help"]])
 def test_the_name_of_a_command_shows_its_options(words: list[str]) -> None:
     assert ilrm("help", *words) == ilrm(*words, "--help")
