@@ -1,4 +1,4 @@
-"""The prediction fitted to its inputs, or to all posed photos that are not held out.
+"""The prediction, or a scene that was made before, fitted to all posed photos that are not held out.
 
 Photos that were neither predicted from nor fitted to judge how long a fit helps. Where no photo can be spared, the same
 is done twice (cross-validation): without one photo, which judges, and then with all of them for as long.

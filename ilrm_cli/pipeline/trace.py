@@ -9,7 +9,7 @@ last layer. They are read in two ways:
 * through the tuned lens if there is one for the weights, see `models.ilrm.tuned_lens`: what follows from the tokens by
 one affine map, which knows the mean of all last tokens. A layer's gain here is more than a change of form.
 
-README.md states the results of both for the default model.
+`ilrm help trace` states the results of both for the default model.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from ilrm_cli.bench.timing import BenchRow
+from ilrm_cli.capture.photos.cut_out import REMBG
 from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
@@ -84,6 +85,10 @@ def test_a_topic_is_laid_out_on_a_terminal() -> None:
 def test_no_words_are_no_name(words: list[str]) -> None:
     assert ilrm("help", *words) == ilrm("help")
     assert ilrm("help", " formats ") == ilrm("help", "formats")
+
+
+def test_what_downloads_weights_is_named() -> None:
+    assert f"only {REMBG} does" in topic_text("weights")
 
 
 @pytest.mark.parametrize("words", [["reconstruct"], ["models"], ["models", "pull"], ["help"]])
