@@ -24,6 +24,7 @@ from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import Origin
 from ilrm_cli.pipeline.export_depth import WrittenDepth
 from ilrm_cli.pipeline.measure import Measured
+from ilrm_cli.pipeline.prune import Pruning
 from ilrm_cli.pipeline.replay import Distance, Replay
 from ilrm_cli.pipeline.trace import Reading, TracedLayer
 from ilrm_cli.scene.checks import record_path
@@ -32,6 +33,7 @@ from ilrm_cli.scene.record import SceneRecord
 from ilrm_cli.visualize.film.film import FlythroughResult
 from ilrm_cli.visualize.page.build import Shared
 from tests.support.command_line import ilrm
+from tests.support.small_reconstruction import reconstruction
 
 # Objects whose keys another topic names, or that depend on the run.
 ELSEWHERE = {"pose_card", "settings", "versions", "tried_db"}
@@ -129,6 +131,13 @@ def test_every_key_of_reconstruct_is_named(made: tuple[Path, dict[str, Any]]) ->
     report = json.loads(scene.with_name("report.json").read_text())
     assert keys_of(report) <= named_in("reports") | named_in("json") | named_in("record")
     assert set(report) - set(result) <= named_in("reports")
+
+
+def test_every_key_of_a_fit_is_named(tmp_path: Path) -> None:
+    """The scene above is a draft, which has none."""
+    fit = reconstruction(tmp_path, fitted=True).fit
+    assert fit is not None
+    assert set(fit.figures) | fields_of(Pruning) <= named_in("json")
 
 
 def test_every_key_of_the_record_and_the_pose_card_is_named() -> None:
