@@ -10,8 +10,11 @@ from ilrm_cli import bench, cli
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.cli.console import Result, face
+from ilrm_cli.models import hub
+from ilrm_cli.models.registry import Origin
 from ilrm_cli.runtime.json_values import envelope
-from tests.support.command_line import ilrm
+from tests.cli.test_mesh import KEYS as OF_A_MESH
+from tests.support.command_line import commands, ilrm
 
 SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 QUICK = "--views 3 --size 64 --device cpu"
@@ -38,6 +41,8 @@ COMMANDS = {
         "{scene} -o {out}.spz",
         "output gaussians input_bytes output_bytes psnr_db views seconds warnings",
     ),
+    "mesh": ("{scene} -o {out}.glb --resolution 16", " ".join(OF_A_MESH - {"command", "status"})),
+    "measure": ("{scene} 001.jpg 012.jpg", "units metres metres_per_unit gps_error_m photos pictures_px"),
     "replay": ("{scene}", "identical sha256 recorded_sha256 causes distance photos output warnings"),
     "evaluate": (
         f"{{posed}} {QUICK} --no-baselines",
@@ -51,6 +56,10 @@ COMMANDS = {
         "default",
         "name place path size_bytes sha256 repository revision licence psnr protocol basis card parameters config",
     ),
+    "models pull": (
+        "re10k-2view",
+        "name path downloaded repository file revision sha256 size_bytes licence",
+    ),
     "models verify": ("default", "files"),
 }
 MISTAKES = {
@@ -60,6 +69,8 @@ MISTAKES = {
     "pose": "{out} -o {out}",
     "render": "{out}.ply",
     "export": "{out}.ply -o {out}.spz",
+    "mesh": "{out}.ply -o {out}.glb",
+    "measure": "{out}.ply",
     "replay": "{out}.ply",
     "evaluate": "",
     "bench": "nonsense",
@@ -76,12 +87,24 @@ def one_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SUITES", {"fine": lambda **_: Findings((row,), {"figure": 7})})
 
 
+@pytest.fixture
+def pulled(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = Origin("authors/weights", "weights.pt", "c" * 40, "f" * 64, 7, None)
+    monkeypatch.setattr(hub, "pull", lambda *_, **__: hub.Pulled(Path("weights.pt"), origin, downloaded=True))
+
+
+def test_every_command_with_json_is_looked_at() -> None:
+    printing = {name for name, one in commands().items() if any("--json" in option.opts for option in one.params)}
+    assert set(COMMANDS) == printing
+    assert set(MISTAKES) == set(COMMANDS) - {"models list"}, "which cannot be given anything wrong"
+
+
 def words_of(command: str, line: str, tmp_path: Path, scene: Path | None = None) -> list[str]:
     places = {"posed": SAMPLE, "out": tmp_path / "out", "scene": scene}
     return [*command.split(), *line.format(**places).split(), "--json"]
 
 
-@pytest.mark.usefixtures("one_suite", "tiny_efforts")
+@pytest.mark.usefixtures("one_suite", "pulled", "tiny_efforts")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_puts_its_keys_into_the_envelope(command: str, made: tuple[Path, dict], tmp_path: Path) -> None:
     line, keys = COMMANDS[command]

@@ -6,33 +6,12 @@ from pathlib import Path
 import pytest
 
 from ilrm_cli.cli import app
-from tests.support.command_line import ilrm
+from tests.support.command_line import commands, ilrm
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-COMMANDS = (
-    "",
-    "reconstruct",
-    "batch",
-    "refine",
-    "pose",
-    "render",
-    "view",
-    "export",
-    "replay",
-    "evaluate",
-    "bench",
-    "train",
-    "synth",
-    "models",
-    "models list",
-    "models info",
-    "models pull",
-    "models verify",
-    "help",
-)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["", *commands()])
 def test_help(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     shown = ilrm(*command.split(), "--help")

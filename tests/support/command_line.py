@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from ilrm_cli.cli.app import app
+from ilrm_cli.cli.app import SENTENCES, app, command
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,10 @@ def ilrm_process(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
         capture_output=True, text=True, cwd=cwd, env=environment,
     )  # fmt: skip
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def commands() -> dict[str, Any]:
+    """Return all commands by their names, those within groups among them: `models`, `models list`."""
+    found = {name: command(name) for name in SENTENCES}
+    groups = {name: getattr(one, "commands", {}) for name, one in found.items()}
+    return found | {f"{name} {inner}": one for name, held in groups.items() for inner, one in held.items()}
