@@ -77,20 +77,22 @@ def _of_given(capture: Capture, folder: ProjectFolder) -> Capture:
         return replace(capture, given=folder.given)
     given = {os.path.abspath(path) for path in folder.photos}
 
-    def is_given(path: Path) -> bool:
-        return os.path.abspath(path) in given
+    def place_of(name: str) -> str:
+        return os.path.abspath((capture.root or folder.root) / name)
 
-    return replace(
-        capture,
-        photos=tuple(photo for photo in capture.photos if is_given(photo.path)),
-        left_out=tuple(photo for photo in capture.left_out if is_given((capture.root or folder.root) / photo.name)),
-        found=len(folder.photos),
-        given=folder.given,
-    )
+    def is_given(name: str) -> bool:  # the views of a 360 degree photo are below its name
+        return place_of(name) in given or os.path.dirname(place_of(name)) in given
+
+    photos = tuple(photo for photo in capture.photos if is_given(photo.name))
+    left_out = tuple(photo for photo in capture.left_out if is_given(photo.name))
+    names = [*(photo.name for photo in photos), *(photo.name for photo in left_out)]
+    views = [place_of(name) for name in names if place_of(name) not in given]
+    found = len(folder.photos) + len(views) - len({os.path.dirname(view) for view in views})
+    return replace(capture, photos=photos, left_out=left_out, found=found, given=folder.given)
 
 
 def _from_colmap(folder: ProjectFolder, model: Path, report: Report) -> Capture:
-    poses = read_model(model)
+    poses = read_model(model, panoramas=True)
     root = _photo_root(folder, model, [pose.name for pose in poses.poses])
     return capture_of("colmap", poses, root, f"the COLMAP model in {model}", folder.listing, report)
 

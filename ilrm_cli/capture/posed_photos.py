@@ -10,7 +10,9 @@ from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_un
 from ilrm_cli.capture.photos.header import photo_header
 from ilrm_cli.capture.photos.listing import SUFFIXES, Listing, check_names, find_mask
 from ilrm_cli.capture.photos.renamed import renamed_photos
-from ilrm_cli.capture.poses.lenses import fits, turned_lens, turned_pose
+from ilrm_cli.capture.photos.round_lenses import mask_of_circle
+from ilrm_cli.capture.posed_panoramas import cut_panoramas
+from ilrm_cli.capture.poses.lenses import PANORAMA, fits, turned_lens, turned_pose
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, sound
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.runtime.errors import InputError, listed
@@ -33,6 +35,7 @@ class PosedFiles:
 def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Listing, report: Report) -> Capture:
     """Return the capture of all posed photos below `root`, upright; `source` names the poses' source in messages.
 
+    Of 360 degree photos it has perspective views.
     Photos that are missing, broken or of another shape than stated are left out. Raises InputError if nothing remains.
     """
     poses = sound(poses, source)
@@ -41,22 +44,36 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
         raise InputError(f"None of the {absent} is in {root}; put them there.")
     unusable = find_unusable(files.paths, files.masks, report)
+    whole = {name: pose for name, pose in files.poses.items() if name in files.paths and name not in unusable}
+    panoramas = {name: pose for name, pose in whole.items() if pose.lens.model == PANORAMA}
+    told = cut_panoramas(panoramas, files.paths, files.masks, report)
+    unusable |= told.unusable
     upright = {
-        name: _upright(name, files.poses[name], path, files.masks.get(name))
-        for name, path in files.paths.items()
-        if name not in unusable
+        name: _upright(name, pose, files.paths[name], files.masks.get(name))
+        for name, pose in whole.items()
+        if name not in panoramas
+    } | told.views
+    odd = [*told.misfits, *(name for name, photo in upright.items() if photo is None)]
+    misfits = dict.fromkeys(odd, f"it does not have the shape that {source} states")
+    everything = {
+        **{name: path for name, path in files.paths.items() if name not in told.cut},
+        **{name: view.path for name, view in told.views.items()},
+        **files.unposed,
     }
-    misfits = {name: f"it does not have the shape that {source} states" for name, photo in upright.items() if not photo}
-    everything = {**files.paths, **files.unposed}
-    warnings = (*poses.warnings, *_warnings(poses, files, root, source, listing))
+    cut = f"{len(told.cut)} photos are 360 degree panoramas and were cut into {len(told.views)} perspective views."
+    said = (cut,) if told.cut else ()
+    warnings = (*poses.warnings, *_warnings(poses, files, root, source, listing), *said)
     offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
     offered = leave_out_unreadable(offered, unusable).without(
         misfits,
         f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
     )
-    photos = tuple(photo for photo in upright.values() if photo is not None)
+    usable = {name: photo for name, photo in sorted(upright.items()) if name not in unusable}
+    photos = tuple(photo for photo in usable.values() if photo is not None)
     if not photos:
         raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
+    if len(told.cut) == 1 and all(photo.name in told.views for photo in photos):
+        raise InputError(f"{source} gives only one 360 degree photo a pose; two from different places are needed.")
     posed = {_shot(name): name for name in files.paths}
     unposed = (
         LeftOut(
@@ -158,6 +175,8 @@ def _upright(name: str, pose: Pose, path: Path, mask: Path | None) -> PosedPhoto
     rotated before: the stored shape is tried first, then the upright one.
     """
     header = photo_header(path)
+    if pose.circle_px is not None:
+        mask = mask_of_circle(path, pose.circle_px / min(pose.lens.width, pose.lens.height), mask)
     if fits(pose.lens, header.width, header.height) and header.quarter_turns is not None:
         lens, world_from_cam = (
             turned_lens(pose.lens, header.quarter_turns),

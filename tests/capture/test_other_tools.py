@@ -133,7 +133,7 @@ def test_lenses_of_metashape(tmp_path: Path) -> None:
     assert gather(open_folder(tmp_path)).photos[0].lens.model == "OPENCV_FISHEYE"
 
 
-@pytest.mark.parametrize(("kind", "lost"), [("frame", "b2, k4, p3"), ("fisheye", "b2, p1, p3")])
+@pytest.mark.parametrize(("kind", "lost"), [("frame", "b2, p3"), ("fisheye", "b2, p1, p3")])
 def test_what_lenses_of_metashape_lose_is_told(tmp_path: Path, kind: str, lost: str) -> None:
     metashape(tmp_path)
     assert not gather(open_folder(tmp_path)).warnings
@@ -171,16 +171,20 @@ def test_a_lens_that_no_camera_has_is_not_read(tmp_path: Path) -> None:
     metashape(tmp_path / "metashape")
     file = tmp_path / "metashape" / "doc.xml"
     size = f'<resolution width="{WIDTH}" height="{HEIGHT}"/>'
-    spherical = f'<sensor id="7" type="spherical"><calibration type="spherical">{size}<f>1</f></calibration></sensor>'
-    file.write_text(file.read_text().replace("</sensors>", f"{spherical}</sensors>"))
+    scanned = f'<sensor id="7" type="cylindrical"><calibration type="cylindrical">{size}<f>1</f></calibration></sensor>'
+    file.write_text(file.read_text().replace("</sensors>", f"{scanned}</sensors>"))
     assert len(gather(open_folder(tmp_path / "metashape")).photos) == 3
     file.write_text(file.read_text().replace('sensor_id="0"', 'sensor_id="7"'))
-    with pytest.raises(InputError, match="spherical"):
+    with pytest.raises(InputError, match="of the type cylindrical, which is not known"):
         gather(open_folder(tmp_path / "metashape"))
+    file.write_text(file.read_text().replace('sensor_id="7"', 'sensor_id="0"', 2))
+    capture = gather(open_folder(tmp_path / "metashape"))
+    assert [photo.name for photo in capture.photos] == NAMES[:2]
+    assert "left out: photo_002" in capture.warnings[0]
     TOOLS["opensfm"](tmp_path / "opensfm")
     file = tmp_path / "opensfm" / "reconstruction.json"
     models = json.loads(file.read_text())
-    models[1]["cameras"]["all around"] = {"projection_type": "spherical", "width": 2000, "height": 1000}
+    models[1]["cameras"]["both"] = {"projection_type": "dual", "width": 2000, "height": 1000}
     file.write_text(json.dumps(models))
     assert len(gather(open_folder(tmp_path / "opensfm")).photos) == 3
 
@@ -203,3 +207,19 @@ def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:
     folder.require(camera="PINHOLE")
     capture = gather(folder, camera=f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}")
     assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
+
+
+def test_the_circle_of_project_aria_is_a_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ILRM_CACHE", str(tmp_path / "cache"))
+    project = tmp_path / "project"
+    transforms("transforms.json")(project)
+    file = project / "transforms.json"
+    stated = {"camera_model": "FISHEYE624", "distortion_params": [0.0] * 12, "fisheye_crop_radius": 110.5}
+    file.write_text(json.dumps(json.loads(file.read_text()) | stated))
+    capture = gather(open_folder(project))
+    counted(capture)
+    for photo in capture.photos:
+        assert photo.lens.model == "RAD_TAN_THIN_PRISM_FISHEYE"
+        kept = np.asarray(Image.open(photo.mask))
+        assert kept.shape == (HEIGHT, WIDTH)
+        assert kept.sum() == pytest.approx(np.pi * 110.5**2, rel=0.01)

@@ -11,7 +11,7 @@ from ilrm_cli.capture import load
 from ilrm_cli.capture.filter_photos import find_photo_set
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice, open_folder, open_photos
-from ilrm_cli.capture.photos.round_lenses import VIEWS, fisheye_lenses, panoramas_among, perspective
+from ilrm_cli.capture.photos.round_lenses import VIEWS, fisheye_lenses, mask_of_circle, panoramas_among, perspective
 from ilrm_cli.geometry.views import Capture, PosedPhoto
 from tests.support.photographed import cameras_on_an_arc, save_photos, texture
 from tests.support.posed_projects import cut_short
@@ -210,3 +210,16 @@ def test_poses_are_found(tmp_path: Path, kind) -> None:
     assert capture.error_px < 1
     model = "PINHOLE" if kind is panorama else "OPENCV_FISHEYE"
     assert {photo.lens.model for photo in capture.photos} == {model}
+
+
+def test_what_lies_outside_of_a_circle_is_masked(tmp_path: Path) -> None:
+    """With the photo's own mask, or alone; the radius is a share of the shorter side."""
+    photo, own = tmp_path / "a.png", tmp_path / "mask.png"
+    Image.fromarray(texture(1)[:100, :200]).save(photo)
+    Image.fromarray(np.repeat([[0] * 100 + [255] * 100], 100, axis=0).astype(np.uint8)).save(own)
+    kept = np.asarray(Image.open(mask_of_circle(photo, 0.4)))
+    assert kept[50, 61:139].all()
+    assert not kept[50, :60].any()
+    assert kept.sum() == pytest.approx(np.pi * 40**2, rel=0.01)
+    both = np.asarray(Image.open(mask_of_circle(photo, 0.4, own)))
+    np.testing.assert_array_equal(both, kept & (np.arange(200) >= 100))

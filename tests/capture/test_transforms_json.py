@@ -7,6 +7,8 @@ import pycolmap
 import pytest
 
 from ilrm_cli.capture.photos.listing import find_transforms
+from ilrm_cli.capture.poses.brown import brown_lens
+from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
@@ -65,6 +67,58 @@ def test_the_position_and_the_world_frame_are_kept(tmp_path):
 )
 def test_camera_models(tmp_path, keys, expected):
     assert read_one(tmp_path, SHARED | keys).lens == expected
+
+
+def test_k4_divides_only_where_the_lens_is_a_quotient(tmp_path):
+    """It multiplies in nerfstudio, which has neither k5 nor k6."""
+    powers = {"k1": 0.1, "k2": 0.02, "k3": 0.003, "k4": 0.0004}
+    whole = (500, 510, 321, 239, 0.1, 0.02, 0, 0, 0.003, 0.0004, 0, 0)
+    assert read_one(tmp_path, SHARED | powers | {"camera_model": "FULL_OPENCV"}).lens.params == whole
+    assert read_one(tmp_path, SHARED | powers | {"k6": 0.01}).lens.params == (*whole[:11], 0.01)
+    fitted = brown_lens((500, 510), (321, 239), tuple(powers.values()), (0, 0), (640, 480), "here")
+    assert read_one(tmp_path, SHARED | powers).lens == fitted
+
+
+def test_numbers_as_texts(tmp_path):
+    """As nerfstudio's reader of RealityCapture copied them from 2023 to 2024."""
+    numbers = {"k1": -0.05, "k2": 0.01, "k3": 0.0, "k4": 0.0, "p1": 1e-3, "p2": 0.0}
+    texts = {key: str(value) for key, value in (SHARED | numbers).items()}
+    matrix = [[str(value) for value in row] for row in IDENTITY]
+    told = read_one(tmp_path, {}, texts | {"transform_matrix": matrix})
+    expected = read_one(tmp_path, SHARED | numbers)
+    assert told.lens == expected.lens
+    np.testing.assert_array_equal(told.world_from_cam, expected.world_from_cam)
+
+
+def test_a_list_of_distortion(tmp_path):
+    """In the order of nerfstudio."""
+    listed = SHARED | {"distortion_params": [0.1, 0.2, 0.3, 0.0, 0.01, 0.02]}
+    keys = dict(zip(("k1", "k2", "k3", "k4", "p1", "p2"), listed["distortion_params"], strict=True))
+    assert read_one(tmp_path, listed).lens == read_one(tmp_path, SHARED | keys).lens
+
+
+ARIA = [0.4, -0.5, 0.2, 1.1, -1.7, 0.7, 0.001, -0.002, 0.003, -0.0004, 0.0005, -0.0006]  # like those of a device
+
+
+def test_the_lens_of_project_aria(tmp_path):
+    """By the formula that projectaria_tools documents for FISHEYE624."""
+    stated = {"camera_model": "FISHEYE624", "fl_x": 610, "fl_y": 610, "cx": 700, "cy": 706, "w": 1408, "h": 1408}
+    pose = read_one(tmp_path, stated | {"fisheye_crop_radius": 707.5}, {"distortion_params": ARIA})
+    assert pose.circle_px == 707.5
+    x, y = (part.ravel() for part in np.meshgrid(np.linspace(-1.2, 1.2, 31), np.linspace(-1.2, 1.2, 31)))
+    theta = np.arctan(np.hypot(x, y))
+    bent = theta + sum(k * theta ** (2 * i + 3) for i, k in enumerate(ARIA[:6]))
+    bent_xy = np.stack([x, y]) / np.maximum(np.hypot(x, y), 1e-12) * bent
+    p, s = np.array(ARIA[6:8])[:, None], np.array(ARIA[8:])
+    r2 = (bent_xy**2).sum(0)
+    shifted = bent_xy + 2 * (bent_xy * p).sum(0) * bent_xy + r2 * p
+    shifted += np.stack([s[0] * r2 + s[1] * r2**2, s[2] * r2 + s[3] * r2**2])
+    pixels = colmap_camera(pose.lens).img_from_cam(np.stack([x, y, np.ones_like(x)], axis=1))
+    np.testing.assert_allclose(pixels, (610 * shifted + [[700], [706]]).T, atol=1e-6)
+    with pytest.raises(InputError, match='"distortion_params" are not 12 numbers'):
+        read_one(tmp_path, stated, {"distortion_params": ARIA[:6]})
+    with pytest.raises(InputError, match='no "distortion_params"'):
+        read_one(tmp_path, stated)
 
 
 def test_focal_length_from_the_angle_of_view_and_size_from_the_photo(tmp_path):

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
-from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
+from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask, resized_mask
 from ilrm_cli.capture.photos.pixels import on_white, read_photo, read_upright
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
@@ -37,6 +37,7 @@ POLE = 0.35  # variation of the row at a pole, as a share of that of the middle 
 VIEWS, FIELD_DEG = 6, 90.0  # perspective views around the horizon, each overlapping its neighbours by 30 degrees
 LEAST_SIDE_PX, MOST_SIDE_PX = 320, 1600  # of a view
 VIEW_QUALITY = 95  # of JPEG
+MASK_NAME = "mask.png"
 
 # Radius of a fisheye lens's circle as a share of the shorter side: such lenses are made to fill it. A smaller bright
 # disc, within the lens of a usual camera, is a ball or plate before black cloth.
@@ -101,6 +102,46 @@ def lens_of_view(path: Path) -> Lens:
     side = photo_header(path).width
     focal = side / 2 / math.tan(math.radians(FIELD_DEG / 2))
     return Lens("PINHOLE", (focal, focal, side / 2, side / 2), side, side)
+
+
+def turn_of_view(view: str) -> Float[ndarray, "3 3"]:
+    """Return the rotation from the axes of a view of this name to those of its panorama: x right, y down, z ahead."""
+    yaw = 2 * math.pi * int(Path(view).stem) / VIEWS
+    return np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
+
+
+def mask_of_circle(path: Path, share: float, mask: Path | None = None) -> Path:
+    """Return a mask of a photo, a file in the cache, that keeps what a circle about its middle and its mask keep.
+
+    `share` is the radius of the circle over the photo's shorter side. Raises UnreadablePhoto, and InputError if the
+    cache cannot be written.
+    """
+    header = photo_header(path)
+    width, height = header.upright_size
+    also = [] if mask is None else [input_sha256(path), input_sha256(mask)]
+    kept = entry("circles", [VERSION, share, width, height, *also], _mask_in)
+    if (found := kept.read()) is not None:
+        return found
+    row, column = np.indices((height, width)) + 0.5
+    counts = np.hypot(row - height / 2, column - width / 2) <= share * min(width, height)
+    if mask is not None:
+        counts &= resized_mask(read_mask(mask, header, read_upright(path, None)), (width, height))
+    try:
+        with kept.filling() as new:
+            Image.fromarray(counts).save(new / MASK_NAME)
+    except OSError as error:
+        raise InputError(
+            f"The mask of {path} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder that "
+            "can be written to."
+        ) from error
+    return _mask_in(kept.folder)
+
+
+def _mask_in(folder: Path) -> Path:
+    """Return the mask in a folder of the cache; raise ValueError if it is missing."""
+    if not (folder / MASK_NAME).is_file():
+        raise ValueError("no mask")
+    return folder / MASK_NAME
 
 
 def _views_in(folder: Path) -> dict[str, tuple[Path, Path | None]]:

@@ -21,10 +21,13 @@ UNIT_TOLERANCE = 1e-3  # by which the length of a quaternion may be off 1: text 
 ROUNDED_UNIT = 1e-12  # within which it is 1 in float64, and what is read stays as it is to the last bit
 
 
-def read_model(folder: Path) -> PoseSet:
-    """Read poses, lenses and points of a COLMAP model. Raises InputError if it is damaged or has no pose."""
+def read_model(folder: Path, panoramas: bool = False) -> PoseSet:
+    """Read poses, lenses and points of a COLMAP model, also of 360 degree photos if `panoramas` are asked for.
+
+    Raises InputError if it is damaged or has no pose.
+    """
     with _damage_named(folder):
-        return poses_of(load_reconstruction(folder), str(folder), image_names(folder))
+        return poses_of(load_reconstruction(folder), str(folder), image_names(folder), panoramas)
 
 
 def load_reconstruction(folder: Path) -> pycolmap.Reconstruction:
@@ -46,13 +49,15 @@ def _damage_named(folder: Path) -> Iterator[None]:
         raise InputError(f"The COLMAP model in {folder} cannot be read ({error.strerror}).") from error
 
 
-def poses_of(model: pycolmap.Reconstruction, where: str, names: Mapping[int, str] | None = None) -> PoseSet:
+def poses_of(
+    model: pycolmap.Reconstruction, where: str, names: Mapping[int, str] | None = None, panoramas: bool = False
+) -> PoseSet:
     """Return poses, lenses and points of a reconstruction; `where` names it in messages.
 
     `names` are those of images by their ids, by default the model's own.
     """
     used = {image.camera_id for image in model.images.values() if image.has_pose}
-    lenses = {key: checked_lens(lens_of(model.cameras[key]), where) for key in used}
+    lenses = {key: checked_lens(lens_of(model.cameras[key]), where, panoramas) for key in used}
     poses, stretched = [], 0
     for key, image in model.images.items():
         if not image.has_pose:

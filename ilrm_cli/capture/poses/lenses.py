@@ -26,6 +26,7 @@ IN_PLANE = {
     "RAD_TAN_THIN_PRISM_FISHEYE": ((10, 11), (12, 14), (13, 15)),
 }
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE")
+PANORAMA = "EQUIRECTANGULAR"  # of a whole sphere, whose parameters are width and height
 FRAME_MM = 36.0  # width of the frame that focal lengths "in 35 mm film" are for
 SAME_ASPECT = 0.01  # relative difference of width / height explained by rounding of small images
 LOOK_PX = 128  # longer side of the photo at which distortion is examined, which no scale changes
@@ -41,8 +42,16 @@ def pinhole(focal_px: tuple[float, float], center_px: tuple[float, float], width
     return Lens("PINHOLE", (*focal_px, *center_px), width, height)
 
 
-def checked_lens(lens: Lens, where: str) -> Lens:
-    """Return the lens if a camera can have it; raise InputError otherwise. `where` names the file for the message."""
+def panorama_lens(width: int, height: int) -> Lens:
+    """Return the lens of a 360 degree photo, the middle of which is straight ahead."""
+    return Lens(PANORAMA, (float(width), float(height)), width, height)
+
+
+def checked_lens(lens: Lens, where: str, panoramas: bool = False) -> Lens:
+    """Return the lens if a camera can have it; raise InputError otherwise. `where` names the file for the message.
+
+    `panoramas` tells whether it may be that of a 360 degree photo, which has no focal length.
+    """
     no_camera = InputError(f"{where}: a camera has no positive size and focal length; the file is damaged.")
     if (
         not 1 <= lens.width <= LONGEST_SIDE_PX
@@ -54,8 +63,14 @@ def checked_lens(lens: Lens, where: str) -> Lens:
         camera = colmap_camera(lens)
     except ValueError as error:
         raise InputError(f"{where}: {error}.") from error
-    if lens.model == "EQUIRECTANGULAR":
-        raise InputError(f"{where}: 360 degree panoramas are not supported; cut them into perspective photos first.")
+    if lens.model == PANORAMA:
+        if not panoramas:
+            raise InputError(f"{where}: 360 degree panoramas do not fit here; cut them into perspective photos first.")
+        if not fits(lens, 2 * lens.height, lens.height):
+            raise InputError(
+                f"{where}: a 360 degree panorama is twice as wide as high, not {lens.width}x{lens.height}."
+            )
+        return lens
     focal = [camera.params[i] for i in camera.focal_length_idxs()]
     center = [camera.params[i] for i in camera.principal_point_idxs()]
     if min(focal) <= 0:

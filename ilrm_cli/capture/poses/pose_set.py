@@ -26,6 +26,7 @@ class Pose:
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, rigid
     points: Float64[ndarray, "point 3"] | None = None  # sparse points found in this photo; None: unknown
     mask: str | None = None  # path of its mask, like `name`, if the source states one
+    circle_px: float | None = None  # radius about the middle of the lens's picture within which it shows something
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ transforms of an earlier frame that `applied_transform` or `scale` record are no
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ilrm_cli.capture.poses.brown import brown_lens
 from ilrm_cli.capture.poses.colmap import PinholePhoto, mask_name
-from ilrm_cli.capture.poses.lenses import checked_lens
+from ilrm_cli.capture.poses.lenses import PANORAMA, checked_lens, panorama_lens
 from ilrm_cli.capture.poses.pose_set import LARGEST, OPENCV_FROM_OPENGL, Pose, PoseSet, rigid
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
@@ -22,6 +24,8 @@ from ilrm_cli.runtime.json_values import read_json
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")  # tried for paths without one
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+ARIA, ARIA_COUNT = "FISHEYE624", 12  # of Project Aria: k0 to k5, p0, p1, s0 to s3, as in COLMAP's model of that lens
+LISTED = ("k1", "k2", "k3", "k4", "p1", "p2")  # what "distortion_params" of other lenses are, in nerfstudio
 # Keys of angles of view, of nerfstudio and of instant-ngp, half a turn in their unit, and which that is.
 ANGLES = (("camera_angle_{}", math.pi, "radians, between 0 and pi"), ("{}_fov", 180.0, "degrees, between 0 and 180"))
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
@@ -38,7 +42,7 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
     except ValueError as error:
         raise InputError(f"{file} {error}; export it again.") from error
     poses, unmeasured = [], []
-    for name, pose in posed_frames(content, file, size_of):
+    for name, pose in posed_frames(content, file, size_of, panoramas=True):
         if pose is None:
             unmeasured.append(name)
         else:
@@ -46,8 +50,13 @@ def read_transforms(file: Path, size_of: SizeOf) -> PoseSet:
     return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=tuple(unmeasured))
 
 
-def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[str, Pose | None]]:
-    """Yield name and pose of each frame of the file's content, in its order; None where its size is unknown."""
+def posed_frames(
+    content: Any, file: Path, size_of: SizeOf, panoramas: bool = False
+) -> Iterator[tuple[str, Pose | None]]:
+    """Yield name and pose of each frame of the file's content, in its order; None where its size is unknown.
+
+    Frames may be 360 degree photos only if `panoramas` are asked for.
+    """
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, list) or not frames:
         raise InputError(f'{file} has no list "frames" with photos in it; export it again.')
@@ -62,10 +71,10 @@ def posed_frames(content: Any, file: Path, size_of: SizeOf) -> Iterator[tuple[st
         frame = {k: v for k, v in frame.items() if v is not None}  # null and no entry say the same
         name = _name(file.parent, frame, where)
         size = _stated_size(frame, where) or _measured_size(frame, size_of(file.parent / name), where)
-        yield name, None if size is None else _pose(file, frame, name, size, where)
+        yield name, None if size is None else _pose(file, frame, name, size, where, panoramas)
 
 
-def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float], where: str) -> Pose:
+def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float], where: str, panoramas: bool) -> Pose:
     try:
         matrix = np.array(frame["transform_matrix"], dtype=np.float64)
     except KeyError as error:
@@ -79,7 +88,10 @@ def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float
     if mask is not None and not isinstance(mask, str):
         raise InputError(f'{where}: "mask_path" is no path; export the file again.')
     mask = None if not mask else _relative(mask, file.parent).as_posix()
-    return Pose(name, _lens(frame, size, where), world_from_cam @ OPENCV_FROM_OPENGL, mask=mask)
+    lens = checked_lens(_lens(frame, size, where), where, panoramas)
+    cut = "fisheye_crop_radius" in frame and lens.model.endswith("FISHEYE")
+    circle = _number(frame, "fisheye_crop_radius", where) if cut else None
+    return Pose(name, lens, world_from_cam @ OPENCV_FROM_OPENGL, mask=mask, circle_px=circle)
 
 
 def _name(folder: Path, frame: dict[str, Any], where: str) -> str:
@@ -108,6 +120,9 @@ def _number(frame: dict[str, Any], key: str, where: str, otherwise: float | None
     value = frame.get(key, otherwise)
     if value is None:
         raise InputError(f'{where} has no "{key}", nor has the file; add it or export the file again.')
+    if isinstance(value, str):  # as nerfstudio's reader of RealityCapture copied them
+        with suppress(ValueError):
+            value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise InputError(f'{where}: "{key}" is {value!r}, not a number.')
     return float(value)
@@ -133,29 +148,46 @@ def _measured_size(frame: dict[str, Any], stored: tuple[int, int] | None, where:
 
 
 def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
-    """Return the equivalent COLMAP lens, FULL_OPENCV only if k3 to k6 are given."""
+    """Return the equivalent COLMAP lens. k3 and k4 multiply, as in nerfstudio, unless k5 or k6 make it a quotient."""
+    model = str(frame.get("camera_model", "OPENCV")).upper()
+    width, height = size
+    whole = int(width), int(height)
+    if model == PANORAMA:
+        return panorama_lens(*whole)
+    listed = _listed(frame, ARIA_COUNT if model == ARIA else len(LISTED), where)
+    frame = frame if model == ARIA or listed is None else frame | dict(zip(LISTED, listed, strict=True))
 
     def number(key: str, otherwise: float | None = None) -> float:
         return _number(frame, key, where, otherwise)
 
-    width, height = size
-    focal_x, focal_y = _focal(frame, number, width, height, where)
-    params = (focal_x, focal_y, number("cx", width / 2), number("cy", height / 2))
+    focal = _focal(frame, number, width, height, where)
+    center = number("cx", width / 2), number("cy", height / 2)
     radial = tuple(number(f"k{i}", 0.0) for i in range(1, 7))
     tangential = (number("p1", 0.0), number("p2", 0.0))
-
-    model = str(frame.get("camera_model", "OPENCV")).upper()
+    if model == ARIA:
+        if listed is None:
+            raise InputError(f'{where} has no "distortion_params", as {ARIA} needs; export the file again.')
+        return Lens("RAD_TAN_THIN_PRISM_FISHEYE", (*focal, *center, *listed), *whole)
     if frame.get("is_fisheye") or model in FISHEYE:
-        lens = Lens("OPENCV_FISHEYE", (*params, *radial[:4]), int(width), int(height))
-    elif model not in PERSPECTIVE:
-        raise InputError(f'{where}: "camera_model" {model} is not supported; use one of {", ".join(PERSPECTIVE)}.')
-    elif model.endswith("PINHOLE") or not any((*radial, *tangential)):
-        lens = Lens("PINHOLE", params, int(width), int(height))
-    elif any(radial[2:]):
-        lens = Lens("FULL_OPENCV", (*params, *radial[:2], *tangential, *radial[2:]), int(width), int(height))
-    else:
-        lens = Lens("OPENCV", (*params, *radial[:2], *tangential), int(width), int(height))
-    return checked_lens(lens, where)
+        return Lens("OPENCV_FISHEYE", (*focal, *center, *radial[:4]), *whole)
+    if model not in PERSPECTIVE:
+        known = ", ".join((*PERSPECTIVE, *FISHEYE[:1], PANORAMA, ARIA))
+        raise InputError(f'{where}: "camera_model" {model} is not supported; use one of {known}.')
+    if model.endswith("PINHOLE"):
+        return Lens("PINHOLE", (*focal, *center), *whole)
+    if any(radial[4:]) or (model == "FULL_OPENCV" and radial[3]):
+        return Lens("FULL_OPENCV", (*focal, *center, *radial[:2], *tangential, *radial[2:]), *whole)
+    return brown_lens(focal, center, radial[:4], tangential, whole, where)
+
+
+def _listed(frame: dict[str, Any], count: int, where: str) -> tuple[float, ...] | None:
+    """Return the `count` numbers of "distortion_params"; None if the frame has none, or no distortion."""
+    stated = frame.get("distortion_params")
+    if stated is None or str(frame.get("camera_model")).upper().endswith("PINHOLE"):
+        return None
+    if not isinstance(stated, list) or len(stated) != count:
+        raise InputError(f'{where}: "distortion_params" are not {count} numbers; export the file again.')
+    return tuple(_number({"distortion_params": one}, "distortion_params", where) for one in stated)
 
 
 def _focal(

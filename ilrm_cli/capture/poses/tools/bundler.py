@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ilrm_cli.capture.poses.brown import brown_lens
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, numbers, pose_of
+from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, numbers, pose_of
 from ilrm_cli.runtime.errors import Damage, InputError
 from ilrm_cli.runtime.files import read_text
 

@@ -16,17 +16,19 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.capture.poses.lenses import checked_lens
+from ilrm_cli.capture.poses.brown import brown_lens
+from ilrm_cli.capture.poses.lenses import checked_lens, panorama_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, numbers, pose_of
+from ilrm_cli.capture.poses.tools.reading import damage_named, numbers, pose_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import read_text
 
 FISHEYE = ("fisheye", "equidistant_fisheye")
 PERSPECTIVE = "frame"
+SPHERICAL = "spherical"  # a 360 degree photo, which needs no calibration; its middle is ahead
 # Coefficients that lenses here do not have: b2 is skew, p3 and p4 are tangential distortion of higher order.
-UNKNOWN = ("b2", "k4", "p3", "p4")
+UNKNOWN = ("b2", "p3", "p4")
 UNKNOWN_TO_FISHEYE = ("b2", "p1", "p2", "p3", "p4")
 
 
@@ -59,6 +61,8 @@ def _poses(file: Path, chunk: ElementTree.Element) -> PoseSet:
     by_id = {camera.get("id"): camera for _, camera in cameras}
     lenses: dict[str | None, Lens] = {}
     lost, loose, poses = set[str](), [], []
+    strange: dict[str | None, InputError] = {}  # sensors without a lens that is known
+    aside = []
     for groups, camera in cameras:
         label, sensor = camera.get("label"), sensors.get(camera.get("sensor_id"))
         master = camera if camera.get("master_id") is None else by_id.get(camera.get("master_id"))
@@ -71,15 +75,27 @@ def _poses(file: Path, chunk: ElementTree.Element) -> PoseSet:
         if master_from_cam is None:
             loose.append(label)
             continue
-        if camera.get("sensor_id") not in lenses:
-            lenses[camera.get("sensor_id")] = _lens(file, label, sensor)
-            lost |= {*_left_out(sensor)}
+        if camera.get("sensor_id") not in lenses | strange:
+            try:
+                lenses[camera.get("sensor_id")] = _lens(file, label, sensor)
+                lost |= {*_left_out(sensor)}
+            except InputError as error:
+                strange[camera.get("sensor_id")] = error
+        if camera.get("sensor_id") in strange:
+            aside.append(label)
+            continue
         scale, world_from_chunk = places.get(master.get("component_id")) or whole or (1.0, np.eye(4))
         chunk_from_cam = pose_of(numbers(stated.split(), 4, 4) @ master_from_cam, f"{file}, {label}")
         chunk_from_cam[:3, 3] *= scale
         name = f"{groups}{label}".replace("\\", "/")
         poses.append(Pose(name, lenses[camera.get("sensor_id")], world_from_chunk @ chunk_from_cam))
+    if strange and not poses:
+        raise next(iter(strange.values()))
     said = []
+    if strange:
+        said.append(
+            f"{next(iter(strange.values()))} Without a lens that is known, these are left out: {listed(aside)}."
+        )
     if lost:
         said.append(
             f"{file} has distortion that is left out, since lenses here have none such ({listed(sorted(lost))})."
@@ -128,6 +144,9 @@ def _similarity(transform: ElementTree.Element | None) -> tuple[float, Float64[n
 def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
     """Return the lens of the sensor of the camera of that label. Raises InputError if it is none that is known."""
     calibration = _calibration(sensor)
+    where = f"{file}, {sensor.get('label') or 'a sensor'}"
+    if _kind(sensor, calibration) == SPHERICAL:
+        return checked_lens(panorama_lens(*_size(sensor, calibration, where)), where, panoramas=True)
     if calibration is not None and calibration.findtext("fx") is not None:
         raise InputError(
             f"{file} has lenses as PhotoScan wrote them before version 1.2, which are not read; export the cameras "
@@ -135,12 +154,7 @@ def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
         )
     if calibration is None or calibration.findtext("f") is None:
         raise _no_lens(file, label)
-    where = f"{file}, {sensor.get('label') or 'a sensor'}"
-    resolution = calibration.find("resolution")
-    resolution = sensor.find("resolution") if resolution is None else resolution
-    if resolution is None:
-        raise InputError(f"{where} has no resolution; export the cameras again.")
-    width, height = int(resolution.get("width", 0)), int(resolution.get("height", 0))
+    width, height = _size(sensor, calibration, where)
 
     def number(name: str) -> float:
         return float(calibration.findtext(name) or 0)
@@ -148,13 +162,22 @@ def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
     kind = _kind(sensor, calibration)
     focal = (number("f") + number("b1"), number("f"))
     center = (width / 2 + number("cx"), height / 2 + number("cy"))
+    radial = tuple(number(name) for name in ("k1", "k2", "k3", "k4"))
     if kind in FISHEYE:
-        radial = tuple(number(name) for name in ("k1", "k2", "k3", "k4"))
         return checked_lens(Lens("OPENCV_FISHEYE", (*focal, *center, *radial), width, height), where)
     if kind != PERSPECTIVE:
-        raise InputError(f"{where} is of the type {kind}, which is not known; perspective and fisheye lenses are.")
-    radial_3, tangential = (number("k1"), number("k2"), number("k3")), (number("p2"), number("p1"))
-    return brown_lens(focal, center, radial_3, tangential, (width, height), where)
+        raise InputError(f"{where} is of the type {kind}, which is not known; frame, fisheye and spherical ones are.")
+    tangential = (number("p2"), number("p1"))
+    return brown_lens(focal, center, radial, tangential, (width, height), where)
+
+
+def _size(sensor: ElementTree.Element, calibration: ElementTree.Element | None, where: str) -> tuple[int, int]:
+    """Return (width, height) in px of a sensor's photos."""
+    stated = None if calibration is None else calibration.find("resolution")
+    resolution = sensor.find("resolution") if stated is None else stated
+    if resolution is None:
+        raise InputError(f"{where} has no resolution; export the cameras again.")
+    return int(resolution.get("width", 0)), int(resolution.get("height", 0))
 
 
 def _calibration(sensor: ElementTree.Element) -> ElementTree.Element | None:
@@ -164,14 +187,15 @@ def _calibration(sensor: ElementTree.Element) -> ElementTree.Element | None:
     return next(iter(adjusted or calibrations), None)
 
 
-def _kind(sensor: ElementTree.Element, calibration: ElementTree.Element) -> str:
-    return calibration.get("type") or sensor.get("type") or PERSPECTIVE
+def _kind(sensor: ElementTree.Element, calibration: ElementTree.Element | None) -> str:
+    stated = None if calibration is None else calibration.get("type")
+    return stated or sensor.get("type") or PERSPECTIVE
 
 
 def _left_out(sensor: ElementTree.Element) -> list[str]:
     """Return the coefficients of a sensor's lens that are not 0 and that no lens here has."""
     calibration = _calibration(sensor)
-    if calibration is None:
+    if calibration is None or _kind(sensor, calibration) == SPHERICAL:
         return []
     unknown = UNKNOWN_TO_FISHEYE if _kind(sensor, calibration) in FISHEYE else UNKNOWN
     return [name for name in unknown if float(calibration.findtext(name) or 0)]

@@ -11,15 +11,17 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.capture.poses.lenses import checked_lens
+from ilrm_cli.capture.poses.brown import brown_lens
+from ilrm_cli.capture.poses.lenses import checked_lens, panorama_lens
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import brown_lens, damage_named, numbers, pose_of
+from ilrm_cli.capture.poses.tools.reading import damage_named, numbers, pose_of
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import read_json
 
 FISHEYE = ("fisheye", "fisheye_opencv")
 PERSPECTIVE = ("perspective", "simple_radial", "radial", "brown")
+SPHERICAL = ("spherical", "equirectangular")  # 360 degree photos, the middle of which is ahead
 
 
 def read_opensfm(file: Path) -> PoseSet:
@@ -72,6 +74,10 @@ def _lens(file: Path, key: str, camera: dict[str, Any]) -> Lens:
     if kind in FISHEYE:
         params = (focal_x, focal_y, *center, *radial, number("k4"))
         return checked_lens(Lens("OPENCV_FISHEYE", params, width, height), where)
+    if kind in SPHERICAL:
+        return checked_lens(panorama_lens(width, height), where, panoramas=True)
     if kind not in PERSPECTIVE:
-        raise InputError(f"{where} is of the type {kind}, which is not known; perspective and fisheye lenses are.")
+        raise InputError(
+            f"{where} is of the type {kind}, which is not known; perspective, fisheye and spherical ones are."
+        )
     return brown_lens((focal_x, focal_y), center, radial, (number("p1"), number("p2")), size, where)

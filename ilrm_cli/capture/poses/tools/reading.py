@@ -1,4 +1,4 @@
-"""What the readers of other tools' poses share: sizes of photos, damage in one sentence, lenses of Brown's model."""
+"""What the readers of other tools' poses share: sizes of photos, numbers, rotations, and damage in one sentence."""
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,9 +11,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from ilrm_cli.capture.poses.lenses import checked_lens, pinhole
 from ilrm_cli.capture.poses.pose_set import LARGEST, LEAST_QUATERNION, rigid
-from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import Damage, InputError, clause
 
@@ -42,24 +40,6 @@ def numbers(values: ArrayLike, *shape: int) -> Float64[ndarray, "..."]:
     if not (np.abs(array) < LARGEST).all():
         raise Damage("a number in it is not finite or absurdly large")
     return array
-
-
-def brown_lens(
-    focal_px: tuple[float, float],
-    center_px: tuple[float, float],
-    radial: tuple[float, float, float],
-    tangential: tuple[float, float],
-    size: tuple[int, int],
-    where: str,
-) -> Lens:
-    """Return the lens with OpenCV's coefficients k1, k2, k3 and p1, p2 as the plainest model of COLMAP."""
-    params = (*focal_px, *center_px)
-    if not any((*radial, *tangential)):
-        return checked_lens(pinhole(focal_px, center_px, *size), where)
-    if not radial[2]:
-        return checked_lens(Lens("OPENCV", (*params, *radial[:2], *tangential), *size), where)
-    more = (radial[2], 0.0, 0.0, 0.0)
-    return checked_lens(Lens("FULL_OPENCV", (*params, *radial[:2], *tangential, *more), *size), where)
 
 
 def rotation_of(quaternion: Float64[ndarray, "4"]) -> Float64[ndarray, "3 3"]:

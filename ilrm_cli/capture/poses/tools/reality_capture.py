@@ -18,9 +18,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.photos.other_tools import csv_header
+from ilrm_cli.capture.poses.brown import brown_lens
 from ilrm_cli.capture.poses.lenses import FRAME_MM
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, brown_lens, damage_named, numbers
+from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, numbers
 from ilrm_cli.runtime.files import read_text
 
 Rotation = Callable[[float, float, float], Float64[ndarray, "3 3"]]  # of heading, pitch and roll in degrees
@@ -49,9 +50,7 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
             _pose(file, row, sizes[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in sizes
         ]
         unmeasured = tuple(row["name"] for row in rows if row["name"] not in sizes)
-        ignored = any(_number(row.get("k4") or "0") for row in rows)
-    said = (f"{file} has distortion of the eighth power (k4), which is left out.",) if ignored else ()
-    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), said, unmeasured=unmeasured)
+    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=unmeasured)
 
 
 def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rotation) -> Pose:
@@ -62,7 +61,7 @@ def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rota
     longer = max(size)
     focal = number("f") * longer / FRAME_MM
     center = (width / 2 + number("px") * longer, height / 2 + number("py") * longer)
-    radial, tangential = (number("k1"), number("k2"), number("k3")), (number("t1"), number("t2"))
+    radial, tangential = tuple(number(f"k{i}") for i in range(1, 5)), (number("t1"), number("t2"))
     lens = brown_lens((focal, focal), center, radial, tangential, size, f"{file}, {row['name']}")
     world_from_cam = np.eye(4)
     world_from_cam[:3, :3] = rotation(*(_number(row[angle]) for angle in ("heading", "pitch", "roll")))
