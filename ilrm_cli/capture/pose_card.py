@@ -22,6 +22,12 @@ STILL = 0.035  # baseline over distance below which depth is guesswork: 2 degree
 WIDE_STEP_DEG = 30.0  # between a photo and its nearest one, as seen from the scene; beyond, much is seen only once
 FIT_ROUNDS = 5  # of fitting a plane to the nearer half of the points
 SHAPE_SIDE_PX = 1024  # long side of the common shape; only the aspect ratio matters
+ORIGINS = {  # in words; other tools have their names
+    "colmap": "a COLMAP model",
+    "transforms": "transforms.json",
+    "sfm": "structure from motion",
+    "model": "the model, which takes the photo's for granted",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class PoseCard:
     fov_kept_deg: tuple[float, float]  # smallest and largest after undistortion and cropping to the common shape
     unlike_training: tuple[str, ...]  # one clause for each difference from the model's training data
     advice: tuple[str, ...]  # one sentence each, most useful first; empty if all is well
+
+    @property
+    def figures(self) -> tuple[tuple[str, str], ...]:
+        """The figures that are known, each with a label in front and its unit."""
+        return tuple(_figures(self))
 
 
 def pose_card(capture: Capture, trained_on: TrainingRange | None = None) -> PoseCard:
@@ -78,6 +89,29 @@ def pose_card(capture: Capture, trained_on: TrainingRange | None = None) -> Pose
     )
 
 
+def _figures(card: PoseCard) -> Iterator[tuple[str, str]]:
+    yield "Poses come from", ORIGINS.get(card.origin, card.origin)
+    yield "Photos with a pose", f"{card.registered} of {card.found}"
+    if card.points:
+        yield "Sparse points", f"{card.points:,}"
+    if card.points_per_photo is not None:
+        yield "Points in a photo", f"{card.points_per_photo:,.0f} on average"
+    if card.error_px is not None:
+        yield "Reprojection error", f"{card.error_px:.2f} px"
+    if card.baseline_to_depth is not None:
+        yield "Farthest cameras apart", f"{card.baseline_to_depth:.2f} × the distance to the scene"
+    if card.step_deg is not None:
+        yield "Median angle to the nearest view", f"{card.step_deg:.0f}°"
+    if card.relief is not None:
+        yield "Relief of the scene", f"{card.relief:.1%} of its distance"
+    yield "Field of view", f"{_range(card.fov_deg)}° as taken, {_range(card.fov_kept_deg)}° kept"
+
+
+def _range(ends: tuple[float, float]) -> str:
+    low, high = (f"{value:.0f}" for value in ends)
+    return low if low == high else f"{low} to {high}"
+
+
 def _overlap_advice(capture: Capture, names: tuple[str, ...], overlap: ndarray | None) -> tuple[str, ...]:
     """Return advice from structure from motion, which saw unplaced photos too; else from the posed photos' points."""
     if capture.origin == "sfm" or overlap is None:
@@ -111,10 +145,7 @@ def _differences(
         yield f"{count} photos; the model was trained for {fewest} to {most}"
     if trained_on.fov_deg and (fov_deg[0] < trained_on.fov_deg[0] or fov_deg[1] > trained_on.fov_deg[1]):
         low, high = trained_on.fov_deg
-        seen = (
-            f"{fov_deg[0]:.0f}" if round(fov_deg[0]) == round(fov_deg[1]) else f"{fov_deg[0]:.0f} to {fov_deg[1]:.0f}"
-        )
-        yield f"a field of view of {seen} degrees; the model was trained with {low:.0f} to {high:.0f}"
+        yield f"a field of view of {_range(fov_deg)} degrees; the model was trained with {low:.0f} to {high:.0f}"
     low, high = trained_on.baseline_to_depth or (0.0, math.inf)
     if baseline is not None and not low <= baseline <= high:
         yield f"a baseline of {baseline:.2f} times the distance; the model was trained with {low:g} to {high:g}"

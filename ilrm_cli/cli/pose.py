@@ -74,28 +74,12 @@ def summarize(result: "Posed", output: Path, seconds: float) -> dict[str, Any]:
 
 def card_lines(card: "PoseCard") -> Iterator[str]:
     """Yield one line per figure, and the advice, if any, at the end."""
-    yield f"registered {card.registered} of {card.found} photos, poses from {card.origin}"
-    if card.error_px is not None:
-        yield f"reprojection error {card.error_px:.2f} px over {card.points:,} points"
-    if card.points_per_photo is not None:
-        yield f"points per photo {card.points_per_photo:.0f}"
-    if card.baseline_to_depth is not None:
-        yield f"baseline / depth {card.baseline_to_depth:.2f}"
-    if card.step_deg is not None:
-        yield f"median angle to the nearest view {card.step_deg:.0f}°"
-    if card.relief is not None:
-        yield f"three quarters of the points lie within {card.relief:.1%} of their distance from one plane"
-    yield f"field of view {_range(card.fov_deg)} degrees, {_range(card.fov_kept_deg)} kept"
+    yield from (f"{label[0].lower()}{label[1:]}: {figure}" for label, figure in card.figures)
     yield from _overlap_lines(card)
     for clause in card.unlike_training:
         yield f"unlike what the model was trained on: {clause}"
     for sentence in card.advice:
         yield f"advice: {sentence}"
-
-
-def _range(values: tuple[float, float]) -> str:
-    low, high = (f"{value:.0f}" for value in values)
-    return low if low == high else f"{low} to {high}"
 
 
 def _overlap_lines(card: "PoseCard") -> Iterator[str]:

@@ -43,7 +43,8 @@ def test_photos_without_poses_get_them(tmp_path, monkeypatch, arguments):
     save_photos(tmp_path / "my photos", cameras_on_an_arc(5))
     outcome = ilrm("pose", tmp_path / "my photos", "-o", tmp_path / "out", *arguments)
     assert outcome.status == 0, outcome.err
-    assert "registered 5 of 5 photos, poses from sfm" in outcome.out
+    assert "poses come from: structure from motion" in outcome.out
+    assert "photos with a pose: 5 of 5" in outcome.out
     photos = gathered(tmp_path / "out").photos
     focal = [photo.lens.params[0] for photo in photos]
     np.testing.assert_allclose(focal, 300, rtol=1e-9 if arguments else 0.05)

@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ from markupsafe import Markup, escape
 from numpy import ndarray
 from PIL import Image
 
-from ilrm_cli.capture.pose_card import PoseCard
 from ilrm_cli.pipeline.trace import Picture, Trace
 from ilrm_cli.pipeline.verdict import CHOICES
 from ilrm_cli.visualize.report.cameras import draw
@@ -28,13 +27,6 @@ MAX_COMPARED = 6  # held-out photos shown beside their renders, from best to wor
 ASIDE, ABOVE = (720, 480, 35.0, 30.0), (480, 480, 0.0, 90.0)
 
 _OPTION = re.compile(r"(--[a-z][a-z-]*(?: \d+)?)")  # including its number, if any
-
-ORIGINS = {
-    "colmap": "a COLMAP model",
-    "transforms": "transforms.json",
-    "sfm": "structure from motion",
-    "model": "the model, which takes the photo's for granted",
-}
 
 
 class FormingPicture(NamedTuple):
@@ -78,7 +70,7 @@ def _content(report: Report) -> dict[str, Any]:
         "layers": layer_bars(report.summary["layers"]),
         "formed": forming(report.trace) if report.trace else [],
         "moved": trace_bars(report.summary["trace"]["layers"]) if report.trace else (),
-        "pose_rows": pose_rows(report.card),
+        "pose_rows": report.card.figures,
         "photos": {role: [photo for photo in report.photos if photo.role == role] for role in roles},
     }
 
@@ -115,31 +107,3 @@ def picture(pixels: UInt8[ndarray, "height width channels"]) -> str:
     kind, options = ("webp", {"quality": WEBP_QUALITY}) if pixels.shape[2] == 4 else ("jpeg", {"quality": JPEG_QUALITY})
     Image.fromarray(pixels).save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def pose_rows(card: PoseCard) -> tuple[tuple[str, str], ...]:
-    """Return (label, figure with unit) rows; unknown figures are omitted."""
-    return tuple(_rows(card))
-
-
-def _rows(card: PoseCard) -> Iterator[tuple[str, str]]:
-    yield "Poses come from", ORIGINS.get(card.origin, card.origin)
-    yield "Photos with a pose", f"{card.registered} of {card.found}"
-    if card.points:
-        yield "Sparse points", f"{card.points:,}"
-    if card.points_per_photo is not None:
-        yield "Points in a photo", f"{card.points_per_photo:,.0f} on average"
-    if card.error_px is not None:
-        yield "Reprojection error", f"{card.error_px:.2f} px"
-    if card.baseline_to_depth is not None:
-        yield "Farthest cameras apart", f"{card.baseline_to_depth:.2f} × the distance to the scene"
-    if card.step_deg is not None:
-        yield "Median angle to the nearest view", f"{card.step_deg:.0f}°"
-    if card.relief is not None:
-        yield "Relief of the scene", f"{card.relief:.1%} of its distance"
-    yield "Field of view", f"{_range(card.fov_deg)} as taken, {_range(card.fov_kept_deg)} kept"
-
-
-def _range(values_deg: tuple[float, float]) -> str:
-    low, high = (f"{value:.0f}" for value in values_deg)
-    return f"{low}°" if low == high else f"{low} to {high}°"
