@@ -11,7 +11,6 @@ The axes of glTF are x left, y up, z forward, and those of a .ply are taken to b
 is rotated by 180° about z on writing and on reading, as in splat-transform.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from numpy import ndarray
 
 from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.harmonics import basis, to_color
+from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, linear_from_srgb, read_glb, srgb_from_linear
+from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
+from ilrm_cli.scene.formats.light import blends_otherwise, harmonics_in_srgb, linear_from_srgb
 from ilrm_cli.scene.formats.packing import joined, turned
 from ilrm_cli.scene.formats.scene_file import (
     SceneFile,
@@ -51,7 +49,6 @@ KERNEL = {
 }
 LINEAR = "lin_rec709_display"  # the other value of colorSpace
 MAX_DEGREE = 3
-SIDES, ROWS_AT_ONCE = 144, 1 << 14  # directions from which colours are looked at, and Gaussians looked at together
 
 
 def encode_glb(file: SceneFile) -> bytes:
@@ -117,7 +114,7 @@ def _remarks(path: Path, primitives: list[dict[str, Any]]) -> Iterator[str]:
     if any(f"{EXTENSION}:SH_DEGREE_{MAX_DEGREE + 1}_COEF_0" in part["attributes"] for part in primitives):
         yield degree_4_is_cut(path)
     if any(part["extensions"][EXTENSION].get("colorSpace") == LINEAR for part in primitives):
-        yield f"{path} has linear colours, now sRGB: where Gaussians overlap, they blend a little differently."
+        yield blends_otherwise(path)
 
 
 def _comments(extras: object) -> tuple[str, ...]:
@@ -150,23 +147,8 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
         quaternions=np.roll(columns[ROTATION], 1, axis=1),
         scales=scales,
         opacities=columns[OPACITY][:, 0],
-        harmonics=_in_srgb(harmonics) if space == LINEAR else harmonics,
+        harmonics=harmonics_in_srgb(harmonics) if space == LINEAR else harmonics,
     )
-
-
-def _in_srgb(harmonics: Float[ndarray, "gaussian bases 3"]) -> Float[ndarray, "gaussian bases 3"]:
-    """Return harmonics whose colours are nearest, over all sides, to the sRGB colours of the light of these."""
-    seen = basis(_sides(), int(harmonics.shape[1] ** 0.5) - 1).numpy()
-    fitted = np.linalg.pinv(seen)
-    parts = np.array_split(harmonics, max(1, len(harmonics) // ROWS_AT_ONCE))
-    return np.concatenate([fitted @ (srgb_from_linear((0.5 + seen @ part).clip(0)) - 0.5) for part in parts])
-
-
-def _sides() -> Float64[torch.Tensor, "side 3"]:
-    """Return unit directions evenly over the sphere, along a spiral whose turns are golden sections."""
-    z = 1 - (torch.arange(SIDES, dtype=torch.float64) + 0.5) * 2 / SIDES
-    turn = torch.arange(SIDES, dtype=torch.float64) * math.pi * (3 - math.sqrt(5))
-    return torch.stack([(1 - z * z).sqrt() * turn.cos(), (1 - z * z).sqrt() * turn.sin(), z], 1)
 
 
 def _harmonic_names(degree: int) -> list[str]:

@@ -1,7 +1,4 @@
-"""The container of .glb files, binary glTF 2.0: JSON, a chunk of bytes with columns of numbers, and nodes.
-
-Colours of vertices are linear in glTF; ours are sRGB.
-"""
+"""The container of .glb files, binary glTF 2.0: JSON, a chunk of bytes with columns of numbers, and nodes."""
 
 import json
 import struct
@@ -26,7 +23,6 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 INDICES = "indices"  # of triangles, which are no attribute
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-LINEAR_BELOW, LINEAR_SLOPE, GAMMA, OFFSET = 0.04045, 12.92, 2.4, 0.055  # of sRGB
 TOLERANCE = 1e-4  # allowed deviation of a node's axes from a rotation, relative to their length
 
 
@@ -157,18 +153,6 @@ def glb_bytes(
     chunks = [(JSON_CHUNK, text), (BINARY_CHUNK, b"".join(parts))]
     body = b"".join(CHUNK_HEADER.pack(len(chunk), kind) + chunk for kind, chunk in chunks)
     return HEADER.pack(MAGIC, VERSION, HEADER.size + len(body)) + body
-
-
-def linear_from_srgb(colors: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
-    """Return the light of sRGB colours, in [0, 1] or brighter."""
-    return np.where(colors <= LINEAR_BELOW, colors / LINEAR_SLOPE, ((colors + OFFSET) / (1 + OFFSET)) ** GAMMA)
-
-
-def srgb_from_linear(light: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
-    """Return the sRGB colours of light, in [0, 1] or brighter."""
-    return np.where(
-        light <= LINEAR_BELOW / LINEAR_SLOPE, light * LINEAR_SLOPE, (1 + OFFSET) * light ** (1 / GAMMA) - OFFSET
-    )
 
 
 def _padded(data: bytes, filler: bytes) -> bytes:

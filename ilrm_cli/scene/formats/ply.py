@@ -8,7 +8,8 @@ The property `confidence`, in [0, 1], is our addition; viewers ignore it.
 Read as well: flat Gaussians of 2D Gaussian splatting (Huang et al. 2024), which have no scale_2; red, green and blue
 in the place of f_dc_* (nerfstudio's `--ply-color-mode rgb`); and names as CloudCompare spells them, `scal_f_dc_0`. The
 comments `SplatRenderMode: mip` and `antialiased 1` mark antialiased scenes. So does `filter_3D` of Mip-Splatting (Yu et
-al. 2024) and its followers, a standard deviation that each Gaussian is widened by before it is drawn.
+al. 2024) and its followers, a standard deviation that each Gaussian is widened by before it is drawn. `ply_variants.py`
+tells what else differs.
 """
 
 import io
@@ -26,8 +27,18 @@ from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_color
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.light import blends_otherwise, harmonics_in_srgb
 from ilrm_cli.scene.formats.ply_header import check_header
-from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, is_antialiased, origin_comment, ready_to_write, usable
+from ilrm_cli.scene.formats.ply_variants import activated, check_kinds, is_linear, passed_over, white_of, widened
+from ilrm_cli.scene.formats.scene_file import (
+    MOST_BASES,
+    SceneFile,
+    damaged,
+    is_antialiased,
+    origin_comment,
+    ready_to_write,
+    usable,
+)
 
 # Opacities 0 and 1 have infinite logits. At 20, float32 reads 1 back exactly, and 0 as 2e-9, far below the 1/255 that
 # renderers skip.
@@ -106,6 +117,9 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
             f"{path} has {rest} f_rest_ properties; 0, 9, 24, 45 or 72 are known (harmonics of degree 0 to 4)."
         )
 
+    kinds = {plain: vertices.data.dtype[name] for plain, name in names.items()}
+    check_kinds(path, kinds)
+
     def table(properties: Sequence[str], kind: type = np.float32) -> torch.Tensor:
         with np.errstate(over="ignore"):  # too large a number is infinite, and its Gaussian dropped
             columns: Float[ndarray, "property gaussian"] = np.array(
@@ -113,21 +127,24 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
             ).reshape(len(properties), vertices.count)
         return torch.from_numpy(columns).T.contiguous()
 
-    kinds = vertices.data.dtype
-    is_double = any(kinds[names[name]].itemsize > 4 for name in MEANS)
+    is_double = any(kinds[name].itemsize > 4 for name in MEANS)
     means, moved, remarks = _near(path, table(MEANS, np.float64), is_double)
     rotations = table(ROTATIONS)
     rotations /= rotations.abs().amax(1, keepdim=True)  # whose squares are then finite; a zero quaternion becomes NaN
     colors = table(base)
     if base == RGB:
-        white = torch.tensor([_white(kinds[names[name]]) for name in RGB])
-        colors = from_color(colors / white)[:, 0]
+        colors = from_color(colors / white_of(colors, kinds[RGB[0]]))[:, 0]
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
-    scales, opacities = table(SCALES[:2] if flat else SCALES, np.float64).exp(), table(["opacity"])[:, 0].sigmoid()
+    harmonics = torch.cat([colors[:, None], higher], dim=1)
+    if is_linear(ply):
+        harmonics = torch.from_numpy(harmonics_in_srgb(harmonics[:, :MOST_BASES].double().numpy())).float()
+        remarks += (blends_otherwise(path),)
+    numbers = table(SCALES[:2] if flat else SCALES, np.float64)
+    opacities, scales, said = activated(path, table(["opacity"])[:, 0], numbers, kinds["opacity"])
     filtered = FILTER in names and bool(table([FILTER]).any())
     if filtered:
-        scales, opacities = _widened(scales, opacities, table([FILTER], np.float64))
-        remarks += (f"{path} has a {FILTER} (Mip-Splatting), which is now part of its sizes and opacities.",)
+        scales, opacities = widened(scales, opacities, table([FILTER], np.float64))
+        said += (f"{path} has a {FILTER} (Mip-Splatting), which is now part of its sizes and opacities.",)
     if flat:
         scales = torch.cat([scales, FLATNESS * scales.amin(1, keepdim=True)], dim=1)
     read = Gaussians(
@@ -135,26 +152,11 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         quaternions=rotations / rotations.norm(dim=1, keepdim=True),
         scales=scales.float(),
         opacities=opacities.float(),
-        harmonics=torch.cat([colors[:, None], higher], dim=1),
+        harmonics=harmonics,
         antialiased=is_antialiased(ply.comments, unless_told=filtered),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
-    return usable(path, read, (*ply.comments, *moved), confidence, remarks)
-
-
-def _widened(
-    scales: Float64[Tensor, "gaussian axis"],
-    opacities: Float[Tensor, " gaussian"],
-    widths: Float64[Tensor, "gaussian 1"],
-) -> tuple[Float64[Tensor, "gaussian axis"], Float64[Tensor, " gaussian"]]:
-    """Return scales and opacities of Gaussians after a low-pass of these standard deviations: the integral stays."""
-    wide = torch.hypot(scales, widths)
-    return wide, opacities * (scales / wide).prod(dim=1)
-
-
-def _white(kind: np.dtype) -> float:
-    """Return the largest brightness in numbers of a kind."""
-    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+    return usable(path, read, (*ply.comments, *moved), confidence, (*remarks, *said, *passed_over(path, [*names])))
 
 
 def _near(
