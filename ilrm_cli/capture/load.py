@@ -221,8 +221,10 @@ def _photo_root(folder: ProjectFolder, model: Path, names: Sequence[str]) -> Pat
     """Return the folder under which most of the names are files."""
     place, listing = folder.place, folder.listing
     project = place.parent if model.is_relative_to(place.parent) and not model.is_relative_to(place) else place
-    places = [project / "images", project / "input", place, model.parent / "images", model.parent.parent / "images"]
-
+    beside = model.parent.parent if model.name.isdecimal() else model.parent
+    own = [beside / "images"] if beside.is_relative_to(project) else []
+    last = [model.parent / "images", model.parent.parent / "images"]
+    places = [*own, project / "images", project / "input", place, *last]
     there = [place for place in dict.fromkeys([*places, *listing.reduced(project)]) if listing.is_folder(place)]
     exactly = {place: sum(os.path.isfile(place / name) for name in names) for place in there}
     most = [place for place in there if exactly[place] == max(exactly.values())]

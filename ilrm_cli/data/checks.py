@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ilrm_cli.capture.photos.listing import Listing, find_model, find_transforms
+from ilrm_cli.capture.photos.listing import Listing
+from ilrm_cli.capture.photos.project_models import find_model, find_transforms
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import PREFIX, check_folder_of, refuse_link
 

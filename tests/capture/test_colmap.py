@@ -4,7 +4,8 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.photos.listing import Listing, find_model
+from ilrm_cli.capture.photos.listing import Listing
+from ilrm_cli.capture.photos.project_models import find_model
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt

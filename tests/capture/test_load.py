@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.errors import InputError
 from tests.support.opened import gathered
@@ -30,6 +33,53 @@ def test_photos_are_found_where_projects_keep_them(tmp_path, place):
     paths = save_photos(tmp_path / place, poses)
     write_colmap(tmp_path / "sparse" / "0", [path.name for path in paths], poses)
     assert len(gathered(tmp_path).photos) == 3
+
+
+def automatic(folder: Path, with_first: bool = True) -> list[np.ndarray]:
+    """Write what COLMAP's automatic reconstruction leaves: a model with distortion, one without, undistorted photos."""
+    poses = cameras_on_an_arc(3)
+    names = [path.name for path in save_photos(folder / "dense" / "0" / "images", poses)]
+    write_colmap(folder / "dense" / "0" / "sparse", names, poses)
+    if with_first:
+        distorted = Lens("SIMPLE_RADIAL", (FOCAL, WIDTH / 2, HEIGHT / 2, -0.1), WIDTH, HEIGHT)
+        write_colmap(folder / "sparse" / "0", [*names, "more.png"], cameras_on_an_arc(4), distorted)
+    return poses
+
+
+@pytest.mark.parametrize("place", [".", "dense", "dense/0"])
+@pytest.mark.parametrize("with_first", [False, True])
+def test_undistorted_photos_have_the_model_beside_them(tmp_path, place, with_first):
+    poses = automatic(tmp_path, with_first)
+    capture = gathered(tmp_path / place)
+    assert (capture.origin, capture.warnings) == ("colmap", ())
+    assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
+    for photo, pose in zip(capture.photos, poses, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+    model = tmp_path / "dense" / "0" / "sparse" / "images.txt"
+    assert model in open_folder(tmp_path / place).inputs
+
+
+@pytest.mark.parametrize("place", ["images", "input", "photos"])
+def test_originals_have_the_model_with_distortion(tmp_path, place):
+    """Beside undistorted copies of the same names."""
+    automatic(tmp_path)
+    save_photos(tmp_path / place, cameras_on_an_arc(3))
+    capture = gathered(tmp_path)
+    assert {photo.lens.model for photo in capture.photos} == {"SIMPLE_RADIAL"}
+    assert {photo.path.parent for photo in capture.photos} == {tmp_path / place}
+
+
+def test_a_model_of_undistorted_photos_is_of_no_originals(tmp_path):
+    automatic(tmp_path, with_first=False)
+    save_photos(tmp_path / "images", cameras_on_an_arc(3), seed=1)
+    assert {photo.path.parent for photo in gathered(tmp_path).photos} == {tmp_path / "dense" / "0" / "images"}
+
+
+def test_projects_side_by_side_are_not_one(tmp_path):
+    for name in ("a", "b"):
+        colmap_project(tmp_path / name)
+    assert open_folder(tmp_path).model is None
+    assert open_folder(tmp_path / "a").model == tmp_path / "a" / "sparse" / "0"
 
 
 def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ilrm_cli.capture.photos.listing import find_transforms
+from ilrm_cli.capture.photos.project_models import find_transforms
 from ilrm_cli.capture.poses.brown import brown_lens
 from ilrm_cli.capture.poses.lenses import colmap_camera
 from ilrm_cli.capture.poses.transforms_json import read_transforms

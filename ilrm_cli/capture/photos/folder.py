@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from ilrm_cli.capture.photos.listing import (
-    MODEL_SUFFIXES,
     PHOTO_FOLDERS,
     SUFFIXES,
     VIDEO_SUFFIXES,
     Listing,
     check_names,
     find_mask,
-    find_model,
-    find_transforms,
     is_photo,
     is_video,
     mask_folders,
@@ -28,6 +25,7 @@ from ilrm_cli.capture.photos.listing import (
     without_masks,
 )
 from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses
+from ilrm_cli.capture.photos.project_models import MODEL_SUFFIXES, find_model, find_transforms, own_model
 from ilrm_cli.runtime.errors import InputError
 
 Origin = Literal["auto", "colmap", "transforms", "other", "sfm"]  # of poses; "other": of another tool
@@ -210,8 +208,10 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         if (mask := find_mask(root, name, listing)) is not None
     }
     model, transforms = find_model(place, listing), find_transforms(place)
-    inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     tool, not_read = find_tool_poses(place, listing)
+    if model is not None or (transforms is None and tool is None):
+        model = own_model(place, photos, listing) or model  # another one may be of photos that are not here
+    inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     return ProjectFolder(
         place,
         root,

@@ -1,4 +1,4 @@
-"""Names of photos, videos, masks and poses in folders, each folder read once.
+"""Names of photos, videos and masks in folders, each folder read once.
 
 Nothing is opened, and nothing heavy is imported.
 """
@@ -25,19 +25,6 @@ LAYER_ENDS = (*MASK_ENDS, "@mask", "#mask", "!mask")  # the same after the whole
 MASK_SUFFIXES = (".png", ".jpg", ".tif")
 # Of macOS's archives, with files that only look like photos; and of Synology's disks, with small copies.
 LITTER_FOLDERS = ("__MACOSX", "@eaDir")
-
-MODEL_PLACES = (
-    "sparse",
-    ".",
-    "colmap/sparse",
-    "distorted/sparse",
-    "dense/sparse",
-    "undistorted/sparse",
-    *PHOTO_FOLDERS,
-)
-MODEL_SUFFIXES = (".bin", ".txt")
-# Of nerfstudio and instant-ngp; of NeRF's Blender scenes; and as others spell them.
-TRANSFORMS_NAMES = ("transforms.json", "transforms_train.json", "transform.json", "transform_train.json")
 
 
 class Listing:
@@ -163,46 +150,6 @@ def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
 def photo_folder(folder: Path, listing: Listing) -> Path:
     """Return a project's photo folder: its `images` or `input` subfolder if that has photos, else the folder itself."""
     return next((folder / name for name in PHOTO_FOLDERS if listing.photos(folder / name)), folder)
-
-
-def find_model(folder: Path, listing: Listing) -> Path | None:
-    """Return the folder of a project's COLMAP model, or None.
-
-    Searched in `sparse/0`, `sparse`, the folder itself and where common tools put it; among the numbered models of one
-    place the one with the largest image list is chosen. For a folder named `images` or `input` its parent is searched
-    too.
-    """
-    roots = [folder, folder.parent] if folder.name in PHOTO_FOLDERS else [folder]
-    for base, place in ((root / place, place) for root in roots for place in MODEL_PLACES):
-        if not listing.is_folder(base):
-            continue
-        numbered = [] if place == "." else listing.folders(base)
-        models = [base] if is_model(base) else [path for path in numbered if is_model(path)]
-        if models:
-            return max(models, key=_images_file_size)
-    return None
-
-
-def is_model(folder: Path) -> bool:
-    """Return whether a folder holds the files of a COLMAP model."""
-    return model_suffix(folder) is not None
-
-
-def model_suffix(folder: Path) -> str | None:
-    """Return the suffix of the files of the COLMAP model in a folder; None if there is none."""
-    complete = (s for s in MODEL_SUFFIXES if all((folder / f"{part}{s}").is_file() for part in ("cameras", "images")))
-    return next(complete, None)
-
-
-def _images_file_size(model: Path) -> int:
-    return max(
-        (model / f"images{suffix}").stat().st_size for suffix in MODEL_SUFFIXES if (model / f"images{suffix}").exists()
-    )
-
-
-def find_transforms(folder: Path) -> Path | None:
-    """Return the transforms file of a project folder, or None."""
-    return next((folder / name for name in TRANSFORMS_NAMES if (folder / name).is_file()), None)
 
 
 def find_mask(root: Path, name: str, listing: Listing) -> Path | None:

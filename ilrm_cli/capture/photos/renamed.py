@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ilrm_cli.capture.photos.listing import HEIC_SUFFIXES, PLAIN_SUFFIXES, RAW_SUFFIXES, SUFFIXES, Listing
+from ilrm_cli.capture.photos.project_models import project_of
 
 # Parts of the names of folders with pictures that are no photos but are named like them.
 NO_PHOTOS = ("depth", "normal", "mask", "segment", "semantic", "confidence", "disparity")
@@ -74,6 +75,8 @@ class _Folders:
             for folder, photos in self._folders_with(name).items():
                 if folder not in copies and (photo := _one(photos)):
                     held.setdefault(folder, {})[name] = photo
+        # Projects of their own hold undistorted copies.
+        held = {folder: photos for folder, photos in held.items() if not self._is_of_another(folder)} or held
         tails = {folder: _common_tail(folder, stated) for folder in held}
         if scattered:  # of folders that are called as stated, no others count
             held = {folder: photos for folder, photos in held.items() if tails[folder] == max(tails.values())}
@@ -85,6 +88,9 @@ class _Folders:
             counts = Counter(name for photos in held.values() for name in photos)
             return {name: photo for photos in held.values() for name, photo in photos.items() if counts[name] == 1}
         return held[most] if list(rank.values()).count(rank[most]) == 1 else {}
+
+    def _is_of_another(self, folder: str) -> bool:
+        return project_of(self._root / folder, self._root, self._listing) is not None
 
     def _folders_with(self, name: str) -> Mapping[str, list[str]]:
         """Return the photos of that name by folder, with any suffix if the name has none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ilrm_cli.capture.photos.listing import model_suffix
+from ilrm_cli.capture.photos.project_models import model_suffix
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.runtime.files import decoded_text, read_text, scratch_folder
 

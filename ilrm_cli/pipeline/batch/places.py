@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from shlex import quote
 
-from ilrm_cli.capture.photos.listing import SUFFIXES, VIDEO_SUFFIXES, Listing, find_model, find_transforms
+from ilrm_cli.capture.photos.listing import SUFFIXES, VIDEO_SUFFIXES, Listing
 from ilrm_cli.capture.photos.other_tools import find_tool_poses
+from ilrm_cli.capture.photos.project_models import find_model, find_transforms
 from ilrm_cli.runtime.errors import listed
 
 LEAST_PLACES = 2

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from ilrm_cli.capture.photos.header import stored_size
-from ilrm_cli.capture.photos.listing import MODEL_SUFFIXES, Listing, find_model, natural_order
+from ilrm_cli.capture.photos.listing import Listing, natural_order
+from ilrm_cli.capture.photos.project_models import MODEL_SUFFIXES, find_model
 from ilrm_cli.capture.poses.colmap import read_model
 from ilrm_cli.capture.poses.inria_json import is_inria, poses_of_cameras
 from ilrm_cli.capture.poses.lenses import colmap_camera
