@@ -1,15 +1,21 @@
 """Where PyTorch keeps what it compiles, and files named by their content."""
 
+import ast
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
+import ilrm_cli
 from ilrm_cli.runtime import cache
-from ilrm_cli.runtime.cache import SUMS, Entry, entry, input_sha256, keep_compiled_layers, sha256_of
+from ilrm_cli.runtime.cache import KERNEL_FILES, SUMS, Entry, entry, input_sha256, keep_compiled_layers, sha256_of
 from ilrm_cli.runtime.files import filling
 
 NAME = "TORCHINDUCTOR_CACHE_DIR"
+
+
+COMPILERS = {"kernel", "inlined", "shared_kernel", "on_cuda", "floor32"}  # of `runtime.kernels`
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +139,19 @@ def test_damaged_files_in_folders_are_filled_in_anew(tmp_path):
         (weights / "inner" / "mine").touch()
     assert (weights / "inner" / "model.pt").read_text() == "whole"
     assert sorted(path.name for path in weights.rglob("*")) == ["inner", "mine", "model.pt"]
+
+
+def compiles(source: Path) -> bool:
+    """Return whether numba compiles functions of a file."""
+    imports = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.ImportFrom)]
+    named = {one.name for node in imports if node.module == "ilrm_cli.runtime.kernels" for one in node.names}
+    return bool(named & COMPILERS)
+
+
+def test_changed_kernels_are_compiled_anew_wherever_they_are() -> None:
+    package = Path(ilrm_cli.__file__).parent
+    told = {file for pattern in KERNEL_FILES for file in package.glob(pattern)}
+    found = {file for file in package.rglob("*.py") if compiles(file)}
+    assert len(found) > 20
+    assert sorted(found - told) == []
+    assert all([*package.glob(pattern)] for pattern in KERNEL_FILES), "each stands for something"
