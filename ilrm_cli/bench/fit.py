@@ -13,7 +13,7 @@ import torch
 
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import ROUNDS, BenchRow
-from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED, training_scene
+from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED, Shooting, training_scene
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.density import Density
@@ -74,7 +74,7 @@ def rows_of(case: FitCase, parts_s: Mapping[str, float]) -> Iterator[BenchRow]:
 
 def fit_scene(case: FitCase) -> tuple[Views, Gaussians]:
     """Return photos of a procedural scene, and as many random surface points of it as Gaussians."""
-    made = training_scene(HOLDOUT_SEED, SCENE, case.photos, case.width, case.height, samples=1)
+    made = training_scene(HOLDOUT_SEED, SCENE, Shooting(case.photos, case.width, case.height, samples=1))
     depth = made.depth.flatten()
     surface = depth.isfinite().nonzero()[:, 0]
     order = torch.randperm(len(surface), generator=torch.Generator().manual_seed(0))

@@ -48,13 +48,16 @@ def synth(
         check_folder(out, overwrite)
 
         from ilrm_cli.data.synthetic.collection import SHEET_NAME, Order, check_order, write_collection
+        from ilrm_cli.data.synthetic.dataset import Shooting
         from ilrm_cli.data.synthetic.sensor import Photometry, PoseNoise
         from ilrm_cli.runtime.threads import usable_cores
 
-        threads = usable_cores()
         photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))
         shaken = PoseNoise(pose_noise, pose_noise * POSITION_NOISE) if pose_noise > 0 else None
-        order = Order(scenes, seed, first, views, width, height, kind, samples, normals, threads, photometry, shaken)
+        shooting = Shooting(
+            views, width, height, samples, kind=kind, normals=normals, photometry=photometry, pose_noise=shaken
+        )
+        order = Order(scenes, seed, first, shooting, usable_cores())
         check_order(out, order, overwrite)
         written = []
         shown.kept_as_json = {"scenes": 0}

@@ -11,7 +11,7 @@ from torch import Tensor
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.data.synthetic.colmap_folder import surface_points
-from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED, training_scene
+from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED, Shooting, training_scene
 from ilrm_cli.data.synthetic.sensor import Triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Views
@@ -61,9 +61,8 @@ def holdout_scene(index: int, long_side_px: int, multiple: int) -> RenderedSeque
     width, height = common_size_of([ASPECTS[index % len(ASPECTS)]], long_side_px, multiple)
     rng = np.random.default_rng([HOLDOUT_SEED, index])
     frames = HOLDOUT_INPUTS + HOLDOUT_TARGETS
-    scene = training_scene(
-        HOLDOUT_SEED, index, frames, width, height, samples=RAYS_PER_PIXEL, span=float(rng.uniform(*SPANS))
-    )
+    shooting = Shooting(frames, width, height, RAYS_PER_PIXEL, span=float(rng.uniform(*SPANS)))
+    scene = training_scene(HOLDOUT_SEED, index, shooting)
     points = surface_points(scene.views, scene.depth, SPARSE_POINTS, seed=index)[0]
     order = rng.permutation(frames).tolist()
     sparse_depth = triangulated(scene.views.images, scene.depth, TRIANGULATION, rng)

@@ -14,7 +14,7 @@ from ilrm_cli.data.checks import CHUNK_SUFFIX, training_places
 from ilrm_cli.data.folders import read_folder
 from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.data.synthetic.alone import object_views
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.data.synthetic.raycaster.raycast import CPU
 from ilrm_cli.data.synthetic.sensor import draw_photometry, draw_pose_noise, draw_triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
@@ -59,11 +59,11 @@ class Procedural:
         rng = np.random.default_rng([request.seed, request.index, 1])
         total = request.views + request.targets
         span = rng.uniform(MIN_SPAN, min(1.0, max(2, request.views - 1) * SPAN_PER_VIEW + MIN_SPAN))
-        scene = training_scene(
-            request.seed, request.index, total, request.width, request.height,
-            samples=RAYS_PER_PIXEL, photometry=draw_photometry(rng), span=span, device=self.device,
-            pose_noise=draw_pose_noise(rng),
+        shooting = Shooting(
+            total, request.width, request.height, RAYS_PER_PIXEL, span,
+            photometry=draw_photometry(rng), pose_noise=draw_pose_noise(rng),
         )  # fmt: skip
+        scene = training_scene(request.seed, request.index, shooting, device=self.device)
         order = torch.from_numpy(rng.permutation(total))
         poses = scene.views.cameras.world_from_cam[order[: request.views]].double()
         to_normal = frame_of_model(poses, self.normalisation)

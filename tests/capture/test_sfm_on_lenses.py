@@ -7,6 +7,7 @@ import pytest
 
 from ilrm_cli.data.synthetic import trajectories
 from ilrm_cli.data.synthetic.collection import Order, write_collection
+from ilrm_cli.data.synthetic.dataset import Shooting
 from tests.capture.test_sfm_against_default import run_ours
 from tests.support.default_sfm import run_default
 
@@ -19,9 +20,7 @@ SETS = [(fov_deg, kind) for fov_deg in (10.0, 30.0, 100.0, 124.0, 150.0) for kin
 def test_as_many_photos_through_any_lens(tmp_path, monkeypatch, fov_deg: float, kind: str):
     pycolmap.logging.minloglevel = 3
     monkeypatch.setattr(trajectories, "draw_fov_deg", lambda rng: fov_deg)
-    (written,) = write_collection(
-        tmp_path / "made", Order(1, views=PHOTOS, width=800, height=600, kind=kind, samples=4)
-    )
+    (written,) = write_collection(tmp_path / "made", Order(1, shooting=Shooting(PHOTOS, 800, 600, kind=kind)))
     photos = tmp_path / "photos"  # without the poses beside them
     shutil.copytree(written.folder / "images", photos)
     default = run_default(photos)

@@ -8,7 +8,7 @@ import pytest
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.data.checks import check_folder
 from ilrm_cli.data.synthetic import collection
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import PREFIX
 from tests.support.command_line import ilrm
@@ -22,7 +22,7 @@ def test_written_scenes_are_read_with_the_same_cameras(tmp_path):
     assert [scene["folder"] for scene in done.json["scenes"]] == [str(out / "000000"), str(out / "000001")]
     capture = gathered(out / "000001")
     assert capture.origin == "colmap"
-    cameras = training_scene(0, 1, 3, 64, 48, samples=1).true_cameras
+    cameras = training_scene(0, 1, Shooting(3, 64, 48, samples=1)).true_cameras
     assert len(capture.photos) == 3
     for k, photo in enumerate(sorted(capture.photos, key=lambda photo: photo.path.name)):
         np.testing.assert_allclose(photo.world_from_cam, cameras.world_from_cam[k], atol=1e-5)

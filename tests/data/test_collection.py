@@ -11,12 +11,12 @@ from PIL import Image
 from ilrm_cli.data.checks import picture_size
 from ilrm_cli.data.synthetic import collection
 from ilrm_cli.data.synthetic.collection import Order, check_order, statistics_of, write_collection
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.data.synthetic.raycaster.raycast import render_scene
 from ilrm_cli.data.synthetic.sample_scenes import SAMPLES, SAMPLES_PER_PIXEL, sample_cameras
 from ilrm_cli.runtime.errors import InputError
 
-ORDER = Order(scenes=2, seed=3, views=3, width=48, height=32, samples=1, normals=True)
+ORDER = Order(scenes=2, seed=3, shooting=Shooting(3, 48, 32, samples=1, normals=True))
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample_scenes"
 
@@ -33,7 +33,7 @@ def test_scenes_hold_what_was_rendered(tmp_path):
     out = tmp_path / "made"
     written = list(write_collection(out, ORDER))
     assert sorted(path.name for path in out.iterdir()) == ["000000", "000001", "contact_sheet.jpg"]
-    scene = training_scene(3, 1, 3, 48, 32, samples=1, normals=True)
+    scene = training_scene(3, 1, Shooting(3, 48, 32, samples=1, normals=True))
     for k in range(3):
         np.testing.assert_array_equal(np.load(out / f"000001/depth/00{k + 1}.npy"), scene.depth[k])
         normals = np.load(out / f"000001/normals/00{k + 1}.npy")
@@ -74,7 +74,7 @@ def test_scenes_there_are_replaced_only_when_asked(tmp_path):
 
 def test_orders_that_cannot_be_carried_out(tmp_path):
     with pytest.raises(InputError, match="unknown"):
-        check_order(tmp_path / "made", Order(1, kind="castle"), overwrite=False)
+        check_order(tmp_path / "made", Order(1, shooting=Shooting(8, 256, 192, kind="castle")), overwrite=False)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is not a folder"):
         check_order(tmp_path / "file" / "made", Order(1), overwrite=False)
@@ -84,7 +84,7 @@ def test_orders_that_cannot_be_carried_out(tmp_path):
 
 def test_statistics_of_equal_views():
     """Three cameras in one place see the same: full overlap, no baseline."""
-    scene = training_scene(3, 0, 3, 48, 32)
+    scene = training_scene(3, 0, Shooting(3, 48, 32))
     one = torch.zeros(3, dtype=torch.long)
     same = type(scene)(scene.views[one], scene.depth[one], scene.kind, scene.true_cameras[one])
     figures = statistics_of(same)

@@ -5,13 +5,13 @@ import torch
 from PIL import Image
 
 from ilrm_cli.data.synthetic.colmap_folder import write_scene
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.runtime.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def scene():
-    return training_scene(2, 1, 4, 96, 64)
+    return training_scene(2, 1, Shooting(4, 96, 64))
 
 
 def test_model_holds_the_true_cameras_and_points(tmp_path, scene):

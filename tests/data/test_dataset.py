@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.data.synthetic.materials.patterns import SIZE
 from ilrm_cli.data.synthetic.materials.textures import FAMILIES, fetch, tile_bank
 from ilrm_cli.data.synthetic.scenes.by_number import KINDS, SHARES, make_scene
@@ -15,7 +15,7 @@ def test_shares_sum_to_one():
 
 
 def test_same_number_same_bits_other_number_other_scene():
-    a, b, c = (training_scene(5, i, 3, 32, 24) for i in (2, 2, 3))
+    a, b, c = (training_scene(5, i, Shooting(3, 32, 24)) for i in (2, 2, 3))
     assert torch.equal(a.views.images, b.views.images)
     assert torch.equal(a.depth, b.depth)
     assert torch.equal(a.views.cameras.world_from_cam, b.views.cameras.world_from_cam)
@@ -23,7 +23,8 @@ def test_same_number_same_bits_other_number_other_scene():
 
 
 def test_photometry_changes_pictures_only():
-    plain, noisy = (training_scene(1, 0, 2, 32, 32, photometry=p) for p in (None, Photometry(0.2, 0.05, 0.02)))
+    looks = (None, Photometry(0.2, 0.05, 0.02))
+    plain, noisy = (training_scene(1, 0, Shooting(2, 32, 32, photometry=look)) for look in looks)
     assert torch.equal(plain.depth, noisy.depth)
     assert 0.005 < (plain.views.images - noisy.views.images).abs().mean() < 0.3
     assert noisy.views.images.min() >= 0
@@ -33,7 +34,7 @@ def test_photometry_changes_pictures_only():
 def test_pictures_have_the_statistics_of_photos():
     energies, means = [], []
     for index in range(24):
-        scene = training_scene(11, index, 3, 64, 64)
+        scene = training_scene(11, index, Shooting(3, 64, 64))
         images, depth = scene.views.images, scene.depth
         assert images.isfinite().all()
         assert images.min() >= 0
@@ -105,14 +106,14 @@ def test_a_shorter_span_brings_the_views_together():
     """Over several scenes: a quarter of the path is much shorter than all of it."""
 
     def extents(span: float) -> list[float]:
-        scenes = [training_scene(5, i, 4, 16, 16, samples=1, span=span) for i in range(6)]
+        scenes = [training_scene(5, i, Shooting(4, 16, 16, samples=1, span=span)) for i in range(6)]
         return [float(s.views.cameras.positions.std(0).norm()) for s in scenes]
 
     assert sum(extents(0.25)) < 0.6 * sum(extents(1.0))
 
 
 def test_normals_point_at_the_camera_and_agree_with_depth():
-    scene = training_scene(4, 0, 2, 64, 48, normals=True, kind="table_top")
+    scene = training_scene(4, 0, Shooting(2, 64, 48, normals=True, kind="table_top"))
     normals, cameras = scene.normals, scene.true_cameras
     solid = normals.norm(dim=1) > 0
     torch.testing.assert_close(normals.norm(dim=1)[solid], torch.ones(int(solid.sum())), atol=1e-4, rtol=0)
@@ -134,7 +135,7 @@ def test_normals_point_at_the_camera_and_agree_with_depth():
 
 
 def test_pose_noise_moves_the_given_cameras_only():
-    plain, noisy = (training_scene(4, 1, 4, 32, 32, pose_noise=p) for p in (None, PoseNoise(0.2, 0.01)))
+    plain, noisy = (training_scene(4, 1, Shooting(4, 32, 32, pose_noise=p)) for p in (None, PoseNoise(0.2, 0.01)))
     assert torch.equal(plain.views.images, noisy.views.images)
     assert torch.equal(plain.views.cameras.world_from_cam, noisy.true_cameras.world_from_cam)
     given, true = noisy.views.cameras.world_from_cam, noisy.true_cameras.world_from_cam
@@ -148,11 +149,12 @@ def test_pose_noise_moves_the_given_cameras_only():
 
 
 def test_jpeg_costs_more_at_lower_quality():
-    image = training_scene(4, 2, 1, 64, 64).views.images[0]
+    image = training_scene(4, 2, Shooting(1, 64, 64)).views.images[0]
     errors = [float((through_jpeg(image, quality) - image).square().mean()) for quality in (95, 60, 15)]
     assert 0 < errors[0] < errors[1] < errors[2] < 0.02
-    scene = training_scene(4, 2, 2, 64, 64, photometry=Photometry(jpeg_quality=(40, 50)))
-    assert 1e-5 < (scene.views.images[0] - training_scene(4, 2, 2, 64, 64).views.images[0]).square().mean() < 0.01
+    scene = training_scene(4, 2, Shooting(2, 64, 64, photometry=Photometry(jpeg_quality=(40, 50))))
+    plain = training_scene(4, 2, Shooting(2, 64, 64))
+    assert 1e-5 < (scene.views.images[0] - plain.views.images[0]).square().mean() < 0.01
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (64, 48), (96, 64), (96, 54), (48, 64)])

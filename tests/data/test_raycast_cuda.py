@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.data.synthetic.dataset import plan_scene, training_scene, training_scenes
+from ilrm_cli.data.synthetic.dataset import Shooting, plan_scene, training_scene, training_scenes
 from ilrm_cli.data.synthetic.raycaster import raycast
 from ilrm_cli.data.synthetic.raycaster.raycast import render_scene, render_scenes
 from ilrm_cli.data.synthetic.raycaster.raycast_cuda import fill_scenes, scene_type
@@ -66,7 +66,7 @@ def test_most_scenes_share_a_record_type():
 def test_cuda_without_numba_cuda_is_refused_in_words(monkeypatch):
     monkeypatch.setattr(raycast, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"ilrm\[cuda\]"):
-        training_scene(0, 0, 1, 8, 8, device=torch.device("cuda"))
+        training_scene(0, 0, Shooting(1, 8, 8), device=torch.device("cuda"))
 
 
 def compiled_ptx() -> str:
@@ -126,13 +126,13 @@ def test_gpu_draws_what_the_cpu_draws(kind):
 def test_scenes_of_one_launch_are_those_of_many_and_fast(capsys):
     cuda = torch.device("cuda")
     numbers = [3, 1, 4, 15, 9, 2, 6, 5]
-    together = training_scenes(7, numbers, 8, 256, 256, device=cuda)
+    together = training_scenes(7, numbers, Shooting(8, 256, 256), device=cuda)
     for index, scene in zip(numbers[:3], together, strict=False):
-        alone = training_scene(7, index, 8, 256, 256, device=cuda)
+        alone = training_scene(7, index, Shooting(8, 256, 256), device=cuda)
         off = (alone.views.images - scene.views.images).abs()
         assert (off < SAME_COLOUR).float().mean() > SAME_SHARE
         assert ((alone.depth / scene.depth - 1).abs() < SAME_DEPTH).float().mean() > SAME_SHARE
-    jobs = [plan_scene(7, index, 8, 256, 256)[:2] for index in numbers]
+    jobs = [plan_scene(7, index, Shooting(8, 256, 256))[:2] for index in numbers]
     for count in (1, len(jobs)):
         for _ in range(2):
             render_scenes(jobs[:count], device=cuda)

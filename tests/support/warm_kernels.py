@@ -2,7 +2,7 @@
 
 import torch
 
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.models.layers import sweep_cpu
 from ilrm_cli.render.cpu import rasterizer
 from ilrm_cli.render.cpu.surface_depth import surface_depth
@@ -12,7 +12,7 @@ from tests.support.shelled import around, sphere
 
 def cast_rays() -> None:
     """Compile what makes procedural scenes."""
-    training_scene(0, 0, 2, 32, 32, samples=1)
+    training_scene(0, 0, Shooting(2, 32, 32, samples=1))
 
 
 def draw_and_fit() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ilrm_cli.data.synthetic.colmap_folder import write_scene
-from ilrm_cli.data.synthetic.dataset import training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import FrameGap, TrainConfig
@@ -34,7 +34,7 @@ def same(a: Views, b: Views) -> bool:
 
 
 def test_colmap_folders_give_samples_with_the_range_of_their_points(tmp_path):
-    scene = training_scene(3, 0, 6, 96, 72, samples=1)
+    scene = training_scene(3, 0, Shooting(6, 96, 72, samples=1))
     write_scene(tmp_path / "scenes" / "a", scene.views, scene.depth)
     sample = draw(open_source(str(tmp_path / "scenes"), TrainConfig()))
     assert sample.depth is None

@@ -15,15 +15,16 @@ from PIL import Image
 
 from ilrm_cli.data.checks import RECORD_NAME, check_folder, check_scene_folder
 from ilrm_cli.data.synthetic.colmap_folder import fill_scene
-from ilrm_cli.data.synthetic.dataset import TrainingScene, training_scene
+from ilrm_cli.data.synthetic.dataset import Shooting, TrainingScene, training_scene
 from ilrm_cli.data.synthetic.scenes.by_number import KINDS
-from ilrm_cli.data.synthetic.sensor import Photometry, PoseNoise
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import check_output, replacing, replacing_folder
 
 SHEET_NAME = "contact_sheet.jpg"
 SHEET_VIEWS, SHEET_ROWS, SHEET_HEIGHT_PX = 6, 40, 90  # of the contact sheet: pictures per row, scenes at most
+
+USUAL = Shooting(views=8, width=256, height=192, samples=8)
 
 GRID = 24  # points along each side of a picture that represent it
 QUANTILES = (0.05, 0.5, 0.95)  # of depth
@@ -37,15 +38,8 @@ class Order:
     scenes: int
     seed: int = 0
     first: int = 0  # index of the first scene
-    views: int = 8
-    width: int = 256  # px
-    height: int = 192  # px
-    kind: str | None = None  # one of `by_number.KINDS`; None draws them
-    samples: int = 8  # rays per pixel
-    normals: bool = False
+    shooting: Shooting = USUAL
     threads: int = 1
-    photometry: Photometry | None = None  # None: no photometric disturbance
-    pose_noise: PoseNoise | None = None  # None: exact poses
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,8 @@ def scene_folder(out: Path, index: int) -> Path:
 
 def check_order(out: Path, order: Order, overwrite: bool) -> None:
     """Raise InputError if the order cannot be carried out, before any work."""
-    if order.kind is not None and order.kind not in KINDS:
-        raise InputError(f"--kind {order.kind} is unknown; use {', '.join(KINDS)}.")
+    if (kind := order.shooting.kind) is not None and kind not in KINDS:
+        raise InputError(f"--kind {kind} is unknown; use {', '.join(KINDS)}.")
     check_folder(out, overwrite)
     for index in range(order.first, order.first + order.scenes):
         check_scene_folder(scene_folder(out, index))
@@ -93,11 +87,7 @@ def write_collection(out: Path, order: Order) -> Iterator[Written]:
     """
     rows: list[np.ndarray] = []
     for index in range(order.first, order.first + order.scenes):
-        scene = training_scene(
-            order.seed, index, order.views, order.width, order.height,
-            samples=order.samples, threads=order.threads, normals=order.normals, kind=order.kind,
-            photometry=order.photometry, pose_noise=order.pose_noise,
-        )  # fmt: skip
+        scene = training_scene(order.seed, index, order.shooting, threads=order.threads)
         statistics = statistics_of(scene)
         folder = scene_folder(out, index)
         with replacing_folder(folder) as part:

@@ -25,6 +25,21 @@ MEAN_LINEAR = 0.24  # mean linear brightness of a typical photo
 
 
 @dataclass(frozen=True)
+class Shooting:
+    """How procedural scenes are photographed, by cameras that follow a path."""
+
+    views: int
+    width: int  # px
+    height: int  # px
+    samples: int = 4  # rays per pixel
+    span: float = 1.0  # share of the path that the views cover, in (0, 1]: the smaller, the more they overlap
+    kind: str | None = None  # of the scenes, one of `by_number.KINDS`; None draws them
+    normals: bool = False  # whether to return them
+    photometry: Photometry | None = None  # None: no photometric disturbance
+    pose_noise: PoseNoise | None = None  # None: exact poses
+
+
+@dataclass(frozen=True)
 class TrainingScene:
     """Rendered views of one procedural scene, in the order of the camera path, with exact depth."""
 
@@ -45,79 +60,46 @@ def expose(scene: Scene, cameras: Cameras, rng: np.random.Generator) -> Scene:
     return replace(scene, surround=scene.surround._replace(exposure=np.array([gain], np.float32)))
 
 
-def plan_scene(
-    seed: int, index: int, views: int, width: int, height: int, span: float = 1.0, kind: str | None = None
-) -> tuple[Scene, Cameras, np.random.Generator]:
-    """Return scene `index` of the endless series `seed`, exposed, its cameras, and a generator for further draws.
-
-    The cameras are consecutive and cover the share `span` of a path, in (0, 1]: the smaller, the more they overlap.
-    `kind` forces one of `by_number.KINDS`.
-    """
+def plan_scene(seed: int, index: int, shooting: Shooting) -> tuple[Scene, Cameras, np.random.Generator]:
+    """Return scene `index` of the endless series `seed`, exposed, its cameras, and a generator for further draws."""
+    views = shooting.views
+    along_path = math.ceil(views / shooting.span)
     for attempt in range(100):
-        scene = make_scene(seed, index, attempt, kind)
+        scene = make_scene(seed, index, attempt, shooting.kind)
         rng = np.random.default_rng([seed, index, attempt, 1])
         for _ in range(PATHS_PER_SCENE):
-            along_path = math.ceil(views / span)
-            cameras = draw_cameras(scene, rng, along_path, width, height)
+            cameras = draw_cameras(scene, rng, along_path, shooting.width, shooting.height)
             if cameras is not None:
-                first = int(rng.integers(along_path - views + 1)) if span < 1 else 0
+                first = int(rng.integers(along_path - views + 1)) if shooting.span < 1 else 0
                 cameras = cameras[first : first + views]
                 return expose(scene, cameras, rng), cameras, rng
     raise AssertionError(f"no camera path fits scene {index} of seed {seed}")
 
 
 def training_scenes(
-    seed: int,
-    indices: Sequence[int],
-    views: int,
-    width: int,
-    height: int,
-    samples: int = 4,
-    threads: int = 1,
-    photometry: Photometry | None = None,
-    span: float = 1.0,
-    device: torch.device = CPU,
-    pose_noise: PoseNoise | None = None,
-    normals: bool = False,
-    kind: str | None = None,
+    seed: int, indices: Sequence[int], shooting: Shooting, *, threads: int = 1, device: torch.device = CPU
 ) -> list[TrainingScene]:
     """Make one `training_scene` per index; on CUDA all are cast in one launch."""
-    plans = [plan_scene(seed, index, views, width, height, span, kind) for index in indices]
-    drawn = render_scenes([(scene, cameras) for scene, cameras, _ in plans], samples, threads, device)
+    plans = [plan_scene(seed, index, shooting) for index in indices]
+    drawn = render_scenes([(scene, cameras) for scene, cameras, _ in plans], shooting.samples, threads, device)
     made = []
     for (scene, cameras, rng), (images, depth) in zip(plans, drawn, strict=True):
         given = cameras
-        if photometry is not None:
-            images = disturb(images, photometry, rng)
-        if pose_noise is not None:
-            given = shaken(cameras, pose_noise, float(depth.median()), rng)
-        facing = normals_of(scene, cameras).to(device) if normals else None
+        if shooting.photometry is not None:
+            images = disturb(images, shooting.photometry, rng)
+        if shooting.pose_noise is not None:
+            given = shaken(cameras, shooting.pose_noise, float(depth.median()), rng)
+        facing = normals_of(scene, cameras).to(device) if shooting.normals else None
         made.append(TrainingScene(Views(images, given), depth, scene.kind, cameras, facing))
     return made
 
 
 def training_scene(
-    seed: int,
-    index: int,
-    views: int,
-    width: int,
-    height: int,
-    samples: int = 4,
-    threads: int = 1,
-    photometry: Photometry | None = None,
-    span: float = 1.0,
-    device: torch.device = CPU,
-    pose_noise: PoseNoise | None = None,
-    normals: bool = False,
-    kind: str | None = None,
+    seed: int, index: int, shooting: Shooting, *, threads: int = 1, device: torch.device = CPU
 ) -> TrainingScene:
     """Make scene `index` of the endless series `seed`, bit-identical for any number of threads.
 
-    The views are consecutive and cover the share `span` of the camera path, in (0, 1]: the smaller, the more they
-    overlap. Images and depth are on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same
-    pictures up to rounding. `kind` forces one of `by_number.KINDS`. Raises InputError if CUDA is requested without the
-    extra `ilrm[cuda]`.
+    Images and depth are on `device`, cameras on the CPU; CUDA gives the same scene and cameras, and the same pictures
+    up to rounding. Raises InputError if CUDA is requested without the extra `ilrm[cuda]`.
     """
-    return training_scenes(
-        seed, [index], views, width, height, samples, threads, photometry, span, device, pose_noise, normals, kind
-    )[0]
+    return training_scenes(seed, [index], shooting, threads=threads, device=device)[0]
