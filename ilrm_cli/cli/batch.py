@@ -55,7 +55,7 @@ def batch(
         from ilrm_cli.capture.photos.folder import check_views
         from ilrm_cli.capture.photos.listing import Listing
         from ilrm_cli.models.registry import weights_file
-        from ilrm_cli.pipeline.batch.jobs import check_outputs, check_summary, find_places, plan
+        from ilrm_cli.pipeline.batch.jobs import check_model, check_outputs, check_summary, find_places, plan
         from ilrm_cli.pipeline.batch.places import taken_as_one
         from ilrm_cli.runtime.errors import listed
 
@@ -65,6 +65,7 @@ def batch(
         check_summary(summary, planned)
         check_views(settings.views)
         check_settings(settings)
+        check_model(settings.model)
         weights_file(settings.model)
         shown.reading(f"{len(planned)} folder{'s' * (len(planned) != 1)}")
 

@@ -125,6 +125,7 @@ def test_a_narrow_terminal_has_the_sentences_below_the_table():
     [
         (["none/*"], "nothing matches none/*"),
         (["."], "--model zz: "),
+        ([".", "--model", "triposr"], "takes one photo of an object"),
         ([".", "-o", "x.obj"], ".obj is unknown"),
         ([".", "-o", "{name}/x.ply", "--summary", "x/x.json"], "--summary x/x.json is where the scene of . goes"),
         ([".", "-o", f"{__file__}/{{name}}.ply"], "is not a folder"),

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import torch
 
 from ilrm_cli.capture.photos.folder import check_views
-from ilrm_cli.models.registry import takes_one_photo, weights_file
+from ilrm_cli.models.registry import weights_file
 from ilrm_cli.pipeline.batch import work
-from ilrm_cli.pipeline.batch.jobs import Job, Outcome
+from ilrm_cli.pipeline.batch.jobs import Job, Outcome, check_model
 from ilrm_cli.pipeline.batch.ray_workers import RayPool
 from ilrm_cli.pipeline.batch.work import Order, Ready
 from ilrm_cli.pipeline.batch.workers import LocalPool, Worker, WorkerDied, WorkerPool
@@ -46,11 +46,7 @@ def run(batch: Batch, report: Report = ignore) -> Iterator[Outcome]:
     InputError for settings that suit no folder.
     """
     check_views(batch.settings.views)
-    if takes_one_photo(batch.settings.model):
-        raise InputError(
-            f"--model {batch.settings.model} takes one photo of an object, and a batch has folders of several; run "
-            "`ilrm reconstruct PHOTO` for each."
-        )
+    check_model(batch.settings.model)
     order = Order(batch.settings, sha256_of(weights_file(batch.settings.model)), batch.overwrite)
     _sweep(batch.jobs)
     pool = _pool(batch)
