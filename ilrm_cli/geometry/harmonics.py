@@ -1,12 +1,15 @@
 """Real spherical harmonics up to degree 3, in the order and with the signs of 3D Gaussian splatting.
 
-Coefficients are those of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023).
+Coefficients are those of Sloan, "Efficient Spherical Harmonic Evaluation" (2013), as in Kerbl et al. (2023). The
+colours that they give are sRGB; those of other files may be linear light.
 """
 
+import math
 from typing import TypeVar
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -19,6 +22,9 @@ SH_C3 = (
     -0.5900435899266435, 2.890611442640554, -0.4570457994644658, 0.3731763325901154,
     -0.4570457994644658, 1.445305721320277, -0.5900435899266435,
 )  # fmt: skip
+
+LINEAR_BELOW, LINEAR_SLOPE, GAMMA, OFFSET = 0.04045, 12.92, 2.4, 0.055  # of sRGB
+SIDES, ROWS_AT_ONCE = 144, 1 << 14  # directions from which colours are looked at, and Gaussians looked at together
 
 
 def basis(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch bases"]:
@@ -82,3 +88,31 @@ def rotated(
         turn = torch.linalg.lstsq(after[:, span], before[:, span]).solution  # after @ turn = before
         parts.append(turn.to(harmonics) @ harmonics[:, span])
     return torch.cat(parts, dim=1)
+
+
+def linear_from_srgb(colors: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
+    """Return the light of sRGB colours, in [0, 1] or brighter."""
+    return np.where(colors <= LINEAR_BELOW, colors / LINEAR_SLOPE, ((colors + OFFSET) / (1 + OFFSET)) ** GAMMA)
+
+
+def srgb_from_linear(light: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
+    """Return the sRGB colours of light, in [0, 1] or brighter."""
+    return np.where(
+        light <= LINEAR_BELOW / LINEAR_SLOPE, light * LINEAR_SLOPE, (1 + OFFSET) * light ** (1 / GAMMA) - OFFSET
+    )
+
+
+def in_srgb(harmonics: Float[ndarray, "gaussian bases 3"]) -> Float[ndarray, "gaussian bases 3"]:
+    """Return harmonics whose colours are nearest, over all sides, to the sRGB colours of the light of these."""
+    seen = basis(_sides(), int(harmonics.shape[1] ** 0.5) - 1).numpy()
+    fitted = np.linalg.pinv(seen)
+    parts = np.array_split(harmonics, max(1, len(harmonics) // ROWS_AT_ONCE))
+    with np.errstate(invalid="ignore", over="ignore"):  # numbers that are not finite stay so
+        return np.concatenate([fitted @ (srgb_from_linear((0.5 + seen @ part).clip(0)) - 0.5) for part in parts])
+
+
+def _sides() -> Float64[Tensor, "side 3"]:
+    """Return unit directions evenly over the sphere, along a spiral whose turns are golden sections."""
+    z = 1 - (torch.arange(SIDES, dtype=torch.float64) + 0.5) * 2 / SIDES
+    turn = torch.arange(SIDES, dtype=torch.float64) * math.pi * (3 - math.sqrt(5))
+    return torch.stack([(1 - z * z).sqrt() * turn.cos(), (1 - z * z).sqrt() * turn.sin(), z], 1)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from ilrm_cli.geometry.harmonics import SH_C0, from_color, to_color
+from ilrm_cli.geometry.harmonics import SH_C0, from_color, srgb_from_linear, to_color
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats import gltf
 from ilrm_cli.scene.formats.glb import CONFIDENCE, EXTENSION, LINEAR, OPACITY, ROTATION, SCALE, decode_glb, encode_glb
 from ilrm_cli.scene.formats.gltf import glb_bytes
-from ilrm_cli.scene.formats.light import srgb_from_linear
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.support.dense_renderer import colors_seen
 from tests.support.splats import apart, one, shapes, splats

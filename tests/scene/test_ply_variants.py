@@ -108,6 +108,12 @@ def test_scenes_that_change_over_time_are_refused(tmp_path: Path, name: str) -> 
         decode_ply(in_ply(tmp_path / "a.ply", COLUMNS | {name: 0.5}))
 
 
+def test_anchors_are_named(tmp_path: Path) -> None:
+    columns = {name: value for name, value in COLUMNS.items() if not name.startswith("f_")}
+    with pytest.raises(InputError, match="anchors of Scaffold-GS"):
+        decode_ply(in_ply(tmp_path / "a.ply", columns | {"f_offset_0": 0.0, "f_anchor_feat_0": 0.0}))
+
+
 def test_unknown_properties_are_named(tmp_path: Path) -> None:
     known = {"nx": 0.0, "ny": 0.0, "nz": 1.0, "f_rest_0": 0.0, "red": 1.0, "green": 1.0, "blue": 1.0, "alpha": 1.0}
     known |= {f"f_rest_{i}": 0.0 for i in range(9)}

@@ -7,48 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.convert import convert
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile
-from ilrm_cli.scene.formats.sog import encode_sog
-from tests.scene.test_sog import contents
-from tests.support.splats import splats
-
-PARTS = {"0_0": (40, 1), "0_1": (30, 0), "1_0": (20, 1), "env": (10, 1)}  # Gaussians and degree
-BOX = {"bound": {"min": [0, 0, 0], "max": [1, 1, 1]}}
-
-
-def run(file: int, offset: int, count: int) -> dict[str, int]:
-    return {"file": file, "offset": offset, "count": count}
-
-
-INDEX = {
-    "version": 1,
-    "environment": "env/meta.json",
-    "filenames": ["1_0/meta.json", "0_0/meta.json", "0_1/meta.json"],
-    "tree": BOX
-    | {
-        "children": [
-            BOX | {"lods": {"0": run(1, 0, 25), "1": run(0, 0, 20)}},
-            BOX | {"children": [BOX | {"lods": {"0": run(1, 25, 15)}}, BOX | {"lods": {"0": run(2, 0, 30)}}]},
-        ]
-    },
-}
-
-
-def streamed(folder: Path, **changes: Any) -> tuple[Path, dict[str, Gaussians]]:
-    """Write a streamed scene; return its folder, and its parts as they are read alone."""
-    parts = {}
-    for seed, (name, (count, degree)) in enumerate(PARTS.items()):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for file, content in contents(encode_sog(SceneFile(splats(count, degree, seed)))).items():
-            (folder / name / file).write_bytes(content)
-        parts[name] = decode_scene(folder / name).gaussians
-    (folder / "lod-meta.json").write_text(json.dumps(INDEX | changes))
-    return folder, parts
+from tests.support.scene_folders import BOX, run, streamed
 
 
 @pytest.mark.parametrize("name", ["", "lod-meta.json"])

@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ from tests.scene.test_ksplat import split
 from tests.scene.test_record import record
 from tests.support import tool_projects as tools
 from tests.support.mutations import mutated
+from tests.support.scene_folders import gsplat_png, streamed
 from tests.support.small_models import MATCHED, random_model
 from tests.support.splats import splats
 
@@ -79,6 +80,14 @@ def _scene(name: str, content: Callable[[], bytes]) -> Reader:
         assert scene.scales.min() >= 0
 
     return Reader(lambda folder: _file(name, content())(folder), read)
+
+
+def _folder(write: Callable[[Path], object]) -> Reader:
+    def written(folder: Path) -> list[Path]:
+        write(folder)
+        return sorted(path for path in folder.rglob("*") if path.is_file())
+
+    return replace(_scene("", bytes), write=written)
 
 
 def _photo(suffix: str, **options: object) -> Reader:
@@ -192,6 +201,8 @@ def readers() -> dict[str, Reader]:
     lens = b"# a comment\n1 OPENCV 640 480 500 510 320 240 0.1 0.01 0.001 0.002\n2 PINHOLE 64 48 50 50 32 24\n"
     return {
         **{f"scene{suffix}": _scene(f"a{suffix}", content) for suffix, content in scenes.items()},
+        "scene-streamed": _folder(streamed),
+        "scene-gsplat-png": _folder(gsplat_png),
         **{f"photo{suffix}": _photo(suffix, **options) for suffix, options in photos.items()},
         **{f"colmap-{kind}": _colmap(kind) for kind in ("bin", "txt")},
         "transforms": _transforms(),

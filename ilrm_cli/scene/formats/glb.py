@@ -21,13 +21,13 @@ import torch
 
 from ilrm_cli import __version__
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.harmonics import to_color
+from ilrm_cli.geometry.harmonics import in_srgb, linear_from_srgb, to_color
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.formats.gltf import Gltf, glb_bytes, read_glb
-from ilrm_cli.scene.formats.light import blends_otherwise, harmonics_in_srgb, linear_from_srgb
 from ilrm_cli.scene.formats.packing import joined, turned
 from ilrm_cli.scene.formats.scene_file import (
     SceneFile,
+    blends_otherwise,
     check_claim,
     damaged,
     degree_4_is_cut,
@@ -147,7 +147,7 @@ def _gaussians(gltf: Gltf, primitive: dict[str, Any]) -> Gaussians:
         quaternions=np.roll(columns[ROTATION], 1, axis=1),
         scales=scales,
         opacities=columns[OPACITY][:, 0],
-        harmonics=harmonics_in_srgb(harmonics) if space == LINEAR else harmonics,
+        harmonics=in_srgb(harmonics) if space == LINEAR else harmonics,
     )
 
 

@@ -13,10 +13,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from ilrm_cli.geometry.harmonics import linear_from_srgb
 from ilrm_cli.geometry.meshes import Mesh, PointCloud
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.scene.formats.gltf import glb_bytes
-from ilrm_cli.scene.formats.light import linear_from_srgb
 
 TRIANGLES = 4  # mode of a glTF primitive
 STL_HEADER = 80  # bytes

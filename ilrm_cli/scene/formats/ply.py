@@ -25,14 +25,14 @@ from torch import Tensor
 
 from ilrm_cli.geometry.frames import origin_nearby
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.harmonics import from_color
+from ilrm_cli.geometry.harmonics import from_color, in_srgb
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.formats.light import blends_otherwise, harmonics_in_srgb
 from ilrm_cli.scene.formats.ply_header import check_header
 from ilrm_cli.scene.formats.ply_variants import activated, check_kinds, is_linear, passed_over, white_of, widened
 from ilrm_cli.scene.formats.scene_file import (
     MOST_BASES,
     SceneFile,
+    blends_otherwise,
     damaged,
     is_antialiased,
     origin_comment,
@@ -105,6 +105,8 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene.")
     vertices = ply["vertex"]
     names = {_plain_name(p.name): p.name for p in vertices.properties}
+    kinds = {plain: vertices.data.dtype[name] for plain, name in names.items()}
+    check_kinds(path, kinds)
     flat = SCALES[2] not in names
     base = BASE_COLORS if BASE_COLORS[0] in names or not set(RGB) <= names.keys() else RGB
     needed = (*MEANS, *base, "opacity", *SCALES, *ROTATIONS)
@@ -116,9 +118,6 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         raise InputError(
             f"{path} has {rest} f_rest_ properties; 0, 9, 24, 45 or 72 are known (harmonics of degree 0 to 4)."
         )
-
-    kinds = {plain: vertices.data.dtype[name] for plain, name in names.items()}
-    check_kinds(path, kinds)
 
     def table(properties: Sequence[str], kind: type = np.float32) -> torch.Tensor:
         with np.errstate(over="ignore"):  # too large a number is infinite, and its Gaussian dropped
@@ -137,7 +136,7 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     higher = table(rest_names(rest)).unflatten(1, (3, rest // 3)).transpose(1, 2)
     harmonics = torch.cat([colors[:, None], higher], dim=1)
     if is_linear(ply):
-        harmonics = torch.from_numpy(harmonics_in_srgb(harmonics[:, :MOST_BASES].double().numpy())).float()
+        harmonics = torch.from_numpy(in_srgb(harmonics[:, :MOST_BASES].double().numpy())).float()
         remarks += (blends_otherwise(path),)
     numbers = table(SCALES[:2] if flat else SCALES, np.float64)
     opacities, scales, said = activated(path, table(["opacity"])[:, 0], numbers, kinds["opacity"])

@@ -25,6 +25,7 @@ SHARES = ("uint8", "uint16")  # whole numbers that opacities are kept in, from n
 
 # Of scenes that change over time, such as Spacetime Gaussians (Li et al. 2024): all times would be there at once.
 OVER_TIME = ("trbf_center", "motion_0", "delta_x_t0")
+ANCHORS = "f_anchor_feat_0"  # of Scaffold-GS (Lu et al. 2024) and what is built on it
 KNOWN = re.compile(
     r"[xyz]|n[xyz]|f_dc_[0-2]|f_rest_\d+|opacity|scale_[0-2]|rot_[0-3]|red|green|blue|alpha|confidence|filter_3D"
 )
@@ -32,7 +33,9 @@ LINEAR_SPACE = 1  # in the element `color_space` of SHARP (Mescheder et al. 2025
 
 
 def check_kinds(path: Path, kinds: Mapping[str, np.dtype]) -> None:
-    """Raise InputError for a scene that changes over time, or one that packs floating-point numbers into whole ones."""
+    """Raise InputError for what looks like a scene and is read as none, by the kinds of its properties."""
+    if ANCHORS in kinds:
+        raise InputError(f"{path} holds anchors of Scaffold-GS, from which a network makes Gaussians; export those.")
     if timed := next((name for name in OVER_TIME if name in kinds), None):
         raise InputError(f"{path} changes over time ({timed}); ilrm reads scenes that stand still.")
     packed = [name for name in kinds if name.startswith(("f_dc_", "f_rest_", "scale_", "rot_"))]

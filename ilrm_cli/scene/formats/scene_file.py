@@ -83,6 +83,11 @@ def degree_4_is_cut(path: Path) -> str:
     return f"{path} has spherical harmonics of degree 4: those above degree 3 are left out."
 
 
+def blends_otherwise(path: Path) -> str:
+    """Return the remark on a file whose linear colours were turned into sRGB."""
+    return f"{path} has linear colours, now sRGB: where Gaussians overlap, they blend a little differently."
+
+
 def ready_to_write(gaussians: Gaussians) -> Gaussians:
     """Return the scene on the CPU and without gradients.
 
