@@ -189,12 +189,20 @@ def test_a_lens_that_no_camera_has_is_not_read(tmp_path: Path) -> None:
     assert len(gather(open_folder(tmp_path / "opensfm")).photos) == 3
 
 
-def test_lenses_of_photoscan_before_1_2_are_named(tmp_path: Path) -> None:
+def test_lenses_of_photoscan_before_1_2(tmp_path: Path) -> None:
+    """The principal point counts from the corner, and tangential distortion is OpenCV's."""
     metashape(tmp_path)
-    file = tmp_path / "doc.xml"
-    file.write_text(file.read_text().replace(f"<f>{FOCAL}</f>", f"<fx>{FOCAL}</fx><fy>{FOCAL}</fy>"))
-    with pytest.raises(InputError, match=r"as PhotoScan wrote them before version 1\.2"):
-        gather(open_folder(tmp_path))
+    file, usual = tmp_path / "doc.xml", f"<f>{FOCAL}</f><cx>0</cx><cy>0</cy>"
+    more = "<skew>0.5</skew><k1>.1</k1><k2>.02</k2><p1>.004</p1><p2>.005</p2>"
+    old = f"<fx>{FOCAL + 2}</fx><fy>{FOCAL}</fy><cx>{WIDTH / 2 + 4}</cx><cy>{HEIGHT / 2 - 3}</cy>{more}"
+    assert usual in file.read_text()
+    file.write_text(file.read_text().replace(usual, old))
+    capture = gather(open_folder(tmp_path))
+    lens = capture.photos[0].lens
+    assert lens.model == "OPENCV"
+    expected = (FOCAL + 2, FOCAL, WIDTH / 2 + 4, HEIGHT / 2 - 3, 0.1, 0.02, 0.004, 0.005)
+    assert lens.params == pytest.approx(expected)
+    assert "(skew)" in capture.warnings[0]
 
 
 def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:

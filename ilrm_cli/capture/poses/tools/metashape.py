@@ -4,7 +4,7 @@ A camera's <transform> holds its pose in the chunk, row by row, with axes x righ
 has a master instead, and its sensor <rotation> and <location>, its pose in that one. The <transform> of its component,
 or of the chunk, leads from there to the user's coordinates and scale. Labels of groups of cameras are taken for
 folders. Calibrations have f, b1, cx and cy from the middle (px), k1 to k4, p1, p2; P1 and P2 are the other way round
-than in OpenCV.
+than in OpenCV. Before version 1.2, PhotoScan wrote fx, fy and skew, cx and cy from the corner, and P1 and P2 as OpenCV.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ from ilrm_cli.runtime.files import read_text
 FISHEYE = ("fisheye", "equidistant_fisheye")
 PERSPECTIVE = "frame"
 SPHERICAL = "spherical"  # a 360 degree photo, which needs no calibration; its middle is ahead
-# Coefficients that lenses here do not have: b2 is skew, p3 and p4 are tangential distortion of higher order.
-UNKNOWN = ("b2", "p3", "p4")
-UNKNOWN_TO_FISHEYE = ("b2", "p1", "p2", "p3", "p4")
+# Coefficients that lenses here do not have: b2 is skew too, p3 and p4 are tangential distortion of higher order.
+UNKNOWN = ("b2", "skew", "p3", "p4")
+UNKNOWN_TO_FISHEYE = ("b2", "skew", "p1", "p2", "p3", "p4")
 
 
 def read_metashape(file: Path) -> PoseSet:
@@ -147,12 +147,8 @@ def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
     where = f"{file}, {sensor.get('label') or 'a sensor'}"
     if _kind(sensor, calibration) == SPHERICAL:
         return checked_lens(panorama_lens(*_size(sensor, calibration, where)), where, panoramas=True)
-    if calibration is not None and calibration.findtext("fx") is not None:
-        raise InputError(
-            f"{file} has lenses as PhotoScan wrote them before version 1.2, which are not read; export the cameras "
-            "with a later version, or with Metashape."
-        )
-    if calibration is None or calibration.findtext("f") is None:
+    old = calibration is not None and calibration.findtext("fx") is not None
+    if calibration is None or (calibration.findtext("f") is None and not old):
         raise _no_lens(file, label)
     width, height = _size(sensor, calibration, where)
 
@@ -162,12 +158,16 @@ def _lens(file: Path, label: str, sensor: ElementTree.Element) -> Lens:
     kind = _kind(sensor, calibration)
     focal = (number("f") + number("b1"), number("f"))
     center = (width / 2 + number("cx"), height / 2 + number("cy"))
+    tangential = (number("p2"), number("p1"))
+    if old:
+        focal = (number("fx"), number("fy") or number("fx"))
+        center = (number("cx") or width / 2, number("cy") or height / 2)
+        tangential = (number("p1"), number("p2"))
     radial = tuple(number(name) for name in ("k1", "k2", "k3", "k4"))
     if kind in FISHEYE:
         return checked_lens(Lens("OPENCV_FISHEYE", (*focal, *center, *radial), width, height), where)
     if kind != PERSPECTIVE:
         raise InputError(f"{where} is of the type {kind}, which is not known; frame, fisheye and spherical ones are.")
-    tangential = (number("p2"), number("p1"))
     return brown_lens(focal, center, radial, tangential, (width, height), where)
 
 
