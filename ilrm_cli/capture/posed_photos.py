@@ -53,6 +53,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         for name, pose in whole.items()
         if name not in panoramas
     } | told.views
+    lensless = [name for name in files.paths if name not in files.poses and name not in unusable]
     odd = [*told.misfits, *(name for name, photo in upright.items() if photo is None)]
     misfits = dict.fromkeys(odd, f"it does not have the shape that {source} states")
     everything = {
@@ -67,6 +68,10 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     offered = leave_out_unreadable(offered, unusable).without(
         misfits,
         f"{len(misfits)} photos do not have the shape that {source} states and are left out: {listed(list(misfits))}.",
+    )
+    offered = offered.without(
+        dict.fromkeys(lensless, "nothing tells its lens"),
+        f"{len(lensless)} photos state no lens, nor does {source}, and are left out: {listed(lensless)}.",
     )
     usable = {name: photo for name, photo in sorted(upright.items()) if name not in unusable}
     photos = tuple(photo for photo in usable.values() if photo is not None)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
-from tests.support.photographed import save_photos
-from tests.support.posed_projects import write_colmap
-from tests.support.tool_projects import NAMES, POSES, TOOLS, transforms
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, save_photos
+from tests.support.posed_projects import counted, write_colmap
+from tests.support.tool_projects import NAMES, PINHOLE, POSES, TOOLS, transforms
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -62,11 +63,47 @@ def test_a_table_of_reality_capture_as_other_languages_write_it(tmp_path: Path) 
         np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
 
 
-def test_a_table_of_reality_capture_without_lenses_is_named(tmp_path: Path) -> None:
-    save_photos(tmp_path / "images", POSES)
-    (tmp_path / "images" / "cameras.csv").write_text("#name,x,y,alt,heading,pitch,roll\nphoto_000.png,1,2,3,4,5,6\n")
-    (sentence,) = open_folder(tmp_path).not_read
-    assert sentence.startswith("cameras.csv is a table of RealityCapture without lenses")
+def without_lenses(folder: Path) -> Path:
+    """Write a table of RealityCapture with poses alone."""
+    TOOLS["realitycapture"](folder)
+    file = folder / "cameras.csv"
+    rows = [row.split(",")[:7] for row in file.read_text(encoding="utf-8-sig").splitlines()]
+    file.write_text("\n".join(map(",".join, rows)))
+    return file
+
+
+def test_a_table_of_reality_capture_without_lenses_needs_them(tmp_path: Path) -> None:
+    file = without_lenses(tmp_path)
+    folder = open_folder(tmp_path)
+    with pytest.raises(InputError, match=r"no lenses \(no column f\), .* --camera gives a lens"):
+        gather(folder, "other")
+    camera = f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}"
+    folder.require(camera=camera)
+    capture = gather(folder, camera=camera)
+    assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+    head, *rows = file.read_text().splitlines()[1:]
+    turned = [f"{row.rsplit(',', 3)[0]},0,0,{70 * number}" for number, row in enumerate(rows)]
+    file.write_text("\n".join([head, *turned]))
+    with pytest.raises(InputError, match="which do not fit the photos"):
+        gather(open_folder(tmp_path), "other", camera=camera)
+    TOOLS["opensfm"](tmp_path)
+    assert gather(open_folder(tmp_path)).origin == "opensfm"
+
+
+def test_lenses_of_a_table_may_be_the_photos_own(tmp_path: Path) -> None:
+    """One photo does not state its lens."""
+    without_lenses(tmp_path)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model] = "camera"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = round(FOCAL * 36 / WIDTH)
+    for name in NAMES[1:]:
+        Image.open(tmp_path / name).save(tmp_path / name, exif=exif)
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == NAMES[1:]
+    assert [(left.name, left.reason) for left in capture.left_out] == [(NAMES[0], "nothing tells its lens")]
+    counted(capture)
 
 
 @pytest.mark.parametrize(

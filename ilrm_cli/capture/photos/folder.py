@@ -114,7 +114,7 @@ class ProjectFolder:
         check_names((self.place,))
         tool = self.tool_poses(poses)
         if any(self.poses(poses)) or tool is not None:
-            if camera is None or (tool is not None and tool.tool == "images.txt"):
+            if camera is None or (tool is not None and not tool.lenses):
                 return
             raise InputError(
                 f"{self.place} has poses with their own cameras, so --camera does not apply; add --poses sfm."

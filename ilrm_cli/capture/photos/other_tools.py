@@ -5,7 +5,7 @@ nothing heavy is imported.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,8 +18,8 @@ Tool = Literal[
 TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
 PEEK_BYTES = 1 << 16
 PREFIX_BYTES = 16  # within which a text begins, be it with a byte order mark
-CSV_POSES = ("name", "x", "y", "alt", "heading", "pitch", "roll")
-CSV_COLUMNS = (*CSV_POSES, "f")  # which RealityCapture's table has at least
+CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll")  # which RealityCapture's table has at least
+CSV_FOCAL = "f"
 RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
 OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
@@ -39,7 +39,6 @@ UNREAD = {
     "sfm_data.bin": "a model of OpenMVG; convert it for COLMAP",
     "poses_bounds.npy": "the poses of LLFF, without a lens; use the COLMAP model that they were made from",
 }
-UNREAD_CSV = "a table of RealityCapture without lenses; export its internal/external camera parameters"
 UNREAD_XMP = "side files of RealityCapture; export its camera parameters as CSV"
 
 
@@ -51,6 +50,7 @@ class ToolPoses:
     source: Path  # the file, or the folder with a file for each photo
     files: tuple[Path, ...]  # all that is read
     photos: Path | None = None  # folder of the photos, where the tool prescribes it
+    lenses: bool = True  # whether it states the lenses; if not, photos or the user do
 
 
 def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tuple[str, ...]]:
@@ -58,6 +58,7 @@ def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tu
     inside = [place / name for name in PHOTO_FOLDERS if listing.is_folder(place / name)]
     roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place, *inside]
     found = [poses for root in roots for tool in TOOLS if (poses := _FINDERS[tool](root, listing)) is not None]
+    found.sort(key=lambda poses: not poses.lenses)
     return (found[0] if found else None), tuple(sentence for root in roots for sentence in _unread(root, listing))
 
 
@@ -65,8 +66,6 @@ def _unread(folder: Path, listing: Listing) -> Iterator[str]:
     files = listing.files(folder)
     for file in sorted(files):
         what = UNREAD.get(file.name.lower()) or UNREAD.get(file.suffix.lower())
-        if file.suffix.lower() == ".csv" and csv_header(_head(file), CSV_POSES) and not csv_header(_head(file)):
-            what = UNREAD_CSV
         if what is not None and not file.name.startswith("."):
             yield f"{file.name} is {what}, to keep its poses: this file is not read."
     photos = {file.stem for file in files if file.suffix.lower() in SUFFIXES}
@@ -105,14 +104,20 @@ def _metashape(folder: Path, listing: Listing) -> ToolPoses | None:
 
 
 def _realitycapture(folder: Path, listing: Listing) -> ToolPoses | None:
-    return _single("realitycapture", folder, listing, ".csv", lambda head: csv_header(head) is not None)
+    def states_lenses(head: bytes) -> bool:
+        header = csv_header(head)
+        return header is not None and CSV_FOCAL in header[1]
+
+    found = _single("realitycapture", folder, listing, ".csv", states_lenses)
+    bare = _single("realitycapture", folder, listing, ".csv", lambda head: csv_header(head) is not None)
+    return found or (None if bare is None else replace(bare, lenses=False))
 
 
-def csv_header(content: bytes, least: tuple[str, ...] = CSV_COLUMNS) -> tuple[int, list[str]] | None:
-    """Return line number and columns of the header of RealityCapture's table; None if it has not at `least` these."""
+def csv_header(content: bytes) -> tuple[int, list[str]] | None:
+    """Return line number and columns of the header of RealityCapture's table; None if this is none."""
     for number, line in enumerate(_lines(content)[:3]):
         columns = [part.strip().strip('"').lstrip("#").lower() for part in line.replace(";", ",").split(",")]
-        if set(least) <= set(columns):
+        if set(CSV_COLUMNS) <= set(columns):
             return number, columns
     return None
 
@@ -156,7 +161,7 @@ def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
     for file in (folder / "images.txt", folder / "sparse" / "images.txt", folder / "sparse" / "0" / "images.txt"):
         lenses = any(file.with_name(f"cameras{suffix}").is_file() for suffix in (".txt", ".bin"))
         if file.is_file() and not lenses and _lists_images(_head(file)):
-            return ToolPoses("images.txt", file, (file,))
+            return ToolPoses("images.txt", file, (file,), lenses=False)
     return None
 
 

@@ -22,7 +22,7 @@ from ilrm_cli.capture.poses.tools.metashape import read_metashape
 from ilrm_cli.capture.poses.tools.opensfm import read_opensfm
 from ilrm_cli.capture.poses.tools.phones import read_arkit, read_polycam, read_record3d
 from ilrm_cli.capture.poses.tools.reading import damage_named
-from ilrm_cli.capture.poses.tools.reality_capture import OTHER_ROTATIONS, read_reality_capture
+from ilrm_cli.capture.poses.tools.reality_capture import OTHER_ROTATIONS, Rotation, read_reality_capture
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.errors import InputError
@@ -35,7 +35,7 @@ BARE: tuple[Tool, ...] = ("metashape", "realitycapture", "inria")  # see `PoseSe
 
 
 class NoLens(InputError):
-    """Poses without lenses, of photos that do not state theirs."""
+    """Poses without lenses, of photos that do not state theirs, or that fit no lens."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
         case "metashape":
             poses = read_metashape(source)
         case "realitycapture":
-            poses = _reality_capture(source, photos)
+            poses = _reality_capture(found, photos, given)
         case "opensfm":
             poses = read_opensfm(source)
         case "bundler":
@@ -140,19 +140,34 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
         case "images.txt":
             lenses = photos.lenses(names_in_images_txt(source), given)
             if not lenses:
-                raise NoLens(
-                    f"{source} has poses but no lenses (no cameras.txt), and the photos do not state theirs: it is "
-                    "not read; --camera gives a lens."
-                )
+                raise _no_lens(source, "no cameras.txt")
             poses = read_images_txt(source, lenses)
     if not poses.poses and not poses.unmeasured:
         raise InputError(f"{source} holds no photo with a pose; export it again, or add --poses sfm.")
     return replace(poses, bare=photos.bare), photos.root
 
 
-def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
-    """Read the table with angles as documented, unless the photos contradict and agree with another reading."""
-    documented = without_namesakes(read_reality_capture(file, photos.sizes), str(file))
+def _no_lens(source: Path, why: str) -> NoLens:
+    return NoLens(
+        f"{source} has poses but no lenses ({why}), and the photos do not state theirs: it is not read; --camera gives "
+        "a lens."
+    )
+
+
+def _reality_capture(found: ToolPoses, photos: _Photos, given: Given | None) -> PoseSet:
+    """Read the table with angles as documented, unless the photos contradict and agree with another reading.
+
+    One without lenses may be a log of a flight, which only comes near to the poses: it must agree.
+    """
+    file = found.source
+
+    def read(rotation: Rotation | None = None) -> PoseSet:
+        poses = read_reality_capture(file, photos.sizes, lambda names: photos.lenses(names, given), rotation)
+        return without_namesakes(poses, str(file))
+
+    documented = read()
+    if not found.lenses and not documented.poses:
+        raise _no_lens(file, "no column f")
     names = [pose.name for pose in documented.poses]
     paths = photos.paths(names)
     turns = [header.quarter_turns or 0 for header in photos.headers(names).values()]
@@ -164,12 +179,18 @@ def _reality_capture(file: Path, photos: _Photos) -> PoseSet:
         return agreement(matches, upright)
 
     share = fit(documented)
+    if share is None and not found.lenses and given is None:
+        raise NoLens(
+            f"{file} has poses without lenses, and nothing tells if they fit: it is not read; --camera gives a lens."
+        )
     if share is None or share >= FITTING:
         return documented
-    others = [
-        without_namesakes(read_reality_capture(file, photos.sizes, rotation), str(file)) for rotation in OTHER_ROTATIONS
-    ]
-    best = max(others, key=lambda poses: fit(poses) or 0)
+    best = max((read(rotation) for rotation in OTHER_ROTATIONS), key=lambda poses: fit(poses) or 0)
+    if (fit(best) or 0) < FITTING and not found.lenses:
+        raise NoLens(
+            f"{file} has poses without lenses, which do not fit the photos ({share:.0%} of shared features): it is not "
+            "read; --camera gives a lens."
+        )
     if (fit(best) or 0) < FITTING:
         said = f"the poses in {file} do not fit the photos ({share:.0%} of shared features); --poses sfm finds others."
         return replace(documented, warnings=(*documented.warnings, said))

@@ -12,12 +12,14 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from ilrm_cli.capture.poses.pose_set import LARGEST, LEAST_QUATERNION, rigid
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.runtime.errors import Damage, InputError, clause
 
 # Measures photos by the names that the tool gives them: (width, height) in px as stored, of those that are there and
 # whole.
 SizesOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
+LensesOf = Callable[[Sequence[str]], Mapping[str, Lens]]  # likewise, of photos as stored
 
 
 @contextmanager

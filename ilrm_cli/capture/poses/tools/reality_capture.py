@@ -17,20 +17,24 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ilrm_cli.capture.photos.other_tools import csv_header
+from ilrm_cli.capture.photos.other_tools import CSV_FOCAL, csv_header
 from ilrm_cli.capture.poses.brown import brown_lens
 from ilrm_cli.capture.poses.lenses import FRAME_MM
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
-from ilrm_cli.capture.poses.tools.reading import SizesOf, damage_named, numbers
+from ilrm_cli.capture.poses.tools.reading import LensesOf, SizesOf, damage_named, numbers
+from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.runtime.files import read_text
 
 Rotation = Callable[[float, float, float], Float64[ndarray, "3 3"]]  # of heading, pitch and roll in degrees
 
 
-def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | None = None) -> PoseSet:
+def read_reality_capture(
+    file: Path, sizes_of: SizesOf, lenses_of: LensesOf, rotation: Rotation | None = None
+) -> PoseSet:
     """Read poses and lenses, with angles as documented or as `rotation` takes them. Raises InputError.
 
-    Photos that cannot be measured are `unmeasured`.
+    Tables without focal lengths have the lenses that `lenses_of` knows. Photos that cannot be measured, or whose lenses
+    nothing tells, are `unmeasured`.
     """
     with damage_named(file):
         lines = read_text(file).split("\n")
@@ -45,15 +49,20 @@ def read_reality_capture(file: Path, sizes_of: SizesOf, rotation: Rotation | Non
         ]
         if any(len(row) < len(columns) for row in rows):
             raise ValueError("a row is cut short")
-        sizes = sizes_of([row["name"] for row in rows])
+        names = [row["name"] for row in rows]
+        if CSV_FOCAL in columns:
+            sizes = sizes_of(names)
+            lenses = {row["name"]: _lens(file, row, sizes[row["name"]]) for row in rows if row["name"] in sizes}
+        else:
+            lenses = dict(lenses_of(names))
         poses = [
-            _pose(file, row, sizes[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in sizes
+            _pose(row, lenses[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in lenses
         ]
-        unmeasured = tuple(row["name"] for row in rows if row["name"] not in sizes)
+        unmeasured = tuple(name for name in names if name not in lenses)
     return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=unmeasured)
 
 
-def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rotation) -> Pose:
+def _lens(file: Path, row: dict[str, str], size: tuple[int, int]) -> Lens:
     def number(column: str) -> float:
         return _number(row.get(column) or "0")
 
@@ -62,7 +71,10 @@ def _pose(file: Path, row: dict[str, str], size: tuple[int, int], rotation: Rota
     focal = number("f") * longer / FRAME_MM
     center = (width / 2 + number("px") * longer, height / 2 + number("py") * longer)
     radial, tangential = tuple(number(f"k{i}") for i in range(1, 5)), (number("t1"), number("t2"))
-    lens = brown_lens((focal, focal), center, radial, tangential, size, f"{file}, {row['name']}")
+    return brown_lens((focal, focal), center, radial, tangential, size, f"{file}, {row['name']}")
+
+
+def _pose(row: dict[str, str], lens: Lens, rotation: Rotation) -> Pose:
     world_from_cam = np.eye(4)
     world_from_cam[:3, :3] = rotation(*(_number(row[angle]) for angle in ("heading", "pitch", "roll")))
     world_from_cam[:3, 3] = [_number(row[axis]) for axis in ("x", "y", "alt")]
