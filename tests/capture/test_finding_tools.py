@@ -46,6 +46,18 @@ def test_a_model_and_a_transforms_json_beside_photos_in_the_folder_of_a_project(
     assert gather(open_folder(tmp_path)).origin == "colmap"
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_poses_one_folder_down(tmp_path: Path, tool: str) -> None:
+    """As an archive is unpacked: into a folder of its name."""
+    TOOLS[tool](tmp_path / "place" / "scan")
+    (tmp_path / "place" / "__MACOSX").mkdir()
+    capture = gather(open_folder(tmp_path / "place"))
+    assert (capture.origin, len(capture.photos)) == (tool, 3)
+    assert {file.suffix for file in open_folder(tmp_path / "place").inputs} - {".png", ".jpg"}
+    Image.new("RGB", (8, 8)).save(tmp_path / "place" / "other.png")
+    assert open_folder(tmp_path / "place").tool is None
+
+
 def test_bundler_with_a_byte_order_mark(tmp_path: Path) -> None:
     TOOLS["bundler"](tmp_path)
     file = tmp_path / "bundle.out"

@@ -66,7 +66,7 @@ class Listing:
         while ahead:
             here = ahead.pop()
             yield from (file for file in self.files(here) if not file.name.startswith("."))
-            ahead += [inner for inner in reversed(self.folders(here)) if _is_open(inner)]
+            ahead += [inner for inner in reversed(self.folders(here)) if is_open(inner)]
 
     def photos(self, folder: Path) -> list[Path]:
         """Return the photos of a folder in natural order, or those of all its subfolders if it has none itself.
@@ -110,7 +110,8 @@ class Listing:
         return [path for path in found if masks.isdisjoint(map(str.lower, path.relative_to(folder).parts[:-1]))]
 
 
-def _is_open(folder: Path) -> bool:
+def is_open(folder: Path) -> bool:
+    """Return whether what lies below a folder is looked at."""
     passed_over = folder.name.startswith(".") or folder.name in LITTER_FOLDERS or folder.is_symlink()
     return not passed_over and os.access(folder, os.R_OK | os.X_OK)
 
