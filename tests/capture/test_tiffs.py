@@ -71,3 +71,19 @@ def test_photos_whose_white_is_not_known_are_refused(tmp_path):
                 UnreadablePhoto, match="its colours are signed or 32-bit numbers; save it with 8 or 16 bits"
             ):
                 read(path)
+
+
+@pytest.mark.parametrize("compression", [None, "jpeg", "tiff_lzw"])
+def test_a_small_copy_before_the_photo_is_passed_over(tmp_path, compression):
+    """Also where the pages are followed by damage, and with another mode."""
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
+    small, grey = photo.resize((20, 15)).convert("L"), photo.resize((40, 30)).convert("L")
+    whole, cut = tmp_path / "a.tif", tmp_path / "b.tif"
+    small.save(whole, save_all=True, append_images=[photo, grey], compression=compression)
+    photo.save(tmp_path / "alone.tif", compression=compression)
+    header = photo_header(whole)
+    assert (header.width, header.height) == (80, 60)
+    np.testing.assert_array_equal(read_photo(whole), read_photo(tmp_path / "alone.tif"))
+    photo.save(cut, save_all=True, append_images=[grey], compression=compression)
+    cut.write_bytes(cut.read_bytes()[:-200])
+    assert photo_header(cut).width == 80

@@ -6,7 +6,7 @@ RAW files are read by rawpy (LibRaw), an extra. A photo that cannot be read is t
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,7 @@ UPRIGHT_BY = {
 }  # EXIF orientation -> transposition to upright
 WIDE_MODES = ("F", "I")  # signed or of 32 bits, whose white level no file states; Pillow would clip them at 255
 WIDE_BITS, TIFF_HEADER_BYTES = 32, 8
+MOST_PAGES = 16  # of a TIFF that are looked at
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow names them
 JPEG_HALVINGS, RAW_HALVINGS = 3, 1
 REMEMBERED = 10_000  # headers
@@ -105,14 +106,31 @@ def _read_heic() -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block."""
+    """Open a photo and read its header, not its pixels. Raises UnreadablePhoto, also for errors inside the block.
+
+    Of a TIFF with several pages, the first of which may be a small copy, it is the largest one.
+    """
     _read_heic()
     if path.suffix.lower() == ".avif" and not features.check("avif"):
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
     with broken_named(path), open_picture(path) as image:
+        if isinstance(image, TiffImageFile):
+            image.seek(_largest_page(image))
         if image.mode in WIDE_MODES:
             raise _wide(path)
         yield image
+
+
+def _largest_page(image: TiffImageFile) -> int:
+    """Return the page with most pixels, the first of several, without those too large or damaged."""
+    sizes = [image.width * image.height]
+    with suppress(*DECODER_ERRORS):
+        for page in range(1, MOST_PAGES):
+            image.seek(page)
+            sizes.append(image.width * image.height)
+    allowed = [size if size <= MAX_PIXELS else 0 for size in sizes]
+    image.seek(0)
+    return allowed.index(max(allowed))
 
 
 @contextmanager
