@@ -8,12 +8,11 @@ drawn errors: Xu et al. 2025, ReSplat). Gradients are data here: nothing is diff
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from itertools import compress
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import relu_
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -56,7 +55,7 @@ class Feedback(nn.Module):
     def forward(self, features: Features, raw: Raw, back: DrawnBack) -> Raw:
         """Return the change of `raw`."""
         told = torch.cat([features, raw, back.gradient, back.seen], dim=-1).permute(0, 3, 1, 2)
-        change = self.outlet(relu(self.block(self.inlet(told)))).permute(0, 2, 3, 1)
+        change = self.outlet(relu_(self.block(self.inlet(told)))).permute(0, 2, 3, 1)
         return change - self.gain * back.gradient
 
 
@@ -76,15 +75,18 @@ def drawn_back(
     with torch.enable_grad():
         leaf = raw.detach().clone().requires_grad_()
         made = splat(leaf)
-        parts = [tensor.detach().requires_grad_() for tensor in made.tensors()]
-        scene = made.rebuilt(*parts)
+        shown = made.detach() if behind is None else Gaussians.concatenated(made.detach(), behind)
+        scene = shown.rebuilt(*(tensor.requires_grad_() for tensor in shown.tensors()))
         seen = [
-            _compared(scene, behind, cameras[[view]], truth[view], None if weight is None else weight[view])
+            _compared(scene, cameras[[view]], truth[view], None if weight is None else weight[view])
             for view in range(len(cameras))
         ]
-        follows = [tensor.requires_grad for tensor in made.tensors()]
-        outputs, upstream = list(compress(made.tensors(), follows)), [p.grad for p in compress(parts, follows)]
-        (gradient,) = torch.autograd.grad(outputs, leaf, upstream)
+        follows = [
+            (own, given.grad[: len(made)])
+            for own, given in zip(made.tensors(), scene.tensors(), strict=True)
+            if own.requires_grad and given.grad is not None
+        ]
+        (gradient,) = torch.autograd.grad([own for own, _ in follows], leaf, [given for _, given in follows])
     rms = gradient.square().mean((0, 1, 2)).sqrt().clamp_min(LEAST_RMS)
     with torch.no_grad():
         drawn = torch.stack(seen)  # [V, 5, h, w]
@@ -92,18 +94,24 @@ def drawn_back(
         z = ((means - cameras.positions[:, None, None]) * cameras.forward[:, None, None]).sum(-1)
         further = drawn[:, -1].clamp_min(LEAST_DEPTH).log() - z.clamp_min(LEAST_DEPTH).log()
         drawn[:, -1] = further.clamp(-MOST_BEHIND, MOST_BEHIND)
-        return DrawnBack(torch.asinh(gradient / rms), drawn.permute(0, 2, 3, 1))
+        return DrawnBack(_asinh(gradient / rms), drawn.permute(0, 2, 3, 1))
+
+
+def _asinh(numbers: Raw) -> Raw:
+    """Return what torch.asinh does, in a sixth of the time on a CPU, where that is not vectorised."""
+    sizes = numbers.abs()
+    squares = sizes.square()
+    return torch.copysign(torch.log1p(sizes + squares / (1 + (1 + squares).sqrt())), numbers)
 
 
 def _compared(
     scene: Gaussians,
-    behind: Gaussians | None,
     camera: Cameras,
     truth: Float[Tensor, "3 height width"],
     weight: Float[Tensor, "height width"] | None,
 ) -> Float[Tensor, "5 height width"]:
     """Return residual, opacity and depth of one view; the gradient of its squared error is added to the scene's."""
-    drawn = render(scene if behind is None else Gaussians.concatenated(scene, behind), camera)
+    drawn = render(scene, camera)
     residual = drawn.color[0] - truth
     if weight is not None:
         residual = residual * weight

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, relu
+from torch.nn.functional import pixel_shuffle, relu, relu_
 
 Map = Float[Tensor, "view _channel _height _width"]  # of one level: each has its own sizes
 
@@ -26,7 +26,7 @@ class Residual(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, grid: Map) -> Map:
-        return grid + self.second(relu(self.first(relu(grid))))
+        return self.second(relu_(self.first(relu(grid)))).add_(grid)
 
 
 class Pyramid(nn.Module):
