@@ -83,7 +83,10 @@ def effort_for(
     See `Effort` for `horizon` and `seed`.
     """
     effort = replace(EFFORTS[quality], horizon=horizon, seed=seed)
-    effort = replace(effort, long_side_px=long_side_px or effort.long_side_px)
+    if long_side_px is not None:
+        larger = long_side_px > effort.long_side_px  # takes all steps, as scores stand still on reduced photos
+        patience = EFFORTS["high"].patience if larger else effort.patience
+        effort = replace(effort, long_side_px=long_side_px, patience=patience)
     return replace(effort, dropped=DROPPED) if photos < FEW else effort
 
 

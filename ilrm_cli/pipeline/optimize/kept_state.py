@@ -16,7 +16,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
 
 KEEP_EVERY_S = 60.0  # between two states that are kept: at most a minute is lost, and short fits keep nothing
-MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.4 GB (600,000 Gaussians, harmonics of degree 2)
+MOST_KEPT = 3  # states of killed fits in the cache, each of up to 0.3 GB (400,000 Gaussians, harmonics of degree 2)
 SUFFIX = ".fit"
 
 
