@@ -72,7 +72,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         sweeps=settings.baselines,
         report=report,
     )
-    if not loaded.model.capabilities.needs_poses:
+    if not loaded.model.capabilities.needs_poses:  # of a file in a released format, which has no blueprint
         raise one_photo(settings.model)
     return Evaluation(loaded, device, renderer_for(device), None if missing else load_lpips(device), missing)
 

@@ -36,12 +36,13 @@ class Fits:
         start: Gaussians,
         photos: ViewSource,
         judges: ViewSource | None,
-        kept: KeptState = KeptState(None),
+        kept: KeptState | None = None,
         *,
         share: float = 1.0,
         keep_out: bool = True,
     ) -> Optimized:
         """Fit to photos, within a share of the time."""
+        kept = kept or KeptState(None)
         if (taken := self.running.taken) is not None:
             course = Course(taken.plans, taken=taken)
         elif self.seconds is None:

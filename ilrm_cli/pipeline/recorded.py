@@ -24,7 +24,7 @@ from ilrm_cli.runtime.devices import precision_named, resolve_device
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import fitted
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
-from ilrm_cli.scene.checks import META, existing_record, names_record
+from ilrm_cli.scene.checks import existing_record, index_in, names_record
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.record import SceneRecord, read_record, required_photo_folder, scene_of, written_as
 
@@ -67,7 +67,7 @@ def recorded_scene(scene: Path, photos: Path | None = None) -> RecordedScene:
     settings = as_computed(settings_of(record, record_file), record)
     place = photos or required_photo_folder(record, record_file)
     file = written_as(record, record_file)
-    named = scene_of(record, record_file) if names_record(scene) else scene / META if scene.is_dir() else scene
+    named = scene_of(record, record_file) if names_record(scene) else index_in(scene) or scene
     folder = open_folder(place, record.given)
     return RecordedScene(file, named, record_file, record, record.ply_sha256, settings, place, folder)
 

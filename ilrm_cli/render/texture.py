@@ -54,7 +54,7 @@ def textured(
     """Return a mesh of a scene with a texture painted by the scene's pictures; vertices on seams are there twice.
 
     A picture shows a place if nothing of the mesh lies more than `reach`, in world units, before it. Texels are as
-    large as pixels at the median depth, or larger if the texture would be.
+    large as pixels at the cameras' median distance from the middle of the mesh, larger if the texture would not fit.
     """
     report(Step("charts", 0, 1))
     unwrapped, uvs, aspect = _unwrapped(mesh)

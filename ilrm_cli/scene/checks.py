@@ -43,7 +43,12 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
 
 def is_indexed_folder(path: Path) -> bool:
     """Return whether a folder is a scene itself."""
-    return path.is_dir() and any((path / index).is_file() for index in INDEXES)
+    return index_in(path) is not None
+
+
+def index_in(folder: Path) -> Path | None:
+    """Return the file that stands for the scene in a folder; None if there is none, or no folder."""
+    return next((folder / index for index in INDEXES if (folder / index).is_file()), None)
 
 
 def suffix_of(path: Path) -> str:

@@ -76,6 +76,7 @@ def shape(*numbers: int) -> dict[str, Any]:
         ({"means": shape(10**12, 3)}, "cannot hold 1000000000000 Gaussians"),
         ({"scales": shape(COUNT, 3) | {"quantization": 6}}, "scales.png has other steps"),
         ({"quats": {}}, "does not hold together"),
+        ({"scales": shape(COUNT, 3) | {"mins": [[[-1, -1, -1]]] * 50}}, "a range is of 150 and 3 numbers"),
         ({"shN": {"shape": [COUNT, 7, 3], "mins": 0, "maxs": 1, "quantization": 6}}, "7 higher harmonics"),
         ({"shN": {"shape": [COUNT, 3, 3], "mins": 0, "maxs": 1, "quantization": 6}}, "does not hold together"),
         ({"shN": {"shape": [COUNT, 8, 3], "mins": 0, "maxs": 1, "quantization": 60}}, "in steps of"),

@@ -148,6 +148,7 @@ def test_version_1_has_ranges_instead_of_codebooks(tmp_path: Path) -> None:
         ({"means": {}}, "does not hold together"),
         ({"scales": {"codebook": [1.0], "files": ["scales.webp"]}}, "does not hold together"),
         ({"quats": {"files": ["none.webp"]}}, "none.webp"),
+        ({"means": {"mins": [[[0]]] * 50, "maxs": 1, "files": ["means_l.webp", "means_u.webp"]}}, "50 and 1 numbers"),
     ],
 )
 def test_descriptions_that_do_not_fit(tmp_path: Path, change: dict[str, Any], why: str) -> None:

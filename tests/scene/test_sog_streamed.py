@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.scene.checks import record_path
+from ilrm_cli.scene.checks import index_in, record_path
 from ilrm_cli.scene.convert import convert
 from ilrm_cli.scene.files import decode_scene
 from tests.support.scene_folders import BOX, run, streamed
@@ -78,3 +78,10 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (folder / "0_1").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="below its folder"):
         decode_scene(folder)
+
+
+def test_the_file_that_stands_for_a_folder_is_found(tmp_path: Path) -> None:
+    assert index_in(tmp_path) is None
+    for name in ("lod-meta.json", "meta.json"):  # of both, the chunk that lies there itself is meant
+        (tmp_path / name).write_text("{}")
+        assert index_in(tmp_path) == tmp_path / name

@@ -27,6 +27,7 @@ from ilrm_cli.scene.formats.sog import (
     MAX_META_BYTES,
     MAX_PIXEL_BYTES,
     STEPS_16,
+    between,
     part_of_folder,
     part_of_zip,
     told_as_damage,
@@ -67,11 +68,11 @@ def decode_gsplat_png(path: Path) -> SceneFile:
 
 def _gaussians(folder: Path, meta: dict[str, Any], count: int) -> Gaussians:
     lower, upper = (_rows(folder, name, count, WIDTHS["means"]).astype(np.uint16) for name in (LOWER, UPPER))
-    values = {"means": _between(meta["means"], (upper << 8 | lower) / STEPS_16)}
+    values = {"means": between(meta["means"], (upper << 8 | lower) / STEPS_16)}
     for name in WIDTHS.keys() - {"means"}:
         if meta[name].get("quantization", 8) != 8:
             raise Damage(f"{name}.png has other steps than gsplat's")
-        values[name] = _between(meta[name], _rows(folder, f"{name}.png", count, WIDTHS[name]) / 255.0)
+        values[name] = between(meta[name], _rows(folder, f"{name}.png", count, WIDTHS[name]) / 255.0)
     harmonics = [values["sh0"][:, None]]
     if HIGHER in meta and all(meta[HIGHER]["shape"]):
         harmonics.append(_higher(folder, meta[HIGHER], count))
@@ -83,13 +84,6 @@ def _gaussians(folder: Path, meta: dict[str, Any], count: int) -> Gaussians:
             opacities=1 / (1 + np.exp(-values["opacities"][:, 0].clip(-LOGIT_LIMIT, LOGIT_LIMIT))),
             harmonics=np.concatenate(harmonics, 1),
         )
-
-
-def _between(section: dict[str, Any], fractions: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
-    """Place numbers in [0, 1] in the section's range, one for each channel or one for all of them."""
-    low, high = (np.array(section[key], dtype=np.float64) for key in ("mins", "maxs"))
-    with np.errstate(invalid="ignore"):  # infinite numbers become NaN and are dropped and counted
-        return low + (high - low) * fractions
 
 
 def _rows(folder: Path, name: str, count: int, channels: int) -> UInt8[ndarray, "gaussian channel"]:
@@ -114,7 +108,7 @@ def _higher(folder: Path, section: dict[str, Any], count: int) -> Float[ndarray,
         raise Damage(f"{HIGHER}.npz does not hold {count} indices of sets")
     if not ((chosen >= 0) & (chosen < len(table))).all():
         raise Damage(f"{HIGHER}.npz has indices beyond its {len(table)} sets")
-    return _between(section, table / most).reshape(len(table), bases, 3)[chosen]
+    return between(section, table / most).reshape(len(table), bases, 3)[chosen]
 
 
 def _array(content: bytes) -> ndarray:

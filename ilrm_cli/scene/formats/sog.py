@@ -194,9 +194,7 @@ def part_of_folder(folder: Path, name: str, most: int) -> bytes:
 
 def _gaussians(meta: dict[str, Any], pictures: _Pictures) -> Gaussians:
     lower, upper = (pictures.rows(name)[:, :3].astype(np.uint16) for name in meta["means"]["files"])
-    low, high = (np.array(meta["means"][key], dtype=np.float64).reshape(3) for key in ("mins", "maxs"))
-    with np.errstate(invalid="ignore"):  # infinite numbers become NaN and are dropped and counted
-        log_means = low + (high - low) * ((upper << 8 | lower) / STEPS_16)
+    log_means = between(meta["means"], (upper << 8 | lower) / STEPS_16)
     log_scales = _values(meta["scales"], pictures.rows(meta["scales"]["files"][0])[:, :3])
     rgba = pictures.rows(meta["sh0"]["files"][0])
     if "codebook" in meta["sh0"]:
@@ -221,8 +219,16 @@ def _values(section: dict[str, Any], coded: UInt8[ndarray, "*row channel"]) -> F
     """Look bytes up in the section's codebook, or place them in its range, one for each channel or one for all."""
     if "codebook" in section:
         return np.array(section["codebook"], dtype=np.float64).reshape(CODEBOOK)[coded]
-    low, high = (np.array(section[key], dtype=np.float64) for key in ("mins", "maxs"))
-    return low + (high - low) * (coded / 255.0)
+    return between(section, coded / 255.0)
+
+
+def between(section: dict[str, Any], fractions: Float[ndarray, "*row channel"]) -> Float[ndarray, "*row channel"]:
+    """Place numbers in [0, 1] in the section's range, one for each channel or one for all; Damage for any other."""
+    ends = [np.array(section[key], dtype=np.float64).reshape(-1) for key in ("mins", "maxs")]
+    if not all(len(end) in (1, fractions.shape[-1]) for end in ends):
+        raise Damage(f"a range is of {len(ends[0])} and {len(ends[1])} numbers")
+    with np.errstate(invalid="ignore"):  # infinite numbers become NaN and are dropped and counted
+        return ends[0] + (ends[1] - ends[0]) * fractions
 
 
 def _picture_size(count: int) -> tuple[int, int]:
