@@ -128,3 +128,15 @@ def test_equal_poses_of_one_name_are_one(tmp_path: Path) -> None:
     project(tmp_path)
     inria(tmp_path, [*PLACES[2:], PLACES[3]])
     exact(tmp_path, PLACES[2:])
+
+
+@pytest.mark.parametrize("groups", [{"": ""}, {"": "all"}])
+def test_photos_come_before_a_full_copy_in_a_folder(tmp_path: Path, groups: dict[str, str]) -> None:
+    names = [f"{i}.png" for i in range(3)]
+    poses = dict(zip(names, cameras_on_an_arc(3), strict=True))
+    (tmp_path / "thumbs").mkdir()
+    for name, path in zip(names, save_photos(tmp_path, list(poses.values())), strict=True):
+        path.rename(tmp_path / name)
+        (tmp_path / "thumbs" / name).write_bytes((tmp_path / name).read_bytes())
+    metashape(tmp_path, groups, poses)
+    assert [photo.name for photo in gather(open_folder(tmp_path)).photos] == names
