@@ -64,11 +64,19 @@ def open_picture(source: Path | io.BytesIO, formats: tuple[str, ...] = PHOTO_FOR
         length = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         image = stack.enter_context(Image.open(stream, formats=[name for name in formats if name in Image.OPEN]))
-        if image.width * image.height > max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * length):
-            raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels in {length} bytes")
-        if image.mode in MIXED_UP_PLANES and _tiff_tag(image, PLANES) == SEPARATE:
-            raise NotImplementedError(f"{image.mode} in separate planes")
+        check_page(image, length)
         yield image
+
+
+def check_page(image: Image.Image, length: int) -> None:
+    """Raise one of DECODER_ERRORS if a picture, or the page of it that is open, would not be read right.
+
+    `length` is that of the file, in bytes.
+    """
+    if image.width * image.height > max(ALWAYS_READ_PIXELS, PIXELS_PER_BYTE * length):
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels in {length} bytes")
+    if image.mode in MIXED_UP_PLANES and _tiff_tag(image, PLANES) == SEPARATE:
+        raise NotImplementedError(f"{image.mode} in separate planes")
 
 
 def decode(image: Image.Image) -> None:

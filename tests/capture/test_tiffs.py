@@ -87,3 +87,20 @@ def test_a_small_copy_before_the_photo_is_passed_over(tmp_path, compression):
     photo.save(cut, save_all=True, append_images=[grey], compression=compression)
     cut.write_bytes(cut.read_bytes()[:-200])
     assert photo_header(cut).width == 80
+
+
+def test_later_pages_are_checked_as_the_first(tmp_path):
+    """One that cannot be in so few bytes is passed over; one of a layout that is not known is refused."""
+    small, path = Image.new("RGB", (20, 15), (9, 8, 7)), tmp_path / "a.tif"
+    bomb = Image.new("1", (9000, 9000))
+    small.save(path, save_all=True, append_images=[bomb], compression="tiff_deflate")
+    assert path.stat().st_size * 128 < 9000 * 9000
+    assert photo_header(path).width == 20
+    small.save(path, save_all=True, append_images=[Image.new("LA", (40, 30))])
+    with path.open("rb") as file:
+        content = bytearray(file.read())
+    at = content.rindex(struct.pack("<HHI", 284, 3, 1))
+    content[at + 8] = 2  # planes are separate
+    path.write_bytes(content)
+    with pytest.raises(UnreadablePhoto, match="a TIFF of a layout that is not known"):
+        photo_header(path)

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFil
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, open_picture
+from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, check_page, open_picture
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
 UPRIGHT_BY = {
@@ -115,22 +115,34 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise UnreadablePhoto(path, "this Pillow was built without AVIF", "save it as JPEG")
     with broken_named(path), open_picture(path) as image:
         if isinstance(image, TiffImageFile):
-            image.seek(_largest_page(image))
+            length = path.stat().st_size
+            image.seek(_largest_page(image, length))
+            check_page(image, length)
         if image.mode in WIDE_MODES:
             raise _wide(path)
         yield image
 
 
-def _largest_page(image: TiffImageFile) -> int:
-    """Return the page with most pixels, the first of several, without those too large or damaged."""
+def _largest_page(image: TiffImageFile, length: int) -> int:
+    """Return the page with most pixels, the first of several, without those too large for the file or damaged."""
     sizes = [image.width * image.height]
     with suppress(*DECODER_ERRORS):
         for page in range(1, MOST_PAGES):
             image.seek(page)
-            sizes.append(image.width * image.height)
-    allowed = [size if size <= MAX_PIXELS else 0 for size in sizes]
+            sizes.append(_pixels(image, length))
     image.seek(0)
-    return allowed.index(max(allowed))
+    return sizes.index(max(sizes))
+
+
+def _pixels(page: TiffImageFile, length: int) -> int:
+    """Return how many pixels a page has, 0 if too many; one of a layout that is not known counts, to be refused."""
+    with suppress(NotImplementedError):
+        try:
+            check_page(page, length)
+        except Image.DecompressionBombError:
+            return 0
+    pixels = page.width * page.height
+    return pixels if pixels <= MAX_PIXELS else 0
 
 
 @contextmanager
