@@ -76,10 +76,11 @@ def test_a_model_of_undistorted_photos_is_of_no_originals(tmp_path):
 
 
 def test_projects_side_by_side_are_not_one(tmp_path):
-    for name in ("a", "b"):
-        colmap_project(tmp_path / name)
-    assert open_folder(tmp_path).model is None
-    assert open_folder(tmp_path / "a").model == tmp_path / "a" / "sparse" / "0"
+    for place, names in (("letters", "ab"), ("numbers", "01")):
+        for name in names:
+            colmap_project(tmp_path / place / name)
+        assert open_folder(tmp_path / place).model is None
+        assert open_folder(tmp_path / place / names[0]).model == tmp_path / place / names[0] / "sparse" / "0"
 
 
 def test_transforms_json_and_colmap_give_the_same_capture(tmp_path):

@@ -44,12 +44,13 @@ def own_model(place: Path, photos: Iterable[Path], listing: Listing) -> Path | N
     """Return the COLMAP model beside which all photos lie in a project below the place; None if there is none.
 
     That is where the undistorted photos of COLMAP's automatic reconstruction lie. Of numbered projects it is the
-    largest model.
+    largest model; other projects beside each other are scenes of their own.
     """
     projects = {project_of(folder, place, listing) for folder in {photo.parent for photo in photos}}
     inside = [project for project in projects if project is not None]
-    numbered = len({project.parent for project in inside}) == 1 and all(one.name.isdecimal() for one in inside)
-    if not inside or None in projects or (len(inside) > 1 and not numbered):
+    parents = {project.parent for project in inside}
+    numbered = {parent.name for parent in parents} == {DENSE} and all(one.name.isdecimal() for one in inside)
+    if not inside or None in projects or (len(inside) > 1 and not (len(parents) == 1 and numbered)):
         return None
     return _largest(_models_of(inside, listing))
 
