@@ -136,11 +136,11 @@ def _name_in(root: Path, path: Path) -> str:
 def _warnings(poses: PoseSet, files: PosedFiles, root: Path, source: str, listing: Listing) -> Iterator[str]:
     converted = {n: file for n, file in files.renamed.items() if _suffix(n) not in ("", _suffix(file))}
     respelt = {name: file for name, file in files.renamed.items() if name not in converted}
+    shots = {_shot(path.as_posix()) for path in listing.pictures(root)} if poses.bare else set()
+    known = Counter(Path(shot).name for shot in shots)
     if poses.labels:  # a suffix is not missing
         respelt = {name: file for name, file in respelt.items() if _shot(file) != name}
     if poses.bare:  # nor is a folder, where there is one photo of the name
-        shots = {_shot(path.as_posix()) for path in listing.pictures(root)} if respelt else set()
-        known = Counter(Path(shot).name for shot in shots)
         respelt = {
             name: file
             for name, file in respelt.items()
@@ -150,8 +150,12 @@ def _warnings(poses: PoseSet, files: PosedFiles, root: Path, source: str, listin
         if pairs:
             used = listed(f"{file} for {name}" for name, file in sorted(pairs.items()))
             yield f"{len(pairs)} photos that {source} names {what}; used are {used}."
-    if files.absent:
-        yield f"{len(files.absent)} photos that {source} names are not there and left out: {listed(files.absent)}."
+    unclear = [name for name in files.absent if known[Path(_shot(name)).name] > 1]
+    absent = [name for name in files.absent if name not in unclear]
+    if unclear:
+        yield f"{len(unclear)} photos that {source} names are in several folders and left out: {listed(unclear)}."
+    if absent:
+        yield f"{len(absent)} photos that {source} names are not there and left out: {listed(absent)}."
     chosen = {_shot(name): name for name in files.paths if name in files.renamed.values()}
     twins = sorted(name for name in files.unposed if _shot(name) in chosen)
     if twins:

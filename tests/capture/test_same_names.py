@@ -140,3 +140,22 @@ def test_photos_come_before_a_full_copy_in_a_folder(tmp_path: Path, groups: dict
         (tmp_path / "thumbs" / name).write_bytes((tmp_path / name).read_bytes())
     metashape(tmp_path, groups, poses)
     assert [photo.name for photo in gather(open_folder(tmp_path)).photos] == names
+
+
+def test_names_in_two_folders_are_of_the_one_with_most(tmp_path: Path) -> None:
+    """Or of none, with a word, if both have as many."""
+    places = ["one/0.png", "one/1.png", "one/2.png", "two/2.png", "two/3.png"]
+    poses = dict(zip(places, cameras_on_an_arc(len(places)), strict=True))
+    for place, path in zip(places, save_photos(tmp_path, list(poses.values())), strict=True):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        path.rename(tmp_path / place)
+    named = {place: pose for place, pose in poses.items() if place != "two/2.png"}
+    inria(tmp_path, named, named)
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == list(named)
+    assert "used are one/2.png for 2" in capture.warnings[0]
+    (tmp_path / "one" / "0.png").unlink()
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == ["one/1.png", "two/3.png"]
+    assert "are in several folders and left out: 2." in capture.warnings[0]
+    assert "are not there and left out: 0." in capture.warnings[1]

@@ -67,8 +67,9 @@ class _Folders:
     def elsewhere(self, stated: str, names: list[str], there: list[str], scattered: bool) -> dict[str, str]:
         """Return which files names of one stated folder mean, which has `there` under their own names.
 
-        They are in one folder, or `scattered`: then the root itself comes before a folder with as many of them. Folders
-        that hold photos of the names that are `there` hold copies.
+        They are in one folder, or `scattered`: then those of several folders are taken from the one with most names,
+        and the root itself comes before a folder with as many. Folders that hold photos of the names that are `there`
+        hold copies.
         """
         copies = {folder for name in there for folder in self._folders_with(name)}
         held: dict[str, dict[str, str]] = {}  # folder -> name -> photo
@@ -83,14 +84,14 @@ class _Folders:
             held = {folder: photos for folder, photos in held.items() if tails[folder] == max(tails.values())}
         if not held:
             return {}
-        rank = {
-            folder: (len(photos), tails[folder], scattered and folder == ".") for folder, photos in held.items()
-        }
+        rank = {folder: (len(photos), tails[folder], scattered and folder == ".") for folder, photos in held.items()}
         most = max(held, key=lambda folder: rank[folder])
+        first = held[most] if list(rank.values()).count(rank[most]) == 1 else {}
         if scattered and any(photos.keys() - held[most].keys() for photos in held.values()):
             counts = Counter(name for photos in held.values() for name in photos)
-            return {name: photo for photos in held.values() for name, photo in photos.items() if counts[name] == 1}
-        return held[most] if list(rank.values()).count(rank[most]) == 1 else {}
+            only = {name: photo for photos in held.values() for name, photo in photos.items() if counts[name] == 1}
+            return only | first
+        return first
 
     def _is_of_another(self, folder: str) -> bool:
         return project_of(self._root / folder, self._root, self._listing) is not None
