@@ -54,8 +54,24 @@ def test_poses_one_folder_down(tmp_path: Path, tool: str) -> None:
     capture = gather(open_folder(tmp_path / "place"))
     assert (capture.origin, len(capture.photos)) == (tool, 3)
     assert {file.suffix for file in open_folder(tmp_path / "place").inputs} - {".png", ".jpg"}
-    Image.new("RGB", (8, 8)).save(tmp_path / "place" / "other.png")
-    assert open_folder(tmp_path / "place").tool is None
+    for other in ("other.png", "other.mp4"):
+        (tmp_path / "place" / other).touch()
+        assert open_folder(tmp_path / "place").tool is None
+        (tmp_path / "place" / other).unlink()
+
+
+def test_a_file_beside_photos_in_the_only_folder_is_named_once(tmp_path: Path) -> None:
+    save_photos(tmp_path / "images", POSES)
+    (tmp_path / "images" / "project.psx").touch()
+    assert len(open_folder(tmp_path).not_read) == 1
+
+
+def test_a_log_of_a_flight_comes_after_poses_of_colmap(tmp_path: Path) -> None:
+    TOOLS["images.txt"](tmp_path)
+    (tmp_path / "log.csv").write_text("name,x,y,alt,heading,pitch,roll\na.jpg,0,0,0,0,0,0\n")
+    tool = open_folder(tmp_path).tool
+    assert tool is not None
+    assert tool.tool == "images.txt"
 
 
 def test_bundler_with_a_byte_order_mark(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, SUFFIXES, Listing, is_open, is_photo
+from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, SUFFIXES, Listing, is_open, is_photo, is_video
 
 Tool = Literal[
     "polycam", "record3d", "arkit", "metashape", "realitycapture", "opensfm", "bundler", "inria", "transforms",
@@ -58,21 +58,22 @@ def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tu
     inside = [place / name for name in PHOTO_FOLDERS if listing.is_folder(place / name)]
     roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place, *inside]
     found = _found(roots, listing)
-    if not found and (only := _only_folder(place, listing)) is not None:
+    if not found and (only := _only_folder(place, listing)) is not None and only not in roots:
         roots, found = [*roots, only], _found([only], listing)
     return (found[0] if found else None), tuple(sentence for root in roots for sentence in _unread(root, listing))
 
 
 def _found(roots: list[Path], listing: Listing) -> list[ToolPoses]:
-    """Return all poses in these folders, those without lenses last."""
+    """Return all poses in these folders, those without lenses last, of which tables may be logs of flights."""
     found = [poses for root in roots for tool in TOOLS if (poses := _FINDERS[tool](root, listing)) is not None]
-    return sorted(found, key=lambda poses: not poses.lenses)
+    return sorted(found, key=lambda poses: (not poses.lenses, not poses.lenses and poses.tool == "realitycapture"))
 
 
 def _only_folder(place: Path, listing: Listing) -> Path | None:
     """Return the folder in a place that holds nothing else to read, as archives are unpacked; None if it does."""
     inside = [path for path in listing.folders(place) if is_open(path)]
-    return inside[0] if len(inside) == 1 and not any(is_photo(file) for file in listing.files(place)) else None
+    more = any(is_photo(file) or is_video(file) for file in listing.files(place))
+    return inside[0] if len(inside) == 1 and not more else None
 
 
 def _unread(folder: Path, listing: Listing) -> Iterator[str]:
