@@ -116,8 +116,28 @@ def test_a_table_of_reality_capture_without_lenses_needs_them(tmp_path: Path) ->
     file.write_text("\n".join([head, *turned]))
     with pytest.raises(InputError, match="which do not fit the photos"):
         gather(open_folder(tmp_path), "other", camera=camera)
+    for name in NAMES:
+        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / name)
+    with pytest.raises(InputError, match="nothing tells if they fit the photos: it is not read; --poses sfm finds"):
+        gather(open_folder(tmp_path), "other", camera=camera)
+    file.write_text(file.read_text().replace("photo_00", "away_0"))
+    with pytest.raises(InputError, match=r"none of its photos \(away_00.png, .* is in .* put them there"):
+        gather(open_folder(tmp_path), "other", camera=camera)
     TOOLS["opensfm"](tmp_path)
     assert gather(open_folder(tmp_path)).origin == "opensfm"
+
+
+def test_a_row_of_a_table_whose_lens_is_not_known_is_left_out(tmp_path: Path) -> None:
+    TOOLS["realitycapture"](tmp_path)
+    file = tmp_path / "cameras.csv"
+    *head, first, second, third = file.read_text(encoding="utf-8-sig").splitlines()
+    strange = [*first.split(",")[:10], "0", "0", "0", "-1e6", "0", "0"]
+    file.write_text("\n".join([*head, ",".join(strange), second, third]))
+    capture = gather(open_folder(tmp_path))
+    assert [photo.name for photo in capture.photos] == NAMES[1:]
+    assert "leaves hardly anything" in capture.warnings[0]
+    assert f"these are left out: {NAMES[0]}." in capture.warnings[0]
+    counted(capture)
 
 
 def test_lenses_of_a_table_may_be_the_photos_own(tmp_path: Path) -> None:

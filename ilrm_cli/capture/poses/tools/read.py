@@ -25,7 +25,7 @@ from ilrm_cli.capture.poses.tools.reading import damage_named
 from ilrm_cli.capture.poses.tools.reality_capture import OTHER_ROTATIONS, Rotation, read_reality_capture
 from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.json_values import read_json
 
 # Share of shared features near their epipolar lines: on 19 posed scenes at least 0.77, with axes of the cameras swapped
@@ -111,7 +111,8 @@ def _off_middle(lens: Lens) -> float:
 def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given | None = None) -> tuple[PoseSet, Path]:
     """Return the poses and the folder that their names are relative to; `root` is that of the project's photos.
 
-    `given` is the lens for poses that have none; without it and without EXIF data, NoLens is raised. Raises InputError.
+    `given` is the lens for poses that have none; NoLens is raised without it and without EXIF data, and for a table
+    without lenses that does not fit the photos. Raises InputError.
     """
     photos = _Photos(found.photos or root, listing, found.tool in BARE)
     source = found.source
@@ -138,16 +139,22 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
             sizes = {source.parent / name: size for name, size in photos.sizes(stated.unmeasured).items()}
             poses = read_transforms(source, sizes.get)
         case "images.txt":
-            lenses = photos.lenses(names_in_images_txt(source), given)
+            names = names_in_images_txt(source)
+            lenses = photos.lenses(names, given)
             if not lenses:
-                raise _no_lens(source, "no cameras.txt")
+                raise _no_lens(source, "no cameras.txt", names, photos)
             poses = read_images_txt(source, lenses)
     if not poses.poses and not poses.unmeasured:
         raise InputError(f"{source} holds no photo with a pose; export it again, or add --poses sfm.")
     return replace(poses, bare=photos.bare), photos.root
 
 
-def _no_lens(source: Path, why: str) -> NoLens:
+def _no_lens(source: Path, why: str, names: Sequence[str], photos: _Photos) -> NoLens:
+    if not photos.paths(names):
+        return NoLens(
+            f"{source} has poses but no lenses ({why}), and none of its photos ({listed(names)}) is in {photos.root}: "
+            "it is not read; put them there."
+        )
     return NoLens(
         f"{source} has poses but no lenses ({why}), and the photos do not state theirs: it is not read; --camera gives "
         "a lens."
@@ -167,7 +174,7 @@ def _reality_capture(found: ToolPoses, photos: _Photos, given: Given | None) -> 
 
     documented = read()
     if not found.lenses and not documented.poses:
-        raise _no_lens(file, "no column f")
+        raise _no_lens(file, "no column f", documented.unmeasured, photos)
     names = [pose.name for pose in documented.poses]
     paths = photos.paths(names)
     turns = [header.quarter_turns or 0 for header in photos.headers(names).values()]
@@ -179,9 +186,10 @@ def _reality_capture(found: ToolPoses, photos: _Photos, given: Given | None) -> 
         return agreement(matches, upright)
 
     share = fit(documented)
-    if share is None and not found.lenses and given is None:
+    if share is None and not found.lenses:
         raise NoLens(
-            f"{file} has poses without lenses, and nothing tells if they fit: it is not read; --camera gives a lens."
+            f"{file} has poses without lenses, and nothing tells if they fit the photos: it is not read; --poses sfm "
+            "finds others."
         )
     if share is None or share >= FITTING:
         return documented
@@ -189,7 +197,7 @@ def _reality_capture(found: ToolPoses, photos: _Photos, given: Given | None) -> 
     if (fit(best) or 0) < FITTING and not found.lenses:
         raise NoLens(
             f"{file} has poses without lenses, which do not fit the photos ({share:.0%} of shared features): it is not "
-            "read; --camera gives a lens."
+            "read; --poses sfm finds others."
         )
     if (fit(best) or 0) < FITTING:
         said = f"the poses in {file} do not fit the photos ({share:.0%} of shared features); --poses sfm finds others."

@@ -23,6 +23,7 @@ from ilrm_cli.capture.poses.lenses import FRAME_MM
 from ilrm_cli.capture.poses.pose_set import OPENCV_FROM_OPENGL, Pose, PoseSet
 from ilrm_cli.capture.poses.tools.reading import LensesOf, SizesOf, damage_named, numbers
 from ilrm_cli.geometry.cameras import Lens
+from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import read_text
 
 Rotation = Callable[[float, float, float], Float64[ndarray, "3 3"]]  # of heading, pitch and roll in degrees
@@ -34,8 +35,9 @@ def read_reality_capture(
     """Read poses and lenses, with angles as documented or as `rotation` takes them. Raises InputError.
 
     Tables without focal lengths have the lenses that `lenses_of` knows. Photos that cannot be measured, or whose lenses
-    nothing tells, are `unmeasured`.
+    nothing tells, are `unmeasured`; those whose lenses are not known are left out with a warning, unless all are.
     """
+    strange: dict[str, InputError] = {}
     with damage_named(file):
         lines = read_text(file).split("\n")
         header = csv_header("\n".join(lines).encode()[: 1 << 16])
@@ -51,15 +53,27 @@ def read_reality_capture(
             raise ValueError("a row is cut short")
         names = [row["name"] for row in rows]
         if CSV_FOCAL in columns:
-            sizes = sizes_of(names)
-            lenses = {row["name"]: _lens(file, row, sizes[row["name"]]) for row in rows if row["name"] in sizes}
+            sizes, lenses = sizes_of(names), {}
+            for row in rows:
+                if (name := row["name"]) in sizes:
+                    try:
+                        lenses[name] = _lens(file, row, sizes[name])
+                    except InputError as error:
+                        strange[name] = error
         else:
             lenses = dict(lenses_of(names))
         poses = [
             _pose(row, lenses[row["name"]], rotation or world_from_camera) for row in rows if row["name"] in lenses
         ]
-        unmeasured = tuple(name for name in names if name not in lenses)
-    return PoseSet(tuple(sorted(poses, key=lambda pose: pose.name)), np.zeros((0, 3)), unmeasured=unmeasured)
+    if strange and not poses:
+        raise next(iter(strange.values()))
+    said = (
+        f"{error} Without a lens that is known, these are left out: {listed(list(strange))}."
+        for error in [*strange.values()][:1]
+    )
+    unmeasured = tuple(name for name in names if name not in lenses and name not in strange)
+    poses.sort(key=lambda pose: pose.name)
+    return PoseSet(tuple(poses), np.zeros((0, 3)), tuple(said), unmeasured=unmeasured)
 
 
 def _lens(file: Path, row: dict[str, str], size: tuple[int, int]) -> Lens:
