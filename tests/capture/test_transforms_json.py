@@ -95,6 +95,11 @@ def test_a_list_of_distortion(tmp_path):
     listed = SHARED | {"distortion_params": [0.1, 0.2, 0.3, 0.0, 0.01, 0.02]}
     keys = dict(zip(("k1", "k2", "k3", "k4", "p1", "p2"), listed["distortion_params"], strict=True))
     assert read_one(tmp_path, listed).lens == read_one(tmp_path, SHARED | keys).lens
+    assert read_one(tmp_path, SHARED | {"distortion_params": []}).lens == read_one(tmp_path, SHARED).lens
+    of_opencv = {"distortion_params": [0.1, 0.2, 0.01, 0.02, 0.3]}
+    assert read_one(tmp_path, SHARED | keys | of_opencv).lens == read_one(tmp_path, SHARED | keys).lens
+    with pytest.raises(InputError, match='"distortion_params" are not 6 numbers'):
+        read_one(tmp_path, SHARED | of_opencv)
 
 
 ARIA = [0.4, -0.5, 0.2, 1.1, -1.7, 0.7, 0.001, -0.002, 0.003, -0.0004, 0.0005, -0.0006]  # like those of a device

@@ -181,11 +181,17 @@ def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
 
 
 def _listed(frame: dict[str, Any], count: int, where: str) -> tuple[float, ...] | None:
-    """Return the `count` numbers of "distortion_params"; None if the frame has none, or no distortion."""
+    """Return the `count` numbers of "distortion_params"; None if the frame has none, or no distortion.
+
+    An empty list counts for nothing, nor does one of another length, as of OpenCV, where its numbers have keys.
+    """
     stated = frame.get("distortion_params")
     if stated is None or str(frame.get("camera_model")).upper().endswith("PINHOLE"):
         return None
-    if not isinstance(stated, list) or len(stated) != count:
+    fitting = isinstance(stated, list) and len(stated) == count
+    if not fitting and count == len(LISTED) and (stated == [] or any(key in frame for key in LISTED)):
+        return None
+    if not fitting:
         raise InputError(f'{where}: "distortion_params" are not {count} numbers; export the file again.')
     return tuple(_number({"distortion_params": one}, "distortion_params", where) for one in stated)
 
