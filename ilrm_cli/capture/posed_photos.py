@@ -53,6 +53,9 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         for name, pose in whole.items()
         if name not in panoramas
     } | told.views
+    circles = {n: photo for n, photo in upright.items() if n in whole and whole[n].circle_px and photo is not None}
+    masked = {name: photo.mask for name, photo in circles.items() if photo.mask is not None}
+    unusable |= find_unusable({name: circles[name].path for name in masked}, masked)
     lensless = [name for name in files.paths if name not in files.poses and name not in unusable]
     odd = [*told.misfits, *(name for name, photo in upright.items() if photo is None)]
     misfits = dict.fromkeys(odd, f"it does not have the shape that {source} states")

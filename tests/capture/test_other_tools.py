@@ -231,3 +231,6 @@ def test_the_circle_of_project_aria_is_a_mask(tmp_path: Path, monkeypatch: pytes
         kept = np.asarray(Image.open(photo.mask))
         assert kept.shape == (HEIGHT, WIDTH)
         assert kept.sum() == pytest.approx(np.pi * 110.5**2, rel=0.01)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"fisheye_crop_radius": 1e-3}))
+    with pytest.raises(InputError, match="which masks all of the photo"):
+        gather(open_folder(project))

@@ -124,6 +124,9 @@ def test_the_lens_of_project_aria(tmp_path):
         read_one(tmp_path, stated, {"distortion_params": ARIA[:6]})
     with pytest.raises(InputError, match='no "distortion_params"'):
         read_one(tmp_path, stated)
+    for radius in (0, -5):
+        with pytest.raises(InputError, match="which leaves nothing"):
+            read_one(tmp_path, stated | {"fisheye_crop_radius": radius}, {"distortion_params": ARIA})
 
 
 def test_focal_length_from_the_angle_of_view_and_size_from_the_photo(tmp_path):

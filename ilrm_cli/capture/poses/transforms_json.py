@@ -91,6 +91,8 @@ def _pose(file: Path, frame: dict[str, Any], name: str, size: tuple[float, float
     lens = checked_lens(_lens(frame, size, where), where, panoramas)
     cut = "fisheye_crop_radius" in frame and lens.model.endswith("FISHEYE")
     circle = _number(frame, "fisheye_crop_radius", where) if cut else None
+    if circle is not None and circle <= 0:
+        raise InputError(f'{where}: "fisheye_crop_radius" is {circle}, which leaves nothing; remove it.')
     return Pose(name, lens, world_from_cam @ OPENCV_FROM_OPENGL, mask=mask, circle_px=circle)
 
 
