@@ -20,18 +20,18 @@ from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask
 from ilrm_cli.capture.photos.near_duplicates import duplicates, even_bins, sharpest_of_each, sharpness_of, signature_of
 from ilrm_cli.capture.photos.pixels import on_white, read_upright
 from ilrm_cli.capture.photos.round_lenses import (
-    VIEWS,
+    cut_panoramas,
     fisheye_lenses,
     lens_of_view,
     panoramas_among,
-    views_of_panorama,
+    told_of_cut,
 )
 from ilrm_cli.capture.photos.video import frames_of_video
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import LeftOut
 from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 
 MAX_SFM_PHOTOS = 200  # matching and mapping more takes tens of minutes on a laptop, and the model sees a few dozen
@@ -162,18 +162,13 @@ def _cut_panoramas(photos: PhotoSet, panoramas: Collection[str], report: Report)
     paths: dict[str, Path] = {}
     masks: dict[str, Path] = {}
     whole = sorted(set(panoramas) - set(unusable), key=lambda one: natural_order(Path(one)))
-    for done, name in enumerate(whole, 1):
-        try:
-            views = views_of_panorama(photos.paths[name], photos.masks.get(name))
-        except UnreadablePhoto as error:
-            unusable[name] = error.reason
-            continue
+    cut, uncut = cut_panoramas({name: photos.paths[name] for name in whole}, photos.masks, report)
+    unusable |= uncut
+    for name, views in cut.items():
         paths |= {f"{name}/{view}": path for view, (path, _) in views.items()}
         masks |= {f"{name}/{view}": mask for view, (_, mask) in views.items() if mask is not None}
-        report(Step("panoramas", done, len(whole)))
-    cut = f"{len(paths) // VIEWS} photos are 360 degree panoramas and were cut into {len(paths)} perspective views."
-    said = (cut,) if paths else ()
-    photos = leave_out_unreadable(replace(photos, warnings=(*photos.warnings, *said)), unusable)
+    said = (*photos.warnings, *told_of_cut(len(cut)))
+    photos = leave_out_unreadable(replace(photos, warnings=said), unusable)
     others = [name for name in photos.paths if name not in panoramas]
     aside = tuple(LeftOut(name, "it is no 360 degree photo, as the others are") for name in others)
     left_out = (*photos.left_out, *aside)

@@ -9,13 +9,13 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from ilrm_cli.capture.filter_photos import find_unusable
-from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
-from ilrm_cli.capture.photos.round_lenses import lens_of_view, turn_of_view, views_of_panorama
+from ilrm_cli.capture.photos.header import photo_header
+from ilrm_cli.capture.photos.round_lenses import cut_panoramas, lens_of_view, turn_of_view
 from ilrm_cli.capture.poses.lenses import fits, turned_pose
 from ilrm_cli.capture.poses.pose_set import Pose
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import PosedPhoto
-from ilrm_cli.runtime.progress import Report, Step
+from ilrm_cli.runtime.progress import Report
 
 
 @dataclass
@@ -28,29 +28,28 @@ class CutPanoramas:
     misfits: set[str] = field(default_factory=set)  # names of photos of another shape
 
 
-def cut_panoramas(
+def cut_posed_panoramas(
     poses: Mapping[str, Pose], paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report
 ) -> CutPanoramas:
     """Return the views of these photos, named after them, with masks where they have any."""
     told = CutPanoramas()
-    for done, (name, pose) in enumerate(sorted(poses.items()), 1):
+    turns: dict[str, int] = {}
+    for name, pose in sorted(poses.items()):
         header = photo_header(paths[name])
-        if not fits(pose.lens, header.width, header.height) or header.quarter_turns not in (0, 2):
+        if fits(pose.lens, header.width, header.height) and header.quarter_turns in (0, 2):
+            turns[name] = header.quarter_turns
+        else:
             told.misfits.add(name)
-            continue
-        try:
-            views = views_of_panorama(paths[name], masks.get(name))
-        except UnreadablePhoto as error:
-            told.unusable[name] = error.reason
-            continue
-        told.cut.add(name)
+    cut, told.unusable = cut_panoramas({name: paths[name] for name in turns}, masks, report)
+    told.cut = {*cut}
+    for name, views in cut.items():
+        pose = poses[name]
         for view, (path, mask) in views.items():
-            world_from_view = turned_pose(pose.world_from_cam, header.quarter_turns)
+            world_from_view = turned_pose(pose.world_from_cam, turns[name])
             world_from_view[:3, :3] = world_from_view[:3, :3] @ turn_of_view(view)
             lens = lens_of_view(path)
             points = None if pose.points is None else _inside(pose.points, lens, world_from_view)
             told.views[f"{name}/{view}"] = PosedPhoto(f"{name}/{view}", path, lens, world_from_view, points, mask)
-        report(Step("panoramas", done, len(poses)))
     shown = {name: view.mask for name, view in told.views.items() if view.mask is not None}
     told.unusable |= find_unusable({name: told.views[name].path for name in shown}, shown)
     return told

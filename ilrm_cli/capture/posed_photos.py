@@ -10,8 +10,8 @@ from ilrm_cli.capture.filter_photos import PhotoSet, find_unusable, leave_out_un
 from ilrm_cli.capture.photos.header import photo_header
 from ilrm_cli.capture.photos.listing import SUFFIXES, Listing, check_names, find_mask
 from ilrm_cli.capture.photos.renamed import renamed_photos
-from ilrm_cli.capture.photos.round_lenses import mask_of_circle
-from ilrm_cli.capture.posed_panoramas import cut_panoramas
+from ilrm_cli.capture.photos.round_lenses import mask_of_circle, told_of_cut
+from ilrm_cli.capture.posed_panoramas import cut_posed_panoramas
 from ilrm_cli.capture.poses.lenses import PANORAMA, fits, turned_lens, turned_pose
 from ilrm_cli.capture.poses.pose_set import Pose, PoseSet, sound
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
@@ -46,7 +46,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     unusable = find_unusable(files.paths, files.masks, report)
     whole = {name: pose for name, pose in files.poses.items() if name in files.paths and name not in unusable}
     panoramas = {name: pose for name, pose in whole.items() if pose.lens.model == PANORAMA}
-    told = cut_panoramas(panoramas, files.paths, files.masks, report)
+    told = cut_posed_panoramas(panoramas, files.paths, files.masks, report)
     unusable |= told.unusable
     upright = {
         name: _upright(name, pose, files.paths[name], files.masks.get(name))
@@ -64,9 +64,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         **{name: view.path for name, view in told.views.items()},
         **files.unposed,
     }
-    cut = f"{len(told.cut)} photos are 360 degree panoramas and were cut into {len(told.views)} perspective views."
-    said = (cut,) if told.cut else ()
-    warnings = (*poses.warnings, *_warnings(poses, files, root, source, listing), *said)
+    warnings = (*poses.warnings, *_warnings(poses, files, root, source, listing), *told_of_cut(len(told.cut)))
     offered = PhotoSet(everything, files.masks, len(everything), warnings=warnings)
     offered = leave_out_unreadable(offered, unusable).without(
         misfits,

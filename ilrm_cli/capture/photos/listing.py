@@ -23,6 +23,8 @@ MASK_FOLDERS = ("masks", "mask", ".mask")  # in any case; the last is RealityCap
 MASK_ENDS = ("_mask", "-mask", ".mask")  # of the names of masks, before the suffix
 LAYER_ENDS = (*MASK_ENDS, "@mask", "#mask", "!mask")  # the same after the whole name of a photo, as of RealityCapture
 MASK_SUFFIXES = (".png", ".jpg", ".tif")
+STEM_ENDS = tuple(f"{end}{suffix}" for end in MASK_ENDS for suffix in MASK_SUFFIXES)
+NAME_ENDS = tuple(f"{end}{suffix}" for end in LAYER_ENDS for suffix in MASK_SUFFIXES)
 # Of macOS's archives, with files that only look like photos; and of Synology's disks, with small copies.
 LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 
@@ -168,8 +170,8 @@ def find_mask(root: Path, name: str, listing: Listing) -> Path | None:
 
 def without_masks(pictures: Sequence[Path]) -> list[Path]:
     """Return the pictures that are not the mask of another one that lies beside it."""
-    masks = {str(mask).lower() for picture in pictures for mask in _beside(picture)}
-    return [picture for picture in pictures if str(picture).lower() not in masks]
+    masks = {(str(picture.parent).lower(), name.lower()) for picture in pictures for name in _names_beside(picture)}
+    return [one for one in pictures if (str(one.parent).lower(), one.name.lower()) not in masks]
 
 
 def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:
@@ -204,9 +206,12 @@ def _named(folder: Path, photo: Path) -> tuple[Path, ...]:
 
 def _beside(photo: Path) -> tuple[Path, ...]:
     """Return the possible paths of a photo's mask in a folder that may be the photo's own."""
-    starts = (*(f"{photo.stem}{end}" for end in MASK_ENDS), *(f"{photo.name}{end}" for end in LAYER_ENDS))
-    ends = (f"{start}{suffix}" for start in starts for suffix in MASK_SUFFIXES)
-    return tuple(photo.with_name(name) for name in (f"{photo.name}.png", *ends))
+    return tuple(photo.with_name(name) for name in _names_beside(photo))
+
+
+def _names_beside(photo: Path) -> list[str]:
+    name, stem = photo.name, photo.stem
+    return [f"{name}.png", *(stem + end for end in STEM_ENDS), *(name + end for end in NAME_ENDS)]
 
 
 def _with_sibling(folder: Path) -> list[Path]:

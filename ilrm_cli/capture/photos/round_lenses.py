@@ -8,8 +8,8 @@ it. A circular fisheye photo is black outside of a circle.
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
 from ilrm_cli.capture.photos.masks import pixels_that_count, read_mask, resized_mask
 from ilrm_cli.capture.photos.pixels import on_white, read_photo, read_upright
 from ilrm_cli.geometry.cameras import Lens
-from ilrm_cli.runtime.cache import cache_dir, entry, input_sha256
+from ilrm_cli.runtime.cache import Content, Entry, cache_dir, entry, input_sha256
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report, Step
 from ilrm_cli.runtime.threads import in_threads
 
 VERSION = 2  # raise it if the same photo would give different views than before
@@ -85,16 +86,34 @@ def views_of_panorama(path: Path, mask: Path | None = None) -> dict[str, tuple[P
     kept = entry("views", [VERSION, input_sha256(path), None if mask is None else input_sha256(mask)], _views_in)
     found = kept.read()
     if found is None:
-        try:
-            with kept.filling() as new:
-                _cut(path, mask, new)
-        except OSError as error:
-            raise InputError(
-                f"The views of {path} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder "
-                "that can be written to."
-            ) from error
+        with _filling(kept, f"The views of {path}") as new:
+            _cut(path, mask, new)
         found = _views_in(kept.folder)
     return found
+
+
+def cut_panoramas(
+    paths: Mapping[str, Path], masks: Mapping[str, Path], report: Report
+) -> tuple[dict[str, dict[str, tuple[Path, Path | None]]], dict[str, str]]:
+    """Return the views of 360 degree photos by the names of these, and why others cannot be cut.
+
+    Raises InputError if the cache cannot be written.
+    """
+    cut, unusable = {}, {}
+    for done, (name, path) in enumerate(paths.items(), 1):
+        try:
+            cut[name] = views_of_panorama(path, masks.get(name))
+        except UnreadablePhoto as error:
+            unusable[name] = error.reason
+            continue
+        report(Step("panoramas", done, len(paths)))
+    return cut, unusable
+
+
+def told_of_cut(photos: int) -> tuple[str, ...]:
+    """Return a sentence on as many photos that were cut; none of none."""
+    said = f"{photos} photos are 360 degree panoramas and were cut into {photos * VIEWS} perspective views."
+    return (said,) if photos else ()
 
 
 def lens_of_view(path: Path) -> Lens:
@@ -126,15 +145,22 @@ def mask_of_circle(path: Path, share: float, mask: Path | None = None) -> Path:
     counts = np.hypot(row - height / 2, column - width / 2) <= share * min(width, height)
     if mask is not None:
         counts &= resized_mask(read_mask(mask, header, read_upright(path, None)), (width, height))
+    with _filling(kept, f"The mask of {path}") as new:
+        Image.fromarray(counts).save(new / MASK_NAME)
+    return _mask_in(kept.folder)
+
+
+@contextmanager
+def _filling(kept: Entry[Content], what: str) -> Iterator[Path]:
+    """Yield an empty folder that becomes an entry of the cache. Raises InputError if the cache cannot be written."""
     try:
         with kept.filling() as new:
-            Image.fromarray(counts).save(new / MASK_NAME)
+            yield new
     except OSError as error:
         raise InputError(
-            f"The mask of {path} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder that "
-            "can be written to."
+            f"{what} cannot be kept in {cache_dir()} ({error.strerror}); set ILRM_CACHE to a folder that can be "
+            "written to."
         ) from error
-    return _mask_in(kept.folder)
 
 
 def _mask_in(folder: Path) -> Path:
