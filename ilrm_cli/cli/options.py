@@ -57,7 +57,7 @@ FitSide = Annotated[
     int | None,
     typer.Option(
         "--fit-size",
-        help="Long side in px at which photos are fitted to, at most: sharper, and slower in proportion to the area.",
+        help="Long side in px at which photos are fitted to, at most; the time grows with the area.",
         show_default="480; 640 with --quality high",
         min=LEAST["fit_side_px"],
         max=MOST["fit_side_px"],
