@@ -67,10 +67,10 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
 def check_model(model: str) -> None:
     """Raise InputError for a model that takes a single photo, as far as its name tells."""
     if takes_one_photo(model):
-        raise one_photo(model)
+        raise refused_one_photo(model)
 
 
-def one_photo(model: str) -> InputError:
+def refused_one_photo(model: str) -> InputError:
     """Return the error for a model that takes a single photo and assumes its camera."""
     return InputError(
         f"--model {model} takes one photo of an object, and scores are of scenes from several; name another model."

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth, surfaces
-from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, one_photo, reconstructions
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, reconstructions, refused_one_photo
 from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
@@ -61,7 +61,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
     if settings.geometry:
         require_mesh_libraries()
     if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
-        raise one_photo(settings.model)  # before kernels are compiled
+        raise refused_one_photo(settings.model)  # before kernels are compiled
     device, missing = resolve_device(settings.device), why_no_lpips()
     loaded = ready_model(
         settings.model,
@@ -73,7 +73,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         report=report,
     )
     if not loaded.model.capabilities.needs_poses:  # of a file in a released format, which has no blueprint
-        raise one_photo(settings.model)
+        raise refused_one_photo(settings.model)
     return Evaluation(loaded, device, renderer_for(device), None if missing else load_lpips(device), missing)
 
 

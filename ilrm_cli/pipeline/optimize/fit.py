@@ -110,7 +110,8 @@ class Fit:
         self._step(FINAL_RATE + (1 - FINAL_RATE) * _fallen(progress), coarse=progress < COARSE_SHARE, grows=grows)
         if self._colors_on_trial and progress >= COLOR_TRIAL:
             self._colors_on_trial = False
-            self.colors = self.colors if self.exposure_stops >= EVEN_STOPS else None
+            if self.exposure_stops < EVEN_STOPS:
+                self.colors = None
         if self.done % CONTROL_EVERY == 0 and grows:
             self._density = self._density.control(self.scene, self.effort.growth, self.effort.most)
 
