@@ -11,11 +11,11 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, normalize
+from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.cameras import unit_rays
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.harmonics import basis
+from ilrm_cli.geometry.harmonics import basis, fibonacci_sphere
 from ilrm_cli.geometry.views import Views
 
 COUNT = 1000  # Gaussians on the sphere: 6 degrees apart
@@ -56,12 +56,3 @@ def fitted_colors(inputs: Views, directions: Float[Tensor, "direction 3"]) -> Fl
     normal = values.T @ values / len(values) + RIDGE * torch.eye(values.shape[1]).to(values)
     coefficients = torch.linalg.solve(normal, values.T @ (pixels - mean) / len(values))
     return (basis(directions, DEGREE)[:, 1:] @ coefficients + mean).clamp(0, 1)
-
-
-def fibonacci_sphere(count: int, like: Tensor) -> Float[Tensor, "direction 3"]:
-    """Return evenly spread unit vectors (golden-angle spiral)."""
-    index = torch.arange(count, device=like.device, dtype=like.dtype)
-    z = 1 - (2 * index + 1) / count
-    angle = index * math.pi * (3 - math.sqrt(5))
-    ring = (1 - z.square()).sqrt()
-    return normalize(torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1), dim=-1)

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 Values = TypeVar("Values", Tensor, ndarray)
 
@@ -104,15 +105,18 @@ def srgb_from_linear(light: Float[ndarray, "*row channel"]) -> Float[ndarray, "*
 
 def in_srgb(harmonics: Float[ndarray, "gaussian bases 3"]) -> Float[ndarray, "gaussian bases 3"]:
     """Return harmonics whose colours are nearest, over all sides, to the sRGB colours of the light of these."""
-    seen = basis(_sides(), int(harmonics.shape[1] ** 0.5) - 1).numpy()
+    sides = fibonacci_sphere(SIDES, torch.zeros(1, dtype=torch.float64))
+    seen = basis(sides, int(harmonics.shape[1] ** 0.5) - 1).numpy()
     fitted = np.linalg.pinv(seen)
     parts = np.array_split(harmonics, max(1, len(harmonics) // ROWS_AT_ONCE))
     with np.errstate(invalid="ignore", over="ignore"):  # numbers that are not finite stay so
         return np.concatenate([fitted @ (srgb_from_linear((0.5 + seen @ part).clip(0)) - 0.5) for part in parts])
 
 
-def _sides() -> Float64[Tensor, "side 3"]:
-    """Return unit directions evenly over the sphere, along a spiral whose turns are golden sections."""
-    z = 1 - (torch.arange(SIDES, dtype=torch.float64) + 0.5) * 2 / SIDES
-    turn = torch.arange(SIDES, dtype=torch.float64) * math.pi * (3 - math.sqrt(5))
-    return torch.stack([(1 - z * z).sqrt() * turn.cos(), (1 - z * z).sqrt() * turn.sin(), z], 1)
+def fibonacci_sphere(count: int, like: Tensor) -> Float[Tensor, "direction 3"]:
+    """Return evenly spread unit vectors (golden-angle spiral)."""
+    index = torch.arange(count, device=like.device, dtype=like.dtype)
+    z = 1 - (2 * index + 1) / count
+    angle = index * math.pi * (3 - math.sqrt(5))
+    ring = (1 - z.square()).sqrt()
+    return normalize(torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1), dim=-1)

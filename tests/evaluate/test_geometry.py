@@ -21,8 +21,8 @@ from ilrm_cli.evaluate.geometry import (
     surface_seen,
 )
 from ilrm_cli.evaluate.surfaces import FITTED, POISSON, normals, poisson_mesh
-from ilrm_cli.geometry.backdrop import fibonacci_sphere
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.optimize.fit import EFFORTS

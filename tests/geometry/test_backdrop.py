@@ -2,9 +2,10 @@
 
 import torch
 
-from ilrm_cli.geometry.backdrop import COUNT, backdrop, before_backdrop, fibonacci_sphere, fitted_colors
+from ilrm_cli.geometry.backdrop import COUNT, backdrop, before_backdrop, fitted_colors
 from ilrm_cli.geometry.cameras import Cameras, unit_rays
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.render.rasterize import render

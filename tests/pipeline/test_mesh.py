@@ -6,9 +6,9 @@ import pytest
 import torch
 import trimesh
 
-from ilrm_cli.geometry.backdrop import fibonacci_sphere
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.pipeline import mesh as stage
 from ilrm_cli.pipeline.mesh import MadeMesh, mesh_of, simplified, spread
 from ilrm_cli.pipeline.settings import MeshSettings, crop_of

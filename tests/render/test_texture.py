@@ -8,8 +8,8 @@ import pytest
 import torch
 import trimesh
 
-from ilrm_cli.geometry.backdrop import fibonacci_sphere
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.render import texture as stage
 from ilrm_cli.render.mesh_pictures import flat_picture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from ilrm_cli.geometry.backdrop import fibonacci_sphere
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.render.paths.routes import look_at
