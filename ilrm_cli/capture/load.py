@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
-from ilrm_cli.capture.photos.folder import Origin, ProjectFolder, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSource, ProjectFolder, VideoChoice
 from ilrm_cli.capture.photos.header import photo_size, stored_size
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
@@ -37,7 +37,7 @@ SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger p
 
 def gather(
     folder: ProjectFolder,
-    poses: Origin = "auto",
+    poses: PoseSource = "auto",
     *,
     video: VideoChoice = VideoChoice(),
     camera: str | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ilrm_cli.capture.photos.folder import Origin
+from ilrm_cli.capture.photos.folder import PoseSource
 from ilrm_cli.cli.console import EXIT_FAILED, Face, Result, face
 from ilrm_cli.cli.options import (
     LEAST,
@@ -69,7 +69,7 @@ def evaluate(
     index: Annotated[
         Path | None, typer.Option(help="re10k: pixelSplat's evaluation index; dl3dv: JSON list of input frames.")
     ] = None,
-    poses: Annotated[Origin, typer.Option(help="Where camera poses come from (folder, every-eighth).")] = "auto",
+    poses: Annotated[PoseSource, typer.Option(help="Where camera poses come from (folder, every-eighth).")] = "auto",
     size: Annotated[
         int | None,
         typer.Option(

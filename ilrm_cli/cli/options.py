@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
+from ilrm_cli.capture.photos.folder import PoseSource, ProjectFolder
 from ilrm_cli.pipeline import settings as chosen
 
 LEAST, MOST = ({name: ends[i] for name, ends in chosen.RANGES.items()} for i in (0, 1))
@@ -83,7 +83,7 @@ FurtherQuality = Annotated[
     chosen.Fitted | None,
     typer.Option(show_default="as recorded, but at least standard", help="How far to fit, see `ilrm reconstruct`."),
 ]
-PoseOrigin = Annotated[Origin, typer.Option("--poses", help="Where camera poses come from.")]
+PoseSourceOption = Annotated[PoseSource, typer.Option("--poses", help="Where camera poses come from.")]
 ModelName = Annotated[str, typer.Option("--model", help="A name of `ilrm models list`, or a checkpoint file.")]
 LongSide = Annotated[
     int | None,
@@ -195,7 +195,7 @@ OPTIONS: dict[str, Any] = {
     "hold_out": HoldOut,
     "use_all": UseAll,
     "refine_poses": RefinePoses,
-    "poses": PoseOrigin,
+    "poses": PoseSourceOption,
     "camera": KnownCamera,
     "model": ModelName,
     "long_side_px": LongSide,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import Origin, ProjectFolder
+from ilrm_cli.capture.photos.folder import PoseSource, ProjectFolder
 from ilrm_cli.data.checks import INSIDE
 from ilrm_cli.data.sequences import PhotoSequence
 from ilrm_cli.runtime.errors import InputError
@@ -20,7 +20,7 @@ TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th,
 
 
 def read_folder(
-    folder: ProjectFolder, poses: Origin = "auto", *, seed: int = 0, report: Report = ignore
+    folder: ProjectFolder, poses: PoseSource = "auto", *, seed: int = 0, report: Report = ignore
 ) -> PhotoSequence:
     """Read a folder of photos with a COLMAP model, a transforms.json, or poses to be estimated.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ilrm_cli.capture.photos.folder import Origin, check_views
+from ilrm_cli.capture.photos.folder import PoseSource, check_views
 from ilrm_cli.models.registry import takes_one_photo
 from ilrm_cli.pipeline import settings as pipeline
 from ilrm_cli.runtime.errors import InputError
@@ -22,7 +22,7 @@ class Plan:
     protocol: ProtocolName = "folder"
     views: tuple[int, ...] = ()  # numbers of inputs; empty: the protocol's own
     index: Path | None = None  # re10k: the evaluation index; dl3dv: the list of input frames, or None
-    poses: Origin = "auto"  # folder, every-eighth: source of the poses
+    poses: PoseSource = "auto"  # folder, every-eighth: source of the poses
     long_side_px: int | None = None  # None: the protocol's, or the model's training size
     limit: int | None = None  # maximum number of scenes
     seed: int = 0

@@ -17,8 +17,8 @@ from ilrm_cli.models.registry import (
     ORIGIN_FILE,
     UNSTATED,
     KnownModel,
-    Origin,
     Published,
+    PulledFrom,
     encode_origin,
     file_of,
     folder_of,
@@ -38,7 +38,7 @@ class Pulled:
     """Weights now present on this computer."""
 
     path: Path
-    origin: Origin
+    origin: PulledFrom
     downloaded: bool  # False: they were already here
 
 
@@ -138,7 +138,7 @@ def _require_space(folder: Path, size_bytes: int) -> None:
         )
 
 
-def _download(published: Published, listed: _Listed, folder: Path, report: Report, endpoint: str | None) -> Origin:
+def _download(published: Published, listed: _Listed, folder: Path, report: Report, endpoint: str | None) -> PulledFrom:
     """Download the file into `folder`."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
@@ -152,10 +152,10 @@ def _download(published: Published, listed: _Listed, folder: Path, report: Repor
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # its own bookkeeping, replaced by the record of origin
     path = folder / published.file
     size_bytes, digest = path.stat().st_size, sha256_of(path)
-    return Origin(published.repository, published.file, listed.revision, digest, size_bytes, listed.licence)
+    return PulledFrom(published.repository, published.file, listed.revision, digest, size_bytes, listed.licence)
 
 
-def _require_same(known: KnownModel, fresh: Origin, sha256: str | None) -> None:
+def _require_same(known: KnownModel, fresh: PulledFrom, sha256: str | None) -> None:
     if sha256 is not None and fresh.sha256 != sha256:
         raise InputError(
             f"{known.name}: what the hub sent has the sha256 {fresh.sha256[:12]}… where {sha256[:12]}… is recorded; "

@@ -156,7 +156,7 @@ KNOWN: dict[str, KnownModel] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
+class PulledFrom:
     """The origin of a download, recorded at the first pull; from then on nothing else is accepted under that name."""
 
     repository: str  # of the Hugging Face hub
@@ -185,13 +185,13 @@ def place_of(known: KnownModel) -> Place:
     return "pulled" if origin_of(known) and file_of(known).is_file() else "available"
 
 
-def origin_of(known: KnownModel) -> Origin | None:
+def origin_of(known: KnownModel) -> PulledFrom | None:
     """Return the record of the first pull; None before it. Raises InputError for an unreadable record."""
     path = folder_of(known) / ORIGIN_FILE
     if known.published is None or not path.is_file():
         return None
     try:
-        origin = fitted(read_json(path), Origin)
+        origin = fitted(read_json(path), PulledFrom)
     except ValueError as error:
         raise InputError(
             f"{path}: cannot be read ({error}); delete {path.parent} and pull {known.name} again."
@@ -201,7 +201,7 @@ def origin_of(known: KnownModel) -> Origin | None:
     return origin
 
 
-def encode_origin(origin: Origin) -> bytes:
+def encode_origin(origin: PulledFrom) -> bytes:
     """Encode a record for `origin_of`."""
     return (json.dumps(dataclasses.asdict(origin), indent=2) + "\n").encode()
 

@@ -230,9 +230,9 @@ def as_json(stage: Any) -> dict[str, Any] | None:
 
 def origin_as_json(result: Reconstruction, output: Path) -> dict[str, str] | None:
     """Return which scene was fitted further, as seen from where `output` lies."""
-    if result.origin is None:
+    if result.earlier is None:
         return None
-    return {"scene": place_as_recorded(result.origin.scene, record_path(output)), "sha256": result.origin.sha256}
+    return {"scene": place_as_recorded(result.earlier.scene, record_path(output)), "sha256": result.earlier.sha256}
 
 
 def _recorded(

@@ -47,7 +47,7 @@ from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
 @dataclass(frozen=True)
-class Origin:
+class EarlierScene:
     """The scene that was fitted further."""
 
     scene: Path
@@ -71,7 +71,7 @@ class Reconstruction:
     score_as_given: Score | None = None  # of the same pixels with poses as given; None: they were not refined
     refined_before: Mapping[str, float | None] | None = None  # `poses_refined` of the scene that was fitted further
     fit: PhotoFit | None = None  # to all photos that are not held out; None: a draft
-    origin: Origin | None = None  # None: it was made from photos alone
+    earlier: EarlierScene | None = None  # None: it was made from photos alone
     metres_per_unit: float | None = None  # real length of a unit of the poses; None: unknown
     trace: Trace | None = None  # how the scene formed, layer by layer; None: not requested
     timings_s: dict[str, float] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from ilrm_cli.pipeline.object_photo import ASSUMED
 from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
-from ilrm_cli.pipeline.reconstruct import Origin, Reconstruction, fit_key, load, posed_photos
+from ilrm_cli.pipeline.reconstruct import EarlierScene, Reconstruction, fit_key, load, posed_photos
 from ilrm_cli.pipeline.refine_poses import corrected, posed_as_recorded
 from ilrm_cli.pipeline.scoring import judged
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
@@ -113,7 +113,7 @@ def fit_further(
     if record.pose_card and record.pose_card.get("origin") == ASSUMED:
         raise InputError(f"{before.named} was made from a single photo, and a fit takes several with known poses.")
     start = decode_scene(before.named).gaussians.transformed(record.model_from_world)
-    origin = Origin(before.named, sha256_of(before.named))
+    earlier = EarlierScene(before.named, sha256_of(before.named))
     with watch.stage(Stage.POSES):
         _require_the_same(before, inputs_sha256(before.folder, settings.camera), record.inputs_sha256, "photos")
         capture = posed_photos(before.folder, settings, report)
@@ -127,7 +127,7 @@ def fit_further(
         draft = record.optimize is None and record.refine is None
         predicted = Prediction(start.to(device), torch.ones(len(start), device=device) if draft else None)
     with watch.stage(Stage.OPTIMIZE):
-        key = fit_key(capture, settings, origin.sha256)
+        key = fit_key(capture, settings, earlier.sha256)
         fit = fit_photos(None, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     told = judged(fit.optimized.gaussians, prepared, chosen, settings, watch, report, fit=fit)
     return Reconstruction(
@@ -144,7 +144,7 @@ def fit_further(
         score=told.score,
         score_as_given=told.score_as_given,
         refined_before=record.poses_refined,
-        origin=origin,
+        earlier=earlier,
         metres_per_unit=record.metres_per_unit,
         timings_s=watch.seconds,
         warnings=(*capture.warnings, *fit.warnings),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from ilrm_cli.capture.photos.folder import Origin, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSource, VideoChoice
 from ilrm_cli.runtime.errors import InputError
 
 # The same as in `devices` and `frames`, which import torch.
@@ -56,7 +56,7 @@ class Settings:
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     use_all: bool = True  # whether photos held out of a fit are fitted as well in its last stretch
     refine_poses: RefinePoses = "auto"  # during a fit, see `optimize.pose_trial`
-    poses: Origin = "auto"  # source of the poses
+    poses: PoseSource = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
     long_side_px: int | None = None  # of the model's images; None: the model's training size

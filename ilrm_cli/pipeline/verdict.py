@@ -145,7 +145,7 @@ def verdict(result: Reconstruction) -> str:
     if sampled and len(chosen.used) == 1:
         return guessed(sampled.psnr, sampled.views)
     if result.score is None or prepared.targets is None:
-        refined, none_held = result.origin is not None, result.settings.hold_out == 0
+        refined, none_held = result.earlier is not None, result.settings.hold_out == 0
         seen_last = refined and not none_held and len(chosen.fitted) > len(chosen.used)
         fitted = len(chosen.fitted) if none_held or seen_last else 0
         return unmeasured(len(chosen.used), fitted, refined=refined, seen_last=seen_last)

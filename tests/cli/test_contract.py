@@ -11,7 +11,7 @@ from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.timing import BenchRow
 from ilrm_cli.cli.console import Result, face
 from ilrm_cli.models import hub
-from ilrm_cli.models.registry import Origin
+from ilrm_cli.models.registry import PulledFrom
 from ilrm_cli.runtime.json_values import envelope
 from tests.cli.test_mesh import KEYS as OF_A_MESH
 from tests.support.command_line import commands, ilrm
@@ -89,7 +89,7 @@ def one_suite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pulled(monkeypatch: pytest.MonkeyPatch) -> None:
-    origin = Origin("authors/weights", "weights.pt", "c" * 40, "f" * 64, 7, None)
+    origin = PulledFrom("authors/weights", "weights.pt", "c" * 40, "f" * 64, 7, None)
     monkeypatch.setattr(hub, "pull", lambda *_, **__: hub.Pulled(Path("weights.pt"), origin, downloaded=True))
 
 

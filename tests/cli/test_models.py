@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ilrm_cli.models.catalog import Details, Row, Verified
-from ilrm_cli.models.registry import KNOWN, PUBLISHED_REPOSITORY, Origin
+from ilrm_cli.models.registry import KNOWN, PUBLISHED_REPOSITORY, PulledFrom
 from tests.cli.conftest import SAMPLES
 from tests.models.test_checkpoint import publish
 from tests.support.command_line import ilrm, ilrm_process
@@ -64,7 +64,7 @@ def test_pull_use_and_verify_which_names_what_differs(hub, tmp_path):
     pulled = ilrm_process("models", "pull", NAME, "--json")
     assert pulled.status == 0, pulled.err
     assert "no licence is stated" in pulled.err
-    assert set(pulled.json) == {"command", "status", "name", "path", "downloaded"} | keys(Origin)
+    assert set(pulled.json) == {"command", "status", "name", "path", "downloaded"} | keys(PulledFrom)
     assert pulled.json["revision"] == "c" * 40
     made = ilrm(*use)
     assert made.status == 0, made.err

@@ -21,7 +21,7 @@ from ilrm_cli.data.synthetic.collection import SceneStatistics
 from ilrm_cli.evaluate.geometry import GeometryScore
 from ilrm_cli.evaluate.scoreboard import Gain, Summary
 from ilrm_cli.models.catalog import Details, Row, Verified
-from ilrm_cli.models.registry import Origin
+from ilrm_cli.models.registry import PulledFrom
 from ilrm_cli.pipeline.export_depth import WrittenDepth
 from ilrm_cli.pipeline.measure import Measured
 from ilrm_cli.pipeline.prune import Pruning
@@ -167,4 +167,4 @@ def test_every_key_of_the_other_commands_is_named() -> None:
         Measured,
         GeometryScore,
     )
-    assert fields_of(*kinds, Origin, Summary, Gain, TracedLayer, Reading) <= named_in("json")
+    assert fields_of(*kinds, PulledFrom, Summary, Gain, TracedLayer, Reading) <= named_in("json")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.pipeline.optimize.optimized import Optimized
-from ilrm_cli.pipeline.reconstruct import Origin
+from ilrm_cli.pipeline.reconstruct import EarlierScene
 from ilrm_cli.pipeline.verdict import (
     Evidence,
     FitFinding,
@@ -161,7 +161,7 @@ def test_a_scene_that_goes_on_without_a_judge_says_why(tmp_path, inputs, fitted,
     result = reconstruction(tmp_path, held_out=False)
     chosen = replace(result.selection, used=result.capture.photos[:inputs], fitted=result.capture.photos[:fitted])
     settings = replace(result.settings, quality="standard", hold_out=hold_out)
-    made = verdict(replace(result, selection=chosen, settings=settings, origin=Origin(tmp_path / "a.ply", "")))
+    made = verdict(replace(result, selection=chosen, settings=settings, earlier=EarlierScene(tmp_path / "a.ply", "")))
     assert said in made
     assert made.endswith(f"; {remedy}")
 

@@ -28,7 +28,7 @@ from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses
 from ilrm_cli.capture.photos.project_models import MODEL_SUFFIXES, find_model, find_transforms, own_model
 from ilrm_cli.runtime.errors import InputError
 
-Origin = Literal["auto", "colmap", "transforms", "other", "sfm"]  # of poses; "other": of another tool
+PoseSource = Literal["auto", "colmap", "transforms", "other", "sfm"]  # of poses; "other": of another tool
 MIN_PHOTOS = 3  # for structure from motion: two photos agree by chance too easily
 MIN_VIEWS = 2  # one photo has no parallax
 
@@ -45,7 +45,7 @@ class VideoChoice:
 class PoseSettings:
     """The user's settings for poses alone, each an option of the same default, in the order of the help."""
 
-    poses: Origin = "auto"  # source of the poses
+    poses: PoseSource = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     fps: float | None = VideoChoice.fps
     max_frames: int = VideoChoice.max_frames
@@ -90,16 +90,16 @@ class ProjectFolder:
         """Map the names of all photos, unique and relative to the root, to their files."""
         return {path.relative_to(self.root).as_posix(): path for path in self.photos}
 
-    def poses(self, origin: Origin) -> tuple[Path | None, Path | None]:
+    def poses(self, origin: PoseSource) -> tuple[Path | None, Path | None]:
         """Return the folder of the COLMAP model or else the transforms.json, if allowed by `origin`."""
         model = self.model if origin in ("auto", "colmap") else None
         return model, self.transforms if origin in ("auto", "transforms") and model is None else None
 
-    def tool_poses(self, origin: Origin) -> ToolPoses | None:
+    def tool_poses(self, origin: PoseSource) -> ToolPoses | None:
         """Return the poses of another tool, if allowed by `origin` and not preceded by those of `poses`."""
         return self.tool if origin == "other" or (origin == "auto" and not any(self.poses(origin))) else None
 
-    def require(self, poses: Origin = "auto", camera: str | None = None, views: int | None = None) -> None:
+    def require(self, poses: PoseSource = "auto", camera: str | None = None, views: int | None = None) -> None:
         """Raise InputError if these options cannot be used here, as far as names tell.
 
         They are the source of poses, the known lens, and the number of inputs.
@@ -110,7 +110,7 @@ class ProjectFolder:
             there = f"{found} photos there are" if found > 1 else "one photo there is"
             raise InputError(f"--views {views} is more than the {there}; ask for fewer.")
 
-    def _require_photos(self, poses: Origin, camera: str | None) -> None:
+    def _require_photos(self, poses: PoseSource, camera: str | None) -> None:
         check_names((self.place,))
         tool = self.tool_poses(poses)
         if any(self.poses(poses)) or tool is not None:
