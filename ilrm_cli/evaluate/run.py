@@ -33,10 +33,10 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import LoadedModel, blueprint_of
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.fit_inputs import refined
 from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
-from ilrm_cli.pipeline.refine import refined
 from ilrm_cli.render.mesh_pictures import mesh_picture
 from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import NEAR, renderer_for

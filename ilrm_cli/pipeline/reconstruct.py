@@ -24,6 +24,7 @@ from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity, blueprint_of
 from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.fit_inputs import Refinement, fit_inputs
 from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_photos
 from ilrm_cli.pipeline.object_photo import object_photo, the_photo, without_fit
 from ilrm_cli.pipeline.optimize.course import Running
@@ -32,7 +33,6 @@ from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, prepare_photos
 from ilrm_cli.pipeline.prune import Trusted
 from ilrm_cli.pipeline.real_size import metres_per_unit, require_size
-from ilrm_cli.pipeline.refine import Refinement, fit_inputs
 from ilrm_cli.pipeline.refine_poses import corrected
 from ilrm_cli.pipeline.scale_search import UNJUDGED, ScaleChoice, best_scale, search_pays
 from ilrm_cli.pipeline.scoring import judged

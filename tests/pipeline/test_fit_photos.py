@@ -11,11 +11,11 @@ from ilrm_cli.capture.load_views import load_views
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.fit_inputs import JUDGE_EVERY
 from ilrm_cli.pipeline.fit_photos import MULTIPLE
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
 from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.pipeline.reconstruct import Reconstruction, load, posed_photos, reconstruct_capture
-from ilrm_cli.pipeline.refine import JUDGE_EVERY
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.starts import best_covered, without
 from ilrm_cli.render.metrics import score

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.select_inputs import Selection
@@ -25,16 +26,13 @@ from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-ADAM_EPS = 1e-15  # as in 3D Gaussian splatting: gradients of single Gaussians are tiny
-# Adam's first step sizes on log-scales, logits and normalised world units (inputs within [-1, 1]): twenty times the
-# paper's, and sixty times for opacities, since what must go is a surface seen at the wrong depth.
-RATE_MEANS, RATE_OPACITIES, RATE_OTHERS = 1.2e-2, 6e-2, 2e-2
+# First step sizes, means' in normalised world units (inputs within [-1, 1]): twenty times the paper's, and sixty times
+# for opacities, since what must go is a surface seen at the wrong depth.
+RATES = Rates(means=1.2e-2, quaternions=2e-2, scales=2e-2, opacities=6e-2, colors=2e-2, harmonics=2e-2)
 FINAL_RATE = 0.2  # share of the first step size left at the end of a cosine: later steps jitter less
 L1_WEIGHT, MSE_WEIGHT = 0.8, 0.2
 JUDGE_EVERY = 5  # iterations between two evaluations of the judges
 PATIENCE = 4  # evaluations without a better score before stopping
-OPACITY_MARGIN = 1e-4  # keeps the logit of a fully transparent or opaque Gaussian finite
-SCALE_FLOOR = 1e-9  # keeps the logarithm of a vanished scale finite
 
 
 @dataclass(frozen=True)
@@ -110,21 +108,17 @@ def refine_like(
     return replace(trial, gaussians=fitted)
 
 
-def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator["_Raw"]:
+def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator[Parameters]:
     """Yield the scene after each iteration; the next one changes it."""
-    scene = _Raw(start)
-    optimizer = torch.optim.Adam(scene.groups(), eps=ADAM_EPS)
-    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done / iterations))
-    for _ in range(iterations):
-        optimizer.zero_grad(set_to_none=True)
+    scene = Parameters(start, start.sh_degree, RATES)
+    for done in range(iterations):
         shown = scene.gaussians()
         drawn = Gaussians(*(value.detach().requires_grad_() for value in shown.tensors()))
         for view in range(len(inputs)):  # one graph at a time: memory for a single view
             _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
-        # Backpropagate the accumulated gradients of all views to the raw parameters once.
+        # Backpropagate the accumulated gradients of all views to the parameters once.
         torch.autograd.backward(shown.tensors(), [value.grad for value in drawn.tensors()])
-        optimizer.step()
-        rates.step()
+        scene.step(_rate(done / iterations))
         yield scene
 
 
@@ -138,38 +132,6 @@ def _photo_error(gaussians: Gaussians, view: Views) -> Float[Tensor, ""]:
     if view.masks is not None:
         difference = difference * view.masks[:, None]
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()
-
-
-class _Raw:
-    """The raw parameters for Adam: log-scales, opacity logits, un-normalised quaternions (paper)."""
-
-    def __init__(self, gaussians: Gaussians):
-        opacity = gaussians.opacities.clamp(OPACITY_MARGIN, 1 - OPACITY_MARGIN)
-        self.means = gaussians.means.detach().clone().requires_grad_()
-        self.quaternions = gaussians.quaternions.detach().clone().requires_grad_()
-        self.log_scales = gaussians.scales.detach().clamp_min(SCALE_FLOOR).log().requires_grad_()
-        self.logits = opacity.detach().logit().requires_grad_()
-        self.harmonics = gaussians.harmonics.detach().clone().requires_grad_()
-
-    def groups(self) -> list[dict]:
-        return [
-            {"params": [self.means], "lr": RATE_MEANS},
-            {"params": [self.logits], "lr": RATE_OPACITIES},
-            {"params": [self.quaternions, self.log_scales, self.harmonics], "lr": RATE_OTHERS},
-        ]
-
-    def snapshot(self) -> Gaussians:
-        """Return copies: the optimizer changes its own numbers in place."""
-        return Gaussians(*(value.detach().clone() for value in self.gaussians().tensors()))
-
-    def gaussians(self) -> Gaussians:
-        return Gaussians(
-            means=self.means,
-            quaternions=torch.nn.functional.normalize(self.quaternions, dim=-1),
-            scales=self.log_scales.exp(),
-            opacities=self.logits.sigmoid(),
-            harmonics=self.harmonics,
-        )
 
 
 def fit_inputs(

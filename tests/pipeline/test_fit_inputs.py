@@ -13,7 +13,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.pipeline.refine import JUDGE_EVERY, refine, refine_like
+from ilrm_cli.pipeline.fit_inputs import JUDGE_EVERY, refine, refine_like
 from ilrm_cli.pipeline.starts import DOUBT, FOOTPRINT_PX, point_splats, refine_start
 from ilrm_cli.render.metrics import score
 from ilrm_cli.render.rasterize import render
