@@ -6,6 +6,8 @@ DIR/NAME.depth.npy      the same in scene units, float32; NaN where it is unknow
 DIR/NAME.normal.png     which way the surface faces, in world axes: 0 to 255 for -1 to 1, black where it is unknown
 DIR/NAME.trust.png      cosine between ray and surface, 0 to 255 for 0 to 1: how far the depth can be trusted
 DIR/points.ply          places on surfaces with normals and colours, one per cell of a grid as fine as the pixels
+
+With the extra `depth`, DIR/NAME.depth.exr (channel Z) and DIR/points.laz (at their place in the world) as well.
 """
 
 import json
@@ -24,9 +26,10 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_folder
 from ilrm_cli.runtime.output_names import output_names, place_below
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene.checks import DEPTH_INDEX, DEPTH_POINTS, record_path
+from ilrm_cli.scene.checks import DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN, record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.mesh import encode_points
+from ilrm_cli.scene.formats.scans import encode_laz, write_exr, writes_exr, writes_laz
 from ilrm_cli.scene.opened import near_of, remarks_on
 from ilrm_cli.scene.record import camera_of, record_beside
 
@@ -72,6 +75,8 @@ def write_depth(scene: Path, folder: Path, report: Report = ignore) -> WrittenDe
         for view in views:
             _write_steps(part, view.name, unit)
         (part / DEPTH_POINTS).write_bytes(encode_points(cloud))
+        if writes_laz():
+            (part / DEPTH_SCAN).write_bytes(encode_laz(cloud, record.origin or (0.0, 0.0, 0.0)))
         told = {"depth_unit": unit, "axes": "OpenCV", "points": DEPTH_POINTS, "frames": [view.frame for view in views]}
         (part / DEPTH_INDEX).write_text(json.dumps(told, indent=1))
     report(Step("depth maps", len(photos), len(photos)))
@@ -93,7 +98,11 @@ class Written:
 def _write_view(folder: Path, photo: str, name: str, seen: DepthMap) -> tuple[Written, PointCloud]:
     surface = seen.trust > 0
     depth = torch.where(surface, seen.depth, torch.nan)
+    kinds = ["depth.png", "depth.npy", "normal.png", "trust.png"]
     np.save(place_below(folder, f"{name}.depth.npy"), depth.numpy())
+    if writes_exr():
+        write_exr(place_below(folder, f"{name}.depth.exr"), depth.numpy())
+        kinds.append("depth.exr")
     normals = torch.where(surface[..., None], normals_from_depth(seen.depth, seen.camera), -1.0)
     pictures = {"normal": pixels_of((normals.permute(2, 0, 1) + 1) / 2), "trust": to_uint8(seen.trust)}
     for kind, pixels in pictures.items():
@@ -101,7 +110,7 @@ def _write_view(folder: Path, photo: str, name: str, seen: DepthMap) -> tuple[Wr
     camera = seen.camera
     frame = {
         "photo": photo,
-        "files": [f"{name}.{kind}" for kind in ("depth.png", "depth.npy", "normal.png", "trust.png")],
+        "files": [f"{name}.{kind}" for kind in kinds],
         "world_from_cam": camera.world_from_cam[0].tolist(),
         "focal_px": camera.focal_px[0].tolist(),
         "center_px": camera.center_px[0].tolist(),

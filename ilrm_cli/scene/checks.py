@@ -14,8 +14,8 @@ PAGE = ".html"  # the suffix of pages: scenes are exported to them but never rea
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
-DEPTH_INDEX, DEPTH_POINTS = "depth.json", "points.ply"  # in a folder of depth maps
-DEPTH_FILES = (".depth.png", ".depth.npy", ".normal.png", ".trust.png")  # ends of their names
+DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN = "depth.json", "points.ply", "points.laz"  # in a folder of depth maps
+DEPTH_FILES = (".depth.png", ".depth.npy", ".depth.exr", ".normal.png", ".trust.png")  # ends of their names
 META, LEVELS = "meta.json", "lod-meta.json"  # of an unbundled .sog, beside its pictures; of a streamed one
 INDEXES = (META, LEVELS)  # each stands for the scene in its folder
 
@@ -142,7 +142,7 @@ def check_depth_output(folder: Path, overwrite: bool) -> None:
     held = {path.name for path in folder.iterdir()}
     if held and DEPTH_INDEX not in held:
         raise InputError(f"{folder} holds other things than depth maps; name a new folder.")
-    if held and not all(name in (DEPTH_INDEX, DEPTH_POINTS) or name.endswith(DEPTH_FILES) for name in held):
+    if held and not all(name in (DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN) or name.endswith(DEPTH_FILES) for name in held):
         raise InputError(f"{folder} holds more than depth maps; name a new folder.")
     refuse_existing(folder, overwrite or not held)
 

@@ -1,15 +1,20 @@
 """Depth maps as files: a sphere's depth is that of a sphere, in every form in which it is written."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
+from ilrm_cli.geometry.meshes import PointCloud
 from ilrm_cli.pipeline.export_depth import write_depth
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.files import encode_scene
+from ilrm_cli.scene.formats import scans
+from ilrm_cli.scene.formats.scans import encode_laz
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.support.command_line import ilrm
 from tests.support.shelled import around, scene_of, sphere
@@ -63,6 +68,44 @@ def test_sixteen_bit_pictures_hold_the_same_depth(written):
         assert (steps[~known] == 0).all()
         assert np.abs(steps[known] * index["depth_unit"] - depth[known]).max() <= index["depth_unit"]
     assert steps.max() > 30_000
+
+
+def test_open_exr_holds_the_same_depth(written):
+    import OpenEXR
+
+    folder, _, index = written
+    for frame in index["frames"]:
+        depth = np.load(folder / frame["files"][1])
+        with OpenEXR.File(str(folder / frame["files"][4])) as file:
+            z = file.channels()["Z"].pixels
+        assert np.array_equal(np.where(np.isnan(depth), np.inf, depth), z)
+
+
+def test_a_cloud_far_from_the_origin_keeps_its_places_and_colours_as_laz():
+    import laspy
+
+    points, colors = torch.rand(500, 3) * torch.tensor([80.0, 3.0, 0.5]) - 1, torch.rand(500, 3)
+    origin = (412_345.25, 5_651_000.5, 80.0)
+    encoded = encode_laz(PointCloud(points, torch.zeros(500, 3), colors), origin)
+    las = laspy.read(io.BytesIO(encoded))
+    assert np.abs(las.xyz - (points.double().numpy() + np.array(origin))).max() < 1e-6
+    shades = np.stack([las.red, las.green, las.blue], -1)
+    assert np.abs(shades / 65_535 - colors.numpy()).max() < 1e-5
+
+
+def test_laz_and_ply_hold_the_same_points(written):
+    import laspy
+
+    folder, told, _ = written
+    las, ply = laspy.read(folder / "points.laz"), trimesh.load(folder / "points.ply")
+    assert len(las.xyz) == told["points"] > 100
+    assert np.abs(np.asarray(las.xyz) - ply.vertices).max() < 1e-6
+
+
+def test_without_their_libraries_both_are_left_out(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(scans, "find_spec", lambda name: None)
+    write_depth(scene, tmp_path / "plain")
+    assert not [path for path in (tmp_path / "plain").iterdir() if path.suffix in (".exr", ".laz")]
 
 
 def test_normals_and_trust_are_those_of_the_sphere(written):
