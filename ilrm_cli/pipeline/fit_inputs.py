@@ -113,7 +113,7 @@ def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator[Parameter
     scene = Parameters(start, start.sh_degree, RATES)
     for done in range(iterations):
         shown = scene.gaussians()
-        drawn = Gaussians(*(value.detach().requires_grad_() for value in shown.tensors()))
+        drawn = shown.rebuilt(*(value.detach().requires_grad_() for value in shown.tensors()))
         for view in range(len(inputs)):  # one graph at a time: memory for a single view
             _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
         # Backpropagate the accumulated gradients of all views to the parameters once.

@@ -91,22 +91,23 @@ def depth_error(gaussians: Gaussians, depth: Float[Tensor, "view height width"],
 
 class _RenderTwice(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, cameras: Cameras, *parameters: Tensor) -> Tensor:
-        ctx.cameras = cameras
+    def forward(ctx: Any, cameras: Cameras, antialiased: bool, *parameters: Tensor) -> Tensor:
+        ctx.cameras, ctx.antialiased = cameras, antialiased
         ctx.save_for_backward(*parameters)
-        scene = Gaussians(*parameters)
+        scene = Gaussians(*parameters, antialiased=antialiased)
         return torch.cat([render(scene, cameras[[view]]).color for view in range(len(cameras))])
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         leaves = [parameter.detach().requires_grad_() for parameter in ctx.saved_tensors]
         with torch.enable_grad():
+            scene = Gaussians(*leaves, antialiased=ctx.antialiased)
             for view in range(len(ctx.cameras)):
-                image = render(Gaussians(*leaves), ctx.cameras[[view]]).color
+                image = render(scene, ctx.cameras[[view]]).color
                 image.backward(upstream[0][[view]])
-        return None, *(leaf.grad for leaf in leaves)
+        return None, None, *(leaf.grad for leaf in leaves)
 
 
 def render_deferred(gaussians: Gaussians, cameras: Cameras) -> Float[Tensor, "camera 3 height width"]:
     """Return the colours of `render` on white, differentiable with respect to the Gaussians."""
-    return _RenderTwice.apply(cameras, *gaussians.tensors())
+    return _RenderTwice.apply(cameras, gaussians.antialiased, *gaussians.tensors())

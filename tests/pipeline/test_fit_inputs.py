@@ -52,6 +52,15 @@ def spoilt() -> Gaussians:
     return replace(scene(), harmonics=0.3 * scene().harmonics)
 
 
+def test_a_scene_made_for_antialiased_drawing_stays_one(views):
+    start = replace(spoilt(), antialiased=True)
+    seen = Views(render(replace(scene(), antialiased=True), views.cameras).color, views.cameras)
+    result = refine(start, seen[[0, 2, 4]], seen[[1, 3]], 25)
+    assert result.iterations
+    assert result.gaussians.antialiased
+    assert result.psnr_after > result.psnr_before + 3
+
+
 def test_held_out_quality_rises(views):
     steps: list[Step] = []
     result = refine(spoilt(), views[[0, 2, 4]], views[[1, 3]], 25, report=steps.append)

@@ -52,6 +52,14 @@ def test_a_step_is_that_of_torchs_adam():
     torch.testing.assert_close(ours.snapshot().quaternions.norm(dim=1), torch.ones(60))
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_a_fit_draws_as_its_start_is_drawn(antialiased):
+    start = replace(spoilt(scene()), antialiased=antialiased)
+    fit = Fit(start, photos_of(scene(), 3), QUICK)
+    fit.step(0.5)
+    assert fit.scene.gaussians().antialiased == fit.scene.snapshot().antialiased == antialiased
+
+
 @pytest.mark.parametrize(("side_px", "drawn_px"), [(192, [96, 192]), (64, [64, 64])])
 def test_first_steps_are_on_reduced_photos_unless_those_would_be_tiny(monkeypatch, side_px, drawn_px):
     views = replace(photos_of(scene(), 2), images=torch.rand(2, 3, side_px, side_px), masks=None)

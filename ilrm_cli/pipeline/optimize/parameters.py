@@ -51,6 +51,7 @@ class Parameters:
         self.logits = opacities.logit()
         self.colors = scene.harmonics[:, :1]
         self.rest = rest
+        self._antialiased = scene.antialiased
         self._rates = {
             "means": rates.means,
             "quaternions": rates.quaternions,
@@ -72,13 +73,17 @@ class Parameters:
             setattr(self, name, value.detach().clone().requires_grad_())
 
     def gaussians(self) -> Gaussians:
-        """Return the scene, differentiable with respect to the parameters; its quaternions have any length."""
+        """Return the scene, differentiable with respect to the parameters and drawn as the start is.
+
+        Its quaternions have any length.
+        """
         return Gaussians(
             means=self.means,
             quaternions=self.quaternions,
             scales=self.log_scales.exp(),
             opacities=self.logits.sigmoid(),
             harmonics=torch.cat([self.colors, self.rest], dim=1),
+            antialiased=self._antialiased,
         )
 
     def snapshot(self) -> Gaussians:
