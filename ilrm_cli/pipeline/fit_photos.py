@@ -7,7 +7,6 @@ is done twice (cross-validation): without one photo, which judges, and then with
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.further_groups import further_groups, predict_further
-from ilrm_cli.pipeline.judged_fits import Fits
+from ilrm_cli.pipeline.judged_fits import Fits, Posed
 from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.optimize.fit import Effort, effort_for
 from ilrm_cli.pipeline.optimize.kept_state import KeptState, state_file
@@ -26,10 +25,10 @@ from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.optimize.poses import PoseCorrections
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
-from ilrm_cli.pipeline.refine_poses import Posed, corrections_of, fixed_poses, with_tried_poses
+from ilrm_cli.pipeline.refine_poses import corrections_of, fixed_poses
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.pipeline.starts import LEAST_TO_LEAVE_ONE_OUT, Predict, horizon, sparse_start
+from ilrm_cli.pipeline.starts import LEAST_TO_LEAVE_ONE_OUT, Predict, horizon
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -105,20 +104,12 @@ def fit_photos(
     kept = KeptState(state_file(key) if running.keeps and once else None, running.keeps)
     clock = _Clock(settings.minutes)
     with running.stopping() as stop:
-        begin = with_tried_poses(
-            Posed(predicted, prepared, *given),
-            predict,
-            partial(sparse_start, seed=settings.seed),
-            chosen,
-            how,
-            settings.refine_poses,
-            ends=lambda: stop.is_set() or clock.spent(TRIAL_TIME),
-            skipped=running.taken is not None and not running.taken.poses_tried,
-            report=report,
-        )
-        further = _further(begin, predict, chosen, how, settings, given[0].cameras, report)
-        how = replace(how, refines_poses=begin.refines and once)
         fits = Fits(chosen, predict, how, clock.left_s, running, stop, report)
+        begin = fits.with_tried_poses(
+            Posed(predicted, prepared, *given), settings.refine_poses, lambda: stop.is_set() or clock.spent(TRIAL_TIME)
+        )
+        further = _further(fits, begin, settings, given[0].cameras)
+        fits = replace(fits, how=replace(how, refines_poses=begin.refines and once), seconds=clock.left_s)
         name, optimized = _fitted(fits, begin, further, kept, keep_out=settings.keep_out)
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
@@ -164,7 +155,7 @@ def _fitted(
     """
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
-        start = sparse_start(predicted, begin.prepared, fits.how.seed, further)
+        start = fits.start(predicted, begin.prepared, further)
         return None, fits.judged(found, start, photos, begin.judges, kept, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
@@ -174,30 +165,21 @@ def _fitted(
     return fits.cross_validated(begin, further)
 
 
-def _further(
-    begin: Posed,
-    predict: Predict | None,
-    chosen: Selection,
-    how: Effort,
-    settings: Settings,
-    given: Cameras,
-    report: Report,
-) -> Sequence[Prediction]:
+def _further(fits: Fits, begin: Posed, settings: Settings, given: Cameras) -> Sequence[Prediction]:
     """Return predictions from photos that are no inputs, if there is time, and if the model's can be thinned.
 
     There is no time after a trial of poses that was ended early. `given` are the cameras of the fitted photos before
     poses were refined.
     """
     hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
-    if predict is None or hurried or not begin.tried or begin.predicted.support is None:
+    if fits.predict is None or hurried or not begin.tried or begin.predicted.support is None:
         return ()
     corrections = None
     if begin.refines:
-        names, found = [photo.name for photo in chosen.fitted], begin.photos.cameras.world_from_cam
+        names, found = [photo.name for photo in fits.chosen.fitted], begin.photos.cameras.world_from_cam
         corrections = PoseCorrections.between(names, given.world_from_cam, found)
-    return predict_further(
-        predict, begin.prepared, further_groups(chosen, how.groups, settings.seed), corrections, report
-    )
+    groups = further_groups(fits.chosen, fits.how.groups, fits.how.seed)
+    return predict_further(fits.predict, begin.prepared, groups, corrections, fits.report)
 
 
 def _stored(

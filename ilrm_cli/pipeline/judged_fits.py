@@ -1,9 +1,13 @@
-"""Fits whose judges are photos: those that are held out, or one that a trial leaves out where none can be spared."""
+"""Fits whose judges are photos: those that are held out, or one that a trial leaves out where none can be spared.
 
-from collections.abc import Sequence
+The judges also tell, in a trial before, whether poses are to be refined.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
+from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import SomeViews, ViewSource
 from ilrm_cli.pipeline.optimize.course import Course, Running, course_within
@@ -11,11 +15,27 @@ from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
 from ilrm_cli.pipeline.optimize.optimized import Optimized
+from ilrm_cli.pipeline.optimize.pose_trial import try_poses
+from ilrm_cli.pipeline.optimize.poses import PoseCorrections, PosedAgain
 from ilrm_cli.pipeline.predict import Prediction
-from ilrm_cli.pipeline.refine_poses import Posed
+from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.select_inputs import Selection
+from ilrm_cli.pipeline.settings import RefinePoses
 from ilrm_cli.pipeline.starts import Predict, best_covered, sparse_start, without
 from ilrm_cli.runtime.progress import Report
+
+
+@dataclass(frozen=True)
+class Posed:
+    """What a fit begins with, as far as it depends on poses."""
+
+    predicted: Prediction
+    prepared: Prepared
+    photos: ViewSource
+    judges: ViewSource | None
+    gain_db: float | None = None  # see `TriedPoses`
+    refines: bool = False  # whether the poses are to be refined further
+    tried: bool = True  # whether a trial of poses ran to its end, if there was to be one
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,45 @@ class Fits:
     running: Running
     stop: Event
     report: Report
+
+    def with_tried_poses(self, begin: Posed, wanted: RefinePoses, ends: Callable[[], bool]) -> Posed:
+        """Refine poses, as far as it is wanted and, unless it is asked for, helps photos that are held out.
+
+        The prediction is made again from refined poses, if what made it is known. A trial that `ends` early, or that
+        did so where this fit is one that is repeated, leaves poses as they were given.
+        """
+        if wanted == "off" or (wanted == "auto" and begin.judges is None):
+            return begin
+        if self.running.taken is not None and not self.running.taken.poses_tried:
+            return replace(begin, refines=wanted == "on", tried=False)
+        names, given = [photo.name for photo in self.chosen.fitted], begin.photos.cameras
+
+        def predicted_again(found: Cameras) -> tuple[Prediction, Prepared]:
+            corrections = PoseCorrections.between(names, given.world_from_cam, found.world_from_cam)
+            inputs = begin.prepared.inputs
+            moved = corrections.applied([photo.name for photo in self.chosen.used], inputs.cameras)
+            prepared = replace(begin.prepared, inputs=replace(inputs, cameras=moved))
+            return self.predict(prepared) if self.predict else begin.predicted, prepared
+
+        tried = try_poses(
+            self.start(begin.predicted, begin.prepared),
+            (lambda found: self.start(*predicted_again(found))) if self.predict else None,
+            begin.photos,
+            begin.judges,
+            self.how,
+            always=wanted == "on",
+            ends=ends,
+            report=self.report,
+        )
+        if not (tried.complete and tried.refines):
+            return replace(begin, gain_db=tried.gain_db, refines=tried.refines, tried=tried.complete)
+        judges = begin.judges and PosedAgain(begin.judges, tried.judges or begin.judges.cameras)
+        predicted, prepared = predicted_again(tried.photos)
+        return Posed(predicted, prepared, PosedAgain(begin.photos, tried.photos), judges, tried.gain_db, refines=True)
+
+    def start(self, predicted: Prediction, prepared: Prepared, further: Sequence[Prediction] = ()) -> Gaussians:
+        """Return where a fit to all photos begins; see `sparse_start`."""
+        return sparse_start(predicted, prepared, self.how.seed, further)
 
     def judged(
         self,
@@ -72,14 +131,14 @@ class Fits:
         if not spare:
             fold = without(prepared, inputs.index(names[left_out]))
             before = self.predict(fold)
-        start, judge = sparse_start(before, fold, self.how.seed), SomeViews(photos, [left_out])
+        start, judge = self.start(before, fold), SomeViews(photos, [left_out])
         others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
         trial = self.judged(before.gaussians, start, others, judge, share=0.5)
         if trial.ended == "stopped":
             return names[left_out], trial
         made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))
         if trial.steps:
-            final = self._final(trial, begin, sparse_start(predicted, prepared, self.how.seed, further))
+            final = self._final(trial, begin, self.start(predicted, prepared, further))
             made = replace(made, gaussians=final.gaussians, measured=final.gaussians, steps=final.steps)
             made = replace(made, final_ended=final.ended, psnr_fitted=final.psnr_fitted)
         return names[left_out], made

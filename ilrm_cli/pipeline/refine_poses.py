@@ -1,85 +1,19 @@
-"""Refined poses on their way through the pipeline: into a fit, and from it to all that knows cameras by photos."""
+"""Refined poses on their way from a fit to all that knows cameras by photos."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ilrm_cli.capture.poses.lenses import turned_pose
-from ilrm_cli.geometry.cameras import Cameras, stack
-from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.cameras import stack
 from ilrm_cli.geometry.views import Capture, Views, ViewSource
-from ilrm_cli.pipeline.optimize.fit import Effort
 from ilrm_cli.pipeline.optimize.optimized import FitPoses
-from ilrm_cli.pipeline.optimize.pose_trial import squares, try_poses
-from ilrm_cli.pipeline.optimize.poses import PoseCorrections, PosedAgain, counting
-from ilrm_cli.pipeline.predict import Prediction
+from ilrm_cli.pipeline.optimize.pose_trial import squares
+from ilrm_cli.pipeline.optimize.poses import PoseCorrections, counting
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.select_inputs import Selection
-from ilrm_cli.pipeline.settings import RefinePoses
-from ilrm_cli.runtime.progress import Report
 from ilrm_cli.scene.record import SceneRecord
-
-
-@dataclass(frozen=True)
-class Posed:
-    """What a fit begins with, as far as it depends on poses."""
-
-    predicted: Prediction
-    prepared: Prepared
-    photos: ViewSource
-    judges: ViewSource | None
-    gain_db: float | None = None  # see `TriedPoses`
-    refines: bool = False  # whether the poses are to be refined further
-    tried: bool = True  # whether a trial of poses ran to its end, if there was to be one
-
-
-def with_tried_poses(
-    begin: Posed,
-    predict: Callable[[Prepared], Prediction] | None,
-    start_of: Callable[[Prediction, Prepared], Gaussians],
-    chosen: Selection,
-    how: Effort,
-    wanted: RefinePoses,
-    *,
-    ends: Callable[[], bool],
-    skipped: bool,
-    report: Report,
-) -> Posed:
-    """Refine poses, as far as it is wanted and, unless it is asked for, helps photos that are held out.
-
-    `predict` is what made the prediction, and makes it again from refined poses; None: it stays. A trial that `ends`
-    early, or is `skipped` as one did that is repeated, leaves them as they were given.
-    """
-    if wanted == "off" or (wanted == "auto" and begin.judges is None):
-        return begin
-    if skipped:
-        return replace(begin, refines=wanted == "on", tried=False)
-    names, given = [photo.name for photo in chosen.fitted], begin.photos.cameras
-
-    def predicted_again(found: Cameras) -> tuple[Prediction, Prepared]:
-        corrections = PoseCorrections.between(names, given.world_from_cam, found.world_from_cam)
-        inputs = begin.prepared.inputs
-        moved = corrections.applied([photo.name for photo in chosen.used], inputs.cameras)
-        prepared = replace(begin.prepared, inputs=replace(inputs, cameras=moved))
-        return predict(prepared) if predict else begin.predicted, prepared
-
-    tried = try_poses(
-        start_of(begin.predicted, begin.prepared),
-        (lambda found: start_of(*predicted_again(found))) if predict else None,
-        begin.photos,
-        begin.judges,
-        how,
-        always=wanted == "on",
-        ends=ends,
-        report=report,
-    )
-    if not (tried.complete and tried.refines):
-        return replace(begin, gain_db=tried.gain_db, refines=tried.refines, tried=tried.complete)
-    judges = begin.judges and PosedAgain(begin.judges, tried.judges or begin.judges.cameras)
-    predicted, prepared = predicted_again(tried.photos)
-    return Posed(predicted, prepared, PosedAgain(begin.photos, tried.photos), judges, tried.gain_db, refines=True)
 
 
 def corrections_of(
