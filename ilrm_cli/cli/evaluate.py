@@ -120,7 +120,7 @@ def evaluate(
         shown.warn(missing)
         with shown.progress() as report:
             run = stage.start(plan, settings, report)
-            about = describe(run, chosen, settings, [one.effort for one in asked], missing)
+            about = describe(run, chosen, settings, [one.settled_quality for one in asked], missing)
             results = kept_results(shown, stage.evaluate(run, found, plan, settings, report), len(found), about, output)
         shown.end(result_of(results, run, about))
 

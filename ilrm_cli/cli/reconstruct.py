@@ -217,5 +217,5 @@ def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
         raise InputError("--preview shows a fit to several photos, and there is one; leave it out.")
     check_settings(settings)
     outputs.refuse_inputs(folder)
-    if outputs.preview and settings.effort == "draft":
+    if outputs.preview and settings.settled_quality == "draft":
         raise InputError("--preview shows a fit to all photos, which a draft has not; leave out one of them.")

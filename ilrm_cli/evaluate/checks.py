@@ -102,7 +102,7 @@ def fits(plan: Plan, settings: Settings) -> bool:
     """Return whether there are fits to photos among what is evaluated."""
     if plan.protocol != "every-eighth":
         return bool(settings.qualities)
-    return any(asked.effort != "draft" for asked in reconstructions(plan, settings))
+    return any(asked.settled_quality != "draft" for asked in reconstructions(plan, settings))
 
 
 def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, ...]:
@@ -128,7 +128,7 @@ def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, 
         compile=settings.compile,
         seed=plan.seed,
     )
-    asked = settings.qualities or (replace(first, refine=settings.refine).effort,)
+    asked = settings.qualities or (replace(first, refine=settings.refine).settled_quality,)
     draft = replace(first, quality="draft", refine=settings.refine)
     fit = replace(first, minutes=settings.minutes)
     if "draft" not in asked:

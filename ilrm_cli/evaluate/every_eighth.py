@@ -78,13 +78,13 @@ def evaluate_scene(
     trials, shown = [], None
     for settings in asked:
         made = reconstructed(given, loaded, settings, report)
-        trial, shown = scored(made, settings.effort, settings.refine > 0)
+        trial, shown = scored(made, settings.settled_quality, settings.refine > 0)
         trials.append(trial)
     assert shown is not None, "at least one reconstruction is asked for"
-    fits = [settings for settings in asked if settings.effort != "draft"]
+    fits = [settings for settings in asked if settings.settled_quality != "draft"]
     from_points = fitted_from_points(given, loaded, fits[0], report) if baselines and fits else None
     if from_points is not None:
-        trials.append(scored(from_points, FROM_POINTS.format(quality=fits[0].effort))[0])
+        trials.append(scored(from_points, FROM_POINTS.format(quality=fits[0].settled_quality))[0])
     return SceneResult(
         name=ref.name,
         width=width,

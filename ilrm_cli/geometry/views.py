@@ -78,6 +78,10 @@ class Views:
             return self.masks
         return 1 - self.empty if self.masks is None else self.masks - self.empty
 
+    def counted(self, difference: Float[Tensor, "view 3 height width"]) -> Float[Tensor, "view 3 height width"]:
+        """Return differences from the images, zero where pixels are ignored."""
+        return difference if self.masks is None else difference * self.masks[:, None]
+
     def __len__(self) -> int:
         return self.images.shape[0]
 

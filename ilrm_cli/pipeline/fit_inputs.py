@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.pipeline.optimize.fit import fallen
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
@@ -118,19 +119,12 @@ def _fit(start: Gaussians, inputs: Views, iterations: int) -> Iterator[Parameter
             _photo_error(drawn, inputs[[view]]).div(len(inputs)).backward()
         # Backpropagate the accumulated gradients of all views to the parameters once.
         torch.autograd.backward(shown.tensors(), [value.grad for value in drawn.tensors()])
-        scene.step(_rate(done / iterations))
+        scene.step(FINAL_RATE + (1 - FINAL_RATE) * fallen(done / iterations))
         yield scene
 
 
-def _rate(progress: float) -> float:
-    """Return the share of the first step size at a progress in [0, 1]."""
-    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
-
-
 def _photo_error(gaussians: Gaussians, view: Views) -> Float[Tensor, ""]:
-    difference = render(gaussians, view.cameras).color - view.images
-    if view.masks is not None:
-        difference = difference * view.masks[:, None]
+    difference = view.counted(render(gaussians, view.cameras).color - view.images)
     return L1_WEIGHT * difference.abs().mean() + MSE_WEIGHT * difference.square().mean()
 
 

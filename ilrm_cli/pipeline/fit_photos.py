@@ -93,7 +93,7 @@ def fit_photos(
     the prediction as it is. `key` tells all that the fit depends on, by which a state of it is found again.
     """
     how = effort_for(
-        settings.effort,
+        settings.settled_quality,
         len(chosen.fitted),
         long_side_px=settings.fit_side_px,
         horizon=horizon(prepared),
@@ -114,7 +114,6 @@ def fit_photos(
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
-    went_on_at = kept.found["fit"]["done"] if kept.found else 0
     poses = optimized.poses or (fixed_poses(photos, judges) if begin.refines else None)
     corrections, measured_with = corrections_of(chosen, *given, poses) if poses else (None, None)
     return PhotoFit(
@@ -122,7 +121,7 @@ def fit_photos(
         cameras=(photos.cameras.moved(poses.photos) if poses else photos.cameras)[others],
         quarter_turns=given[0].quarter_turns[others],
         cross_validated=name,
-        went_on_at=went_on_at,
+        went_on_at=kept.done,
         pose_gain_db=begin.gain_db,
         poses_tried=begin.tried,
         corrections=corrections,

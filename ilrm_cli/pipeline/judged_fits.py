@@ -108,7 +108,10 @@ class Fits:
             course = Course([(0, self.how.steps)], stop=self.stop)
         else:
             left_s, rehearsal = max(0.0, share * self.seconds - kept.spent_s), Fit(start, photos, self.how)
-            course = course_within(left_s, rehearsal, self.stop, kept.found, last_stretch=not keep_out)
+            last_stretch = not keep_out
+            course = course_within(
+                left_s, rehearsal, self.stop, kept.plans, begun_at=kept.done, last_stretch=last_stretch
+            )
         made = optimize(
             predicted, start, photos, judges, self.how, keep_out=keep_out, course=course, kept=kept, report=self.report
         )

@@ -96,9 +96,7 @@ def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussia
 
 def _color_error(view: Views, gaussians: Gaussians) -> Float[Tensor, "height width"]:
     """Return the blurred colour difference of render and photo around each pixel, mean over channels, in [0, 1]."""
-    difference = render(gaussians, view.cameras).color.clamp(0, 1) - view.images
-    if view.masks is not None:
-        difference = difference * view.masks[:, None]
+    difference = view.counted(render(gaussians, view.cameras).color.clamp(0, 1) - view.images)
     blurred = avg_pool2d(difference, BLUR_PX, stride=1, padding=BLUR_PX // 2, count_include_pad=False)
     return blurred.abs().mean(1)[0]
 

@@ -181,7 +181,7 @@ def load(settings: Settings, report: Report = ignore, watch: Stopwatch | None = 
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0 or settings.effort != "draft",
+        gradients=settings.refine > 0 or settings.settled_quality != "draft",
         report=report,
         watch=watch,
     )
@@ -234,7 +234,7 @@ def reconstruct_capture(
             refinement = fit_inputs(predictor, predicted, prepared, chosen, settings.refine, report)
     with watch.stage(Stage.OPTIMIZE):
         fit = None
-        if settings.effort != "draft":
+        if settings.settled_quality != "draft":
             key = fit_key(capture, settings, loaded.sha256)
             fit = fit_photos(predictor, predicted, prepared, chosen, settings, running=running, key=key, report=report)
     made = ((fit and fit.optimized) or refinement or predicted).gaussians

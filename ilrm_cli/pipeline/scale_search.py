@@ -23,7 +23,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Capabilities
-from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.prepare import Prepared, normalized_views
 from ilrm_cli.render.metrics import score
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
@@ -60,16 +60,10 @@ def search_pays(prepared: Prepared, model: Capabilities) -> bool:
 def scaled(prepared: Prepared, factor: float) -> Prepared:
     """Return the scene in a unit that is `factor` times smaller: coordinates and depths grow by it."""
     grow = Similarity(factor, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
-
-    def moved(views: Views) -> Views:
-        cameras = views.cameras.moved(grow.poses(views.cameras.world_from_cam))
-        depth = None if views.sparse_depth is None else views.sparse_depth * factor
-        return replace(views, cameras=cameras, sparse_depth=depth)
-
     near, far = prepared.depth_range
     return Prepared(
-        inputs=moved(prepared.inputs),
-        targets=moved(prepared.targets) if prepared.targets else None,
+        inputs=normalized_views(prepared.inputs, grow),
+        targets=normalized_views(prepared.targets, grow) if prepared.targets else None,
         depth_range=(factor * near, factor * far),
         normalized_from_world=grow.after(prepared.normalized_from_world),
     )

@@ -62,7 +62,7 @@ def photos_by_role(capture: Capture, settings: Settings, can: Capabilities, repo
     Raises InputError if there are fewer photos than inputs are asked for.
     """
     side = settings.long_side_px or can.long_side_px
-    if settings.effort == "draft":
+    if settings.settled_quality == "draft":
         return select_photos(capture, settings.views, can, side, seed=settings.seed, report=report)
     return select_for_fit(capture, settings.views, can, side, settings.hold_out, seed=settings.seed, report=report)
 

@@ -74,7 +74,7 @@ class Settings:
     seed: int = 0
 
     @property
-    def effort(self) -> Quality:
+    def settled_quality(self) -> Quality:
         """How far the scene is fitted to all posed photos: standard, unless --refine asks for the prediction."""
         return self.quality or ("draft" if self.refine else "standard")
 
@@ -88,8 +88,8 @@ class Settings:
         return FurtherSettings(**{field.name: getattr(self, field.name) for field in fields(FurtherSettings)})
 
     def settled(self) -> "Settings":
-        """Return the same settings in the form that records keep: with the effort, which may be usual only today."""
-        return replace(self, quality=self.effort)
+        """Return the same settings in the form that records keep: with the quality, which may be usual only today."""
+        return replace(self, quality=self.settled_quality)
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class FurtherSettings:
 
     def after(self, recorded: Settings) -> Settings:
         """Return the recorded settings with these choices."""
-        effort: Quality = "standard" if recorded.effort == "draft" else recorded.effort
-        kept = {"quality": self.quality or effort, "fit_side_px": self.fit_side_px or recorded.fit_side_px}
+        quality: Quality = "standard" if recorded.settled_quality == "draft" else recorded.settled_quality
+        kept = {"quality": self.quality or quality, "fit_side_px": self.fit_side_px or recorded.fit_side_px}
         return replace(recorded, refine=0, **{**vars(self), **kept})
 
 
@@ -179,23 +179,23 @@ def origin_of(text: str) -> tuple[float, float, float] | Literal["auto", "input"
 def check_settings(settings: Settings) -> None:
     """Raise InputError for settings out of range, or that contradict each other."""
     check_ranges(settings)
-    if settings.refine and settings.effort != "draft":
+    if settings.refine and settings.settled_quality != "draft":
         raise InputError(
             f"--refine fits to the inputs for a moment, --quality {settings.quality} to all photos; give one of them."
         )
-    if settings.minutes is not None and settings.effort == "draft":
+    if settings.minutes is not None and settings.settled_quality == "draft":
         raise InputError(f"--minutes {settings.minutes:g} is for fits to all photos; a draft takes seconds.")
-    if settings.fit_side_px is not None and settings.effort == "draft":
+    if settings.fit_side_px is not None and settings.settled_quality == "draft":
         raise InputError(
             f"--fit-size {settings.fit_side_px} is for fits to all photos; --size is that of a draft's pictures."
         )
     if settings.hold_out == 1:
         raise InputError("--hold-out 1 holds every photo out, so that none is left to fit to; give 0, or 2 and more.")
-    if not settings.use_all and settings.effort == "draft":
+    if not settings.use_all and settings.settled_quality == "draft":
         raise InputError("--no-use-all is for fits to all photos; a draft never uses the photos that it holds out.")
-    if settings.refine_poses == "on" and settings.effort == "draft":
+    if settings.refine_poses == "on" and settings.settled_quality == "draft":
         raise InputError("--refine-poses on is for fits to all photos; a draft takes poses as they are given.")
-    if settings.hold_out != Settings.hold_out and settings.effort == "draft":
+    if settings.hold_out != Settings.hold_out and settings.settled_quality == "draft":
         raise InputError(
             f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."
         )

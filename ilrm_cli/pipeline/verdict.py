@@ -93,7 +93,7 @@ class Apart:
 class Evidence:
     """What is known of how a scene was made, and of its photos."""
 
-    effort: Quality
+    quality: Quality
     gap_deg: float  # from held-out photos to the nearest photo that the scene was made from, as seen from the scene
     step_deg: float | None = None  # between neighbouring photos, likewise; None: unknown
     blurred: int = 0  # photos
@@ -104,7 +104,7 @@ class Evidence:
     @property
     def nearest(self) -> str:
         """What gaps are measured to."""
-        return "input view" if self.effort == "draft" else "fitted photo"
+        return "input view" if self.quality == "draft" else "fitted photo"
 
     def cause(self) -> str:
         """Return the most likely reason for a low score, and its remedy: what was found before what is only likely."""
@@ -126,17 +126,19 @@ class Evidence:
         if self.blurred:
             return f"{spacing}: {self.blurred} of the photos looked at are blurred; take them again, or leave them out"
         if spacing != "spacing is fine":
-            fit = "try --quality standard, or " if self.effort == "draft" else ""
+            fit = "try --quality standard, or " if self.quality == "draft" else ""
             return f"{spacing}: {fit}take photos in between"
         return f"{spacing}: {self._more()}"
 
     def _more(self) -> str:
         """Return what to do where nothing is wrong."""
-        if self.effort == "draft":
+        if self.quality == "draft":
             return "try --quality standard"
         if self.fit.overfit_db is not None and self.fit.overfit_db > MOST_OVERFIT_DB:
             return f"photos that it was fitted to have {self.fit.overfit_db:.0f} dB more; more photos would help most"
-        return "try --quality high, or take more photos" if self.effort == "standard" else "more photos would help most"
+        return (
+            "try --quality high, or take more photos" if self.quality == "standard" else "more photos would help most"
+        )
 
 
 def verdict(result: Reconstruction) -> str:
@@ -172,7 +174,7 @@ def evidence_of(result: Reconstruction) -> Evidence:
         seen = torch.cat([seen, result.fit.cameras.world_from_cam])
     timed = result.settings.minutes is not None
     return Evidence(
-        effort=result.settings.effort,
+        quality=result.settings.settled_quality,
         gap_deg=median_gap_deg(seen, targets.cameras.world_from_cam, prepared.distance),
         step_deg=result.pose_card.step_deg,
         blurred=blurred(torch.cat([prepared.inputs.images, targets.images])),

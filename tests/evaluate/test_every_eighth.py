@@ -152,12 +152,12 @@ def test_qualities_are_a_list_from_the_least_effort_on():
 
 def test_refinement_is_for_the_draft():
     both = reconstructions(PLAN, Settings(refine=50, qualities=("draft", "high"), model="m"))
-    assert [(one.effort, one.refine, one.views, one.model) for one in both] == [
+    assert [(one.settled_quality, one.refine, one.views, one.model) for one in both] == [
         ("draft", 50, 3, "m"),
         ("high", 0, 3, "m"),
     ]
     usual = [reconstructions(PLAN, Settings(refine=iterations))[0] for iterations in (0, 50)]
-    assert [one.effort for one in usual] == ["standard", "draft"]
+    assert [one.settled_quality for one in usual] == ["standard", "draft"]
     with pytest.raises(InputError, match="--refine fits to the inputs"):
         reconstructions(PLAN, Settings(refine=50, qualities=("standard", "high")))
 

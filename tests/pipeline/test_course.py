@@ -50,13 +50,13 @@ class Work:
 def test_steps_are_planned_by_the_pace_of_the_first_ones(clock):
     rehearsal_s = (1 + 5 + REHEARSED) + (2 + 5 + 2 * REHEARSED)
     step_s = 1 * COARSE_SHARE + 2 * (1 - COARSE_SHARE)
-    planned = course_within(1000.0, Work(clock), Event(), {})
+    planned = course_within(1000.0, Work(clock), Event())
     assert planned.plans == [(0, int(PLANNED_SHARE * (1000 - rehearsal_s) / (SLOWER * step_s)))]
-    assert course_within(1.0, Work(clock), Event(), {}).steps == 1, "a fit takes a step, however short the time"
+    assert course_within(1.0, Work(clock), Event()).steps == 1, "a fit takes a step, however short the time"
 
 
 def test_the_last_stretch_of_fine_steps_has_its_time(clock):
-    planned = course_within(1000.0, Work(clock), Event(), {}, last_stretch=True)
+    planned = course_within(1000.0, Work(clock), Event(), last_stretch=True)
     coarse, fine = COARSE_SHARE * planned.steps, (1 - COARSE_SHARE) * planned.steps
     main_s, last_s = SLOWER * (coarse + 2 * fine), SLOWER * 2 * LAST_SHARE * planned.steps
     rehearsal_s = (1 + 5 + REHEARSED) + (2 + 5 + 2 * REHEARSED)
@@ -67,7 +67,7 @@ def test_the_last_stretch_of_fine_steps_has_its_time(clock):
 def test_it_is_planned_anew_at_each_look_and_ends_in_time(clock, slower):
     """Steps turn out to take more or less time than was rehearsed, and ever more as the scene grows."""
     work, begun_s = Work(clock), clock.now_s
-    planned, done, ended, progress = course_within(1000.0, work, Event(), {}), 0, None, [0.0]
+    planned, done, ended, progress = course_within(1000.0, work, Event()), 0, None, [0.0]
     while ended is None:
         done += 1
         progress.append(planned.progress(done))

@@ -21,9 +21,9 @@ from ilrm_cli.runtime.errors import InputError
 )
 def test_the_scene_is_fitted_to_all_photos_unless_a_draft_is_asked_for(settings, effort):
     check_settings(settings)
-    assert settings.effort == effort
+    assert settings.settled_quality == effort
     assert settings.settled().quality == effort
-    assert settings.settled().effort == effort
+    assert settings.settled().settled_quality == effort
 
 
 def test_the_usual_effort_takes_no_words():

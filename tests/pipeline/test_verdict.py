@@ -46,8 +46,8 @@ def test_a_step_aside_counts_as_seen_from_the_scene():
     assert median_gap_deg(turned(0), aside, 2.0) == pytest.approx(45, abs=1e-3)
 
 
-def made(effort: str = "standard", gap_deg: float = CLOSE_DEG, **found: object) -> Evidence:
-    return Evidence(effort, gap_deg=gap_deg, **found)
+def made(quality: str = "standard", gap_deg: float = CLOSE_DEG, **found: object) -> Evidence:
+    return Evidence(quality, gap_deg=gap_deg, **found)
 
 
 def scored(*psnr_db: float) -> Score:
@@ -73,7 +73,7 @@ def test_good_results_are_called_good():
 
 
 @pytest.mark.parametrize(
-    ("effort", "gap_deg", "remedy"),
+    ("quality", "gap_deg", "remedy"),
     [
         ("draft", WIDE_DEG, "which is wide: try --quality standard, or take photos in between."),
         ("draft", CLOSE_DEG, "spacing is fine: try --quality standard."),
@@ -83,9 +83,9 @@ def test_good_results_are_called_good():
         ("high", CLOSE_DEG, "spacing is fine: more photos would help most."),
     ],
 )
-def test_the_remedy_is_one_that_was_not_taken(effort, gap_deg, remedy):
-    said = advise(POOR, 4, made(effort, gap_deg))
-    assert said.endswith(f"° from the nearest {'input view' if effort == 'draft' else 'fitted photo'}, {remedy}")
+def test_the_remedy_is_one_that_was_not_taken(quality, gap_deg, remedy):
+    said = advise(POOR, 4, made(quality, gap_deg))
+    assert said.endswith(f"° from the nearest {'input view' if quality == 'draft' else 'fitted photo'}, {remedy}")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from ilrm_cli.pipeline.optimize.fit import COARSE_SHARE
 
@@ -157,20 +157,25 @@ class Course:
 
 
 def course_within(
-    seconds: float, rehearsal: "Steps", stop: Event, earlier: Mapping[str, Any], *, last_stretch: bool = False
+    seconds: float,
+    rehearsal: "Steps",
+    stop: Event,
+    plans: Sequence[tuple[int, int]] = (),
+    *,
+    begun_at: int = 0,
+    last_stretch: bool = False,
 ) -> Course:
     """Return a course that takes so long, by the pace of the first steps of a fit that is of no further use.
 
-    With `last_stretch` it leaves the time for that. `earlier` is the state that a killed process left, if any: its
-    course goes on.
+    With `last_stretch` it leaves the time for that. `plans` and the steps with which it is `begun_at` are those of a
+    process that was killed, whose course goes on.
     """
     begun_s = time.monotonic()
     pace = Pace(*(_step_s(rehearsal, progress) for progress in (COARSE_SHARE / 2, COARSE_SHARE)))
     left_s = seconds - (time.monotonic() - begun_s)
     if last_stretch:
         left_s /= 1 + pace.last_share
-    plans = earlier.get("plans") or [(0, pace.times(SLOWER).steps_in(left_s, 0.0))]
-    begun_at = earlier["fit"]["done"] if earlier else 0
+    plans = plans or [(0, pace.times(SLOWER).steps_in(left_s, 0.0))]
     return Course(plans, stop=stop, seconds=left_s, pace=pace, begun_at=begun_at)
 
 

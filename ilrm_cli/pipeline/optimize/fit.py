@@ -1,6 +1,6 @@
 """The fit of a scene to photos, one photo a step, coarse to fine.
 
-It begins with few Gaussians (see `pipeline.fit_photos`) and splits those that are pulled most. The error is 0.8 L1 +
+It begins with few Gaussians (see `pipeline.starts`) and splits those that are pulled most. The error is 0.8 L1 +
 0.2 (1 - SSIM), as in 3D Gaussian splatting (Kerbl et al. 2023). How long it takes is a number of steps, not of seconds:
 the same photos give the same scene. Who judges it is in `pipeline.optimize.judging`.
 """
@@ -107,7 +107,7 @@ class Fit:
     def step(self, progress: float) -> None:
         """Take one step, at a progress in (0, 1] of the whole fit."""
         grows = progress < CONTROL_SHARE
-        self._step(FINAL_RATE + (1 - FINAL_RATE) * _fallen(progress), coarse=progress < COARSE_SHARE, grows=grows)
+        self._step(FINAL_RATE + (1 - FINAL_RATE) * fallen(progress), coarse=progress < COARSE_SHARE, grows=grows)
         if self._colors_on_trial and progress >= COLOR_TRIAL:
             self._colors_on_trial = False
             if self.exposure_stops < EVEN_STOPS:
@@ -117,7 +117,7 @@ class Fit:
 
     def last_step(self, progress: float) -> None:
         """Take one step of a last stretch, with the Gaussians that there are, at a progress in (0, 1] of it."""
-        self._step(FINAL_RATE + (LAST_RATE - FINAL_RATE) * _fallen(progress))
+        self._step(FINAL_RATE + (LAST_RATE - FINAL_RATE) * fallen(progress))
 
     @property
     def exposure_stops(self) -> float:
@@ -205,9 +205,7 @@ def photo_error(gaussians: Gaussians, view: Views, numbers: Float[Tensor, "2 3"]
     image = render(gaussians, view.cameras, cutoff=CUTOFF).color
     if numbers is not None:
         image = colored(image, numbers)
-    difference = (image - view.images).abs()
-    if view.masks is not None:
-        difference = difference * view.masks[:, None]
+    difference = view.counted(image - view.images).abs()
     return L1_WEIGHT * difference.mean() + SSIM_WEIGHT * (1 - mean_ssim(image, view.images, view.masks))
 
 
@@ -220,7 +218,7 @@ def thinned(gaussians: Gaussians, share: float, generator: torch.Generator) -> G
     return replace(gaussians, opacities=(opacities * kept / (1 - share)).clamp_max(1 - OPACITY_MARGIN))
 
 
-def _fallen(progress: float) -> float:
+def fallen(progress: float) -> float:
     """Return a cosine that falls from 1 to 0 over a progress in [0, 1]."""
     return (1 + math.cos(math.pi * progress)) / 2
 

@@ -32,6 +32,16 @@ class KeptState:
         self._leaving.state = path if self.found else None
         self.spent_s: float = self.found.get("spent_s", 0.0)  # by earlier processes
 
+    @property
+    def done(self) -> int:
+        """Number of steps that an earlier process had taken."""
+        return self.found["fit"]["done"] if self.found else 0
+
+    @property
+    def plans(self) -> list[tuple[int, int]]:
+        """The plans of an earlier process, see `Course`; none if there was none."""
+        return self.found.get("plans", [])
+
     def _read(self) -> dict[str, Any]:
         if self._path is not None and self._path.is_file():
             with suppress(Exception):  # whatever a damaged file makes of its reader

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BETA_1, BETA_2, EPS = 0.9, 0.99, 1e-15  # of Adam, as for the scene
+from ilrm_cli.pipeline.optimize.parameters import BETA_1, BETA_2, EPS
+
 RATE = 3e-2  # of log-gains and of offsets: a photo is seen a few dozen times
 
 MIDDLE = 0.5  # the grey whose change tells an exposure

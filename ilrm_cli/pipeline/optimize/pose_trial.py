@@ -81,8 +81,7 @@ def aligned(scene: Gaussians, views: ViewSource, index: int, steps: int) -> Came
     poses = PhotoPoses(1, scene.means.device)
     for done in range(steps):
         camera = poses.of(0, view.cameras)
-        difference = (render(still.gaussians(), camera).color - view.images).abs()
-        (difference if view.masks is None else difference * view.masks[:, None]).mean().backward()
+        view.counted(render(still.gaussians(), camera).color - view.images).abs().mean().backward()
         poses.step(0, pose_gradient(still, camera.positions[0]), 1 - done / steps, centred=False)
         still.forget()
     return poses.of(0, views.cameras[[index]])
