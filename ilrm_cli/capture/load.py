@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ilrm_cli.capture.filter_photos import PhotoSet, find_photo_set
-from ilrm_cli.capture.photos.folder import PoseSource, ProjectFolder, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder
 from ilrm_cli.capture.photos.header import photo_size, stored_size
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
@@ -35,33 +35,25 @@ SFM_BYTES_A_PHOTO = 3_000_000  # in the temporary folder: a copy, up to 8,192 fe
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 
 
-def gather(
-    folder: ProjectFolder,
-    poses: PoseSource = "auto",
-    *,
-    video: VideoChoice = VideoChoice(),
-    camera: str | None = None,
-    seed: int = 0,
-    report: Report = ignore,
-) -> Capture:
+def gather(folder: ProjectFolder, wanted: PoseSettings = PoseSettings(), report: Report = ignore) -> Capture:
     """Return all photos of a folder, or frames of a video, with their poses.
 
-    `poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else the poses
-    of another tool, else runs structure from motion, whose result is cached, as are the frames that `video` chooses of
-    a video. `camera` is the known lens (see `capture.poses.lenses`), used by structure from motion. Unused photos are
-    listed in `left_out`, each with its reason. Raises InputError if there is nothing to work with.
+    `wanted.poses` is their source; "auto" takes a COLMAP model if the folder has one, else a transforms.json, else the
+    poses of another tool, else runs structure from motion, whose result is cached, as are the frames that are chosen of
+    a video. A known lens is used by structure from motion. Unused photos are listed in `left_out`, each with its
+    reason. Raises InputError if there is nothing to work with.
     """
-    folder.require(poses, camera)
+    folder.require(wanted.poses, wanted.camera)
     PICTURES.forget()
-    model, transforms = folder.poses(poses)
+    model, transforms = folder.poses(wanted.poses)
     if model is not None:
         capture = _from_colmap(folder, model, report)
     elif transforms is not None:
         capture = _from_transforms(transforms, folder.listing, report)
-    elif (tool := folder.tool_poses(poses)) is not None:
-        capture = _from_tool(folder, tool, video, camera, seed, report, or_sfm=poses == "auto")
+    elif (tool := folder.tool_poses(wanted.poses)) is not None:
+        capture = _from_tool(folder, tool, wanted, report)
     else:
-        capture = _from_sfm(folder, video, camera, seed, report)
+        capture = _from_sfm(folder, wanted, report)
     if folder.given is not None:
         capture = _of_given(capture, folder)
     if len(capture.photos) < 2:
@@ -105,22 +97,14 @@ def _from_transforms(file: Path, listing: Listing, report: Report) -> Capture:
     return capture_of("transforms", poses, file.parent, str(file), listing, report)
 
 
-def _from_tool(
-    folder: ProjectFolder,
-    tool: ToolPoses,
-    video: VideoChoice,
-    camera: str | None,
-    seed: int,
-    report: Report,
-    or_sfm: bool,
-) -> Capture:
+def _from_tool(folder: ProjectFolder, tool: ToolPoses, wanted: PoseSettings, report: Report) -> Capture:
     try:
-        given = parse_given(camera) if camera is not None else None
+        given = None if wanted.camera is None else parse_given(wanted.camera)
         poses, root = read_tool_poses(tool, folder.root, folder.listing, given)
     except NoLens as error:
-        if not or_sfm:
+        if wanted.poses != "auto":
             raise
-        return _from_sfm(folder, video, camera, seed, report, (str(error),))
+        return _from_sfm(folder, wanted, report, (str(error),))
     return capture_of(tool.tool, poses, root, str(tool.source), folder.listing, report)
 
 
@@ -145,20 +129,13 @@ def _names_as_stored(poses: PoseSet, root: Path, listing: Listing) -> PoseSet:
     return poses
 
 
-def _from_sfm(
-    folder: ProjectFolder,
-    video: VideoChoice,
-    camera: str | None,
-    seed: int,
-    report: Report,
-    not_read: tuple[str, ...] = (),
-) -> Capture:
+def _from_sfm(folder: ProjectFolder, wanted: PoseSettings, report: Report, not_read: tuple[str, ...] = ()) -> Capture:
     not_read = (*not_read, *folder.not_read)
     for sentence in not_read:  # before the long work, whose scale and frame will be others than theirs
         report(Step("poses", 0, 1, sentence))
-    given = parse_given(camera) if camera is not None else None
-    offered = find_photo_set(folder, video, report)
-    result, unkept = _solved(offered, given, seed, report)
+    given = None if wanted.camera is None else parse_given(wanted.camera)
+    offered = find_photo_set(folder, wanted.video, report)
+    result, unkept = _solved(offered, given, wanted.seed, report)
     poses = poses_of(result.model, "the model found by structure from motion")
     posed = tuple(
         PosedPhoto(p.name, offered.paths[p.name], p.lens, p.world_from_cam, p.points, offered.masks.get(p.name))

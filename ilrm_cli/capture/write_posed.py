@@ -22,7 +22,7 @@ from PIL import Image
 
 from ilrm_cli.capture.checks import IMAGES, MASKS, MODEL, check_output_folder, refuse_inputs_inside
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder
 from ilrm_cli.capture.photos.masks import read_masked_photo
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
@@ -61,8 +61,7 @@ def pose(
     existing `output`, unless `overwrite` is given and it is a folder written by this stage.
     """
     check_output_folder(output, folder.place, overwrite)
-    video = VideoChoice(settings.fps, settings.max_frames)
-    capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    capture = gather(folder, settings, report)
     refuse_inputs_inside(output, [photo.path for photo in capture.photos])
     card = pose_card(capture, trained_on)
     with replacing_folder(output) as part:

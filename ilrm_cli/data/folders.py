@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import PoseSource, ProjectFolder
+from ilrm_cli.capture.photos.folder import PoseSettings, PoseSource, ProjectFolder
 from ilrm_cli.data.checks import INSIDE
 from ilrm_cli.data.sequences import PhotoSequence
 from ilrm_cli.runtime.errors import InputError
@@ -26,7 +26,7 @@ def read_folder(
 
     Raises InputError as `gather` does.
     """
-    return PhotoSequence(scene_name(folder.place), gather(folder, poses, seed=seed, report=report))
+    return PhotoSequence(scene_name(folder.place), gather(folder, PoseSettings(poses, seed=seed), report))
 
 
 def scene_name(folder: Path) -> str:

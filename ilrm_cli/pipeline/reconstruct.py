@@ -14,7 +14,7 @@ from torch import Tensor
 from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import ProjectFolder, VideoChoice
+from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder
 from ilrm_cli.capture.pose_card import PoseCard, pose_card
 from ilrm_cli.capture.poses.overlap import require_parallax
 from ilrm_cli.geometry.frames import up_direction
@@ -168,8 +168,7 @@ def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ign
     """Run `gather` with these settings. Raises InputError also if the photos were all taken from one place."""
     folder.require(settings.poses, settings.camera, settings.views)
     require_size(folder, settings)
-    video = VideoChoice(settings.fps, settings.max_frames)
-    capture = gather(folder, settings.poses, camera=settings.camera, video=video, seed=settings.seed, report=report)
+    capture = gather(folder, settings.narrowed(PoseSettings), report)
     require_parallax(np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos]), capture.points, folder.place)
     return capture
 

@@ -15,6 +15,7 @@ from ilrm_cli.pipeline.optimize.course import Running
 from ilrm_cli.pipeline.reconstruct import Reconstruction, reconstruct
 from ilrm_cli.pipeline.recorded import RecordedScene, fit_further, recorded_scene
 from ilrm_cli.pipeline.replay_causes import causes
+from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import refuse_existing, scratch_folder
@@ -98,7 +99,8 @@ def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> R
     start = Path(os.path.normpath(record_file.parent / origin["scene"]))
     if not os.path.isfile(start) or sha256_of(start) != origin["sha256"]:
         raise InputError(f"{start}, from which {before.file} was refined, is not there as it was; make it again first.")
-    return fit_further(recorded_scene(start, photos), before.settings.further(), report, running=running)
+    wanted = before.settings.narrowed(FurtherSettings)
+    return fit_further(recorded_scene(start, photos), wanted, report, running=running)
 
 
 def _check_output(output: Path, before: RecordedScene, overwrite: bool) -> None:

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ilrm_cli.capture.photos.folder import PoseSource, VideoChoice
 from ilrm_cli.runtime.errors import InputError
@@ -40,6 +40,8 @@ BY_GPS = "gps"
 METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0.3048}  # of one of each
 LENGTH = re.compile(r"([\d.]+(?:e[-+]?\d+)?)\s*([a-z]+)", re.IGNORECASE)
 BETWEEN = re.compile(rf"(?P<names>.*\S)\s+(?P<length>{LENGTH.pattern})", re.IGNORECASE)
+
+Part = TypeVar("Part")  # of the settings: a dataclass some of whose fields they have
 
 OPTIONS = {"long_side_px": "--size", "fit_side_px": "--fit-size"}  # of fields whose option has another name
 
@@ -83,9 +85,9 @@ class Settings:
         """Whether held-out photos stay out of the scene for good: also where they choose what to prune."""
         return self.prune or not self.use_all
 
-    def further(self) -> "FurtherSettings":
-        """Return the choices by which a recorded scene was fitted further."""
-        return FurtherSettings(**{field.name: getattr(self, field.name) for field in fields(FurtherSettings)})
+    def narrowed(self, kind: type[Part]) -> Part:
+        """Return those of the settings that are fields of `FurtherSettings`, or of `PoseSettings`."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]
 
     def settled(self) -> "Settings":
         """Return the same settings in the form that records keep: with the quality, which may be usual only today."""

@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, save_photos
 from tests.support.posed_projects import counted, write_colmap
@@ -104,10 +104,10 @@ def test_a_table_of_reality_capture_without_lenses_needs_them(tmp_path: Path) ->
     file = without_lenses(tmp_path)
     folder = open_folder(tmp_path)
     with pytest.raises(InputError, match=r"no lenses \(no column f\), .* --camera gives a lens"):
-        gather(folder, "other")
+        gather(folder, PoseSettings("other"))
     camera = f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}"
     folder.require(camera=camera)
-    capture = gather(folder, camera=camera)
+    capture = gather(folder, PoseSettings(camera=camera))
     assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
     for photo, pose in zip(capture.photos, POSES, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
@@ -115,14 +115,14 @@ def test_a_table_of_reality_capture_without_lenses_needs_them(tmp_path: Path) ->
     turned = [f"{row.rsplit(',', 3)[0]},0,0,{70 * number}" for number, row in enumerate(rows)]
     file.write_text("\n".join([head, *turned]))
     with pytest.raises(InputError, match="which do not fit the photos"):
-        gather(open_folder(tmp_path), "other", camera=camera)
+        gather(open_folder(tmp_path), PoseSettings("other", camera=camera))
     for name in NAMES:
         Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / name)
     with pytest.raises(InputError, match="nothing tells if they fit the photos: it is not read; --poses sfm finds"):
-        gather(open_folder(tmp_path), "other", camera=camera)
+        gather(open_folder(tmp_path), PoseSettings("other", camera=camera))
     file.write_text(file.read_text().replace("photo_00", "away_0"))
     with pytest.raises(InputError, match=r"none of its photos \(away_00.png, .* is in .* put them there"):
-        gather(open_folder(tmp_path), "other", camera=camera)
+        gather(open_folder(tmp_path), PoseSettings("other", camera=camera))
     TOOLS["opensfm"](tmp_path)
     assert gather(open_folder(tmp_path)).origin == "opensfm"
 
@@ -203,4 +203,4 @@ def test_what_is_recognised_and_not_read_is_named_before_poses_are_found(tmp_pat
     assert "photo_000.xmp and others are side files of RealityCapture" in side_files
     assert open_folder(tmp_path).tool is None
     with pytest.raises(InputError, match="no poses of another tool"):
-        gather(open_folder(tmp_path), "other")
+        gather(open_folder(tmp_path), PoseSettings("other"))

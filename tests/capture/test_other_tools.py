@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
 from ilrm_cli.capture.poses.tools.reality_capture import world_from_camera
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.errors import InputError
@@ -211,9 +211,9 @@ def test_poses_without_a_lens_need_one(tmp_path: Path) -> None:
         Image.open(path).save(path)
     folder = open_folder(tmp_path)
     with pytest.raises(InputError, match="no lenses"):
-        gather(folder, "other")
+        gather(folder, PoseSettings("other"))
     folder.require(camera="PINHOLE")
-    capture = gather(folder, camera=f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}")
+    capture = gather(folder, PoseSettings(camera=f"PINHOLE {FOCAL},{FOCAL},{WIDTH / 2},{HEIGHT / 2}"))
     assert [photo.lens for photo in capture.photos] == [PINHOLE] * 3
 
 

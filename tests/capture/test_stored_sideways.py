@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, open_folder
 from ilrm_cli.capture.poses.lenses import turned_pose
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH
 from tests.support.tool_projects import POSES, TOOLS, TURNED, images_txt, transforms
@@ -31,7 +31,7 @@ def test_a_lens_given_for_photos_stored_sideways(tmp_path: Path, center: tuple[i
     """It may be that of the photos as stored or that of the upright ones, where x is as far from the bottom."""
     images_txt(tmp_path)
     sideways(tmp_path)
-    capture = gather(open_folder(tmp_path), camera=f"PINHOLE {FOCAL},{FOCAL},{center[0]},{center[1]}")
+    capture = gather(open_folder(tmp_path), PoseSettings(camera=f"PINHOLE {FOCAL},{FOCAL},{center[0]},{center[1]}"))
     for photo, pose in zip(capture.photos, POSES, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, turned_pose(pose, 3), atol=1e-9)
         assert photo.lens.params == pytest.approx((FOCAL, FOCAL, 122, 150))

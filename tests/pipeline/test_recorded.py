@@ -62,7 +62,7 @@ def test_choices_are_those_of_the_record_unless_made_anew():
     assert FurtherSettings().after(Settings(refine=50)) == Settings(quality="standard")
     chosen = FurtherSettings(quality="high", device="cpu")
     assert chosen.after(Settings(views=4)) == Settings(views=4, quality="high", device="cpu")
-    assert chosen.after(Settings()).further() == chosen
+    assert chosen.after(Settings()).narrowed(FurtherSettings) == chosen
     larger = Settings(quality="high", fit_side_px=800)
     assert FurtherSettings().after(larger) == larger
     assert FurtherSettings(fit_side_px=1024).after(larger).fit_side_px == 1024

@@ -51,6 +51,10 @@ class PoseSettings:
     max_frames: int = VideoChoice.max_frames
     seed: int = 0
 
+    @property
+    def video(self) -> VideoChoice:
+        return VideoChoice(self.fps, self.max_frames)
+
 
 @dataclass(frozen=True)
 class ProjectFolder:
