@@ -26,6 +26,7 @@ MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errn
 NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
 
 OUT_OF_MEMORY = "can't allocate memory"  # in what PyTorch raises
+GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED")  # likewise
 UNWRITTEN = ("PytorchStreamWriter failed", "file write failed", "unexpected pos", "iostream error")  # likewise
 
 PREFIX = ".ilrm-"
@@ -52,6 +53,8 @@ def told_of_machine(error: BaseException) -> InputError | None:
         return error
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY in str(error)):
         return InputError("the memory is full; end other programs, or give fewer or smaller photos.")
+    if isinstance(error, RuntimeError) and any(words in repr(error) for words in GPU_OUT_OF_MEMORY):
+        return InputError("the memory of the GPU is full; end what else uses it, or add --device cpu.")
     if isinstance(error, OSError) and error.errno in DISK_ERRORS | MACHINE_ERRORS:
         what = f"{error.filename} cannot be used" if error.filename else "a file cannot be read or written"
         return InputError(f"{what} ({os.strerror(error.errno)}); see to the disk, the name or TMPDIR.")

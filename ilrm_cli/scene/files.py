@@ -35,8 +35,8 @@ from ilrm_cli.scene.formats.spz import FIXED_MAX, MOST_SCALE, beyond_spz, decode
 
 def _decode_either_ply(path: Path) -> SceneFile:
     """Decode a .ply, compressed or not: many tools leave `compressed` out of the name."""
-    ply = parsed(path)
-    return decode_compressed_ply(path, ply) if "chunk" in ply else decode_ply(path, ply)
+    content = parsed(path)
+    return decode_compressed_ply(path, content) if "chunk" in content[0] else decode_ply(path, content)
 
 
 def _decode_any_sog(path: Path) -> SceneFile:

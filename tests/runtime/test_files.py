@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import (
@@ -281,10 +282,9 @@ def test_structure_from_motion_that_was_killed_leaves_nothing_after_the_next_sta
         (OSError(errno.ENOSPC, "No space left on device", "a.bin"), "a.bin cannot be used (No space left on device)"),
         (OSError(errno.ENAMETOOLONG, "File name too long"), "File name too long"),
         (MemoryError(), "the memory is full"),
-        (
-            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."),
-            "the memory is full",
-        ),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "the memory is full"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), "the memory of the GPU is full"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "of the GPU is full"),
         (RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed writing file"), "may be full"),
         (InputError("what you gave"), "what you gave"),
     ],

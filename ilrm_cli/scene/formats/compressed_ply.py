@@ -18,7 +18,7 @@ from plyfile import PlyData, PlyElement
 
 from ilrm_cli.geometry.harmonics import from_color, to_color
 from ilrm_cli.scene.formats.packing import LEAST_SCALE, along_a_curve, with_largest, without_largest
-from ilrm_cli.scene.formats.ply import READ_REST_COUNTS, header_line, parsed, rest_names
+from ilrm_cli.scene.formats.ply import READ_REST_COUNTS, ParsedPly, header_line, parsed, rest_names
 from ilrm_cli.scene.formats.scene_file import SceneFile, damaged, from_columns, is_antialiased, ready_to_write, usable
 
 CHUNK = 256  # Gaussians that share a range
@@ -61,12 +61,12 @@ def encode_compressed_ply(file: SceneFile) -> bytes:
     return written.getvalue()
 
 
-def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
+def decode_compressed_ply(path: Path, content: ParsedPly | None = None) -> SceneFile:
     """Read a scene, from the file or from its already parsed content.
 
     Raises `InputError` for a file that is cut short, has another layout, or has no usable Gaussian.
     """
-    ply = ply or parsed(path)
+    ply, remarks = content or parsed(path)
     count, chunks = _counts(path, ply)
     chunk = np.repeat(np.arange(chunks), CHUNK)[:count]
     words = {name: np.asarray(ply["vertex"][name], dtype=np.uint32) for name in PACKED}
@@ -95,7 +95,8 @@ def decode_compressed_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         opacities=rgba[:, 3],
         harmonics=harmonics,
     )
-    return usable(path, replace(read, antialiased=is_antialiased(ply.comments)), tuple(ply.comments))
+    antialiased = is_antialiased(ply.comments)
+    return usable(path, replace(read, antialiased=antialiased), tuple(ply.comments), remarks=remarks)
 
 
 def _counts(path: Path, ply: PlyData) -> tuple[int, int]:

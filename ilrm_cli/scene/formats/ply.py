@@ -59,6 +59,8 @@ ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
 FILTER = "filter_3D"  # of Mip-Splatting, in world units
 CONFIDENCE = "confidence"
 
+ParsedPly = tuple[PlyData, tuple[str, ...]]  # and remarks on its bytes
+
 
 def encode_ply(file: SceneFile) -> bytes:
     """Encode the scene as a binary little-endian .ply file, with one header line per comment.
@@ -92,7 +94,7 @@ def encode_ply(file: SceneFile) -> bytes:
     return written.getvalue()
 
 
-def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
+def decode_ply(path: Path, content: ParsedPly | None = None) -> SceneFile:
     """Read a scene, from the file or from its already parsed content.
 
     Binary of either byte order or ascii, properties in any order, normals optional.
@@ -100,7 +102,7 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
     Gaussians with non-finite numbers are dropped and counted. Raises `InputError` for a file that is cut short, is not
     a splat scene, or has no usable Gaussian.
     """
-    ply = ply or parsed(path)
+    ply, bytes_said = content or parsed(path)
     if "vertex" not in ply:
         raise InputError(f"{path} has no vertices: it is not a Gaussian splat scene.")
     vertices = ply["vertex"]
@@ -155,7 +157,8 @@ def decode_ply(path: Path, ply: PlyData | None = None) -> SceneFile:
         antialiased=is_antialiased(ply.comments, unless_told=filtered),
     )
     confidence = table([CONFIDENCE])[:, 0].nan_to_num(0.0) if CONFIDENCE in names else None
-    return usable(path, read, (*ply.comments, *moved), confidence, (*remarks, *said, *passed_over(path, [*names])))
+    remarks = (*bytes_said, *remarks, *said, *passed_over(path, [*names]))
+    return usable(path, read, (*ply.comments, *moved), confidence, remarks)
 
 
 def _near(
@@ -176,11 +179,11 @@ def _plain_name(name: str) -> str:
     return name[len(prefix) :]
 
 
-def parsed(path: Path) -> PlyData:
+def parsed(path: Path) -> ParsedPly:
     """Parse a .ply file of any content. Raises `InputError` for one that is cut short or not a .ply."""
-    without_faces = check_header(path)
+    without_faces, remarks = check_header(path)
     try:
-        return PlyData.read(str(path) if without_faces is None else without_faces)
+        return PlyData.read(str(path) if without_faces is None else without_faces), remarks
     except (PlyParseError, ValueError, OverflowError, MemoryError, IndexError, KeyError, TypeError) as error:
         raise damaged(path, "its header and content do not fit together") from error
 

@@ -21,11 +21,11 @@ LONGEST_HEADER = 1 << 20  # bytes, where lines end with a carriage return alone
 ASCII_BYTES = 2  # of the shortest number in text, with the space or line break after it
 
 
-def check_header(path: Path) -> io.BytesIO | None:
+def check_header(path: Path) -> tuple[io.BytesIO | None, tuple[str, ...]]:
     """Raise InputError if a .ply cannot hold the elements that its header announces.
 
     Return the content without the faces of a mesh that follow the scene, with a header in ASCII and lines that end with
-    a line feed; None if the file is so already.
+    a line feed, None if the file is so already; and remarks on bytes that the header does not announce.
     """
     with path.open("rb") as file:
         before, returns = _opening(file)
@@ -56,10 +56,32 @@ def check_header(path: Path) -> io.BytesIO | None:
         if place is None:
             raise damaged(path, "its header is in no one encoding")
         plain = plain[: place.start()] + b"end_header\n"
-    if plain == header and not before and not returns:
-        return None
+    more = left if binary and not cut else 0
+    if more and (mended := _without_returns(path, start, more)) is not None:
+        said = f"{path} was copied as if it were text, which put {more} bytes into its numbers; they were taken out."
+        return io.BytesIO(_with_line_feeds(plain) + mended), (said,)
+    beyond = f"{path} holds {more} bytes more than its header says, which are passed over."
+    remarks = (beyond,) if more else ()
+    if plain == header and not before and not returns and not _ends_differ(header):
+        return None, remarks
     content = path.read_bytes()[start:]
-    return io.BytesIO(plain + (content.replace(b"\r", b"\n") if returns and not binary else content))
+    return io.BytesIO(_with_line_feeds(plain) + (_with_line_feeds(content) if not binary else content)), remarks
+
+
+def _without_returns(path: Path, start: int, more: int) -> bytes | None:
+    """Return what was copied as text: all line feeds have a carriage return before them, which makes up the length."""
+    content = path.read_bytes()[start:]
+    paired = content.count(b"\r\n")
+    return content.replace(b"\r\n", b"\n") if paired == more == content.count(b"\n") else None
+
+
+def _with_line_feeds(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _ends_differ(header: bytes) -> bool:
+    """Return whether some lines end with a line feed alone and others do not."""
+    return 0 < header.count(b"\r\n") < header.count(b"\n")
 
 
 def _opening(file: BinaryIO) -> tuple[int, bool]:

@@ -19,6 +19,7 @@ from ilrm_cli.runtime.errors import InputError, listed
 
 MANY = 1000  # Gaussians from which on the range of numbers tells what they are
 LOW, HIGH = 0.1, 0.9  # opacities that fill the range from 0 to 1 have smaller and larger ones
+NARROW = 2.0  # logits of a scene leave this range on either side, else it is half transparent all over
 MOST_IN_BYTES = 2.0  # of colours: larger ones count from 0 to 255
 WHOLE = "iu"  # kinds of NumPy types
 SHARES = ("uint8", "uint16")  # whole numbers that opacities are kept in, from nothing to the largest one
@@ -60,10 +61,10 @@ def activated(
         said = f"{path} has opacities in whole numbers, which were taken for shares of {np.iinfo(kind).max}."
         return opacities / np.iinfo(kind).max, scales.exp(), (said,)
     finite = opacities[opacities.isfinite()]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) >= MANY else (-1.0, 2.0)
-    if low < 0 or high > 1 or low == high:
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) >= MANY else (-np.inf, np.inf)
+    if low < -NARROW or high > NARROW or low == high:
         return opacities.sigmoid(), scales.exp(), ()
-    if low > LOW or high < HIGH:
+    if low < 0 or high > 1 or low > LOW or high < HIGH:
         doubt = (
             f"{path} has numbers from {low:.2f} to {high:.2f} for opacities, taken for logits as the format has it; "
             "if they are none, the scene looks half transparent."
