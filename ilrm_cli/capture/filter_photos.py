@@ -84,9 +84,16 @@ def find_photo_set(folder: ProjectFolder, choice: VideoChoice, report: Report = 
     photos = _without_near_duplicates(photos, looks)
     photos = _without_surplus(photos, looks)
     if len(photos.paths) < MIN_PHOTOS:
-        why = next(iter(photos.warnings[beside:]), None)
+        why = next(iter(photos.warnings[beside:]), _why_so_few_frames(folder, choice))
         raise folder.too_few(len(photos.paths), f": {why}" if why else ".")
     return photos
+
+
+def _why_so_few_frames(folder: ProjectFolder, choice: VideoChoice) -> str | None:
+    """Return why a video gives hardly any frames; None for photos."""
+    if folder.photos:
+        return None
+    return "film for longer." if choice.fps is None else f"--fps {choice.fps:g} takes no more; ask for more."
 
 
 def offered_photos(folder: ProjectFolder, choice: VideoChoice, report: Report = ignore) -> PhotoSet:

@@ -41,6 +41,13 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     poses = sound(poses, source)
     files = _find_files(poses, root, listing)
     if not files.paths:
+        names = {Path(name).name for name in files.absent}
+        held = sorted({photo.parent for photo in listing.pictures(root) if photo.name in names})
+        if len(held) > 1:
+            raise InputError(
+                f"{source} names photos that are in several folders ({listed(place.name for place in held)}), and "
+                "nothing tells which are meant; name that folder images."
+            )
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
         raise InputError(f"None of the {absent} is in {root}; put them there.")
     unusable = find_unusable(files.paths, files.masks, report)

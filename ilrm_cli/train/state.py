@@ -71,7 +71,13 @@ def resume_or_start(
     torch.manual_seed(config.seed)
     begun = start if start in KNOWN else str(Path(start).resolve()) if start else FRESH
     if (folder / STATE_FILE).is_file():
-        return _resumed(folder / STATE_FILE, config, begun, device)
+        trainer = _resumed(folder / STATE_FILE, config, begun, device)
+        if begun == FRESH and trainer.model.config != model:
+            raise InputError(
+                f"{folder / STATE_FILE} holds a run of another model than this preset's; give its preset again, or "
+                "another folder."
+            )
+        return trainer
     fresh = load_model(start).model if start else blueprint_with(model).build()
     if fresh.capabilities.output == "field":
         raise InputError(f"a {fresh.architecture} gives fields, which are not trained here; start from another model.")

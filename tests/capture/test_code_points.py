@@ -75,6 +75,29 @@ def test_a_png_goes_by_its_code_points_and_not_by_its_profile(tmp_path):
     assert (read_photo(alone) != stored).any()
 
 
+def with_gamma(path: Path, picture: np.ndarray, gamma: float, **more: bytes) -> Path:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", round(gamma * 100_000).to_bytes(4, "big"))
+    for kind, content in more.items():
+        info.add(kind.encode(), content)
+    Image.fromarray(picture).save(path, pnginfo=info)
+    return path
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8])
+def test_a_png_with_a_gamma_alone_is_a_power_law(tmp_path, gamma):
+    """As linear renders have it, and pictures of old Macs."""
+    stored = np.rint(255 * np.power(light_of(COLOURS), gamma)).astype(np.uint8)
+    read = read_photo(with_gamma(tmp_path / "a.png", stored, gamma))
+    assert np.abs(read.astype(int) - COLOURS).max() <= (4 if gamma == 1 else 1)
+
+
+@pytest.mark.parametrize(("gamma", "more"), [(0.45455, {}), (0.45, {}), (0, {}), (1.0, {"sRGB": b"\0"})])
+def test_the_gamma_of_srgb_changes_nothing(tmp_path, gamma, more):
+    stored = COLOURS.astype(np.uint8)
+    assert np.array_equal(read_photo(with_gamma(tmp_path / "a.png", stored, gamma, **more)), stored)
+
+
 def test_highlights_are_rolled_off(tmp_path):
     """Levels rise on from 0.9 of white, and reach white at ten times of it."""
     strips = np.rint(np.linspace(0.5, 0.83, 10) * 255).astype(np.uint8)  # of PQ: 92 to 2,000 cd/m²

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ilrm_cli.capture.photos.folder import VideoChoice
+from ilrm_cli.capture.filter_photos import find_photo_set
+from ilrm_cli.capture.photos.folder import VideoChoice, open_folder
 from ilrm_cli.capture.photos.pixels import read_photo
 from ilrm_cli.capture.photos.video import MIN_FRAMES, choose_frames, frames_of_video, transfer_of
 from ilrm_cli.render.video import write_video
@@ -198,3 +199,12 @@ def test_high_dynamic_range_gives_the_frames_of_the_same_video_without(tmp_path,
         np.square(read_photo(a).astype(float) - read_photo(b)).mean() for a, b in zip(ours, expected, strict=True)
     ]
     assert 10 * np.log10(255**2 / np.mean(errors)) > 30
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"), [(VideoChoice(), "film for longer"), (VideoChoice(fps=1.0), "ask for more")]
+)
+def test_a_video_of_too_few_frames_says_why(tmp_path: Path, choice: VideoChoice, why: str) -> None:
+    place = open_folder(film(tmp_path, pan([0, 40])))
+    with pytest.raises(InputError, match=rf"my walk\.mp4 gives only (one|two) frames? that can be used, .*{why}"):
+        find_photo_set(place, choice)

@@ -59,6 +59,12 @@ def test_a_misspelt_placeholder_is_no_file_name(tmp_path):
         plan([tmp_path], "out/{nam}.ply")
 
 
+def test_two_scenes_never_share_a_record(tmp_path):
+    with pytest.raises(InputError, match=r"scenes with one record, out/a\.json; rename one"):
+        plan([tmp_path / "a", tmp_path / "a.compressed"], "out/{name}.ply")
+    assert len(plan([tmp_path / "a", tmp_path / "a.compressed"], "out/{name}.spz")) == 2
+
+
 @pytest.mark.parametrize(
     ("template", "remedy"),
     [("out.ply", r"add \{name\}"), ("out/{name}.ply", r"add \{parent\}"), ("{parent}{name}.ply", "rename one")],

@@ -11,7 +11,7 @@ import torch
 
 from ilrm_cli.data.synthetic.dataset import HOLDOUT_SEED
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.config import STATE_FILE, TrainConfig, chosen_recipe, view_range
+from ilrm_cli.train.config import DEFAULT_MODEL, STATE_FILE, TrainConfig, chosen_recipe, view_range
 from ilrm_cli.train.log import LOG_FILE, PREVIEW_FILE
 from ilrm_cli.train.loop import train
 from ilrm_cli.train.state import resume_or_start
@@ -89,6 +89,8 @@ def test_what_cannot_be_trained_gets_a_sentence(tmp_path):
     list(train(start(tmp_path), tmp_path, minutes=0))
     with pytest.raises(InputError, match=r"other settings \(batch \d+, clip [\d.]+\)"):
         start(tmp_path, dataclasses.replace(SHORT, batch=2, clip=2.0))
+    with pytest.raises(InputError, match="a run of another model than this preset's"):
+        resume_or_start(tmp_path, SHORT, model=dataclasses.replace(DEFAULT_MODEL, width=DEFAULT_MODEL.width + 8))
     with pytest.raises(InputError, match="kept for evaluation"):
         start(tmp_path / "b", dataclasses.replace(SHORT, seed=HOLDOUT_SEED))
     state = torch.load(tmp_path / STATE_FILE)

@@ -2,6 +2,8 @@
 
 HEIF and AVIF hold them in the property `colr` of their primary item (ISO/IEC 23008-12), PNG in the chunk cICP. HDR is
 brought to sRGB as `video.TONE_MAPPING` does it: white at 203 cd/m², linear up to 0.9 of it, highlights rolled off.
+
+A PNG that states its gamma alone, in the chunk gAMA, has the colours of a power law.
 """
 
 import io
@@ -24,6 +26,10 @@ SRGB_FROM = {
 }
 PQ, HLG = 16, 18  # transfer functions
 LINEAR, LIKE_SRGB = 8, (1, 6, 13, 14, 15)
+POWER_LAW = 2  # transfer functions of no code: here the one of a stated gamma
+PROFILES = (b"iCCP", b"sRGB")  # chunks of a PNG that count more than gAMA
+USUAL_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02  # of a PNG in sRGB, and by how much the rounded ones of writers are off
+GAMMA_UNIT = 100_000  # in gAMA
 WHITE_NITS, HLG_NITS, PQ_NITS = 203.0, 1000.0, 10_000.0  # cd/m²
 LUMINANCE_2020 = (0.2627, 0.6780, 0.0593)
 KNEE, PEAK = 0.9, 10.0  # of highlights, in units of white
@@ -36,10 +42,13 @@ class CodePoints:
 
     primaries: int
     transfer: int
+    gamma: float | None = None  # of POWER_LAW: a number is light to this power
 
     @property
     def to_convert(self) -> bool:
         """Whether they are known and not those of sRGB."""
+        if self.gamma is not None:
+            return True
         known = self.transfer in (PQ, HLG, LINEAR, *LIKE_SRGB)
         return known and (self.primaries in SRGB_FROM or self.transfer not in LIKE_SRGB)
 
@@ -50,10 +59,21 @@ def stated_code_points(path: Path) -> CodePoints | None:
         data = file.read(LOOKED_AT)
     try:
         if data.startswith(PNG):
-            return next((CodePoints(*content[:2]) for kind, content in _chunks(data) if kind == b"cICP"), None)
+            return _of_png(dict(_chunks(data)))
         return _of_primary_item(data)
     except (struct.error, LookupError, TypeError):
         return None
+
+
+def _of_png(chunks: dict[bytes, bytes]) -> CodePoints | None:
+    """Return what cICP says, or else gAMA, where no profile does and the gamma is not as that of sRGB."""
+    if (stated := chunks.get(b"cICP")) is not None:
+        return CodePoints(*stated[:2])
+    if b"gAMA" not in chunks or not chunks.keys().isdisjoint(PROFILES):
+        return None
+    gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / GAMMA_UNIT
+    usual = gamma == 0 or abs(gamma - USUAL_GAMMA) < SAME_GAMMA
+    return None if usual else CodePoints(1, POWER_LAW, gamma)
 
 
 def in_srgb(image: Image.Image, points: CodePoints) -> Image.Image:
@@ -68,7 +88,7 @@ def in_srgb(image: Image.Image, points: CodePoints) -> Image.Image:
 
 
 def _in_srgb(stored: UInt8[ndarray, "row column 3"], points: CodePoints) -> UInt8[ndarray, "row column 3"]:
-    light = _linear(points.transfer)[stored]
+    light = _linear(points)[stored]
     if points.transfer == HLG:  # from the light of the scene to that of a display
         luminance = light @ np.array(LUMINANCE_2020, np.float32)
         light *= (HLG_NITS / WHITE_NITS) * np.power(luminance, np.float32(0.2))[..., None]
@@ -83,10 +103,12 @@ def _in_srgb(stored: UInt8[ndarray, "row column 3"], points: CodePoints) -> UInt
     return np.rint(encoded * 255).astype(np.uint8)
 
 
-def _linear(transfer: int) -> Float32[ndarray, "256"]:
+def _linear(points: CodePoints) -> Float32[ndarray, "256"]:
     """Return the light of each level: of HLG that of the scene in [0, 1], else in units of white."""
-    level = np.arange(256) / 255
-    if transfer == PQ:
+    level, transfer = np.arange(256) / 255, points.transfer
+    if points.gamma is not None:
+        light = np.power(level, 1 / points.gamma)
+    elif transfer == PQ:
         root = np.power(level, 1 / 78.84375)
         light = np.power(np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root), 1 / 0.1593017578125)
         light *= PQ_NITS / WHITE_NITS

@@ -24,9 +24,16 @@ from ilrm_cli.capture.photos.listing import (
     photo_folder,
     without_masks,
 )
-from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses
-from ilrm_cli.capture.photos.project_models import MODEL_SUFFIXES, find_model, find_transforms, own_model
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses, only_folder
+from ilrm_cli.capture.photos.project_models import (
+    MODEL_SUFFIXES,
+    find_model,
+    find_transforms,
+    models_elsewhere,
+    own_model,
+)
+from ilrm_cli.capture.photos.unread_poses import unread_below
+from ilrm_cli.runtime.errors import InputError, listed
 
 PoseSource = Literal["auto", "colmap", "transforms", "other", "sfm"]  # of poses; "other": of another tool
 MIN_PHOTOS = 3  # for structure from motion: two photos agree by chance too easily
@@ -152,7 +159,12 @@ class ProjectFolder:
                 yield str(error).replace(str(path), path.name)
 
     def too_few(self, count: int, why: str) -> InputError:
-        """Return the error for fewer photos than MIN_PHOTOS."""
+        """Return the error for fewer photos, or frames of videos, than MIN_PHOTOS."""
+        if not self.photos:
+            frames = ("no frame", "only one frame", "only two frames")[count]
+            return InputError(
+                f"{self.place} gives {frames} that can be used, and three that overlap are the least{why}"
+            )
         photos = ("no photo", "only one photo", "only two photos")[count]
         there = f"{self.place} holds {photos}" if self.given is None else f"you gave {photos} of {self.place}"
         return InputError(f"{there} that can be used; three that overlap are the least without poses{why}")
@@ -215,6 +227,10 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     tool, not_read = find_tool_poses(place, listing)
     if model is not None or (transforms is None and tool is None):
         model = own_model(place, photos, listing) or model  # another one may be of photos that are not here
+    if model is None and transforms is None and tool is None:
+        only = only_folder(place, listing)
+        model, unclear = _model_elsewhere(place, only, listing)
+        not_read = (*not_read, *unclear, *unread_below(only or place, listing))
     inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     return ProjectFolder(
         place,
@@ -231,6 +247,18 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         listing,
         None if given is None else tuple(path.relative_to(place).as_posix() for path in photos),
     )
+
+
+def _model_elsewhere(place: Path, only: Path | None, listing: Listing) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the only COLMAP model of a project that is in none of the usual places; a sentence if there are several.
+
+    The project may be the only folder in the place.
+    """
+    models = models_elsewhere(place, listing) or ([] if only is None else models_elsewhere(only, listing))
+    if len(models) < 2:
+        return next(iter(models), None), ()
+    names = listed(model.relative_to(place).as_posix() for model in models)
+    return None, (f"{place} holds COLMAP models in {names}, and none is read; move the one that is meant to sparse/0.",)
 
 
 def _inputs(place: Path, photos: Iterable[Path], listing: Listing) -> Iterable[Path]:

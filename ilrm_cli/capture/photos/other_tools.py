@@ -1,45 +1,29 @@
-"""Files beside photos in which other tools keep camera poses: which can be read, and which are only recognised.
+"""Files beside photos in which other tools keep camera poses that can be read; `unread_poses` names those that cannot.
 
 COLMAP models and transforms.json are found elsewhere. Names tell most; of some files the first bytes are looked at, and
 nothing heavy is imported.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, SUFFIXES, Listing, is_open, is_photo, is_video
+from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, Listing, is_open, is_photo, is_video
+from ilrm_cli.capture.photos.unread_poses import PEEK_BYTES, head_of, lines_of, unread_in
 
 Tool = Literal[
     "polycam", "record3d", "arkit", "metashape", "realitycapture", "opensfm", "bundler", "inria", "transforms",
     "images.txt",
 ]  # fmt: skip
 TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
-PEEK_BYTES = 1 << 16
 PREFIX_BYTES = 16  # within which a text begins, be it with a byte order mark
 CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll")  # which RealityCapture's table has at least
 CSV_FOCAL = "f"
 RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
 OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
+LISTS = ("list.txt", "list.rd.txt")  # of Bundler; the last is that of undistorted photos
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
-
-# Recognised by their names and not read: suffix or whole name -> what it is, and how its poses can be had.
-UNREAD = {
-    ".psx": "a project of Metashape; export its cameras as XML",
-    ".psz": "a project of Metashape; export its cameras as XML",
-    ".rcproj": "a project of RealityCapture; export its camera parameters as CSV",
-    ".rsproj": "a project of RealityScan; export its camera parameters as CSV",
-    ".p4d": "a project of Pix4D; export its cameras for COLMAP or Bundler",
-    ".mg": "a project of Meshroom; export its cameras for COLMAP",
-    ".sfm": "a model of Meshroom; export it for COLMAP",
-    ".nvm": "a model of VisualSFM; export it for Bundler",
-    ".abc": "an Alembic file of cameras; export it for COLMAP",
-    "sfm_data.json": "a model of OpenMVG; convert it for COLMAP",
-    "sfm_data.bin": "a model of OpenMVG; convert it for COLMAP",
-    "poses_bounds.npy": "the poses of LLFF, without a lens; use the COLMAP model that they were made from",
-}
-UNREAD_XMP = "side files of RealityCapture; export its camera parameters as CSV"
 
 
 @dataclass(frozen=True)
@@ -58,9 +42,9 @@ def find_tool_poses(place: Path, listing: Listing) -> tuple[ToolPoses | None, tu
     inside = [place / name for name in PHOTO_FOLDERS if listing.is_folder(place / name)]
     roots = [place, place.parent] if place.name in PHOTO_FOLDERS else [place, *inside]
     found = _found(roots, listing)
-    if not found and (only := _only_folder(place, listing)) is not None and only not in roots:
+    if not found and (only := only_folder(place, listing)) is not None and only not in roots:
         roots, found = [*roots, only], _found([only], listing)
-    return (found[0] if found else None), tuple(sentence for root in roots for sentence in _unread(root, listing))
+    return (found[0] if found else None), tuple(sentence for root in roots for sentence in unread_in(root, listing))
 
 
 def _found(roots: list[Path], listing: Listing) -> list[ToolPoses]:
@@ -69,30 +53,18 @@ def _found(roots: list[Path], listing: Listing) -> list[ToolPoses]:
     return sorted(found, key=lambda poses: (not poses.lenses, not poses.lenses and poses.tool == "realitycapture"))
 
 
-def _only_folder(place: Path, listing: Listing) -> Path | None:
+def only_folder(place: Path, listing: Listing) -> Path | None:
     """Return the folder in a place that holds nothing else to read, as archives are unpacked; None if it does."""
     inside = [path for path in listing.folders(place) if is_open(path)]
     more = any(is_photo(file) or is_video(file) for file in listing.files(place))
     return inside[0] if len(inside) == 1 and not more else None
 
 
-def _unread(folder: Path, listing: Listing) -> Iterator[str]:
-    files = listing.files(folder)
-    for file in sorted(files):
-        what = UNREAD.get(file.name.lower()) or UNREAD.get(file.suffix.lower())
-        if what is not None and not file.name.startswith("."):
-            yield f"{file.name} is {what}, to keep its poses: this file is not read."
-    photos = {file.stem for file in files if file.suffix.lower() in SUFFIXES}
-    beside = [file for file in files if file.suffix.lower() == ".xmp" and file.stem in photos]
-    if beside and b"xcr:Rotation" in _head(min(beside)):
-        yield f"{min(beside).name} and others are {UNREAD_XMP}, to keep its poses: these files are not read."
-
-
 def _polycam(folder: Path, listing: Listing) -> ToolPoses | None:
     for root in (folder / "keyframes", folder):
         for cameras, photos in POLYCAM_FOLDERS:
             files = _of_kind(root / cameras, listing, ".json")
-            if files and listing.photos(root / photos) and b'"t_00"' in _head(files[0]):
+            if files and listing.photos(root / photos) and b'"t_00"' in head_of(files[0]):
                 return ToolPoses("polycam", root / cameras, files, root / photos)
     return None
 
@@ -101,7 +73,9 @@ def _record3d(folder: Path, listing: Listing) -> ToolPoses | None:
     for name in ("metadata", "metadata.json"):
         file = folder / name
         photos = next((folder / part for part in ("rgb", "rgbd") if listing.photos(folder / part)), None)
-        if file.is_file() and photos is not None and any(key in _head(file) for key in RECORD3D_KEYS):
+        head = head_of(file) if photos is not None else b""
+        whole = len(head) < PEEK_BYTES  # then it must have poses, which others with such a file lack (WildRGB-D)
+        if any(key in head for key in (RECORD3D_KEYS[1:2] if whole else RECORD3D_KEYS)):
             return ToolPoses("record3d", file, (file,), photos)
     return None
 
@@ -109,7 +83,7 @@ def _record3d(folder: Path, listing: Listing) -> ToolPoses | None:
 def _arkit(folder: Path, listing: Listing) -> ToolPoses | None:
     photos = {photo.stem for photo in listing.photos(folder)}
     files = tuple(file for file in _of_kind(folder, listing, ".json") if file.stem in photos)
-    named = any(b'"cameraPoseARFrame"' in _head(file) for file in files)
+    named = any(b'"cameraPoseARFrame"' in head_of(file) for file in files)
     return ToolPoses("arkit", folder, files, folder) if named else None
 
 
@@ -129,7 +103,7 @@ def _realitycapture(folder: Path, listing: Listing) -> ToolPoses | None:
 
 def csv_header(content: bytes) -> tuple[int, list[str]] | None:
     """Return line number and columns of the header of RealityCapture's table; None if this is none."""
-    for number, line in enumerate(_lines(content)[:3]):
+    for number, line in enumerate(lines_of(content)[:3]):
         columns = [part.strip().strip('"').lstrip("#").lower() for part in line.replace(";", ",").split(",")]
         if set(CSV_COLUMNS) <= set(columns):
             return number, columns
@@ -138,7 +112,7 @@ def csv_header(content: bytes) -> tuple[int, list[str]] | None:
 
 def _opensfm(folder: Path, listing: Listing) -> ToolPoses | None:
     for file in (folder / "reconstruction.json", folder / "opensfm" / "reconstruction.json"):
-        if file.is_file() and any(key in _head(file) for key in OPENSFM_KEYS):
+        if file.is_file() and any(key in head_of(file) for key in OPENSFM_KEYS):
             return ToolPoses("opensfm", file, (file,))
     return None
 
@@ -152,7 +126,7 @@ def _bundler(folder: Path, listing: Listing) -> ToolPoses | None:
             ".out",
             lambda head: b"# Bundle file" in head[:PREFIX_BYTES],
         )
-        lists = [file for file in (folder / "list.txt", root / "list.txt") if file.is_file()]
+        lists = [file for name in LISTS for file in (folder / name, root / name) if file.is_file()]
         if found is not None:
             own = found.source.with_name(f"{found.source.name}.list.txt")
             names = own if own.is_file() else next(iter(lists), None)
@@ -162,7 +136,7 @@ def _bundler(folder: Path, listing: Listing) -> ToolPoses | None:
 
 def _inria(folder: Path, listing: Listing) -> ToolPoses | None:
     file = folder / "cameras.json"
-    named = file.is_file() and b'"rotation"' in _head(file) and b'"position"' in _head(file)
+    named = file.is_file() and b'"rotation"' in head_of(file) and b'"position"' in head_of(file)
     return ToolPoses("inria", file, (file,)) if named else None
 
 
@@ -174,14 +148,14 @@ def _transforms(folder: Path, listing: Listing) -> ToolPoses | None:
 def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
     for file in (folder / "images.txt", folder / "sparse" / "images.txt", folder / "sparse" / "0" / "images.txt"):
         lenses = any(file.with_name(f"cameras{suffix}").is_file() for suffix in (".txt", ".bin"))
-        if file.is_file() and not lenses and _lists_images(_head(file)):
+        if file.is_file() and not lenses and _lists_images(head_of(file)):
             return ToolPoses("images.txt", file, (file,), lenses=False)
     return None
 
 
 def _lists_images(content: bytes) -> bool:
     """Return whether this begins as COLMAP's images.txt: an id, seven numbers of a pose, the id of a lens, a name."""
-    line = next((line for line in _lines(content) if line.strip() and not line.startswith("#")), "")
+    line = next((line for line in lines_of(content) if line.strip() and not line.startswith("#")), "")
     fields = line.split(maxsplit=9)
     return len(fields) == 10 and fields[0].isdecimal() and all(map(_is_number, fields[1:8]))
 
@@ -198,7 +172,7 @@ def _single(
     tool: Tool, folder: Path, listing: Listing, suffix: str, is_one: Callable[[bytes], bool]
 ) -> ToolPoses | None:
     """Return the largest file of this kind: of several exports of one project, it has most of the photos."""
-    files = [file for file in _of_kind(folder, listing, suffix) if is_one(_head(file))]
+    files = [file for file in _of_kind(folder, listing, suffix) if is_one(head_of(file))]
     files.sort(key=lambda file: (file.stat().st_size, file.name))
     return ToolPoses(tool, files[-1], (files[-1],)) if files else None
 
@@ -206,20 +180,6 @@ def _single(
 def _of_kind(folder: Path, listing: Listing, suffix: str) -> tuple[Path, ...]:
     files = (file for file in listing.files(folder) if file.suffix.lower() == suffix)
     return tuple(sorted(file for file in files if not file.name.startswith(".")))
-
-
-def _head(file: Path) -> bytes:
-    """Return the first bytes of a file; none if it cannot be read, which is nothing to us if it holds no poses."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(PEEK_BYTES)
-    except OSError:
-        return b""
-
-
-def _lines(content: bytes) -> list[str]:
-    """Return the lines of a text, in ASCII whatever its encoding."""
-    return content.replace(b"\0", b"").decode("latin-1").lstrip("ÿþï»¿").splitlines()
 
 
 _FINDERS: dict[Tool, Callable[[Path, Listing], ToolPoses | None]] = {

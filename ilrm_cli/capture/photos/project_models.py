@@ -6,7 +6,7 @@ Nothing is opened, and nothing heavy is imported.
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, Listing
+from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, Listing, is_open
 
 MODEL_PLACES = (
     "sparse",
@@ -64,6 +64,15 @@ def project_of(folder: Path, place: Path, listing: Listing) -> Path | None:
         if photos.name in PHOTO_FOLDERS and _model_in(photos.parent / "sparse", listing) is not None:
             return photos.parent
     return None
+
+
+def models_elsewhere(place: Path, listing: Listing) -> list[Path]:
+    """Return the models in the folders of a place, whatever these are called, that hold no photos (ETH3D, ScanNet++).
+
+    Folders with photos may be projects of their own.
+    """
+    folders = [folder for folder in listing.folders(place) if is_open(folder) and not listing.photos(folder)]
+    return [model for folder in folders if (model := _model_in(folder, listing)) is not None]
 
 
 def _models_of(projects: Iterable[Path], listing: Listing) -> list[Path]:

@@ -57,16 +57,21 @@ def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
     """Return one job per place. `template` is the path of the scene, in which `{name}` and `{parent}` are filled in.
 
     Raises InputError if the template has an unknown suffix or other placeholders, or if several places would share a
-    scene.
+    scene or its record.
     """
     suffix_of(Path(template))
     if unknown := [held for held in re.findall(r"\{[^{}]*\}", template) if held not in PLACEHOLDERS]:
         raise InputError(f"--output {template}: {unknown[0]} is unknown; {' and '.join(PLACEHOLDERS)} are filled in.")
     jobs = tuple(_job(place, template) for place in found)
-    by_output: dict[Path, list[Job]] = {}
+    by_record: dict[Path, list[Job]] = {}
     for job in jobs:
-        by_output.setdefault(job.output.absolute(), []).append(job)
-    for same in by_output.values():
+        by_record.setdefault(record_path(job.output.absolute()), []).append(job)
+    for same in by_record.values():
+        if len({job.output for job in same}) > 1:  # such as a.ply and a.compressed.ply
+            raise InputError(
+                f"--output {template} gives {listed(job.photos for job in same)} scenes with one record, "
+                f"{record_path(same[0].output)}; rename one of them."
+            )
         if len(same) > 1:
             remedy = "rename one" if "{parent}" in template else "add {parent}, as in 'out/{parent}-{name}.ply'"
             remedy = remedy if "{name}" in template else "add {name}, as in 'out/{name}.ply'"

@@ -31,7 +31,10 @@ def damage_named(file: Path) -> Iterator[None]:
         raise
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error) as error:
         why = clause(error, "what should be there is missing, or is no number")
-        raise InputError(f"the poses in {file} are damaged or of a form that is not known ({why}).") from error
+        raise InputError(
+            f"the poses in {file} are damaged or of a form that is not known ({why}); export it again, or add "
+            "--poses sfm."
+        ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from error
 
