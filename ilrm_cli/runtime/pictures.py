@@ -43,7 +43,7 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 
-BITS, PHOTOMETRIC, PLANES = 258, 262, 284  # TIFF tags
+BITS, PHOTOMETRIC, ORIENTATION, PLANES = 258, 262, 274, 284  # TIFF tags
 WHITE_IS_ZERO, SEPARATE = 0, 2  # their values
 MIXED_UP_PLANES = ("LA", "La", "PA", "LAB")  # modes whose planes Pillow takes for others if they are stored separately
 
@@ -77,6 +77,17 @@ def check_page(image: Image.Image, length: int) -> None:
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels in {length} bytes")
     if image.mode in MIXED_UP_PLANES and _tiff_tag(image, PLANES) == SEPARATE:
         raise NotImplementedError(f"{image.mode} in separate planes")
+
+
+def go_to_page(image: TiffImagePlugin.TiffImageFile, page: int) -> None:
+    """Open a page of a TIFF, turned as the first one, where cameras state that, unless it says itself how."""
+    stated = None
+    with suppress(*DECODER_ERRORS):
+        stated = image.getexif().get(ORIENTATION)
+    image.seek(page)
+    if page and stated is not None:
+        with suppress(*DECODER_ERRORS):
+            image.getexif().setdefault(ORIENTATION, stated)
 
 
 def decode(image: Image.Image) -> None:

@@ -202,3 +202,40 @@ def test_a_scene_is_named_after_its_place(tmp_path, monkeypatch):
     assert [replace(open_folder(Path()), place=place, videos=(tmp_path / "walk.mp4",)).title for place in places] == [
         "Garden", "Garden", "Garden", "walk", "scene",
     ]  # fmt: skip
+
+
+DATA_SETS = {  # photos, and other pictures
+    "tum": (["rgb/1.5.png", "rgb/2.5.png"], ["depth/1.6.png", "depth/2.6.png"]),
+    "arkitscenes": (["lowres_wide/1.png"], ["lowres_depth/1.png", "confidence/1.png"]),
+    "7-scenes": (["frame-000000.color.png", "frame-000001.color.png"], ["frame-000000.depth.png"]),
+    "replica": (["results/frame000000.jpg"], ["results/depth000000.png"]),
+    "omnidata": (["rgb/a.png"], ["mono_normals/a.png", "Depth Maps/a.png"]),
+}
+NOT_ALL = {  # which are photos all the same
+    "alone": ["depth/1.png", "depth/2.png"],
+    "of no photo": ["depth.jpg", "depth_of_field_3.jpg", "garden_1.jpg"],
+    "other words": ["indepth/1.jpg", "normandy/1.jpg", "normal lens/1.jpg", "20/1.jpg"],
+    "normal": ["normal_1.jpg", "wide_1.jpg"],
+}
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_depth_maps_and_the_like_are_no_photos(tmp_path: Path, name: str) -> None:
+    """Nor do they hide a video, as of Stray Scanner."""
+    photos, others = DATA_SETS[name]
+    touch(*(tmp_path / one for one in (*photos, *others, "rgb.mp4")))
+    folder = open_folder(tmp_path)
+    assert (list(folder.names), folder.passed_over) == (photos, ())
+    (said,) = folder.not_read
+    assert said.startswith(f"{len(others)} pictures named as depth maps")
+    for photo in photos:
+        (tmp_path / photo).unlink()
+    folder = open_folder(tmp_path)
+    assert folder.videos == (tmp_path / "rgb.mp4",)
+    assert not folder.photos or name in ("7-scenes", "replica")  # without photos nothing tells what they are
+
+
+@pytest.mark.parametrize("name", NOT_ALL)
+def test_what_only_may_be_depth_maps_are_photos(tmp_path: Path, name: str) -> None:
+    touch(*(tmp_path / one for one in NOT_ALL[name]))
+    assert sorted(open_folder(tmp_path).names) == sorted(NOT_ALL[name])

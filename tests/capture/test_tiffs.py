@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header
+from ilrm_cli.capture.photos.header import UnreadablePhoto, photo_header, photo_size
 from ilrm_cli.capture.photos.pixels import read_photo
 
 
@@ -87,6 +87,28 @@ def test_a_small_copy_before_the_photo_is_passed_over(tmp_path, compression):
     photo.save(cut, save_all=True, append_images=[grey], compression=compression)
     cut.write_bytes(cut.read_bytes()[:-200])
     assert photo_header(cut).width == 80
+
+
+def test_a_later_page_is_turned_as_the_first_says(tmp_path):
+    """Unless it says itself how; in files whose tags were taken from it."""
+    tag, corner = ExifTags.Base.Orientation, Image.new("RGB", (60, 40))
+    corner.paste((255, 0, 0), (0, 0, 20, 20))
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (6, 4)).save(path, save_all=True, append_images=[corner], tiffinfo={tag: 6})
+    content = bytearray(path.read_bytes())
+    entry = (274).to_bytes(2, "little") + (3).to_bytes(2, "little") + (1).to_bytes(4, "little")
+    first = content.index(entry)
+    second = content.index(entry, first + 1)
+    for own, first_says, turned in ((None, 6, True), (1, 6, False), (6, 1, True)):
+        content[first + 8] = first_says
+        content[second : second + 2] = (274 if own else 273 + 1000).to_bytes(2, "little")
+        content[second + 8] = own or 0
+        path.write_bytes(content)
+        assert photo_size(path) == ((40, 60) if turned else (60, 40))
+        read = read_photo(path)
+        assert read.shape[:2] == ((60, 40) if turned else (40, 60))
+        red = np.argwhere(read[..., 0] > 128).mean(0)
+        np.testing.assert_allclose(red, (9.5, 29.5) if turned else (9.5, 9.5))
 
 
 def test_later_pages_are_checked_as_the_first(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from ilrm_cli.capture.load import gather
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
-from tests.support.photographed import cameras_on_an_arc, save_photos
+from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 from tests.support.posed_projects import quaternion, write_colmap
 
 POSES = cameras_on_an_arc(3)
@@ -101,6 +101,41 @@ def test_the_metadata_of_others_are_not_those_of_record3d(tmp_path: Path) -> Non
     (said,) = beside_photos(tmp_path, wild, photos=())
     assert said.startswith("cam_poses.txt holds poses")
     assert open_folder(tmp_path).tool is None
+
+
+def bounds(poses: list[np.ndarray], reduced: int = 1) -> np.ndarray:
+    """Return the table that LLFF makes of poses, for photos that were reduced since."""
+    size = [[reduced * HEIGHT], [reduced * WIDTH], [reduced * FOCAL]]
+    columns = [np.hstack([pose[:3, [1]], pose[:3, [0]], -pose[:3, [2]], pose[:3, [3]], size]) for pose in poses]
+    return np.array([[*matrix.ravel(), 1.0, 9.0] for matrix in columns])
+
+
+@pytest.mark.parametrize("reduced", [1, 4])
+def test_poses_of_llff(tmp_path: Path, reduced: int) -> None:
+    save_photos(tmp_path / "images", POSES)
+    np.save(tmp_path / "poses_bounds.npy", bounds(POSES, reduced))
+    capture = gather(open_folder(tmp_path))
+    assert (capture.origin, [photo.name for photo in capture.photos]) == ("llff", NAMES)
+    for photo, pose in zip(capture.photos, POSES, strict=True):
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-12)
+        assert photo.lens.params[0] / photo.lens.width == pytest.approx(FOCAL / WIDTH)
+    assert "in the order of the photos' names" in capture.warnings[0]
+
+
+@pytest.mark.parametrize("table", [bounds(POSES[:2]), bounds(POSES)[:, :15], bounds(POSES).astype(object)])
+def test_a_table_of_llff_for_other_photos_is_named(tmp_path: Path, table: np.ndarray) -> None:
+    np.save(tmp_path / "poses_bounds.npy", table)
+    (said,) = beside_photos(tmp_path, {})
+    assert said.startswith("poses_bounds.npy is a table of LLFF, which names no photos")
+
+
+def test_a_damaged_table_of_llff(tmp_path: Path) -> None:
+    table = bounds(POSES)
+    table[1, 0] = np.nan
+    np.save(tmp_path / "poses_bounds.npy", table)
+    beside_photos(tmp_path, {})
+    with pytest.raises(InputError, match=r"poses_bounds\.npy are damaged .* not finite .* --poses sfm"):
+        gather(open_folder(tmp_path))
 
 
 def test_what_holds_no_poses_is_not_named(tmp_path: Path) -> None:

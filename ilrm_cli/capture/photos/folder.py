@@ -5,7 +5,7 @@ poses of other tools, and nothing heavy is imported.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from ilrm_cli.capture.photos.listing import (
     mask_folders,
     natural_order,
     photo_folder,
+    without_maps,
     without_masks,
 )
 from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses, only_folder
@@ -76,7 +77,7 @@ class ProjectFolder:
     model: Path | None  # folder of the COLMAP model
     transforms: Path | None  # transforms.json
     tool: ToolPoses | None  # poses of another tool
-    not_read: tuple[str, ...]  # a sentence on each file with poses that is recognised but not read
+    not_read: tuple[str, ...]  # a sentence on each kind of file that is recognised but not used
     inputs: tuple[Path, ...]  # all files that a scene of this place can depend on, sorted
     listing: Listing = field(repr=False, compare=False)  # of everything read so far
     given: tuple[str, ...] | None = None  # names of the photos, if they were given one by one; None: all of the place
@@ -214,9 +215,11 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     if given is None:
         root = photo_folder(place, listing)
         photos = listing.photos(root)
-        passed_over = sorted({*listing.pictures(root)} - {*photos}, key=natural_order)
+        pictures = listing.pictures(root)
+        maps = {*pictures} - {*without_maps(root, pictures)} - {*photos}
+        passed_over = sorted({*pictures} - maps - {*photos}, key=natural_order)
     else:
-        root, passed_over = place, []
+        root, maps, passed_over = place, set(), []
         photos = without_masks(sorted({place / name for name in given}, key=natural_order))
     masks = {
         name: mask
@@ -230,7 +233,7 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     if model is None and transforms is None and tool is None:
         only = only_folder(place, listing)
         model, unclear = _model_elsewhere(place, only, listing)
-        not_read = (*not_read, *unclear, *unread_below(only or place, listing))
+        not_read = (*not_read, *unclear, *unread_below(only or place, listing), *_told_of_maps(root, maps))
     inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     return ProjectFolder(
         place,
@@ -247,6 +250,12 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         listing,
         None if given is None else tuple(path.relative_to(place).as_posix() for path in photos),
     )
+
+
+def _told_of_maps(root: Path, maps: Collection[Path]) -> Iterator[str]:
+    if maps:
+        names = listed(path.relative_to(root).as_posix() for path in sorted(maps, key=natural_order))
+        yield f"{len(maps)} pictures named as depth maps and the like are no photos here and are not used ({names})."
 
 
 def _model_elsewhere(place: Path, only: Path | None, listing: Listing) -> tuple[Path | None, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2, TiffImageFil
 from ilrm_cli.capture.photos.listing import RAW_SUFFIXES
 from ilrm_cli.runtime.cache import state_of
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, check_page, open_picture
+from ilrm_cli.runtime.pictures import DECODER_ERRORS, MAX_PIXELS, check_page, go_to_page, open_picture
 
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF orientation -> counterclockwise quarter turns to upright
 UPRIGHT_BY = {
@@ -116,7 +116,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with broken_named(path), open_picture(path) as image:
         if isinstance(image, TiffImageFile):
             length = path.stat().st_size
-            image.seek(_largest_page(image, length))
+            go_to_page(image, _largest_page(image, length))
             check_page(image, length)
         if image.mode in WIDE_MODES:
             raise _wide(path)

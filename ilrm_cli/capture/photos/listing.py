@@ -29,6 +29,13 @@ NAME_ENDS = tuple(f"{end}{suffix}" for end in LAYER_ENDS for suffix in MASK_SUFF
 LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 
 
+# Words in the names of pictures, and of folders, that data sets and phones keep beside photos and that are none.
+DEPTHS = frozenset(("depth", "depths", "depthmap", "depthmaps", "disparity"))
+# Of folders whose names have no words but these and the ones after them, unlike "normal lens".
+MAPS = frozenset(("normal", "normals", "confidence", "semantic", "semantics", "segmentation", "segmentations"))
+OF_MAPS = frozenset(("map", "maps", "mono", "lowres", "highres"))
+
+
 class Listing:
     """The names in folders, each folder read when it is first asked for and never again."""
 
@@ -73,9 +80,12 @@ class Listing:
     def photos(self, folder: Path) -> list[Path]:
         """Return the photos of a folder in natural order, or those of all its subfolders if it has none itself.
 
-        Hidden files and folders, folders of masks and masks beside their photos are ignored.
+        Hidden files and folders, folders of masks and masks beside their photos are ignored; so are depth maps and the
+        like, unless nothing else is there.
         """
-        return without_masks(self._of_kind(folder, SUFFIXES))
+        pictures = without_masks(self._of_kind(folder, SUFFIXES))
+        photos = without_maps(folder, pictures)
+        return photos if photos or self.videos(folder) else pictures
 
     def videos(self, folder: Path) -> list[Path]:
         """Return the videos of a folder as `photos` does."""
@@ -172,6 +182,32 @@ def without_masks(pictures: Sequence[Path]) -> list[Path]:
     """Return the pictures that are not the mask of another one that lies beside it."""
     masks = {(str(picture.parent).lower(), name.lower()) for picture in pictures for name in _names_beside(picture)}
     return [one for one in pictures if (str(one.parent).lower(), one.name.lower()) not in masks]
+
+
+def without_maps(root: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Return the pictures that are not named as depth maps and the like: by folders, or beside a photo of the number.
+
+    `root` is the folder that they were looked for in, whose own name does not count.
+    """
+    maps = {folder for folder in {one.parent for one in pictures} if any(map(_of_maps, folder.relative_to(root).parts))}
+    shown = [one for one in pictures if one.parent not in maps]
+    numbers = {_number_of(one) for one in shown if DEPTHS.isdisjoint(_words(one.stem))} - {None}
+    return [one for one in shown if DEPTHS.isdisjoint(_words(one.stem)) or _number_of(one) not in numbers]
+
+
+def _of_maps(folder: str) -> bool:
+    words = _words(folder)
+    return not DEPTHS.isdisjoint(words) or (not MAPS.isdisjoint(words) and words <= MAPS | OF_MAPS)
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", name.lower()))
+
+
+def _number_of(picture: Path) -> tuple[Path, str] | None:
+    """Return the folder and all numbers in the name of a picture; None if there are none."""
+    numbers = " ".join(re.findall(r"\d+", picture.stem))
+    return (picture.parent, numbers) if numbers else None
 
 
 def masks_without_photo(root: Path, names: Iterable[str], listing: Listing) -> list[Path]:

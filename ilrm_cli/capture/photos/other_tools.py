@@ -4,6 +4,7 @@ COLMAP models and transforms.json are found elsewhere. Names tell most; of some 
 nothing heavy is imported.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ilrm_cli.capture.photos.unread_poses import PEEK_BYTES, head_of, lines_of, 
 
 Tool = Literal[
     "polycam", "record3d", "arkit", "metashape", "realitycapture", "opensfm", "bundler", "inria", "transforms",
-    "images.txt",
+    "images.txt", "llff",
 ]  # fmt: skip
 TOOLS: tuple[Tool, ...] = get_args(Tool)  # the first that is there is read
 PREFIX_BYTES = 16  # within which a text begins, be it with a byte order mark
@@ -22,6 +23,8 @@ CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll")  # which Rea
 CSV_FOCAL = "f"
 RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
 OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
+LLFF_SHAPE = rb"'descr': '<f8', 'fortran_order': False, 'shape': \((\d{1,6}), 17\)"  # in the header of a .npy
+LLFF_ROW_BYTES = 8 * 17
 LISTS = ("list.txt", "list.rd.txt")  # of Bundler; the last is that of undistorted photos
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
 
@@ -153,6 +156,18 @@ def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
     return None
 
 
+def _llff(folder: Path, listing: Listing) -> ToolPoses | None:
+    """Find a table with a row for each photo of a folder; it is of 8-byte numbers, as its header says."""
+    file = folder / "poses_bounds.npy"
+    stated = re.search(LLFF_SHAPE, head_of(file)) if file.is_file() else None
+    rows = 0 if stated is None else int(stated[1])
+    for root in (*(folder / name for name in PHOTO_FOLDERS), folder):
+        if (photos := listing.photos(root)) and len({photo.parent for photo in photos}) == 1:
+            whole = len(photos) == rows and LLFF_ROW_BYTES * rows <= file.stat().st_size
+            return ToolPoses("llff", file, (file,), photos[0].parent) if whole else None
+    return None
+
+
 def _lists_images(content: bytes) -> bool:
     """Return whether this begins as COLMAP's images.txt: an id, seven numbers of a pose, the id of a lens, a name."""
     line = next((line for line in lines_of(content) if line.strip() and not line.startswith("#")), "")
@@ -193,4 +208,5 @@ _FINDERS: dict[Tool, Callable[[Path, Listing], ToolPoses | None]] = {
     "inria": _inria,
     "transforms": _transforms,
     "images.txt": _images_txt,
+    "llff": _llff,
 }

@@ -28,6 +28,7 @@ ARIA, ARIA_COUNT = "FISHEYE624", 12  # of Project Aria: k0 to k5, p0, p1, s0 to 
 LISTED = ("k1", "k2", "k3", "k4", "p1", "p2")  # what "distortion_params" of other lenses are, in nerfstudio
 # Keys of angles of view, of nerfstudio and of instant-ngp, half a turn in their unit, and which that is.
 ANGLES = (("camera_angle_{}", math.pi, "radians, between 0 and pi"), ("{}_fov", 180.0, "degrees, between 0 and 180"))
+OTHER_LENSES = ("ftheta_p0", "latlong", "equirectangular", "orthographic")  # keys of instant-ngp
 SizeOf = Callable[[Path], tuple[int, int] | None]  # (width, height) of a photo, px; None if it cannot be measured
 
 
@@ -154,6 +155,8 @@ def _lens(frame: dict[str, Any], size: tuple[float, float], where: str) -> Lens:
     model = str(frame.get("camera_model", "OPENCV")).upper()
     width, height = size
     whole = int(width), int(height)
+    if odd := next((key for key in OTHER_LENSES if frame.get(key, False) is not False), None):
+        raise InputError(f'{where}: the lens that "{odd}" stands for is not read; undistort, or add --poses sfm.')
     if model == PANORAMA:
         return panorama_lens(*whole)
     listed = _listed(frame, ARIA_COUNT if model == ARIA else len(LISTED), where)

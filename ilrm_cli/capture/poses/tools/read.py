@@ -18,6 +18,7 @@ from ilrm_cli.capture.poses.lenses import FRAME_MM, Given, colmap_camera, lenses
 from ilrm_cli.capture.poses.pose_set import PoseSet, without_namesakes
 from ilrm_cli.capture.poses.tools.bundler import read_bundler
 from ilrm_cli.capture.poses.tools.images_txt import names_in_images_txt, read_images_txt
+from ilrm_cli.capture.poses.tools.llff import read_llff
 from ilrm_cli.capture.poses.tools.metashape import read_metashape
 from ilrm_cli.capture.poses.tools.opensfm import read_opensfm
 from ilrm_cli.capture.poses.tools.phones import read_arkit, read_polycam, read_record3d
@@ -144,6 +145,8 @@ def read_tool_poses(found: ToolPoses, root: Path, listing: Listing, given: Given
             if not lenses:
                 raise _no_lens(source, "no cameras.txt", names, photos)
             poses = read_images_txt(source, lenses)
+        case "llff":
+            poses = read_llff(source, listing.photos(photos.root))
     if not poses.poses and not poses.unmeasured:
         raise InputError(f"{source} holds no photo with a pose; export it again, or add --poses sfm.")
     return replace(poses, bare=photos.bare), photos.root
