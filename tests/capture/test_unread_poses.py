@@ -12,6 +12,7 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 from tests.support.posed_projects import quaternion, write_colmap
+from tests.support.tool_projects import TOOLS, transforms
 
 POSES = cameras_on_an_arc(3)
 NAMES = [f"photo_00{i}.png" for i in range(3)]
@@ -169,6 +170,30 @@ def test_a_colmap_model_in_a_folder_of_any_name(tmp_path: Path, photos: str, mod
     assert capture.origin == "colmap"
     for photo, pose in zip(capture.photos, POSES, strict=True):
         np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-9)
+
+
+@pytest.mark.parametrize("tool", ["metashape", "realitycapture", "bundler", "opensfm", "inria"])
+def test_poses_of_other_tools_in_a_folder_of_any_name(tmp_path: Path, tool: str) -> None:
+    TOOLS[tool](tmp_path / "made")
+    save_photos(tmp_path / "photos", POSES)
+    for photo in list((tmp_path / "made").rglob("*.png")):
+        photo.unlink()
+    folder = open_folder(tmp_path)
+    assert folder.tool is not None
+    assert [Path(photo.name).name for photo in gather(folder).photos] == NAMES
+    (tmp_path / "again").mkdir()
+    for file in (tmp_path / "made").glob("*.*"):
+        (tmp_path / "again" / file.name).write_bytes(file.read_bytes())
+    folder = open_folder(tmp_path)
+    assert folder.tool is None
+    assert "poses in again/" in folder.not_read[0]
+
+
+def test_a_transforms_json_away_from_its_photos_is_named(tmp_path: Path) -> None:
+    transforms("transforms.json")(tmp_path / "nerfstudio")
+    (tmp_path / "nerfstudio" / "images").rename(tmp_path / "resized_images")
+    (said,) = open_folder(tmp_path).not_read
+    assert said.startswith("poses in nerfstudio/transforms.json of")
 
 
 def test_of_several_models_in_folders_of_any_name_none_is_guessed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from ilrm_cli.capture.photos.listing import (
     without_maps,
     without_masks,
 )
-from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses, only_folder
+from ilrm_cli.capture.photos.other_tools import ToolPoses, find_tool_poses, only_folder, poses_elsewhere
 from ilrm_cli.capture.photos.project_models import (
     MODEL_SUFFIXES,
     find_model,
@@ -231,9 +231,10 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     if model is not None or (transforms is None and tool is None):
         model = own_model(place, photos, listing) or model  # another one may be of photos that are not here
     if model is None and transforms is None and tool is None:
-        only = only_folder(place, listing)
-        model, unclear = _model_elsewhere(place, only, listing)
-        not_read = (*not_read, *unclear, *unread_below(only or place, listing), *_told_of_maps(root, maps))
+        project, unclear = only_folder(place, listing) or place, tuple[str, ...]()
+        if photos:  # those of a video's frames are nowhere
+            model, tool, unclear = _poses_elsewhere(project, listing)
+        not_read = (*not_read, *unclear, *unread_below(project, listing), *_told_of_maps(root, maps))
     inputs = [*(_inputs(place, photos, listing) if given is None else photos), *masks.values()]
     return ProjectFolder(
         place,
@@ -258,16 +259,15 @@ def _told_of_maps(root: Path, maps: Collection[Path]) -> Iterator[str]:
         yield f"{len(maps)} pictures named as depth maps and the like are no photos here and are not used ({names})."
 
 
-def _model_elsewhere(place: Path, only: Path | None, listing: Listing) -> tuple[Path | None, tuple[str, ...]]:
-    """Return the only COLMAP model of a project that is in none of the usual places; a sentence if there are several.
-
-    The project may be the only folder in the place.
-    """
-    models = models_elsewhere(place, listing) or ([] if only is None else models_elsewhere(only, listing))
-    if len(models) < 2:
-        return next(iter(models), None), ()
+def _poses_elsewhere(place: Path, listing: Listing) -> tuple[Path | None, ToolPoses | None, tuple[str, ...]]:
+    """Return the only COLMAP model of a project outside of the usual places, or else a tool's poses; or sentences."""
+    models = models_elsewhere(place, listing)
+    if len(models) == 1:
+        return models[0], None, ()
     names = listed(model.relative_to(place).as_posix() for model in models)
-    return None, (f"{place} holds COLMAP models in {names}, and none is read; move the one that is meant to sparse/0.",)
+    said = f"{place} holds COLMAP models in {names}, and none is read; move the one that is meant to sparse/0."
+    tool, unread = poses_elsewhere(place, listing)
+    return None, tool, (said, *unread) if models else unread
 
 
 def _inputs(place: Path, photos: Iterable[Path], listing: Listing) -> Iterable[Path]:

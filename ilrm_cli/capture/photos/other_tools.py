@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from ilrm_cli.capture.photos.listing import PHOTO_FOLDERS, Listing, is_open, is_photo, is_video
 from ilrm_cli.capture.photos.unread_poses import PEEK_BYTES, head_of, lines_of, unread_in
+from ilrm_cli.runtime.errors import listed
 
 Tool = Literal[
     "polycam", "record3d", "arkit", "metashape", "realitycapture", "opensfm", "bundler", "inria", "transforms",
@@ -54,6 +55,24 @@ def _found(roots: list[Path], listing: Listing) -> list[ToolPoses]:
     """Return all poses in these folders, those without lenses last, of which tables may be logs of flights."""
     found = [poses for root in roots for tool in TOOLS if (poses := _FINDERS[tool](root, listing)) is not None]
     return sorted(found, key=lambda poses: (not poses.lenses, not poses.lenses and poses.tool == "realitycapture"))
+
+
+def poses_elsewhere(place: Path, listing: Listing) -> tuple[ToolPoses | None, tuple[str, ...]]:
+    """Return the poses in a folder of a project that holds no photos, whatever it is called, and sentences.
+
+    Those of a transforms.json name photos relative to their own folder, and are not read elsewhere. Of several folders
+    with poses nothing tells which is meant.
+    """
+    folders = [folder for folder in listing.folders(place) if is_open(folder) and not listing.photos(folder)]
+    found = [poses for folder in folders for poses in _found([folder], listing)]
+    nerfs = [poses for poses in found if poses.tool == "transforms"]
+    others = [poses for poses in found if poses.tool != "transforms"]
+    if len({poses.source.parent for poses in others}) == 1:
+        return others[0], ()
+    unread = [*nerfs, *others]
+    names = listed(poses.source.relative_to(place).as_posix() for poses in unread)
+    said = f"poses in {names} of {place} are not read; move those that are meant to where the photos' folder is."
+    return None, (said,) if unread else ()
 
 
 def only_folder(place: Path, listing: Listing) -> Path | None:
