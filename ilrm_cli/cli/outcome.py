@@ -13,11 +13,11 @@ from ilrm_cli.runtime.progress import Stage
 if TYPE_CHECKING:
     from ilrm_cli.pipeline.reconstruct import Reconstruction
 
-TRACE_COLUMNS = ("layer", "token change", "output head, dB", "depth change", "tuned lens, dB", "depth change")
+TRACE_COLUMNS = ("layer", "token change", "scene, dB", "depth change")
 NOT_JUDGED = "Not fitted, as no photo can be spared to judge whether it helps."
 TRACE_NOTE = (
-    "Output head: the scene if the layers after this one were left out (logit lens). Tuned lens: what the tokens hold "
-    "by then, read by a map of their own. Scores are of held-out photos; changes are relative, since the row before."
+    "Scores are of the scene on held-out photos, were the layers after this one left out; changes are relative, since "
+    "the row before."
 )
 
 
@@ -107,14 +107,12 @@ def time_lines(timings: Mapping[str, float]) -> Iterator[str | Table]:
 
 
 def trace_rows(layers: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
-    """Yield table rows: how far tokens changed and, per reading, the score and how far depths changed."""
+    """Yield table rows: how far tokens changed, the score and how far depths changed."""
 
     def percent(share: float | None) -> str:
         return "" if share is None else f"{share:.0%}" if share < 10 else f"x {share:.0f}"
 
     for row in layers:
         cells = [str(row["layer"]), percent(row["token_change"])]
-        for reading in (row["head"], row["tuned"] or {}):
-            psnr = reading.get("psnr")
-            cells += ["" if psnr is None else f"{psnr:.2f}", percent(reading.get("depth_change"))]
-        yield cells
+        psnr = row["head"]["psnr"]
+        yield [*cells, "" if psnr is None else f"{psnr:.2f}", percent(row["head"]["depth_change"])]

@@ -27,8 +27,8 @@ from ilrm_cli.render.surface import surface_gaussians
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 
-Decode = Callable[[Tensor], list[Gaussians]]  # decodes tokens of a pass, or variants of them, to each scene's Gaussians
-Tap = Callable[[Tensor, Decode], None]  # called with the tokens before the first layer and after each
+# Called with the tokens before the first layer and after each, and what gives the Gaussians of each scene there.
+Tap = Callable[[Tensor, Callable[[], list[Gaussians]]], None]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity, blueprint_of
-from ilrm_cli.models.ilrm.tuned_lens import shipped_lens
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.fit_inputs import Refinement, fit_inputs
@@ -226,7 +225,7 @@ def reconstruct_capture(
         predictor = partial(predict, model, report=report)
         predicted = predictor(prepared)
     with watch.stage(Stage.TRACE):
-        formed = trace(model, prepared, shipped_lens(loaded.sha256), trace_pictures, report) if trace_pictures else None
+        formed = trace(model, prepared, trace_pictures, report) if trace_pictures else None
     with watch.stage(Stage.REFINE):
         refinement = None
         if settings.refine > 0:

@@ -1,17 +1,14 @@
 """The refinement trace: the model's scene before its first update layer and after each.
 
-The viewpoint tokens of every layer are decoded, cleaned, given their backdrop, scored and rendered like those of the
-last layer. They are read in two ways:
+The scene of every layer is cleaned, given its backdrop, scored and rendered like that of the last. A model with
+feedback has a scene after each layer, which the next one is told of. In others only tokens go from layer to layer, and
+the head reads all of them as it was trained to read the last (logit lens): there, part of a layer's apparent gain is
+that its tokens come closer to the form that the head reads, so the curve makes the layers look better than they are.
 
-* by the final head, as they are. It was trained to read the last layer only, and at the last layer this is exactly the
-  predicted scene. Earlier, part of a layer's apparent gain is that its tokens come closer to the form that the head
-  reads, so its curve makes the layers look better than they are.
-* through the tuned lens if there is one for the weights, see `models.ilrm.tuned_lens`: what follows from the tokens by
-one affine map, which knows the mean of all last tokens. A layer's gain here is more than a change of form.
-
-`ilrm help trace` states the results of both for the default model.
+`ilrm help trace` states the results for the default model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +19,7 @@ from torch.nn.functional import interpolate
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.models.base import Capabilities, Decode, Network
-from ilrm_cli.models.ilrm.tuned_lens import TokenLens
+from ilrm_cli.models.base import Capabilities, Network
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.predict import cleaned
 from ilrm_cli.pipeline.prepare import Prepared
@@ -55,16 +51,7 @@ class TracedLayer:
 
     layer: int  # 0: before the first
     token_change: float | None  # of all viewpoint tokens: norm of the change over that before; None at first
-    head: Reading
-    tuned: Reading | None  # None if there is no lens for the weights
-
-
-@dataclass(frozen=True)
-class LayerPictures:
-    """The pictures of one row: the same cameras for all rows and readings, sRGB."""
-
-    head: tuple[Picture, ...]
-    tuned: tuple[Picture, ...] | None
+    head: Reading  # of what the output head makes of it
 
 
 @dataclass(frozen=True)
@@ -72,7 +59,7 @@ class Trace:
     """The trace of a whole forward pass."""
 
     layers: tuple[TracedLayer, ...]  # one more than the model has update layers
-    pictures: tuple[LayerPictures, ...]  # one per row
+    pictures: tuple[tuple[Picture, ...], ...]  # of each row, from the same cameras, sRGB
     shown: int  # index of the photo whose camera is used: among the held-out photos, or the inputs if there are none
     photo: Picture  # that photo, at the same size
 
@@ -84,40 +71,36 @@ def check_traceable(can: Capabilities) -> None:
 
 
 @torch.no_grad()
-def trace(
-    model: Network, prepared: Prepared, lens: TokenLens | None = None, pictures: int = 1, report: Report = ignore
-) -> Trace:
-    """Run the model once more and read its tokens before the first layer and after each.
+def trace(model: Network, prepared: Prepared, pictures: int = 1, report: Report = ignore) -> Trace:
+    """Run the model once more and look at its scene before the first layer and after each.
 
     A single picture per layer is rendered from the camera of a held-out photo (of an input if none is held out): an
     input would look right at any depth, since Gaussians lie along its own rays. With more, the camera goes once around
-    that position in every layer, and the parallax shows the depths. `lens` is that of the model's weights. Raises
-    InputError for a model that `check_traceable` refuses.
+    that position in every layer, and the parallax shows the depths. Raises InputError for a model that
+    `check_traceable` refuses.
     """
     check_traceable(model.capabilities)
     views = prepared.targets or prepared.inputs
-    shown = len(views) // 2
-    cameras = _film_cameras(views.cameras[[shown]], prepared.distance, pictures)
+    seen_from = len(views) // 2
+    cameras = _film_cameras(views.cameras[[seen_from]], prepared.distance, pictures)
     rows: list[TracedLayer] = []
-    drawn: list[LayerPictures] = []
-    head, tuned = (_Reader(model.capabilities, prepared, cameras) for _ in range(2))
+    drawn: list[tuple[Picture, ...]] = []
+    reader = _Reader(model.capabilities, prepared, cameras)
     before: Tensor | None = None
 
-    def look(tokens: Float[Tensor, "view token dim"], decoded: Decode) -> None:
+    def look(tokens: Float[Tensor, "view token dim"], decoded: Callable[[], list[Gaussians]]) -> None:
         nonlocal before
         change = None if before is None else float((tokens - before).norm() / before.norm())
-        before, layer = tokens, len(rows)
-        plain, plain_pictures = head.read(decoded(tokens)[0])
-        through, through_pictures = tuned.read(decoded(lens.translated(tokens, layer))[0]) if lens else (None, None)
-        rows.append(TracedLayer(layer, change, plain, through))
-        drawn.append(LayerPictures(plain_pictures, through_pictures))
+        before, (head, shown) = tokens, reader.read(decoded()[0])
+        rows.append(TracedLayer(len(rows), change, head))
+        drawn.append(shown)
         report(Step("trace", len(rows), model.capabilities.traced_layers + 1))
 
     chunks = fit_to_memory(model, prepared.inputs).chunks
     model([prepared.inputs], [prepared.depth_range], tap=look, chunks=chunks)
     size = (cameras.height, cameras.width)
-    photo = interpolate(views.images[[shown]], size, mode="bicubic", antialias=True)[0]
-    return Trace(tuple(rows), tuple(drawn), shown, pixels_of(photo))
+    photo = interpolate(views.images[[seen_from]], size, mode="bicubic", antialias=True)[0]
+    return Trace(tuple(rows), tuple(drawn), seen_from, pixels_of(photo))
 
 
 class _Reader:

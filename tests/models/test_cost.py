@@ -8,7 +8,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ilrm_cli.models.cost.flops import forward_stages, full_attention_stages, total_flops
-from ilrm_cli.models.cost.footprint import Workload, footprint, parameters
+from ilrm_cli.models.cost.footprint import Workload, footprint
+from ilrm_cli.models.cost.parameters import parameters
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE, Chunks
@@ -143,7 +144,7 @@ def test_matching_holds_no_more_than_predicted():
 def test_a_pyramid_holds_no_more_than_predicted():
     """Without feedback, whose drawing cannot be followed without running it."""
     assert PYRAMID.pyramid
-    still = dataclasses.replace(PYRAMID, pyramid=dataclasses.replace(PYRAMID.pyramid, feedback=0))
+    still = dataclasses.replace(PYRAMID, pyramid=dataclasses.replace(PYRAMID.pyramid, feedback=False))
     for chunks in (WHOLE, Chunks(1, 64)):
         load = Workload(still, 4, 64, 96)
         held, predicted = held_by_pass(load, chunks), footprint(load, chunks).work

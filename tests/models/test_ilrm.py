@@ -4,7 +4,7 @@ import torch
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.passes import AttentionClock
 from ilrm_cli.runtime.progress import Step
-from tests.support.small_models import MATCHED, published, random_model, random_views
+from tests.support.small_models import MATCHED, PYRAMID, published, random_model, random_views
 
 CONFIGS = {"re10k": published("re10k"), "dl3dv": published("dl3dv"), "matched": MATCHED}
 RANGE = (0.5, 10.0)
@@ -49,13 +49,14 @@ def test_every_layer_is_timed_and_reported():
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_a_tap_sees_every_layer_and_changes_nothing(precision):
-    model, views = random_model(MATCHED), random_views()
+@pytest.mark.parametrize("config", [MATCHED, PYRAMID], ids=["layers that pass tokens on", "layers with feedback"])
+def test_a_tap_sees_every_layer_and_changes_nothing(config, precision):
+    model, views = random_model(config), random_views()
     model.precision = precision
     seen = []
     with torch.no_grad():
         plain = model([views], [RANGE])[0]
-        tapped = model([views], [RANGE], tap=lambda tokens, decode: seen.append((tokens, decode(tokens)[0])))[0]
+        tapped = model([views], [RANGE], tap=lambda tokens, decode: seen.append((tokens, decode()[0])))[0]
     assert len(seen) == len(model.layers) + 1
     assert all(map(torch.equal, tapped.tensors(), plain.tensors()))
     assert all(map(torch.equal, seen[-1][1].tensors(), plain.tensors()))

@@ -20,7 +20,7 @@ RANGE = (1.0, 10.0)
 
 def without_feedback(config=PYRAMID):
     assert config.pyramid
-    return dataclasses.replace(config, pyramid=dataclasses.replace(config.pyramid, feedback=0))
+    return dataclasses.replace(config, pyramid=dataclasses.replace(config.pyramid, feedback=False))
 
 
 def test_tokens_are_cells_of_the_coarsest_level_in_order():
@@ -77,10 +77,26 @@ def test_every_weight_learns():
 
 
 def test_a_feedback_begins_as_a_step_down_the_gradient():
-    update = Feedback(features=4, raw=3)
-    gradient = torch.randn(2, 5, 6, 3)
-    back = DrawnBack(gradient, torch.randn(2, 5, 6, SEEN_CHANNELS))
-    assert torch.allclose(update(torch.randn(2, 5, 6, 4), torch.randn(2, 5, 6, 3), back), -FIRST_GAIN * gradient)
+    update = Feedback(widths=(4, 5), token_width=8, raw=3)
+    gradient = torch.randn(2, 8, 12, 3)
+    told = update.told(torch.randn(2, 8, 12, 4), gradient, DrawnBack(gradient, torch.randn(2, 8, 12, SEEN_CHANNELS)))
+    tokens = update.gathered(told)
+    assert tokens.shape == (2, 2 * 3, 8)
+    assert torch.allclose(update.change(told, tokens, gradient), -FIRST_GAIN * gradient)
+
+
+def test_what_is_wrong_in_a_cell_reaches_its_token_and_comes_back_to_it():
+    update = Feedback(widths=(4, 5), token_width=8, raw=3)
+    torch.nn.init.normal_(update.ups[0].weight)
+    torch.nn.init.normal_(update.outlet.weight)
+    told, gradient = torch.randn(1, 4, 8, 12), torch.zeros(1, 8, 12, 3)
+    other = told.clone()
+    other[0, :, 5, 9] += 1.0  # in the cell of row 1 and column 2, of 2 rows and 3 columns
+    before, after = update.gathered(told), update.gathered(other)
+    assert (before != after).any(-1)[0].nonzero().flatten().tolist() == [5]
+    changed = (update.change(told, before, gradient) != update.change(told, after, gradient)).any(-1)[0]
+    assert changed[4:, 8:].float().mean() > 0.8  # a few pixels lie where every ReLU is shut
+    assert not changed[:2].any()  # beyond the reach of the last convolutions: 2 px
 
 
 @pytest.fixture
@@ -132,11 +148,10 @@ def test_choices_that_do_not_go_together_are_refused(wrong):
         Ilrm(wrong)
 
 
-@pytest.mark.parametrize("steps", [1, 2])
-def test_feedback_makes_inputs_look_better_untrained(steps):
+@pytest.mark.parametrize("layers", [1, 2])
+def test_feedback_makes_inputs_look_better_untrained(layers):
     sample = procedural_sample(views=3, height=32)
-    assert PYRAMID.pyramid
-    config = dataclasses.replace(PYRAMID, pyramid=dataclasses.replace(PYRAMID.pyramid, feedback=steps), backdrop=False)
+    config = dataclasses.replace(PYRAMID, layers=layers, backdrop=False)
     torch.manual_seed(0)
     fed = Ilrm(config).eval()
     still = Ilrm(without_feedback(config)).eval()

@@ -22,10 +22,7 @@ def test_the_hashes_of_the_shipped_weights_are_up_to_date():
 
 def test_every_shipped_file_of_weights_has_a_name():
     named = {file_of(known) for known in KNOWN.values() if known.published is None}
-    lenses = {
-        path.with_name(f"{path.stem}_lens.safetensors") for path in named
-    }  # of traces, see `models.ilrm.tuned_lens`
-    assert named <= set(SHIPPED.glob("*.safetensors")) <= named | lenses
+    assert named == set(SHIPPED.glob("*.safetensors"))
 
 
 def test_the_scores_of_our_models_stand_in_their_card():

@@ -8,13 +8,12 @@ import torch
 from PIL import Image
 
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.models.ilrm.tuned_lens import TokenLens
 from ilrm_cli.pipeline.predict import predict
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.trace import LONG_SIDE_PX, trace
 from ilrm_cli.render.metrics import score_of
 from ilrm_cli.visualize.film.trace_film import BAND_PX, pictures_for, strip, write_trace
-from tests.support.small_models import MATCHED, random_model, random_views
+from tests.support.small_models import MATCHED, PYRAMID, random_model, random_views
 
 CONFIG = dataclasses.replace(MATCHED, backdrop=True)
 
@@ -25,19 +24,14 @@ def scene() -> Prepared:
     return Prepared(views[:3], views[3:], (0.5, 10.0), Similarity(1.0, torch.eye(3), torch.zeros(3)))
 
 
-def identity(model) -> TokenLens:
-    width, layers = model.config.width, len(model.layers)
-    return TokenLens(torch.eye(width).repeat(layers, 1, 1), torch.zeros(layers, width), "tiny")
-
-
-def test_the_last_row_is_the_predicted_scene(scene):
-    model = random_model(CONFIG)
+@pytest.mark.parametrize("config", [CONFIG, PYRAMID], ids=["layers that pass tokens on", "layers with feedback"])
+def test_the_last_row_is_the_predicted_scene(scene, config):
+    model = random_model(config)
     traced = trace(model, scene)
     predicted = predict(model, scene)
     assert [row.layer for row in traced.layers] == [0, 1, 2]
     assert traced.layers[-1].head.gaussians == len(predicted.gaussians)
     assert traced.layers[-1].head.psnr == pytest.approx(score_of(predicted.gaussians, scene.targets).psnr, abs=1e-4)
-    assert all(row.tuned is None for row in traced.layers)
 
 
 def test_a_model_whose_layers_do_nothing_changes_nothing(scene):
@@ -51,17 +45,6 @@ def test_a_model_whose_layers_do_nothing_changes_nothing(scene):
     assert {row.head.psnr for row in later} == {first.head.psnr}
 
 
-def test_a_lens_is_another_reading_of_the_same_tokens(scene):
-    model = random_model(CONFIG)
-    traced = trace(model, scene, identity(model))
-    assert all(row.tuned == row.head for row in traced.layers)
-    shifted = dataclasses.replace(identity(model), bias=torch.randn(2, 32))
-    other = trace(model, scene, shifted)
-    assert other.layers[0].tuned.psnr != traced.layers[0].tuned.psnr
-    assert other.layers[-1].tuned.psnr == traced.layers[-1].head.psnr  # the last tokens need no translation
-    assert [row.head for row in other.layers] == [row.head for row in traced.layers]
-
-
 def test_without_held_out_photos_nothing_is_scored_and_an_input_is_shown(scene):
     traced = trace(random_model(CONFIG), dataclasses.replace(scene, targets=None))
     assert all(row.head.psnr is None for row in traced.layers)
@@ -70,26 +53,24 @@ def test_without_held_out_photos_nothing_is_scored_and_an_input_is_shown(scene):
 
 def test_pictures_have_one_size_and_the_photo_its_own_colours(scene):
     traced = trace(random_model(CONFIG), scene, pictures=2)
-    shapes = {picture.shape for row in traced.pictures for picture in row.head} | {traced.photo.shape}
+    shapes = {picture.shape for row in traced.pictures for picture in row} | {traced.photo.shape}
     assert shapes == {(320, LONG_SIDE_PX, 3)}
-    assert not np.array_equal(traced.pictures[0].head[0], traced.pictures[0].head[1])  # the camera moves
+    assert not np.array_equal(traced.pictures[0][0], traced.pictures[0][1])  # the camera moves
     small = np.asarray(Image.fromarray(traced.photo).resize((48, 32), Image.Resampling.BOX)) / 255
     photo = scene.targets.images[traced.shown].permute(1, 2, 0).numpy()
     assert np.corrcoef(small.ravel(), photo.ravel())[0, 1] > 0.9
 
 
-def test_the_strip_shows_every_layer_and_reading_below_its_label(scene):
-    model = random_model(CONFIG)
-    traced = trace(model, scene, identity(model))
+def test_the_strip_shows_every_layer_below_its_label(scene):
+    traced = trace(random_model(CONFIG), scene)
     height, width = traced.photo.shape[0] + BAND_PX, traced.photo.shape[1]
     shown = strip(traced)
-    assert shown.shape == (2 * height, 4 * width, 3)
+    assert shown.shape == (height, 4 * width, 3)
     for column, pictures in enumerate(traced.pictures):
-        for row, picture in enumerate((pictures.head[0], pictures.tuned[0])):
-            cell = shown[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            assert np.array_equal(cell[BAND_PX:], picture)
-            assert len(np.unique(cell[:BAND_PX])) > 2  # something is written
-    assert np.array_equal(shown[BAND_PX:height, 3 * width :], traced.photo)
+        cell = shown[:, column * width : (column + 1) * width]
+        assert np.array_equal(cell[BAND_PX:], pictures[0])
+        assert len(np.unique(cell[:BAND_PX])) > 2  # something is written
+    assert np.array_equal(shown[BAND_PX:, 3 * width :], traced.photo)
 
 
 @pytest.mark.parametrize(("name", "pictures"), [("a.mp4", 15), ("a.gif", 15), ("a.webp", 15), ("a.png", 1), ("a", 1)])

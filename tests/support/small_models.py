@@ -25,7 +25,7 @@ PYRAMID = dataclasses.replace(
     MATCHED,
     patch=4,
     head=dataclasses.replace(MATCHED.head, depth="volume"),
-    pyramid=PyramidConfig(widths=(8, 12), feedback=2),
+    pyramid=PyramidConfig(widths=(8, 12), feedback=True),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ilrm_cli.pipeline.trace import LayerPictures, Reading, Trace, TracedLayer
+from ilrm_cli.pipeline.trace import Reading, Trace, TracedLayer
 from ilrm_cli.visualize.report.html import MAX_COMPARED, encode_html, most_telling, picture, sentence
 from tests.support.small_reconstruction import NAMES
 
@@ -156,15 +156,15 @@ def test_a_traced_scene_is_seen_forming(report):
     grey = np.full((6, 8, 3), 128, dtype=np.uint8)
     rows = [Reading(psnr=10.0 + layer, depth_change=None, means_change=None, gaussians=9) for layer in range(3)]
     traced = Trace(
-        layers=tuple(TracedLayer(i, None if i == 0 else 0.5 / i, row, row) for i, row in enumerate(rows)),
-        pictures=(LayerPictures((grey, grey), (grey, grey)),) * 3,
+        layers=tuple(TracedLayer(i, None if i == 0 else 0.5 / i, row) for i, row in enumerate(rows)),
+        pictures=((grey, grey),) * 3,
         shown=0,
         photo=grey,
     )
     summary = dict(report.summary) | {"trace": {"photo": "b.png", "layers": [asdict(row) for row in traced.layers]}}
     page = Page(encode_html(replace(report, trace=traced, summary=summary)))
     assert "How the scene formed" in page.text
-    assert [page.text.count(word) for word in ("Before the first layer", "After layer 2", "12.0 dB")] == [2, 2, 2]
+    assert [page.text.count(word) for word in ("Before the first layer", "After layer 2", "12.0 dB")] == [1, 1, 1]
     moved = [a["aria-label"] for a in page.all("svg") if (a["aria-label"] or "").endswith("%")]
     assert moved == ["Layer 1: 50%", "Layer 2: 25%"]
     assert "How the scene formed" not in Page(encode_html(report)).text

@@ -134,11 +134,13 @@ def feedback_stages(config: IlrmConfig, cells: int) -> tuple[Stage, ...]:
     """Count the networks of the feedback; drawing is not counted."""
     if not (config.pyramid and config.pyramid.feedback):
         return ()
-    width = config.pyramid.widths[0]
-    told, own = feedback_channels(config)
-    one = told * width + 2 * KERNEL * width**2 + width * own
-    flops = 2.0 * cells * one * config.pyramid.feedback
-    return (Stage("feedback", flops, float(cells * (told + 6 * width + own) * config.pyramid.feedback)),)
+    widths, (told, own) = config.pyramid.widths, feedback_channels(config)
+    one = told * widths[0] + 2 * KERNEL * widths[0] ** 2 + widths[0] * own
+    moved = told + 6 * widths[0] + own
+    for level, (fine, coarse) in enumerate(zip(widths, (*widths[1:], config.width), strict=True)):  # to tokens and back
+        one += 2 * fine * coarse / 4**level
+        moved += 4 * fine / 4**level
+    return (Stage("feedback", 2.0 * cells * one * config.layers, float(cells * moved * config.layers)),)
 
 
 def pyramid_channels(config: IlrmConfig) -> int:

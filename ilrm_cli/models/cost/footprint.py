@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ilrm_cli.models.cost.flops import KERNEL, Tokens, embedded_channels, feedback_channels, pyramid_channels
+from ilrm_cli.models.cost.flops import Tokens, embedded_channels, feedback_channels, pyramid_channels
+from ilrm_cli.models.cost.parameters import parameters
 from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE, Chunks
@@ -70,38 +71,6 @@ def footprint(load: Workload, chunks: Chunks = WHOLE) -> Footprint:
     return Footprint(weights, load.views * load.height * load.width * 3 * FLOAT, int(held[stage]), stage)
 
 
-def parameters(config: IlrmConfig) -> int:
-    """Return the number of parameters."""
-    d, patch = config.width, config.patch**2
-    raw = channels_of(config.head, config.estimates, config.volume_planes)
-    own, image = (patch * channels * d + d for channels in embedded_channels(config))
-    ends = own + image + d + d * patch * raw
-    if config.pyramid:
-        finest = config.pyramid.widths[0]
-        ends = (
-            image + _pyramid_parameters(config) + finest + finest * raw + bool(config.volume_planes) * config.estimates
-        )
-    cross = (2 * config.uplifting + 2) * d**2 + d + 2 * config.head_width
-    itself = 4 * d**2 + d + 2 * config.head_width
-    mlp = 2 * config.mlp_ratio * d**2 + d
-    return ends + config.layers * (cross + itself + 2 * mlp)
-
-
-def _pyramid_parameters(config: IlrmConfig) -> int:
-    """Return the number of parameters of the U-Net and of the feedback."""
-    assert config.pyramid
-    widths, convolutions = config.pyramid.widths, 2 * config.pyramid.blocks * 2
-    count = pyramid_channels(config) * widths[0] + widths[0]
-    for fine, coarse in zip(widths, (*widths[1:], config.width), strict=True):
-        count += (
-            convolutions * (KERNEL * fine**2 + fine) + (4 * fine * coarse + coarse) + (4 * fine * coarse + 4 * fine)
-        )
-    told, own = feedback_channels(config)
-    finest = widths[0]
-    one = (told * finest + finest) + 2 * (KERNEL * finest**2 + finest) + (finest * own + own) + own
-    return count + config.pyramid.feedback * one
-
-
 @dataclass(frozen=True)
 class _Sizes:
     """Counts of the whole scene and of one chunk."""
@@ -158,19 +127,25 @@ def _stages(s: _Sizes) -> dict[str, tuple[float, ...]]:
     colors = 3 * FLOAT * s.cells + CAMERA_BYTES * s.views
     image_tokens = s.b * s.asked * s.d
     depths = FLOAT * s.cells * (s.config.estimates + _pyramid_floats(s.config))
-    kept = (colors, image_tokens, depths)
+    kept: tuple[float, ...] = (colors, image_tokens, depths)
     if s.config.pyramid:
         encoding, decoding = _encoding(s, depths), _decoding(s)
     else:
         head = s.config.patch**2 * channels_of(s.config.head, s.config.estimates)
         encoding, decoding = _tokenizing(s, 0), _head(s, head)
-    return {
+    stages = {
         "viewpoint tokens": (colors, depths, encoding, _sweep(s)),
         "image tokens": (colors, depths, s.stream, _tokenizing(s, 1)),
+        "head": (*kept, s.stream, decoding),
+    }
+    if s.config.pyramid and s.config.pyramid.feedback:  # the head comes before the layers, and ends what it has read
+        stages["looks"] = (colors, image_tokens, s.stream, _looking(s))
+        kept = (colors, image_tokens, _looked(s))
+    return {
+        **stages,
         "cross attention": (*kept, s.stream, _joining(s.share, s.stream), _cross(s)),
         "MLP": (*kept, 2 * s.stream, _joining(s.tokens / s.asking, s.stream), _mlp(s)),
         "self attention": (*kept, 2 * s.stream, _self(s)),
-        "head": (*kept, s.stream, decoding),
         "cleaning": (2 * FLOAT * GAUSSIAN_FLOATS * s.cells, depths and WITNESS_BYTES * s.cells),
     }
 
@@ -211,18 +186,33 @@ def _encoding(s: _Sizes, kept: float) -> float:
 
 
 def _decoding(s: _Sizes) -> float:
-    """Return the peak of: features, raw numbers, a chunk in the decoder or its choice, and the feedback's drawing."""
+    """Return the peak of: features, raw numbers, a chunk in the decoder or its choice, and Gaussians."""
     assert s.config.pyramid
     finest, raw = s.config.pyramid.widths[0], channels_of(s.config.head, s.config.estimates, s.config.volume_planes)
-    told, own = feedback_channels(s.config)
     features = s.b * s.cells * finest
     decoder = features + s.share * s.cells * MAP_COPIES * s.b * finest
     choosing = FLOAT * s.cells * (2 * raw + s.share * 4 * s.config.volume_planes)
-    gaussians = FLOAT * s.cells * (2 * GAUSSIAN_FLOATS + DECODED_FLOATS)
+    return max(decoder, features + choosing, features + FLOAT * s.cells * feedback_channels(s.config)[1] + _splat(s))
+
+
+def _splat(s: _Sizes) -> float:
+    return FLOAT * s.cells * (2 * GAUSSIAN_FLOATS + DECODED_FLOATS)
+
+
+def _looked(s: _Sizes) -> float:
+    """Return what is kept of the pixels while a layer runs: features, what they are told, numbers, gradients, depth."""
+    assert s.config.pyramid
+    own = feedback_channels(s.config)[1]
+    return s.cells * (2 * s.b * s.config.pyramid.widths[0] + FLOAT * (2 * own + 1))
+
+
+def _looking(s: _Sizes) -> float:
+    """Return the peak of a look, beside what it leaves: drawing, telling a chunk of views, changing it, Gaussians."""
+    assert s.config.pyramid
+    finest, (told, own) = s.config.pyramid.widths[0], feedback_channels(s.config)
     drawing = FLOAT * s.cells * (DRAWN_FLOATS + 4 * own)
-    telling = FLOAT * s.cells * (3 * own + s.share * TOLD_COPIES * told) + s.share * s.cells * MAP_COPIES * s.b * finest
-    fed_back = max(drawing, telling) if s.config.pyramid.feedback else 0.0
-    return max(decoder, features + choosing, features + FLOAT * s.cells * own + max(fed_back, gaussians))
+    telling = s.share * s.cells * (FLOAT * TOLD_COPIES * told + MAP_COPIES * s.b * finest)
+    return _looked(s) + max(drawing, telling + FLOAT * s.cells * 2 * own, _splat(s))
 
 
 def _sweep(s: _Sizes) -> float:

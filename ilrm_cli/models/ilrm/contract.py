@@ -25,7 +25,7 @@ def capabilities_of(config: IlrmConfig) -> Capabilities:
         cleaned=ours,
         backdrop=config.backdrop,
         sweeps=ours,
-        draws=config.pyramid is not None and config.pyramid.feedback > 0,
+        draws=config.pyramid is not None and config.pyramid.feedback,
         traced_layers=config.layers,
     )
 

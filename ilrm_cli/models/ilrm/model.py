@@ -1,6 +1,7 @@
 """The iLRM network: viewpoint tokens, refined by reading images and exchange between views, become Gaussians."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -18,8 +19,9 @@ from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.contract import capabilities_of, cost_of
 from ilrm_cli.models.ilrm.grid import Grid
 from ilrm_cli.models.ilrm.published import load_published
+from ilrm_cli.models.ilrm.refinement import Look, Pixels, Shared
 from ilrm_cli.models.layers.blocks import FULL, HeadNorm, MiniBatch, UpdateLayer
-from ilrm_cli.models.layers.feedback import Feedback, drawn_back
+from ilrm_cli.models.layers.feedback import Feedback
 from ilrm_cli.models.layers.gaussian_head import GaussianHead
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks, joined, pieces
 from ilrm_cli.models.layers.plane_sweep import Matches, PlaneSweep
@@ -29,6 +31,9 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 INIT_STD = 0.02  # of every Linear's weights (released code)
+
+# Viewpoint tokens, and what gives the Gaussians of each scene that belong to them.
+Refined = tuple[Tensor, Callable[[], list[Gaussians]]]
 
 
 class Ilrm(Network):
@@ -41,8 +46,8 @@ class Ilrm(Network):
         L times: cross attention per view, MLP, self attention over all views, MLP
         viewpoint tokens -> head                -> V (H/f)(W/f) Gaussians
 
-    With a pyramid (ours), a U-Net makes the viewpoint tokens and spreads them over the grid again, and the Gaussians
-    are drawn into the images a few times and changed by what is wrong there.
+    With a pyramid (ours), a U-Net makes the viewpoint tokens and spreads them over the grid again. With feedback (ours,
+    see `feedback.py`) the head comes first, and each layer changes its Gaussians by what is wrong in their pictures.
     """
 
     architecture = "ilrm"
@@ -58,8 +63,8 @@ class Ilrm(Network):
             channels = viewpoint_channels + 3 * config.viewpoint_factor**2 + config.estimates
             self.pyramid = Pyramid(channels, pyramid.widths, pyramid.blocks, config.width)
             self.head = GaussianHead(config.head, pyramid.widths[0], 1, config.estimates, config.volume_planes)
-            updates, own = pyramid.feedback, self.head.own_channels
-            self.feedback = nn.ModuleList(Feedback(pyramid.widths[0], own) for _ in range(updates))
+            own, looks = self.head.own_channels, config.layers if pyramid.feedback else 0
+            self.feedback = nn.ModuleList(Feedback(pyramid.widths, config.width, own) for _ in range(looks))
         else:
             self.viewpoint_tokenizer = Tokenizer(config.patch, viewpoint_channels, config.width)
             self.head = GaussianHead(config.head, config.width, config.patch, config.estimates, config.volume_planes)
@@ -98,20 +103,18 @@ class Ilrm(Network):
         images = torch.cat([s.images for s in scenes]) if len(scenes) > 1 else scenes[0].images  # [B*V, 3, H, W]
         cameras = camera_batches.stack([s.cameras for s in scenes])
         chunks = WHOLE if torch.is_grad_enabled() else chunks
-        plain, grid = self._viewpoint_tokens(scenes, cameras, images, depth_ranges, chunks)
+        tokens, grid = self._viewpoint_tokens(scenes, cameras, images, depth_ranges, chunks)
         views = pieces(len(images), chunks.views)
         image_tokens = joined((self._image_tokens(cameras[part], images[part]) for part in views), len(images))
-        behind = self._backdrops(scenes, depth_ranges)
-
-        def decoded(tokens: Tensor) -> list[Gaussians]:
-            return self._decoded(tokens, grid, len(scenes), behind, chunks)
-
-        updates = self._updates(plain, image_tokens, len(scenes), chunks, clock, report)
-        del plain  # the layers release the tokens they have updated
-        for tokens in updates:
+        behind, products = self._backdrops(scenes, depth_ranges), partial(self.products, images.device)
+        shared = Shared(image_tokens, behind, products, chunks, clock, report)
+        refined = (self._corrected if self.feedback else self._refined)(tokens.float(), grid, shared)
+        del tokens, grid, image_tokens  # so that nothing is held longer than the layers need it
+        for tokens, gaussians in refined:
             if tap:
-                tap(tokens, decoded)
-        return decoded(tokens)
+                tap(tokens, gaussians)
+            del tokens
+        return gaussians()
 
     def _viewpoint_tokens(
         self,
@@ -166,33 +169,47 @@ class Ilrm(Network):
             tokens = self.image_tokenizer(pixels)
         return tokens if torch.is_grad_enabled() else tokens.to(self.precision)
 
-    def _decoded(
-        self,
-        tokens: Float[Tensor, "view token dim"],
-        grid: Grid,
-        scenes: int,
-        behind: Sequence[Gaussians | None],
-        chunks: Chunks,
-    ) -> list[Gaussians]:
-        """Return the Gaussians of each scene; `behind` is drawn with each while it is fed back."""
+    def _refined(self, tokens: Tensor, grid: Grid, shared: Shared) -> Iterator[Refined]:
+        """Yield what there is before the first layer and after each; only tokens go from one to the next."""
+
+        def gaussians(tokens: Tensor) -> list[Gaussians]:
+            return self._gaussians(self._decoded(tokens, grid, shared.chunks)[1], shared)
+
+        yield tokens, partial(gaussians, tokens)
+        for number in range(1, len(self.layers) + 1):
+            tokens = self._updated(number, tokens, shared)
+            yield tokens, partial(gaussians, tokens)
+
+    def _corrected(self, tokens: Tensor, grid: Grid, shared: Shared) -> Iterator[Refined]:
+        """Yield what there is before the first layer and after each, which is told what is wrong with it."""
+        features, pixels = self._decoded(tokens, grid, shared.chunks)
+        del grid  # the pyramid's maps and the evidence have been read
+        yield tokens, partial(self._gaussians, pixels, shared)
+        for number, feedback in enumerate(self.feedback, start=1):
+            assert isinstance(feedback, Feedback)
+            look = Look.at(pixels, features, feedback, self._splat, shared)
+            tokens = self._updated(number, tokens + look.gathered(), shared)
+            pixels = look.changed(pixels, tokens)
+            del look
+            yield tokens, partial(self._gaussians, pixels, shared)
+
+    def _decoded(self, tokens: Tensor, grid: Grid, chunks: Chunks) -> tuple[Tensor, Pixels]:
+        """Return the features that the head reads of all pixels, and what it makes of them."""
         views = list(pieces(len(tokens), chunks.views))
         features = joined((self._features(tokens[v], grid[v]) for v in views), len(tokens))
         raw = joined((self._raw(features[v], grid.cameras.width) for v in views), len(tokens))
         if self.config.volume_planes:  # their choice is made once, so that the rest needs no more of the evidence
             grid = grid.at(Matches.concatenated([self._chosen(raw[v], grid[v]) for v in views]))
             raw = raw[..., : self.head.own_channels]
-        for update in self.feedback:
-            own = pieces(len(raw), len(raw) // scenes)
-            changed = (
-                self._fed_back(update, raw[o], features[o], grid[o], behind[number], chunks)
-                for number, o in enumerate(own)
-            )
-            raw = joined(changed, len(raw))
-        del features
-        parts = [self._splat(raw[v], grid[v]) for v in views]
+        return features, Pixels(raw, grid)
+
+    def _gaussians(self, pixels: Pixels, shared: Shared) -> list[Gaussians]:
+        """Return the Gaussians of each scene."""
+        views = pieces(len(pixels.raw), shared.chunks.views)
+        parts = [self._splat(pixels.raw[v], pixels.grid[v]) for v in views]
         gaussians = Gaussians.concatenated(*parts) if len(parts) > 1 else parts[0]
-        count = len(gaussians) // scenes
-        return [gaussians[i * count : (i + 1) * count] for i in range(scenes)]
+        count = len(gaussians) // shared.scenes
+        return [gaussians[i * count : (i + 1) * count] for i in range(shared.scenes)]
 
     def _features(self, tokens: Tensor, grid: Grid) -> Tensor:
         """Return what the head reads: the tokens, or features of the pixels of the grid."""
@@ -212,23 +229,6 @@ class Ilrm(Network):
     def _splat(self, raw: Float[Tensor, "view height width raw"], grid: Grid) -> Gaussians:
         return self.head.gaussians(raw, grid.cameras, grid.colors, grid.matches)
 
-    def _fed_back(
-        self,
-        update: nn.Module,
-        raw: Float[Tensor, "view height width raw"],
-        features: Float[Tensor, "view pixel feature"],
-        grid: Grid,
-        behind: Gaussians | None,
-        chunks: Chunks,
-    ) -> Float[Tensor, "view height width raw"]:
-        """Return the raw numbers of one scene after a look at what they draw."""
-        cameras, truth = grid.cameras, grid.colors
-        back = drawn_back(raw, lambda some: self._splat(some, grid), behind, cameras, truth, grid.content)
-        shown = features.unflatten(1, (grid.cameras.height, -1))
-        with self.products(raw.device):
-            parts = (update(shown[v], raw[v], back[v]).float() for v in pieces(len(raw), chunks.views))
-            return raw + joined(parts, len(raw))
-
     def _backdrops(
         self, scenes: Sequence[Views], depth_ranges: Sequence[tuple[float, float]] | None
     ) -> list[Gaussians | None]:
@@ -239,23 +239,18 @@ class Ilrm(Network):
         pairs = zip(scenes, depth_ranges, strict=True)
         return [backdrop(scene, far) if scene.content is None else None for scene, (_, far) in pairs]
 
-    def _updates(
-        self, tokens: Tensor, image_tokens: Tensor, scenes: int, chunks: Chunks, clock: AttentionClock, report: Report
-    ) -> Iterator[Float[Tensor, "view token dim"]]:
-        """Yield the viewpoint tokens before the first layer and after each; the residual stream stays in float32."""
-        tokens = tokens.float()
-        yield tokens
-        views = len(tokens) // scenes
-        for number, layer in enumerate(self.layers, start=1):
-            stage = f"layer {number} of {len(self.layers)}"
-            report(Step(stage, 0, 1))
-            turn = self.read_turn + number - 1
-            mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
-            with self.products(tokens.device):
-                tokens = layer(tokens, image_tokens, views, clock, self.checkpointing, mini_batch, chunks)
-            cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
-            report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
-            yield tokens
+    def _updated(self, number: int, tokens: Tensor, shared: Shared) -> Float[Tensor, "view token dim"]:
+        """Return the viewpoint tokens after layer `number`, counted from 1; the residual stream stays in float32."""
+        stage, clock = f"layer {number} of {len(self.layers)}", shared.clock
+        shared.report(Step(stage, 0, 1))
+        turn = self.read_turn + number - 1
+        mini_batch = MiniBatch.turn(self.read_every, turn) if self.training else FULL
+        layer, views = self.layers[number - 1], len(tokens) // shared.scenes
+        with self.products(tokens.device):
+            tokens = layer(tokens, shared.image_tokens, views, clock, self.checkpointing, mini_batch, shared.chunks)
+        cross_ms, self_ms = clock.running_ms("cross"), clock.running_ms("self")
+        shared.report(Step(stage, 1, 1, f"cross {cross_ms:.0f}, self {self_ms:.0f} ms so far"))
+        return tokens
 
 
 def _initialize(module: nn.Module) -> None:

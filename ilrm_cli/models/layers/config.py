@@ -77,5 +77,5 @@ class PyramidConfig:
 
     widths: tuple[Width, ...] = (48, 64, 96)  # channels of its levels, fine to coarse: 2 ** levels is the patch
     blocks: Count = 1  # residual blocks of a level, on the way down and on the way up
-    # Times that the scene is drawn into its inputs and changed by what is wrong there, see `feedback.py`.
-    feedback: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    # Whether before each layer the scene is drawn into its inputs and told what is wrong there, see `feedback.py`.
+    feedback: bool = False

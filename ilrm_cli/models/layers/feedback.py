@@ -1,22 +1,24 @@
-"""Feedback: the scene is drawn into the views it was predicted from, and what is wrong there comes back to its pixels.
+"""Feedback: between update layers the scene is drawn into the views it is predicted from, and told what is wrong there.
 
-Our addition to iLRM (not in the paper): iteration on the result instead of on tokens. The Gaussians of a pass are drawn
-into all inputs. The gradient of the squared error with respect to a pixel's raw numbers, and what its own camera sees
-in its place, tell a small network how to change them (gradients as inputs of a learned update: Chen et al. 2024, G3R;
-drawn errors: Xu et al. 2025, ReSplat). Gradients are data here: nothing is differentiated twice.
+Our addition to iLRM (not in the paper): iteration on the result and not on tokens alone. Before a layer the Gaussians
+are drawn into all inputs. The gradient of the squared error with respect to a pixel's raw numbers, and what its own
+camera sees in its place, are gathered into the viewpoint tokens; the layer reads the images with them and exchanges
+them between the views; what it found is spread over the pixels again and changes their raw numbers (gradients as inputs
+of a learned update: Chen et al. 2024, G3R; drawn errors: Xu et al. 2025, ReSplat). Gradients are data here: nothing is
+differentiated twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import relu_
+from torch.nn.functional import pixel_shuffle, relu, relu_
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.models.layers.pyramid import Residual
+from ilrm_cli.models.layers.pyramid import Map, Residual
 from ilrm_cli.render.rasterize import render
 
 SEEN_CHANNELS = 5  # three of the residual, opacity, and how far behind the pixel's own depth lies what is drawn there
@@ -41,22 +43,40 @@ class DrawnBack:
 
 
 class Feedback(nn.Module):
-    """One update of the raw numbers of all pixels."""
+    """The way of what is wrong with the pixels into the tokens of one update layer, and back to the pixels."""
 
-    def __init__(self, features: int, raw: int):
+    def __init__(self, widths: Sequence[int], token_width: int, raw: int):
+        """Take the widths of the pyramid's levels, fine to coarse, and the number of raw numbers of a pixel."""
         super().__init__()
-        self.inlet = nn.Conv2d(features + 2 * raw + SEEN_CHANNELS, features, 1)
-        self.block = Residual(features)
-        self.outlet = nn.Conv2d(features, raw, 1)
+        finest, pairs = widths[0], list(zip(widths, [*widths[1:], token_width], strict=True))
+        self.inlet = nn.Conv2d(finest + 2 * raw + SEEN_CHANNELS, finest, 1)
+        self.downs = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.ups = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
+        self.block = Residual(finest)
+        self.outlet = nn.Conv2d(finest, raw, 1)
         self.gain = nn.Parameter(torch.full((raw,), FIRST_GAIN))
-        for parameter in self.outlet.parameters():  # start as a step of gradient descent
-            nn.init.zeros_(parameter)
+        for last in (self.ups[0], self.outlet):  # start as a step of gradient descent that tokens do not change
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
-    def forward(self, features: Features, raw: Raw, back: DrawnBack) -> Raw:
-        """Return the change of `raw`."""
-        told = torch.cat([features, raw, back.gradient, back.seen], dim=-1).permute(0, 3, 1, 2)
-        change = self.outlet(relu_(self.block(self.inlet(told)))).permute(0, 2, 3, 1)
-        return change - self.gain * back.gradient
+    def told(self, features: Features, raw: Raw, back: DrawnBack) -> Map:
+        """Return what each pixel is told, on the grid of the finest level."""
+        return self.inlet(torch.cat([features, raw, back.gradient, back.seen], dim=-1).permute(0, 3, 1, 2))
+
+    def gathered(self, told: Map) -> Float[Tensor, "view token dim"]:
+        """Return what is added to the tokens before the layer."""
+        for down in self.downs:
+            told = down(relu(told))
+        return told.flatten(2).transpose(1, 2)
+
+    def change(self, told: Map, tokens: Float[Tensor, "view token dim"], gradient: Raw) -> Raw:
+        """Return the change of the raw numbers, from what the pixels were told and from the tokens after the layer."""
+        halvings = 1 << len(self.ups)
+        spread = tokens.transpose(1, 2).unflatten(2, (told.shape[-2] // halvings, told.shape[-1] // halvings))
+        for up in reversed(self.ups):
+            spread = pixel_shuffle(up(relu(spread)), 2)
+        change = self.outlet(relu_(self.block(told + spread))).permute(0, 2, 3, 1)
+        return change - self.gain * gradient
 
 
 def drawn_back(

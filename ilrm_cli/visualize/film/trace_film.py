@@ -1,7 +1,7 @@
-"""A refinement trace as a film or picture, with words above: each reading stands beside the photo.
+"""A refinement trace as a film or picture, with words above: the scene of each layer stands beside the photo.
 
 * `name.mp4`, `name.gif`, `name.webp`: the camera goes once around in every layer, twice in the last.
-* `name.png`: one strip, all layers side by side and the photo at the end, a row per reading.
+* `name.png`: one strip, all layers side by side and the photo at the end.
 * `name` (no suffix): a folder of `0000.png`, `0001.png`, ..., one per layer.
 """
 
@@ -41,31 +41,25 @@ def write_trace(trace: Trace, path: Path, overwrite: bool = False) -> None:
 
 
 def strip(trace: Trace) -> Picture:
-    """Return the first picture of every layer, one row per reading, and the photo at the end."""
-    photo = labelled(trace.photo, "photo")
-    columns = [next(_panels(trace, row)) for row in range(len(trace.layers))]
-    last = [photo, *(np.zeros_like(photo) for _ in columns[0][1:])]
-    return np.concatenate([np.concatenate(column) for column in (*columns, last)], axis=1)
+    """Return the first picture of every layer, and the photo at the end."""
+    layers = [next(_labelled(trace, row)) for row in range(len(trace.layers))]
+    return np.concatenate([*layers, labelled(trace.photo, "photo")], axis=1)
 
 
 def _frames(trace: Trace) -> Iterator[Picture]:
     """Yield frames of all layers in turn, beside the photo."""
     photo, last = labelled(trace.photo, "photo"), len(trace.layers) - 1
     for i, pictures in enumerate(trace.pictures):
-        turns = LAST_TURNS if i == last and len(pictures.head) > 1 else 1
+        turns = LAST_TURNS if i == last and len(pictures) > 1 else 1
         for _ in range(turns):
-            yield from (np.concatenate([*panels, photo], axis=1) for panels in _panels(trace, i))
+            yield from (np.concatenate([picture, photo], axis=1) for picture in _labelled(trace, i))
 
 
-def _panels(trace: Trace, row: int) -> Iterator[list[Picture]]:
-    """Yield, for each picture of a row, its labelled readings."""
-    layer, pictures = trace.layers[row], trace.pictures[row]
-    place = f"layer {layer.layer} of {len(trace.layers) - 1}"
-    for i, picture in enumerate(pictures.head):
-        panels = [labelled(picture, f"{place}, output head{_decibels(layer.head)}")]
-        if layer.tuned and pictures.tuned:
-            panels.append(labelled(pictures.tuned[i], f"{place}, tuned lens{_decibels(layer.tuned)}"))
-        yield panels
+def _labelled(trace: Trace, row: int) -> Iterator[Picture]:
+    """Yield each picture of a row with its label."""
+    layer = trace.layers[row]
+    place = f"layer {layer.layer} of {len(trace.layers) - 1}{_decibels(layer.head)}"
+    return (labelled(picture, place) for picture in trace.pictures[row])
 
 
 def _decibels(reading: Reading) -> str:

@@ -75,18 +75,11 @@ def _content(report: Report) -> dict[str, Any]:
     }
 
 
-def forming(trace: Trace) -> list[tuple[str, list[FormingPicture]]]:
-    """Return a row of pictures per reading of the tokens: before the first layer, and after each."""
-    layers = list(zip(trace.layers, trace.pictures, strict=True))
-    read = {"Read by the output head": [(row.head, shown.head) for row, shown in layers]}
-    tuned = [(row.tuned, shown.tuned) for row, shown in layers if row.tuned is not None and shown.tuned is not None]
-    if tuned:
-        read["Read through the tuned lens"] = tuned
+def forming(trace: Trace) -> list[FormingPicture]:
+    """Return a picture of the scene before the first layer, and after each."""
     words = ["Before the first layer", *(f"After layer {row.layer}" for row in trace.layers[1:])]
-    return [
-        (name, [FormingPicture(word, shown[0], row.psnr) for word, (row, shown) in zip(words, rows, strict=True)])
-        for name, rows in read.items()
-    ]
+    rows = zip(words, trace.layers, trace.pictures, strict=True)
+    return [FormingPicture(word, shown[0], row.head.psnr) for word, row, shown in rows]
 
 
 def most_telling(compared: Sequence[Comparison]) -> list[Comparison]:
