@@ -26,8 +26,7 @@ from ilrm_cli.cli.scores import lines_of
 if TYPE_CHECKING:
     from ilrm_cli.evaluate.checks import Settings
     from ilrm_cli.evaluate.protocols import SceneRef
-    from ilrm_cli.evaluate.results import SceneFailure, SceneResult
-    from ilrm_cli.evaluate.run import Evaluation
+    from ilrm_cli.evaluate.results import Evaluation, SceneFailure, SceneResult
 
 
 def evaluate(
@@ -106,7 +105,7 @@ def evaluate(
         settings = Settings(model, refine, qualities, minutes, baselines, geometry, device, precision, compile)
         checks.check_plan(plan, scenes or [], synthetic or 0)
         checks.check_geometry(geometry, plan, len(scenes or []))
-        asked = checks.reconstructions(plan, settings)
+        checks.reconstructions(plan, settings)  # a mistake is told before the imports
         checks.check_model(model)
         weights_file(model)
 
@@ -120,7 +119,7 @@ def evaluate(
         shown.warn(missing)
         with shown.progress() as report:
             run = stage.start(plan, settings, report)
-            about = describe(run, chosen, settings, [one.settled_quality for one in asked], missing)
+            about = describe(run, chosen, settings, missing)
             results = kept_results(shown, stage.evaluate(run, found, plan, settings, report), len(found), about, output)
         shown.end(result_of(results, run, about))
 
@@ -186,10 +185,9 @@ def numbers(text: str | None) -> tuple[int, ...]:
         raise InputError(f"--views {text}: give numbers with commas between them, such as 2,4,8.") from None
 
 
-def describe(
-    run: "Evaluation", protocol: str, settings: "Settings", whole: Sequence[str], missing: tuple[str, ...]
-) -> dict[str, Any]:
-    """Describe the evaluation's settings as JSON values; `whole` are the qualities of whole reconstructions."""
+def describe(run: "Evaluation", protocol: str, settings: "Settings", missing: tuple[str, ...]) -> dict[str, Any]:
+    """Describe the evaluation's settings as JSON values."""
+    whole = [one.settled_quality for one in run.asked]
     return {
         "command": "evaluate",
         "protocol": protocol,

@@ -9,8 +9,7 @@ from ilrm_cli.cli.console import Detail
 from ilrm_cli.runtime.errors import printable
 
 if TYPE_CHECKING:
-    from ilrm_cli.evaluate.results import SceneResult, Trial
-    from ilrm_cli.evaluate.run import Evaluation
+    from ilrm_cli.evaluate.results import Evaluation, SceneResult, Trial
     from ilrm_cli.evaluate.scoreboard import MethodMean, Summary
 
 UNSEEN = (

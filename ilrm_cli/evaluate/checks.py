@@ -98,13 +98,6 @@ def parse_qualities(text: str | None) -> tuple[pipeline.Quality, ...]:
     return tuple(quality for quality in QUALITIES if quality in names)
 
 
-def fits(plan: Plan, settings: Settings) -> bool:
-    """Return whether there are fits to photos among what is evaluated."""
-    if plan.protocol != "every-eighth":
-        return bool(settings.qualities)
-    return any(asked.settled_quality != "draft" for asked in reconstructions(plan, settings))
-
-
 def reconstructions(plan: Plan, settings: Settings) -> tuple[pipeline.Settings, ...]:
     """Return the settings of the reconstructions that every-eighth scores; `Settings.refine` is for the draft.
 

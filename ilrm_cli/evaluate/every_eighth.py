@@ -6,7 +6,6 @@ points are those of all photos: a photo without a pose could not score.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,20 +16,17 @@ from ilrm_cli.data.folders import TARGET_EVERY, read_folder
 from ilrm_cli.evaluate.baselines import sparse_points_splat
 from ilrm_cli.evaluate.checks import Plan
 from ilrm_cli.evaluate.protocols import SceneRef
-from ilrm_cli.evaluate.results import FROM_POINTS, Judge, SceneResult, SceneWatch, Shown, Trial, wait
+from ilrm_cli.evaluate.results import FROM_POINTS, Evaluation, Judge, SceneResult, SceneWatch, Shown, Trial, wait
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture, PosedPhoto
-from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import normalized_views, prepare_photos
 from ilrm_cli.pipeline.reconstruct import reconstruct_capture
 from ilrm_cli.pipeline.select_inputs import photos_by_role
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.render.perceptual import Lpips
-from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -44,23 +40,14 @@ def split(capture: Capture) -> tuple[Capture, tuple[PosedPhoto, ...]]:
     return replace(capture, photos=tuple(photo for photo in capture.photos if photo.name not in names)), held
 
 
-def evaluate_scene(
-    ref: SceneRef,
-    plan: Plan,
-    asked: Sequence[Settings],
-    baselines: bool,
-    loaded: LoadedModel,
-    lpips: Lpips | None,
-    report: Report = ignore,
-) -> SceneResult:
-    """Reconstruct with each of the settings `asked` and score the scenes; the picture shows the last one.
+def evaluate_whole(run: Evaluation, ref: SceneRef, plan: Plan, baselines: bool, report: Report = ignore) -> SceneResult:
+    """Reconstruct with each of the settings that are asked for and score the scenes; the picture shows the last one.
 
     With `baselines`, the first fit among these is repeated from the sparse points, if there are enough of them. Raises
     InputError if the scene cannot be used.
     """
     assert ref.path is not None, "a folder has a path"
-    device = resolve_device(asked[0].device)
-    watch = SceneWatch(device)
+    watch = SceneWatch(run.device)
     folder = ref.folder or open_folder(ref.path)
     capture = read_folder(folder, plan.poses, seed=plan.seed, report=report).capture
     given, held = split(capture)
@@ -70,19 +57,19 @@ def evaluate_scene(
     targets, names = load_views(held, width, height), tuple(photo.name for photo in held)
 
     def scored(made: Made, method: str, refined: bool = False) -> tuple[Trial, Shown]:
-        judge = Judge(normalized_views(targets, made.normalized_from_world).to(device), names, lpips)
+        judge = Judge(normalized_views(targets, made.normalized_from_world).to(run.device), names, run.lpips)
         scores = judge.scores(judge.pictures(made.gaussians))
         figures = made.seconds, len(made.gaussians), made.steps, made.cpu_seconds
         return Trial(method, len(given.photos), refined, scores, *figures), judge.shown(made.gaussians, scores)
 
     trials, shown = [], None
-    for settings in asked:
-        made = reconstructed(given, loaded, settings, report)
+    for settings in run.asked:
+        made = reconstructed(run, given, settings, report)
         trial, shown = scored(made, settings.settled_quality, settings.refine > 0)
         trials.append(trial)
     assert shown is not None, "at least one reconstruction is asked for"
-    fits = [settings for settings in asked if settings.settled_quality != "draft"]
-    from_points = fitted_from_points(given, loaded, fits[0], report) if baselines and fits else None
+    fits = [settings for settings in run.asked if settings.settled_quality != "draft"]
+    from_points = fitted_from_points(run, given, fits[0], report) if baselines and fits else None
     if from_points is not None:
         trials.append(scored(from_points, FROM_POINTS.format(quality=fits[0].settled_quality))[0])
     return SceneResult(
@@ -110,23 +97,23 @@ class Made:
     cpu_seconds: float  # of this process, over all threads
 
 
-def reconstructed(given: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore) -> Made:
+def reconstructed(run: Evaluation, given: Capture, settings: Settings, report: Report = ignore) -> Made:
     """Run the pipeline as `ilrm reconstruct` does after the poses."""
     began, cpu_began = time.perf_counter(), time.process_time()
-    made = reconstruct_capture(given, loaded, settings, report)
+    made = reconstruct_capture(given, run.loaded, settings, report)
     wait(made.device)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     steps = made.optimized.steps if made.optimized else made.refinement.iterations if made.refinement else None
     return Made(made.gaussians, made.prepared.normalized_from_world, steps, seconds, cpu_seconds)
 
 
-def fitted_from_points(given: Capture, loaded: LoadedModel, settings: Settings, report: Report = ignore) -> Made | None:
+def fitted_from_points(run: Evaluation, given: Capture, settings: Settings, report: Report = ignore) -> Made | None:
     """Fit the sparse points to the same photos, in the same steps or time; None if there are too few points.
 
     Colours are those of all fitted photos. The model's backdrop is added, as in other baselines: it is not learned.
     """
     began, cpu_began = time.perf_counter(), time.process_time()
-    can, device = loaded.model.capabilities, resolve_device(settings.device)
+    can, device = run.loaded.model.capabilities, run.device
     chosen = photos_by_role(given, settings, can, report)
     prepared = prepare_photos(given, chosen.used, chosen.scored, settings.long_side_px, can, report).to(device)
     inputs, to_normal = prepared.inputs, prepared.normalized_from_world

@@ -14,6 +14,8 @@ from ilrm_cli.evaluate.geometry import GeometryScore, TrueSurface
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.views import Views
+from ilrm_cli.models.checkpoint import LoadedModel
+from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import Measure, evened_psnr, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips
 from ilrm_cli.render.rasterize import render
@@ -24,6 +26,18 @@ MEAN_COLOR, NEAREST_PHOTO = "mean colour", "nearest photo"
 PLANE_SWEEP, CONSTANT_DEPTH, SPARSE_POINTS = "plane-sweep splat", "constant depth", "sparse points"
 FROM_POINTS = "{quality} from sparse points"  # the fit of that quality without a prediction
 STARTS = (CONSTANT_DEPTH, PLANE_SWEEP, SPARSE_POINTS)  # starts of the refined baselines
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A prepared evaluation: the model is loaded, no scene has been read."""
+
+    loaded: LoadedModel
+    asked: tuple[Settings, ...]  # whole reconstructions, of the protocol every-eighth; none otherwise
+    device: torch.device
+    renderer: str
+    lpips: Lpips | None
+    lpips_missing: str | None  # why LPIPS is not available
 
 
 @dataclass(frozen=True)

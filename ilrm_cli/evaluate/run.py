@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth, surfaces
-from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, fits, reconstructions, refused_one_photo
+from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, reconstructions, refused_one_photo
 from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
@@ -20,6 +20,7 @@ from ilrm_cli.evaluate.results import (
     OURS,
     PLANE_SWEEP,
     STARTS,
+    Evaluation,
     Judge,
     SceneFailure,
     SceneResult,
@@ -31,33 +32,24 @@ from ilrm_cli.evaluate.results import (
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.checkpoint import LoadedModel, blueprint_of
+from ilrm_cli.models.checkpoint import blueprint_of
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.pipeline.fit_inputs import refined
 from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
 from ilrm_cli.render.mesh_pictures import mesh_picture
-from ilrm_cli.render.perceptual import Lpips, load_lpips, why_no_lpips
+from ilrm_cli.render.perceptual import load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import NEAR, renderer_for
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """A prepared evaluation: the model is loaded, no scene has been read."""
-
-    loaded: LoadedModel
-    device: torch.device
-    renderer: str
-    lpips: Lpips | None
-    lpips_missing: str | None  # why LPIPS is not available
-
-
 def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation:
     """Load the model and the metrics. Raises InputError for a model or device that cannot be used."""
+    asked = reconstructions(plan, settings)
+    fits = any(one.settled_quality != "draft" for one in asked) if asked else bool(settings.qualities)
     if settings.geometry:
         require_mesh_libraries()
     if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
@@ -68,13 +60,13 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         settings.device,
         settings.precision,
         compiled=settings.compile,
-        gradients=settings.refine > 0 or fits(plan, settings),
+        gradients=settings.refine > 0 or fits,
         sweeps=settings.baselines,
         report=report,
     )
     if not loaded.model.capabilities.needs_poses:  # of a file in a released format, which has no blueprint
         raise refused_one_photo(settings.model)
-    return Evaluation(loaded, device, renderer_for(device), None if missing else load_lpips(device), missing)
+    return Evaluation(loaded, asked, device, renderer_for(device), None if missing else load_lpips(device), missing)
 
 
 def evaluate(
@@ -94,8 +86,8 @@ def evaluate_scene(
     run: Evaluation, ref: SceneRef, plan: Plan, settings: Settings, report: Report = ignore
 ) -> SceneResult:
     """Evaluate all methods, with every number of inputs. Raises InputError if the scene cannot be used."""
-    if asked := reconstructions(plan, settings):
-        return every_eighth.evaluate_scene(ref, plan, asked, settings.baselines, run.loaded, run.lpips, report)
+    if run.asked:
+        return every_eighth.evaluate_whole(run, ref, plan, settings.baselines, report)
     watch = SceneWatch(run.device)
     split = open_scene(ref, plan, run.loaded.model.capabilities, report)
     names = split.frames.frame_names
