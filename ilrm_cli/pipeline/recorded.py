@@ -18,7 +18,7 @@ from ilrm_cli.pipeline.reconstruct import EarlierScene, Reconstruction, fit_key,
 from ilrm_cli.pipeline.refine_poses import corrected, posed_as_recorded
 from ilrm_cli.pipeline.scoring import judged
 from ilrm_cli.pipeline.select_inputs import Selection, select_again
-from ilrm_cli.pipeline.settings import OLD_USUAL, FurtherSettings, Settings, check_ranges
+from ilrm_cli.pipeline.settings import FurtherSettings, Settings, check_ranges, with_old_usual
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.devices import precision_named, resolve_device
 from ilrm_cli.runtime.errors import InputError, listed
@@ -85,7 +85,7 @@ def settings_of(record: SceneRecord, record_file: Path) -> Settings:
             f"use ilrm {record.ilrm}, which made the scene."
         )
     try:
-        settings = fitted({**OLD_USUAL, **record.settings}, Settings)
+        settings = fitted(with_old_usual(record.settings), Settings)
         check_ranges(settings)
         return settings
     except (ValueError, InputError) as error:

@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeVar
 
 from ilrm_cli.capture.photos.folder import PoseSource, VideoChoice
 from ilrm_cli.runtime.errors import InputError
@@ -108,6 +108,11 @@ class FurtherSettings:
         quality: Quality = "standard" if recorded.settled_quality == "draft" else recorded.settled_quality
         kept = {"quality": self.quality or quality, "fit_side_px": self.fit_side_px or recorded.fit_side_px}
         return replace(recorded, refine=0, **{**vars(self), **kept})
+
+
+def with_old_usual(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return recorded settings in full: what older versions did not know is what was usual then."""
+    return {**asdict(Settings()), **OLD_USUAL, **recorded}
 
 
 def option_of(field: str) -> str:

@@ -20,6 +20,7 @@ from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.record import SceneRecord
 from tests.support.records import write_record
 
+POSED = Path(__file__).parents[2] / "sample_scenes" / "posed"
 SETTINGS = Settings(views=4)
 SCENE = b"a scene"
 RECORD = SceneRecord(
@@ -157,8 +158,9 @@ def test_files_of_others_are_left_alone(finished_job):
     with pytest.raises(InputError, match="no record of an ilrm scene"):
         found(finished_job)
     finished_job.output.unlink()
-    with pytest.raises(InputError, match="not a scene's record and would be replaced"):
-        found(finished_job)
+    finished_job = dataclasses.replace(finished_job, photos=POSED)
+    outcome = work.pose(finished_job, Order(SETTINGS, "weights", overwrite=False))
+    assert "not a scene's record and would be replaced" in outcome.sentence
     finished_job.output.touch()
     record_path(finished_job.output).unlink()
     with pytest.raises(InputError, match="without its record"):

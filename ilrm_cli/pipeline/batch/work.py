@@ -5,7 +5,6 @@ are recognised.
 """
 
 import dataclasses
-import json
 import time
 import traceback
 from collections.abc import Callable
@@ -24,13 +23,13 @@ from ilrm_cli.pipeline.batch.workers import told
 from ilrm_cli.pipeline.export import export
 from ilrm_cli.pipeline.optimize.course import Leaving, Running
 from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_capture, with_seconds
-from ilrm_cli.pipeline.settings import OLD_USUAL, Settings, option_of
+from ilrm_cli.pipeline.settings import Settings, option_of, with_old_usual
 from ilrm_cli.pipeline.verdict import verdict
 from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import told_of_machine
 from ilrm_cli.runtime.progress import Stage
-from ilrm_cli.scene.checks import check_scene_output, is_record, record_path
+from ilrm_cli.scene.checks import check_scene_output, record_path
 from ilrm_cli.scene.record import SceneRecord, read_record
 
 Result = TypeVar("Result")
@@ -69,7 +68,6 @@ def pose(job: Job, order: Order) -> Ready | Outcome:
             if record is not None:
                 return _skipped(job, record)
         check_scene_output(job.output, overwrite=True)
-        folder.require(order.settings.poses, order.settings.camera, order.settings.views)
         refuse_inputs(folder, [job.output, record_path(job.output)])
         capture = posed_photos(folder, order.settings, told.get())
         return Ready(capture, inputs, time.perf_counter() - start)
@@ -154,8 +152,6 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
     """
     record_file = record_path(job.output)
     if not job.output.exists():
-        if record_file.exists() and not is_record(record_file):
-            raise InputError(f"{record_file} is not a scene's record and would be replaced; choose another --output.")
         return None
     if not record_file.is_file():
         raise InputError(f"{job.output} is there without its record, so it is not known what it shows; {REMEDY}")
@@ -168,10 +164,8 @@ def finished(job: Job, settings: Settings, model_sha256: str, inputs_sha256: str
 
 
 def _differences(record: SceneRecord, settings: Settings, model_sha256: str, inputs_sha256: str) -> list[str]:
-    asked, usual = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (settings.settled(), Settings()))
-    made = (
-        {**usual, **OLD_USUAL, **record.settings} if record.settings else {}
-    )  # older records lack newer settings, as in `replay`
+    asked = dataclasses.asdict(settings.settled())
+    made = with_old_usual(record.settings) if record.settings else {}
     missing = object()
     other = [key for key in asked | made if asked.get(key, missing) != made.get(key, missing)]
     differences = []
