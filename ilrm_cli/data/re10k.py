@@ -27,7 +27,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.json_values import decoded
 from ilrm_cli.runtime.pictures import DECODER_ERRORS, open_picture
 
-PARTS = ("key", "timestamps", "cameras", "images")  # entries of a clip that are used
+PARTS = ("key", "cameras", "images")  # entries of a clip that are used
 CAMERA_NUMBERS = 18  # 4 intrinsics, 2 unused, 12 of the pose
 
 
@@ -36,7 +36,6 @@ class Re10kSequence:
     """One clip of a chunk; its JPEG bytes are memory-mapped from the chunk's file and read on demand."""
 
     name: str  # the clip's key
-    timestamps: tuple[int, ...]  # microseconds in the video
     cameras: Float[Tensor, "frame 18"] = field(repr=False)
     jpegs: tuple[UInt8[Tensor, "..."], ...] = field(repr=False)
 
@@ -117,7 +116,7 @@ def _sequence(clip: Any, path: Path) -> Re10kSequence:
     cameras, images = clip["cameras"], clip["images"]
     if cameras.ndim != 2 or cameras.shape[1] != CAMERA_NUMBERS or len(cameras) != len(images) or not len(images):
         raise InputError(f"{path}: clip {clip['key']} does not have {CAMERA_NUMBERS} camera numbers for each image.")
-    return Re10kSequence(clip["key"], tuple(int(t) for t in clip["timestamps"]), cameras.float(), tuple(images))
+    return Re10kSequence(clip["key"], cameras.float(), tuple(images))
 
 
 def read_index(root: Path) -> dict[str, Path]:

@@ -23,7 +23,7 @@ from ilrm_cli.geometry.frames import Normalisation
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import TrainingRange, Views
 from ilrm_cli.models.layers.passes import WHOLE, AttentionClock, Chunks
-from ilrm_cli.render.surface import surface_gaussians
+from ilrm_cli.render.surface import discs, surface_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -191,7 +191,7 @@ class FieldNetwork(Network):
         chunks: Chunks = WHOLE,
     ) -> list[Gaussians]:
         """Sample Gaussians from the surface of each field."""
-        return [surface_gaussians(field, report=report) for field in self.fields(scenes, report, depth_ranges)]
+        return [discs(surface_of(field, report=report)) for field in self.fields(scenes, report, depth_ranges)]
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,6 @@ class Surface:
     cell: Float[Tensor, "3"]  # the grid's, of whose size details are
 
 
-def surface_gaussians(field: Field, resolution: int | None = None, report: Report = ignore) -> Gaussians:
-    """Return discs on the surface of a field. Raises InputError as `surface_of` does."""
-    return discs(surface_of(field, resolution, report))
-
-
 def discs(surface: Surface) -> Gaussians:
     """Return a flat Gaussian on every vertex, of the size of the grid's cells."""
     normal, size = surface.mesh.normals, surface.cell.mean()

@@ -40,8 +40,6 @@ def train(
     InputError for unusable data, on the first step.
     """
     config, processes = trainer.config, group.share.processes
-    if not config.data:
-        raise InputError("this preset trains on captures of your own; name their folder with --data.")
     if config.batch % processes:
         raise InputError(f"--batch {config.batch} does not split among {processes} processes; make it a multiple.")
     trainer.forward = group.wrapped(trainer.model)

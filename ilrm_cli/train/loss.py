@@ -29,7 +29,6 @@ class Loss:
     """The terms of one scene (scalars); `total` carries the gradient."""
 
     total: Tensor
-    mse: Tensor
     psnr: Tensor  # dB, mean over targets
 
 
@@ -53,15 +52,14 @@ def scene_loss(
     cameras = stack([sample.targets.cameras, sample.inputs.cameras[shown]])
     truth = torch.cat([sample.targets.images, sample.inputs.images[shown]])
     image = render_deferred(drawn, cameras) if config.deferred else render(drawn, cameras).color
-    mse = (image - truth).square().mean()
-    total = mse + appearance(image, truth, config, perceptual)
+    total = (image - truth).square().mean() + appearance(image, truth, config, perceptual)
     depth_weight = config.depth_weight + progress * (config.final_depth_weight - config.depth_weight)
     if aligned and sample.depth is not None and depth_weight > 0:
         total = total + depth_weight * depth_error(gaussians, sample.depth, sample)
     if config.opacity_weight > 0:
         total = total + config.opacity_weight * gaussians.opacities.mean()
     held_out = slice(0, len(sample.targets))
-    return Loss(total, mse.detach(), psnr(image[held_out].detach(), truth[held_out]).mean())
+    return Loss(total, psnr(image[held_out].detach(), truth[held_out]).mean())
 
 
 def appearance(image: Tensor, truth: Tensor, config: TrainConfig, perceptual: Perceptual | None) -> Tensor:

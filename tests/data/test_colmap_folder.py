@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ilrm_cli.data.synthetic.colmap_folder import write_scene
+from ilrm_cli.data.synthetic.colmap_folder import POINTS, write_scene
 from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
 from ilrm_cli.runtime.errors import InputError
 
@@ -15,7 +15,7 @@ def scene():
 
 
 def test_model_holds_the_true_cameras_and_points(tmp_path, scene):
-    write_scene(tmp_path / "scene", scene.views, scene.depth, points=150)
+    write_scene(tmp_path / "scene", scene.views, scene.depth)
     model = pycolmap.Reconstruction(str(tmp_path / "scene" / "sparse" / "0"))
     cameras = scene.views.cameras
     assert model.num_reg_images() == 4
@@ -24,7 +24,7 @@ def test_model_holds_the_true_cameras_and_points(tmp_path, scene):
         np.testing.assert_allclose(image.cam_from_world().matrix(), cameras.cam_from_world[index, :3], atol=1e-5)
         lens = model.cameras[image.camera_id]
         np.testing.assert_allclose(lens.params, [*cameras.focal_px[index], *cameras.center_px[index]], rtol=1e-6)
-    assert 60 < model.num_points3D() <= 150
+    assert POINTS / 2.5 < model.num_points3D() <= POINTS
     assert model.compute_mean_track_length() >= 2
     model.update_point_3d_errors()
     assert model.compute_mean_reprojection_error() < 1e-3

@@ -9,7 +9,7 @@ import torch
 from ilrm_cli.geometry.fields import Marching
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.render.surface import levels, surface_gaussians, surface_of
+from ilrm_cli.render.surface import discs, levels, surface_of
 from ilrm_cli.render.volume import render_field
 from ilrm_cli.runtime.errors import InputError
 from tests.render.test_volume import cameras
@@ -67,7 +67,7 @@ def test_an_empty_field_is_refused():
 def test_gaussians_on_the_surface_look_like_the_field():
     field, views = Ball(0.0, Marching(128)), cameras(48, 48)
     views = replace(views, focal_px=views.focal_px * 6)
-    theirs, ours = render_field(field, views), render(surface_gaussians(field, 64), views)
+    theirs, ours = render_field(field, views), render(discs(surface_of(field, 64)), views)
     assert psnr(ours.color, theirs.color).min() > 30
     middle = (slice(None), 24, 24)
     assert torch.allclose(theirs.depth[middle], ours.depth[middle], atol=0.06), "the field is soft"

@@ -16,6 +16,7 @@ from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_folder
 
 JPEG_QUALITY = 92
+POINTS = 400  # of a model, at most
 SAME_SURFACE = 0.01  # relative difference of depths below which two views see the same point
 FAR_TIMES_MEDIAN = 8.0  # points beyond this many median depths are sky, which SfM would not triangulate
 
@@ -50,11 +51,11 @@ def surface_points(
 
 
 def colmap_model(
-    views: Views, depth: Float[Tensor, "view height width"], names: list[str], points: int, seed: int = 0
+    views: Views, depth: Float[Tensor, "view height width"], names: list[str], seed: int = 0
 ) -> pycolmap.Reconstruction:
     """Return the true cameras and some true points with tracks as a COLMAP model, with one PINHOLE camera per view."""
     model, cameras = pycolmap.Reconstruction(), views.cameras
-    world, pixels, seen, colours = surface_points(views, depth, points, seed)
+    world, pixels, seen, colours = surface_points(views, depth, POINTS, seed)
     slots = np.cumsum(seen, axis=0) - 1  # index of each point among a view's observations
     for index, name in enumerate(names):
         params = [*cameras.focal_px[index].tolist(), *cameras.center_px[index].tolist()]
@@ -83,24 +84,16 @@ def write_photos(folder: Path, images: Float[Tensor, "view 3 height width"]) -> 
     return names
 
 
-def fill_scene(
-    folder: Path, views: Views, depth: Float[Tensor, "view height width"], points: int = 400, seed: int = 0
-) -> list[str]:
+def fill_scene(folder: Path, views: Views, depth: Float[Tensor, "view height width"], seed: int = 0) -> list[str]:
     """Write images/ and sparse/0 (binary COLMAP model) into an existing folder; return the photos' names."""
     for part in ("images", "sparse/0"):
         (folder / part).mkdir(parents=True)
     names = write_photos(folder / "images", views.images)
-    colmap_model(views, depth, names, points, seed).write_binary(folder / "sparse" / "0")
+    colmap_model(views, depth, names, seed).write_binary(folder / "sparse" / "0")
     return names
 
 
-def write_scene(
-    folder: Path,
-    views: Views,
-    depth: Float[Tensor, "view height width"] | None = None,
-    points: int = 400,
-    seed: int = 0,
-) -> None:
+def write_scene(folder: Path, views: Views, depth: Float[Tensor, "view height width"] | None = None) -> None:
     """Write a new folder with images/ and, if depth is given, sparse/0 (binary COLMAP model); otherwise photos alone.
 
     The folder appears whole or not at all. Raises InputError if it already exists.
@@ -111,4 +104,4 @@ def write_scene(
         if depth is None:
             write_photos(target, views.images)
         else:
-            fill_scene(target, views, depth, points, seed)
+            fill_scene(target, views, depth)

@@ -26,17 +26,7 @@ SUM_V, SUM_VX, SUM_VY, SUM_VXX, SUM_VXY, SUM_VYY, SUM_RED, SUM_GREEN, SUM_BLUE, 
 # One camera as a row of float32: rotation and translation of cam_from_world, position in the world, focal lengths and
 # principal point in px, near plane, the clamping range of x/z and y/z in the projection's Jacobian, and whether the
 # scene is antialiased (1) or not (0).
-ROTATION, TRANSLATION, POSITION, FOCAL, CENTER, NEAR, LIMITS, ANTIALIASED, CAMERA_COLUMNS = (
-    0,
-    9,
-    12,
-    15,
-    17,
-    19,
-    20,
-    24,
-    25,
-)
+ROTATION, TRANSLATION, POSITION, FOCAL, CENTER, NEAR, LIMITS, ANTIALIASED = 0, 9, 12, 15, 17, 19, 20, 24
 
 LOW_PASS = np.float32(0.3)  # px², added to the projected covariance (Kerbl et al. 2023)
 MAX_ALPHA = np.float32(0.999)  # as in gsplat 1.5.3
