@@ -20,7 +20,8 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Network, Pass
 from ilrm_cli.models.loading import ready_model
 from ilrm_cli.models.memory_plan import fit_to_memory
-from ilrm_cli.pipeline.prepare import Prepared, default_views
+from ilrm_cli.pipeline.prepare import Prepared
+from ilrm_cli.pipeline.select_inputs import default_views
 from ilrm_cli.runtime.devices import resolve_device
 from ilrm_cli.runtime.progress import Report, ignore
 

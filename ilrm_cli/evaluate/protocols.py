@@ -21,7 +21,7 @@ from ilrm_cli.evaluate.checks import Plan, check_plan
 from ilrm_cli.geometry.frames import Normalisation
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import select_views
-from ilrm_cli.pipeline.prepare import default_views
+from ilrm_cli.pipeline.select_inputs import default_views
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.output_names import output_names
 from ilrm_cli.runtime.progress import Report, ignore

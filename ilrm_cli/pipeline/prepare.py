@@ -17,15 +17,7 @@ from ilrm_cli.models.base import Capabilities
 from ilrm_cli.models.layers.plane_sweep import depth_range_of, estimate_depth_range
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
-DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos
-ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little
 MIN_RANGE_POINTS = 50  # sparse points in view below which the depth range is estimated from the photos
-
-
-def default_views(can: Capabilities, photos: int) -> int:
-    """Return the default number of inputs: within the model's range, and not all if there are enough photos."""
-    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be scored
-    return min(max(DEFAULT_VIEWS, can.min_views), can.max_views, photos - spare)
 
 
 @dataclass(frozen=True)

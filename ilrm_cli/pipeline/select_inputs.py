@@ -17,7 +17,6 @@ from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
-from ilrm_cli.pipeline.prepare import default_views
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
@@ -25,6 +24,8 @@ from ilrm_cli.runtime.threads import in_threads
 
 T = TypeVar("T")
 
+DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos
+ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them
 SPARE_SHARE = 0.25  # of the photos, kept held out if more than the usual number are inputs
@@ -167,6 +168,12 @@ def _without(photos: Sequence[PosedPhoto], others: Sequence[PosedPhoto]) -> tupl
 def _evenly(held_out: Sequence[T]) -> tuple[T, ...]:
     """Return all of them, or an even selection of many."""
     return tuple(held_out[:: max(1, -(-len(held_out) // MAX_SCORED))])
+
+
+def default_views(can: Capabilities, photos: int) -> int:
+    """Return the default number of inputs: within the model's range, and not all if there are enough photos."""
+    spare = 1 if photos >= ENOUGH_TO_SPARE else 0  # held out, so that the result can be scored
+    return min(max(DEFAULT_VIEWS, can.min_views), can.max_views, photos - spare)
 
 
 def auto_views(capture: Capture, can: Capabilities, *, seed: int = 0) -> int:

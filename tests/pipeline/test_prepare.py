@@ -1,6 +1,5 @@
 """Tests of the choice of inputs, of their frame, and of the depths to search."""
 
-import dataclasses
 
 import numpy as np
 import pytest
@@ -10,9 +9,7 @@ from ilrm_cli.capture.load_views import visible_depths
 from ilrm_cli.geometry.cameras import Cameras, stack
 from ilrm_cli.geometry.transforms import Similarity, matrix_from_quaternion
 from ilrm_cli.geometry.views import Views
-from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
-from ilrm_cli.models.ilrm.contract import capabilities_of
-from ilrm_cli.pipeline.prepare import DEFAULT_VIEWS, default_views, normalize, normalized_cameras
+from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
 
 
 def camera_at(z: float) -> Cameras:
@@ -29,20 +26,6 @@ def test_only_points_inside_the_image_count():
     depths = visible_depths(points, camera_at(2.0))
     assert sorted(depths.tolist()) == pytest.approx([3.0])
     assert sorted(visible_depths(points, camera_at(0.0)).tolist()) == pytest.approx([1.0, 5.0, 5.0])
-
-
-@pytest.mark.parametrize(
-    ("config", "photos", "expected"),
-    [
-        (IlrmConfig(), 100, DEFAULT_VIEWS),
-        (IlrmConfig(), 8, 7),
-        (IlrmConfig(), 4, 4),
-        (PRESETS["re10k"].config, 100, 2),
-        (dataclasses.replace(IlrmConfig(), min_views=16), 100, 16),
-    ],
-)
-def test_default_views_follow_the_model_and_the_photos(config, photos, expected):
-    assert default_views(capabilities_of(config), photos) == expected
 
 
 def test_normalising_cameras_keeps_what_they_see():

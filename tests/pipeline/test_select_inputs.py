@@ -8,11 +8,20 @@ from PIL import Image, ImageFilter
 
 from ilrm_cli.geometry.cameras import Lens
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
-from ilrm_cli.models.ilrm.config import IlrmConfig
+from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.pipeline import select_inputs as selection_stage
 from ilrm_cli.pipeline.choose_views import Choice, Swap
-from ilrm_cli.pipeline.select_inputs import FITTED, JUDGES, MAX_SCORED, auto_views, select_for_fit, select_photos
+from ilrm_cli.pipeline.select_inputs import (
+    DEFAULT_VIEWS,
+    FITTED,
+    JUDGES,
+    MAX_SCORED,
+    auto_views,
+    default_views,
+    select_for_fit,
+    select_photos,
+)
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 
@@ -26,6 +35,20 @@ def capture(folder, count: int, *, spread_deg: float = 40.0, points: np.ndarray 
     paths = [folder / f"photo_{i:03d}.png" for i in range(count)]
     photos = tuple(PosedPhoto(p.name, p, LENS, pose, points) for p, pose in zip(paths, poses, strict=True))
     return Capture(photos, count + 1, "colmap", POINTS, left_out=(LeftOut("broken.jpg", "it is cut short"),))
+
+
+@pytest.mark.parametrize(
+    ("config", "photos", "expected"),
+    [
+        (IlrmConfig(), 100, DEFAULT_VIEWS),
+        (IlrmConfig(), 8, 7),
+        (IlrmConfig(), 4, 4),
+        (PRESETS["re10k"].config, 100, 2),
+        (dataclasses.replace(IlrmConfig(), min_views=16), 100, 16),
+    ],
+)
+def test_default_views_follow_the_model_and_the_photos(config, photos, expected):
+    assert default_views(capabilities_of(config), photos) == expected
 
 
 def test_every_photo_that_is_no_input_has_its_reason(tmp_path):
