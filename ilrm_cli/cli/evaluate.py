@@ -94,7 +94,7 @@ def evaluate(
     with face("evaluate", as_json, quiet, verbose) as shown:
         from ilrm_cli.evaluate import checks
         from ilrm_cli.evaluate.checks import Plan, Settings
-        from ilrm_cli.models.registry import weights_file
+        from ilrm_cli.models.registry import refuse_one_photo, weights_file
         from ilrm_cli.runtime.errors import InputError
 
         if synthetic and (scenes or protocol != "folder"):
@@ -106,7 +106,7 @@ def evaluate(
         checks.check_plan(plan, scenes or [], synthetic or 0)
         checks.check_geometry(geometry, plan, len(scenes or []))
         checks.reconstructions(plan, settings)  # a mistake is told before the imports
-        checks.check_model(model)
+        refuse_one_photo(model, checks.SEVERAL)
         weights_file(model)
 
         from ilrm_cli.evaluate import protocols, scoreboard

@@ -36,13 +36,9 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     if fit:
         yield _course(fit, summary["views"])
         if fit["psnr_before"] is not None:
-            gain = f"{fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
-            yield Detail(f"{gain}, at the size of the fit and with exposures evened out, unlike the verdict's score.")
+            yield Detail(f"{gain_of(fit)}, at the size of the fit and with exposures evened out, unlike the verdict's score.")
     if pruned := summary["pruned"]:
-        yield (
-            f"Pruned: {pruned['dropped']:,} Gaussians, {pruned['psnr_before']:.2f} dB before, "
-            f"{pruned['psnr_after']:.2f} dB after."
-        )
+        yield f"Pruned: {pruned['dropped']:,} Gaussians, {gain_of(pruned)}."
     if real := summary["metres_per_unit"]:
         yield f"One scene unit is {real:.4g} m."
     if (psnr := summary["round_trip"]["psnr"]) < PSNR_CAP:
@@ -54,13 +50,17 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     yield from map(Detail, (*details(summary, result), *time_lines(summary["timings_s"])))
 
 
+def gain_of(judged: Mapping[str, Any]) -> str:
+    """Return the scores before and after a step."""
+    return f"{judged['psnr_before']:.2f} dB before, {judged['psnr_after']:.2f} dB after"
+
+
 def _refined(fit: Mapping[str, Any]) -> str:
     """Return what a draft gained by a fit to its inputs."""
     if not fit["ran"]:
         return NOT_JUDGED
     judge = f" as long as a trial without {fit['cross_validated']} gained" if fit["cross_validated"] else ""
-    gain = f"{fit['psnr_before']:.2f} dB before, {fit['psnr_after']:.2f} dB after"
-    return f"Refined{judge}: {gain} {fit['iterations']} of {fit['ran']} iterations."
+    return f"Refined{judge}: {gain_of(fit)} {fit['iterations']} of {fit['ran']} iterations."
 
 
 def _course(fit: Mapping[str, Any], views: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ilrm_cli.capture.photos.folder import PoseSource, check_views
-from ilrm_cli.models.registry import takes_one_photo
 from ilrm_cli.pipeline import settings as pipeline
 from ilrm_cli.runtime.errors import InputError
 
 QUALITIES: tuple[pipeline.Quality, ...] = get_args(pipeline.Quality)  # from the least effort on
 EXACT = "exact"  # of procedural scenes: the surface that was drawn
+SEVERAL = "scores are of scenes from several; name another model"  # why models of one photo are refused
 ProtocolName = Literal["folder", "every-eighth", "re10k", "dl3dv", "synthetic"]
 
 
@@ -62,19 +62,6 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
         raise InputError("--protocol re10k states views and size itself; leave --views and --size out.")
     if plan.protocol == "dl3dv" and plan.index is not None and plan.views:
         raise InputError("--index lists the inputs of each scene itself; leave --views out.")
-
-
-def check_model(model: str) -> None:
-    """Raise InputError for a model that takes a single photo, as far as its name tells."""
-    if takes_one_photo(model):
-        raise refused_one_photo(model)
-
-
-def refused_one_photo(model: str) -> InputError:
-    """Return the error for a model that takes a single photo and assumes its camera."""
-    return InputError(
-        f"--model {model} takes one photo of an object, and scores are of scenes from several; name another model."
-    )
 
 
 def check_geometry(geometry: str | None, plan: Plan, scenes: int) -> None:

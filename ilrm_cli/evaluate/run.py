@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth, surfaces
-from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, reconstructions, refused_one_photo
+from ilrm_cli.evaluate.checks import EXACT, SEVERAL, Plan, Settings, reconstructions
 from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
@@ -34,6 +34,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import blueprint_of
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.models.registry import refused_one_photo
 from ilrm_cli.pipeline.fit_inputs import refined
 from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
@@ -53,7 +54,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
     if settings.geometry:
         require_mesh_libraries()
     if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
-        raise refused_one_photo(settings.model)  # before kernels are compiled
+        raise refused_one_photo(settings.model, SEVERAL)  # before kernels are compiled
     device, missing = resolve_device(settings.device), why_no_lpips()
     loaded = ready_model(
         settings.model,
@@ -65,7 +66,7 @@ def start(plan: Plan, settings: Settings, report: Report = ignore) -> Evaluation
         report=report,
     )
     if not loaded.model.capabilities.needs_poses:  # of a file in a released format, which has no blueprint
-        raise refused_one_photo(settings.model)
+        raise refused_one_photo(settings.model, SEVERAL)
     return Evaluation(loaded, asked, device, renderer_for(device), None if missing else load_lpips(device), missing)
 
 

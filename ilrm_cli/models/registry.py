@@ -233,6 +233,17 @@ def takes_one_photo(name: str) -> bool:
     return known is not None and known.published is not None and known.published.architecture in WITHOUT_POSES
 
 
+def refuse_one_photo(model: str, why: str) -> None:
+    """Raise InputError for a model that takes a single photo, as far as its name tells; `why` is a clause."""
+    if takes_one_photo(model):
+        raise refused_one_photo(model, why)
+
+
+def refused_one_photo(model: str, why: str) -> InputError:
+    """Return the error for a model that takes a single photo and assumes its camera."""
+    return InputError(f"--model {model} takes one photo of an object, and {why}.")
+
+
 def may_need_no_poses(name_or_path: str) -> bool:
     """Return whether a model may take one photo without poses, as far as names tell: of files nothing is known."""
     return name_or_path not in KNOWN or takes_one_photo(name_or_path)

@@ -22,16 +22,15 @@ from PIL import Image
 from ilrm_cli.geometry.meshes import PointCloud
 from ilrm_cli.render.depth_maps import DepthMap, depth_map, far_of, normals_from_depth
 from ilrm_cli.render.rasterize import pixels_of, to_uint8
-from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_folder
 from ilrm_cli.runtime.output_names import output_names, place_below
 from ilrm_cli.runtime.progress import Report, Step, ignore
-from ilrm_cli.scene.checks import DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN, record_path
+from ilrm_cli.scene.checks import DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.mesh import encode_points
 from ilrm_cli.scene.formats.scans import encode_laz, write_exr, writes_exr, writes_laz
-from ilrm_cli.scene.opened import near_of, remarks_on
-from ilrm_cli.scene.record import camera_of, record_beside
+from ilrm_cli.scene.opened import near_of, remarks_on, require_cameras
+from ilrm_cli.scene.record import camera_of
 
 DEEPEST = 65_535  # of a 16-bit picture
 TRUSTED = 0.3  # cosine from which a pixel gives a point of the cloud
@@ -53,10 +52,7 @@ def write_depth(scene: Path, folder: Path, report: Report = ignore) -> WrittenDe
 
     The folder appears whole or not at all. Raises InputError for a scene without cameras.
     """
-    file, record = decode_scene(scene), record_beside(scene)
-    if record is None or not record.views:
-        beside = record_path(scene).name
-        raise InputError(f"{scene} has no cameras, whose depth could be written: {beside} beside it would name them.")
+    file, record = decode_scene(scene), require_cameras(scene, "whose depth could be written")
     near, background = near_of(record), torch.tensor(record.background)
     photos = [view.name for view in record.views]
     names = output_names(photos, flat=True)

@@ -16,11 +16,10 @@ from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import atomic_write
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.mesh import encode_mesh, standing
-from ilrm_cli.scene.opened import near_of, recorded_cameras, remarks_on
-from ilrm_cli.scene.record import SceneRecord, record_beside
+from ilrm_cli.scene.opened import near_of, recorded_cameras, remarks_on, require_cameras
+from ilrm_cli.scene.record import SceneRecord
 
 STANDING = (".glb",)  # formats that say which way is up: their meshes are turned to it
 PAINTED = ".glb"  # the format that holds a texture
@@ -51,10 +50,7 @@ def write_mesh_of(scene: Path, output: Path, settings: MeshSettings, report: Rep
     require_mesh_libraries()
     if settings.texture and output.suffix.lower() != PAINTED:
         raise InputError(f"{output}: --texture needs a {PAINTED} file; name one, or leave it out.")
-    file, record = decode_scene(scene), record_beside(scene)
-    if record is None or not recorded_cameras(record):
-        beside = record_path(scene).name
-        raise InputError(f"{scene} has no cameras, whose views a mesh is made of: {beside} beside it would name them.")
+    file, record = decode_scene(scene), require_cameras(scene, "whose views a mesh is made of")
     written = write_mesh_of_gaussians(file.gaussians, record, output, settings, report)
     return replace(written, warnings=remarks_on(file, scene))
 

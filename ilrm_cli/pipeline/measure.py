@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.capture.photos.listing import place_of
+from ilrm_cli.geometry.cameras import directions_through
 from ilrm_cli.pipeline.real_size import by_gps, checked_unit, named
 from ilrm_cli.pipeline.settings import length_m
 from ilrm_cli.render.depth_maps import depth_map, far_of
@@ -135,5 +136,5 @@ def _surface_at(scene: Path, record: SceneRecord, view: RecordedView, x: float, 
         raise InputError(f"{view.name} {x:g},{y:g}: the scene shows no surface there; name a pixel beside it.")
     depth = float(seen.depth[row, column])
     camera = camera_of(view)
-    ray = torch.tensor([(x - view.center_px[0]) / view.focal_px[0], (y - view.center_px[1]) / view.focal_px[1], 1.0])
-    return camera.positions[0] + depth * camera.world_from_cam[0, :3, :3] @ ray.double()
+    ray = directions_through(camera, torch.tensor([[[[x, y]]]], dtype=torch.float64))[0, 0, 0]
+    return camera.positions[0] + depth * ray

@@ -13,6 +13,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import up_direction
 from ilrm_cli.render.paths.orbits import default_cameras
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile, told_dropped
@@ -81,6 +82,15 @@ def read_shown_scene(scene: Path) -> ShownScene:
         video=_video_choice(record),
         quarter_turns=tuple(view.quarter_turns for view in inputs),
     )
+
+
+def require_cameras(scene: Path, what: str) -> SceneRecord:
+    """Return the record beside a scene. Raises InputError if it names no cameras; `what` is a clause on them."""
+    record = record_beside(scene)
+    if record is None or not record.views:
+        beside = record_path(scene).name
+        raise InputError(f"{scene} has no cameras, {what}: {beside} beside it would name them.")
+    return record
 
 
 def remarks_on(file: SceneFile, scene: Path) -> tuple[str, ...]:

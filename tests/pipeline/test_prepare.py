@@ -1,6 +1,5 @@
 """Tests of the choice of inputs, of their frame, and of the depths to search."""
 
-
 import numpy as np
 import pytest
 import torch

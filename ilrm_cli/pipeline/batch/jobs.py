@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilrm_cli.capture.photos.listing import Listing, is_video, natural_order
-from ilrm_cli.models.registry import takes_one_photo
+from ilrm_cli.models.registry import refuse_one_photo
 from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_folder_of, check_output
@@ -141,11 +141,7 @@ def counts_of(outcomes: Sequence[Outcome]) -> dict[Status, int]:
 
 def check_model(model: str) -> None:
     """Raise InputError for a model that takes a single photo, as far as its name tells."""
-    if takes_one_photo(model):
-        raise InputError(
-            f"--model {model} takes one photo of an object, and a batch has folders of several; run `ilrm reconstruct "
-            "PHOTO` for each."
-        )
+    refuse_one_photo(model, "a batch has folders of several; run `ilrm reconstruct PHOTO` for each")
 
 
 def check_outputs(jobs: Sequence[Job], overwrite: bool) -> None:
