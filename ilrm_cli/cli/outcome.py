@@ -36,7 +36,9 @@ def lines_of(summary: Mapping[str, Any], result: "Reconstruction") -> Iterator[s
     if fit:
         yield _course(fit, summary["views"])
         if fit["psnr_before"] is not None:
-            yield Detail(f"{gain_of(fit)}, at the size of the fit and with exposures evened out, unlike the verdict's score.")
+            yield Detail(
+                f"{gain_of(fit)}, at the size of the fit and with exposures evened out, unlike the verdict's score."
+            )
     if pruned := summary["pruned"]:
         yield f"Pruned: {pruned['dropped']:,} Gaussians, {gain_of(pruned)}."
     if real := summary["metres_per_unit"]:

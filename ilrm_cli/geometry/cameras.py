@@ -128,6 +128,16 @@ class Cameras:
             self, focal_px=self.focal_px * factor, center_px=self.center_px * factor, width=width, height=height
         )
 
+    def size_at(self, long_side_px: int, multiple: int = 1) -> tuple[int, int]:
+        """Return (width, height) in px, both multiples, with this longer side in the same shape."""
+        factor = long_side_px / max(self.width, self.height)
+        wide, tall = (max(multiple, multiple * round(side * factor / multiple)) for side in (self.width, self.height))
+        return wide, tall
+
+    def at_long_side(self, long_side_px: int) -> "Cameras":
+        """Return the cameras with their images resampled to this longer side."""
+        return self.resized(*self.size_at(long_side_px))
+
     def moved(self, world_from_cam: Float[Tensor, "camera 4 4"]) -> "Cameras":
         """Return the same lenses at other poses."""
         return replace(self, world_from_cam=world_from_cam)

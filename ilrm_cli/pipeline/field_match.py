@@ -48,8 +48,7 @@ def sampled_field(
     surface = surface_of(field, report=report)
     gaussians = discs(surface)
     cameras = _from_all_sides(inputs.cameras) if not model.capabilities.needs_poses else inputs.cameras[:VIEWS]
-    scale = SIDE_PX / max(cameras.width, cameras.height)
-    small = cameras.resized(max(1, round(scale * cameras.width)), max(1, round(scale * cameras.height)))
+    small = cameras.at_long_side(SIDE_PX)
     theirs = render_field(field, small, report=report).color
     ours = render(gaussians, small, background=field.background).color
     return SampledField(field, surface, float(psnr(ours, theirs).mean()), len(small)), gaussians

@@ -154,9 +154,8 @@ def colored(mesh: Mesh, maps: Sequence[DepthMap], reach: float) -> Mesh:
 
 
 def _drawn_at(cameras: Cameras, long_side_px: int) -> Cameras:
-    factor = long_side_px / max(cameras.width, cameras.height)
-    small = cameras.resized(max(2, round(cameras.width * factor)), max(2, round(cameras.height * factor)))
-    return small.to(torch.float32)
+    width, height = cameras.size_at(long_side_px)
+    return cameras.resized(max(2, width), max(2, height)).to(torch.float32)  # which have differences of depth
 
 
 def _covered(mesh: Mesh, seen: DepthMap, least: Float[Tensor, "3"], most: Float[Tensor, "3"], near: float) -> float:

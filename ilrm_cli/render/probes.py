@@ -61,9 +61,7 @@ class Glance:
 @torch.inference_mode()
 def glance(cameras: Cameras, gaussians: Gaussians, near: float) -> Glance:
     """Render small depth images in every camera; `near` as in `render`."""
-    factor = LONG_SIDE_PX / max(cameras.width, cameras.height)
-    small = cameras.resized(max(1, round(cameras.width * factor)), max(1, round(cameras.height * factor)))
-    small = small.to(torch.float32).to("cpu")
+    small = cameras.at_long_side(LONG_SIDE_PX).to(torch.float32).to("cpu")
     depths, alphas = [], []
     for i in range(len(small)):
         depth, alpha = harmonic_depth(gaussians, small[[i]], near)

@@ -101,8 +101,7 @@ def panel_size(settings: FilmSettings, cameras: Cameras) -> tuple[int, int]:
     """Return (width, height) as the user wants it; if only the long side is known, with the cameras' aspect ratio."""
     if isinstance(settings.size, tuple):
         return settings.size
-    factor = (settings.size or DEFAULT_LONG_SIDE_PX) / max(cameras.width, cameras.height)
-    size = (max(2, 2 * round(cameras.width * factor / 2)), max(2, 2 * round(cameras.height * factor / 2)))
+    size = cameras.size_at(settings.size or DEFAULT_LONG_SIDE_PX, multiple=2)
     if settings.size is not None:
         check_size(f"--size {settings.size}", size, settings.panels)
     return size
