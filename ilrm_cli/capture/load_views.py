@@ -24,7 +24,7 @@ from ilrm_cli.capture.poses.undistort import (
     undistort,
 )
 from ilrm_cli.geometry.cameras import Cameras, Lens
-from ilrm_cli.geometry.views import PosedPhoto, Views
+from ilrm_cli.geometry.views import PosedPhoto, Views, stacked_poses
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 
@@ -105,8 +105,7 @@ class _Reader:
 
     @staticmethod
     def of(photos: Sequence[PosedPhoto], width: int, height: int) -> "_Reader":
-        poses = np.stack([photo.world_from_cam for photo in photos])
-        turns = quarter_turns_to_fit([photo.lens for photo in photos], poses, width, height)
+        turns = quarter_turns_to_fit([photo.lens for photo in photos], stacked_poses(photos), width, height)
         return _Reader(photos, width, height, turns)
 
     def read(self, index: int) -> tuple[MaskedPhoto, Lens]:

@@ -59,7 +59,7 @@ class PoseCard:
 def pose_card(capture: Capture, trained_on: TrainingRange | None = None) -> PoseCard:
     """Compute the card of a capture, compared with what the model that is to be used was trained on, if it is known."""
     names = tuple(photo.name for photo in capture.photos)
-    positions = np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos])
+    positions = capture.world_from_cam[:, :3, 3]
     found = [photo.points for photo in capture.photos if photo.points is not None and len(photo.points)]
     overlap = overlap_matrix(found) if len(found) == len(names) else None
     distance = distance_to_scene(positions, [photo.points for photo in capture.photos])

@@ -71,7 +71,7 @@ class PhotoSequence:
 
     @property
     def world_from_cam(self) -> Float64[ndarray, "frame 4 4"]:
-        return np.stack([photo.world_from_cam for photo in self.capture.photos])
+        return self.capture.world_from_cam
 
     @property
     def points(self) -> Float64[ndarray, "point 3"]:

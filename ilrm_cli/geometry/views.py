@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
@@ -23,6 +24,11 @@ class PosedPhoto:
     world_from_cam: Float64[ndarray, "4 4"]  # OpenCV axes, in the frame of the input poses
     points: Float64[ndarray, "point 3"] | None = None  # sparse points found in this photo; None: unknown
     mask: Path | None = None  # picture whose black pixels are ignored, as in COLMAP; None: all are valid
+
+
+def stacked_poses(photos: Sequence[PosedPhoto]) -> Float64[ndarray, "photo 4 4"]:
+    """Return the poses of all photos."""
+    return np.stack([photo.world_from_cam for photo in photos])
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,11 @@ class Capture:
     advice: tuple[str, ...] = ()  # one sentence each: which photos to take so that all are connected
     root: Path | None = None  # folder that names of photos are relative to; None: they are frames of videos
     given: tuple[str, ...] | None = None  # names of the photos that were asked for; None: all of the place
+
+    @property
+    def world_from_cam(self) -> Float64[ndarray, "photo 4 4"]:
+        """The poses of all photos."""
+        return stacked_poses(self.photos)
 
 
 @dataclass(frozen=True)

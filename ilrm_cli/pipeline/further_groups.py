@@ -7,14 +7,13 @@ over the capture like it, each is predicted in its own normalised frame, and all
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from ilrm_cli.geometry.frames import normalized_from_world
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import PosedPhoto
+from ilrm_cli.geometry.views import PosedPhoto, stacked_poses
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.pipeline.optimize.poses import PoseCorrections
 from ilrm_cli.pipeline.predict import Prediction
@@ -92,4 +91,4 @@ def _prepared(
 
 
 def _poses(photos: Sequence[PosedPhoto]) -> Float64[Tensor, "photo 4 4"]:
-    return torch.from_numpy(np.stack([photo.world_from_cam for photo in photos]))
+    return torch.from_numpy(stacked_poses(photos))

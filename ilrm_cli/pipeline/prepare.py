@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
@@ -12,7 +11,7 @@ from ilrm_cli.capture.load_views import common_size, load_views, visible_depths
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.frames import Normalisation, frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
-from ilrm_cli.geometry.views import Capture, PosedPhoto, Views
+from ilrm_cli.geometry.views import Capture, PosedPhoto, Views, stacked_poses
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.models.layers.plane_sweep import depth_range_of, estimate_depth_range
 from ilrm_cli.runtime.progress import Report, Step, ignore
@@ -49,8 +48,7 @@ def prepare_photos(
     """Load photos of a capture at the model's size: `used` as inputs, `scored` as targets."""
     width, height = common_size(used, long_side=long_side_px or can.long_side_px, multiple=can.size_multiple)
     inputs, targets = load_photos(used, scored, width, height, report)
-    poses = np.stack([photo.world_from_cam for photo in used])
-    return normalize(poses, inputs, targets, capture.points, can.frame)
+    return normalize(stacked_poses(used), inputs, targets, capture.points, can.frame)
 
 
 def load_photos(

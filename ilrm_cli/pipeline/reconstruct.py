@@ -6,7 +6,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -111,7 +110,7 @@ class Reconstruction:
     @cached_property
     def poses(self) -> Float64[Tensor, "photo 4 4"]:
         """The poses world_from_cam of all posed photos."""
-        return torch.from_numpy(np.stack([photo.world_from_cam for photo in self.capture.photos]))
+        return torch.from_numpy(self.capture.world_from_cam)
 
     @cached_property
     def up(self) -> Float64[Tensor, "3"]:
@@ -168,7 +167,7 @@ def posed_photos(folder: ProjectFolder, settings: Settings, report: Report = ign
     folder.require(settings.poses, settings.camera, settings.views)
     require_size(folder, settings)
     capture = gather(folder, settings.narrowed(PoseSettings), report)
-    require_parallax(np.stack([photo.world_from_cam[:3, 3] for photo in capture.photos]), capture.points, folder.place)
+    require_parallax(capture.world_from_cam[:, :3, 3], capture.points, folder.place)
     return capture
 
 

@@ -89,8 +89,7 @@ def select_photos(
         asked = [photos[index] for index in indices]
         return in_threads(lambda photo: _sharpness(photo, long_side_px), asked, "selecting views", report)
 
-    poses = np.stack([photo.world_from_cam for photo in photos])
-    choice = choose_views(poses, count, [photo.points for photo in photos], sharpness, seed=seed)
+    choice = choose_views(capture.world_from_cam, count, [photo.points for photo in photos], sharpness, seed=seed)
     return _sorted_out(capture, choice)
 
 
@@ -182,7 +181,7 @@ def auto_views(capture: Capture, can: Capabilities, *, seed: int = 0) -> int:
     `default_views`, plus one at a time as long as the middle photo is more than CLOSE_DEG away from its nearest input,
     up to `most_auto_views`.
     """
-    poses = np.stack([photo.world_from_cam for photo in capture.photos])
+    poses = capture.world_from_cam
     distance = distance_to_scene(poses[:, :3, 3], [photo.points for photo in capture.photos])
     count, most = default_views(can, len(poses)), most_auto_views(can, len(poses))
     while count < most and _middle_gap_deg(poses, select_views(poses, count, seed=seed), distance) > CLOSE_DEG:
