@@ -57,7 +57,7 @@ def _job(model: Network, device: torch.device) -> tuple[Job, float, str]:
     views = _usual_views(model, device)
     size = Pass(len(views), views.cameras.height, views.cameras.width, model.precision, device.type)
     flops, chunks = model.cost(size).flops, fit_to_memory(model, views).chunks
-    scene = Prepared(views, None, DEPTHS, Similarity(1.0, torch.eye(3), torch.zeros(3)))
+    scene = Prepared(views, None, DEPTHS, Similarity.identity())
 
     def work() -> object:
         with torch.no_grad():

@@ -51,7 +51,7 @@ def model_suite(*, rounds: int = ROUNDS, report: Report = ignore) -> Findings:
         "full attention": full_attention_stages(config, VIEWS, SIDE_PX, SIDE_PX),
     }
     flops = {name: total_flops(found) for name, found in stages.items()}
-    scene = Prepared(_with_points(views), None, DEPTHS, Similarity(1.0, torch.eye(3), torch.zeros(3)))
+    scene = Prepared(_with_points(views), None, DEPTHS, Similarity.identity())
     default = load_model("default").model
     default.precision = precision
     default_flops = default.cost(Pass(VIEWS, SIDE_PX, SIDE_PX)).flops

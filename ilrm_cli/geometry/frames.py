@@ -73,7 +73,7 @@ def frame_from_input(
         right = torch.linalg.cross(ahead, up)
         axes = {"up": (right, ahead, up), "opengl": (right, up, -ahead), "opencv": (right, -up, ahead)}
         rotation = torch.stack(axes[frame])
-    return Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64))
+    return Similarity.turning(rotation)
 
 
 def _ahead(world_from_cam: Float64[Tensor, "camera 4 4"], up: Float64[Tensor, "3"]) -> Float64[Tensor, "3"]:

@@ -17,6 +17,22 @@ class Similarity:
     rotation: Float[Tensor, "3 3"]
     translation: Float[Tensor, "3"]
 
+    @staticmethod
+    def identity() -> "Similarity":
+        return Similarity.scaling(1.0)
+
+    @staticmethod
+    def scaling(factor: float) -> "Similarity":
+        return Similarity(factor, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+    @staticmethod
+    def turning(rotation: Float[Tensor, "3 3"]) -> "Similarity":
+        return Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64))
+
+    @staticmethod
+    def shifting(by: Float[Tensor, "3"]) -> "Similarity":
+        return Similarity(1.0, torch.eye(3, dtype=torch.float64), by)
+
     def inverse(self) -> "Similarity":
         rotation = self.rotation.T
         return Similarity(1 / self.scale, rotation, -(rotation @ self.translation) / self.scale)

@@ -86,7 +86,7 @@ def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -
     """Encode in the format of a file's suffix, `scale` times as large; tell whether it was turned to stand upright."""
     suffix = output.suffix.lower()
     if scale != 1:
-        mesh = mesh.moved(Similarity(scale, torch.eye(3).double(), torch.zeros(3).double()))
+        mesh = mesh.moved(Similarity.scaling(scale))
     turned = suffix in STANDING and record.up is not None
     if turned:
         first = torch.tensor(record.views[0].world_from_cam, dtype=torch.float64)

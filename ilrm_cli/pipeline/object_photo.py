@@ -54,8 +54,7 @@ def prepared_object(model: Network, cut_out: np.ndarray) -> Prepared:
     view = model.view_of(cut_out)
     distance = float(view.cameras.positions[0].norm())
     depth_range = (NEAREST * distance, (2 - NEAREST) * distance)
-    identity = Similarity(1.0, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
-    return Prepared(view, None, depth_range, identity)
+    return Prepared(view, None, depth_range, Similarity.identity())
 
 
 def the_photo(capture: Capture) -> Selection:

@@ -143,7 +143,7 @@ def compared(ours: Gaussians, theirs: Gaussians, sight: Sight, report: Report = 
     cameras, background = sight.cameras.to(torch.float64), torch.tensor(sight.background)
     if (origin := origin_nearby(cameras.positions.cpu(), _size(ours))) is not None:
         # Drawn far away, both would be spoilt alike, and the rounding of the file would not show.
-        shift = Similarity(1.0, torch.eye(3).double(), -torch.tensor(origin, dtype=torch.float64))
+        shift = Similarity.shifting(-torch.tensor(origin, dtype=torch.float64))
         ours, theirs = (replace(scene, means=shift.points(scene.means.double())) for scene in (ours, theirs))
         cameras = cameras.moved(shift.poses(cameras.world_from_cam))
     cameras = cameras.to(torch.float32)

@@ -91,7 +91,7 @@ class Alone:
         places = np.linspace(0, total, request.views, endpoint=False).astype(int)
         chosen = torch.from_numpy(rng.permutation(places))
         held = torch.from_numpy(rng.permutation(np.setdiff1d(np.arange(total), places)))
-        to_normal = Similarity(1.0, torch.eye(3).double(), torch.zeros(3).double())  # they are centred
+        to_normal = Similarity.identity()  # they are centred
         if self.normalisation != "centred":
             to_normal = frame_of_model(made.views.cameras.world_from_cam[chosen].double(), self.normalisation)
         views = replace(made.views, cameras=normalized_cameras(made.views.cameras, to_normal), empty=None)

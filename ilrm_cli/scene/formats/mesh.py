@@ -36,7 +36,7 @@ def standing(up: Float[Tensor, "3"], toward: Float[Tensor, "3"]) -> Similarity:
         front = torch.linalg.cross(up, torch.eye(3, dtype=torch.float64)[int(up.abs().argmin())])
     front = torch.nn.functional.normalize(front, dim=0)
     rows = torch.stack([torch.linalg.cross(up, front), up, front])
-    return Similarity(1.0, rows, torch.zeros(3, dtype=torch.float64))
+    return Similarity.turning(rows)
 
 
 def _glb(mesh: Mesh) -> bytes:

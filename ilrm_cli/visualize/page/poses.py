@@ -47,7 +47,7 @@ def level(up: Float[Tensor, "3"]) -> Similarity:
         x, y, z = (axis / sine).tolist()
         across = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
         rotation = torch.eye(3, dtype=torch.float64) + sine * across + (1 - cosine) * across @ across  # Rodrigues
-    return Similarity(1.0, rotation, torch.zeros(3, dtype=torch.float64))
+    return Similarity.turning(rotation)
 
 
 def poses_of(cameras: Cameras, depths: Float[Tensor, " camera"]) -> list[Pose]:
