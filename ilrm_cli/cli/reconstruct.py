@@ -15,7 +15,7 @@ from ilrm_cli.cli.console import Face, Result, face
 from ilrm_cli.cli.options import AsJson, Mesh, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, offer_of, takes
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.pipeline.settings import Settings, check_settings
-from ilrm_cli.runtime.progress import LAUNCHED, process_start
+from ilrm_cli.runtime.progress import launched_at
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def reconstruct(
     verbose: Verbose = False,
 ) -> None:
     """Turn a folder of photos into a 3D Gaussian splat scene."""
-    begin = time.perf_counter()
-    launch = process_start() if LAUNCHED.get() else begin
+    launch = launched_at()
     with face("reconstruct", as_json, quiet, verbose) as shown:
         folder = open_photos(photos)
         output = output or Path(f"{folder.title}.ply")
@@ -70,7 +69,7 @@ def reconstruct(
         from ilrm_cli.pipeline.cost_estimate import foreseen
         from ilrm_cli.pipeline.export_mesh import require_for_mesh
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.preview import previewed, without_scene
+        from ilrm_cli.visualize.film.preview import previewed
         from ilrm_cli.visualize.film.trace_film import pictures_for
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
@@ -79,8 +78,7 @@ def reconstruct(
         with fit_of_command(shown) as running, shown.progress() as report:
             inputs = inputs_sha256(folder, settings.camera)
             pictures = pictures_for(trace) if trace else 0
-            shown_to = previewed(preview, report) if preview else report
-            with without_scene(preview):
+            with previewed(preview, report) as shown_to:
                 if mesh:
                     require_for_mesh(settings.model)
                 result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)

@@ -11,7 +11,7 @@ from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Qui
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.cli.reconstruct import WRITTEN, Outputs, fit_of_command
 from ilrm_cli.pipeline.settings import FurtherSettings
-from ilrm_cli.runtime.progress import LAUNCHED, process_start
+from ilrm_cli.runtime.progress import launched_at
 
 
 @takes(FurtherSettings, quality=FurtherQuality)
@@ -30,8 +30,7 @@ def refine(
     verbose: Verbose = False,
 ) -> None:
     """Fit a scene that was made before further to its photos, and write what comes of it as a new scene."""
-    begin = time.perf_counter()
-    launch = process_start() if LAUNCHED.get() else begin
+    launch = launched_at()
     outputs = Outputs(output, (), None, preview, overwrite)
     with face("refine", as_json, quiet, verbose) as shown:
         from ilrm_cli.scene.checks import check_other_scene
@@ -44,14 +43,14 @@ def refine(
         from ilrm_cli.pipeline.export import export
         from ilrm_cli.pipeline.recorded import fit_further, recorded_scene
         from ilrm_cli.pipeline.result import summarize
-        from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
+        from ilrm_cli.visualize.film.preview import preview_result, previewed
 
         before = {"start": checked - launch, "imports": time.perf_counter() - checked}
         made = recorded_scene(scene, photos)
         outputs.refuse_inputs(made.folder)
         with fit_of_command(shown) as running, shown.progress() as report:
-            with without_scene(preview):
-                result = fit_further(made, settings, previewed(preview, report) if preview else report, running=running)
+            with previewed(preview, report) as shown_to:
+                result = fit_further(made, settings, shown_to, running=running)
                 written = export(result, output, photos=made.photos, inputs_sha256=made.record.inputs_sha256)
             shown.kept = WRITTEN.format(output)
             if preview:

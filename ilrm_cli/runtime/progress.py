@@ -72,6 +72,11 @@ class Stopwatch:
         self.add(name, time.perf_counter() - start)
 
 
+def launched_at() -> float:
+    """Return the value of `time.perf_counter` from which a command counts its time; call it first."""
+    return process_start() if LAUNCHED.get() else time.perf_counter()
+
+
 def process_start() -> float:
     """Return the value of `time.perf_counter` at which this process started, to a hundredth of a second.
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from ilrm_cli.render.checks import check_preview_output
-from ilrm_cli.runtime.progress import Step
-from ilrm_cli.visualize.film.preview import preview_result, previewed, without_scene
+from ilrm_cli.runtime.progress import Step, ignore
+from ilrm_cli.visualize.film.preview import preview_result, previewed
 from ilrm_cli.visualize.film.trace_film import BAND_PX
 from tests.support.small_reconstruction import reconstruction
 
@@ -16,17 +16,17 @@ from tests.support.small_reconstruction import reconstruction
 @pytest.mark.parametrize("name", ["fit.jpg", "fit.png"])
 def test_each_step_with_a_picture_replaces_the_preview(name: str, tmp_path: Path) -> None:
     place, told = tmp_path / name, list[Step]()
-    report = previewed(place, told.append)
     photo = np.full((20, 30, 3), 250, np.uint8)
-    report(Step("fitting", 1, 9))
-    assert not place.exists()
-    for done, grey in ((4, 40), (8, 120)):
-        report(Step("fitting", done, 9, picture=lambda grey=grey: (np.full((20, 30, 3), grey, np.uint8), photo)))
-        shown = np.asarray(Image.open(place))
-        assert shown.shape == (20 + BAND_PX, 60, 3)
-        assert abs(int(shown[-10, 10, 0]) - grey) < 4
-        assert shown[-10, 45, 0] > 245
-        check_preview_output(place, overwrite=True)
+    with previewed(place, told.append) as report:
+        report(Step("fitting", 1, 9))
+        assert not place.exists()
+        for done, grey in ((4, 40), (8, 120)):
+            report(Step("fitting", done, 9, picture=lambda grey=grey: (np.full((20, 30, 3), grey, np.uint8), photo)))
+            shown = np.asarray(Image.open(place))
+            assert shown.shape == (20 + BAND_PX, 60, 3)
+            assert abs(int(shown[-10, 10, 0]) - grey) < 4
+            assert shown[-10, 45, 0] > 245
+            check_preview_output(place, overwrite=True)
     assert [step.done for step in told] == [1, 4, 8]
     assert list(tmp_path.iterdir()) == [place]
 
@@ -52,13 +52,13 @@ def test_a_fit_that_is_stopped_takes_its_picture_along_and_no_other(tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         stopped(place)
     assert place.exists()
-    with without_scene(place):
+    with previewed(place, ignore):
         place.write_bytes(b"whole")
     assert place.read_bytes() == b"whole"
 
 
 def stopped(place: Path, picture: bytes | None = None) -> None:
-    with without_scene(place):
+    with previewed(place, ignore):
         if picture is not None:
             place.write_bytes(picture)
         raise KeyboardInterrupt

@@ -21,26 +21,27 @@ from ilrm_cli.visualize.film.trace_film import labelled
 
 
 @contextmanager
-def without_scene(path: Path | None) -> Iterator[None]:
-    """Within the context, which ends with a scene, let work that fails or is stopped take its picture along."""
-    before = state_of(path) if path and path.exists() else None
-    try:
-        yield
-    except BaseException:
-        if path and path.exists() and state_of(path) != before:
-            path.unlink()
-        raise
+def previewed(path: Path | None, report: Report) -> Iterator[Report]:
+    """Yield a report that also writes the picture of each step that has one: the scene, and the photo it is like.
 
-
-def previewed(path: Path, report: Report) -> Report:
-    """Return a report that also writes the picture of each step that has one: the scene, and the photo it is like."""
+    The context ends with a scene: work in it that fails or is stopped takes its picture along.
+    """
+    if path is None:
+        yield report
+        return
 
     def shown(step: Step) -> None:
         report(step)
         if step.picture is not None:
             _write(path, step.picture(), f"after {step.done} of {step.total} steps")
 
-    return shown
+    before = state_of(path) if path.exists() else None
+    try:
+        yield shown
+    except BaseException:
+        if path.exists() and state_of(path) != before:
+            path.unlink()
+        raise
 
 
 def preview_result(path: Path, result: Reconstruction) -> None:
