@@ -5,7 +5,7 @@ axes and position in world coordinates. Pixel (column i, row j) covers [i, i+1) 
 0.5, j + 0.5); focal lengths and principal points are in pixels of the stated image size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -75,12 +75,7 @@ class Cameras:
         """Return a smaller batch: `cameras[2:5]`, `cameras[[0, 3]]`."""
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.world_from_cam.device)
-        return replace(
-            self,
-            world_from_cam=self.world_from_cam[index],
-            focal_px=self.focal_px[index],
-            center_px=self.center_px[index],
-        )
+        return self.mapped(lambda tensor: tensor[index])
 
     @property
     def cam_from_world(self) -> Float[Tensor, "camera 4 4"]:
@@ -142,13 +137,13 @@ class Cameras:
         """Return the same lenses at other poses."""
         return replace(self, world_from_cam=world_from_cam)
 
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Cameras":
+        """Return the cameras with all tensors changed."""
+        poses, focal_px, center_px = map(change, (self.world_from_cam, self.focal_px, self.center_px))
+        return Cameras(poses, focal_px, center_px, self.width, self.height)
+
     def to(self, target: torch.device | torch.dtype | str) -> "Cameras":
-        return replace(
-            self,
-            world_from_cam=self.world_from_cam.to(target),
-            focal_px=self.focal_px.to(target),
-            center_px=self.center_px.to(target),
-        )
+        return self.mapped(lambda tensor: tensor.to(target))
 
 
 def stack(cameras: Sequence[Cameras]) -> Cameras:

@@ -1,6 +1,6 @@
 """Photos before the model: on disk with poses (`PosedPhoto`, `Capture`), and as tensors (`Views`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -99,16 +99,16 @@ class Views:
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Views":
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.images.device)
-        optional = (None if tensor is None else tensor[index] for tensor in self._optional)
-        return Views(self.images[index], self.cameras[index], *optional)
+        return self.mapped(lambda tensor: tensor[index])
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Views":
+        """Return the views with all tensors changed."""
+        optional = (self.sparse_depth, self.masks, self.empty, self.quarter_turns)
+        changed = (None if tensor is None else change(tensor) for tensor in optional)
+        return Views(change(self.images), self.cameras.mapped(change), *changed)
 
     def to(self, device: torch.device | str) -> "Views":
-        optional = (None if tensor is None else tensor.to(device) for tensor in self._optional)
-        return Views(self.images.to(device), self.cameras.to(device), *optional)
-
-    @property
-    def _optional(self) -> tuple[Tensor | None, ...]:
-        return self.sparse_depth, self.masks, self.empty, self.quarter_turns
+        return self.mapped(lambda tensor: tensor.to(device))
 
 
 @runtime_checkable

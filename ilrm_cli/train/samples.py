@@ -35,14 +35,7 @@ class Sample:
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Sample":
         depth = None if self.depth is None else change(self.depth)
-        return Sample(_mapped(self.inputs, change), _mapped(self.targets, change), depth, self.depth_range)
-
-
-def _mapped(views: Views, change: Callable[[Tensor], Tensor]) -> Views:
-    c = views.cameras
-    cameras = type(c)(change(c.world_from_cam), change(c.focal_px), change(c.center_px), c.width, c.height)
-    sparse_depth = None if views.sparse_depth is None else change(views.sparse_depth)
-    return Views(change(views.images), cameras, sparse_depth)
+        return Sample(self.inputs.mapped(change), self.targets.mapped(change), depth, self.depth_range)
 
 
 def mirrored(sample: Sample) -> Sample:

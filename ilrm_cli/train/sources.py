@@ -129,7 +129,10 @@ class Captured:
         poses = sequence.world_from_cam[chosen]
         ready = normalize(poses, loaded[: request.views], loaded[request.views :], sequence.points, self.normalisation)
         assert ready.targets is not None
-        sample = Sample(ready.inputs, ready.targets, None, ready.depth_range)
+        inputs, targets = (  # all pixels are learned from
+            replace(views, masks=None, empty=None, quarter_turns=None) for views in (ready.inputs, ready.targets)
+        )
+        sample = Sample(inputs, targets, None, ready.depth_range)
         return mirrored(sample) if rng.random() < self.config.flip else sample
 
 
