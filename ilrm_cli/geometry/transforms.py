@@ -57,6 +57,13 @@ class Similarity:
         return moved
 
 
+def rotations(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotations about these axes by their lengths, in radians."""
+    x, y, z = vectors.unbind(-1)
+    o = torch.zeros_like(x)
+    return torch.linalg.matrix_exp(torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3)))
+
+
 def matrix_from_quaternion(quaternions: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
     """Return the rotation matrix of each quaternion (w first; normalised here, so any length > 0 is valid)."""
     w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)

@@ -1,15 +1,15 @@
 """Gaussians sampled from a field, and how well they show it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.fields import Field
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import rotations
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Network
-from ilrm_cli.pipeline.object_photo import turned_about_up
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.render.surface import Surface, discs, surface_of
@@ -55,6 +55,9 @@ def sampled_field(
 
 
 def _from_all_sides(cameras: Cameras) -> Cameras:
-    around = turned_about_up(cameras.world_from_cam[0], VIEWS)
-    first = cameras[torch.zeros(VIEWS, dtype=torch.long)]
-    return replace(first, world_from_cam=around)
+    """Return the first camera, and others around the origin, evenly turned about its picture's up direction."""
+    pose = cameras.world_from_cam[0]
+    angles = torch.arange(VIEWS).to(pose) * (2 * torch.pi / VIEWS)
+    turns = torch.eye(4).to(pose).repeat(VIEWS, 1, 1)
+    turns[:, :3, :3] = rotations(-angles[:, None] * pose[:3, 1])
+    return cameras[[0] * VIEWS].moved(turns @ pose)

@@ -1,10 +1,8 @@
 """One photo of an object, for models that need no poses: cut out, and seen from where the model takes it to be."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ilrm_cli.capture.photos.cut_out import read_cut_out
 from ilrm_cli.capture.photos.folder import ProjectFolder
@@ -72,14 +70,3 @@ def without_fit(settings: Settings) -> Settings:
             "it out."
         )
     return replace(settings, quality="draft")
-
-
-def turned_about_up(world_from_cam: torch.Tensor, count: int) -> torch.Tensor:
-    """Return so many poses around the origin, evenly turned about the image's up direction, the first as it is."""
-    up = -world_from_cam[:3, 1]
-    around = torch.linalg.cross(up.expand(3, 3), torch.eye(3).to(up)).T  # the matrix of v -> up x v
-    angles = [2 * math.pi * index / count for index in range(count)]
-    turns = torch.eye(4).to(up).repeat(count, 1, 1)
-    for turn, angle in zip(turns, angles, strict=True):  # Rodrigues
-        turn[:3, :3] += math.sin(angle) * around + (1 - math.cos(angle)) * around @ around
-    return turns @ world_from_cam

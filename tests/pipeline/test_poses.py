@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import rotations
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize.fit import Effort, Fit
 from ilrm_cli.pipeline.optimize.judging import optimize
@@ -25,7 +26,6 @@ from ilrm_cli.pipeline.optimize.poses import (
     PosedAgain,
     moved,
     pose_gradient,
-    rotations,
 )  # fmt: skip
 from ilrm_cli.render.rasterize import render
 from tests.support.dense_renderer import alphas, colors_seen

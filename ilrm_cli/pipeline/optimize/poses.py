@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.transforms import rotations
 from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.pipeline.optimize.parameters import Parameters
 from ilrm_cli.pipeline.optimize.per_photo import PhotoNumbers
@@ -58,13 +59,6 @@ def moved(cameras: Cameras, changes: Float[Tensor, "camera 6"]) -> Cameras:
     poses[:, :3, :3] = rotations(changes[:, :3].to(poses)) @ poses[:, :3, :3]
     poses[:, :3, 3] += changes[:, 3:].to(poses)
     return cameras.moved(poses)
-
-
-def rotations(vectors: Float[Tensor, "camera 3"]) -> Float[Tensor, "camera 3 3"]:
-    """Return the rotations about these axes by their lengths, in radians."""
-    x, y, z = vectors.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.linalg.matrix_exp(torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3)))
 
 
 class PhotoPoses(PhotoNumbers):
