@@ -12,10 +12,10 @@ import torch
 
 from ilrm_cli.capture.load_views import common_size, load_views
 from ilrm_cli.capture.photos.folder import MIN_VIEWS, open_folder
-from ilrm_cli.data.folders import TARGET_EVERY, read_folder
+from ilrm_cli.data.folders import read_folder
 from ilrm_cli.evaluate.baselines import sparse_points_splat
 from ilrm_cli.evaluate.checks import Plan
-from ilrm_cli.evaluate.protocols import SceneRef
+from ilrm_cli.evaluate.protocols import TARGET_EVERY, SceneRef
 from ilrm_cli.evaluate.results import FROM_POINTS, Evaluation, Judge, SceneResult, SceneWatch, Shown, Trial, wait
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -25,7 +25,7 @@ from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import normalized_views, prepare_photos
 from ilrm_cli.pipeline.reconstruct import reconstruct_capture
-from ilrm_cli.pipeline.select_inputs import photos_by_role
+from ilrm_cli.pipeline.select_inputs import photos_by_role, photos_without
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
@@ -36,8 +36,7 @@ LONG_SIDE_PX = 480  # of the pictures that are scored
 def split(capture: Capture) -> tuple[Capture, tuple[PosedPhoto, ...]]:
     """Return the capture without every eighth photo by name, beginning with the first, and these."""
     held = tuple(sorted(capture.photos, key=lambda photo: photo.name)[::TARGET_EVERY])
-    names = {photo.name for photo in held}
-    return replace(capture, photos=tuple(photo for photo in capture.photos if photo.name not in names)), held
+    return replace(capture, photos=photos_without(capture.photos, held)), held
 
 
 def evaluate_whole(run: Evaluation, ref: SceneRef, plan: Plan, baselines: bool, report: Report = ignore) -> SceneResult:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from ilrm_cli.capture.load_views import common_size
 from ilrm_cli.capture.photos.folder import ProjectFolder, open_folder
 from ilrm_cli.data.checks import find_posed_folders
-from ilrm_cli.data.folders import TARGET_EVERY, listed_frames, read_folder, read_input_list, scene_name
+from ilrm_cli.data.folders import read_folder, scene_name
 from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.data.re10k import find_sequence, read_evaluation_index, read_index
 from ilrm_cli.data.sequences import FrameSequence
@@ -23,9 +23,11 @@ from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import select_views
 from ilrm_cli.pipeline.select_inputs import default_views
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.json_values import read_json
 from ilrm_cli.runtime.output_names import output_names
 from ilrm_cli.runtime.progress import Report, ignore
 
+TARGET_EVERY = 8  # frames; the published evaluation's targets are the 1st, 9th, 17th, ...
 RE10K_SIDE_PX = 256  # of the published protocol's square images
 DL3DV_SIZE = (960, 544)  # (width, height) of the published protocol
 DL3DV_VIEWS = (16,)  # default inputs; published for 16 and 32
@@ -184,3 +186,33 @@ def nested_inputs(
         pool = pool[list(select_views(world_from_cam[pool], count, seed=seed))]
         sets.append(tuple(int(i) for i in pool))
     return tuple(reversed(sets))
+
+
+def read_input_list(file: Path) -> dict[str, tuple[str | int, ...]]:
+    """Read scene name -> input frames from a published k-means list: JSON, with frames as file names or indices.
+
+    Raises InputError if the file is not such a list.
+    """
+    try:
+        content = read_json(file)
+    except ValueError as error:
+        raise InputError(f"{file} is not a readable JSON file; give the list of input frames per scene.") from error
+    good = isinstance(content, dict) and all(
+        isinstance(frames, list) and all(isinstance(frame, str | int) for frame in frames)
+        for frames in content.values()
+    )
+    if not good:
+        raise InputError(f"{file} is not a JSON object of scene name -> list of input frames.")
+    return {name: tuple(frames) for name, frames in content.items()}
+
+
+def listed_frames(frame_names: Sequence[str], wanted: Sequence[str | int], scene: str) -> tuple[int, ...]:
+    """Return the ascending indices of frames given by index, name or file name. Raises InputError if one is absent."""
+    places = {Path(name).stem: index for index, name in enumerate(frame_names)}
+    chosen = set()
+    for frame in wanted:
+        index = frame if isinstance(frame, int) else places.get(Path(frame).stem, -1)
+        if not 0 <= index < len(frame_names):
+            raise InputError(f"{scene}: the listed input frame {frame} is not among its {len(frame_names)} frames.")
+        chosen.add(index)
+    return tuple(sorted(chosen))

@@ -48,7 +48,7 @@ class Selection:
     @property
     def only_fitted(self) -> tuple[PosedPhoto, ...]:
         """The fitted photos that are no inputs."""
-        return _without(self.fitted, self.used)
+        return photos_without(self.fitted, self.used)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -121,7 +121,7 @@ def select_for_fit(
             f"--views {views} is more than the {left} photos that are not held out; ask for {left} or fewer, or pass "
             "--hold-out 0."
         )
-    rest = replace(capture, photos=_without(capture.photos, held))
+    rest = replace(capture, photos=photos_without(capture.photos, held))
     chosen = select_photos(rest, views, can, long_side_px, seed=seed, report=report)
     return _with_fit(chosen, rest, held or (chosen.held_out if hold_out else ()))
 
@@ -136,30 +136,31 @@ def select_again(
     photos = {photo.name: photo for photo in capture.photos}
     used = tuple(photos[name] for name in inputs)
     if held_out is None:
-        spare = _without(capture.photos, used)
+        spare = photos_without(capture.photos, used)
         count = min(len(spare), -(-len(photos) // hold_out)) if hold_out else 0
         held = tuple(spare[len(spare) * i // count] for i in range(count))
         chosen = Selection(used, held, held, capture.left_out)
-        return _with_fit(chosen, replace(capture, photos=_without(capture.photos, held)), held)
+        return _with_fit(chosen, replace(capture, photos=photos_without(capture.photos, held)), held)
     held = tuple(photos[name] for name in held_out)
     others = tuple(photos[name] for name in left_out if name in photos)
-    rest = replace(capture, photos=_without(capture.photos, (*held, *others)))
+    rest = replace(capture, photos=photos_without(capture.photos, (*held, *others)))
     return _with_fit(Selection(used, held, held, capture.left_out), rest, held)
 
 
 def _with_fit(chosen: Selection, rest: Capture, held: tuple[PosedPhoto, ...]) -> Selection:
     """Return a selection from `rest` where the scene is fitted to all of these, and `held` photos score it."""
     scored = _evenly(held)
-    fitted = _without(rest.photos, held)
+    fitted = photos_without(rest.photos, held)
     reasons = {photo.name: photo.reason for photo in chosen.reasons}
-    reasons |= {photo.name: FITTED for photo in _without(fitted, chosen.used)}
+    reasons |= {photo.name: FITTED for photo in photos_without(fitted, chosen.used)}
     reasons |= {photo.name: f"{len(scored)} held-out photos are enough" for photo in held}
     reasons |= {photo.name: JUDGES for photo in scored}
     named = (LeftOut(name, reasons[name]) for name in sorted(reasons))
     return Selection(chosen.used, held, scored, tuple(named), fitted)
 
 
-def _without(photos: Sequence[PosedPhoto], others: Sequence[PosedPhoto]) -> tuple[PosedPhoto, ...]:
+def photos_without(photos: Sequence[PosedPhoto], others: Sequence[PosedPhoto]) -> tuple[PosedPhoto, ...]:
+    """Return the photos that are not among the others."""
     names = {photo.name for photo in others}
     return tuple(photo for photo in photos if photo.name not in names)
 

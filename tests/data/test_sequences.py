@@ -1,6 +1,5 @@
 """Sequences of frames: resampling with cameras that follow, folders, and the procedural hold-out."""
 
-import json
 import shutil
 
 import numpy as np
@@ -11,7 +10,7 @@ from ilrm_cli.capture.load_views import visible_depths
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.poses.lenses import pinhole
 from ilrm_cli.data.checks import find_posed_folders
-from ilrm_cli.data.folders import listed_frames, read_folder, read_input_list
+from ilrm_cli.data.folders import read_folder
 from ilrm_cli.data.holdout import HOLDOUT_INPUTS, HOLDOUT_TARGETS, holdout_scene
 from ilrm_cli.data.sequences import resized_and_cropped
 from ilrm_cli.render.metrics import psnr
@@ -70,21 +69,6 @@ def test_a_root_without_scenes_is_refused(tmp_path):
         find_posed_folders(tmp_path)
     with pytest.raises(InputError, match="is not a folder"):
         find_posed_folders(tmp_path / "nowhere")
-
-
-def test_listed_inputs_are_indices_or_names(tmp_path):
-    file = tmp_path / "list.json"
-    file.write_text(json.dumps({"0a1b": ["frame_00003.png", "images_4/frame_00001.png"], "00ff": [2, 0]}))
-    listed = read_input_list(file)
-    names = tuple(f"images_4/frame_{i:05d}.png" for i in range(1, 5))
-    assert listed_frames(names, listed["0a1b"], "0a1b") == (0, 2)
-    assert listed_frames(names, listed["00ff"], "00ff") == (0, 2)
-    for absent in ("frame_00009.png", 4, -1):
-        with pytest.raises(InputError, match=r"0a1b: the listed input frame .* is not among"):
-            listed_frames(names, [absent], "0a1b")
-    file.write_text("[1, 2]")
-    with pytest.raises(InputError, match="is not a JSON object"):
-        read_input_list(file)
 
 
 def test_a_scene_is_always_the_same():

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from ilrm_cli.evaluate.checks import Plan
-from ilrm_cli.evaluate.protocols import HOLDOUT_VIEWS, find_scenes, nested_inputs, open_scene
+from ilrm_cli.evaluate.protocols import (
+    HOLDOUT_VIEWS,
+    find_scenes,
+    listed_frames,
+    nested_inputs,
+    open_scene,
+    read_input_list,
+)
 from ilrm_cli.models.ilrm.config import PRESETS, IlrmConfig
 from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.models.layers.config import MatchingConfig
@@ -138,3 +145,18 @@ def test_procedural_scenes_have_fixed_targets():
 def test_unusable_plans_are_refused(plan, paths, message):
     with pytest.raises(InputError, match=message):
         find_scenes(plan, paths)
+
+
+def test_listed_inputs_are_indices_or_names(tmp_path):
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"0a1b": ["frame_00003.png", "images_4/frame_00001.png"], "00ff": [2, 0]}))
+    listed = read_input_list(file)
+    names = tuple(f"images_4/frame_{i:05d}.png" for i in range(1, 5))
+    assert listed_frames(names, listed["0a1b"], "0a1b") == (0, 2)
+    assert listed_frames(names, listed["00ff"], "00ff") == (0, 2)
+    for absent in ("frame_00009.png", 4, -1):
+        with pytest.raises(InputError, match=r"0a1b: the listed input frame .* is not among"):
+            listed_frames(names, [absent], "0a1b")
+    file.write_text("[1, 2]")
+    with pytest.raises(InputError, match="is not a JSON object"):
+        read_input_list(file)
