@@ -8,7 +8,7 @@ import typer
 
 from ilrm_cli.cli.console import Detail, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Verbose, takes
-from ilrm_cli.pipeline.settings import Crop, MeshSettings, crop_of
+from ilrm_cli.pipeline.settings import FACES, TEXTURED_FACES, Crop, MeshSettings, crop_of
 from ilrm_cli.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ MESH = {
     "faces": Annotated[
         int | None,
         typer.Option(
-            help="Triangles, about, at most; 0: as many as are found. Default: 300000, with --texture 50000.", min=0
+            help="Triangles, about, at most; 0: as many as are found. "
+            f"Default: {FACES}, with --texture {TEXTURED_FACES}.",
+            min=0,
         ),
     ],
     "texture": Annotated[

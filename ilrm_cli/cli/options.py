@@ -32,7 +32,7 @@ ViewCount = Annotated[
         parser=count_or_auto,
         metavar="N|auto",
         show_default="auto",
-        help="Photos given to the model. auto is 8, and more where the photos stand far apart.",
+        help=f"Photos given to the model. auto is {chosen.DEFAULT_VIEWS}, and more where the photos stand far apart.",
     ),
 ]
 Refine = Annotated[
@@ -58,7 +58,7 @@ FitSide = Annotated[
     typer.Option(
         "--fit-size",
         help="Long side in px at which photos are fitted to, at most; the time grows with the area.",
-        show_default="480; 640 with --quality high",
+        show_default=f"{chosen.FIT_SIDES_PX['standard']}; {chosen.FIT_SIDES_PX['high']} with --quality high",
         min=LEAST["fit_side_px"],
         max=MOST["fit_side_px"],
     ),

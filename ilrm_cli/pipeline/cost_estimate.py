@@ -9,8 +9,8 @@ from ilrm_cli.capture.poses.undistort import common_size_of
 from ilrm_cli.models.base import Capabilities, Pass
 from ilrm_cli.models.checkpoint import blueprint_of
 from ilrm_cli.models.memory_plan import check_fits
-from ilrm_cli.pipeline.select_inputs import DEFAULT_VIEWS, default_views, most_auto_views
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.select_inputs import default_views, most_auto_views
+from ilrm_cli.pipeline.settings import DEFAULT_VIEWS, Settings
 from ilrm_cli.runtime.devices import resolve_device, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 

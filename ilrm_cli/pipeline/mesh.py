@@ -14,7 +14,7 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
-from ilrm_cli.pipeline.settings import MeshSettings
+from ilrm_cli.pipeline.settings import FACES, TEXTURED_FACES, MeshSettings
 from ilrm_cli.render.depth_maps import DepthMap, depth_maps, far_of
 from ilrm_cli.render.fusion import TRUNCATION, Grid, NoSurface, fused, surface_in
 from ilrm_cli.render.mesh_pictures import mesh_picture
@@ -35,10 +35,6 @@ PIXELS_PER_CELL = 1.0  # at the median depth: finer cells would hold what no pix
 USABLE = 0.6  # of the free memory
 LEAST_SIDE = 16  # cells along the box, below which a mesh shows nothing
 MOST_POINTS = 2_000_000  # places on surfaces by which the box is found: more do not change a quantile
-FACES = 300_000  # triangles, about, at most, if nobody asks for a number
-# The same with a texture, which holds the detail: of a ball that is rough by 0.3 % of its radius, xatlas took 2.3 CPU
-# seconds for the charts of 20,000 triangles, 27.5 for 80,000.
-TEXTURED_FACES = 50_000
 PAINTED_LONG_SIDE_PX = 1024  # of the pictures that paint a texture
 SAME = 0.05  # relative difference of depth up to which the mesh shows what the scene does
 ISLAND = 0.0005  # of the area: smaller parts on their own are dropped

@@ -17,14 +17,13 @@ from ilrm_cli.capture.poses.overlap import distance_to_scene, gap_deg
 from ilrm_cli.geometry.views import Capture, LeftOut, PosedPhoto
 from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.choose_views import Choice, Swap, choose_views, select_views
-from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.settings import DEFAULT_VIEWS, Settings
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 from ilrm_cli.runtime.threads import in_threads
 
 T = TypeVar("T")
 
-DEFAULT_VIEWS = 8  # inputs if the user does not choose, if the model takes that many and there are enough photos
 ENOUGH_TO_SPARE = 5  # photos from which holding one out costs little
 CLOSE_DEG = 5.0  # from the middle photo to its nearest input: below, more inputs add little
 MOST_AUTO = 16  # maximum number of inputs chosen automatically: time and memory grow with them

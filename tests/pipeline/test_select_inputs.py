@@ -13,7 +13,6 @@ from ilrm_cli.models.ilrm.contract import capabilities_of
 from ilrm_cli.pipeline import select_inputs as selection_stage
 from ilrm_cli.pipeline.choose_views import Choice, Swap
 from ilrm_cli.pipeline.select_inputs import (
-    DEFAULT_VIEWS,
     FITTED,
     JUDGES,
     MAX_SCORED,
@@ -22,6 +21,7 @@ from ilrm_cli.pipeline.select_inputs import (
     select_for_fit,
     select_photos,
 )
+from ilrm_cli.pipeline.settings import DEFAULT_VIEWS
 from ilrm_cli.runtime.errors import InputError
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 

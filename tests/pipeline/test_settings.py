@@ -5,7 +5,11 @@ from typing import get_args
 import pytest
 
 from ilrm_cli.cli.options import OPTIONS
+from ilrm_cli.geometry import frames, transforms
+from ilrm_cli.pipeline import settings as light
+from ilrm_cli.pipeline.optimize.fit import EFFORTS
 from ilrm_cli.pipeline.settings import RANGES, Settings, check_ranges, check_settings, words_of
+from ilrm_cli.runtime import devices
 from ilrm_cli.runtime.errors import InputError
 
 
@@ -64,3 +68,14 @@ def test_the_options_accept_what_records_may_hold():
 def test_numbers_out_of_range(name, value):
     with pytest.raises(InputError, match="is not between"):
         check_ranges(Settings(**{name: value}))
+
+
+def test_copies_that_need_no_torch_are_the_same():
+    for copy, original in (
+        (light.Device, devices.Device),
+        (light.Precision, devices.Precision),
+        (light.Frame, frames.Frame),
+    ):
+        assert get_args(copy) == get_args(original)
+    assert light.FARTHEST == transforms.FARTHEST
+    assert {quality: effort.long_side_px for quality, effort in EFFORTS.items()} == light.FIT_SIDES_PX
