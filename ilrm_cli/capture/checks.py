@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.photos.folder import ProjectFolder
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import check_folder_of, refuse_link
+from ilrm_cli.runtime.files import check_own_folder
 
 IMAGES = "images"
 MODEL = "sparse/0"
@@ -35,19 +35,9 @@ def refuse_among_inputs(folder: ProjectFolder, pictures: Path | None) -> None:
 
 
 def check_output_folder(output: Path, photos: Path, overwrite: bool) -> None:
-    """Raise InputError, before the long work begins, if the folder cannot be written or has content not ours."""
-    check_folder_of(output)
-    refuse_link(output)
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise InputError(f"the output {output} is a file; name a folder.")
-    held = {path.name for path in output.iterdir()}
-    if held and (not held <= WRITTEN or CARD not in held):
-        raise InputError(f"{output} holds more than poses written by ilrm; choose another --output.")
+    """Raise InputError, before the long work begins, if poses cannot be written there or the photos lie there."""
     refuse_inputs_inside(output, [photos])
-    if held and not overwrite:
-        raise InputError(f"{output} exists; pass -w to overwrite it.")
+    check_own_folder(output, overwrite, marker=CARD, ours=WRITTEN.__contains__, what="poses written by ilrm")
 
 
 def refuse_inputs_inside(output: Path, inputs: Iterable[Path]) -> None:

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -74,6 +74,21 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
     refuse_link(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; pass -w to overwrite it.")
+
+
+def check_own_folder(folder: Path, overwrite: bool, *, marker: str, ours: Callable[[str], bool], what: str) -> None:
+    """Raise `InputError`, before the long work begins, for a folder that cannot be written or has content not ours.
+
+    An empty one may be written, and on request one with an entry `marker` whose entries are all `ours` by name.
+    """
+    check_folder_of(folder)
+    refuse_link(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the output {folder} is a file; name a folder.")
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if held and not (marker in held and all(map(ours, held))):
+        raise InputError(f"{folder} holds more than {what}; choose another --output.")
+    refuse_existing(folder, overwrite or not held)
 
 
 def check_output(path: Path, overwrite: bool) -> None:

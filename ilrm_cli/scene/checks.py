@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError, listed
-from ilrm_cli.runtime.files import check_folder_of, check_output, refuse_existing, refuse_link
+from ilrm_cli.runtime.files import check_output, check_own_folder, refuse_existing
 from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
@@ -133,18 +133,11 @@ def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
 
 def check_depth_output(folder: Path, overwrite: bool) -> None:
     """Raise InputError, before the long work begins, if depth maps cannot be written or would replace anything else."""
-    check_folder_of(folder)
-    refuse_link(folder)
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file; depth maps go into a folder of their own.")
-    held = {path.name for path in folder.iterdir()}
-    if held and DEPTH_INDEX not in held:
-        raise InputError(f"{folder} holds other things than depth maps; name a new folder.")
-    if held and not all(name in (DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN) or name.endswith(DEPTH_FILES) for name in held):
-        raise InputError(f"{folder} holds more than depth maps; name a new folder.")
-    refuse_existing(folder, overwrite or not held)
+
+    def ours(name: str) -> bool:
+        return name in (DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN) or name.endswith(DEPTH_FILES)
+
+    check_own_folder(folder, overwrite, marker=DEPTH_INDEX, ours=ours, what="depth maps")
 
 
 def _is_left_over(record: Path) -> bool:

@@ -140,7 +140,7 @@ def test_the_folder_is_replaced_only_if_asked_and_only_if_it_is_ours(scene, writ
     assert ilrm("export", scene, "-o", folder, "-w").status == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"precious")
-    assert "other things than depth maps" in ilrm("export", scene, "-o", tmp_path / "mine", "-w").sentence
+    assert "more than depth maps" in ilrm("export", scene, "-o", tmp_path / "mine", "-w").sentence
     (tmp_path / "mine" / "depth.json").write_text("{}")
     assert "more than depth maps" in ilrm("export", scene, "-o", tmp_path / "mine", "-w").sentence
     assert (tmp_path / "mine" / "photo.jpg").read_bytes() == b"precious"
