@@ -34,13 +34,13 @@ from ilrm_cli.runtime.progress import Report, Step, ignore
 DEPTH_TOLERANCE = 0.2  # of log-depth: agreement is 1/e there
 COLOR_TOLERANCE = 0.1  # mean difference over channels, colours in [0, 1]: agreement is 1/e there
 BLUR_PX = 9  # window for comparing colours: mere softness is not an error
-DOUBT = 1.0  # prior doubt in units of views: what a single view confirms has at most 1/2
+PRIOR_VIEWS = 1.0  # prior doubt in units of views: what a single view confirms has at most 1/2
 
-THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Support.contradiction`: at 0.5, views against outweigh views for by DOUBT
+THRESHOLDS = (0.8, 0.7, 0.6, 0.5)  # of `Votes.contradiction`: at 0.5, views against outweigh views for by PRIOR_VIEWS
 
 
 @dataclass(frozen=True)
-class Support:
+class Votes:
     """Votes of the views on each Gaussian, in fractions of views."""
 
     agreeing: Float[Tensor, " gaussian"]
@@ -48,15 +48,15 @@ class Support:
 
     def confidence(self) -> Float[Tensor, " gaussian"]:
         """Return the confidence in [0, 1): grows with every agreeing view; 0 without any, even if no view shows it."""
-        return self.agreeing / (self.agreeing + self.contradicting + DOUBT)
+        return self.agreeing / (self.agreeing + self.contradicting + PRIOR_VIEWS)
 
     def contradiction(self) -> Float[Tensor, " gaussian"]:
         """Return the contradiction in [0, 1), from contradicting views; 0 for Gaussians that no view shows."""
-        return self.contradicting / (self.agreeing + self.contradicting + DOUBT)
+        return self.contradicting / (self.agreeing + self.contradicting + PRIOR_VIEWS)
 
 
 @torch.no_grad()
-def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Support:
+def votes_on(gaussians: Gaussians, views: Views, report: Report = ignore) -> Votes:
     """Collect the votes of the views, in the normalised frame of the inputs. Masked pixels do not vote.
 
     Two pictures are rendered per view: 0.7 to 1.8 s of CPU for 7 to 12 views of 256 px and 70,000 to 160,000 Gaussians.
@@ -67,7 +67,7 @@ def support(gaussians: Gaussians, views: Views, report: Report = ignore) -> Supp
         agreeing += agrees
         contradicting += disagrees
         report(Step("confidence", i + 1, len(views)))
-    return Support(agreeing, contradicting)
+    return Votes(agreeing, contradicting)
 
 
 def _said_by(view: Views, gaussians: Gaussians) -> tuple[Float[Tensor, " gaussian"], Float[Tensor, " gaussian"]]:
@@ -113,7 +113,7 @@ class Pruning:
 
 
 def prune(
-    gaussians: Gaussians, support: Support, judges: Views, report: Report = ignore
+    gaussians: Gaussians, votes: Votes, judges: Views, report: Report = ignore
 ) -> tuple[Bool[Tensor, " gaussian"], Pruning]:
     """Return a mask of the Gaussians to keep, and a summary.
 
@@ -122,7 +122,7 @@ def prune(
     """
     before = score(gaussians, judges)
     kept, threshold, best = torch.ones_like(gaussians.opacities, dtype=torch.bool), None, before
-    contradiction = support.contradiction()
+    contradiction = votes.contradiction()
     for done, candidate in enumerate(THRESHOLDS, start=1):
         rest = contradiction <= candidate
         if int(rest.sum()) < int(kept.sum()) and (now := score(gaussians[rest], judges)) >= best:
@@ -152,7 +152,7 @@ def trusted(
     """Return the scene pruned and with confidence, each on request. The inputs vote, the judges decide on pruning."""
     if not (with_confidence or pruned):
         return Trusted(gaussians)
-    found = support(gaussians, inputs, report)
+    found = votes_on(gaussians, inputs, report)
     kept, pruning = torch.ones_like(gaussians.opacities, dtype=torch.bool), None
     if pruned:
         kept, pruning = prune(gaussians, found, judges, report)

@@ -14,7 +14,7 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.pipeline.predict import predict
 from ilrm_cli.pipeline.prepare import Prepared
-from ilrm_cli.pipeline.prune import DOUBT, prune, support
+from ilrm_cli.pipeline.prune import PRIOR_VIEWS, prune, votes_on
 from ilrm_cli.render.rasterize import render
 from ilrm_cli.train.samples import Sample
 from ilrm_cli.train.sources import Procedural, Request
@@ -57,28 +57,28 @@ def with_one(extra: Gaussians) -> Gaussians:
 def test_all_views_agree_with_the_surface_that_they_show(photos):
     surface = opaque_wall(4.0)
     middle = surface.means[:, :2].norm(dim=1) < 0.5
-    found = support(surface, photos)
+    found = votes_on(surface, photos)
     assert float(found.agreeing[middle].min()) > 0.9 * len(VIEWS)
     assert float(found.contradicting[middle].max()) < 0.1
-    assert float(found.confidence()[middle].min()) > 0.9 * len(VIEWS) / (len(VIEWS) + DOUBT)
+    assert float(found.confidence()[middle].min()) > 0.9 * len(VIEWS) / (len(VIEWS) + PRIOR_VIEWS)
 
 
 def test_a_veil_before_the_surface_is_contradicted(photos):
-    found = support(with_one(single(0, 0, 2.0, opacity=0.1)), photos)
+    found = votes_on(with_one(single(0, 0, 2.0, opacity=0.1)), photos)
     assert float(found.contradicting[-1]) > 0.9 * len(VIEWS)
     assert float(found.confidence()[-1]) < 0.05
 
 
 def test_a_solid_thing_that_the_photos_do_not_show_is_contradicted(photos):
     """At its own depth in every view, as it hides the wall: only colours tell."""
-    found = support(with_one(single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0)), photos)
+    found = votes_on(with_one(single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0)), photos)
     assert float(found.contradicting[-1]) > 0.8 * len(VIEWS)
     assert float(found.contradiction()[-1]) > 0.6
 
 
 def test_what_is_hidden_and_what_is_out_of_sight_is_not_known(photos):
     for place in ((0.0, 0.0, 9.0), (50.0, 0.0, 4.0), (0.0, 0.0, -3.0)):
-        found = support(with_one(single(*place, opacity=0.9)), photos)
+        found = votes_on(with_one(single(*place, opacity=0.9)), photos)
         assert float(found.confidence()[-1]) < 0.01
         assert float(found.contradiction()[-1]) < 0.01
 
@@ -87,16 +87,16 @@ def test_masked_pixels_say_nothing(photos):
     masks = torch.ones(len(photos), *photos.images.shape[-2:])
     masks[1:] = 0
     veiled = with_one(single(0, 0, 2.0, opacity=0.1))
-    found = support(veiled, dataclasses.replace(photos, masks=masks))
-    assert float(found.contradicting[-1]) == pytest.approx(float(support(veiled, photos[:1]).contradicting[-1]))
+    found = votes_on(veiled, dataclasses.replace(photos, masks=masks))
+    assert float(found.contradicting[-1]) == pytest.approx(float(votes_on(veiled, photos[:1]).contradicting[-1]))
 
 
 def test_transparent_photos_contradict_whatever_would_stand_there(photos):
     empty = torch.zeros(len(photos), *photos.images.shape[-2:])
     empty[1:] = 1
     scene = opaque_wall(4.0)
-    found = support(scene, dataclasses.replace(photos, empty=empty))
-    alone = support(scene, photos[:1])
+    found = votes_on(scene, dataclasses.replace(photos, empty=empty))
+    alone = votes_on(scene, photos[:1])
     torch.testing.assert_close(found.agreeing, alone.agreeing)
     assert float((found.contradicting - alone.contradicting).max()) == len(photos) - 1
 
@@ -107,19 +107,19 @@ def test_the_unit_of_length_does_not_matter(photos):
     pose[:, :3, 3] *= 5
     larger = dataclasses.replace(photos, cameras=photos.cameras.moved(pose))
     grown = dataclasses.replace(veiled, means=5 * veiled.means, scales=5 * veiled.scales)
-    one, other = support(veiled, photos), support(grown, larger)
+    one, other = votes_on(veiled, photos), votes_on(grown, larger)
     torch.testing.assert_close(one.confidence(), other.confidence(), atol=1e-3, rtol=0)
 
 
 def test_it_works_on_what_inference_mode_made(photos):
     with torch.inference_mode():
         made = dataclasses.replace(opaque_wall(4.0), opacities=opaque_wall(4.0).opacities * 1.0)
-    assert float(support(made, photos).confidence().max()) > 0.5
+    assert float(votes_on(made, photos).confidence().max()) > 0.5
 
 
 def test_pruning_takes_what_hides_the_wall_and_nothing_else(photos):
     scene = with_one(single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0))
-    kept, done = prune(scene, support(scene, photos), photos)
+    kept, done = prune(scene, votes_on(scene, photos), photos)
     rest = scene[kept]
     assert done.psnr_after > done.psnr_before + 3
     assert done.dropped == len(scene) - len(rest) >= 1
@@ -132,7 +132,7 @@ def test_pruning_leaves_a_scene_that_would_be_worse_without(photos):
     thing = single(0, 0, 2.0, opacity=0.99, scale=0.4, grey=1.0)
     scene = with_one(thing)
     judges = Views(render(scene, photos.cameras).color, photos.cameras)
-    kept, done = prune(scene, support(scene, photos), judges)
+    kept, done = prune(scene, votes_on(scene, photos), judges)
     assert (done.dropped, done.threshold) == (0, None)
     assert done.psnr_after == done.psnr_before
     assert bool(kept.all())
@@ -181,7 +181,7 @@ def test_veils_before_true_surfaces_are_found():
         harmonics=((sample.inputs.images.permute(0, 2, 3, 1) - 0.5) / SH_C0).flatten(0, 2)[:, None],
     )
     wrong = depth_errors(scene, cameras, sample.depth) > 0.1
-    found = support(scene, sample.inputs)
+    found = votes_on(scene, sample.inputs)
     assert area_under_curve(found.confidence(), wrong) > 0.95
     assert area_under_curve(-found.contradiction(), wrong) > 0.95
 
@@ -194,5 +194,5 @@ def test_low_confidence_means_wrong_depth_in_predictions():
         unmoved = Similarity(1.0, torch.eye(3), torch.zeros(3))
         predicted = predict(model, Prepared(sample.inputs, None, sample.depth_range, unmoved)).gaussians[:-COUNT]
         wrong = depth_errors(predicted, sample.inputs.cameras, sample.depth) > 0.1
-        areas.append(area_under_curve(support(predicted, sample.inputs).confidence(), wrong))
+        areas.append(area_under_curve(votes_on(predicted, sample.inputs).confidence(), wrong))
     assert sum(areas) / len(areas) > 0.65, areas  # measured: 0.68, 0.81, 0.93, 0.55
