@@ -58,7 +58,7 @@ MOST_PLACES = 100_000  # that are looked at for the middle of a scene
 POINT = 1e-9  # camera distances below this share of the coordinates are rounding errors
 
 
-def frame_from_input(
+def turn_to(
     frame: Frame, world_from_cam: Float64[Tensor, "camera 4 4"], up: Float64[Tensor, "3"] | None = None
 ) -> Similarity:
     """Return the rotation from the frame of the given camera poses to the named one.
@@ -142,7 +142,7 @@ def _cost(world_from_cam: Float[Tensor, "camera 4 4"], up: Float[Tensor, "3"]) -
     return (roll + turned + bow).mean() + look_up
 
 
-def normalized_from_world(
+def normalisation_of(
     world_from_cam: Float64[Tensor, "camera 4 4"], scale_from: Literal["recentred", "raw"] = "recentred"
 ) -> Similarity:
     """Return the transform with origin at the mean position, axes of the mean camera, largest translation component 1.
@@ -182,7 +182,7 @@ def centred_from_world(world_from_cam: Float64[Tensor, "camera 4 4"]) -> Similar
     middle = torch.linalg.solve(across.mean(0) + pull, (across @ position[:, :, None]).mean(0)[:, 0] + pull @ ahead)
     distance = (position - middle).norm(dim=-1).mean().item()
     scale = ORBIT_RADIUS / distance if distance > POINT * position.abs().max().item() else 1.0
-    rotation = frame_from_input("up", world_from_cam).rotation
+    rotation = turn_to("up", world_from_cam).rotation
     return Similarity(scale, rotation, -scale * (rotation @ middle))
 
 
@@ -192,7 +192,7 @@ def frame_of_model(
     """Return the transform into the frame that a model of this normalisation sees."""
     if normalisation == "centred":
         return centred_from_world(world_from_cam)
-    return normalized_from_world(world_from_cam, normalisation)
+    return normalisation_of(world_from_cam, normalisation)
 
 
 def _direction(mean: Float64[Tensor, "3"], otherwise: Float64[Tensor, "3"]) -> Float64[Tensor, "3"]:

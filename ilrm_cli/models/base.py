@@ -133,7 +133,7 @@ class Network(nn.Module, ABC):
         tap: Tap | None = None,
         chunks: Chunks = WHOLE,
     ) -> list[Gaussians]:
-        """Predict the Gaussians of each scene, in the frame of its cameras (see `frames.normalized_from_world`).
+        """Predict the Gaussians of each scene, in the frame of its cameras (see `frames.normalisation_of`).
 
         Scenes of one call have the same number and size of views, sides multiples of `size_multiple`. `depth_ranges`
         are (near, far), z in the units of the cameras. `clock` is told of attention stages, `tap` of tokens, where the

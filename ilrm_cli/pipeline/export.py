@@ -16,7 +16,7 @@ from ilrm_cli import __version__
 from ilrm_cli.capture.input_hash import poses_sha256
 from ilrm_cli.capture.poses.colmap_library import pycolmap
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import AXES, frame_from_input, origin_nearby
+from ilrm_cli.geometry.frames import AXES, origin_nearby, turn_to
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.models.checkpoint import ModelIdentity
@@ -104,7 +104,7 @@ def encode(
     as in the record.
     """
     axes, origin = result.settings.frame, origin_for(result)
-    turn = frame_from_input(axes, result.poses, result.up if axes != "input" else None)
+    turn = turn_to(axes, result.poses, result.up if axes != "input" else None)
     frame = turn if origin is None else moved_to(origin, turn)
     world_from_normalized = frame.after(result.prepared.normalized_from_world.inverse())
     scene = result.gaussians.transformed(world_from_normalized).to("cpu")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.frames import normalisation_of
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, stacked_poses
 from ilrm_cli.pipeline.choose_views import select_views
@@ -69,7 +69,7 @@ def _own_from_inputs(
     upright = prepared.normalized_from_world.poses(_poses(group))
     if corrections is not None:
         upright = corrections.of_poses([photo.name for photo in group], upright)
-    own = normalized_from_world(upright)
+    own = normalisation_of(upright)
     return Similarity(1.0, own.rotation, own.translation / own.scale)
 
 

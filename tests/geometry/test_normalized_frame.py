@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ilrm_cli.geometry.frames import ORBIT_RADIUS, centred_from_world, frame_of_model, normalized_from_world
+from ilrm_cli.geometry.frames import ORBIT_RADIUS, centred_from_world, frame_of_model, normalisation_of
 from ilrm_cli.geometry.transforms import matrix_from_quaternion
 
 
@@ -32,16 +32,16 @@ def looking_inward(count: int) -> torch.Tensor:
 def test_two_parallel_cameras_by_hand():
     poses = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1)
     poses[:, :3, 3] = torch.tensor([[1.0, 5, 0], [5.0, 5, 0]])
-    similarity = normalized_from_world(poses)
+    similarity = normalisation_of(poses)
     expected = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]], dtype=torch.float64)
     torch.testing.assert_close(similarity.poses(poses)[:, :3, 3], expected)
     assert similarity.scale == 0.5
-    assert normalized_from_world(poses, "raw").scale == 1 / 5
+    assert normalisation_of(poses, "raw").scale == 1 / 5
 
 
 def test_normalised_cameras_are_centred_aligned_and_of_unit_extent():
     poses = random_poses()
-    normalized = normalized_from_world(poses).poses(poses)
+    normalized = normalisation_of(poses).poses(poses)
     torch.testing.assert_close(normalized[:, :3, 3].mean(0), torch.zeros(3, dtype=torch.float64))
     torch.testing.assert_close(normalized[:, :3, 3].abs().max(), torch.tensor(1.0, dtype=torch.float64))
     forward, down = normalized[:, :3, 2].mean(0), normalized[:, :3, 1].mean(0)
@@ -53,8 +53,8 @@ def test_normalised_cameras_are_centred_aligned_and_of_unit_extent():
 
 def test_the_world_frame_does_not_matter():
     poses = random_poses()
-    moved = normalized_from_world(random_poses(seed=5)).poses(poses)  # some similarity or other
-    torch.testing.assert_close(normalized_from_world(poses).poses(poses), normalized_from_world(moved).poses(moved))
+    moved = normalisation_of(random_poses(seed=5)).poses(poses)  # some similarity or other
+    torch.testing.assert_close(normalisation_of(poses).poses(poses), normalisation_of(moved).poses(moved))
 
 
 def test_matches_the_recipe_step_by_step():
@@ -69,12 +69,12 @@ def test_matches_the_recipe_step_by_step():
     frame[:3, 3] = poses[:, :3, 3].mean(0)
     expected = torch.linalg.inv(frame) @ poses
     expected[:, :3, 3] /= expected[:, :3, 3].abs().max()
-    torch.testing.assert_close(normalized_from_world(poses).poses(poses), expected)
+    torch.testing.assert_close(normalisation_of(poses).poses(poses), expected)
 
 
 def test_a_full_circle_keeps_a_proper_frame():
     poses = looking_inward(8)
-    similarity = normalized_from_world(poses)
+    similarity = normalisation_of(poses)
     torch.testing.assert_close(similarity.rotation @ similarity.rotation.T, torch.eye(3, dtype=torch.float64))
     normalized = similarity.poses(poses)
     torch.testing.assert_close(normalized[0, :3, :3], torch.eye(3, dtype=torch.float64))  # the first camera's axes
@@ -84,7 +84,7 @@ def test_a_full_circle_keeps_a_proper_frame():
 def test_cameras_at_one_place_keep_their_scale():
     poses = random_poses()
     poses[:, :3, 3] = torch.tensor([7.0, -3, 11])
-    similarity = normalized_from_world(poses)
+    similarity = normalisation_of(poses)
     assert similarity.scale == 1
     assert similarity.poses(poses)[:, :3, 3].abs().max() < 1e-9
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import normalized_from_world
+from ilrm_cli.geometry.frames import normalisation_of
 from ilrm_cli.models.checkpoint import load_model
 from ilrm_cli.models.long_lrm.config import PRESETS, LongLrmConfig
 from ilrm_cli.models.long_lrm.model import VISIBLE, LongLrm
@@ -76,7 +76,7 @@ def test_the_cameras_of_its_authors(pair):
     width, height = pair["photo_size_wh"].tolist()
     focal, center = pair["photo_intrinsics"].split(2, dim=-1)
     poses = pair["photo_w2c"].double().inverse()
-    to_normal = normalized_from_world(poses, "recentred")
+    to_normal = normalisation_of(poses, "recentred")
     turn = torch.cat([to_normal.rotation, to_normal.translation[:, None] / to_normal.scale], dim=1)
     assert_near(turn.float(), pair["world_to_normalised"][:3], "world_to_normalised")
     assert_near(torch.tensor(to_normal.scale), pair["scene_scale"], "scene_scale")

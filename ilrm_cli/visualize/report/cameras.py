@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, UInt8
 from numpy import ndarray
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.geometry.frames import frame_from_input
+from ilrm_cli.geometry.frames import turn_to
 from ilrm_cli.geometry.harmonics import to_color
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.reconstruct import Reconstruction
@@ -53,7 +53,7 @@ class Layout:
 def layout_of(result: Reconstruction, photos: Sequence[PhotoEntry]) -> Layout:
     """Return the cameras of inputs, fitted and scored photos, and the means of solid Gaussians near them."""
     scene, chosen, from_world = result.prepared, result.selection, result.prepared.normalized_from_world
-    level = frame_from_input("up", from_world.poses(result.poses), from_world.rotation @ result.up)
+    level = turn_to("up", from_world.poses(result.poses), from_world.rotation @ result.up)
     numbers = {photo.name: photo.number for photo in photos}
 
     def standing(photos: Sequence[PosedPhoto], cameras: Cameras, role: Role) -> list[Standing]:
