@@ -128,8 +128,8 @@ def mean_table(summary: "Summary") -> Table:
 
 def geometry_table(results: list["SceneResult"]) -> Table:
     """Return the figures of the surfaces, means over the scenes."""
-    from ilrm_cli.evaluate.geometry import GeometryScore, means
     from ilrm_cli.evaluate.results import label_of
+    from ilrm_cli.evaluate.surface_scores import GeometryScore, means
 
     of: dict[tuple[str, int], list[GeometryScore]] = {}
     for result in results:

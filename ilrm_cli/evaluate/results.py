@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilrm_cli.evaluate import geometry
-from ilrm_cli.evaluate.geometry import GeometryScore, TrueSurface
+from ilrm_cli.evaluate import surface_scores
+from ilrm_cli.evaluate.surface_scores import GeometryScore, TrueSurface
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.views import Views
@@ -155,13 +155,13 @@ class Judge:
 
     def geometry(self, gaussians: Gaussians) -> GeometryScore | None:
         """Compare the surface of a scene with the true one, if that is known and was asked for."""
-        return None if self._surface is None else geometry.score(gaussians, self._surface)
+        return None if self._surface is None else surface_scores.score(gaussians, self._surface)
 
     def geometry_of_mesh(self, mesh: Mesh) -> GeometryScore | None:
         """Compare a mesh with the true surface, but for its depth in the targets."""
         if self._surface is None:
             return None
-        return geometry.compared(geometry.drawn_from(mesh, geometry.SAMPLES), self._surface)
+        return surface_scores.compared(surface_scores.drawn_from(mesh, surface_scores.SAMPLES), self._surface)
 
     def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""

@@ -12,7 +12,6 @@ from numpy import ndarray
 from ilrm_cli.data.holdout import RenderedSequence
 from ilrm_cli.evaluate import baselines, every_eighth, surfaces
 from ilrm_cli.evaluate.checks import EXACT, SEVERAL, Plan, Settings, reconstructions
-from ilrm_cli.evaluate.geometry import TrueSurface, scanned, surface_seen
 from ilrm_cli.evaluate.protocols import SceneRef, Split, open_scene
 from ilrm_cli.evaluate.results import (
     MEAN_COLOR,
@@ -29,6 +28,7 @@ from ilrm_cli.evaluate.results import (
     Trial,
     wait,
 )
+from ilrm_cli.evaluate.surface_scores import TrueSurface, scanned, surface_seen
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views

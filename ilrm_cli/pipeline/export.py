@@ -28,7 +28,7 @@ from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_pair
 from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
-from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, standing
+from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, warning_if_lying
 from ilrm_cli.scene.files import encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment, told_dropped
 from ilrm_cli.scene.opened import sight_of
@@ -63,7 +63,7 @@ class Exported:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each."""
-        turned = standing(self.record, self.record.scene_suffix)
+        turned = warning_if_lying(self.record, self.record.scene_suffix)
         moved = () if self.record.origin is None else (moved_by(self.record.origin),)
         return (*told_dropped(self.dropped), *moved, *turned, *self.trip.warnings, *self.bereft)
 

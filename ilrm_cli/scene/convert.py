@@ -100,7 +100,7 @@ def convert(
         seconds=time.perf_counter() - start,
         warnings=(
             *remarks_on(file, scene),
-            *(standing(record, suffix) if record else ()),
+            *(warning_if_lying(record, suffix) if record else ()),
             *trip.warnings,
             *bereft,
         ),
@@ -159,7 +159,7 @@ def _size(gaussians: Gaussians) -> float:
     return float((high - low).max())
 
 
-def standing(record: SceneRecord, suffix: str) -> tuple[str, ...]:
+def warning_if_lying(record: SceneRecord, suffix: str) -> tuple[str, ...]:
     """Return a warning if viewers of this format would show the scene lying down or upside down."""
     if record.frame == "input" or suffix not in Y_UP:
         return ()

@@ -18,8 +18,8 @@ from ilrm_cli.cli import app
 from ilrm_cli.cli.console import Face
 from ilrm_cli.cli.help import ALIASES, TOPICS, topic_text
 from ilrm_cli.data.synthetic.collection import SceneStatistics
-from ilrm_cli.evaluate.geometry import GeometryScore
 from ilrm_cli.evaluate.scoreboard import Gain, Summary
+from ilrm_cli.evaluate.surface_scores import GeometryScore
 from ilrm_cli.models.catalog import Details, Row, Verified
 from ilrm_cli.models.registry import PulledFrom
 from ilrm_cli.pipeline.export_depth import WrittenDepth

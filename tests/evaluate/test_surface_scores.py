@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, check_geometry, reconstructions
-from ilrm_cli.evaluate.geometry import (
+from ilrm_cli.evaluate.surface_scores import (
     FARTHEST,
     GeometryScore,
     TrueSurface,
@@ -75,7 +75,7 @@ def test_nothing_at_all_is_as_wrong_as_can_be(truth):
 
 def test_a_scene_is_judged_by_its_mesh_and_by_depth_in_other_views(monkeypatch):
     monkeypatch.setattr("ilrm_cli.pipeline.mesh.LONG_SIDE_PX", 128)
-    monkeypatch.setattr("ilrm_cli.evaluate.geometry.RESOLUTION", 80)
+    monkeypatch.setattr("ilrm_cli.evaluate.surface_scores.RESOLUTION", 80)
     inputs, targets = around(16, side_px=64, focal_px=75.0), around(3, 4.0, side_px=64, focal_px=75.0)
     depth, other = (sphere_depth(cameras) for cameras in (inputs, targets))
     truth = surface_seen(inputs, depth, targets, other)
