@@ -155,12 +155,12 @@ def _fitted(
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
         start = fits.start(predicted, begin.prepared, further)
-        return None, fits.judged(found, start, photos, begin.judges, kept, keep_out=keep_out)
+        return None, fits.run(found, start, photos, begin.judges, kept, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
         return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
     if fits.predict is None:
-        return None, fits.judged(found, found, photos, None, kept)
+        return None, fits.run(found, found, photos, None, kept)
     return fits.cross_validated(begin, further)
 
 

@@ -89,7 +89,7 @@ class Fits:
         """Return where a fit to all photos begins; see `sparse_start`."""
         return sparse_start(predicted, prepared, self.how.seed, further)
 
-    def judged(
+    def run(
         self,
         predicted: Gaussians,
         start: Gaussians,
@@ -136,7 +136,7 @@ class Fits:
             before = self.predict(fold)
         start, judge = self.start(before, fold), SomeViews(photos, [left_out])
         others = SomeViews(photos, [i for i in range(len(names)) if i != left_out])
-        trial = self.judged(before.gaussians, start, others, judge, share=0.5)
+        trial = self.run(before.gaussians, start, others, judge, share=0.5)
         if trial.ended == "stopped":
             return names[left_out], trial
         made = replace(trial, gaussians=predicted.gaussians, measured=predicted.gaussians, photos=len(names))

@@ -86,7 +86,7 @@ def candidates(prepared: Prepared) -> dict[str, float]:
     return found
 
 
-def reduced(prepared: Prepared, multiple: int) -> Prepared:
+def for_trial(prepared: Prepared, multiple: int) -> Prepared:
     """Return the scene with smaller images for trials, sides multiples of `multiple` px; unchanged if it is small."""
     width, height = prepared.inputs.cameras.width, prepared.inputs.cameras.height
     if max(width, height) < TRIAL_SHRINK * TRIAL_LEAST_PX:
@@ -116,7 +116,7 @@ def best_scale(
     """
     assert prepared.targets is not None, "only held-out photos can judge"
     step = -(-len(prepared.targets) // MAX_JUDGES)
-    judged = reduced(replace(prepared, targets=prepared.targets[::step]), multiple)
+    judged = for_trial(replace(prepared, targets=prepared.targets[::step]), multiple)
     factors = candidates(prepared)
     tried: dict[str, float] = {}
     for number, (name, factor) in enumerate(factors.items()):

@@ -11,7 +11,7 @@ from ilrm_cli.geometry.harmonics import SH_C0
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.prepare import Prepared
-from ilrm_cli.pipeline.scale_search import best_scale, candidates, reduced, scaled, search_pays
+from ilrm_cli.pipeline.scale_search import best_scale, candidates, for_trial, scaled, search_pays
 from tests.support.toy_model import ToyConfig, capabilities_of
 
 WORLD = Similarity(1.0, torch.eye(3).double(), torch.tensor([0.0, 0.0, 1.0]).double())  # of a capture off its origin
@@ -76,7 +76,7 @@ def test_trials_see_smaller_images_of_the_same_scene():
     depth = torch.zeros(1, 160, 240)
     depth[0, 101, 31] = 5.0
     large = Views(torch.rand(1, 3, 160, 240), Cameras(torch.eye(4)[None], lens, lens, 240, 160), depth, depth + 1)
-    small = reduced(Prepared(large, None, (1.0, 9.0), WORLD), 16)
+    small = for_trial(Prepared(large, None, (1.0, 9.0), WORLD), 16)
     views = small.inputs
     assert (views.cameras.width, views.cameras.height) == (128, 80)
     assert views.images.shape == (1, 3, 80, 128)
@@ -85,7 +85,7 @@ def test_trials_see_smaller_images_of_the_same_scene():
     assert views.sparse_depth.nonzero().tolist() == [[0, 50, 16]]
     assert views.masks is not None
     assert views.masks.shape == (1, 80, 128)
-    assert reduced(prepared(), 16).inputs.images.shape[-1] == 16
+    assert for_trial(prepared(), 16).inputs.images.shape[-1] == 16
 
 
 def test_the_scale_that_shows_held_out_photos_best_is_used():

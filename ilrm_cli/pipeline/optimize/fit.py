@@ -20,7 +20,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views, ViewSource
 from ilrm_cli.pipeline.optimize.density import Density
 from ilrm_cli.pipeline.optimize.parameters import OPACITY_MARGIN, Parameters, Rates
-from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, PhotoColors, colored
+from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, PhotoColors, exposed
 from ilrm_cli.pipeline.optimize.poses import PhotoPoses, moved, pose_gradient
 from ilrm_cli.render.metrics import mean_ssim
 from ilrm_cli.render.rasterize import render
@@ -204,7 +204,7 @@ def photo_error(gaussians: Gaussians, view: Views, numbers: Float[Tensor, "2 3"]
     """Return the error of a scene against one photo, seen with colours of its own (see `PhotoColors`) if it has any."""
     image = render(gaussians, view.cameras, cutoff=CUTOFF).color
     if numbers is not None:
-        image = colored(image, numbers)
+        image = exposed(image, numbers)
     difference = view.counted(image - view.images).abs()
     return L1_WEIGHT * difference.mean() + SSIM_WEIGHT * (1 - mean_ssim(image, view.images, view.masks))
 

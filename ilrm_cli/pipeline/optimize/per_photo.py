@@ -83,7 +83,7 @@ class PhotoColors(PhotoNumbers):
         return self.numbers[photo].clone().requires_grad_()
 
 
-def colored(
+def exposed(
     image: Float[Tensor, "1 3 height width"], numbers: Float[Tensor, "2 3"]
 ) -> Float[Tensor, "1 3 height width"]:
     """Return an image as the photo with these numbers shows it."""
