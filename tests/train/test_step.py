@@ -134,7 +134,7 @@ def test_a_run_goes_on_from_its_own_start_only(tmp_path, monkeypatch):
 
 def test_the_model_is_set_up_as_the_settings_say(tmp_path):
     save(new_trainer(CONFIG, random_model(MATCHED)), tmp_path)
-    resumed = resume_or_start(tmp_path, CONFIG, MATCHED)
+    resumed = resume_or_start(tmp_path, CONFIG, model=MATCHED)
     for model in (resumed.model, resumed.averaged):
         assert (model.precision, model.checkpointing, model.read_every) == (torch.bfloat16, True, 2)
     assert resumed.model.training
