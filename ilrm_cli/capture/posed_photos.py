@@ -49,7 +49,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
                 "nothing tells which are meant; name that folder images."
             )
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
-        raise InputError(f"None of the {absent} is in {root}; put them there.")
+        raise InputError(f"None of the {absent} is in {root}; put them there, or add --poses sfm.")
     unusable = find_unusable(files.paths, files.masks, report)
     whole = {name: pose for name, pose in files.poses.items() if name in files.paths and name not in unusable}
     panoramas = {name: pose for name, pose in whole.items() if pose.lens.model == PANORAMA}
