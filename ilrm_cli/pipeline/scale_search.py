@@ -59,7 +59,7 @@ def search_pays(prepared: Prepared, model: Capabilities) -> bool:
 
 def scaled(prepared: Prepared, factor: float) -> Prepared:
     """Return the scene in a unit that is `factor` times smaller: coordinates and depths grow by it."""
-    grow = Similarity(factor, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+    grow = Similarity.scaling(factor)
     near, far = prepared.depth_range
     return Prepared(
         inputs=normalized_views(prepared.inputs, grow),

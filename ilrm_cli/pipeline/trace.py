@@ -127,8 +127,7 @@ class _Reader:
 
 def _film_cameras(camera: Cameras, depth: float, count: int) -> Cameras:
     """Return the camera itself, or a closed loop around it, at the pictures' size: even sides, as video requires."""
-    factor = LONG_SIDE_PX / max(camera.width, camera.height)
-    camera = camera.resized(*(2 * round(side * factor / 2) for side in (camera.width, camera.height)))
+    camera = camera.resized(*camera.size_at(LONG_SIDE_PX, multiple=2))
     return camera if count == 1 else wobble(camera, depth).frames(count)
 
 

@@ -22,6 +22,7 @@ from ilrm_cli.pipeline.optimize.density import Density
 from ilrm_cli.pipeline.optimize.parameters import OPACITY_MARGIN, Parameters, Rates
 from ilrm_cli.pipeline.optimize.per_photo import EVEN_STOPS, PhotoColors, exposed
 from ilrm_cli.pipeline.optimize.poses import PhotoPoses, moved, pose_gradient
+from ilrm_cli.pipeline.settings import FIT_SIDES_PX
 from ilrm_cli.render.metrics import mean_ssim
 from ilrm_cli.render.rasterize import render
 
@@ -62,8 +63,10 @@ class Effort:
 
 
 EFFORTS = {
-    "standard": Effort(steps=1000, long_side_px=480, degree=1, growth=0.2, most=250_000),
-    "high": Effort(steps=2000, long_side_px=640, degree=2, growth=0.2, most=400_000, groups=6, patience=8),
+    "standard": Effort(steps=1000, long_side_px=FIT_SIDES_PX["standard"], degree=1, growth=0.2, most=250_000),
+    "high": Effort(
+        steps=2000, long_side_px=FIT_SIDES_PX["high"], degree=2, growth=0.2, most=400_000, groups=6, patience=8
+    ),
 }
 
 
