@@ -7,7 +7,6 @@ import pytest
 from ilrm_cli.cli.options import OPTIONS
 from ilrm_cli.geometry import frames, transforms
 from ilrm_cli.pipeline import settings as light
-from ilrm_cli.pipeline.optimize.fit import EFFORTS
 from ilrm_cli.pipeline.settings import RANGES, Settings, check_ranges, check_settings, words_of
 from ilrm_cli.runtime import devices
 from ilrm_cli.runtime.errors import InputError
@@ -78,4 +77,3 @@ def test_copies_that_need_no_torch_are_the_same():
     ):
         assert get_args(copy) == get_args(original)
     assert light.FARTHEST == transforms.FARTHEST
-    assert {quality: effort.long_side_px for quality, effort in EFFORTS.items()} == light.FIT_SIDES_PX

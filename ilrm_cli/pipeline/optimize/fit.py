@@ -63,10 +63,8 @@ class Effort:
 
 
 EFFORTS = {
-    "standard": Effort(steps=1000, long_side_px=FIT_SIDES_PX["standard"], degree=1, growth=0.2, most=250_000),
-    "high": Effort(
-        steps=2000, long_side_px=FIT_SIDES_PX["high"], degree=2, growth=0.2, most=400_000, groups=6, patience=8
-    ),
+    "standard": Effort(1000, FIT_SIDES_PX["standard"], degree=1, growth=0.2, most=250_000),
+    "high": Effort(2000, FIT_SIDES_PX["high"], degree=2, growth=0.2, most=400_000, groups=6, patience=8),
 }
 
 
