@@ -17,7 +17,7 @@ from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.other_tools import ToolPoses
 from ilrm_cli.capture.photos.pixels import PICTURES
 from ilrm_cli.capture.photos.renamed import renamed_photos
-from ilrm_cli.capture.posed_photos import capture_of
+from ilrm_cli.capture.posed_photos import OfOthers, capture_of
 from ilrm_cli.capture.poses.colmap import poses_of, read_model
 from ilrm_cli.capture.poses.lenses import Given, lenses_for, parse_given
 from ilrm_cli.capture.poses.pose_set import PoseSet
@@ -32,6 +32,7 @@ from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SFM_BYTES_A_PHOTO = 3_000_000  # in the temporary folder: a copy, up to 8,192 features of 152 bytes, matches
+LEAST_KNOWN = 0.5  # share of the photos to which poses from a folder of any name belong
 SFM_SIDE = 1280  # px, longer side of images for structure from motion; larger photos cost time and add little
 
 
@@ -45,6 +46,19 @@ def gather(folder: ProjectFolder, wanted: PoseSettings = PoseSettings(), report:
     """
     folder.require(wanted.poses, wanted.camera)
     PICTURES.forget()
+    if folder.aside and wanted.poses == "auto":
+        capture = _from_aside(folder, wanted, report)
+    else:
+        capture = _from_found(folder, wanted, report)
+    if len(capture.photos) < 2:
+        raise InputError(
+            f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
+        )
+    return capture
+
+
+def _from_found(folder: ProjectFolder, wanted: PoseSettings, report: Report) -> Capture:
+    """Return the photos with the poses that are there, or else with those that structure from motion finds."""
     model, transforms = folder.poses(wanted.poses)
     if model is not None:
         capture = _from_colmap(folder, model, report)
@@ -54,13 +68,25 @@ def gather(folder: ProjectFolder, wanted: PoseSettings = PoseSettings(), report:
         capture = _from_tool(folder, tool, wanted, report)
     else:
         capture = _from_sfm(folder, wanted, report)
-    if folder.given is not None:
-        capture = _of_given(capture, folder)
-    if len(capture.photos) < 2:
-        raise InputError(
-            f"{folder.place} gives only one photo with a pose; at least two from different places are needed."
-        )
-    return capture
+    return capture if folder.given is None else _of_given(capture, folder)
+
+
+def _from_aside(folder: ProjectFolder, wanted: PoseSettings, report: Report) -> Capture:
+    """Return the photos with poses from a folder of any name, unless these are of others, as those of an old project.
+
+    Then structure from motion finds them, and it is said.
+    """
+    try:
+        capture = _from_found(folder, wanted, report)
+        if len(capture.photos) >= LEAST_KNOWN * len(folder.photos):
+            return capture
+        said = f"it gives {len(capture.photos)} of {len(folder.photos)} photos a pose"
+    except OfOthers:
+        said = f"none of the {len(folder.photos)} photos is among those that it names"
+    source, choice = (folder.tool.source, "other") if folder.model is None and folder.tool else (folder.model, "colmap")
+    sentence = f"{source} is not used ({said}); if it is meant, add --poses {choice}."
+    found = _from_sfm(folder, wanted, report, (sentence,))
+    return found if folder.given is None else _of_given(found, folder)
 
 
 def _of_given(capture: Capture, folder: ProjectFolder) -> Capture:

@@ -32,6 +32,10 @@ class PosedFiles:
     absent_masks: tuple[str, ...]  # masks that the source names but that are missing
 
 
+class OfOthers(InputError):
+    """Poses of photos that are not there."""
+
+
 def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Listing, report: Report) -> Capture:
     """Return the capture of all posed photos below `root`, upright; `source` names the poses' source in messages.
 
@@ -49,7 +53,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
                 "nothing tells which are meant; name that folder images."
             )
         absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
-        raise InputError(f"None of the {absent} is in {root}; put them there, or add --poses sfm.")
+        raise OfOthers(f"None of the {absent} is in {root}; put them there, or add --poses sfm.")
     unusable = find_unusable(files.paths, files.masks, report)
     whole = {name: pose for name, pose in files.poses.items() if name in files.paths and name not in unusable}
     panoramas = {name: pose for name, pose in whole.items() if pose.lens.model == PANORAMA}

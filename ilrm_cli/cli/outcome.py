@@ -17,7 +17,7 @@ TRACE_COLUMNS = ("layer", "token change", "scene, dB", "depth change")
 NOT_JUDGED = "Not fitted, as no photo can be spared to judge whether it helps."
 TRACE_NOTE = (
     "Scores are of the scene on held-out photos, were the layers after this one left out; changes are relative, since "
-    "the row before."
+    "the row before. Of a model without feedback early rows look worse than they are (`ilrm help trace`)."
 )
 
 

@@ -216,6 +216,8 @@ NOT_ALL = {  # which are photos all the same
     "of no photo": ["depth.jpg", "depth_of_field_3.jpg", "garden_1.jpg"],
     "other words": ["indepth/1.jpg", "normandy/1.jpg", "normal lens/1.jpg", "20/1.jpg"],
     "normal": ["normal_1.jpg", "wide_1.jpg"],
+    "a normal lens": ["normal/1.jpg", "wide/1.jpg"],
+    "what they measure": ["dive 12.jpg", "dive depth 12.jpg"],
 }
 
 

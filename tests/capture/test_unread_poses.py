@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrm_cli.capture import load
 from ilrm_cli.capture.load import gather
-from ilrm_cli.capture.photos.folder import open_folder
+from ilrm_cli.capture.photos.folder import PoseSettings, ProjectFolder, open_folder
+from ilrm_cli.geometry.views import Capture
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.progress import Report
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, save_photos
 from tests.support.posed_projects import quaternion, write_colmap
 from tests.support.tool_projects import TOOLS, transforms
@@ -111,14 +114,14 @@ def bounds(poses: list[np.ndarray], reduced: int = 1) -> np.ndarray:
     return np.array([[*matrix.ravel(), 1.0, 9.0] for matrix in columns])
 
 
-@pytest.mark.parametrize("reduced", [1, 4])
-def test_poses_of_llff(tmp_path: Path, reduced: int) -> None:
+@pytest.mark.parametrize(("reduced", "kind"), [(1, np.float64), (4, np.float64), (4, np.float32)])
+def test_poses_of_llff(tmp_path: Path, reduced: int, kind: type) -> None:
     save_photos(tmp_path / "images", POSES)
-    np.save(tmp_path / "poses_bounds.npy", bounds(POSES, reduced))
+    np.save(tmp_path / "poses_bounds.npy", bounds(POSES, reduced).astype(kind))
     capture = gather(open_folder(tmp_path))
     assert (capture.origin, [photo.name for photo in capture.photos]) == ("llff", NAMES)
     for photo, pose in zip(capture.photos, POSES, strict=True):
-        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-12)
+        np.testing.assert_allclose(photo.world_from_cam, pose, atol=1e-12 if kind == np.float64 else 1e-6)
         assert photo.lens.params[0] / photo.lens.width == pytest.approx(FOCAL / WIDTH)
     assert "in the order of the photos' names" in capture.warnings[0]
 
@@ -194,6 +197,29 @@ def test_a_transforms_json_away_from_its_photos_is_named(tmp_path: Path) -> None
     (tmp_path / "nerfstudio" / "images").rename(tmp_path / "resized_images")
     (said,) = open_folder(tmp_path).not_read
     assert said.startswith("poses in nerfstudio/transforms.json of")
+
+
+@pytest.mark.parametrize("model", ["old", "old/0", "old/sparse/0"])
+@pytest.mark.parametrize("named", [["a.png", "b.png", "c.png"], [NAMES[0], "b.png", "c.png"]], ids=["none", "few"])
+def test_a_model_of_other_photos_in_a_folder_of_any_name_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, named: list[str]
+) -> None:
+    save_photos(tmp_path, POSES)
+    write_colmap(tmp_path / model, named, POSES)
+    said: list[str] = []
+
+    def found(folder: ProjectFolder, wanted: PoseSettings, report: Report, not_read: tuple[str, ...]) -> Capture:
+        said.extend(not_read)
+        return Capture((), 3, "sfm", np.zeros((0, 3)))
+
+    monkeypatch.setattr(load, "_from_sfm", found)
+    with pytest.raises(InputError, match="only one photo with a pose"):  # of what was found in place of it
+        gather(open_folder(tmp_path))
+    (sentence,) = said
+    assert sentence.startswith(f"{tmp_path / model} is not used (")
+    assert sentence.endswith("if it is meant, add --poses colmap.")
+    with pytest.raises(InputError, match=r"None of the 3 photos|only one photo with a pose"):
+        gather(open_folder(tmp_path), PoseSettings("colmap"))
 
 
 def test_of_several_models_in_folders_of_any_name_none_is_guessed(tmp_path: Path) -> None:

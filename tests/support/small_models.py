@@ -20,7 +20,7 @@ MATCHED = dataclasses.replace(
     matching=MatchingConfig(planes=8),
     pyramid=None,
 )
-# The U-Net between grid and tokens, a volume of depths, and two looks at what is drawn.
+# The U-Net between grid and tokens, a volume of depths, and feedback before each layer.
 PYRAMID = dataclasses.replace(
     MATCHED,
     patch=4,

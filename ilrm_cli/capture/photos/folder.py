@@ -81,6 +81,7 @@ class ProjectFolder:
     inputs: tuple[Path, ...]  # all files that a scene of this place can depend on, sorted
     listing: Listing = field(repr=False, compare=False)  # of everything read so far
     given: tuple[str, ...] | None = None  # names of the photos, if they were given one by one; None: all of the place
+    aside: bool = False  # whether the poses lie in a folder that may have nothing to do with these photos
 
     @property
     def title(self) -> str:
@@ -230,7 +231,8 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
     tool, not_read = find_tool_poses(place, listing)
     if model is not None or (transforms is None and tool is None):
         model = own_model(place, photos, listing) or model  # another one may be of photos that are not here
-    if model is None and transforms is None and tool is None:
+    aside = model is None and transforms is None and tool is None
+    if aside:
         project, unclear = only_folder(place, listing) or place, tuple[str, ...]()
         if photos:  # those of a video's frames are nowhere
             model, tool, unclear = _poses_elsewhere(project, listing)
@@ -250,6 +252,7 @@ def _found(place: Path, listing: Listing, given: Sequence[str] | None) -> Projec
         tuple(sorted({*inputs, *_pose_files(model, transforms, tool, listing)})),
         listing,
         None if given is None else tuple(path.relative_to(place).as_posix() for path in photos),
+        aside and not (model is None and tool is None),
     )
 
 

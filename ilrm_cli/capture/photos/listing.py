@@ -33,6 +33,7 @@ LITTER_FOLDERS = ("__MACOSX", "@eaDir")
 DEPTHS = frozenset(("depth", "depths", "depthmap", "depthmaps", "disparity"))
 # Of folders whose names have no words but these and the ones after them, unlike "normal lens".
 MAPS = frozenset(("normal", "normals", "confidence", "semantic", "semantics", "segmentation", "segmentations"))
+MAP_SUFFIXES = (".png", ".tif", ".tiff")  # of maps beside photos: others would lose what they measure
 OF_MAPS = frozenset(("map", "maps", "mono", "lowres", "highres"))
 
 
@@ -191,13 +192,15 @@ def without_maps(root: Path, pictures: Sequence[Path]) -> list[Path]:
     """
     maps = {folder for folder in {one.parent for one in pictures} if any(map(_of_maps, folder.relative_to(root).parts))}
     shown = [one for one in pictures if one.parent not in maps]
-    numbers = {_number_of(one) for one in shown if DEPTHS.isdisjoint(_words(one.stem))} - {None}
-    return [one for one in shown if DEPTHS.isdisjoint(_words(one.stem)) or _number_of(one) not in numbers]
+    named = {one for one in shown if one.suffix.lower() in MAP_SUFFIXES and not DEPTHS.isdisjoint(_words(one.stem))}
+    numbers = {_number_of(one) for one in shown if one not in named} - {None}
+    return [one for one in shown if one not in named or _number_of(one) not in numbers]
 
 
 def _of_maps(folder: str) -> bool:
     words = _words(folder)
-    return not DEPTHS.isdisjoint(words) or (not MAPS.isdisjoint(words) and words <= MAPS | OF_MAPS)
+    told = not MAPS.isdisjoint(words) and words <= MAPS | OF_MAPS and words != {"normal"}  # which may be a lens
+    return told or not DEPTHS.isdisjoint(words)
 
 
 def _words(name: str) -> set[str]:

@@ -24,8 +24,8 @@ CSV_COLUMNS = ("name", "x", "y", "alt", "heading", "pitch", "roll")  # which Rea
 CSV_FOCAL = "f"
 RECORD3D_KEYS = (b'"K"', b'"poses"', b'"perFrameIntrinsicCoeffs"')  # some is near the beginning
 OPENSFM_KEYS = (b'"cameras"', b'"shots"')  # likewise
-LLFF_SHAPE = rb"'descr': '<f8', 'fortran_order': False, 'shape': \((\d{1,6}), 17\)"  # in the header of a .npy
-LLFF_ROW_BYTES = 8 * 17
+LLFF_SHAPE = rb"'descr': '<f([48])', 'fortran_order': False, 'shape': \((\d{1,6}), 17\)"  # in the header of a .npy
+LLFF_NUMBERS = 17  # of a row
 LISTS = ("list.txt", "list.rd.txt")  # of Bundler; the last is that of undistorted photos
 POLYCAM_FOLDERS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))  # below `keyframes`
 
@@ -176,13 +176,13 @@ def _images_txt(folder: Path, listing: Listing) -> ToolPoses | None:
 
 
 def _llff(folder: Path, listing: Listing) -> ToolPoses | None:
-    """Find a table with a row for each photo of a folder; it is of 8-byte numbers, as its header says."""
+    """Find a table with a row for each photo of a folder."""
     file = folder / "poses_bounds.npy"
     stated = re.search(LLFF_SHAPE, head_of(file)) if file.is_file() else None
-    rows = 0 if stated is None else int(stated[1])
+    number_bytes, rows = (8, 0) if stated is None else (int(stated[1]), int(stated[2]))
     for root in (*(folder / name for name in PHOTO_FOLDERS), folder):
         if (photos := listing.photos(root)) and len({photo.parent for photo in photos}) == 1:
-            whole = len(photos) == rows and LLFF_ROW_BYTES * rows <= file.stat().st_size
+            whole = len(photos) == rows and number_bytes * LLFF_NUMBERS * rows <= file.stat().st_size
             return ToolPoses("llff", file, (file,), photos[0].parent) if whole else None
     return None
 

@@ -72,7 +72,8 @@ def models_elsewhere(place: Path, listing: Listing) -> list[Path]:
     Folders with photos may be projects of their own.
     """
     folders = [folder for folder in listing.folders(place) if is_open(folder) and not listing.photos(folder)]
-    return [model for folder in folders if (model := _model_in(folder, listing)) is not None]
+    found = (_model_in(folder, listing) or _model_in(folder / "sparse", listing) for folder in folders)
+    return [model for model in found if model is not None]
 
 
 def _models_of(projects: Iterable[Path], listing: Listing) -> list[Path]:

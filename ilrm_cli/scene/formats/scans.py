@@ -12,7 +12,8 @@ from numpy import ndarray
 from ilrm_cli.geometry.meshes import PointCloud
 
 COLORED_POINTS = 7  # the point format of LAS 1.4 with colours of 16 bits
-STEPS = 1 << 30  # into which the extent of a cloud is cut: positions are integers of 32 bits
+STEPS = 1 << 30  # into which the extent of a cloud is cut, at most: positions are integers of 32 bits
+FINEST = 1e-9  # of such steps, in scene units
 LARGEST_COLOR = 65_535
 
 
@@ -43,7 +44,8 @@ def encode_laz(cloud: PointCloud, origin: Sequence[float]) -> bytes:
     points = cloud.points.cpu().double().numpy()
     header = laspy.LasHeader(point_format=COLORED_POINTS, version="1.4")
     header.offsets = np.asarray(origin, dtype=float)
-    header.scales = np.maximum(np.abs(points).max(axis=0, initial=0.0) / STEPS, np.finfo(np.float32).tiny)
+    finest = max(float(np.abs(points).max(initial=0.0)) / STEPS, FINEST)
+    header.scales = np.full(3, 10.0 ** np.ceil(np.log10(finest)))  # which readers print as decimals
     las = laspy.LasData(header)
     las.x, las.y, las.z = (points + header.offsets).T
     shades = (cloud.colors.cpu().clamp(0, 1).numpy() * LARGEST_COLOR).round().astype(np.uint16)
