@@ -30,6 +30,7 @@ SENTENCES = {
     "refine": "Fit a scene that was made before further to its photos, and write what comes of it as a new scene.",
     "pose": "Find the camera poses of photos and write them with undistorted photos.",
     "render": "Render a video along a camera path.",
+    "animate": "Film a head with one expression after the other, made from four photos of it.",
     "view": "Look at a scene in the browser. Only this computer can see the page; Ctrl-C ends it.",
     "export": "Write a scene in another format, as a page (.html) to open in a browser, or as depth maps (a folder).",
     "mesh": "Make a mesh with colours of a scene, for other programs: .glb, .ply, .obj or .stl.",

@@ -9,16 +9,16 @@ from ilrm_cli.cli.console import face
 
 # In the order of the list: what goes in, what comes out, what can be done with it, and for those who go on from here.
 TOPICS = (
-    "inputs", "objects", "poses", "views", "formats", "meshes", "viewing", "camera-paths", "trace", "confidence",
-    "reports", "batches", "record", "json", "scripting", "cache", "weights", "evaluation", "training", "speed",
-    "conventions",
+    "inputs", "objects", "heads", "poses", "views", "formats", "meshes", "viewing", "camera-paths", "trace",
+    "confidence", "reports", "batches", "record", "json", "scripting", "cache", "weights", "evaluation", "training",
+    "speed", "conventions",
 )  # fmt: skip
 # Other words for what a topic explains.
 ALIASES = {
     "quality": "views", "refine-poses": "views", "photos": "inputs", "video": "inputs", "masks": "inputs",
     "colmap": "poses", "axes": "conventions", "gpu": "speed", "memory": "speed", "share": "viewing",
     "floaters": "confidence", "prune": "confidence", "paths": "camera-paths", "report": "reports", "ray": "batches",
-    "triposr": "objects", "stl": "meshes", "print": "meshes",
+    "triposr": "objects", "avat3r": "heads", "avatars": "heads", "stl": "meshes", "print": "meshes",
 }  # fmt: skip
 
 

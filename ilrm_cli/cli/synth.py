@@ -1,5 +1,6 @@
 """`ilrm synth`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,10 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ilrm_cli.cli.console import Result, face
+from ilrm_cli.cli.console import Face, Result, face
 from ilrm_cli.cli.options import AsJson, Overwrite, Quiet, Seed
+from ilrm_cli.data.synthetic.heads.config import EXPRESSIONS_NAME, HEAD_NAME, HeadOrder
+from ilrm_cli.runtime.errors import InputError
 
 COLUMNS = ("scene", "kind", "views", "fov", "depth 5-50-95 %", "base", "overlap", "light")
 WHITE_BALANCE = 1 / 3  # spread of white balance relative to exposure: phones keep it more stable
@@ -33,6 +36,12 @@ def synth(
     jpeg: Annotated[int | None, typer.Option(help="Quality of JPEG that photos went through.", min=1, max=95)] = None,
     pose_noise: Annotated[float, typer.Option(help="Error of poses in degrees, as SfM leaves it.", min=0)] = 0.0,
     normals: Annotated[bool, typer.Option("--normals", help="Write surface normals too.")] = False,
+    heads: Annotated[
+        bool,
+        typer.Option(
+            "--heads", help="Write heads for `ilrm animate`: each photo with an expression and a position map."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -46,6 +55,11 @@ def synth(
 
         width, height = picture_size(aspect, size)
         check_folder(out, overwrite)
+        if heads:
+            given = {"--kind": kind, "--drift": drift, "--noise": noise, "--jpeg": jpeg, "--pose-noise": pose_noise}
+            require_plain({**given, "--normals": normals})
+            _write_heads(shown, out, HeadOrder(scenes, seed, first, views, width, height), overwrite)
+            return
 
         from ilrm_cli.data.synthetic.collection import SHEET_NAME, Order, check_order, write_collection
         from ilrm_cli.data.synthetic.dataset import Shooting
@@ -72,6 +86,35 @@ def synth(
         line = f"{len(written)} scenes in {out}; pictures of them in {out / SHEET_NAME}"
         rows = [{"folder": str(scene.folder), **record} for scene, record in zip(written, records, strict=True)]
         shown.end(Result({"scenes": rows}, [table, line]))
+
+
+def require_plain(given: Mapping[str, object]) -> None:
+    """Raise InputError for an option of scenes that means nothing for heads."""
+    if asked := [name for name, value in given.items() if value]:
+        raise InputError(f"{asked[0]} is for scenes and means nothing for --heads; leave it out.")
+
+
+def _write_heads(shown: Face, out: Path, order: HeadOrder, overwrite: bool) -> None:
+    from dataclasses import asdict
+
+    from ilrm_cli.data.synthetic.heads.folders import check_heads, write_heads
+    from ilrm_cli.runtime.progress import Step
+
+    check_heads(out, order, overwrite)
+    rows = []
+    shown.kept_as_json = {"scenes": 0}
+    with shown.progress() as report:
+        for written in write_heads(out, order):
+            rows.append({**asdict(written), "folder": str(written.folder)})
+            report(Step("heads", len(rows), order.heads))
+            shown.kept = f"{len(rows)} whole heads are in {out}"
+            shown.kept_as_json = {"scenes": len(rows)}
+    first = rows[0]["folder"]
+    lines = (
+        f"{len(rows)} heads of {order.views} photos in {out}, each photo with another expression.",
+        f"Film one with: ilrm animate {first}/{HEAD_NAME} {first}/{EXPRESSIONS_NAME} -o film.mp4 --model WEIGHTS",
+    )
+    shown.end(Result({"scenes": rows}, lines))
 
 
 def _table(names: list[str], records: list[dict]) -> Table:

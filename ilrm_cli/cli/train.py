@@ -32,13 +32,13 @@ def train(
     preset: Annotated[
         str,
         typer.Option(
-            help="Recipe: cpu, gpu, tiny, tiny-gs-lrm, tiny-long-lrm, tiny-grm, paper-re10k, paper-dl3dv; the options "
-            "below change it."
+            help="Recipe: cpu, gpu, tiny, tiny-gs-lrm, tiny-long-lrm, tiny-grm, tiny-avat3r, paper-re10k, paper-dl3dv; "
+            "the options below change it."
         ),
     ] = "cpu",
     data: Annotated[
         list[str] | None,
-        typer.Option(help="synth or objects for procedural scenes, or a folder of captures; several are mixed."),
+        typer.Option(help="synth, objects or heads for procedural scenes, or a folder of captures; several are mixed."),
     ] = None,
     start: Annotated[
         str | None, typer.Option(help="Model a new run starts from: a name, a file, or fresh for none.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ilrm_cli.capture.photos.listing import Listing
 from ilrm_cli.capture.photos.project_models import find_model, find_transforms
+from ilrm_cli.data.synthetic.heads.config import EXPRESSIONS_NAME, HEAD_NAME
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import PREFIX, check_folder_of, refuse_link
 
@@ -12,6 +13,10 @@ CHUNK_SUFFIX = ".torch"  # of RE10K
 SMALLEST_PX = 8  # of the shorter side of a picture
 RECORD_NAME = "scene.json"
 WRITTEN = frozenset({"images", "sparse", "depth", "normals", RECORD_NAME})  # all entries of a scene's folder
+# All entries of a head's folder.
+OF_A_HEAD = frozenset(
+    {"images", "positions", "confidence", "transforms.json", HEAD_NAME, EXPRESSIONS_NAME, RECORD_NAME}
+)
 
 
 def training_places(root: Path) -> list[Path]:
@@ -72,9 +77,18 @@ def check_folder(out: Path, overwrite: bool) -> None:
 
 def check_scene_folder(folder: Path) -> None:
     """Raise InputError if a scene's folder exists and holds anything that no scene of ours does."""
+    _check_own(folder, WRITTEN)
+
+
+def check_head_folder(folder: Path) -> None:
+    """Raise InputError if a head's folder exists and holds anything that no head of ours does."""
+    _check_own(folder, OF_A_HEAD)
+
+
+def _check_own(folder: Path, written: frozenset[str]) -> None:
     refuse_link(folder)
     if not folder.exists():
         return
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if not (RECORD_NAME in held and held <= WRITTEN):
+    if not (RECORD_NAME in held and held <= written):
         raise InputError(f"{folder} is not a scene written by ilrm and would be replaced; name another folder.")

@@ -194,3 +194,12 @@ def unit_rays(
     pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
     direction = torch.nn.functional.normalize(directions_through(cameras, pixels), dim=-1)
     return cameras.positions[:, None, None].expand_as(direction), direction
+
+
+def unprojected(
+    depth: Float[Tensor, "camera height width"], cameras: Cameras
+) -> Float[Tensor, "camera height width 3"]:
+    """Return the place of each pixel's centre from its z-depth, in world units; 0 where depth is not finite."""
+    pixels = pixel_centers(cameras.width, cameras.height, cameras.focal_px).expand(len(cameras), -1, -1, -1)
+    found = cameras.positions[:, None, None] + depth[..., None] * directions_through(cameras, pixels)
+    return torch.where(depth.isfinite()[..., None], found, 0.0)

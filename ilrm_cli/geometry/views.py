@@ -1,7 +1,7 @@
 """Photos before the model: on disk with poses (`PosedPhoto`, `Capture`), and as tensors (`Views`)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -70,6 +70,25 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Priors:
+    """What is known of a head's photos before a model sees them, and the expression that is wanted of it."""
+
+    positions: Float[Tensor, "view height width 3"]  # of the surface at each pixel, in the frame of the cameras
+    confidence: Float[Tensor, "view height width"]  # in these positions, in [0, 1]
+    expression: Float[Tensor, " code"]  # wanted; what its numbers mean is up to whoever trained the model
+    features: Float[Tensor, "view rows columns channel"] | None = None  # dense, of a grid of any size
+
+    def __getitem__(self, index: slice | Tensor) -> "Priors":
+        features = None if self.features is None else self.features[index]
+        return Priors(self.positions[index], self.confidence[index], self.expression, features)
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Priors":
+        """Return the priors with every tensor changed."""
+        features = None if self.features is None else change(self.features)
+        return Priors(change(self.positions), change(self.confidence), change(self.expression), features)
+
+
+@dataclass(frozen=True)
 class Views:
     """Images of one size with their cameras, ready for the model or as targets."""
 
@@ -81,6 +100,7 @@ class Views:
     # 1 where photos are transparent: white, and known to show nothing. These pixels are valid. None: nowhere.
     empty: Float[Tensor, "view height width"] | None = None
     quarter_turns: Int64[Tensor, " view"] | None = None  # counterclockwise, from upright photo to image; None: unknown
+    priors: Priors | None = field(default=None, kw_only=True)  # of a head; other models have none
 
     @property
     def content(self) -> Float[Tensor, "view height width"] | None:
@@ -99,13 +119,15 @@ class Views:
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> "Views":
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.images.device)
-        return self.mapped(lambda tensor: tensor[index])
+        priors = None if self.priors is None else self.priors[index]  # their expression is not of single views
+        return replace(replace(self, priors=None).mapped(lambda tensor: tensor[index]), priors=priors)
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Views":
         """Return the views with all tensors changed."""
         optional = (self.sparse_depth, self.masks, self.empty, self.quarter_turns)
         changed = (None if tensor is None else change(tensor) for tensor in optional)
-        return Views(change(self.images), self.cameras.mapped(change), *changed)
+        priors = None if self.priors is None else self.priors.mapped(change)
+        return Views(change(self.images), self.cameras.mapped(change), *changed, priors=priors)
 
     def to(self, device: torch.device | str) -> "Views":
         return self.mapped(lambda tensor: tensor.to(device))

@@ -47,6 +47,7 @@ class Capabilities:
     sweeps: bool = False  # whether the plane sweep's kernels are needed
     draws: bool = False  # whether a pass draws scenes and needs gradients of that
     traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
+    needs_priors: bool = False  # True: position maps and an expression, see `views.Priors`; only heads have these
     needs_poses: bool = True  # False: one photo of an object, from a camera that the model assumes
     # "field": a radiance field, see `Network.fields`; the Gaussians are sampled from its surface.
     output: Literal["gaussians", "field"] = "gaussians"

@@ -7,6 +7,7 @@ from ilrm_cli.models.checkpoint import LoadedModel, load_model
 from ilrm_cli.models.layers.plane_sweep import prepare_sweep, sweep_compiled_beside
 from ilrm_cli.render.rasterize import prepare, renderer_for
 from ilrm_cli.runtime.devices import Device, Precision, resolve_device, resolve_precision
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, Stage, Stopwatch, ignore
 
 
@@ -29,6 +30,10 @@ def ready_model(
     """
     start, place = time.perf_counter(), resolve_device(device)
     loaded = load_model(model)
+    if loaded.model.capabilities.needs_priors:
+        raise InputError(
+            f"the model {loaded.name} animates heads, from their position maps and expressions: see ilrm animate."
+        )
     loaded.model.to(place).precision = resolve_precision(precision, place)
     at_hand = time.perf_counter()
     can = loaded.model.capabilities

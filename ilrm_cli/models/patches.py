@@ -112,12 +112,13 @@ class PatchNetwork(Network):
             stage = f"layer {number} of {len(layers)}"
             report(Step(stage, 0, 1))
             with self.products(device):
-                tokens = self._run(layer, tokens)
+                tokens = run_layer(layer, tokens, self.checkpointing)
             report(Step(stage, 1, 1))
         return self.decoded(tokens, batch)
 
-    def _run(self, layer: Layer, tokens: Tensor) -> Tensor:
-        """Run a layer; with checkpointing it is recomputed in the backward pass."""
-        if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(layer, tokens, use_reentrant=False)
-        return layer(tokens)
+
+def run_layer(layer: Layer, tokens: Tensor, checkpointing: bool) -> Tensor:
+    """Run a layer; with checkpointing it is recomputed in the backward pass."""
+    if checkpointing and torch.is_grad_enabled():
+        return checkpoint(layer, tokens, use_reentrant=False)
+    return layer(tokens)

@@ -29,6 +29,7 @@ ARCHITECTURES = {
     "gs-lrm": "ilrm_cli.models.gs_lrm.model",
     "long-lrm": "ilrm_cli.models.long_lrm.model",
     "grm": "ilrm_cli.models.grm.model",
+    "avat3r": "ilrm_cli.models.avat3r.model",
     "triposr": "ilrm_cli.models.lrm.triposr",
     "openlrm": "ilrm_cli.models.lrm.openlrm",
     "pixelnerf": "ilrm_cli.models.pixelnerf.model",
@@ -69,7 +70,7 @@ class KnownModel:
 # Names whose weights are offered by nobody -> why, as a clause.
 NOT_OFFERED = {
     "grm": "its authors withdrew code and weights, which have no licence; train one: ilrm train RUN --preset tiny-grm",
-    "avat3r": "its authors published neither code nor weights",
+    "avat3r": "its authors published neither code nor weights; train one: ilrm train RUN --preset tiny-avat3r",
 }
 ADOBE = "Adobe Research License (non-commercial research only)"
 

@@ -232,6 +232,21 @@ class MeshSettings:
     metres: bool = False  # whether the file is in metres, which the scene's record must know; else in scene units
 
 
+@dataclass(frozen=True)
+class AnimateSettings:
+    """What can be chosen for the film of a head, each an option of the same default but for the model."""
+
+    model: str  # weights of an Avat3r: a file, since none are published
+    camera: str | None = None  # name of the photo whose camera films; None: the first
+    confidence: float | None = None  # of a pixel that becomes a Gaussian: above it; None: what the model says
+    positions: str | None = None  # plug-in that finds position maps; None: files
+    features: str | None = None  # plug-in that finds dense features, or "frozen"; None: files
+    long_side_px: int = 512  # of the film
+    fps: float | None = None  # None: what the expressions say
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+
 def crop_of(crop: str) -> Crop:
     """Parse what becomes a mesh: what the cameras see, what they look at, or a box by two of its corners."""
     if crop == "seen":

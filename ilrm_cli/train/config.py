@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ilrm_cli.data.synthetic.heads.config import SHAPES
+from ilrm_cli.models.avat3r.config import Avat3rConfig
 from ilrm_cli.models.grm.config import GrmConfig
 from ilrm_cli.models.gs_lrm.config import GsLrmConfig
 from ilrm_cli.models.ilrm.config import IlrmConfig
@@ -32,7 +34,10 @@ STATE_FILE = "state.pt"  # in the run's folder: everything needed to resume
 FRESH = "fresh"  # as the start of a run: random weights
 SYNTHETIC = "synth"  # as a data source: the endless procedural scenes
 OBJECTS = "objects"  # as a data source: the endless procedural objects, alone on white
-MADE_UP = (SYNTHETIC, OBJECTS)
+HEADS = "heads"  # as a data source: the endless morphable heads, each photo with an expression of its own
+STILL_HEADS = "still-heads"  # the same, but for the inputs of a sample, which share one expression
+OF_HEADS = (HEADS, STILL_HEADS)
+MADE_UP = (SYNTHETIC, OBJECTS, *OF_HEADS)
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,23 @@ TINY_MODELS = {
     ),
 }
 
+# A toy that animates the morphable heads of `ilrm_cli.data.synthetic.heads`, from four of their photos.
+AVATAR = Avat3rConfig(
+    self_layers=2,
+    cross_layers=2,
+    width=96,
+    head_width=32,
+    patch=8,
+    places=16,
+    widths=(64, 32, 32),
+    window=64,
+    code=len(SHAPES),
+    features=0,
+    head=HeadConfig(
+        depth="mapped", offset=False, scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"
+    ),
+)
+
 PRESETS: dict[str, Recipe] = {
     "cpu": Recipe(  # the default model, trained on with a CPU
         TrainConfig(
@@ -199,6 +221,7 @@ PRESETS: dict[str, Recipe] = {
         f"tiny-{name}": Recipe(TINY_OBJECTS, model)  # toys for objects at 32 px, to compare with each other
         for name, model in TINY_MODELS.items()
     },
+    "tiny-avat3r": Recipe(replace(TINY_OBJECTS, data=(HEADS,)), AVATAR),
     "paper-re10k": Recipe(  # the published recipe for 8 views of RealEstate10K
         PAPER,
         IlrmConfig(max_views=8, long_side_px=256),

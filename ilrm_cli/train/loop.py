@@ -13,7 +13,7 @@ from ilrm_cli.train.batches import ALL, Batches
 from ilrm_cli.train.distributed import Group
 from ilrm_cli.train.log import Record, write_preview
 from ilrm_cli.train.loss import Perceptual
-from ilrm_cli.train.sources import open_source
+from ilrm_cli.train.sources import check_sources, open_source
 from ilrm_cli.train.state import Trainer, save
 from ilrm_cli.train.step import TrainStep, advance
 
@@ -44,6 +44,7 @@ def train(
         raise InputError(f"--batch {config.batch} does not split among {processes} processes; make it a multiple.")
     trainer.forward = group.wrapped(trainer.model)
     can = trainer.model.capabilities
+    check_sources(config.data, can.needs_priors)
     sources = [open_source(name, config, group.device, can.frame) for name in config.data]
     multiple = can.size_multiple
     began = saved = time.monotonic()

@@ -1,7 +1,8 @@
 """Sources of samples: endless procedural scenes, or captures in folders. Content depends on numbers only."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ilrm_cli.data.folders import read_folder
 from ilrm_cli.data.sequences import FrameSequence
 from ilrm_cli.data.synthetic.alone import object_views
 from ilrm_cli.data.synthetic.dataset import Shooting, training_scene
+from ilrm_cli.data.synthetic.heads.config import PositionNoise
+from ilrm_cli.data.synthetic.heads.shape import morphable_head
+from ilrm_cli.data.synthetic.heads.views import cameras_before, drawn_code, photographed, with_priors
 from ilrm_cli.data.synthetic.raycaster.raycast import CPU
 from ilrm_cli.data.synthetic.sensor import draw_photometry, draw_pose_noise, draw_triangulation, triangulated
 from ilrm_cli.geometry.cameras import Lens
@@ -24,13 +28,14 @@ from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.plane_sweep import depth_range_of
 from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.train.config import OBJECTS, SYNTHETIC, TrainConfig
-from ilrm_cli.train.samples import Sample, mirrored, pick_frames
+from ilrm_cli.train.config import HEADS, OBJECTS, OF_HEADS, SYNTHETIC, TrainConfig
+from ilrm_cli.train.samples import Sample, farthest_points, mirrored, pick_frames
 
 WITHOUT_POINTS = 0.33  # share of samples without sparse points, as with poses from transforms.json
 MIN_SPAN, SPAN_PER_VIEW = 0.2, 0.12  # share of a camera path that a sample covers: minimum, and maximum per input view
 RAYS_PER_PIXEL = 4  # of the training images: fewer would alias as strongly as faint textures
 MAX_FIELD_OF_VIEW_DEG = 100.0  # wider captures are skipped (paper)
+CAMERAS_OFFERED = 16  # around a head, among which inputs and targets are chosen
 MAX_DRAWS = 100  # sequences tried until one has enough frames
 
 
@@ -100,6 +105,34 @@ class Alone:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """Morphable heads of `ilrm_cli.data.synthetic.heads`, with position maps and expressions."""
+
+    mixed: bool = True  # whether each input has an expression of its own; else all share one
+    noise: PositionNoise = field(default_factory=PositionNoise)
+
+    def draw(self, request: Request) -> Sample:
+        """Draw person `index` of the endless series `seed`: inputs by farthest point sampling, targets of one code.
+
+        The expression of the targets is none of the inputs'.
+        """
+        rng = np.random.default_rng([request.seed, request.index, 13])
+        head = morphable_head(request.seed, request.index)
+        offered = cameras_before(
+            rng, max(CAMERAS_OFFERED, request.views + request.targets), request.width, request.height
+        )
+        chosen = farthest_points(offered.world_from_cam.double().numpy(), request.views, rng)
+        held = rng.choice(np.setdiff1d(np.arange(len(offered)), chosen), request.targets, replace=False)
+        wanted, *own = (drawn_code(rng) for _ in range(1 + request.views))
+        shown = own if self.mixed else own[:1] * request.views
+        inputs = photographed(head, offered[chosen], torch.stack(shown))
+        targets = photographed(head, offered[held.tolist()], wanted.repeat(request.targets, 1))
+        near_far = ORBIT_RADIUS - 1, ORBIT_RADIUS + 1
+        ready = with_priors(inputs, wanted, self.noise, rng)
+        return Sample(ready, replace(targets.views, empty=None), None, near_far)
+
+
+@dataclass(frozen=True)
 class Captured:
     """Frames of real captures."""
 
@@ -136,7 +169,7 @@ class Captured:
         return mirrored(sample) if rng.random() < self.config.flip else sample
 
 
-Source = Procedural | Alone | Captured  # gives the same sample for the same request, from any thread
+Source = Procedural | Alone | Heads | Captured  # gives the same sample for the same request, from any thread
 
 
 @lru_cache(maxsize=256)
@@ -150,10 +183,19 @@ def field_of_view_deg(lens: Lens) -> float:
     return math.degrees(2 * math.atan(max(lens.width, lens.height) / (2 * lens.params[0])))
 
 
+def check_sources(names: Sequence[str], heads: bool) -> None:
+    """Raise InputError for data that a model cannot learn from: one that animates `heads` learns from these alone."""
+    for name in names:
+        if heads and name not in OF_HEADS:
+            raise InputError(f"--data {name}: this model animates heads; train it on {' or '.join(OF_HEADS)}.")
+        if not heads and name in OF_HEADS:
+            raise InputError(f"--data {name}: this model animates no heads; train one: --preset tiny-avat3r.")
+
+
 def open_source(
     name: str, config: TrainConfig, device: torch.device = CPU, normalisation: Normalisation = "recentred"
 ) -> Source:
-    """Open "synth", "objects", a folder of RE10K chunks, or a folder with posed captures at or below it.
+    """Open a procedural source, a folder of RE10K chunks, or a folder with posed captures at or below it.
 
     Samples are in the frame that a model of this normalisation sees. Raises InputError.
 
@@ -163,4 +205,6 @@ def open_source(
         return Procedural(device, normalisation)
     if name == OBJECTS:
         return Alone(device, normalisation)
+    if name in OF_HEADS:
+        return Heads(mixed=name == HEADS)
     return Captured(tuple(training_places(Path(name))), config, normalisation)

@@ -15,6 +15,8 @@ from ilrm_cli.models.registry import PulledFrom
 from ilrm_cli.runtime.json_values import envelope
 from tests.cli.test_mesh import KEYS as OF_A_MESH
 from tests.support.command_line import commands, ilrm
+from tests.support.family import saved
+from tests.support.heads import small_avatar, small_head
 
 SAMPLE = Path(__file__).parents[2] / "sample_scenes" / "posed"
 QUICK = "--views 3 --size 64 --device cpu"
@@ -36,6 +38,10 @@ COMMANDS = {
     "render": (
         "{scene} -o {out}.png --size 32x32 --seconds 0.1",
         "output frames path loops fps width height channels depth_range renderer gaussians timings_s warnings",
+    ),
+    "animate": (
+        "{head}/head.json {head}/expressions.json -o {out}.png --model {avatar} --size 32",
+        "output frames fps width height photos camera gaussians kept model sha256 device renderer timings_s",
     ),
     "export": (
         "{scene} -o {out}.spz",
@@ -68,6 +74,7 @@ MISTAKES = {
     "refine": "{out}.ply -o {out}.spz",
     "pose": "{out} -o {out}",
     "render": "{out}.ply",
+    "animate": "{out}.json {out}.json -o {out}.mp4 --model {out}",
     "export": "{out}.ply -o {out}.spz",
     "mesh": "{out}.ply -o {out}.glb",
     "measure": "{out}.ply",
@@ -101,6 +108,8 @@ def test_every_command_with_json_is_looked_at() -> None:
 
 def words_of(command: str, line: str, tmp_path: Path, scene: Path | None = None) -> list[str]:
     places = {"posed": SAMPLE, "out": tmp_path / "out", "scene": scene}
+    if "{head}" in line:
+        places |= {"head": small_head(tmp_path / "heads"), "avatar": saved(small_avatar(), tmp_path)}
     return [*command.split(), *line.format(**places).split(), "--json"]
 
 

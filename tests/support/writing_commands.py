@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.cli.conftest import SAMPLES
 from tests.support.batch_folders import make_folders
+from tests.support.family import saved
+from tests.support.heads import small_avatar, small_head
 from tests.support.killed_commands import Ended, Place
 
 SMALL = ("--views", "3", "--size", "64", "--no-auto-scale")
@@ -48,6 +50,13 @@ CASES = {
     "page": Case(lambda out, start: ("export", start / "s.ply", "-o", out / "page.html")),
     "pose": Case(lambda out, _: ("pose", PHOTOS, "--poses", "sfm", "-o", out / "posed"), cold=True),
     "synth": Case(lambda out, _: ("synth", out, "-n", "2", "--views", "2", "--size", "48", "--samples", "1")),
+    "heads": Case(lambda out, _: ("synth", out, "--heads", "-n", "2", "--size", "32")),
+    "animate": Case(
+        lambda out, start: (
+            "animate", start / "head" / "head.json", start / "head" / "expressions.json", "-o", out / "f.mp4",
+            "--model", start / "tiny.safetensors", "--size", "64",
+        )
+    ),
     "train": Case(lambda out, _: ("train", out, "--preset", "tiny", "--threads", "1", "--steps", "12"), goes_on=True),
     "evaluate": Case(lambda out, _: ("evaluate", PHOTOS, "-o", out, "--views", "2", "--size", "64", "--no-baselines")),
     "batch": Case(
@@ -67,6 +76,8 @@ def make_start(root: Path) -> Path:
     done = place.run(*CASES["fit"].words(place.out, place.out))
     assert done.status == 0, done.err
     shutil.rmtree(make_folders(place.out / "photos", 2) / "empty")
+    saved(small_avatar(), place.out)
+    small_head(place.out / "heads").rename(place.out / "head")
     return place.out
 
 

@@ -1,10 +1,11 @@
-"""Work and memory of networks that carry one sequence of tokens through blocks: GS-LRM, Long-LRM, GRM.
+"""Work and memory of networks that carry one sequence of tokens through blocks: GS-LRM, Long-LRM, GRM, Avat3r.
 
 Matrix products and attention are counted, in multiply-adds. Memory is an upper bound: what is made is held until the
 stage is done.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from ilrm_cli.models.layers.config import HeadConfig
 from ilrm_cli.models.layers.gaussian_head import channels_of
 from ilrm_cli.models.layers.passes import WHOLE
 from ilrm_cli.models.layers.state_space import scan_multiply_adds
+from ilrm_cli.models.layers.upsampler import window_sides
 
 FLOAT = 4  # bytes of float32 data: rays, residual stream, Gaussians
 RAY_FLOATS = 8  # per pixel while making its channels: colours, origins, directions and their predecessors
@@ -50,6 +52,30 @@ def transformer_block(sequences: float, tokens: float, width: int, mlp_ratio: in
     return Held(
         products, rows * width * max(3 + 3 + 2, (4 if quick else 2) * mlp_ratio + 1), rows * width * (4 if quick else 3)
     )
+
+
+def cross_block(tokens: float, context: float, width: int, mlp_ratio: int, *, quick: bool = False) -> Held:
+    """Return the work of a block in which one sequence of tokens attends to a short one, see `layers.transformer`."""
+    own = linear(tokens, width, width)
+    products = (2 + 2 * mlp_ratio) * own + linear(context, width, 2 * width) + 2 * tokens * context * width
+    held = transformer_block(1, tokens, width, mlp_ratio, quick=quick)
+    return Held(products, held.numbers, held.floats)
+
+
+def upsampling(
+    asked: Pass, patch: int, width: int, widths: Sequence[int], window: int, mlp_ratio: int, *, in_runs: bool = False
+) -> list[Held]:
+    """Return the work of GRM's upsampler, stage by stage; `in_runs`: windows are runs of the tokens of all views."""
+    pixels, finer = asked.views * asked.height * asked.width, []
+    for narrow in widths:
+        patch //= 2
+        places = pixels // patch**2
+        finer.append(Held(linear(places // 4, width, 4 * narrow), 2 * places * narrow, 0))
+        square = math.prod(window_sides(asked.height // patch, asked.width // patch, window))
+        within = min(window, places) if in_runs else square
+        finer += [transformer_block(places / within, within, narrow, mlp_ratio, quick=True)] * 2
+        width = narrow
+    return finer
 
 
 def mamba_block(tokens: int, width: int, state: int, head_width: int, expansion: int, directions: int = 2) -> Held:

@@ -7,21 +7,20 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Capabilities, Cost, Pass
-from ilrm_cli.models.cost.sequence import Held, gaussian_head, linear, pixel_tokens, transformer_block
 from ilrm_cli.models.cost.sequence import cost_of as cost_of_stages
+from ilrm_cli.models.cost.sequence import gaussian_head, pixel_tokens, transformer_block, upsampling
 from ilrm_cli.models.grm.config import GrmConfig
 from ilrm_cli.models.grm.published import load_published, recognises
 from ilrm_cli.models.layers.config import Channel
 from ilrm_cli.models.layers.gaussian_head import GaussianHead
 from ilrm_cli.models.layers.tokens import patchify, pixel_channels
-from ilrm_cli.models.layers.transformer import TransformerBlock, initialize, learned
-from ilrm_cli.models.layers.upsampler import UpsampleStage, window_sides
+from ilrm_cli.models.layers.transformer import TransformerBlock, initialize, learned, places_in
+from ilrm_cli.models.layers.upsampler import UpsampleStage
 from ilrm_cli.models.patches import Batch, Layer, PatchNetwork, parameters_in
 from ilrm_cli.runtime.errors import InputError
 
@@ -43,21 +42,16 @@ def cost_of(config: GrmConfig, asked: Pass) -> Cost:
     """Return operations and memory of a pass."""
     pixels = asked.views * asked.height * asked.width
     tokens = pixels // config.patch**2
-    finer, width, patch = [], config.width, config.patch
-    for narrow in config.widths:
-        patch //= 2
-        places = pixels // patch**2
-        finer.append(Held(linear(places // 4, width, 4 * narrow), 2 * places * narrow, 0))
-        window = math.prod(window_sides(asked.height // patch, asked.width // patch, config.window))
-        if config.layout == "legacy":
-            window = min(config.window, places)
-        finer += [transformer_block(places / window, window, narrow, config.mlp_ratio, quick=True)] * 2
-        width = narrow
+    legacy = config.layout == "legacy"
+    finer = upsampling(
+        asked, config.patch, config.width, config.widths, config.window, config.mlp_ratio, in_runs=legacy
+    )
+    narrow = (config.width, *config.widths)[-1]
     stages = {
         "tokens": [pixel_tokens(pixels, config.patch, 3 * len(CHANNELS), config.width)],
         "blocks": [transformer_block(1, tokens, config.width, config.mlp_ratio, quick=True)] * config.layers,
         "upsampler": finer,
-        "head": [gaussian_head(pixels, config.last_patch, width, config.head)],
+        "head": [gaussian_head(pixels, config.last_patch, narrow, config.head)],
     }
     return cost_of_stages(asked, stages, parameters_in(Grm, config))
 
@@ -107,15 +101,7 @@ class Grm(PatchNetwork):
         cameras = shown_by_legacy_rays(batch.cameras) if self.config.layout == "legacy" else batch.cameras
         channels = pixel_channels(cameras, CHANNELS, batch.images)
         tokens = self.tokenizer(patchify(channels, self.config.patch))
-        return self.norm1(batch.joined(tokens + self.places_of(*batch.grid(self.config.patch))))
-
-    def places_of(self, rows: int, columns: int) -> Float[Tensor, "token dim"]:
-        """Return the learned positions of a grid; they form a square unless they are as many as its places."""
-        if rows * columns == len(self.positions):
-            return self.positions
-        side = math.isqrt(len(self.positions))
-        square = self.positions[: side**2].T.unflatten(1, (side, side))[None]  # [1, d, side, side]
-        return interpolate(square, (rows, columns), mode="bilinear", align_corners=False)[0].flatten(1).T
+        return self.norm1(batch.joined(tokens + places_in(self.positions, *batch.grid(self.config.patch))))
 
     def layers_for(self, batch: Batch) -> Sequence[Layer]:
         stages = [self._stage(number, batch) for number in range(len(self.stages))]

@@ -30,7 +30,8 @@ class HeadConfig:
     # "orbit": z-depth is the camera's distance from the origin plus the raw number, as in GRM.
     # "matched": log-depth is the plane sweep's plus a correction; needs `IlrmConfig.matching`. Ours.
     # "volume": the same, with a mean over its planes that the network weighs as one more choice. Ours.
-    depth: Literal["sigmoid", "matched", "volume", "between", "centred", "orbit"] = "sigmoid"
+    # "mapped": no place along a ray: the pixel's position map plus three raw numbers, as in Avat3r.
+    depth: Literal["sigmoid", "matched", "volume", "between", "centred", "orbit", "mapped"] = "sigmoid"
     # Whether the ray may leave its pixel's centre, by up to half a pixel each way.
     offset: bool = True
     # "absolute": exp(min(raw + shift, max)) in the units of the cameras, as published. "bounded": between two scales by

@@ -33,7 +33,8 @@ def channel_split(config: HeadConfig, estimates: int = 2, planes: int = 0) -> li
     Depth has one or three logits if published; if matched, a correction and logits to choose among `estimates` of the
     sweep. With a volume of `planes`, these logits and those of the planes come last.
     """
-    depth = {"sigmoid": 3, "centred": 3, "between": 1, "orbit": 1, "matched": estimates, "volume": 1}[config.depth]
+    fixed = {"sigmoid": 3, "centred": 3, "mapped": 3, "between": 1, "orbit": 1, "volume": 1}
+    depth = fixed.get(config.depth, estimates)
     choice = estimates + planes if config.depth == "volume" else 0
     return [2 * config.offset, depth, 3 * (config.degree + 1) ** 2, 3, 4, 1, choice]
 
@@ -73,17 +74,24 @@ class GaussianHead(nn.Module):
         colors: Float[Tensor, "view 3 height width"],
         matches: Matches | None = None,
         ranges: Float[Tensor, "view 2"] | None = None,
+        positions: Float[Tensor, "view height width 3"] | None = None,
     ) -> Gaussians:
         """Return Gaussians in (view, row, column) order; cameras and colours are on the viewpoint grid.
 
-        `matches` are needed by "matched" depths and by a "volume", `ranges` (near, far) by those "between". If the
-        matches have been `chosen`, the channels that choose may be missing.
+        `matches` are needed by "matched" depths and by a "volume", `ranges` (near, far) by those "between", `positions`
+        by those "mapped". If the matches have been `chosen`, the channels that choose may be missing.
         """
         own, choice = raw.tensor_split([self.own_channels], dim=-1)
         offset, depth, sh, scale, quaternion, opacity = own.split(self.split[:-1], dim=-1)
-        ray = self._rays(cameras, offset)
-        distance = self._distances(torch.cat([depth, choice], dim=-1), ray, cameras, matches, ranges)
-        means = cameras.positions[:, None, None] + distance * ray
+        if self.config.depth == "mapped":
+            assert positions is not None, "a head with mapped positions needs their map"
+            means = positions + depth
+            ahead = (means - cameras.positions[:, None, None]) * cameras.forward[:, None, None]
+            distance = ahead.sum(-1, keepdim=True)
+        else:
+            ray = self._rays(cameras, offset)
+            distance = self._distances(torch.cat([depth, choice], dim=-1), ray, cameras, matches, ranges)
+            means = cameras.positions[:, None, None] + distance * ray
         return Gaussians(
             means=means.flatten(0, 2),
             quaternions=normalize(self._quaternions(quaternion, cameras), dim=-1).flatten(0, 2),

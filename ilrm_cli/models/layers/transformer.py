@@ -1,14 +1,16 @@
-"""Plain pre-norm transformer blocks, for networks that attend over one sequence: GS-LRM, Long-LRM, GRM.
+"""Plain pre-norm transformer blocks, for networks that attend over one sequence: GS-LRM, Long-LRM, GRM, Avat3r.
 
     x = x + proj(attention(qkv(norm1(x))))        x = x + fc2(act(fc1(norm2(x))))
 
 Submodules have the names under which such blocks are published.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, interpolate
 
 from ilrm_cli.models.layers.attention import attention
 
@@ -59,6 +61,42 @@ class TransformerBlock(nn.Module):
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         tokens = tokens + self.attn(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
+
+
+class CrossBlock(nn.Module):
+    """Norm, attention to a context, residual; norm, MLP, residual.
+
+    x = x + proj(attention(q(norm1(x)), kv(context)))        x = x + fc2(gelu(fc1(norm2(x))))
+    """
+
+    def __init__(self, width: int, head_width: int, mlp_ratio: int = 4, *, bias: bool = False, quick: bool = False):
+        super().__init__()
+        if width % head_width:
+            raise ValueError(f"a width of {width} does not split into heads of {head_width}")
+        self.head_width = head_width
+        self.norm1 = nn.LayerNorm(width, bias=bias)
+        self.q = nn.Linear(width, width, bias=bias)
+        self.kv = nn.Linear(width, 2 * width, bias=bias)
+        self.proj = nn.Linear(width, width, bias=bias)
+        self.norm2 = nn.LayerNorm(width, bias=bias)
+        self.mlp = FeedForward(width, mlp_ratio, bias, quick)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch token dim"], context: Float[Tensor, "batch context_token dim"]
+    ) -> Float[Tensor, "batch token dim"]:
+        q = self.q(self.norm1(tokens)).unflatten(-1, (-1, self.head_width))
+        k, v = self.kv(context).unflatten(-1, (2, -1, self.head_width)).unbind(-3)
+        tokens = tokens + self.proj(attention(q, k, v).flatten(2))
+        return tokens + self.mlp(self.norm2(tokens))
+
+
+def places_in(positions: Float[Tensor, "place dim"], rows: int, columns: int) -> Float[Tensor, "token dim"]:
+    """Return the learned positions of a grid; they form a square unless they are as many as its places."""
+    if rows * columns == len(positions):
+        return positions
+    side = math.isqrt(len(positions))
+    square = positions[: side**2].T.unflatten(1, (side, side))[None]  # [1, d, side, side]
+    return interpolate(square, (rows, columns), mode="bilinear", align_corners=False)[0].flatten(1).T
 
 
 def learned(*shape: int) -> nn.Parameter:

@@ -1,0 +1,1 @@
+"""Morphable heads: one closed surface, many persons, and expressions as sums of blendshapes."""

@@ -1,0 +1,1 @@
+"""Avat3r: heads that are animated by expression codes, from four photos and their position maps."""
