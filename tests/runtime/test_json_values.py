@@ -103,5 +103,5 @@ def test_json_of_files_is_parsed_in_one_place():
     parsing = {
         file.relative_to(package).as_posix() for file in package.rglob("*.py") if "json.loads(" in file.read_text()
     }
-    ours = {"scene/convert.py", "pipeline/batch/work.py", "bench/pipeline.py"}
+    ours = {"scene/convert.py", "bench/pipeline.py"}
     assert parsing == {"runtime/json_values.py", *ours}
