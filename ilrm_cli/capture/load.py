@@ -80,11 +80,13 @@ def _from_aside(folder: ProjectFolder, wanted: PoseSettings, report: Report) -> 
         capture = _from_found(folder, wanted, report)
         if len(capture.photos) >= LEAST_KNOWN * len(folder.photos):
             return capture
-        said = f"it gives {len(capture.photos)} of {len(folder.photos)} photos a pose"
+        choice = "other" if folder.model is None else "colmap"
+        named = f"it gives {len(capture.photos)} of {len(folder.photos)} photos a pose"
+        said = f"({named}); if it is meant, add --poses {choice}."
     except OfOthers:
-        said = f"none of the {len(folder.photos)} photos is among those that it names"
-    source, choice = (folder.tool.source, "other") if folder.model is None and folder.tool else (folder.model, "colmap")
-    sentence = f"{source} is not used ({said}); if it is meant, add --poses {choice}."
+        said = f"(none of the {len(folder.photos)} photos is among those that it names)."
+    source = folder.tool.source if folder.model is None and folder.tool else folder.model
+    sentence = f"{source} is not used {said}"
     found = _from_sfm(folder, wanted, report, (sentence,))
     return found if folder.given is None else _of_given(found, folder)
 

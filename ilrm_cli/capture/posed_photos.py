@@ -45,15 +45,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
     poses = sound(poses, source)
     files = _find_files(poses, root, listing)
     if not files.paths:
-        names = {Path(name).name for name in files.absent}
-        held = sorted({photo.parent for photo in listing.pictures(root) if photo.name in names})
-        if len(held) > 1:
-            raise InputError(
-                f"{source} names photos that are in several folders ({listed(place.name for place in held)}), and "
-                "nothing tells which are meant; name that folder images."
-            )
-        absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
-        raise OfOthers(f"None of the {absent} is in {root}; put them there, or add --poses sfm.")
+        raise _none_there(files, root, source, listing)
     unusable = find_unusable(files.paths, files.masks, report)
     whole = {name: pose for name, pose in files.poses.items() if name in files.paths and name not in unusable}
     panoramas = {name: pose for name, pose in whole.items() if pose.lens.model == PANORAMA}
@@ -91,14 +83,7 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         raise InputError(f"No photo in {root} fits {source}: {offered.warnings[-1]}")
     if len(told.cut) == 1 and all(photo.name in told.views for photo in photos):
         raise InputError(f"{source} gives only one 360 degree photo a pose; two from different places are needed.")
-    posed = {_shot(name): name for name in files.paths}
-    unposed = (
-        LeftOut(
-            name, f"{posed[_shot(name)]} is the same shot" if _shot(name) in posed else f"{source} gives it no pose"
-        )
-        for name in sorted(files.unposed)
-    )
-    left_out = (*offered.left_out, *unposed)
+    left_out = (*offered.left_out, *_unposed(files, source))
     return Capture(
         photos,
         offered.found,
@@ -109,6 +94,27 @@ def capture_of(origin: str, poses: PoseSet, root: Path, source: str, listing: Li
         error_px=poses.error_px,
         root=root,
     )
+
+
+def _none_there(files: PosedFiles, root: Path, source: str, listing: Listing) -> InputError:
+    """Return the error that no photo which `source` names is there; `OfOthers` if none is in any other folder."""
+    names = {Path(name).name for name in files.absent}
+    held = sorted({photo.parent for photo in listing.pictures(root) if photo.name in names})
+    if len(held) > 1:
+        return InputError(
+            f"{source} names photos that are in several folders ({listed(place.name for place in held)}), and "
+            "nothing tells which are meant; name that folder images."
+        )
+    absent = f"{len(files.absent)} photos that {source} names ({listed(files.absent)})"
+    return OfOthers(f"None of the {absent} is in {root}; put them there, or add --poses sfm.")
+
+
+def _unposed(files: PosedFiles, source: str) -> Iterator[LeftOut]:
+    """Tell why each photo beside the posed ones has no pose."""
+    posed = {_shot(name): name for name in files.paths}
+    for name in sorted(files.unposed):
+        twin = posed.get(_shot(name))
+        yield LeftOut(name, f"{source} gives it no pose" if twin is None else f"{twin} is the same shot")
 
 
 def _find_files(poses: PoseSet, root: Path, listing: Listing) -> PosedFiles:

@@ -18,6 +18,7 @@ WHITE_BALANCE = 1 / 3  # spread of white balance relative to exposure: phones ke
 POSITION_NOISE = (
     0.02  # error of positions, in median depths, for each degree of rotation: about what moves a pixel as far
 )
+SCENE_VIEWS = 8  # photos of a scene, unless --views asks for others
 ROWS_SHOWN = 40  # scenes in the table; the mean is over all
 
 
@@ -26,7 +27,9 @@ def synth(
     scenes: Annotated[int, typer.Option("--scenes", "-n", help="How many scenes.", min=1)] = 8,
     seed: Seed = 0,
     first: Annotated[int, typer.Option(help="Number of the first scene.", min=0)] = 0,
-    views: Annotated[int, typer.Option(help="Photos of each scene.", min=2)] = 8,
+    views: Annotated[
+        int | None, typer.Option(help="Photos of each scene. Default: 8; 4 of a head.", min=2, show_default=False)
+    ] = None,
     size: Annotated[int, typer.Option(help="Size of the photos: their long side in px.", min=16)] = 256,
     aspect: Annotated[str, typer.Option(help="Width to height, such as 4:3, 16:9 or 3:4.")] = "4:3",
     kind: Annotated[str | None, typer.Option(help="Kind of all scenes, such as room or statue. Default: any.")] = None,
@@ -58,7 +61,8 @@ def synth(
         if heads:
             given = {"--kind": kind, "--drift": drift, "--noise": noise, "--jpeg": jpeg, "--pose-noise": pose_noise}
             require_plain({**given, "--normals": normals})
-            _write_heads(shown, out, HeadOrder(scenes, seed, first, views, width, height), overwrite)
+            photos = HeadOrder.views if views is None else views
+            _write_heads(shown, out, HeadOrder(scenes, seed, first, photos, width, height), overwrite)
             return
 
         from ilrm_cli.data.synthetic.collection import SHEET_NAME, Order, check_order, write_collection
@@ -68,8 +72,9 @@ def synth(
 
         photometry = Photometry(drift, drift * WHITE_BALANCE, noise, None if jpeg is None else (jpeg, jpeg))
         shaken = PoseNoise(pose_noise, pose_noise * POSITION_NOISE) if pose_noise > 0 else None
+        photos = SCENE_VIEWS if views is None else views
         shooting = Shooting(
-            views, width, height, samples, kind=kind, normals=normals, photometry=photometry, pose_noise=shaken
+            photos, width, height, samples, kind=kind, normals=normals, photometry=photometry, pose_noise=shaken
         )
         order = Order(scenes, seed, first, shooting, usable_cores())
         check_order(out, order, overwrite)

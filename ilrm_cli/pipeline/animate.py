@@ -129,9 +129,7 @@ def _camera(head: Head, settings: AnimateSettings, output: Path) -> tuple[Camera
     if name not in head.names:
         raise InputError(f"--at {name}: no photo of the head{meant(name, head.names)}; it has {listed(head.names)}.")
     own = head.views.cameras[[head.names.index(name)]]
-    factor = settings.long_side_px / max(own.width, own.height)
-    width, height = encoded_size(output, round(own.width * factor), round(own.height * factor))
-    return own.resized(width, height), name
+    return own.resized(*encoded_size(output, *own.size_at(settings.long_side_px))), name
 
 
 def _refuse_inputs(output: Path, head: Head, expression_file: Path) -> None:

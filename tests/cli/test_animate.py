@@ -39,6 +39,15 @@ def animated(head: Path, weights: Path, output: Path, *options: str | Path, expr
     return ilrm("animate", *words, *options, "--json")
 
 
+def test_a_head_written_by_synth_is_filmed_as_its_line_says(weights, tmp_path):
+    written = ilrm("synth", tmp_path / "heads", "--heads", "-n", "1", "--size", "32")
+    words = next(line for line in written.out.splitlines() if "ilrm animate" in line).split("ilrm ")[1].split()
+    words[words.index("film.mp4")], words[words.index("WEIGHTS")] = tmp_path / "frames", weights
+    done = ilrm(*words, "--size", "48", "--json")
+    assert done.status == 0, done.err
+    assert done.json["frames"] == len(list((tmp_path / "frames").iterdir()))
+
+
 def changed(head: Path, change) -> None:
     """Change the head's file in place."""
     content = json.loads((head / "head.json").read_text())

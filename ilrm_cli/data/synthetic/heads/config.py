@@ -22,7 +22,7 @@ class HeadOrder:
     heads: int
     seed: int = 0
     first: int = 0  # number of the first head
-    views: int = 4
+    views: int = 4  # that `ilrm animate` takes of a head
     width: int = 256  # px
     height: int = 256  # px
     noise: PositionNoise = PositionNoise()
