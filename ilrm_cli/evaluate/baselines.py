@@ -2,13 +2,10 @@
 
 import math
 
-import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from numpy import ndarray
-from scipy.spatial import cKDTree
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample
+from torch.nn.functional import avg_pool2d
 
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -24,9 +21,6 @@ HEAD = HeadConfig(
     depth="matched", scale="footprint", opacity_shift=0.0, rotation="camera", color="pixel"
 )  # the default model's; its raw numbers are zero before training
 ESTIMATES = 2  # depths per pixel from a plain sweep: best matches and mean of all
-NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
-POINT_OPACITY = 0.5  # as in the other starts; 3DGS begins at 0.1 and has 30,000 iterations to raise it
-MIN_POINTS = 50  # in view; below, there is no sparse start
 
 
 def mean_color(inputs: Views) -> Float[Tensor, "3"]:
@@ -73,30 +67,3 @@ def _splat(inputs: Views, matches: Matches) -> Gaussians:
     grid, colors = _grid(inputs)
     raw = torch.zeros(len(inputs), grid.height, grid.width, channels_of(HEAD)).to(colors)
     return GaussianHead(HEAD, width=1, patch=1).gaussians(raw, grid, colors, matches)
-
-
-@torch.no_grad()
-def sparse_points_splat(points: Float64[ndarray, "point 3"], inputs: Views) -> Gaussians | None:
-    """Return round Gaussians at the sparse points (normalised) in view, the initialisation of 3D Gaussian splatting.
-
-    Colour: mean over the inputs whose image contains the point. Scale: root mean square distance to the 3 nearest
-    points. None if fewer than MIN_POINTS are in view.
-    """
-    means = torch.from_numpy(points).to(inputs.images)
-    colors, seen = _colors_at(means, inputs)
-    means, colors = means[seen], colors[seen]
-    if len(means) < MIN_POINTS:
-        return None
-    place = means.double().cpu().numpy()
-    distance = cKDTree(place).query(place, NEAREST_POINTS + 1)[0][:, 1:]  # [N, 3], without the point itself
-    scale = torch.from_numpy(np.sqrt((distance**2).mean(1))).to(means).clamp_min(1e-6)
-    return Gaussians.isotropic(means, scale, colors, POINT_OPACITY)
-
-
-def _colors_at(points: Float[Tensor, "point 3"], inputs: Views) -> tuple[Float[Tensor, "point 3"], Tensor]:
-    """Return each point's mean colour over the inputs whose image contains it, and whether any does."""
-    seen = inputs.cameras.project(points)
-    uv = 2 * seen.pixels / torch.tensor([seen.width, seen.height]).to(seen.pixels) - 1  # [V, P, 2]
-    sampled = grid_sample(inputs.images, uv[:, None], align_corners=False)[:, :, 0].transpose(1, 2)  # [V, P, 3]
-    count = seen.inside.sum(0)
-    return (sampled * seen.inside[..., None]).sum(0) / count.clamp_min(1)[:, None], count > 0

@@ -13,7 +13,6 @@ import torch
 from ilrm_cli.capture.load_views import common_size, load_views
 from ilrm_cli.capture.photos.folder import MIN_VIEWS, open_folder
 from ilrm_cli.data.folders import read_folder
-from ilrm_cli.evaluate.baselines import sparse_points_splat
 from ilrm_cli.evaluate.checks import Plan
 from ilrm_cli.evaluate.protocols import TARGET_EVERY, SceneRef
 from ilrm_cli.evaluate.results import FROM_POINTS, Evaluation, Judge, SceneResult, SceneWatch, Shown, Trial, wait
@@ -27,6 +26,7 @@ from ilrm_cli.pipeline.prepare import normalized_views, prepare_photos
 from ilrm_cli.pipeline.reconstruct import reconstruct_capture
 from ilrm_cli.pipeline.select_inputs import photos_by_role, photos_without
 from ilrm_cli.pipeline.settings import Settings
+from ilrm_cli.pipeline.starts import sparse_points_splat
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.progress import Report, ignore
 

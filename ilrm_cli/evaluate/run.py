@@ -39,6 +39,7 @@ from ilrm_cli.pipeline.fit_inputs import refined
 from ilrm_cli.pipeline.mesh import require_mesh_libraries
 from ilrm_cli.pipeline.predict import Prediction, predict
 from ilrm_cli.pipeline.prepare import Prepared, normalize
+from ilrm_cli.pipeline.starts import sparse_points_splat
 from ilrm_cli.render.mesh_pictures import mesh_picture
 from ilrm_cli.render.perceptual import load_lpips, why_no_lpips
 from ilrm_cli.render.rasterize import NEAR, renderer_for
@@ -213,7 +214,7 @@ def _splats(
     if iterations == 0:
         return trials
     constant = baselines.constant_depth_splat(inputs, prepared.depth_range)
-    sparse = baselines.sparse_points_splat(points, inputs)
+    sparse = sparse_points_splat(points, inputs)
     for method, start in zip(STARTS, (constant, sweep, sparse), strict=True):
         if start is not None:
             before = seconds if start is sweep else 0.0

@@ -11,7 +11,6 @@ from plyfile import PlyData, PlyElement
 from scipy.spatial import KDTree
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.evaluate.baselines import MIN_POINTS
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
@@ -20,7 +19,7 @@ from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.settings import Quality
-from ilrm_cli.pipeline.starts import horizon, sparse_start
+from ilrm_cli.pipeline.starts import MIN_POINTS, horizon, sparse_start
 from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, ignore
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ilrm_cli.capture.load_views import StoredPhotos, common_size, store_photos
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.further_groups import further_groups, predict_further
 from ilrm_cli.pipeline.judged_fits import Fits, Posed
@@ -28,7 +29,7 @@ from ilrm_cli.pipeline.prepare import Prepared, normalized_cameras
 from ilrm_cli.pipeline.refine_poses import corrections_of, fixed_poses
 from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.pipeline.starts import LEAST_TO_LEAVE_ONE_OUT, Predict, horizon
+from ilrm_cli.pipeline.starts import LEAST_TO_LEAVE_ONE_OUT, Predict, horizon, points_start
 from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.runtime.progress import Report, ignore
 
@@ -108,9 +109,10 @@ def fit_photos(
         begin = fits.with_tried_poses(
             Posed(predicted, prepared, *given), settings.refine_poses, lambda: stop.is_set() or clock.spent(TRIAL_TIME)
         )
-        further = _further(fits, begin, settings, given[0].cameras)
+        hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
+        further = () if hurried else _further(fits, begin, given[0].cameras)
         fits = replace(fits, how=replace(how, refines_poses=begin.refines and once), seconds=clock.left_s)
-        name, optimized = _fitted(fits, begin, further, kept, keep_out=settings.keep_out)
+        name, optimized = _fitted(fits, begin, further, kept, hurried=hurried, keep_out=settings.keep_out)
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
@@ -146,7 +148,7 @@ class _Clock:
 
 
 def _fitted(
-    fits: Fits, begin: Posed, further: Sequence[Prediction], kept: KeptState, *, keep_out: bool
+    fits: Fits, begin: Posed, further: Sequence[Prediction], kept: KeptState, *, hurried: bool, keep_out: bool
 ) -> tuple[str | None, Optimized]:
     """Return the fit, judged in the way that the photos allow, and the name of a photo left out of a trial, if one was.
 
@@ -155,7 +157,11 @@ def _fitted(
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
         start = fits.start(predicted, begin.prepared, further)
-        return None, fits.run(found, start, photos, begin.judges, kept, keep_out=keep_out)
+        points = None if hurried else _points(fits, begin)
+        if points is None or not fits.points_are_better(begin, start, points):
+            return None, fits.run(found, start, photos, begin.judges, kept, keep_out=keep_out)
+        made = fits.run(found, points, photos, begin.judges, kept, keep_out=keep_out)
+        return None, replace(made, begun_at="points")
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
         return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
@@ -164,14 +170,23 @@ def _fitted(
     return fits.cross_validated(begin, further)
 
 
-def _further(fits: Fits, begin: Posed, settings: Settings, given: Cameras) -> Sequence[Prediction]:
-    """Return predictions from photos that are no inputs, if there is time, and if the model's can be thinned.
+def _points(fits: Fits, begin: Posed) -> Gaussians | None:
+    """Return the sparse points as another start; None if they are too few, or poses have moved away from them.
+
+    There is none for a scene that was made before, nor where no model made the prediction.
+    """
+    if fits.predict is None or begin.refines or begin.predicted.support is None:
+        return None
+    return points_start(begin.predicted, begin.prepared, begin.photos, fits.chosen.fitted)
+
+
+def _further(fits: Fits, begin: Posed, given: Cameras) -> Sequence[Prediction]:
+    """Return predictions from photos that are no inputs, if the model's can be thinned.
 
     There is no time after a trial of poses that was ended early. `given` are the cameras of the fitted photos before
     poses were refined.
     """
-    hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
-    if fits.predict is None or hurried or not begin.tried or begin.predicted.support is None:
+    if fits.predict is None or not begin.tried or begin.predicted.support is None:
         return ()
     corrections = None
     if begin.refines:

@@ -11,8 +11,8 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import SomeViews, ViewSource
 from ilrm_cli.pipeline.optimize.course import Course, Running, course_within
-from ilrm_cli.pipeline.optimize.fit import Effort, Fit
-from ilrm_cli.pipeline.optimize.judging import optimize
+from ilrm_cli.pipeline.optimize.fit import Effort, Fit, take_first_steps
+from ilrm_cli.pipeline.optimize.judging import Judges, optimize
 from ilrm_cli.pipeline.optimize.kept_state import KeptState
 from ilrm_cli.pipeline.optimize.optimized import Optimized
 from ilrm_cli.pipeline.optimize.pose_trial import try_poses
@@ -23,6 +23,12 @@ from ilrm_cli.pipeline.select_inputs import Selection
 from ilrm_cli.pipeline.settings import RefinePoses
 from ilrm_cli.pipeline.starts import Predict, best_covered, sparse_start, without
 from ilrm_cli.runtime.progress import Report
+
+# Steps from either start, after which the judges choose. After 100 they preferred the points on beach alone, of 20
+# real scenes, where photos that had no part in it had 17 dB from the prediction and 18 dB from the points; after 50, on
+# none. On all others the prediction led by 1.1 to 9 dB, as the judges compare states (see `SSIM_DB`).
+START_STEPS = 100
+START_STAGE = "prediction or points"  # on progress bars
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,23 @@ class Fits:
     def start(self, predicted: Prediction, prepared: Prepared, further: Sequence[Prediction] = ()) -> Gaussians:
         """Return where a fit to all photos begins; see `sparse_start`."""
         return sparse_start(predicted, prepared, self.how.seed, further)
+
+    def points_are_better(self, begin: Posed, start: Gaussians, points: Gaussians) -> bool:
+        """Return whether the judges prefer what the first steps make of the points to what they make of the start.
+
+        Told to stop, there is no trial. A fit that is repeated begins where it did.
+        """
+        if self.running.taken is not None:
+            return self.running.taken.begun_at == "points"
+        judges = Judges(begin.judges, refines_poses=False)
+        worth = []
+        for scene in (start, points):
+            fit = Fit(scene, begin.photos, self.how)
+            take_first_steps(fit, min(START_STEPS, self.how.steps // 2), START_STAGE, self.stop.is_set, self.report)
+            opinion = judges.score(fit.scene.snapshot())
+            assert opinion is not None, "photos judge"
+            worth.append(opinion.worth)
+        return worth[1] > worth[0] and not self.stop.is_set()
 
     def run(
         self,

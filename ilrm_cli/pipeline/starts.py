@@ -4,15 +4,19 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
+from numpy import ndarray
+from scipy.spatial import cKDTree
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from ilrm_cli.capture.poses.overlap import gap_deg
 from ilrm_cli.geometry.backdrop import BEYOND
 from ilrm_cli.geometry.cameras import Cameras, directions_through, pixel_centers
 from ilrm_cli.geometry.gaussians import Gaussians
-from ilrm_cli.geometry.views import Views
+from ilrm_cli.geometry.views import PosedPhoto, Views, ViewSource
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 
@@ -22,7 +26,10 @@ DOUBT = 2
 
 FOOTPRINT_PX = 2.0  # standard deviation in px of the photo: with 3, refined orbit 0.3 dB worse, fox 0.2 dB better
 
-OPACITY = 0.5  # free to become solid or to vanish
+OPACITY = 0.5  # free to become solid or to vanish; 3DGS begins at 0.1 and has 30,000 iterations to raise it
+
+NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
+MIN_POINTS = 50  # in view; below, nothing begins at them alone
 
 LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
 
@@ -113,6 +120,56 @@ def sparse_start(predicted: Prediction, prepared: Prepared, seed: int, further: 
         scenes.append(scene)
         supports.append(other.support[kept])
     return refine_start(Gaussians.concatenated(*scenes), torch.cat(supports), prepared.inputs)
+
+
+def points_start(
+    predicted: Prediction, prepared: Prepared, photos: ViewSource, fitted: Sequence[PosedPhoto]
+) -> Gaussians | None:
+    """Return the sparse points of the fitted photos before the prediction's backdrop; None if they are too few.
+
+    That is where a fit begins without a prediction. `photos` are the fitted ones, in the frame of the inputs.
+    """
+    known = [photo.points for photo in fitted if photo.points is not None]
+    if not known:
+        return None
+    points = np.unique(np.concatenate(known), axis=0)
+    points = prepared.normalized_from_world.points(torch.from_numpy(points)).numpy()
+    start = sparse_points_splat(points, photos)
+    far = predicted.gaussians.means.norm(dim=1) >= horizon(prepared)
+    return None if start is None else Gaussians.concatenated(start, predicted.gaussians[far])
+
+
+@torch.no_grad()
+def sparse_points_splat(points: Float64[ndarray, "point 3"], photos: ViewSource) -> Gaussians | None:
+    """Return round Gaussians at the sparse points (normalised) in view, the initialisation of 3D Gaussian splatting.
+
+    Colour: mean over the photos whose image contains the point. Scale: root mean square distance to the 3 nearest
+    points. None if fewer than MIN_POINTS are in view.
+    """
+    means = torch.from_numpy(points).to(photos.cameras.focal_px)
+    colors, seen = _colors_at(means, photos)
+    means, colors = means[seen], colors[seen]
+    if len(means) < MIN_POINTS:
+        return None
+    place = means.double().cpu().numpy()
+    distance = cKDTree(place).query(place, NEAREST_POINTS + 1)[0][:, 1:]  # [N, 3], without the point itself
+    scale = torch.from_numpy(np.sqrt((distance**2).mean(1))).to(means).clamp_min(1e-6)
+    return Gaussians.isotropic(means, scale, colors, OPACITY)
+
+
+def _colors_at(
+    points: Float[Tensor, "point 3"], photos: ViewSource
+) -> tuple[Float[Tensor, "point 3"], Bool[Tensor, " point"]]:
+    """Return each point's mean colour over the photos whose image contains it, and whether any does."""
+    total, count = torch.zeros_like(points), torch.zeros_like(points[:, 0])
+    for index in range(len(photos)):
+        view = photos[[index]]
+        seen = view.cameras.project(points)
+        uv = 2 * seen.pixels[0] / torch.tensor([seen.width, seen.height]).to(seen.pixels) - 1  # [P, 2]
+        sampled = grid_sample(view.images, uv[None, None], align_corners=False)[0, :, 0].T  # [P, 3]
+        total += sampled * seen.inside[0][:, None]
+        count += seen.inside[0]
+    return total / count.clamp_min(1)[:, None], count > 0
 
 
 def horizon(prepared: Prepared) -> float:

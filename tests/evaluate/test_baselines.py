@@ -11,7 +11,6 @@ from ilrm_cli.evaluate.baselines import (
     mean_color,
     nearest_photos,
     plane_sweep_splat,
-    sparse_points_splat,
 )
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
@@ -19,6 +18,7 @@ from ilrm_cli.models.ilrm.config import IlrmConfig
 from ilrm_cli.models.ilrm.model import Ilrm
 from ilrm_cli.models.layers.config import MatchingConfig
 from ilrm_cli.pipeline.predict import witnesses
+from ilrm_cli.pipeline.starts import sparse_points_splat
 from ilrm_cli.render.metrics import psnr
 from ilrm_cli.render.rasterize import render
 from tests.support.photographed import FOCAL, HEIGHT, WIDTH, cameras_on_an_arc, photograph

@@ -12,10 +12,13 @@ from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.fit_inputs import JUDGE_EVERY
-from ilrm_cli.pipeline.fit_photos import MULTIPLE
+from ilrm_cli.pipeline.fit_photos import MULTIPLE, PhotoFit, fit_photos
+from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
-from ilrm_cli.pipeline.prepare import Prepared, normalized_views
+from ilrm_cli.pipeline.predict import predict
+from ilrm_cli.pipeline.prepare import Prepared, normalized_views, prepare_photos
 from ilrm_cli.pipeline.reconstruct import Reconstruction, load, posed_photos, reconstruct_capture
+from ilrm_cli.pipeline.select_inputs import photos_by_role
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.pipeline.starts import best_covered, without
 from ilrm_cli.render.metrics import score
@@ -144,6 +147,36 @@ def test_a_trial_that_gained_nothing_leaves_the_prediction(monkeypatch):
     assert made.gaussians is made.prediction.gaussians
     assert made.fit.figures["steps"] == 0
     assert made.fit.figures["psnr_after"] == made.fit.figures["psnr_before"]
+
+
+@pytest.fixture
+def fit_of(monkeypatch):
+    """Return a function that fits the sample, beginning at predicted depths that are wrong by a factor."""
+    monkeypatch.setitem(EFFORTS, "standard", replace(EFFORTS["standard"], steps=100, long_side_px=SIDE))
+    capture, settings = posed_photos(open_folder(SAMPLES / "posed"), Settings()), Settings(refine_poses="off")
+    loaded = load(settings)
+    can = loaded.model.capabilities
+    chosen = photos_by_role(capture, settings, can)
+    ready = prepare_photos(capture, chosen.used, chosen.scored, SIDE, can)
+    right = predict(loaded.model, ready)
+
+    def fitted(factor: float, running: Running = Running()) -> PhotoFit:
+        wrong = replace(right, gaussians=replace(right.gaussians, means=factor * right.gaussians.means))
+        return fit_photos(lambda fold: wrong, wrong, ready, chosen, settings, running=running)
+
+    return fitted
+
+
+def test_a_prediction_worse_than_the_sparse_points_is_no_start(fit_of):
+    assert fit_of(1.0).figures["begun_at"] == "prediction"
+    wrong = fit_of(0.5)
+    assert wrong.figures["begun_at"] == "points"
+    taken = Taken(wrong.optimized.plans, wrong.optimized.ran, wrong.optimized.ended, wrong.optimized.steps)
+    from_wrong = fit_of(0.5, Running(taken=taken))
+    assert from_wrong.figures["begun_at"] == "prediction", "as in the fit that is repeated"
+    assert wrong.optimized.psnr_after > from_wrong.optimized.psnr_after + 1
+    again = fit_of(0.5, Running(taken=replace(taken, begun_at="points", last_steps=wrong.optimized.last_steps)))
+    assert torch.equal(again.optimized.gaussians.means, wrong.optimized.gaussians.means)
 
 
 def test_photos_are_not_enlarged(monkeypatch):

@@ -23,6 +23,7 @@ PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that tur
 LAST_SHARE = 0.3
 
 Ending = Literal["steps", "no gain", "time", "stopped"]  # why a fit ended
+Begun = Literal["prediction", "points"]  # at what a fit began: the latter, sparse points alone
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Taken:
     steps: int  # that led to its best state
     last_steps: int = 0  # see `Optimized`
     final_ended: Ending | None = None  # likewise
+    begun_at: Begun = "prediction"
     poses_tried: bool = True  # whether a trial of poses ran to its end, if the settings ask for one
 
 

@@ -6,7 +6,7 @@ the same photos give the same scene. Who judges it is in `pipeline.optimize.judg
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from ilrm_cli.pipeline.optimize.poses import PhotoPoses, moved, pose_gradient
 from ilrm_cli.pipeline.settings import FIT_SIDES_PX
 from ilrm_cli.render.metrics import mean_ssim
 from ilrm_cli.render.rasterize import render
+from ilrm_cli.runtime.progress import Report, Step, ignore
 
 L1_WEIGHT, SSIM_WEIGHT = 0.8, 0.2
 # Reduction of photos in the first share of the steps; a full one takes three times as long. Between shares of 0.3 and
@@ -199,6 +200,20 @@ class Fit:
         if self.poses is not None:
             self.poses.restore(state["poses"])
         self._density.restore(state["density"])
+
+
+def take_first_steps(
+    fit: Fit, steps: int, stage: str, ends: Callable[[], bool] = lambda: False, report: Report = ignore
+) -> None:
+    """Take the first steps of a fit, on small photos, unless it `ends` before.
+
+    Step sizes stay nearly what they are at first, and photos keep colours of their own.
+    """
+    for done in range(steps):
+        if ends():
+            return
+        fit.step(COLOR_TRIAL * done / steps)
+        report(Step(stage, done + 1, steps))
 
 
 def photo_error(gaussians: Gaussians, view: Views, numbers: Float[Tensor, "2 3"] | None = None) -> Float[Tensor, ""]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import ViewSource
-from ilrm_cli.pipeline.optimize.course import Ending
+from ilrm_cli.pipeline.optimize.course import Begun, Ending
 from ilrm_cli.render.rasterize import pixels_of, render
 
 
@@ -43,6 +43,7 @@ class Optimized:
     ssim_after: float | None = None
     psnr_fitted: float | None = None  # of `measured` on some of the photos that it was fitted to; None: nothing was
     final_ended: Ending | None = None  # why the fit to all photos ended that came after a trial; None: none did
+    begun_at: Begun = "prediction"
     last_steps: int = 0  # in which the judges were fitted as well
     exposure_stops: float = 0.0  # by which the photos' exposures differ; 0 if they were taken to be equal
     poses: FitPoses | None = None  # None: they stayed

@@ -16,12 +16,12 @@ from torch import Tensor
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import ViewSource
-from ilrm_cli.pipeline.optimize.fit import COARSE, COLOR_TRIAL, Effort, Fit, reduced
+from ilrm_cli.pipeline.optimize.fit import COARSE, Effort, Fit, reduced, take_first_steps
 from ilrm_cli.pipeline.optimize.parameters import Parameters, Rates
 from ilrm_cli.pipeline.optimize.poses import PhotoPoses, PoseCorrections, PosedAgain, pose_gradient
 from ilrm_cli.render.metrics import evened_psnr, score
 from ilrm_cli.render.rasterize import render
-from ilrm_cli.runtime.progress import Report, Step, ignore
+from ilrm_cli.runtime.progress import Report, ignore
 
 SQUARES = 4  # along either side
 FIRST_STEPS, NEXT_STEPS = 30, 10  # of aligning a held-out photo: to a first scene, and to a later state of it
@@ -107,12 +107,7 @@ def try_poses(
 
     def stretch(begin: Gaussians, seen: ViewSource, share: float, *, refines: bool = True) -> tuple[Gaussians, Cameras]:
         fit = Fit(begin, seen, replace(effort, refines_poses=refines))
-        steps = int(share * effort.steps)
-        for done in range(steps):
-            if ends():
-                break
-            fit.step(COLOR_TRIAL * done / steps)
-            report(Step(STAGE, done + 1, steps))
+        take_first_steps(fit, int(share * effort.steps), STAGE, ends, report)
         return fit.scene.snapshot(), fit.cameras
 
     given = photos.cameras
