@@ -53,7 +53,7 @@ MESH = {
         ),
     ],
     "texture": Annotated[
-        bool, typer.Option("--texture", help="Paint it with an image instead of a colour per vertex (.glb only).")
+        bool, typer.Option("--texture", help="Paint it with an image instead of a colour per vertex (.glb, .obj).")
     ],
 }
 
@@ -74,7 +74,7 @@ def mesh(
         from ilrm_cli.scene.checks import check_mesh_output, suffix_of_file
 
         suffix_of_file(scene)
-        check_mesh_output(output, scene, overwrite)
+        check_mesh_output(output, scene, overwrite, painted=settings.texture)
         shown.reading(str(scene))
 
         from ilrm_cli.pipeline.export_mesh import write_mesh_of
@@ -89,6 +89,7 @@ def data_of(written: "WrittenMesh", output: Path) -> dict[str, object]:
     made = written.made
     return {
         "output": str(output),
+        "files": [str(path) for path in written.files],
         "bytes": written.bytes,
         "vertices": len(made.mesh.vertices),
         "triangles": len(made.mesh.triangles),
@@ -119,6 +120,8 @@ def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str
     if made.mesh.texture:
         height, width = made.mesh.texture.image.shape[1:]
         yield f"Its texture has {width} x {height} pixels."
+    if len(written.files) > 1:
+        yield f"It needs what lies beside it: {', '.join(path.name for path in written.files[1:])}."
     turned = ", turned so that y is up, as the format asks" if written.turned else ""
     frame = "It is in metres and its origin is that of" if metres else "Scale and origin are those of"
     yield f"{frame} the scene{turned}."

@@ -14,15 +14,15 @@ from ilrm_cli.pipeline.mesh import MadeMesh, mesh_of, require_mesh_libraries
 from ilrm_cli.pipeline.reconstruct import Reconstruction
 from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import atomic_write
+from ilrm_cli.runtime.files import atomic_write_all
 from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.scene.checks import material_files
 from ilrm_cli.scene.files import decode_scene
-from ilrm_cli.scene.formats.mesh import encode_mesh, standing
+from ilrm_cli.scene.formats.mesh import encode_mesh, encode_painted_obj, standing
 from ilrm_cli.scene.opened import near_of, recorded_cameras, remarks_on, require_cameras
 from ilrm_cli.scene.record import SceneRecord
 
 STANDING = (".glb",)  # formats that say which way is up: their meshes are turned to it
-PAINTED = ".glb"  # the format that holds a texture
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class WrittenMesh:
     made: MadeMesh
     scale: float  # lengths in the file over those in the scene
     turned: bool  # y is up in the file, whatever it is in the scene
-    bytes: int
+    files: tuple[Path, ...]  # the mesh, then what it names
+    bytes: int  # of all of them
     warnings: tuple[str, ...] = ()  # one sentence each
 
 
@@ -45,11 +46,9 @@ def require_for_mesh(model: str) -> None:
 def write_mesh_of(scene: Path, output: Path, settings: MeshSettings, report: Report = ignore) -> WrittenMesh:
     """Write the mesh of a scene file.
 
-    Raises InputError for a scene without cameras, for a texture in a format that holds none, and as `mesh_of` does.
+    Raises InputError for a scene without cameras, and as `mesh_of` does.
     """
     require_mesh_libraries()
-    if settings.texture and output.suffix.lower() != PAINTED:
-        raise InputError(f"{output}: --texture needs a {PAINTED} file; name one, or leave it out.")
     file, record = decode_scene(scene), require_cameras(scene, "whose views a mesh is made of")
     written = write_mesh_of_gaussians(file.gaussians, record, output, settings, report)
     return replace(written, warnings=remarks_on(file, scene))
@@ -64,9 +63,9 @@ def write_mesh_of_gaussians(
         raise InputError("--metres: the size of the scene is not known; ilrm measure --is, or --gps, finds it out.")
     made = mesh_of(gaussians, recorded_cameras(record), near, background, settings, report)
     scale = record.metres_per_unit if settings.metres and record.metres_per_unit is not None else 1.0
-    data, turned = encoded(made.mesh, record, output, scale)
-    atomic_write(output, data)
-    return WrittenMesh(made, scale, turned, len(data))
+    files, turned = encoded(made.mesh, record, output, scale)
+    atomic_write_all(files)
+    return WrittenMesh(made, scale, turned, tuple(files), sum(map(len, files.values())))
 
 
 def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output: Path, report: Report = ignore) -> Mesh:
@@ -78,12 +77,15 @@ def write_mesh(result: Reconstruction, record: SceneRecord, scene: Path, output:
     if sampled is None:
         return write_mesh_of_gaussians(decode_scene(scene).gaussians, record, output, MeshSettings(), report).made.mesh
     mesh = sampled.surface.mesh.moved(record.model_from_world.inverse())
-    atomic_write(output, encoded(mesh, record, output)[0])
+    atomic_write_all(encoded(mesh, record, output)[0])
     return mesh
 
 
-def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -> tuple[bytes, bool]:
-    """Encode in the format of a file's suffix, `scale` times as large; tell whether it was turned to stand upright."""
+def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -> tuple[dict[Path, bytes], bool]:
+    """Encode in the format of a file's suffix, `scale` times as large; tell whether it was turned to stand upright.
+
+    The file comes first, then those that a painted .obj names.
+    """
     suffix = output.suffix.lower()
     if scale != 1:
         mesh = mesh.moved(Similarity.scaling(scale))
@@ -91,4 +93,8 @@ def encoded(mesh: Mesh, record: SceneRecord, output: Path, scale: float = 1.0) -
     if turned:
         first = torch.tensor(record.views[0].world_from_cam, dtype=torch.float64)
         mesh = mesh.moved(standing(torch.tensor(record.up, dtype=torch.float64), -first[:3, 2]))
-    return encode_mesh(mesh, suffix), turned
+    if suffix == ".obj" and mesh.texture is not None:
+        beside = material_files(output)
+        content = encode_painted_obj(mesh, *(path.name for path in beside))
+        return dict(zip((output, *beside), content, strict=True)), turned
+    return {output: encode_mesh(mesh, suffix)}, turned

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -119,6 +119,16 @@ def atomic_write(path: Path, data: bytes) -> None:
     """Write a file in one step: readers see the old content or the new one, never a part."""
     with replacing(path) as part:
         part.write_bytes(data)
+
+
+def atomic_write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together, as `atomic_write` does each; the first is put in its place when all others are.
+
+    If one cannot be written, none of them is put in its place.
+    """
+    with contextlib.ExitStack() as parts:
+        for path, data in files.items():
+            parts.enter_context(replacing(path)).write_bytes(data)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Only names of files are looked at; nothing heavy is imported.
 """
 
 import os
+import re
 from pathlib import Path
 
 from ilrm_cli.runtime.errors import InputError, listed
@@ -13,6 +14,7 @@ from ilrm_cli.runtime.json_values import read_json
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
+PAINTED_SUFFIXES = (".glb", ".obj")  # of those that hold a texture, or name one
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
 DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN = "depth.json", "points.ply", "points.laz"  # in a folder of depth maps
 DEPTH_FILES = (".depth.png", ".depth.npy", ".depth.exr", ".normal.png", ".trust.png")  # ends of their names
@@ -122,13 +124,30 @@ def check_scene_output(output: Path, overwrite: bool) -> None:
     refuse_existing(record, overwrite or _is_left_over(record))
 
 
-def check_mesh_output(output: Path, scene: Path, overwrite: bool) -> None:
-    """Raise InputError for a mesh that cannot be written, or that would replace the scene or its record."""
+def material_files(output: Path) -> tuple[Path, Path]:
+    """Return the material (.mtl) and the texture (.png) that a painted .obj names, which lie beside it.
+
+    Readers of .obj take a name up to the next space, and few take other letters than ASCII.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", output.stem)
+    return output.with_name(f"{name}.mtl"), output.with_name(f"{name}_texture.png")
+
+
+def check_mesh_output(output: Path, scene: Path, overwrite: bool, *, painted: bool = False) -> None:
+    """Raise InputError for a mesh that cannot be written, or that would replace the scene or its record.
+
+    What a `painted` .obj needs beside it may only replace what an .obj of that name needed.
+    """
     if output.suffix.lower() not in MESH_SUFFIXES:
         raise InputError(f"{output}: meshes are written as {', '.join(MESH_SUFFIXES)}.")
     if output.absolute() == scene.absolute() or (output.exists() and scene.exists() and output.samefile(scene)):
         raise InputError(f"{output} is the scene itself; give the mesh another name.")
+    if painted and output.suffix.lower() not in PAINTED_SUFFIXES:
+        raise InputError(f"{output}: --texture needs a {' or '.join(PAINTED_SUFFIXES)} file; name one.")
     check_output(output, overwrite)
+    if painted and output.suffix.lower() == ".obj":
+        for beside in material_files(output):
+            check_output(beside, overwrite and output.exists())
 
 
 def check_depth_output(folder: Path, overwrite: bool) -> None:

@@ -16,9 +16,9 @@ from tests.support.command_line import ilrm
 from tests.support.splats import splats
 
 KEYS = {
-    "command", "status", "output", "bytes", "vertices", "triangles", "triangles_found", "triangles_of_islands", "cell",
-    "cells", "views", "outside", "covered", "closed", "area", "volume", "y_up", "texture_px",
-    "warnings",
+    "command", "status", "output", "files", "bytes", "vertices", "triangles", "triangles_found",
+    "triangles_of_islands", "cell", "cells", "views", "outside", "covered", "closed", "area", "volume", "y_up",
+    "texture_px", "warnings",
 }  # fmt: skip
 SMALL = ("--resolution", "40")
 
@@ -84,9 +84,39 @@ def test_a_texture_is_painted_from_the_scene(made, tmp_path):
     plain = mesh_of(made[0], tmp_path / "n.ply", "--faces", "2000")
     by_image = np.asarray(mesh.visual.to_color().vertex_colors)[:, :3].mean(0)
     assert np.abs(by_image - np.asarray(plain.visual.vertex_colors)[:, :3].mean(0)).max() < 15
-    refused = ilrm("mesh", made[0], "-o", tmp_path / "m.obj", "--texture")
-    assert (refused.status, (tmp_path / "m.obj").exists()) == (1, False)
-    assert "--texture needs a .glb file" in refused.sentence
+    refused = ilrm("mesh", made[0], "-o", tmp_path / "m.stl", "--texture")
+    assert (refused.status, (tmp_path / "m.stl").exists()) == (1, False)
+    assert "--texture needs a .glb or .obj file" in refused.sentence
+
+
+def test_a_painted_obj_names_its_material_and_that_its_texture(made, tmp_path):
+    words = ("mesh", made[0], "-o", tmp_path / "my mesh.obj", *SMALL, "--texture", "--faces", "2000", "--json")
+    outcome = ilrm(*words)
+    assert outcome.status == 0, outcome.err
+    names = ["my mesh.obj", "my_mesh.mtl", "my_mesh_texture.png"]
+    assert [Path(path).name for path in outcome.json["files"]] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert outcome.json["bytes"] == sum((tmp_path / name).stat().st_size for name in names)
+    mesh = trimesh.load(tmp_path / names[0], force="mesh", process=False)
+    assert list(mesh.visual.material.image.size) == outcome.json["texture_px"]
+    glb = tmp_path / "m.glb"
+    assert ilrm("mesh", made[0], "-o", glb, *SMALL, "--texture", "--faces", "2000").status == 0
+    colors = [
+        np.asarray(one.visual.to_color().vertex_colors)[:, :3].astype(float)
+        for one in (mesh, trimesh.load(glb, force="mesh", process=False))
+    ]
+    assert np.abs(colors[0] - colors[1]).mean() < 5, "the same places of the same image, which is a JPEG in the .glb"
+    assert "exists; pass -w" in ilrm(*words).sentence
+    assert ilrm(*words, "-w").status == 0
+
+
+def test_a_texture_replaces_nobodys_picture(made, tmp_path):
+    picture = tmp_path / "m_texture.png"
+    picture.write_bytes(b"a photo")
+    words = ("mesh", made[0], "-o", tmp_path / "m.obj", *SMALL, "--texture", "-w")
+    assert f"{picture} exists" in ilrm(*words).sentence
+    assert [path.name for path in tmp_path.iterdir()] == [picture.name]
+    assert picture.read_bytes() == b"a photo"
 
 
 def test_reconstruct_writes_one_too(made, posed, tmp_path):

@@ -18,6 +18,7 @@ from ilrm_cli.runtime.files import (
     PREFIX,
     STALE_FOLDER_S,
     atomic_write,
+    atomic_write_all,
     check_output,
     filling,
     has_ended,
@@ -103,6 +104,21 @@ def test_an_interrupted_write_leaves_no_trace(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted_folder(tmp_path / "frames")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_belong_together_are_all_there_or_none_and_the_first_is_last(tmp_path: Path, monkeypatch) -> None:
+    files = {tmp_path / name: name.encode() for name in ("m.obj", "m.mtl", "m.png")}
+    order, moved = [], os.replace
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", lambda source, target: order.append(Path(target).name) or moved(source, target))
+        atomic_write_all(files)
+    assert order == ["m.png", "m.mtl", "m.obj"]
+    assert [path.read_bytes() for path in files] == [b"m.obj", b"m.mtl", b"m.png"]
+    (tmp_path / "m.png").unlink()
+    (tmp_path / "m.png").symlink_to("elsewhere")
+    with pytest.raises(InputError, match="is a link"):
+        atomic_write_all(dict.fromkeys(files, b"new"))
+    assert [path.read_bytes() for path in list(files)[:2]] == [b"m.obj", b"m.mtl"]
 
 
 @pytest.mark.parametrize("whole", [filling, replacing_folder])

@@ -1,6 +1,6 @@
 """Meshes as binary glTF, PLY, Wavefront OBJ or STL, coloured at their vertices, and clouds of points: only written.
 
-In binary glTF they may have a texture instead.
+In binary glTF they may have a texture instead, and in OBJ, which names it.
 """
 
 import io
@@ -107,6 +107,25 @@ def _obj(mesh: Mesh) -> bytes:
     first = mesh.triangles.cpu().numpy() + 1
     np.savetxt(text, np.repeat(first, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
     return text.getvalue().encode()
+
+
+def encode_painted_obj(mesh: Mesh, material: str, texture: str) -> tuple[bytes, bytes, bytes]:
+    """Encode a mesh with a texture as .obj, and its material and its texture, files of these names, as .mtl and .png.
+
+    Texture coordinates of .obj go up from the lower left corner.
+    """
+    assert mesh.texture is not None, "there is something to name"
+    text = io.StringIO()
+    text.write(f"# made by ilrm\nmtllib {material}\nusemtl painted\n")
+    np.savetxt(text, mesh.vertices.cpu().numpy(), fmt="v %.9g %.9g %.9g")
+    right, down = mesh.texture.uvs.cpu().double().numpy().T
+    np.savetxt(text, np.stack([right, 1 - down], 1), fmt="vt %.6f %.6f")
+    np.savetxt(text, mesh.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
+    np.savetxt(text, np.repeat(mesh.triangles.cpu().numpy() + 1, 3, axis=1), fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
+    described = f"# made by ilrm\nnewmtl painted\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
+    png = io.BytesIO()
+    Image.fromarray(_bytes_of(mesh.texture.image.permute(1, 2, 0))).save(png, "PNG")
+    return text.getvalue().encode(), described.encode(), png.getvalue()
 
 
 def _stl(mesh: Mesh) -> bytes:
