@@ -79,6 +79,18 @@ RefinePoses = Annotated[
         help="Refine camera poses with the scene (pose optimisation); auto: where held-out photos gain by it."
     ),
 ]
+Geometry = Annotated[
+    bool,
+    typer.Option(
+        "--geometry", help="Fit surfaces as well as pictures (normals, flat Gaussians): for meshes and depth."
+    ),
+]
+FurtherGeometry = Annotated[
+    bool | None,
+    typer.Option(
+        "--geometry/--no-geometry", show_default="as recorded", help="Fit surfaces as well, see `ilrm reconstruct`."
+    ),
+]
 FurtherQuality = Annotated[
     chosen.Fitted | None,
     typer.Option(show_default="as recorded, but at least standard", help="How far to fit, see `ilrm reconstruct`."),
@@ -195,6 +207,7 @@ OPTIONS: dict[str, Any] = {
     "hold_out": HoldOut,
     "use_all": UseAll,
     "refine_poses": RefinePoses,
+    "geometry": Geometry,
     "poses": PoseSourceOption,
     "camera": KnownCamera,
     "model": ModelName,

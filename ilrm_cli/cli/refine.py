@@ -7,14 +7,24 @@ from typing import Annotated
 import typer
 
 from ilrm_cli.cli.console import Result, face
-from ilrm_cli.cli.options import AsJson, FurtherQuality, Overwrite, Preview, Quiet, SceneOutput, Verbose, takes
+from ilrm_cli.cli.options import (
+    AsJson,
+    FurtherGeometry,
+    FurtherQuality,
+    Overwrite,
+    Preview,
+    Quiet,
+    SceneOutput,
+    Verbose,
+    takes,
+)
 from ilrm_cli.cli.outcome import lines_of
 from ilrm_cli.cli.reconstruct import WRITTEN, Outputs, fit_of_command
 from ilrm_cli.pipeline.settings import FurtherSettings
 from ilrm_cli.runtime.progress import launched_at
 
 
-@takes(FurtherSettings, quality=FurtherQuality)
+@takes(FurtherSettings, quality=FurtherQuality, geometry=FurtherGeometry)
 def refine(
     scene: Annotated[Path, typer.Argument(help="A scene that ilrm made, or its record.")],
     output: SceneOutput,

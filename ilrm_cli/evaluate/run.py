@@ -1,5 +1,6 @@
 """Evaluation of a model on scenes with held-out views, predicted and refined, beside baselines."""
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -159,11 +160,12 @@ def _ours(
         gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
     shown = judge.shown(gaussians, trials[-1].scores)
-    for quality in settings.qualities:
+    kinds = ((surfaces.FITTED, False), (surfaces.FITTED_SURFACES, True))
+    for quality, (kind, geometry) in itertools.product(settings.qualities, kinds):
         began = time.perf_counter()
-        fitted = surfaces.fitted_to_inputs(predicted, prepared, quality, seed, report)
+        fitted = surfaces.fitted_to_inputs(predicted, prepared, quality, seed, report, geometry=geometry)
         wait(run.device)
-        took, name = seconds + time.perf_counter() - began, surfaces.FITTED.format(quality=quality)
+        took, name = seconds + time.perf_counter() - began, kind.format(quality=quality)
         scores, shape = judge.scores(judge.pictures(fitted)), judge.geometry(fitted)
         trials.append(Trial(name, views, False, scores, took, len(fitted), None, geometry=shape))
     return shown, trials

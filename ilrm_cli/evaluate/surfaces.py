@@ -23,7 +23,7 @@ from ilrm_cli.pipeline.starts import MIN_POINTS, horizon, sparse_start
 from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, ignore
 
-FITTED = "{quality} fit"
+FITTED, FITTED_SURFACES = "{quality} fit", "{quality} fit with --geometry"
 POISSON = "COLMAP's Poisson mesh of sparse points"
 # Octree levels of the Poisson reconstruction, and by how many levels its surface may be coarser than the spacing of
 # points before it is cut away as too far from them. COLMAP's own numbers leave nothing of points as sparse as these.
@@ -32,11 +32,18 @@ NEIGHBOURS = 12  # points whose plane tells a sparse point's normal
 
 
 def fitted_to_inputs(
-    predicted: Prediction, prepared: Prepared, quality: Quality, seed: int, report: Report = ignore
+    predicted: Prediction,
+    prepared: Prepared,
+    quality: Quality,
+    seed: int,
+    report: Report = ignore,
+    *,
+    geometry: bool = False,
 ) -> Gaussians:
-    """Return the scene that a fit of this quality to the inputs makes of a prediction."""
+    """Return the scene that a fit of this quality to the inputs makes of a prediction; `geometry` as in `Effort`."""
     start = sparse_start(predicted, prepared, seed)
-    how = effort_for(quality, len(prepared.inputs), horizon=horizon(prepared), seed=seed)
+    count, beyond = len(prepared.inputs), horizon(prepared)
+    how = effort_for(quality, count, horizon=beyond, geometry=geometry, seed=seed)
     return optimize(predicted.gaussians, start, prepared.inputs, None, how, report=report).gaussians
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilrm_cli.geometry import harmonics
-from ilrm_cli.geometry.transforms import FARTHEST, Similarity, multiply, quaternion_from_matrix
+from ilrm_cli.geometry.transforms import FARTHEST, Similarity, matrix_from_quaternion, multiply, quaternion_from_matrix
 
 STRONGEST = 1e4  # of harmonics: colours are in [0, 1]
 TENSORS = ("means", "quaternions", "scales", "opacities", "harmonics")  # fields with a row per Gaussian
@@ -69,6 +69,16 @@ class Gaussians:
     @property
     def sh_degree(self) -> int:
         return int(self.harmonics.shape[1] ** 0.5) - 1
+
+    def normals(self, eye: Float[Tensor, "3"]) -> Float[Tensor, "gaussian 3"]:
+        """Return the shortest axis of each as a unit vector in world axes, on the side of `eye`, a place in the world.
+
+        Quaternions may have any length.
+        """
+        shortest = self.scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
+        axes = matrix_from_quaternion(self.quaternions).gather(2, shortest)[..., 0]
+        away = (axes * (self.means - eye)).sum(dim=1, keepdim=True) > 0
+        return torch.where(away, -axes, axes)
 
     def finite(self) -> Bool[Tensor, " gaussian"]:
         """Return whether every number of each Gaussian is finite and of a size that something can have."""

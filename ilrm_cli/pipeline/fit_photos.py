@@ -98,6 +98,7 @@ def fit_photos(
         len(chosen.fitted),
         long_side_px=settings.fit_side_px,
         horizon=horizon(prepared),
+        geometry=settings.geometry,
         seed=settings.seed,
     )
     given = _stored(chosen, how, prepared, report)

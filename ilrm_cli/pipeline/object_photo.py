@@ -19,8 +19,8 @@ from ilrm_cli.runtime.progress import Report, ignore
 
 # Settings that mean nothing for one photo, which becomes a cut-out of the model's own size, from its own camera.
 OF_SEVERAL = (
-    "quality", "refine", "refine_poses", "minutes", "fit_side_px", "views", "long_side_px", "poses", "camera",
-    "hold_out", "use_all", "auto_scale", "scale_from", "fps", "max_frames",
+    "quality", "refine", "refine_poses", "geometry", "minutes", "fit_side_px", "views", "long_side_px", "poses",
+    "camera", "hold_out", "use_all", "auto_scale", "scale_from", "fps", "max_frames",
 )  # fmt: skip
 ASSUMED = "model"  # origin of the pose: the model takes it for granted
 NEAREST = 0.1  # depth of the nearest surface, at least, over the distance of the middle

@@ -66,6 +66,7 @@ class Settings:
     hold_out: int = 8  # every N-th photo by name is held out of the fit to all others, as the field does; 0: none
     use_all: bool = True  # whether photos held out of a fit are fitted as well in its last stretch
     refine_poses: RefinePoses = "auto"  # during a fit, see `optimize.pose_trial`
+    geometry: bool = False  # whether a fit is to surfaces as well, see `optimize.fit.surface_error`
     poses: PoseSource = "auto"  # source of the poses
     camera: str | None = None  # the known lens; see `capture.poses.lenses`
     model: str = "default"  # name or path of the weights
@@ -109,13 +110,15 @@ class FurtherSettings:
     quality: Fitted | None = None  # None: as recorded, but at least standard
     minutes: float | None = None
     fit_side_px: int | None = None  # None: as recorded
+    geometry: bool | None = None  # None: as recorded
     device: Device = "auto"
 
     def after(self, recorded: Settings) -> Settings:
         """Return the recorded settings with these choices."""
         quality: Quality = "standard" if recorded.settled_quality == "draft" else recorded.settled_quality
         kept = {"quality": self.quality or quality, "fit_side_px": self.fit_side_px or recorded.fit_side_px}
-        return replace(recorded, refine=0, **{**vars(self), **kept})
+        geometry = recorded.geometry if self.geometry is None else self.geometry
+        return replace(recorded, refine=0, **{**vars(self), **kept, "geometry": geometry})
 
 
 def with_old_usual(recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +213,8 @@ def check_settings(settings: Settings) -> None:
         raise InputError("--no-use-all is for fits to all photos; a draft never uses the photos that it holds out.")
     if settings.refine_poses == "on" and settings.settled_quality == "draft":
         raise InputError("--refine-poses on is for fits to all photos; a draft takes poses as they are given.")
+    if settings.geometry and settings.settled_quality == "draft":
+        raise InputError("--geometry is for fits to all photos; a draft takes surfaces as they are predicted.")
     if settings.hold_out != Settings.hold_out and settings.settled_quality == "draft":
         raise InputError(
             f"--hold-out {settings.hold_out} is for fits to all photos; a draft holds out all that are no inputs."

@@ -155,6 +155,7 @@ def test_rembg_cuts_out_where_it_is_installed(tiny, chair, tmp_path, monkeypatch
         {"minutes": 1.0},
         {"fit_side_px": 800},
         {"refine_poses": "on"},
+        {"geometry": True},
         {"use_all": False},
         {"auto_scale": True},
         {"fps": 2.0},

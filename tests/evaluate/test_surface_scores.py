@@ -20,7 +20,7 @@ from ilrm_cli.evaluate.surface_scores import (
     score,
     surface_seen,
 )
-from ilrm_cli.evaluate.surfaces import FITTED, POISSON, normals, poisson_mesh
+from ilrm_cli.evaluate.surfaces import FITTED, FITTED_SURFACES, POISSON, normals, poisson_mesh
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.harmonics import fibonacci_sphere
 from ilrm_cli.geometry.meshes import Mesh
@@ -159,6 +159,7 @@ def test_fits_and_colmaps_mesh_are_compared(monkeypatch):
     fitted = told[FITTED.format(quality="standard")]
     assert 0 < fitted["geometry"]["f_score"] != told["ilrm"]["geometry"]["f_score"]
     assert fitted["psnr"] != told["ilrm"]["psnr"]
+    assert fitted["geometry"] != told[FITTED_SURFACES.format(quality="standard")]["geometry"]
     assert 0 < told[POISSON]["geometry"]["f_score"] < 1
     assert told[POISSON]["geometry"]["abs_rel"] is None
     assert outcome.json["qualities"] == ["standard"]

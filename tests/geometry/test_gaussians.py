@@ -1,5 +1,7 @@
 """Gaussians that are moved and turned, with their harmonics."""
 
+from dataclasses import replace
+
 import torch
 
 from ilrm_cli.geometry.gaussians import Gaussians
@@ -51,6 +53,16 @@ def test_finite_names_the_broken_ones():
     g = some_gaussians(3)
     g.scales[1, 2] = float("nan")
     assert g.finite().tolist() == [True, False, True]
+
+
+def test_normals_are_the_shortest_axes_on_the_side_of_the_eye():
+    g = some_gaussians(6)
+    eye = torch.tensor([0.5, -4.0, 1.0], dtype=torch.float64)
+    normals = g.normals(eye)
+    assert (((eye - g.means) * normals).sum(1) > 0).all()
+    along = (normals[:, None] @ covariances(g) @ normals[..., None])[:, 0, 0]
+    torch.testing.assert_close(along.sqrt(), g.scales.amin(1))
+    torch.testing.assert_close(replace(g, quaternions=3 * g.quaternions).normals(eye), normals)
 
 
 def test_subset_by_mask():

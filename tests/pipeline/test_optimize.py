@@ -1,11 +1,14 @@
 """The fit to all photos: Adam against torch's own, splits that change no picture much, a scene that is found again."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.optimize import fit as module
 from ilrm_cli.pipeline.optimize.course import LAST_SHARE
 from ilrm_cli.pipeline.optimize.density import TRANSPARENT, Density
@@ -17,6 +20,7 @@ from ilrm_cli.pipeline.optimize.fit import (
     Fit,
     effort_for,
     photo_error,
+    surface_error,
     thinned,
 )
 from ilrm_cli.pipeline.optimize.judging import LOOKS, Judges, Opinion, optimize
@@ -26,6 +30,7 @@ from ilrm_cli.render.rasterize import render
 from tests.cli.conftest import SAMPLES
 from tests.support.command_line import ilrm
 from tests.support.quick_fit import QUICK, SIDE, cameras, photos_of, scene, spoilt
+from tests.support.shelled import around, covered, patch
 
 
 def test_a_step_is_that_of_torchs_adam():
@@ -197,6 +202,55 @@ def test_gaussians_are_dropped_where_there_are_few_photos():
         fit.step(0.5)
     moved = [(fit.scene.logits != start.opacities.logit()).float().mean() for fit in fits]
     assert float(moved[1] / moved[0]) == pytest.approx(1 - DROPPED, abs=0.1), "who is dropped feels nothing"
+
+
+def wall(turned: float = 0.0, thick: float = 0.1) -> Gaussians:
+    """Return discs in the plane z = 0, each turned by so many radians about x, and so thick."""
+    points, normals, spacing = patch(40)
+    discs = covered(points, normals, spacing)
+    turn = torch.tensor([[math.cos(turned / 2), math.sin(turned / 2), 0.0, 0.0]])
+    flat = discs.scales.amax(1, keepdim=True) * torch.tensor([1.0, 1.0, thick])
+    return replace(discs, quaternions=turn.expand(len(discs), 4), scales=flat)
+
+
+def above() -> Views:
+    cameras = around(side_px=64, focal_px=150.0).to(torch.float32)
+    return Views(torch.zeros(1, 3, 64, 64), cameras[[int(cameras.positions[:, 2].argmax())]])
+
+
+def test_the_error_of_surfaces_is_that_of_discs_which_are_thick_or_stand_out_of_them():
+    view, weight = above(), module.THICKNESS_WEIGHT
+    errors = [float(surface_error(wall(turned), view, math.inf)) for turned in (0.0, 0.3, 0.6)]
+    assert errors[0] == pytest.approx(0.1 * weight, abs=1e-3)
+    bent = [(error - 0.1 * weight) / module.BEND_WEIGHT for error in errors]  # less where light goes between discs
+    assert bent[1] == pytest.approx(1 - math.cos(0.3), abs=0.005)
+    assert bent[2] == pytest.approx(1 - math.cos(0.6), abs=0.02)
+    masked = replace(view, masks=torch.zeros(1, 64, 64))
+    assert float(surface_error(wall(0.6), masked, math.inf)) == pytest.approx(0.1 * weight, abs=1e-6)
+
+
+def test_the_error_of_surfaces_turns_discs_into_them_and_leaves_what_is_beyond_the_horizon():
+    far = replace(wall(), means=wall().means + torch.tensor([0.0, 0.0, -50.0]))
+    fitted = Parameters(Gaussians.concatenated(wall(0.5, thick=0.5), far), 0, Rates())
+    for _ in range(40):
+        drawn = fitted.gaussians()
+        (surface_error(drawn, above(), horizon=10.0) + 0 * drawn.harmonics.sum()).backward()
+        assert (fitted.means.grad[1600:] == 0).all()
+        fitted.step(1.0)
+    after = fitted.snapshot()[:1600]
+    assert (after.scales.amin(1) / after.scales.amax(1)).median() < 0.4
+    inner = after.means[:, :2].abs().amax(1) < 0.7  # at the rim a disc is alone
+    assert after.normals(torch.tensor([0.0, 0.0, 3.5]))[inner, 2].median() > math.cos(0.3)
+
+
+def test_a_fit_of_surfaces_is_flatter_and_twice_the_same():
+    truth = scene()
+    photos, start = photos_of(truth), spoilt(truth)
+    plain = optimize(start, start, photos, None, QUICK).gaussians
+    both = [optimize(start, start, photos, None, replace(QUICK, geometry=True)).gaussians for _ in range(2)]
+    assert all(map(torch.equal, *(made.tensors() for made in both)))
+    ratio = [float((made.scales.amin(1) / made.scales.amax(1)).median()) for made in (plain, both[0])]
+    assert ratio[1] < 0.8 * ratio[0]
 
 
 def test_masked_pixels_teach_nothing():

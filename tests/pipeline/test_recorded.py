@@ -62,9 +62,12 @@ def test_choices_are_those_of_the_record_unless_made_anew():
     assert FurtherSettings().after(Settings(refine=50)) == Settings(quality="standard")
     chosen = FurtherSettings(quality="high", device="cpu")
     assert chosen.after(Settings(views=4)) == Settings(views=4, quality="high", device="cpu")
-    assert chosen.after(Settings()).narrowed(FurtherSettings) == chosen
+    assert chosen.after(Settings()).narrowed(FurtherSettings) == replace(chosen, geometry=False)
     larger = Settings(quality="high", fit_side_px=800)
     assert FurtherSettings().after(larger) == larger
+    assert FurtherSettings().after(Settings(geometry=True)).geometry
+    assert FurtherSettings(geometry=True).after(Settings()).geometry
+    assert not FurtherSettings(geometry=False).after(Settings(geometry=True)).geometry
     assert FurtherSettings(fit_side_px=1024).after(larger).fit_side_px == 1024
 
 
@@ -77,7 +80,13 @@ def project(tmp_path) -> Path:
 @pytest.mark.parametrize(("quality", "frame"), [("standard", "up"), ("draft", "input")])
 def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, quality, frame):
     first, second = project.parent / "first.ply", project.parent / "second.ply"
-    options = ("--quality", quality, "--frame", frame, *(("--no-use-all",) if quality == "standard" else ()))
+    options = (
+        "--quality",
+        quality,
+        "--frame",
+        frame,
+        *(("--no-use-all", "--geometry") if quality == "standard" else ()),
+    )
     options += ("--scale-from", "001.jpg 012.jpg 3m")
     made = ilrm("reconstruct", project, "-o", first, *SMALL, *options, "--json").json
     done = ilrm("refine", first, "-o", second, "--json")
@@ -99,6 +108,7 @@ def test_a_scene_goes_on_from_where_it_was_and_can_be_made_again(project, qualit
     record = json.loads(second.with_suffix(".json").read_text())
     assert record["refined_from"] == found["refined_from"]
     assert record["settings"]["frame"] == frame
+    assert record["settings"]["geometry"] == (quality == "standard")
     assert ilrm("replay", second, "--json").json["identical"]
 
 

@@ -46,6 +46,7 @@ def test_two_kinds_of_fits_do_not_go_together(quality):
         (Settings(hold_out=1), "--hold-out 1 holds every photo out"),
         (Settings(hold_out=4, quality="draft"), "--hold-out 4 is for fits to all photos"),
         (Settings(fit_side_px=800, refine=50), "--fit-size 800 is for fits to all photos"),
+        (Settings(geometry=True, quality="draft"), "--geometry is for fits to all photos"),
         (Settings(hold_out=0, refine=5), "--hold-out 0 is for fits to all photos"),
     ],
 )
