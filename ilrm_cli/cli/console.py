@@ -20,8 +20,8 @@ from rich.text import Text
 
 from ilrm_cli.cli.wrapping import wrapped
 from ilrm_cli.runtime.cache import cache_dir, sweep_places
-from ilrm_cli.runtime.errors import InputError, listed, printable
-from ilrm_cli.runtime.files import nothing_placed, placed, told_of_machine
+from ilrm_cli.runtime.errors import InputError, listed, printable, told_of_machine
+from ilrm_cli.runtime.files import nothing_placed, placed
 from ilrm_cli.runtime.json_values import Status, envelope
 from ilrm_cli.runtime.progress import Report, Step, ignore
 from ilrm_cli.runtime.signals import sigterm_raised

@@ -1,6 +1,8 @@
-"""The one error that a user can cause, and how its sentences name many things."""
+"""The one error that a user can cause or mend, and how its sentences name many things."""
 
 import difflib
+import errno
+import os
 import unicodedata
 from collections.abc import Iterable
 
@@ -10,6 +12,13 @@ LONGEST, HEAD = 300, 180  # characters of a sentence, and of its beginning if it
 # for bytes of names that are not UTF-8.
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 JOINER = "\u200d"  # within emoji
+
+# Disk failures that the user can fix; any other OSError keeps its traceback.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENXIO}
+OUT_OF_MEMORY = "can't allocate memory"  # in what PyTorch raises
+GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED")  # likewise
+UNWRITTEN = ("PytorchStreamWriter failed", "file write failed", "unexpected pos", "iostream error")  # likewise
 
 
 class InputError(Exception):
@@ -31,6 +40,22 @@ class Damage(ValueError):
 def clause(error: Exception, otherwise: str) -> str:
     """Return our clause on a damaged file, or the other one if the error is a library's, whose words help nobody."""
     return str(error) if isinstance(error, Damage) else otherwise
+
+
+def told_of_machine(error: BaseException) -> InputError | None:
+    """Return the error as a sentence if the user can mend its cause: ours, or a full disk, memory and the like."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY in str(error)):
+        return InputError("the memory is full; end other programs, or give fewer or smaller photos.")
+    if isinstance(error, RuntimeError) and any(words in repr(error) for words in GPU_OUT_OF_MEMORY):
+        return InputError("the memory of the GPU is full; end what else uses it, or add --device cpu.")
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS | MACHINE_ERRORS:
+        what = f"{error.filename} cannot be used" if error.filename else "a file cannot be read or written"
+        return InputError(f"{what} ({os.strerror(error.errno)}); see to the disk, the name or TMPDIR.")
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in UNWRITTEN):
+        return InputError("a file could not be written completely: see to the disk, which may be full.")
+    return None
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,6 @@ start.
 
 import codecs
 import contextlib
-import errno
 import os
 import shutil
 import socket
@@ -18,16 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.errors import DISK_ERRORS, InputError
 
-# Disk failures that the user can fix; any other OSError keeps its traceback.
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
-MACHINE_ERRORS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENXIO}
 NAME_MAX = 255  # characters of a name on Windows, which has no pathconf
-
-OUT_OF_MEMORY = "can't allocate memory"  # in what PyTorch raises
-GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED")  # likewise
-UNWRITTEN = ("PytorchStreamWriter failed", "file write failed", "unexpected pos", "iostream error")  # likewise
 
 PREFIX = ".ilrm-"
 # Age at which a folder of another machine, whose processes are invisible here, counts as left over.
@@ -45,22 +37,6 @@ def nothing_placed() -> None:
 def placed() -> tuple[Path, ...]:
     """Return the files and folders that were put in their places and are there, those of the cache among them."""
     return tuple(path for path in dict.fromkeys(_placed) if path.exists())
-
-
-def told_of_machine(error: BaseException) -> InputError | None:
-    """Return the error as a sentence if the user can mend its cause: ours, or a full disk, memory and the like."""
-    if isinstance(error, InputError):
-        return error
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY in str(error)):
-        return InputError("the memory is full; end other programs, or give fewer or smaller photos.")
-    if isinstance(error, RuntimeError) and any(words in repr(error) for words in GPU_OUT_OF_MEMORY):
-        return InputError("the memory of the GPU is full; end what else uses it, or add --device cpu.")
-    if isinstance(error, OSError) and error.errno in DISK_ERRORS | MACHINE_ERRORS:
-        what = f"{error.filename} cannot be used" if error.filename else "a file cannot be read or written"
-        return InputError(f"{what} ({os.strerror(error.errno)}); see to the disk, the name or TMPDIR.")
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in UNWRITTEN):
-        return InputError("a file could not be written completely: see to the disk, which may be full.")
-    return None
 
 
 def refuse_link(path: Path) -> None:

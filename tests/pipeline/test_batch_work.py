@@ -14,8 +14,7 @@ from ilrm_cli.pipeline.batch import work
 from ilrm_cli.pipeline.batch.jobs import Job
 from ilrm_cli.pipeline.batch.work import Order, finished
 from ilrm_cli.pipeline.settings import Settings
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import told_of_machine
+from ilrm_cli.runtime.errors import InputError, told_of_machine
 from ilrm_cli.scene.checks import record_path
 from ilrm_cli.scene.record import SceneRecord
 from tests.support.records import write_record

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import (
@@ -27,7 +26,6 @@ from ilrm_cli.runtime.files import (
     replacing_pair,
     scratch_folder,
     this_process,
-    told_of_machine,
 )
 from tests.support.photographed import cameras_on_an_arc, save_photos
 
@@ -287,28 +285,3 @@ def test_structure_from_motion_that_was_killed_leaves_nothing_after_the_next_sta
     subprocess.run(command, env=environment, check=True)
     assert list(scratch.iterdir()) == []
     assert (tmp_path / "out" / "transforms.json").is_file()
-
-
-# Failures of the machine
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device", "a.bin"), "a.bin cannot be used (No space left on device)"),
-        (OSError(errno.ENAMETOOLONG, "File name too long"), "File name too long"),
-        (MemoryError(), "the memory is full"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "the memory is full"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), "the memory of the GPU is full"),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "of the GPU is full"),
-        (RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed writing file"), "may be full"),
-        (InputError("what you gave"), "what you gave"),
-    ],
-)
-def test_failures_that_people_can_mend_are_told_in_a_sentence(error, words):
-    assert words in str(told_of_machine(error))
-
-
-@pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), OSError(errno.ECHILD, "No child processes")])
-def test_other_failures_are_bugs(error):
-    assert told_of_machine(error) is None

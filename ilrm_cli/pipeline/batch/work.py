@@ -26,8 +26,7 @@ from ilrm_cli.pipeline.reconstruct import load, posed_photos, reconstruct_captur
 from ilrm_cli.pipeline.settings import Settings, option_of, with_old_usual
 from ilrm_cli.pipeline.verdict import verdict
 from ilrm_cli.runtime.cache import sha256_of
-from ilrm_cli.runtime.errors import InputError
-from ilrm_cli.runtime.files import told_of_machine
+from ilrm_cli.runtime.errors import InputError, told_of_machine
 from ilrm_cli.runtime.progress import Stage
 from ilrm_cli.scene.checks import check_scene_output, record_path
 from ilrm_cli.scene.record import SceneRecord, read_record
