@@ -60,8 +60,16 @@ def evaluate(
     geometry: Annotated[
         str | None,
         typer.Option(
-            help="Also judge the surface: exact, for --synthetic; or a scan or mesh (.ply) in the frame of the poses.",
+            help="Also judge the surface: exact, for --synthetic; or a scan or mesh (.ply), or scans of ETH3D (.mlp).",
             metavar="exact|FILE",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="--geometry FILE: distance within which surfaces agree, in the unit of the scan.",
+            show_default="the benchmark's, or 1 % of the scan's size",
+            min=1e-9,
         ),
     ] = None,
     model: ModelName = "default",
@@ -79,7 +87,10 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Stop after so many scenes.", min=1)] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for scores.json, scores.csv and a picture per scene.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for scores.json, scores.csv, and a picture per scene (and a plot)."
+        ),
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -102,9 +113,10 @@ def evaluate(
         chosen = "synthetic" if synthetic else protocol
         plan = Plan(chosen, numbers(views), index, poses, size, limit, seed)
         qualities = checks.parse_qualities(quality)
-        settings = Settings(model, refine, qualities, minutes, baselines, geometry, device, precision, compile)
+        judged = (baselines, geometry, tolerance)
+        settings = Settings(model, refine, qualities, minutes, *judged, device, precision, compile)
         checks.check_plan(plan, scenes or [], synthetic or 0)
-        checks.check_geometry(geometry, plan, len(scenes or []))
+        checks.check_geometry(geometry, plan, len(scenes or []), tolerance)
         checks.reconstructions(plan, settings)  # a mistake is told before the imports
         refuse_one_photo(model, checks.SEVERAL)
         weights_file(model)
@@ -114,7 +126,8 @@ def evaluate(
 
         found, missing = protocols.find_scenes(plan, scenes or [], synthetic or 0)
         if output is not None:
-            pictures = scoreboard.check_folder(output, [scene.name for scene in found], overwrite)
+            named, plots = [scene.name for scene in found], geometry is not None
+            pictures = scoreboard.check_folder(output, named, overwrite, plots=plots)
             refuse_pictures(found, scenes or [], pictures)
         shown.warn(missing)
         with shown.progress() as report:

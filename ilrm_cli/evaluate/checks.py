@@ -37,7 +37,8 @@ class Settings:
     qualities: tuple[pipeline.Quality, ...] = ()  # of reconstructions (every-eighth; empty: the usual one) or fits
     minutes: float | None = None  # every-eighth: that each fit takes, instead of its steps
     baselines: bool = True
-    geometry: str | None = None  # the true surface: EXACT, or a scan (.ply) in the frame of the poses; None: not judged
+    geometry: str | None = None  # the true surface: EXACT, or a scan (.ply, .mlp); None: not judged
+    tolerance: float | None = None  # within which surfaces agree, in the unit of the scan; None: the benchmark's
     device: pipeline.Device = "auto"
     precision: pipeline.Precision = "auto"
     compile: bool = False  # whether to compile the update layers, see `models.ilrm.compiled`
@@ -64,8 +65,10 @@ def check_plan(plan: Plan, paths: Sequence[Path], synthetic: int = 0) -> None:
         raise InputError("--index lists the inputs of each scene itself; leave --views out.")
 
 
-def check_geometry(geometry: str | None, plan: Plan, scenes: int) -> None:
+def check_geometry(geometry: str | None, plan: Plan, scenes: int, tolerance: float | None = None) -> None:
     """Raise InputError for a true surface that the scenes cannot be compared with."""
+    if tolerance is not None and geometry in (None, EXACT):
+        raise InputError("--tolerance is for --geometry with a scan, in whose unit it is; leave it out.")
     if geometry is None:
         return
     if geometry == EXACT:

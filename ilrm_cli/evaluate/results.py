@@ -161,7 +161,7 @@ class Judge:
         """Compare a mesh with the true surface, but for its depth in the targets."""
         if self._surface is None:
             return None
-        return surface_scores.compared(surface_scores.drawn_from(mesh, surface_scores.SAMPLES), self._surface)
+        return surface_scores.compared_mesh(mesh, self._surface)
 
     def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""

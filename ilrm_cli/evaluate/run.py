@@ -29,7 +29,7 @@ from ilrm_cli.evaluate.results import (
     Trial,
     wait,
 )
-from ilrm_cli.evaluate.surface_scores import TrueSurface, scanned, surface_seen
+from ilrm_cli.evaluate.surface_scores import TrueSurface, surface_seen
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views
@@ -102,7 +102,7 @@ def evaluate_scene(
         prepared = _prepared(split, chosen, largest, targets).to(run.device)
         assert prepared.targets is not None, "an evaluation has targets"
         whole = replace(prepared.targets, masks=None)  # all pixels count
-        surface = _surface(split, chosen, prepared, settings.geometry) if settings.geometry else None
+        surface = _surface(split, chosen, prepared, settings) if settings.geometry else None
         judge = Judge(whole, tuple(names[i] for i in split.targets), run.lpips, surface)
         shown, ours = _ours(run, prepared, judge, settings, plan.seed, report)
         trials += ours
@@ -133,13 +133,13 @@ def _prepared(split: Split, chosen: tuple[int, ...], largest: Views, targets: Vi
     return normalize(poses, inputs, targets, split.frames.points, split.normalisation)
 
 
-def _surface(split: Split, chosen: tuple[int, ...], prepared: Prepared, truth: str) -> TrueSurface:
+def _surface(split: Split, chosen: tuple[int, ...], prepared: Prepared, settings: Settings) -> TrueSurface:
     """Return what is known of the surface, in the frame of one set of inputs."""
     assert prepared.targets is not None, "an evaluation has targets"
     inputs, targets = prepared.inputs.cameras.to("cpu"), prepared.targets.cameras.to("cpu")
     to_normal = prepared.normalized_from_world
-    if truth != EXACT:
-        return scanned(Path(truth), to_normal, inputs)
+    if settings.geometry != EXACT:
+        return surfaces.scanned(Path(settings.geometry or ""), to_normal, inputs, settings.tolerance)
     assert isinstance(split.frames, RenderedSequence), "checked: exact geometry is that of procedural scenes"
     depth = split.frames.depth * to_normal.scale
     return surface_seen(inputs, depth[list(chosen)], targets, depth[list(split.targets)])

@@ -25,6 +25,7 @@ from ilrm_cli.evaluate.results import (
     label_of,
     mean_of,
 )
+from ilrm_cli.evaluate.surface_scores import curves_svg
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
 from ilrm_cli.runtime.output_names import place_below
@@ -36,6 +37,7 @@ CSV_COLUMNS = (
     "cpu_seconds", "psnr_evened",
 )  # fmt: skip
 SCORES_JSON, SCORES_CSV = "scores.json", "scores.csv"
+PLOT = "_surfaces.svg"  # how plots of precision and recall end, after the name of the scene
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,7 @@ def encode_picture(result: SceneResult) -> bytes:
     return buffer.getvalue()
 
 
-def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[Path]:
+def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool, *, plots: bool = False) -> list[Path]:
     """Return the picture paths of the scenes in the output folder; called before the long work.
 
     Raises InputError where they or the scores cannot be put there.
@@ -266,19 +268,23 @@ def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool) -> list[P
     if not folder.is_dir():
         check_output(folder, overwrite)
     pictures = [picture_path(folder, scene) for scene in scenes]
+    pictures += [picture_path(folder, scene, PLOT) for scene in scenes if plots]
     for path in (folder / SCORES_JSON, folder / SCORES_CSV, *pictures):
         check_output(path, overwrite)
     return pictures
 
 
-def picture_path(folder: Path, scene: str) -> Path:
-    """Return the path of a scene's picture."""
-    return place_below(folder, f"{scene}.png")
+def picture_path(folder: Path, scene: str, ending: str = ".png") -> Path:
+    """Return the path of a scene's picture, or of its plot."""
+    return place_below(folder, f"{scene}{ending}")
 
 
 def write_picture(folder: Path, result: SceneResult) -> None:
-    """Write `<scene>.png`, see `encode_picture`."""
+    """Write `<scene>.png`, see `encode_picture`, and if surfaces were judged `<scene>_surfaces.svg`."""
     atomic_write(picture_path(folder, result.name), encode_picture(result))
+    judged = {f"{label_of(t.method, t.refined)}, {t.views} views": t.geometry for t in result.trials if t.geometry}
+    if judged:
+        atomic_write(picture_path(folder, result.name, PLOT), curves_svg(judged).encode())
 
 
 def write_scores(folder: Path, content: dict[str, Any], results: Sequence[SceneResult | SceneFailure]) -> None:

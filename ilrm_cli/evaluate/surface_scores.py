@@ -1,19 +1,20 @@
 """How well surfaces lie where the true ones are: Chamfer distance, F-score, and depth in views that no method saw.
 
 The surface of a scene is its mesh, as `ilrm mesh` makes it. Points drawn evenly from it are compared with points of the
-true surface: precision is the share of the first that have a true point within THRESHOLD, recall the share of the
+true surface: precision is the share of the first that have a true point within a tolerance, recall the share of the
 second that have one of ours, the F-score their harmonic mean (Knapitsch et al. 2017, Tanks and Temples, section 3.3).
-Nothing is aligned: both are in the frame of the poses. What lies outside of the true points' box is left out.
+Nothing is aligned: both are in the frame of the poses. What lies outside of the true points' box, or of the part of it
+that a benchmark names, is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from html import escape
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from plyfile import PlyData
 from scipy.spatial import KDTree
 from torch import Tensor
 
@@ -26,14 +27,33 @@ from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.render.depth_maps import depth_map, far_limit
 from ilrm_cli.render.fusion import NoSurface
 from ilrm_cli.render.rasterize import NEAR
-from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.formats.scans import CropVolume
 
-THRESHOLD = 0.01  # of the size of the true surface: the diagonal of its box
+THRESHOLD = 0.01  # of the size of the true surface, the diagonal of its box, where no tolerance is given
+CURVE = tuple(step / 10 for step in range(1, 31))  # tolerances at which agreement is told, over the first of all
 FARTHEST = 0.1  # of that size: distances count up to it, so that one stray part does not decide
 SAMPLES, SEED = 60_000, 0  # points of each surface, and what chooses them
+MOST_SAMPLES = 1_000_000  # where a tolerance is given that asks for more: half of it between neighbours
 BEHIND = 10.0  # of a view's largest true depth: what a method draws farther away is background, and no surface
 RESOLUTION = 160  # cells of the mesh along its longest side: about as large as THRESHOLD
+PLOT_PX = (640, 420)  # width and height of the plot of a scene's curves
+PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM = 60, 20, 400, 370  # of the axes in it, px; names are to the right
+COLORS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e09f3e", "#444444")  # one method after the other
 WITHIN = 1.25  # ratio of depths that counts as agreement (Eigen et al. 2014)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What of two surfaces agrees within a tolerance."""
+
+    threshold: float  # share of the true surface's size
+    precision: float
+    recall: float
+
+    @property
+    def f_score(self) -> float:
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,9 @@ class GeometryScore:
     abs_rel: float | None  # mean of |depth - true depth| / true depth in the targets; None: no true depth
     rmse: float | None  # root of the mean squared difference there, share of the size
     delta: float | None  # share of pixels there whose depth is right within WITHIN; unknown depth is wrong
+    threshold: float = THRESHOLD  # of precision and recall
+    size: float = 1.0  # of the true surface, in its own unit
+    curve: tuple[Agreement, ...] = ()  # at further tolerances, in their order
 
     @property
     def chamfer(self) -> float:
@@ -54,11 +77,11 @@ class GeometryScore:
 
     @property
     def f_score(self) -> float:
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
+        return Agreement(self.threshold, self.precision, self.recall).f_score
 
-    def as_json(self) -> dict[str, float | None]:
-        return {**vars(self), "chamfer": self.chamfer, "f_score": self.f_score}
+    def as_json(self) -> dict[str, Any]:
+        curve = [{**vars(one), "f_score": one.f_score} for one in self.curve]
+        return {**vars(self), "curve": curve, "chamfer": self.chamfer, "f_score": self.f_score}
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,10 @@ class TrueSurface:
     cameras: Cameras  # that draw the depth of which meshes are made
     targets: Cameras | None = None  # whose depth is known; None: no such
     depth: Float[Tensor, "target height width"] | None = None  # theirs; infinite where there is none
+    tolerances: tuple[float, ...] = ()  # units of the frame; the first is that of precision and recall; none: THRESHOLD
+    unit: float = 1.0  # units of the frame in one of the surface's own
+    part: CropVolume | None = None  # that counts; None: all of it
+    own_from_frame: Similarity | None = None  # to the frame of that part
 
     @property
     def box(self) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
@@ -78,6 +105,23 @@ class TrueSurface:
     def size(self) -> float:
         least, most = self.box
         return float((most - least).norm())
+
+    @property
+    def tolerance(self) -> float:
+        return self.tolerances[0] if self.tolerances else THRESHOLD * self.size
+
+    def counted(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "counted 3"]:
+        """Return the points that lie in the part that counts, or within a tolerance of the box."""
+        least, most = self.box
+        points = points[((points >= least - self.tolerance) & (points <= most + self.tolerance)).all(1)]
+        if self.part is None or self.own_from_frame is None:
+            return points
+        return points[self.part.holds(self.own_from_frame.points(points.double()))]
+
+    def samples(self, area: float) -> int:
+        """Return how many points of a surface of that area are compared."""
+        wanted = int(area / (self.tolerance / 2) ** 2) if self.tolerances else 0
+        return min(max(SAMPLES, wanted), MOST_SAMPLES)
 
 
 def surface_seen(
@@ -90,27 +134,6 @@ def surface_seen(
     rays = directions_through(inputs, pixel_centers(inputs.width, inputs.height, depth).expand(len(inputs), -1, -1, -1))
     points = (inputs.positions[:, None, None].to(rays) + depth[..., None] * rays)[depth <= far_limit(depth)]
     return TrueSurface(points.float().cpu(), inputs, targets, known)
-
-
-def scanned(file: Path, to_frame: Similarity, cameras: Cameras) -> TrueSurface:
-    """Read a scan or a mesh (.ply) in the frame of the poses. Raises InputError."""
-    try:
-        content = PlyData.read(str(file))
-        vertex = content["vertex"]
-        places = to_frame.points(torch.from_numpy(np.stack([vertex[axis] for axis in "xyz"], -1).astype(np.float64)))
-        if "face" in content and len(content["face"]):
-            faces = content["face"].data
-            name = next(name for name in ("vertex_indices", "vertex_index") if name in faces.dtype.names)
-            corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
-            places = drawn_from(Mesh.from_triangles(places.float(), corners), SAMPLES)
-    except MemoryError:
-        raise
-    except Exception as error:  # plyfile and numpy raise a different type for every kind of damage
-        raise InputError(f"{file}: cannot be read as a .ply of points or triangles; give another scan.") from error
-    finite = places[places.isfinite().all(1)]
-    if len(finite) < 100:
-        raise InputError(f"{file} holds {len(finite)} points; a surface to compare with needs at least 100.")
-    return TrueSurface(finite.float(), cameras)
 
 
 def drawn_from(mesh: Mesh, count: int) -> Float[Tensor, "point 3"]:
@@ -128,14 +151,25 @@ def drawn_from(mesh: Mesh, count: int) -> Float[Tensor, "point 3"]:
 
 
 def score(gaussians: Gaussians, truth: TrueSurface) -> GeometryScore:
-    """Compare the surface of a scene, made as `ilrm mesh` makes it within the true one's box, with the true one."""
+    """Compare the surface of a scene, made as `ilrm mesh` makes it within the true one's box, with the true one.
+
+    Where a tolerance is given, the mesh is as fine as pictures and memory allow.
+    """
     corners = tuple(torch.cat(truth.box).tolist())
-    scene, asked = gaussians.to("cpu"), MeshSettings(crop=corners, resolution=RESOLUTION, faces=0)
+    resolution = None if truth.tolerances else RESOLUTION
+    scene, asked = gaussians.to("cpu"), MeshSettings(crop=corners, resolution=resolution, faces=0)
     try:
-        points = drawn_from(mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh, SAMPLES)
+        mesh = mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh
     except NoSurface:
-        points = torch.zeros(0, 3)
-    return compared(points, truth, _depth_errors(scene, truth))
+        mesh = Mesh.from_triangles(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))
+    return compared_mesh(mesh, truth, _depth_errors(scene, truth))
+
+
+def compared_mesh(
+    mesh: Mesh, truth: TrueSurface, depth_errors: tuple[float | None, float | None, float | None] = (None, None, None)
+) -> GeometryScore:
+    """Compare points spread evenly over a mesh with those of the true surface."""
+    return compared(drawn_from(mesh, truth.samples(float(mesh.areas.sum()))), truth, depth_errors)
 
 
 def compared(
@@ -144,21 +178,25 @@ def compared(
     depth_errors: tuple[float | None, float | None, float | None] = (None, None, None),
 ) -> GeometryScore:
     """Compare points of a surface with those of the true one."""
-    least, most = truth.box
-    margin = THRESHOLD * truth.size
-    ours = points[((points >= least - margin) & (points <= most + margin)).all(1)]
-    true = truth.points
-    if len(true) > SAMPLES:
-        true = true[torch.from_numpy(np.random.default_rng(SEED).choice(len(true), SAMPLES, replace=False))]
+    ours, true = truth.counted(points), truth.points
+    most = MOST_SAMPLES if truth.tolerances else SAMPLES
+    if len(true) > most:
+        true = true[torch.from_numpy(np.random.default_rng(SEED).choice(len(true), most, replace=False))]
+    size, limit = truth.size, truth.tolerance / truth.size
     if not len(ours):
-        return GeometryScore(FARTHEST, FARTHEST, 0.0, 0.0, *depth_errors)
-    there, back = (_distances(a, b) / truth.size for a, b in ((ours, true), (true, ours)))
+        return GeometryScore(FARTHEST, FARTHEST, 0.0, 0.0, *depth_errors, limit, size / truth.unit)
+    there, back = (_distances(a, b) / size for a, b in ((ours, true), (true, ours)))
+    within = sorted({limit * step for step in CURVE} | {given / size for given in truth.tolerances})
+    curve = tuple(Agreement(one, float((there <= one).mean()), float((back <= one).mean())) for one in within)
     return GeometryScore(
         float(there.clip(max=FARTHEST).mean()),
         float(back.clip(max=FARTHEST).mean()),
-        float((there <= THRESHOLD).mean()),
-        float((back <= THRESHOLD).mean()),
+        float((there <= limit).mean()),
+        float((back <= limit).mean()),
         *depth_errors,
+        limit,
+        size / truth.unit,
+        curve,
     )
 
 
@@ -197,6 +235,37 @@ def _depth_errors(gaussians: Gaussians, truth: TrueSurface) -> tuple[float | Non
 
 def means(scores: Sequence[GeometryScore]) -> dict[str, float]:
     """Return the mean of each figure over the scenes that have it."""
-    rows = [one.as_json() for one in scores]
+    rows = [{**vars(one), "curve": None, "chamfer": one.chamfer, "f_score": one.f_score} for one in scores]
     known = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
     return {name: float(np.mean(values)) for name, values in known.items() if values}
+
+
+def curves_svg(scores: Mapping[str, GeometryScore]) -> str:
+    """Draw precision (solid) and recall (dashed) of methods over tolerances, in per cent of the true surface's size."""
+    least = min(one.threshold for one in scores.values())
+    wide, high, most = PLOT_RIGHT - PLOT_LEFT, PLOT_BOTTOM - PLOT_TOP, CURVE[-1] * least
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{PLOT_PX[0]}" height="{PLOT_PX[1]}" font-family="sans-serif" '
+        f'font-size="12"><rect width="100%" height="100%" fill="white"/><g stroke="#bbb" fill="none">'
+        f'<rect x="{PLOT_LEFT}" y="{PLOT_TOP}" width="{wide}" height="{high}"/>'
+        f'<path d="M{PLOT_LEFT + wide / CURVE[-1]:.1f} {PLOT_TOP}v{high}"/></g>'
+    ]
+    for step in range(4):
+        x, y = PLOT_LEFT + wide * step / 3, PLOT_BOTTOM - high * step / 3
+        parts.append(
+            f'<text x="{x:.0f}" y="{PLOT_BOTTOM + 18}" text-anchor="middle">{100 * most * step / 3:.3g}</text>'
+        )
+        parts.append(f'<text x="{PLOT_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{step / 3:.2f}</text>')
+    parts.append(f'<text x="{PLOT_LEFT}" y="{PLOT_PX[1] - 8}">tolerance, % of the size; — precision, - - recall</text>')
+    for number, (name, score) in enumerate(scores.items()):
+        color = COLORS[number % len(COLORS)]
+        for figure, dashes in (("precision", "none"), ("recall", "5 4")):
+            places = " ".join(
+                f"{PLOT_LEFT + wide * at.threshold / most:.1f},{PLOT_BOTTOM - high * getattr(at, figure):.1f}"
+                for at in score.curve
+                if at.threshold <= most
+            )
+            parts.append(f'<polyline points="{places}" fill="none" stroke="{color}" stroke-dasharray="{dashes}"/>')
+        label = f"{escape(name)}: {score.f_score:.3f}"
+        parts.append(f'<text x="{PLOT_RIGHT + 10}" y="{PLOT_TOP + 12 + 18 * number}" fill="{color}">{label}</text>')
+    return "\n".join([*parts, "</svg>\n"])

@@ -1,34 +1,101 @@
-"""Whose surfaces are compared beside the prediction's: those of fits to the inputs, and COLMAP's of the sparse points.
+"""The surfaces that are compared: true ones of scans, those of fits to the inputs, and COLMAP's of the sparse points.
 
 Nobody judges a fit: all inputs are fitted in all steps.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from numpy import ndarray
 from plyfile import PlyData, PlyElement
 from scipy.spatial import KDTree
+from torch import Tensor
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
+from ilrm_cli.evaluate.surface_scores import MOST_SAMPLES, TrueSurface, drawn_from
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
+from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.pipeline.optimize.fit import effort_for
 from ilrm_cli.pipeline.optimize.judging import optimize
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared
 from ilrm_cli.pipeline.settings import Quality
 from ilrm_cli.pipeline.starts import MIN_POINTS, horizon, sparse_start
+from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import scratch_folder
 from ilrm_cli.runtime.progress import Report, ignore
+from ilrm_cli.scene.formats.scans import read_alignment, read_crop, read_scan_project
 
 FITTED, FITTED_SURFACES = "{quality} fit", "{quality} fit with --geometry"
 POISSON = "COLMAP's Poisson mesh of sparse points"
 # Octree levels of the Poisson reconstruction, and by how many levels its surface may be coarser than the spacing of
 # points before it is cut away as too far from them. COLMAP's own numbers leave nothing of points as sparse as these.
 LEVELS, COARSER = 8, 2.0
+# Tolerances of published benchmarks, in metres. Tanks and Temples (Knapitsch et al. 2017) has one for each scene; of
+# ETH3D's (Schöps et al. 2017) the first here is the one that papers tell.
+TANKS_AND_TEMPLES_M = {
+    "barn": 0.01, "caterpillar": 0.005, "church": 0.025, "courthouse": 0.025, "ignatius": 0.003,
+    "meetingroom": 0.01, "truck": 0.005,
+}  # fmt: skip
+ETH3D_M = (0.02, 0.01, 0.05, 0.1, 0.2, 0.5)
+LEAST_POINTS = 100  # of a surface to compare with
 NEIGHBOURS = 12  # points whose plane tells a sparse point's normal
+
+
+def scanned(file: Path, to_frame: Similarity, cameras: Cameras, tolerance: float | None = None) -> TrueSurface:
+    """Read a scan or a mesh (.ply), or several scans (.mlp), in the frame of the poses. Raises InputError.
+
+    Beside NAME.ply may lie, as of Tanks and Temples, NAME_trans.txt, which leads from the frame of the poses to that of
+    the scan, and with it NAME.json, the part that counts. Scans of an .mlp are those of ETH3D. `tolerance` is in the
+    unit of the scan; None: that of the benchmark, if there is one.
+    """
+    if file.suffix.lower() == ".mlp":
+        places = torch.cat([where.points(_points_of(scan)) for scan, where in read_scan_project(file)])
+        given: tuple[float, ...] = ETH3D_M
+    else:
+        places = _points_of(file)
+        known = TANKS_AND_TEMPLES_M.get(file.stem.lower())
+        given = () if known is None else (known,)
+    moved, part = file.with_name(f"{file.stem}_trans.txt"), file.with_suffix(".json")
+    frame_from_own = to_frame.after(read_alignment(moved).inverse()) if moved.is_file() else to_frame
+    volume = read_crop(part) if moved.is_file() and part.is_file() else None
+    finite = places[places.isfinite().all(1)]
+    counted = finite if volume is None else finite[volume.holds(finite)]
+    if len(counted) < LEAST_POINTS:
+        raise InputError(
+            f"{file} holds {len(counted)} points that count; a surface to compare with needs at least {LEAST_POINTS}."
+        )
+    return TrueSurface(
+        frame_from_own.points(counted).float(),
+        cameras,
+        tolerances=tuple(frame_from_own.scale * one for one in (given if tolerance is None else (tolerance,))),
+        unit=frame_from_own.scale,
+        part=volume,
+        own_from_frame=frame_from_own.inverse(),
+    )
+
+
+def _points_of(file: Path) -> Float[Tensor, "point 3"]:
+    """Read the points of a .ply, or points spread over its triangles if it has any. Raises InputError."""
+    try:
+        content = PlyData.read(str(file))
+        vertex = content["vertex"]
+        places = torch.from_numpy(np.stack([vertex[axis] for axis in "xyz"], -1).astype(np.float64))
+        if "face" not in content or not len(content["face"]):
+            return places
+        faces = content["face"].data
+        name = next(name for name in ("vertex_indices", "vertex_index") if name in faces.dtype.names)
+        corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
+        middle = places.mean(0)  # near which there is precision
+        return drawn_from(Mesh.from_triangles((places - middle).float(), corners), MOST_SAMPLES).double() + middle
+    except MemoryError:
+        raise
+    except Exception as error:  # plyfile and numpy raise a different type for every kind of damage
+        raise InputError(f"{file}: cannot be read as a .ply of points or triangles; give another scan.") from error
 
 
 def fitted_to_inputs(

@@ -33,6 +33,17 @@ class Similarity:
     def shifting(by: Float[Tensor, "3"]) -> "Similarity":
         return Similarity(1.0, torch.eye(3, dtype=torch.float64), by)
 
+    @staticmethod
+    def from_matrix(matrix: Float[Tensor, "4 4"]) -> "Similarity":
+        """Return the transform of a matrix of homogeneous coordinates. Raises ValueError if it is no similarity."""
+        matrix = matrix.double()
+        scale = float(torch.linalg.det(matrix[:3, :3]).clamp_min(0)) ** (1 / 3)
+        rotation = matrix[:3, :3] / max(scale, 1e-30)
+        last, one = torch.tensor([0.0, 0.0, 0.0, 1.0]).double(), torch.eye(3, dtype=torch.float64)
+        if not (torch.allclose(matrix[3], last) and torch.allclose(rotation @ rotation.T, one, atol=1e-3)):
+            raise ValueError("the matrix does more than scale, rotate and shift")
+        return Similarity(scale, rotation, matrix[:3, 3])
+
     def inverse(self) -> "Similarity":
         rotation = self.rotation.T
         return Similarity(1 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
