@@ -48,12 +48,18 @@ SENTENCES = {
 @cache
 def command(name: str) -> Any:
     """Load the command of this name, defined in the module of the same name under `cli`."""
+    from ilrm_cli.cli.usage import finite
+
     defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
-    if isinstance(defined, typer.Typer):
-        return typer.main.get_command(defined)
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name)(defined)
-    return typer.main.get_command(alone)
+    if not isinstance(defined, typer.Typer):
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(defined)
+        defined = alone
+    found = typer.main.get_command(defined)
+    for one in getattr(found, "commands", {name: found}).values():
+        for parameter in one.params:
+            parameter.callback = parameter.callback or finite
+    return found
 
 
 class CommandsOnDemand(TyperGroup):
@@ -68,6 +74,14 @@ class CommandsOnDemand(TyperGroup):
         if self._stubs_wanted or cmd_name not in SENTENCES:
             return self.commands.get(cmd_name)
         return command(cmd_name)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a word that is empty, as a path would mean the folder that the command runs in."""
+        words = [part for word in args for part in (word.split("=", 1) if word.startswith("--") else [word])]
+        if "" in words:
+            before = ["ilrm", *words][words.index("")]
+            raise USAGE_ERROR(f"What follows {before} is empty; is a variable of the shell not set?", ctx=ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

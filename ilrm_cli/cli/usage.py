@@ -1,11 +1,14 @@
 """Usage errors in our words: what the parser found wrong, and what to type instead."""
 
+import math
 import re
 import shutil
 import sys
 from pathlib import Path
 from shlex import quote
 from typing import Any
+
+import typer
 
 BEGIN = "Error: "  # of the line
 # What typer says, and we instead.
@@ -29,6 +32,14 @@ REMEDIES = {
     ("synth", "Invalid value for '--size': give"): f"{ONE_SIDE} --aspect",
     ("export", "Missing option '--output'"): "name the file to write, as in -o scene.html or -o scene.spz",
 }
+
+
+def finite(ctx: Any, parameter: Any, value: Any) -> Any:
+    """Return the value of an option. Raises a usage error for a number without end, or that is none."""
+    given = ctx.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    if given and isinstance(value, float) and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} has no end or is no number; give a number.", ctx=ctx, param=parameter)
+    return value
 
 
 def plainer(error: Any) -> str:

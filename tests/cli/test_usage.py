@@ -1,12 +1,13 @@
 """Tests of what a mistyped command line is answered."""
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from ilrm_cli.cli import usage
 from ilrm_cli.cli.app import USAGE_ERROR
-from tests.support.command_line import ilrm
+from tests.support.command_line import commands, ilrm
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,37 @@ def test_a_terminal_breaks_it_between_words(monkeypatch):
 def test_an_output_without_a_suffix_is_told_which_to_add(tmp_path):
     done = ilrm("reconstruct", tmp_path, "-o", tmp_path / "scene")
     assert "scene: add a suffix, such as .ply; scenes are kept as" in done.sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "before"),
+    [
+        (("render", "scene.ply", "-o", ""), "-o"),
+        (("render", "scene.ply", "--output="), "--output"),
+        (("reconstruct", ""), "reconstruct"),
+        (("", "photos"), "ilrm"),
+        (("models", "show", ""), "show"),
+    ],
+)
+def test_a_variable_that_is_not_set_means_no_folder(words, before, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = ilrm(*words)
+    assert done.status == 2
+    assert f"What follows {before} is empty" in " ".join(done.err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def floats() -> Iterator[tuple[str, str]]:
+    """Return every option that takes a number with a point, behind its command."""
+    for name, one in commands().items():
+        for option in getattr(one, "params", []):
+            if option.bare_type() is float:
+                yield name, max(option.opts, key=len)
+
+
+@pytest.mark.parametrize(("command", "option"), [*floats()])
+@pytest.mark.parametrize("number", ["inf", "nan", "1e400"])
+def test_numbers_have_an_end(command, option, number):
+    done = ilrm(*command.split(), *["x"] * 3, option, number)
+    assert done.status == 2, done.err
+    assert f"Invalid value for '{option}'" in done.err.replace("\n", " ")
