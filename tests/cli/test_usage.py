@@ -75,7 +75,7 @@ def floats() -> Iterator[tuple[str, str]]:
     """Return every option that takes a number with a point, behind its command."""
     for name, one in commands().items():
         for option in getattr(one, "params", []):
-            if option.bare_type() is float:
+            if option.type_descriptor.annotation is float:
                 yield name, max(option.opts, key=len)
 
 
