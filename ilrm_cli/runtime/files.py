@@ -83,7 +83,9 @@ def check_folder_of(output: Path) -> Path:
 
     Raises `InputError` if nothing can be written there.
     """
-    folder = next(place for place in output.absolute().parents if os.path.lexists(place))
+    folder = next((place for place in output.absolute().parents if os.path.lexists(place)), None)
+    if folder is None:
+        raise InputError(f"{output} is the root of all folders; name a place below it.")
     if not folder.is_dir():
         raise InputError(f"{folder}, where {output.name} would be written, is not a folder; choose another place.")
     if not os.access(folder, os.W_OK | os.X_OK):

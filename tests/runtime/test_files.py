@@ -30,6 +30,11 @@ from ilrm_cli.runtime.files import (
 from tests.support.photographed import cameras_on_an_arc, save_photos
 
 
+def test_nothing_is_written_in_place_of_the_root():
+    with pytest.raises(InputError, match="is the root of all folders"):
+        check_output(Path("/"), overwrite=True)
+
+
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
     file = tmp_path / "a.ply"
     atomic_write(file, b"one")
