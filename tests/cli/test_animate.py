@@ -75,7 +75,7 @@ def test_each_frame_is_the_head_with_that_expression(head, weights, tmp_path):
 def test_depth_and_poses_do_as_well_as_exact_positions(weights, tmp_path):
     head = small_head(tmp_path / "exact", noise=PositionNoise(0.0, 0.0))
     (head / "two.json").write_text(json.dumps(CODES))
-    assert animated(head, weights, tmp_path / "a").status == 0
+    assert animated(head, weights, tmp_path / "a", "--precision", "fp32").status == 0
     frames = json.loads((head / "transforms.json").read_text())["frames"]
     (head / "depth").mkdir()
     for index, frame in enumerate(frames):
@@ -90,7 +90,7 @@ def test_depth_and_poses_do_as_well_as_exact_positions(weights, tmp_path):
             del photo["positions"]
 
     changed(head, use_depth)
-    assert animated(head, weights, tmp_path / "b").status == 0
+    assert animated(head, weights, tmp_path / "b", "--precision", "fp32").status == 0
     pictures = [np.asarray(Image.open(tmp_path / name / "0000.png"), np.int16) for name in "ab"]
     assert np.abs(pictures[0] - pictures[1]).max() <= 2
 

@@ -102,7 +102,7 @@ def test_a_head_on_disk_has_the_cameras_it_was_seen_by(tmp_path):
         found = torch.stack([local[:, 0] / local[:, 2] * fx + cx, local[:, 1] / local[:, 2] * fy + cy], -1)
         rows, columns = known.nonzero(as_tuple=True)
         off = (found - torch.stack([columns, rows], -1) - 0.5).norm(dim=-1)
-        assert off.mean() < 0.5, "half a pixel of 0.08 radii is the noise"
+        assert off.mean() < 0.6, "0.04 radii, three deviations of the noise"
 
 
 def test_the_command_writes_heads_and_refuses_what_is_for_scenes(tmp_path):

@@ -20,6 +20,7 @@ from ilrm_cli.geometry.meshes import Mesh
 SUBDIVISIONS = 5  # of an icosahedron: 10,242 vertices, of which neighbours are 0.035 radians apart
 MOUTH, EYE, BROW = (0.0, -0.42), (0.36, 0.12), (0.36, 0.36)  # azimuth and elevation; eyes and brows on both sides
 CORNER = 0.3  # azimuth of the corners of the mouth
+JAW = 0.4  # way of the chin: an adult's mouth opens by up to 5 cm, and the head, of about 2 radii, is 23 cm high
 INSIDE = torch.tensor([0.25, 0.05, 0.06])  # colour of the open mouth
 AMBIENT = 0.55  # share of light that comes from all sides
 WAVES, WAVE_NUMBERS, WAVE_SHARE = 12, (3.0, 9.0), 0.1  # of blotches on the skin: their number, per radian, and contrast
@@ -152,7 +153,7 @@ def _painted(face: Face, points: Tensor, rng: np.random.Generator, skin: Tensor)
 def _shapes(face: Face, points: Tensor, rng: np.random.Generator, skin: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each of SHAPES moves, and what it recolours, as strongly as it does in this person."""
     x, y, z = torch.eye(3)
-    lower = torch.sigmoid((MOUTH[1] - face.elevation) / 0.03) * face.spot((0.0, -0.75), 0.8, 0.5)
+    lower = torch.sigmoid((MOUTH[1] - face.elevation) / 0.03) * face.spot((0.0, -0.75), 0.95, 0.5)
     opening = face.spot((0.0, MOUTH[1] - 0.05), 0.75 * CORNER, 0.07, 2)
     corners, brows = face.spots((CORNER, MOUTH[1]), 0.2, 0.16), face.spots(BROW, 0.3, 0.14)
     cheeks, lids = face.spots((0.55, -0.3), 0.28, 0.24), face.spots(EYE, 0.18, 0.11, 3)
@@ -162,7 +163,7 @@ def _shapes(face: Face, points: Tensor, rng: np.random.Generator, skin: Tensor) 
         return weight[:, None] * axis
 
     moves = {
-        "jaw": along(lower, -0.2 * z - 0.05 * y) + along(opening, -0.12 * y),
+        "jaw": along(lower, -JAW * z - 0.25 * JAW * y) + along(opening, -0.12 * y),
         "smile": along(corners * side, 0.12 * x) + along(corners, 0.12 * z) + along(cheeks, 0.04 * y),
         "pucker": along(corners * side, -0.14 * x) + along(lips, 0.14 * y),
         "brows": along(brows, 0.14 * z + 0.03 * y),

@@ -17,11 +17,14 @@ from ilrm_cli.geometry.frames import ORBIT_RADIUS
 from ilrm_cli.geometry.views import Priors, Views
 from ilrm_cli.render.mesh_pictures import mesh_picture
 
-FOV_DEG = 50.0  # of the cameras, as around other objects: a unit sphere at their distance just fits
-AZIMUTH_DEG, ELEVATION_DEG = (-75.0, 75.0), (-20.0, 40.0)  # of the cameras, seen from the head: before the face
+FOV_DEG = 44.0  # of the cameras: a unit sphere at their distance just fits
+# Of the cameras, seen from the head: a rig before the face, 93 degrees wide and 32 high (NeRSemble, Kirschstein et al.
+# 2023, arXiv 2305.03027).
+AZIMUTH_DEG, ELEVATION_DEG = (-46.5, 46.5), (-16.0, 16.0)
 OVERSAMPLED = 2  # side of the cells of rays that become one pixel: outlines are blended with white
 NEAREST = 0.1  # radii of the head
 ACTIVE = 0.5  # share of the blendshapes that an expression uses, on average
+STRENGTH = (0.5, 1.0)  # of each of them: people before such a rig pose their expressions
 DOUBTFUL = 4.0  # standard deviations of a pixel's error at which its confidence has fallen to 1/e
 
 
@@ -38,7 +41,7 @@ class HeadViews:
 def drawn_code(rng: np.random.Generator) -> Float[Tensor, " shape"]:
     """Draw an expression: about half of the blendshapes, each as strong as chance will have it."""
     active = rng.random(len(SHAPES)) < ACTIVE
-    return torch.from_numpy(active * rng.random(len(SHAPES))).float()
+    return torch.from_numpy(active * rng.uniform(*STRENGTH, len(SHAPES))).float()
 
 
 def cameras_before(rng: np.random.Generator, count: int, width: int, height: int) -> Cameras:
@@ -56,9 +59,10 @@ def photographed(head: MorphableHead, cameras: Cameras, codes: Float[Tensor, "vi
     """Photograph a head, in each camera with its expression."""
     fine = cameras.resized(OVERSAMPLED * cameras.width, OVERSAMPLED * cameras.height)
     images, depths, coverage = [], [], []
-    for view, code in enumerate(codes):
-        mesh = head.shown(code)
-        blended, exact = (mesh_picture(mesh, some[[view]], NEAREST) for some in (fine, cameras))
+    distinct, of_view = torch.unique(codes, dim=0, return_inverse=True)
+    meshes = [head.shown(code) for code in distinct]
+    for view, number in enumerate(of_view.tolist()):
+        blended, exact = (mesh_picture(meshes[number], some[[view]], NEAREST) for some in (fine, cameras))
         share = avg_pool2d(blended.depth.isfinite().float()[None], OVERSAMPLED)[0]
         images.append(avg_pool2d(blended.color[None], OVERSAMPLED)[0])
         depths.append(exact.depth)
