@@ -10,7 +10,7 @@ from ilrm_cli.models.avat3r.model import Avat3r
 from ilrm_cli.train.config import AVATAR
 from tests.support.family import drawn
 
-SMALL = replace(AVATAR, width=32, head_width=16, widths=(16, 16, 16), self_layers=1, cross_layers=1, long_side_px=32)
+SMALL = replace(AVATAR, width=32, head_width=16, widths=(16,), self_layers=1, cross_layers=1, long_side_px=32)
 
 
 def small_avatar(**changes: Any) -> Avat3r:

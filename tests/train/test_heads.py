@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from ilrm_cli.train.state import new_trainer
 from ilrm_cli.train.step import advance
 
 UNSEEN = 99  # seed of heads that are never trained on
-SIDE_PX, STEPS, SCORED = 32, 400, 16
+SIDE_PX, STEPS, SCORED = 32, 900, 16
+TRAINED_ON = 400  # heads, again and again: drawing new ones would take longer than learning from them
 CONFIG = replace(PRESETS["tiny-avat3r"].train, steps=STEPS)
 
 
@@ -78,11 +80,17 @@ def expressionless(sample: Sample) -> Sample:
     return replace(sample, inputs=replace(sample.inputs, priors=nothing))
 
 
-def trained(source: Heads, *, animated: bool = True) -> Network:
+@cache
+def sample_of(head: int, *, mixed: bool) -> Sample:
+    return Heads(mixed=mixed).draw(asked(head))
+
+
+def trained(*, mixed: bool = True, animated: bool = True) -> Network:
     torch.manual_seed(0)
     trainer = new_trainer(CONFIG, blueprint_with(AVATAR).build())
     for step in range(STEPS):
-        samples = [source.draw(asked(CONFIG.batch * step + scene)) for scene in range(CONFIG.batch)]
+        heads = [(CONFIG.batch * step + scene) % TRAINED_ON for scene in range(CONFIG.batch)]
+        samples = [sample_of(head, mixed=mixed) for head in heads]
         advance(trainer, samples if animated else [expressionless(sample) for sample in samples])
     return trainer.averaged
 
@@ -100,11 +108,11 @@ def score(network: Network, *, animated: bool = True) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="it gains 0.05 dB by expressions, and 1 is asked")
 def test_expressions_beat_a_static_head_and_mixed_photos_prepare_for_mixed_photos():
+    """Mixed 23.14 dB, still 22.35 dB, static 21.89 dB: 7 minutes with one thread."""
     torch.set_num_threads(1)
-    mixed, still = score(trained(Heads())), score(trained(Heads(mixed=False)))
-    static = score(trained(Heads(), animated=False), animated=False)
+    mixed, still = score(trained()), score(trained(mixed=False))
+    static = score(trained(animated=False), animated=False)
     sys.stdout.write(f"\nmixed {mixed:.2f} dB, still {still:.2f} dB, static {static:.2f} dB\n")  # see pytest -s
     assert mixed > static + 1
     assert mixed > still
