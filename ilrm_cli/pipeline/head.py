@@ -40,7 +40,7 @@ from ilrm_cli.models.avat3r.priors import (
     of_plugin,
     plugin,
 )
-from ilrm_cli.pipeline.prepare import normalized_cameras
+from ilrm_cli.pipeline.prepare import normalized_head
 from ilrm_cli.runtime.errors import InputError, clause
 from ilrm_cli.runtime.json_values import fitted, read_json
 
@@ -133,10 +133,8 @@ def load_head(path: Path, config: Avat3rConfig, *, positions: str | None = None,
     maps = _maps(path, file, posed, views, positions)
     told = _features(path, file, views, config.features, features)
     to_normal = frame_of_model(torch.from_numpy(np.stack([photo.world_from_cam for photo in posed])), "centred")
-    places = to_normal.points(maps.positions.double()).float()
-    places = torch.where(maps.confidence[..., None] > 0, places, 0.0)
-    priors = Priors(places, maps.confidence.float(), torch.zeros(config.code), told)
-    normal = Views(views.images, normalized_cameras(views.cameras, to_normal), priors=priors)
+    priors = Priors(maps.positions, maps.confidence.float(), torch.zeros(config.code), told)
+    normal = normalized_head(Views(views.images, views.cameras, priors=priors), to_normal)
     read = {path, *(photo.path for photo in posed), *_paths_of_maps(path, file)}
     return Head(normal, tuple(photo.photo for photo in file.photos), to_normal, frozenset(p.resolve() for p in read))
 

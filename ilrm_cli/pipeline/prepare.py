@@ -100,6 +100,15 @@ def normalized_cameras(cameras: Cameras, to_normal: Similarity) -> Cameras:
     return cameras.moved(to_normal.poses(cameras.world_from_cam.double())).to(torch.float32)
 
 
+def normalized_head(views: Views, to_normal: Similarity) -> Views:
+    """Transform the cameras and position maps of a head to the normalised frame; unknown positions become zero."""
+    assert views.priors is not None, "a head has position maps"
+    known = views.priors.confidence[..., None] > 0
+    places = torch.where(known, to_normal.points(views.priors.positions.double()).float(), 0.0)
+    priors = replace(views.priors, positions=places)
+    return replace(views, cameras=normalized_cameras(views.cameras, to_normal), priors=priors)
+
+
 def depth_range_in(points: Float64[ndarray, "point 3"], inputs: Views, to_normal: Similarity) -> tuple[float, float]:
     """Return (near, far) z-depths of the scene: from sparse points seen by inputs, else estimated from the photos."""
     depths = visible_depths(to_normal.points(torch.from_numpy(points)), inputs.cameras, inputs.content)

@@ -26,7 +26,7 @@ from ilrm_cli.geometry.frames import ORBIT_RADIUS, Normalisation, frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.layers.plane_sweep import depth_range_of
-from ilrm_cli.pipeline.prepare import normalize, normalized_cameras
+from ilrm_cli.pipeline.prepare import normalize, normalized_cameras, normalized_head
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.train.config import HEADS, OBJECTS, OF_HEADS, SYNTHETIC, TrainConfig
 from ilrm_cli.train.samples import Sample, farthest_points, mirrored, pick_frames
@@ -128,8 +128,10 @@ class Heads:
         inputs = photographed(head, offered[chosen], torch.stack(shown))
         targets = photographed(head, offered[held.tolist()], wanted.repeat(request.targets, 1))
         near_far = ORBIT_RADIUS - 1, ORBIT_RADIUS + 1
-        ready = with_priors(inputs, wanted, self.noise, rng)
-        return Sample(ready, replace(targets.views, empty=None), None, near_far)
+        to_normal = frame_of_model(offered[chosen].world_from_cam.double(), "centred")  # as `pipeline.head` does
+        ready = normalized_head(with_priors(inputs, wanted, self.noise, rng), to_normal)
+        held_out = replace(targets.views, empty=None, cameras=normalized_cameras(targets.views.cameras, to_normal))
+        return Sample(ready, held_out, None, near_far)
 
 
 @dataclass(frozen=True)
