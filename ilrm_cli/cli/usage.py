@@ -20,6 +20,8 @@ PLAIN = {
 
 NO_COMMAND = re.compile(r"No such command '(.+)'\.")
 
+LARGEST = 2**31 - 1  # whole number that all libraries take
+
 ONE_SIDE = "it is the long side in px, such as 640, and the shape is that of"
 
 # What to add, by the name of the command and what the parser says.
@@ -35,10 +37,13 @@ REMEDIES = {
 
 
 def finite(ctx: Any, parameter: Any, value: Any) -> Any:
-    """Return the value of an option. Raises a usage error for a number without end, or that is none."""
-    given = ctx.get_parameter_source(parameter.name).name == "COMMANDLINE"
-    if given and isinstance(value, float) and not math.isfinite(value):
+    """Return the value of an option. Raises a usage error for a number without end, that is none, or is absurd."""
+    if ctx.get_parameter_source(parameter.name).name != "COMMANDLINE":
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
         raise typer.BadParameter(f"{value} has no end or is no number; give a number.", ctx=ctx, param=parameter)
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise typer.BadParameter(f"{value} is too large; give at most {LARGEST}.", ctx=ctx, param=parameter)
     return value
 
 

@@ -71,16 +71,19 @@ def test_a_variable_that_is_not_set_means_no_folder(words, before, tmp_path, mon
     assert not list(tmp_path.iterdir())
 
 
-def floats() -> Iterator[tuple[str, str]]:
-    """Return every option that takes a number with a point, behind its command."""
+def numbers(kind: type) -> Iterator[tuple[str, str]]:
+    """Return every option that takes a number of this kind, behind its command."""
     for name, one in commands().items():
         for option in getattr(one, "params", []):
-            if option.type_descriptor.annotation is float:
+            if option.type_descriptor.annotation is kind:
                 yield name, max(option.opts, key=len)
 
 
-@pytest.mark.parametrize(("command", "option"), [*floats()])
-@pytest.mark.parametrize("number", ["inf", "nan", "1e400"])
+ABSURD = [(*place, number) for place in numbers(float) for number in ("inf", "nan", "1e400")]
+ABSURD += [(*place, "99999999999999999999") for place in numbers(int)]
+
+
+@pytest.mark.parametrize(("command", "option", "number"), ABSURD)
 def test_numbers_have_an_end(command, option, number):
     done = ilrm(*command.split(), *["x"] * 3, option, number)
     assert done.status == 2, done.err

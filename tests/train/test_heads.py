@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 import torch
 
+from ilrm_cli.geometry.frames import frame_of_model
 from ilrm_cli.models.base import Network
 from ilrm_cli.models.checkpoint import blueprint_with
 from ilrm_cli.render.metrics import psnr
@@ -39,6 +40,20 @@ def test_photos_show_other_expressions_than_what_is_wanted():
     torch.testing.assert_close(mixed.targets.images, still.targets.images)
     torch.testing.assert_close(mixed.inputs.images[0], still.inputs.images[0])
     assert (mixed.inputs.images[1:] - still.inputs.images[1:]).abs().max() > 0.05
+
+
+def test_heads_are_learned_in_the_frame_in_which_they_are_animated():
+    sample = Heads().draw(asked(1))
+    frame = frame_of_model(sample.inputs.cameras.world_from_cam.double(), "centred")
+    for own, expected in ((frame.scale, 1.0), (frame.rotation, torch.eye(3)), (frame.translation, torch.zeros(3))):
+        torch.testing.assert_close(torch.as_tensor(own).double(), torch.as_tensor(expected).double(), atol=1e-5, rtol=0)
+    priors = sample.inputs.priors
+    seen = sample.inputs.cameras.project(priors.positions.flatten(1, 2))
+    known = priors.confidence.flatten(1) > 0.9
+    rows, columns = (seen.pixels[..., 1][known], seen.pixels[..., 0][known])
+    own = torch.arange(SIDE_PX * SIDE_PX).expand_as(known)[known]
+    off = torch.stack([columns - own % SIDE_PX, rows - own // SIDE_PX]) - 0.5
+    assert off.norm(dim=0).median() < 0.6, "positions moved with the cameras"
 
 
 def test_samples_depend_on_numbers_only_and_move_as_a_whole():
