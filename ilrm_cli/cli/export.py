@@ -51,6 +51,7 @@ def export(
         check_conversion(scene, output, overwrite)
         shown.reading(str(scene))
 
+        from ilrm_cli.pipeline.field_match import match_of_file
         from ilrm_cli.runtime.devices import resolve_device
         from ilrm_cli.scene.convert import Converted, convert
         from ilrm_cli.visualize.page.build import MB, share
@@ -64,11 +65,16 @@ def export(
                 made = convert(
                     scene, output, spz_version=spz_version, overwrite=overwrite, device=chosen, report=report
                 )
-        line = (
+            field = match_of_file(scene, chosen, report)
+        against = "its Gaussians" if field else scene.name
+        lines = [
             f"{made.gaussians:,} Gaussians, {made.output_bytes / MB:.1f} MB from {made.input_bytes / MB:.1f} MB, "
-            f"{made.psnr_db:.1f} dB PSNR against {scene.name} in {made.views} view{'s' * (made.views != 1)}: {output}"
-        )
-        shown.end(Result({**vars(made), "output": str(output)}, [line], made.warnings))
+            f"{made.psnr_db:.1f} dB PSNR against {against} in {made.views} view{'s' * (made.views != 1)}: {output}"
+        ]
+        if field:
+            views = field["views"]
+            lines += [f"They show the field with {field['psnr']:.1f} dB, in {views} view{'s' * (views != 1)}."]
+        shown.end(Result({**vars(made), "output": str(output), "field": field}, lines, made.warnings))
 
 
 def depth_of(scene: Path, folder: Path, overwrite: bool, shown: Face) -> Result:

@@ -114,9 +114,11 @@ def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str
     made = written.made
     unit, scale = ("m", written.scale) if metres else ("units", 1.0)
     volume = f"closed, of volume {made.mesh.volume * scale**3:.4g} {unit}³"
-    state = volume if made.closed else "open where no camera saw a surface"
+    gaps = "open where no camera saw a surface" if made.views else "not closed everywhere"
+    state = volume if made.closed else gaps
     yield f"{len(made.mesh.triangles):,} triangles, {state}, details of {made.cell * scale:.3g} {unit}: {output}"
-    yield f"It shows {made.covered:.0%} of the surfaces that the cameras see in its box."
+    shows = f"It shows {made.covered:.0%} of the surfaces that the cameras see in its box."
+    yield shows if made.views else "It is the surface of the field."
     if made.mesh.texture:
         height, width = made.mesh.texture.image.shape[1:]
         yield f"Its texture has {width} x {height} pixels."
@@ -127,5 +129,7 @@ def lines_of(written: "WrittenMesh", output: Path, metres: bool) -> Iterator[str
     yield f"{frame} the scene{turned}."
     if made.outside >= 0.005:
         yield f"{made.outside:.0%} of what the cameras see lies outside of the mesh's box: see --crop."
-    yield Detail(f"grid of {' x '.join(map(str, made.cells))} cells from {made.views} views")
+    yield Detail(
+        f"grid of {' x '.join(map(str, made.cells))} cells" + (f" from {made.views} views" if made.views else "")
+    )
     yield Detail(f"{made.found:,} triangles before thinning, {made.dropped:,} more in small islands")

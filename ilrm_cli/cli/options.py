@@ -169,7 +169,7 @@ NamedOutput = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help=f"{WRITTEN} Of one object, a .glb is its mesh.",
+        help=f"{WRITTEN} Of one object, a .glb is its mesh. A .ilrm keeps the field that some models predict.",
         show_default="a .ply named after the photos",
     ),
 ]

@@ -14,7 +14,7 @@ from ilrm_cli.capture.photos.folder import ProjectFolder, open_photos
 from ilrm_cli.cli.console import Face, Result, face
 from ilrm_cli.cli.options import AsJson, Mesh, NamedOutput, Overwrite, Photos, Preview, Quiet, Verbose, offer_of, takes
 from ilrm_cli.cli.outcome import lines_of
-from ilrm_cli.pipeline.settings import Settings, check_settings
+from ilrm_cli.pipeline.settings import Settings, as_predicted, check_settings, check_unfitted
 from ilrm_cli.runtime.progress import launched_at
 from ilrm_cli.runtime.signals import first_ctrl_c_noted
 
@@ -59,6 +59,7 @@ def reconstruct(
         output = output or Path(f"{folder.title}.ply")
         output, mesh = as_solid(folder, settings.model, output, mesh)
         outputs = Outputs(output, tuple(reports or ()), trace, preview, overwrite, mesh)
+        settings = as_predicted(settings) if outputs.as_field else settings
         check(folder, settings, outputs)
         shown.reading(offer_of(folder))
         checked = time.perf_counter()
@@ -81,7 +82,14 @@ def reconstruct(
             with previewed(preview, report) as shown_to:
                 if mesh:
                     require_for_mesh(settings.model)
-                result = stage.reconstruct(folder, settings, shown_to, trace_pictures=pictures, running=running)
+                result = stage.reconstruct(
+                    folder,
+                    settings,
+                    shown_to,
+                    as_field=outputs.as_field,
+                    trace_pictures=pictures,
+                    running=running,
+                )
                 written = export.export(result, output, photos=folder.place, inputs_sha256=inputs, mesh=mesh)
             shown.kept = WRITTEN.format(output)
             summary = summarize(result, written, output, time.perf_counter() - launch, before, foretold, mesh)
@@ -126,13 +134,20 @@ class Outputs:
     overwrite: bool
     mesh: Path | None = None
 
-    def check(self) -> None:
-        """Raise InputError if one cannot be written, before the slow imports."""
+    @property
+    def as_field(self) -> bool:
+        """Whether the scene is the field that the model predicts."""
+        from ilrm_cli.scene.checks import FIELD
+
+        return self.scene.suffix.lower() == FIELD
+
+    def check(self, fields: bool = False) -> None:
+        """Raise InputError if one cannot be written, before the slow imports; `fields`: the scene may be a field."""
         from ilrm_cli.render.checks import check_preview_output, check_trace_output
         from ilrm_cli.scene.checks import check_mesh_output, check_scene_output
         from ilrm_cli.visualize.checks import check_reports
 
-        check_scene_output(self.scene, self.overwrite)
+        check_scene_output(self.scene, self.overwrite, fields)
         check_reports(self.reports, self.scene, self.overwrite)
         if self.trace:
             check_trace_output(self.trace, self.overwrite)
@@ -204,11 +219,14 @@ class Outputs:
 
 def check(folder: ProjectFolder, settings: Settings, outputs: Outputs) -> None:
     """Raise InputError for mistakes that file names alone reveal."""
-    from ilrm_cli.models.registry import may_need_no_poses, weights_file
+    from ilrm_cli.models.registry import may_need_no_poses, refuse_gaussians, weights_file
     from ilrm_cli.runtime.errors import InputError
 
-    outputs.check()
+    outputs.check(fields=True)
     weights_file(settings.model)
+    if outputs.as_field:
+        refuse_gaussians(settings.model, str(outputs.scene))
+        check_unfitted(settings)
     if not (may_need_no_poses(settings.model) and len(folder.photos) == 1):
         folder.require(settings.poses, settings.camera, settings.views)
     elif outputs.preview:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ilrm_cli.evaluate import surface_scores
 from ilrm_cli.evaluate.surface_scores import GeometryScore, TrueSurface
+from ilrm_cli.geometry.fields import PlacedField
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
 from ilrm_cli.geometry.views import Views
@@ -18,7 +19,7 @@ from ilrm_cli.models.checkpoint import LoadedModel
 from ilrm_cli.pipeline.settings import Settings
 from ilrm_cli.render.metrics import Measure, evened_psnr, psnr, renders, score_views, ssim
 from ilrm_cli.render.perceptual import Lpips
-from ilrm_cli.render.rasterize import render
+from ilrm_cli.render.volume import draw
 from ilrm_cli.runtime.memory import peak_memory_gb
 
 OURS = "ilrm"
@@ -142,9 +143,9 @@ class Judge:
         distance: tuple[Measure, ...] = (lambda picture, photo, _: lpips(picture, photo),) if lpips else ()
         self.measures: tuple[Measure, ...] = (psnr, ssim, evened_psnr, *distance)
 
-    def pictures(self, gaussians: Gaussians, background: Tensor | None = None) -> Iterator[Tensor]:
+    def pictures(self, scene: Gaussians | PlacedField, background: Tensor | None = None) -> Iterator[Tensor]:
         """Yield a render from each target's camera, [1, 3, H, W]."""
-        return renders(gaussians, self.targets.cameras, background=background)
+        return renders(scene, self.targets.cameras, background=background)
 
     def scores(self, pictures: Iterable[Tensor]) -> tuple[ViewScore, ...]:
         quality, structure, evened, *distance = (
@@ -163,12 +164,12 @@ class Judge:
             return None
         return surface_scores.compared_mesh(mesh, self._surface)
 
-    def shown(self, gaussians: Gaussians, scores: tuple[ViewScore, ...]) -> Shown:
+    def shown(self, scene: Gaussians | PlacedField, scores: tuple[ViewScore, ...]) -> Shown:
         """Return the worst, the middle and the best target."""
         order = sorted(range(len(scores)), key=lambda i: scores[i].psnr)
         picked = sorted({order[0], order[len(order) // 2], order[-1]}, key=order.index)
         with torch.no_grad():
-            ours = render(gaussians, self.targets.cameras[picked]).color.clamp(0, 1)
+            ours = draw(scene, self.targets.cameras[picked]).color.clamp(0, 1)
         return Shown(tuple(scores[i].view for i in picked), self.targets.images[picked].cpu(), ours.cpu())
 
 

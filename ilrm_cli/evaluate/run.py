@@ -151,15 +151,15 @@ def _ours(
     views = len(prepared.inputs)
     began = time.perf_counter()
     predicted = predict(run.loaded.model, prepared)
-    gaussians = predicted.gaussians
+    gaussians, drawn = predicted.gaussians, predicted.drawn
     wait(run.device)
     seconds = time.perf_counter() - began
-    scores, shape = judge.scores(judge.pictures(gaussians)), judge.geometry(gaussians)
+    scores, shape = judge.scores(judge.pictures(drawn)), judge.geometry(gaussians)
     trials = [Trial(OURS, views, False, scores, seconds, len(gaussians), None, geometry=shape)]
     if settings.refine > 0:
-        gaussians, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
+        drawn, trial = _refined(OURS, predicted, prepared, judge, settings.refine, seconds)
         trials.append(trial)
-    shown = judge.shown(gaussians, trials[-1].scores)
+    shown = judge.shown(drawn, trials[-1].scores)
     kinds = ((surfaces.FITTED, False), (surfaces.FITTED_SURFACES, True))
     for quality, (kind, geometry) in itertools.product(settings.qualities, kinds):
         began = time.perf_counter()

@@ -5,12 +5,15 @@ densities for one way of gathering light; `render.volume` draws each of them.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from ilrm_cli.geometry.transforms import Similarity
 
 PARALLEL = 1e-6  # of a unit direction's component: a ray that never meets the planes across this axis
 
@@ -104,6 +107,27 @@ class Field(ABC):
     def density(self, raw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return the density >= 0 of a raw one, or of a mean of raw ones."""
 
+    @abstractmethod
+    def parts(self) -> dict[str, Tensor]:
+        """Return all that it is made of besides its network's configuration, in float32, see `StoredField`."""
+
     def span(self, rays: Rays) -> Span:
         """Return the stretch of each ray to sample: inside the box, unless a field knows better."""
         return self.box.span(rays)
+
+
+@dataclass(frozen=True)
+class StoredField:
+    """A field as files keep it: tensors by name, and what they are the parts of."""
+
+    architecture: str  # of the network that made it, see `models.base.Architecture.field_of`
+    config: Mapping[str, Any]  # of that network, as JSON values
+    parts: Mapping[str, Tensor]  # float32, see `Field.parts`
+
+
+@dataclass(frozen=True)
+class PlacedField:
+    """A field that is seen from cameras of another frame than its own."""
+
+    field: Field
+    field_from_world: Similarity

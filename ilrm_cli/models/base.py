@@ -7,7 +7,7 @@ own, and a line in `registry.ARCHITECTURES`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +208,8 @@ class Architecture:
     # Configuration and tensors, under our names, of the format in which its authors published weights.
     load_published: Callable[[Path], tuple[Any, dict[str, Tensor]]] | None = None
     recognises: Callable[[frozenset[str]], bool] | None = None  # whether tensors of these names are of that format
+    # The field of some `Field.parts`, or ValueError, RuntimeError, LookupError; None: its scenes are Gaussians.
+    field_of: Callable[[Any, Mapping[str, Tensor]], Field] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ilrm_cli.geometry.fields import Field, StoredField
 from ilrm_cli.geometry.views import TrainingRange
 from ilrm_cli.models.base import Architecture, Blueprint, Network
-from ilrm_cli.models.registry import ARCHITECTURES, KNOWN, OURS, require_recorded, weights_file
+from ilrm_cli.models.registry import ARCHITECTURES, FIELDS, KNOWN, OURS, require_recorded, weights_file
 from ilrm_cli.models.released import config_beside, tensor_names, told_beside
 from ilrm_cli.runtime.cache import sha256_of
-from ilrm_cli.runtime.errors import InputError, first_line
+from ilrm_cli.runtime.errors import Damage, InputError, first_line
 from ilrm_cli.runtime.json_values import fitted, parsed_json
 
 TOLD = ("min_views", "max_views")  # fields of configurations that the catalogue tells of published weights
@@ -105,6 +106,27 @@ def blueprint_from_json(text: str | bytes) -> Blueprint:
 def architecture_of(name: str) -> Architecture:
     """Return an architecture by a name of `registry.ARCHITECTURES`."""
     return import_module(ARCHITECTURES[name]).ARCHITECTURE
+
+
+def stored_field(network: Network, field: Field) -> StoredField:
+    """Return a field that the network predicted in the form that files keep."""
+    return StoredField(network.architecture, dataclasses.asdict(network.config), field.parts())
+
+
+def restored_field(stored: StoredField) -> Field:
+    """Return the field of a file, on the device of its parts. Raises Damage for what makes none."""
+    if stored.architecture not in FIELDS:
+        raise Damage(f"no model here makes fields of the kind {stored.architecture}")
+    architecture = architecture_of(stored.architecture)
+    assert architecture.field_of is not None, "an architecture whose scenes are fields"
+    config: Any = fitted(dict(stored.config), architecture.config)
+    try:
+        field = architecture.field_of(config, stored.parts)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise Damage(first_line(error)) from error
+    if surplus := stored.parts.keys() - field.parts().keys():
+        raise Damage(f"it holds {min(surplus)}, which is no part of it")
+    return field
 
 
 def blueprint_with(config: Any) -> Blueprint:

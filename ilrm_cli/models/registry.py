@@ -234,6 +234,13 @@ def takes_one_photo(name: str) -> bool:
     return known is not None and known.published is not None and known.published.architecture in WITHOUT_POSES
 
 
+def refuse_gaussians(model: str, output: str) -> None:
+    """Raise InputError if a model's scenes are Gaussians, as far as its name tells, and cannot be kept as a field."""
+    known = KNOWN.get(model)
+    if known is not None and (known.published is None or known.published.architecture not in FIELDS):
+        raise InputError(f"the model {model} predicts Gaussians and no field; write a .ply instead of {output}.")
+
+
 def refuse_one_photo(model: str, why: str) -> None:
     """Raise InputError for a model that takes a single photo, as far as its name tells; `why` is a clause."""
     if takes_one_photo(model):

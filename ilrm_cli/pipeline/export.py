@@ -27,10 +27,10 @@ from ilrm_cli.runtime.cache import input_sha256
 from ilrm_cli.runtime.devices import machine, resolve_precision
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing_pair
-from ilrm_cli.scene.checks import place_as_recorded, record_path, suffix_of
+from ilrm_cli.scene.checks import FIELD, place_as_recorded, record_path, suffix_of
 from ilrm_cli.scene.convert import RoundTrip, losing_their_record, read_back, warning_if_lying
 from ilrm_cli.scene.files import encode_scene
-from ilrm_cli.scene.formats.scene_file import SceneFile, origin_comment, told_dropped
+from ilrm_cli.scene.formats.scene_file import KeptField, SceneFile, origin_comment, told_dropped
 from ilrm_cli.scene.opened import sight_of
 from ilrm_cli.scene.record import RecordedView, Role, SceneRecord, encode_record, recorded_views
 from ilrm_cli.scene.start_view import start_view_of
@@ -120,7 +120,13 @@ def encode(
     lines = comments(result, origin)
     if start_view and record.up is not None:
         lines += (start_view_of(sight_of(record).cameras, scene[finite], record.up).comment,)
-    file = SceneFile(scene[finite], lines, confidence=kept)
+    field = None
+    if suffix == FIELD:
+        sampled = result.prediction.sampled
+        assert sampled is not None, "`require_field` has seen to it"
+        field = KeptField(sampled.stored, sampled.surface, world_from_normalized, told_of(result.model))
+        record = dataclasses.replace(record, background=tuple(sampled.field.background.tolist()))
+    file = SceneFile(scene[finite], lines, confidence=kept, field=field)
     content = encode_scene(file, suffix)
     root = result.capture.root
     record = dataclasses.replace(

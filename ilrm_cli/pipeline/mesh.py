@@ -48,7 +48,7 @@ class MadeMesh:
     mesh: Mesh
     cell: float  # world units: details are of this size
     cells: tuple[int, int, int]  # of the grid, along x, y, z
-    views: int  # whose depth was fused
+    views: int  # whose depth was fused; 0: it is the surface of a field
     outside: float  # share of the pixels with a surface whose place the box leaves out
     covered: float  # share of those in the box where the mesh, seen from the same camera, lies at the same depth
     dropped: int  # triangles of small islands
@@ -125,6 +125,12 @@ def simplified(mesh: Mesh, triangles: int) -> Mesh:
 
     vertices, faces = simplify(mesh.vertices.numpy(), mesh.triangles.numpy(), target_count=triangles)
     return Mesh.from_triangles(torch.from_numpy(vertices).float(), torch.from_numpy(faces).long())
+
+
+def colored_as(mesh: Mesh, other: Mesh) -> Mesh:
+    """Return the mesh with the colour that the nearest vertex of the other has."""
+    nearest = KDTree(other.vertices.numpy()).query(mesh.vertices.numpy())[1]
+    return replace(mesh, colors=other.colors[torch.from_numpy(np.asarray(nearest, np.int64))])
 
 
 def colored(mesh: Mesh, maps: Sequence[DepthMap], reach: float) -> Mesh:

@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from ilrm_cli.geometry.backdrop import before_backdrop
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.fields import PlacedField
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.models.base import Capabilities, Network
 from ilrm_cli.models.layers.passes import AttentionClock, LayerTime
@@ -43,6 +44,11 @@ class Prediction:
     floating: int = 0  # number of Gaussians dropped because other views see through them
     layers: tuple[LayerTime, ...] = ()
     sampled: SampledField | None = None  # what the Gaussians were sampled from; None: they were predicted
+
+    @property
+    def drawn(self) -> Gaussians | PlacedField:
+        """The scene that was predicted, as it is drawn best."""
+        return self.sampled.drawn if self.sampled else self.gaussians
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from ilrm_cli.geometry.views import Capture
 from ilrm_cli.models.checkpoint import LoadedModel, ModelIdentity, blueprint_of
 from ilrm_cli.models.layers.passes import LayerTime
 from ilrm_cli.models.loading import ready_model
+from ilrm_cli.pipeline.field_match import require_field
 from ilrm_cli.pipeline.fit_inputs import Refinement, fit_inputs
 from ilrm_cli.pipeline.fit_photos import PhotoFit, fit_photos
 from ilrm_cli.pipeline.object_photo import object_photo, the_photo, without_fit
@@ -135,14 +136,15 @@ def reconstruct(
     settings: Settings,
     report: Report = ignore,
     *,
+    as_field: bool = False,
     trace_pictures: int = 0,
     running: Running = Running(),
 ) -> Reconstruction:
     """Reconstruct a folder of photos or a video: model, poses, and `reconstruct_capture`.
 
-    With `trace_pictures` the model runs once more to be traced, with that many pictures per layer; the scene is the
-    same. `running` tells what may end the fit to all photos early. Raises InputError for photos, poses, weights or
-    settings that cannot be used.
+    With `as_field` the scene is the field that a model predicts. With `trace_pictures` the model runs once more to be
+    traced, with that many pictures per layer; the scene is the same. `running` tells what may end the fit to all photos
+    early. Raises InputError for photos, poses, weights or settings that cannot be used.
     """
     watch, taken = Stopwatch(), None
     if (blueprint := blueprint_of(settings.model)) and not blueprint.capabilities.needs_poses:
@@ -150,6 +152,8 @@ def reconstruct(
     elif blueprint:
         folder.require(settings.poses, settings.camera, settings.views)
     loaded = load(settings, report, watch)
+    if as_field:
+        require_field(loaded.model.capabilities, settings)
     with watch.stage(Stage.POSES):
         if loaded.model.capabilities.needs_poses:
             capture = posed_photos(folder, settings, report)
@@ -157,7 +161,14 @@ def reconstruct(
             settings = without_fit(settings)
             capture, taken = object_photo(folder, loaded, report)
     result = reconstruct_capture(
-        capture, loaded, settings, report, taken=taken, trace_pictures=trace_pictures, running=running
+        capture,
+        loaded,
+        settings,
+        report,
+        taken=taken,
+        as_field=as_field,
+        trace_pictures=trace_pictures,
+        running=running,
     )
     return with_seconds(result, watch.seconds)
 
@@ -197,6 +208,7 @@ def reconstruct_capture(
     report: Report = ignore,
     *,
     taken: Prepared | None = None,
+    as_field: bool = False,
     trace_pictures: int = 0,
     running: Running = Running(),
 ) -> Reconstruction:
@@ -204,7 +216,7 @@ def reconstruct_capture(
 
     `loaded` comes from `load` with the same settings. The result depends on the arguments alone, not on earlier work of
     the process. `taken` is the view of a model that needs no poses, see `object_photo`. See `reconstruct` for
-    `trace_pictures` and `running`. Raises InputError for a capture or settings that cannot be used.
+    `as_field`, `trace_pictures` and `running`. Raises InputError for a capture or settings that cannot be used.
     """
     watch, model, can = Stopwatch(), loaded.model, loaded.model.capabilities
     if taken is None and not can.needs_poses:
@@ -237,7 +249,8 @@ def reconstruct_capture(
     made = ((fit and fit.optimized) or refinement or predicted).gaussians
     advice = advice_on_counts(loaded.name, model.capabilities, chosen)
     unscaled = (UNJUDGED,) if settings.auto_scale and prepared.targets is None else ()
-    told = judged(made, prepared, chosen, settings, watch, report, fit=fit)
+    field = predicted.sampled.drawn if as_field and predicted.sampled else None
+    told = judged(made, prepared, chosen, settings, watch, report, fit=fit, field=field)
     return Reconstruction(
         settings=settings,
         model=loaded.identity,

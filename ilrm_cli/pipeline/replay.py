@@ -20,7 +20,7 @@ from ilrm_cli.runtime.cache import sha256_of
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import refuse_existing, scratch_folder
 from ilrm_cli.runtime.progress import Report, ignore
-from ilrm_cli.scene.checks import check_scene_output, record_path, suffix_of
+from ilrm_cli.scene.checks import FIELD, check_scene_output, record_path, suffix_of
 from ilrm_cli.scene.convert import compared
 from ilrm_cli.scene.files import decode_scene
 from ilrm_cli.scene.formats.scene_file import told_dropped
@@ -95,7 +95,8 @@ def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> R
     """Do the recorded work again: from the photos alone, or from the scene that was fitted further."""
     origin, record_file, running = before.record.refined_from, before.record_file, Running(taken=before.taken)
     if origin is None:
-        return reconstruct(before.folder, before.settings, report, running=running)
+        as_field = before.record.scene_suffix == FIELD
+        return reconstruct(before.folder, before.settings, report, as_field=as_field, running=running)
     start = Path(os.path.normpath(record_file.parent / origin["scene"]))
     if not os.path.isfile(start) or sha256_of(start) != origin["sha256"]:
         raise InputError(f"{start}, from which {before.file} was refined, is not there as it was; make it again first.")
@@ -104,7 +105,7 @@ def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> R
 
 
 def _check_output(output: Path, before: RecordedScene, overwrite: bool) -> None:
-    check_scene_output(output, overwrite)
+    check_scene_output(output, overwrite, fields=True)
     if os.path.abspath(record_path(output)) == os.path.abspath(before.record_file):
         refuse_existing(before.record_file, overwrite)  # also where its scene is gone: it is what is followed
     suffix = before.record.scene_suffix

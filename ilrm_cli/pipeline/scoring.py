@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ilrm_cli.geometry.fields import PlacedField
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.pipeline.fit_photos import PhotoFit
 from ilrm_cli.pipeline.prepare import Prepared
@@ -31,11 +32,13 @@ def judged(
     report: Report = ignore,
     *,
     fit: PhotoFit | None = None,
+    field: PlacedField | None = None,
 ) -> Judged:
     """Judge a scene, in a frame and with poses as they were before a `fit`, if it was made by one.
 
     The score is that of what the fit measured, if the scene was fitted to the held-out photos as well after that. If
-    poses were refined, it is that of pixels that did not tell them.
+    poses were refined, it is that of pixels that did not tell them. It is that of the `field` on whose surface the
+    Gaussians lie, if that is the scene.
     """
     measured, moved = (fit.optimized.measured, fit.measured_with) if fit else (gaussians, None)
     given, prepared = prepared, corrected(prepared, chosen, moved or (fit.corrections if fit else None))
@@ -53,6 +56,6 @@ def judged(
             return Judged(trust, None)
         shown = trust.gaussians if measured is gaussians else measured
         if moved is None:
-            return Judged(trust, score_of(shown, prepared.targets, report))
+            return Judged(trust, score_of(field or shown, prepared.targets, report))
         told, as_given = on_other_half(prepared.targets), on_other_half(given.targets)
         return Judged(trust, score_of(shown, told, report), score_of(shown, as_given, report))

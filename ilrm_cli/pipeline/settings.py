@@ -252,6 +252,23 @@ class AnimateSettings:
     precision: Precision = "auto"
 
 
+def as_predicted(settings: Settings) -> Settings:
+    """Return the settings of a scene that is a field: as it was predicted, unless a fit is asked for."""
+    return replace(settings, quality=settings.quality or "draft")
+
+
+def check_unfitted(settings: Settings) -> None:
+    """Raise InputError for what is done to Gaussians and cannot be done to a field."""
+    asked = {
+        f"--quality {settings.settled_quality}": settings.settled_quality != "draft",
+        f"--refine {settings.refine}": settings.refine > 0,
+        "--confidence": settings.confidence,
+        "--prune": settings.prune,
+    }
+    if unfit := [option for option, wanted in asked.items() if wanted]:
+        raise InputError(f"{unfit[0]} is for Gaussians, and a .ilrm keeps a field as predicted; write a .ply instead.")
+
+
 def crop_of(crop: str) -> Crop:
     """Parse what becomes a mesh: what the cameras see, what they look at, or a box by two of its corners."""
     if crop == "seen":

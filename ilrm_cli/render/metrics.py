@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.fields import PlacedField
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Views, ViewSource
-from ilrm_cli.render.rasterize import NEAR, render
+from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.render.volume import draw
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # px; Wang et al. 2004
@@ -119,11 +121,15 @@ def _blur(images: Tensor) -> Tensor:
 
 
 def renders(
-    gaussians: Gaussians, cameras: Cameras, *, background: Float[Tensor, "3"] | None = None, near: float = NEAR
+    scene: Gaussians | PlacedField,
+    cameras: Cameras,
+    *,
+    background: Float[Tensor, "3"] | None = None,
+    near: float = NEAR,
 ) -> Iterator[Float[Tensor, "1 3 height width"]]:
-    """Render the cameras one by one, as `render` does."""
+    """Render the cameras one by one, as `draw` does."""
     for i in range(len(cameras)):
-        yield render(gaussians, cameras[[i]], background=background, near=near).color
+        yield draw(scene, cameras[[i]], background=background, near=near).color
 
 
 @torch.no_grad()
@@ -143,9 +149,9 @@ def score_views(
     return tuple(torch.cat(values) for values in zip(*found, strict=True))
 
 
-def score(gaussians: Gaussians, views: ViewSource, measure: Measure = psnr) -> float:
+def score(scene: Gaussians | PlacedField, views: ViewSource, measure: Measure = psnr) -> float:
     """Return the mean PSNR in dB over the views, or that of another measure, without masked pixels."""
-    (values,) = score_views(renders(gaussians, views.cameras), views, measure)
+    (values,) = score_views(renders(scene, views.cameras), views, measure)
     return float(values.mean())
 
 
@@ -167,12 +173,12 @@ class Score:
     views: tuple[ScoredView, ...] = ()  # one per photo
 
 
-def score_of(gaussians: Gaussians, targets: Views, report: Report = ignore) -> Score:
+def score_of(scene: Gaussians | PlacedField, targets: Views, report: Report = ignore) -> Score:
     """Return the PSNR and SSIM of the targets, without masked pixels."""
     kept: list[Tensor] = []
 
     def pictures() -> Iterator[Tensor]:
-        for picture in renders(gaussians, targets.cameras):
+        for picture in renders(scene, targets.cameras):
             kept.append(picture[0].cpu())
             yield picture
 

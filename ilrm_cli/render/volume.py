@@ -6,7 +6,7 @@ Samples lie one in each part of the ray (stratified), then where these found som
 Drawing jitters nothing unless random numbers are given, so that the same field gives the same picture.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d, max_pool1d
 
 from ilrm_cli.geometry.cameras import Cameras, unit_rays
-from ilrm_cli.geometry.fields import Field, Marching, Rays
-from ilrm_cli.render.rasterize import Rendering
+from ilrm_cli.geometry.fields import Field, Marching, PlacedField, Rays
+from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.render.rasterize import NEAR, Rendering, render
 from ilrm_cli.runtime.progress import Report, Step, ignore
 
 MOST_POINTS = 1 << 17  # evaluated at a time: some 100 MB in the networks of the family
@@ -80,6 +81,24 @@ def render_field(
     shape = (len(cameras), cameras.height, cameras.width)
     along = (directions.unflatten(0, shape) * cameras.forward[:, None, None]).sum(-1)
     return Rendering(color.unflatten(0, shape).movedim(-1, 1), alpha.view(shape), distance.view(shape) * along)
+
+
+def draw(
+    scene: Gaussians | PlacedField,
+    cameras: Cameras,
+    *,
+    background: Float[Tensor, "3"] | None = None,
+    near: float = NEAR,
+) -> Rendering:
+    """Render a scene of either kind in every camera, as `render` does; `near` is for Gaussians."""
+    if isinstance(scene, Gaussians):
+        return render(scene, cameras, background=background, near=near)
+    like = scene.field.background
+    moved = cameras.moved(scene.field_from_world.poses(cameras.world_from_cam.double())).to(torch.float32)
+    shown = render_field(
+        scene.field, moved.to(like.device), background=None if background is None else background.to(like)
+    )
+    return replace(shown, depth=shown.depth / scene.field_from_world.scale)
 
 
 def _pixels(field: Field, rays: Rays, background: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:

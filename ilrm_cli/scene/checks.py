@@ -13,6 +13,7 @@ from ilrm_cli.runtime.json_values import read_json
 
 PAGE = ".html"  # the suffix of pages: scenes are exported to them but never read from them
 SUFFIXES = (".ply", ".compressed.ply", ".splat", ".spz", ".sog", ".glb")
+FIELD = ".ilrm"  # of fields, which `ilrm reconstruct` keeps with some models; nothing makes one of Gaussians
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 PAINTED_SUFFIXES = (".glb", ".obj")  # of those that hold a texture, or name one
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
@@ -31,7 +32,7 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
         return ".sog"
     if path.is_dir():
         scenes = sorted(
-            inside.name for inside in path.iterdir() if inside.name.lower().endswith((*SUFFIXES, *READ_ONLY))
+            inside.name for inside in path.iterdir() if inside.name.lower().endswith((*SUFFIXES, FIELD, *READ_ONLY))
         )
         there = f"name one of its scenes ({listed(scenes)})" if scenes else "it holds no scene; name a file"
         raise InputError(f"{path} is a folder; {there}.")
@@ -54,17 +55,17 @@ def index_in(folder: Path) -> Path | None:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the longest of SUFFIXES that matches the name, ignoring case: `A.Compressed.PLY` -> `.compressed.ply`.
+    """Return FIELD, or the longest of SUFFIXES that matches the name: `A.Compressed.PLY` -> `.compressed.ply`.
 
     Raises `InputError` for any other name.
     """
     name = path.name.lower()
-    known = [suffix for suffix in SUFFIXES if name.endswith(suffix) and len(name) > len(suffix)]
+    known = [suffix for suffix in (*SUFFIXES, FIELD) if name.endswith(suffix) and len(name) > len(suffix)]
     if not known:
         wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "add a suffix, such as .ply"
         raise InputError(
-            f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, `ilrm export` also makes pages, {PAGE}, and "
-            f"`ilrm mesh` meshes, {', '.join(MESH_SUFFIXES)}."
+            f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, fields as {FIELD}, `ilrm export` also makes "
+            f"pages, {PAGE}, and `ilrm mesh` meshes, {', '.join(MESH_SUFFIXES)}."
         )
     return max(known, key=len)
 
@@ -80,7 +81,7 @@ def record_path(scene: Path) -> Path:
 
 def scenes_of(record: Path) -> tuple[Path, ...]:
     """Return all places where a scene of that record can lie, see `record_path`."""
-    files = (record.with_suffix(suffix) for suffix in (*SUFFIXES, *READ_ONLY))
+    files = (record.with_suffix(suffix) for suffix in (*SUFFIXES, FIELD, *READ_ONLY))
     return (*files, *(record.with_suffix("") / index for index in INDEXES))
 
 
@@ -114,9 +115,13 @@ def is_record(path: Path) -> bool:
     return isinstance(content, dict) and {"format", "ilrm"} <= content.keys()
 
 
-def check_scene_output(output: Path, overwrite: bool) -> None:
-    """Raise InputError, before the long work begins, for an output that cannot be written."""
-    suffix_of(output)
+def check_scene_output(output: Path, overwrite: bool, fields: bool = False) -> None:
+    """Raise InputError, before the long work begins, for an output that cannot be written.
+
+    `fields` tells whether the scene may be a field.
+    """
+    if suffix_of(output) == FIELD and not fields:
+        raise of_gaussians(output)
     check_output(output, overwrite)
     record = record_path(output)
     if record.is_file() and not is_record(record):
@@ -183,9 +188,19 @@ def check_other_scene(scene: Path, output: Path) -> None:
         raise InputError(f"{output} would take the place of {scene} or its record; name another file with --output.")
 
 
+def of_gaussians(output: Path) -> InputError:
+    """Return the error for Gaussians that shall be written as a field."""
+    return InputError(
+        f"{output}: a {FIELD} keeps a field, as `ilrm reconstruct` makes them with some models, and this would be "
+        f"Gaussians; name a .ply, or another of {', '.join(SUFFIXES[1:])}."
+    )
+
+
 def check_conversion(scene: Path, output: Path, overwrite: bool) -> None:
     """Raise InputError if the scene is missing, or the output cannot be written or is the scene itself."""
     suffix_of_file(scene)
+    if output.name.lower().endswith(FIELD):
+        raise of_gaussians(output)
     check_output(output, overwrite)
     if output.exists() and output.samefile(scene):
         raise InputError(f"{output} is the scene itself; name another file with --output.")

@@ -9,6 +9,7 @@
 | .sog            | PlayCanvas              | as in memory                | a palette | no       | no         |
 | .glb            | KHR_gaussian_splatting  | turned by 180° about z      | yes       | yes      | yes        |
 | .ksplat         | GaussianSplats3D        | as in memory; only read     | yes       | no       | no         |
+| .ilrm           | us: a field             | the field's, and a frame    | no        | yes      | no         |
 
 Viewers take the axes of .ply, .compressed.ply, .splat and .sog to be x right, y down, z forward. .spz and .glb specify
 axes with y up, so the same scene is turned into them when it is written and back when it is read: it stands the same
@@ -20,8 +21,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ilrm_cli.scene.checks import READ_ONLY, SUFFIXES, suffix_of_file
+from ilrm_cli.scene.checks import FIELD, READ_ONLY, SUFFIXES, suffix_of_file
 from ilrm_cli.scene.formats.compressed_ply import decode_compressed_ply, encode_compressed_ply
+from ilrm_cli.scene.formats.field import decode_field, encode_field
 from ilrm_cli.scene.formats.glb import decode_glb, encode_glb
 from ilrm_cli.scene.formats.gsplat_png import decode_gsplat_png, is_gsplat_png
 from ilrm_cli.scene.formats.ksplat import decode_ksplat
@@ -53,6 +55,7 @@ _ENCODERS: dict[str, Callable[[SceneFile], bytes]] = {
     ".spz": encode_spz,
     ".sog": encode_sog,
     ".glb": encode_glb,
+    FIELD: encode_field,
 }
 _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".ply": _decode_either_ply,
@@ -61,6 +64,7 @@ _DECODERS: dict[str, Callable[[Path], SceneFile]] = {
     ".spz": decode_spz,
     ".sog": _decode_any_sog,
     ".glb": decode_glb,
+    FIELD: decode_field,
     ".ksplat": decode_ksplat,
 }
 # First bytes that no other format has; .splat and .ksplat begin with numbers.
@@ -78,12 +82,12 @@ _WITHOUT_HARMONICS = (".splat",)
 _WITHOUT_MARK = (".splat",)  # of antialiased scenes
 _WITH_CONFIDENCE = (".ply", ".glb")
 
-assert tuple(_ENCODERS) == SUFFIXES
-assert tuple(_DECODERS) == (*SUFFIXES, *READ_ONLY)
+assert tuple(_ENCODERS) == (*SUFFIXES, FIELD)
+assert tuple(_DECODERS) == (*SUFFIXES, FIELD, *READ_ONLY)
 
 
 def decode_scene(path: Path, suffix: str | None = None) -> SceneFile:
-    """Read a scene in the format given by the file's suffix, or by `suffix`, one of SUFFIXES.
+    """Read a scene in the format given by the file's suffix, or by `suffix`, one of SUFFIXES or FIELD.
 
     Where the first bytes are those of another format, that is read instead, with a remark. Raises `InputError` for a
     file that is missing, has an unknown suffix, is damaged, or has no usable Gaussian.
@@ -102,7 +106,7 @@ def _starts_with(path: Path, start: bytes) -> bool:
 
 
 def encode_scene(file: SceneFile, suffix: str, spz_version: int | None = None) -> bytes:
-    """Encode the scene in the format of `suffix`, one of SUFFIXES. All numbers must be finite."""
+    """Encode the scene in the format of `suffix`, one of SUFFIXES, or FIELD if it is one. All numbers are finite."""
     if suffix == ".spz" and spz_version is not None:
         return encode_spz(file, spz_version)
     return _ENCODERS[suffix](file)

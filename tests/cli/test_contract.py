@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "export": (
         "{scene} -o {out}.spz",
-        "output gaussians input_bytes output_bytes psnr_db views seconds warnings",
+        "output gaussians input_bytes output_bytes psnr_db views seconds field warnings",
     ),
     "mesh": ("{scene} -o {out}.glb --resolution 16", " ".join(OF_A_MESH - {"command", "status"})),
     "measure": ("{scene} 001.jpg 012.jpg", "units metres metres_per_unit gps_error_m photos pictures_px"),

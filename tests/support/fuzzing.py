@@ -33,6 +33,7 @@ from ilrm_cli.capture.poses.transforms_json import read_transforms
 from ilrm_cli.models.checkpoint import encode_model, load_model
 from ilrm_cli.render.video import write_video
 from ilrm_cli.runtime.errors import LONGEST, InputError
+from ilrm_cli.scene.checks import FIELD
 from ilrm_cli.scene.files import SUFFIXES, decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from ilrm_cli.scene.formats.spz import encode_spz
@@ -44,6 +45,7 @@ from tests.scene.test_record import record
 from tests.support import tool_projects as tools
 from tests.support.mutations import mutated
 from tests.support.scene_folders import gsplat_png, streamed
+from tests.support.small_fields import field_file
 from tests.support.small_models import MATCHED, random_model
 from tests.support.splats import splats
 
@@ -196,6 +198,7 @@ def readers() -> dict[str, Reader]:
     """Return all readers by name."""
     scene = SceneFile(splats(40, 1), ("a comment",), confidence=torch.rand(40))
     scenes = {suffix: (lambda suffix=suffix: encode_scene(scene, suffix)) for suffix in SUFFIXES}
+    scenes |= {FIELD: lambda: encode_scene(field_file("triposr"), FIELD)}
     scenes |= {".spz4.spz": lambda: encode_spz(scene, version=4), ".ksplat": lambda: split(1, 1)}
     photos = {".jpg": {}, ".png": {}, ".tif": {}, ".webp": {}, ".avif": {}, ".tiff": {"compression": "tiff_lzw"}}
     lens = b"# a comment\n1 OPENCV 640 480 500 510 320 240 0.1 0.01 0.001 0.002\n2 PINHOLE 64 48 50 50 32 24\n"

@@ -26,6 +26,9 @@ class Solid(Field):
     def density(self, raw: Tensor) -> Tensor:
         return raw
 
+    def parts(self) -> dict[str, Tensor]:
+        return {}
+
 
 class Ball(Solid):
     """A ball of radius 0.35 whose density rises steeply inward; red on one side, blue on the other."""

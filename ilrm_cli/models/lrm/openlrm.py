@@ -1,6 +1,6 @@
 """OpenLRM v1.1: LRM (Hong et al. 2024) with DINOv2; the camera of the photo modulates every norm of the decoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, UInt8
@@ -12,6 +12,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.fields import Box, Field, Marching
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Architecture, Capabilities, Cost, FieldNetwork, Pass
+from ilrm_cli.models.layers.parts import named_weights, shaped, with_weights
 from ilrm_cli.models.layers.plain_attention import PlainAttention
 from ilrm_cli.models.layers.triplane import Axes, looked_up, token_planes
 from ilrm_cli.models.lrm.config import OpenLrmConfig
@@ -93,6 +94,24 @@ class OpenLrmField(Field):
     def density(self, raw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return softplus(raw - SHIFT)
 
+    def parts(self) -> dict[str, Tensor]:
+        return {"planes": self.planes, **named_weights(decoder=self.decoder)}
+
+
+def decoder_of(config: OpenLrmConfig) -> nn.Sequential:
+    """Return the network from features of the three planes to raw density and colour of a point."""
+    hidden = [nn.Linear(3 * config.plane_channels, DECODER_WIDTH), nn.ReLU()]
+    for _ in range(DECODER_LAYERS - 1):
+        hidden += [nn.Linear(DECODER_WIDTH, DECODER_WIDTH), nn.ReLU()]
+    return nn.Sequential(*hidden, nn.Linear(DECODER_WIDTH, 4))
+
+
+def field_of(config: OpenLrmConfig, parts: Mapping[str, Tensor]) -> OpenLrmField:
+    """Return the field of these parts. Raises ValueError, RuntimeError or LookupError for others."""
+    side = UPSAMPLING * config.plane_size
+    planes = shaped(parts["planes"], (3, config.plane_channels, side, side))
+    return OpenLrmField(planes, with_weights(lambda: decoder_of(config), parts, "decoder"), config.samples)
+
 
 class OpenLrm(FieldNetwork):
     """The network.
@@ -117,10 +136,7 @@ class OpenLrm(FieldNetwork):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.upsample = nn.ConvTranspose2d(width, config.plane_channels, UPSAMPLING, UPSAMPLING)
-        hidden = [nn.Linear(3 * config.plane_channels, DECODER_WIDTH), nn.ReLU()]
-        for _ in range(DECODER_LAYERS - 1):
-            hidden += [nn.Linear(DECODER_WIDTH, DECODER_WIDTH), nn.ReLU()]
-        self.decoder = nn.Sequential(*hidden, nn.Linear(DECODER_WIDTH, 4))
+        self.decoder = decoder_of(config)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -173,4 +189,5 @@ ARCHITECTURE = Architecture(
     build=OpenLrm,
     load_published=load_openlrm,
     recognises=is_openlrm,
+    field_of=field_of,
 )

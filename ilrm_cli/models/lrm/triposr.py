@@ -1,6 +1,6 @@
 """TripoSR (Tochilkin et al. 2024): tokens of three planes, which read one photo of an object, become a field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.functional import gelu
 from ilrm_cli.geometry.fields import Box, Field, Marching, Rays, Span
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.models.base import Architecture, Capabilities, Cost, FieldNetwork, Pass
+from ilrm_cli.models.layers.parts import named_weights, shaped, with_weights
 from ilrm_cli.models.layers.plain_attention import PlainAttention
 from ilrm_cli.models.layers.triplane import Axes, looked_up, plane_tokens, token_planes
 from ilrm_cli.models.lrm.config import TripoSrConfig
@@ -90,6 +91,16 @@ class TripoSrField(Field):
     def density(self, raw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return (raw + self.config.density_bias).exp()
 
+    def parts(self) -> dict[str, Tensor]:
+        return {"planes": self.planes, **named_weights(decoder=self.decoder)}
+
+
+def field_of(config: TripoSrConfig, parts: Mapping[str, Tensor]) -> TripoSrField:
+    """Return the field of these parts. Raises ValueError, RuntimeError or LookupError for others."""
+    side = UPSAMPLING * config.plane_size
+    planes = shaped(parts["planes"], (3, config.plane_channels, side, side))
+    return TripoSrField(planes, with_weights(lambda: Decoder(config), parts, "decoder"), config)
+
 
 class TripoSr(FieldNetwork):
     """The network.
@@ -162,4 +173,5 @@ ARCHITECTURE = Architecture(
     build=TripoSr,
     load_published=load_triposr,
     recognises=is_triposr,
+    field_of=field_of,
 )

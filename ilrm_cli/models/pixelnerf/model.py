@@ -1,16 +1,17 @@
 """pixelNeRF: every point of the world asks all input photos what they show there (Yu et al. 2021, section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, relu
 
-from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.cameras import Cameras, plausible
 from ilrm_cli.geometry.fields import Box, Field, Marching, Rays, Span
 from ilrm_cli.geometry.views import TrainingRange, Views
 from ilrm_cli.models.base import Architecture, Capabilities, Cost, FieldNetwork, Pass, Piecewise
+from ilrm_cli.models.layers.parts import named_weights, shaped, with_weights
 from ilrm_cli.models.layers.passes import WHOLE
 from ilrm_cli.models.pixelnerf.config import PixelNerfConfig
 from ilrm_cli.models.pixelnerf.published import is_pixelnerf, load_pixelnerf
@@ -120,6 +121,36 @@ class PixelField(Field):
     def density(self, raw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return relu(raw)
 
+    def parts(self) -> dict[str, Tensor]:
+        cameras, (coarse, fine) = self.cameras, self.networks
+        return {
+            "latent": self.latent,
+            "world_from_cam": cameras.world_from_cam,
+            "focal_px": cameras.focal_px,
+            "center_px": cameras.center_px,
+            "size_px": torch.tensor([cameras.width, cameras.height], dtype=torch.float32),
+            "bounds": torch.tensor(self.bounds, dtype=torch.float32),
+            **named_weights(coarse=coarse, fine=fine),
+        }
+
+
+def field_of(config: PixelNerfConfig, parts: Mapping[str, Tensor]) -> PixelField:
+    """Return the field of these parts. Raises ValueError, RuntimeError or LookupError for others."""
+    views, channels, rows, columns = parts["latent"].shape
+    latent = shaped(parts["latent"], (views, latent_channels(config), rows, columns))
+    poses = shaped(parts["world_from_cam"], (views, 4, 4))
+    focal, center = (shaped(parts[name], (views, 2)) for name in ("focal_px", "center_px"))
+    width, height = map(int, shaped(parts["size_px"], (2,)))
+    near, far = map(float, shaped(parts["bounds"], (2,)))
+    lenses = zip(focal.tolist(), center.tolist(), strict=True)
+    if not (min(views, rows, columns) > 0 and all(plausible(*lens, width, height) for lens in lenses)):
+        raise ValueError("views without a picture or a camera")
+    if not 0 <= near < far:
+        raise ValueError(f"rays from {near:g} to {far:g}")
+    networks = [with_weights(lambda: ConditionedMlp(channels, config), parts, name) for name in ("coarse", "fine")]
+    cameras = Cameras(poses, focal, center, width, height)
+    return PixelField(latent, cameras, (networks[0], networks[1]), config, (near, far))
+
 
 class PixelNerf(FieldNetwork):
     """The network: a trunk, and two MLPs for coarse and fine samples."""
@@ -132,8 +163,7 @@ class PixelNerf(FieldNetwork):
             raise ValueError(f"{config.conditioned} conditioned blocks of {config.blocks}")
         self.config, self.precision = config, torch.float32
         self.trunk = Trunk(config)
-        latent = sum(config.widths[: USED_LAYERS + 1])
-        self.coarse, self.fine = (ConditionedMlp(latent, config) for _ in range(2))
+        self.coarse, self.fine = (ConditionedMlp(latent_channels(config), config) for _ in range(2))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,6 +186,11 @@ class PixelNerf(FieldNetwork):
         ]
 
 
+def latent_channels(config: PixelNerfConfig) -> int:
+    """Return the number of features of a pixel."""
+    return sum(config.widths[: USED_LAYERS + 1])
+
+
 def encoded(x: Float[Tensor, "*batch 3"], frequencies: Sequence[float]) -> Float[Tensor, "*batch number"]:
     """Return x, and its sines and cosines of every frequency."""
     waves = [wave(frequency * x) for frequency in frequencies for wave in (torch.sin, torch.cos)]
@@ -175,7 +210,7 @@ def capabilities_of(config: PixelNerfConfig) -> Capabilities:
 def cost_of(config: PixelNerfConfig, asked: Pass) -> Cost:
     """Return operations and memory of the trunk, and of a picture of a view's size drawn from the field."""
     pixels, widths = asked.height * asked.width, config.widths
-    latent = sum(widths[: USED_LAYERS + 1])
+    latent = latent_channels(config)
     trunk = 3 * 49 * widths[0] * pixels / 4
     for number, depth in enumerate(config.depths[:USED_LAYERS], 1):
         places = pixels / 4 ** (number + config.first_pool)
@@ -201,4 +236,5 @@ ARCHITECTURE = Architecture(
     build=PixelNerf,
     load_published=load_pixelnerf,
     recognises=is_pixelnerf,
+    field_of=field_of,
 )

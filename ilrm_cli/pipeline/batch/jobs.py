@@ -15,7 +15,7 @@ from ilrm_cli.pipeline.batch.places import places_in
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import atomic_write, check_folder_of, check_output
 from ilrm_cli.runtime.json_values import parsed_json
-from ilrm_cli.scene.checks import record_path, suffix_of
+from ilrm_cli.scene.checks import FIELD, of_gaussians, record_path, suffix_of
 
 PLACEHOLDERS = ("{name}", "{parent}")
 
@@ -59,7 +59,8 @@ def plan(found: Sequence[Path], template: str) -> tuple[Job, ...]:
     Raises InputError if the template has an unknown suffix or other placeholders, or if several places would share a
     scene or its record.
     """
-    suffix_of(Path(template))
+    if suffix_of(Path(template)) == FIELD:
+        raise of_gaussians(Path(template))
     if unknown := [held for held in re.findall(r"\{[^{}]*\}", template) if held not in PLACEHOLDERS]:
         raise InputError(f"--output {template}: {unknown[0]} is unknown; {' and '.join(PLACEHOLDERS)} are filled in.")
     jobs = tuple(_job(place, template) for place in found)

@@ -1,6 +1,6 @@
 """The content of a file of Gaussians, independent of its format."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from ilrm_cli.geometry.fields import StoredField
 from ilrm_cli.geometry.gaussians import Gaussians
+from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.render.surface import Surface
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.memory import free_bytes
 
@@ -29,6 +32,16 @@ PEAK_BYTES_A_NUMBER = 40  # memory for each number of a Gaussian while a compres
 
 
 @dataclass(frozen=True)
+class KeptField:
+    """A field, and its surface, both in its own frame and on the CPU."""
+
+    stored: StoredField
+    surface: Surface
+    world_from_field: Similarity  # to the frame of the file
+    model: Mapping[str, str]  # "name" and "sha256" of the weights that made it, and "licence" if it is known
+
+
+@dataclass(frozen=True)
 class SceneFile:
     """The content of one file, in its order and in the conventions of `Gaussians`."""
 
@@ -37,11 +50,12 @@ class SceneFile:
     dropped: int = 0  # Gaussians dropped on reading: non-finite numbers or a zero quaternion
     confidence: Float[Tensor, " gaussian"] | None = None  # in [0, 1], how well views support each; None: unknown
     remarks: tuple[str, ...] = ()  # what reading changed or passed over, one sentence each
+    field: KeptField | None = None  # on whose surface the Gaussians lie; None: the scene is Gaussians
 
     def __getitem__(self, chosen: Tensor) -> "SceneFile":
         """Return the Gaussians selected by a mask or a list of indices, each with its confidence."""
         confidence = None if self.confidence is None else self.confidence[chosen]
-        return replace(self, gaussians=self.gaussians[chosen], confidence=confidence)
+        return replace(self, gaussians=self.gaussians[chosen], confidence=confidence, field=None)
 
     def to(self, device: torch.device | str) -> "SceneFile":
         confidence = None if self.confidence is None else self.confidence.to(device)

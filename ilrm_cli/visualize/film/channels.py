@@ -10,9 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from ilrm_cli.geometry.cameras import Cameras
+from ilrm_cli.geometry.fields import PlacedField
+from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.harmonics import from_grey
 from ilrm_cli.render.probes import glance, harmonic_depth
 from ilrm_cli.render.rasterize import pixels_of, render, to_uint8
+from ilrm_cli.render.volume import draw
 from ilrm_cli.scene.opened import ShownScene
 
 RANGE_SAMPLES = 32  # frames used to determine the depth range
@@ -36,6 +39,7 @@ class Film:
     shown: ShownScene  # its background is that of the colours; other channels have a black one
     channels: tuple[str, ...]  # of `render.checks.CHANNELS`, from left to right
     depth_range: tuple[float, float] | None = None  # world units, of yellow and dark blue; linear in 1 / depth
+    field: PlacedField | None = None  # that is drawn in the place of Gaussians on its surface
 
     @torch.inference_mode()
     def frame(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
@@ -44,26 +48,32 @@ class Film:
         shown = [panels[channel](camera) for channel in self.channels]
         return shown[0] if len(shown) == 1 else np.concatenate(shown, axis=1)
 
+    @property
+    def _scene(self) -> Gaussians | PlacedField:
+        return self.field or self.shown.file.gaussians
+
     @torch.inference_mode()
     def colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render the colours alone, whatever the channels."""
         return self._colors(camera)
 
     def _colors(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        shown = self.shown
-        background = torch.tensor(shown.background)
-        drawn = render(shown.file.gaussians, camera, background=background, near=shown.near)
-        return pixels_of(drawn.color[0])
+        background = torch.tensor(self.shown.background) if self.field is None else None
+        return pixels_of(draw(self._scene, camera, background=background, near=self.shown.near).color[0])
 
     def _depth(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
         """Render depth from yellow (near) to dark blue (far)."""
         assert self.depth_range is not None, "the channel depth without a range"
         near, far = self.depth_range
-        depth, alpha = harmonic_depth(self.shown.file.gaussians, camera, self.shown.near)
+        if self.field is None:
+            depth, alpha = harmonic_depth(self.shown.file.gaussians, camera, self.shown.near)
+        else:
+            drawn = draw(self.field, camera)
+            depth, alpha = drawn.depth[0].clamp_min(self.shown.near), drawn.alpha[0]
         return colored((1 / depth - 1 / far) / (1 / near - 1 / far), alpha)
 
     def _alpha(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:
-        drawn = render(self.shown.file.gaussians, camera, near=self.shown.near)
+        drawn = draw(self._scene, camera, near=self.shown.near)
         return np.repeat(to_uint8(drawn.alpha[0])[..., None], 3, axis=2)
 
     def _confidence(self, camera: Cameras) -> UInt8[ndarray, "height width 3"]:

@@ -14,6 +14,8 @@ from ilrm_cli.capture.checks import refuse_among_inputs, refuse_inputs
 from ilrm_cli.capture.photos.folder import open_folder
 from ilrm_cli.capture.photos.listing import is_video
 from ilrm_cli.geometry.cameras import fitted
+from ilrm_cli.geometry.fields import PlacedField
+from ilrm_cli.pipeline.field_match import placed
 from ilrm_cli.render.checks import check_video_output, existing_outputs, picture_folder
 from ilrm_cli.render.paths.subject import visible_depth
 from ilrm_cli.render.rasterize import prepare, renderer_for
@@ -27,6 +29,12 @@ from ilrm_cli.visualize.film.camera_files import write_camera_path
 from ilrm_cli.visualize.film.channels import Film, depth_range
 from ilrm_cli.visualize.film.flight import Flight, flight_of, upright_cameras
 from ilrm_cli.visualize.film.photo_panels import PhotoPanels, find_photos
+
+VOLUME = "volume"  # the renderer of fields
+SLOW = (
+    "{scene} is a field, and every pixel of it is many passes of a network; its Gaussians are drawn far faster: ilrm "
+    "export to a .ply."
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,8 @@ class FlythroughResult:
     height: int  # px
     channels: tuple[str, ...]
     depth_range: tuple[float, float] | None  # world units shown yellow and dark blue, if depth is shown
-    renderer: str
-    gaussians: int  # number drawn
+    renderer: str  # "cpu" or "gsplat", or VOLUME for a field
+    gaussians: int  # in the scene
     timings_s: dict[str, float]  # "load", "render", "encode", "total"
     warnings: tuple[str, ...]  # one sentence each
 
@@ -64,14 +72,14 @@ def fly(
     Raises `InputError`.
     """
     start = time.perf_counter()
-    shown, flight, drawn_by = _prepared(scene, settings, output, overwrite, report)
-    warnings = (*shown.warnings, *flight.warnings)
+    shown, field, flight, drawn_by = _prepared(scene, settings, output, overwrite, report)
+    warnings = (*shown.warnings, *flight.warnings, *((SLOW.format(scene=scene),) if field else ()))
     warn(warnings)
     width, height = encoded_size(output, *flight.size)
     flown = fitted(flight.cameras, width, height)
     cameras = flown.to(torch.float32)
     needs_range = "depth" in settings.channels  # that of the whole film
-    film = Film(shown, settings.channels, depth_range(cameras, shown) if needs_range else None)
+    film = Film(shown, settings.channels, depth_range(cameras, shown) if needs_range else None, field)
     panels = _photo_panels(shown, settings, width, height, report) if settings.side_by_side else None
     loaded = time.perf_counter()
     rendering = 0.0
@@ -115,8 +123,8 @@ def fly(
 
 def _prepared(
     scene: Path, settings: FilmSettings, output: Path, overwrite: bool, report: Report
-) -> tuple[ShownScene, Flight, str]:
-    """Check what is asked for; return the scene on its device, its flight, and the renderer, which is ready."""
+) -> tuple[ShownScene, PlacedField | None, Flight, str]:
+    """Check what is asked for; return the scene on its device, its field, its flight, and the renderer, ready."""
     check_settings(settings)
     check_video_output(output, overwrite)
     if settings.save_path is not None:
@@ -127,11 +135,12 @@ def _prepared(
     device = resolve_device(settings.device)
     drawn_by = renderer_for(device)
     prepare(drawn_by, report=report)
+    field = placed(scene, shown.file.field, device) if shown.file.field else None
     shown = replace(shown, file=shown.file.to(device))
     report(Step("camera path", 0, 1))
     flight = flight_of(shown, settings)
     report(Step("camera path", 1, 1))
-    return shown, flight, drawn_by
+    return shown, field, flight, VOLUME if field else drawn_by
 
 
 def check_against_scene(settings: FilmSettings, shown: ShownScene, scene: Path) -> None:

@@ -22,6 +22,7 @@ PACE_DEG_S = 20.0  # by which a view may change, so that eyes can follow
 PACED_FRAMES = 96  # of a route, by which its pace is told
 DEFAULT_FPS = 24.0
 DEFAULT_LONG_SIDE_PX = 1280
+FIELD_LONG_SIDE_PX = 256  # the same of a field, of which every pixel costs a hundred passes of a network
 
 MAX_FRAMES = 100_000  # over an hour; keeps a typing error from filling the memory with cameras
 
@@ -53,7 +54,7 @@ def flight_of(shown: ShownScene, settings: FilmSettings) -> Flight:
     photo = None if settings.photo is None else shown.names.index(settings.photo)
     setting = by_name.setting_of(cameras, gaussians, shown.up, photo, shown.target)
     subject = setting.subject
-    size = panel_size(settings, cameras)
+    size = panel_size(settings, cameras, FIELD_LONG_SIDE_PX if shown.file.field else DEFAULT_LONG_SIDE_PX)
     if settings.path == "auto" and not settings.full and (shown.names or shown.target is not None):
         route, name = auto.choose(setting, gaussians, shown.near)
         count = frame_count(route, subject.depth, settings.seconds, fps, loop=True)
@@ -97,11 +98,14 @@ def frame_count(route: Route, depth: float, seconds: float | None, fps: float, *
     return max(1, round(seconds * fps))
 
 
-def panel_size(settings: FilmSettings, cameras: Cameras) -> tuple[int, int]:
-    """Return (width, height) as the user wants it; if only the long side is known, with the cameras' aspect ratio."""
+def panel_size(settings: FilmSettings, cameras: Cameras, usual: int = DEFAULT_LONG_SIDE_PX) -> tuple[int, int]:
+    """Return (width, height) as the user wants it; if only the long side is known, with the cameras' aspect ratio.
+
+    `usual` is the long side, px, that nobody asked for.
+    """
     if isinstance(settings.size, tuple):
         return settings.size
-    size = cameras.size_at(settings.size or DEFAULT_LONG_SIDE_PX, multiple=2)
+    size = cameras.size_at(settings.size or usual, multiple=2)
     if settings.size is not None:
         check_size(f"--size {settings.size}", size, settings.panels)
     return size
