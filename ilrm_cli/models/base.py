@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -29,6 +29,19 @@ from ilrm_cli.runtime.progress import Report, ignore
 
 # Called with the tokens before the first layer and after each, and what gives the Gaussians of each scene there.
 Tap = Callable[[Tensor, Callable[[], list[Gaussians]]], None]
+
+
+# Called with an expression; gives the head's Gaussians.
+Animated = Callable[[Float[Tensor, " code"]], Gaussians]
+
+
+@dataclass(frozen=True)
+class NeededPriors:
+    """What models of heads are given besides photos, see `views.Priors`."""
+
+    code: int  # numbers of an expression
+    features: int  # channels of the dense features of each photo; 0: none
+    least_confidence: float  # of a position, above which its pixel becomes a Gaussian
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Capabilities:
     sweeps: bool = False  # whether the plane sweep's kernels are needed
     draws: bool = False  # whether a pass draws scenes and needs gradients of that
     traced_layers: int = 0  # layers after which a `Tap` is called; 0: the model cannot be traced
-    needs_priors: bool = False  # True: position maps and an expression, see `views.Priors`; only heads have these
+    priors: NeededPriors | None = None  # that are needed; None: none are. Only heads have them, see `Network.animated`
     needs_poses: bool = True  # False: one photo of an object, from a camera that the model assumes
     # "field": a radiance field, see `Network.fields`; the Gaussians are sampled from its surface.
     output: Literal["gaussians", "field"] = "gaussians"
@@ -56,6 +69,10 @@ class Capabilities:
     def frame(self) -> Normalisation:
         """The frame of captures and training: the translations as given count only in the published evaluation."""
         return "recentred" if self.normalisation == "raw" else self.normalisation
+
+    @property
+    def needs_priors(self) -> bool:
+        return self.priors is not None
 
     @property
     def min_views(self) -> int:
@@ -165,6 +182,13 @@ class Network(nn.Module, ABC):
         Raises InputError if nothing is left of the photo.
         """
         raise InputError("this model needs photos with camera poses.")
+
+    def animated(self, scene: Views, least_confidence: float | None = None, report: Report = ignore) -> Animated:
+        """Return what gives a head's Gaussians with any expression; what all of them share is computed now.
+
+        `least_confidence` is as in `NeededPriors`, by default the model's own. Only for models that need priors.
+        """
+        raise InputError("this model animates no heads.")
 
     def compile_layers(self, report: Report = ignore) -> None:
         """Compile the layers in place. Raises InputError if the network has none that can be, or no compiler works."""

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ilrm_cli.geometry.cameras import Cameras
-from ilrm_cli.models.avat3r.model import Avat3r
+from ilrm_cli.models.base import NeededPriors
 from ilrm_cli.models.checkpoint import LoadedModel, load_model
 from ilrm_cli.models.memory_plan import fit_to_memory
 from ilrm_cli.pipeline.head import DEFAULT_FPS, Head, load_head, read_expressions
@@ -55,9 +55,10 @@ def animate(
     """Film a head through a list of expressions, from the camera of one of its photos. Raises `InputError`."""
     start = time.perf_counter()
     check_video_output(output, overwrite)
-    loaded, network = _network(settings)
-    head = load_head(head_file, network.config, positions=settings.positions, features=settings.features)
-    film = read_expressions(expression_file, network.config.code)
+    loaded, needed = _loaded(settings)
+    network, least = loaded.model, needed.least_confidence
+    head = load_head(head_file, network.capabilities, positions=settings.positions, features=settings.features)
+    film = read_expressions(expression_file, needed.code)
     _refuse_inputs(output, head, expression_file)
     cameras, name = _camera(head, settings, output)
     device = next(network.parameters()).device
@@ -65,20 +66,20 @@ def animate(
     prepare(drawn_by, report=report)
     views = head.views.to(device)
     assert views.priors is not None
-    kept = network.kept(views.priors)
+    kept = views.priors.confidence > least
     if not kept.any():
-        raise InputError(f"no pixel of {head_file} has a confidence above {network.config.least_confidence}.")
+        raise InputError(f"no pixel of {head_file} has a confidence above {least}.")
     fit_to_memory(network, views)
     seconds = {"load": time.perf_counter() - start, "prefix": 0.0, "expressions": 0.0, "render": 0.0}
 
     def frames() -> Iterator[UInt8[ndarray, "height width 3"]]:
         with torch.inference_mode():
             begun = time.perf_counter()
-            prefix = network.prefix([views])
+            animated = network.animated(views, least)
             seconds["prefix"] = time.perf_counter() - begun
             for number, code in enumerate(film.expressions, start=1):
                 begun = time.perf_counter()
-                scene = network.expressed(prefix, torch.tensor([code], device=device))[0]
+                scene = animated(torch.tensor(code, device=device))
                 made = time.perf_counter()
                 picture = pixels_of(render(scene, cameras.to(device)).color[0])
                 seconds["expressions"] += made - begun
@@ -107,20 +108,18 @@ def animate(
     )
 
 
-def _network(settings: AnimateSettings) -> tuple[LoadedModel, Avat3r]:
-    """Load the model onto its device. Raises InputError if it animates no heads."""
+def _loaded(settings: AnimateSettings) -> tuple[LoadedModel, NeededPriors]:
+    """Load the model onto its device; return it and what it needs. Raises InputError if it animates no heads."""
     device = resolve_device(settings.device)
     loaded = load_model(settings.model)
-    network = loaded.model
-    if not isinstance(network, Avat3r):
+    network, needed = loaded.model, loaded.model.capabilities.priors
+    if needed is None:
         raise InputError(
             f"--model {settings.model}: a model of the kind {network.architecture} animates no heads; train one that "
             "does: ilrm train RUN --preset tiny-avat3r."
         )
     network.to(device).precision = resolve_precision(settings.precision, device)
-    if settings.confidence is not None:
-        network.config = replace(network.config, least_confidence=settings.confidence)
-    return loaded, network
+    return loaded, needed if settings.confidence is None else replace(needed, least_confidence=settings.confidence)
 
 
 def _camera(head: Head, settings: AnimateSettings, output: Path) -> tuple[Cameras, str]:

@@ -27,7 +27,6 @@ from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.frames import frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Priors, Views
-from ilrm_cli.models.avat3r.config import Avat3rConfig
 from ilrm_cli.models.avat3r.priors import (
     FEATURE_PLUGINS,
     POSITION_PLUGINS,
@@ -40,6 +39,7 @@ from ilrm_cli.models.avat3r.priors import (
     of_plugin,
     plugin,
 )
+from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.prepare import normalized_head
 from ilrm_cli.runtime.errors import InputError, clause
 from ilrm_cli.runtime.json_values import fitted, read_json
@@ -118,22 +118,23 @@ def read_expressions(path: Path, numbers: int) -> ExpressionFile:
     return found
 
 
-def load_head(path: Path, config: Avat3rConfig, *, positions: str | None = None, features: str | None = None) -> Head:
-    """Read a head for a model of this configuration; `positions` and `features` name plug-ins in place of files.
+def load_head(path: Path, can: Capabilities, *, positions: str | None = None, features: str | None = None) -> Head:
+    """Read a head for a model that animates heads; `positions` and `features` name plug-ins in place of files.
 
     Raises InputError for photos, poses and maps that are missing, or of another number, shape or kind.
     """
-    file = read_head_file(path)
-    if not config.min_views <= len(file.photos) <= config.max_views:
-        most = f"{config.min_views} to {config.max_views}" if config.min_views < config.max_views else config.max_views
+    needed, file = can.priors, read_head_file(path)
+    assert needed is not None, "a model that animates heads"
+    if not can.min_views <= len(file.photos) <= can.max_views:
+        most = f"{can.min_views} to {can.max_views}" if can.min_views < can.max_views else can.max_views
         raise InputError(f"{path} lists {len(file.photos)} photos, and the model takes {most} of a head.")
     posed = _posed(path, file)
-    width, height = common_size(posed, long_side=config.long_side_px, multiple=config.size_multiple)
+    width, height = common_size(posed, long_side=can.long_side_px, multiple=can.size_multiple)
     views = load_views(posed, width, height)
     maps = _maps(path, file, posed, views, positions)
-    told = _features(path, file, views, config.features, features)
-    to_normal = frame_of_model(torch.from_numpy(np.stack([photo.world_from_cam for photo in posed])), "centred")
-    priors = Priors(maps.positions, maps.confidence.float(), torch.zeros(config.code), told)
+    told = _features(path, file, views, needed.features, features)
+    to_normal = frame_of_model(torch.from_numpy(np.stack([photo.world_from_cam for photo in posed])), can.normalisation)
+    priors = Priors(maps.positions, maps.confidence.float(), torch.zeros(needed.code), told)
     normal = normalized_head(Views(views.images, views.cameras, priors=priors), to_normal)
     read = {path, *(photo.path for photo in posed), *_paths_of_maps(path, file)}
     return Head(normal, tuple(photo.photo for photo in file.photos), to_normal, frozenset(p.resolve() for p in read))

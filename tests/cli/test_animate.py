@@ -60,7 +60,7 @@ def test_each_frame_is_the_head_with_that_expression(head, weights, tmp_path):
     assert done.status == 0, done.err
     assert (done.json["frames"], done.json["width"], done.json["camera"]) == (2, 48, "images/002.png")
     network = load_model(str(weights)).model
-    loaded = load_head(head / "head.json", network.config)
+    loaded = load_head(head / "head.json", network.capabilities)
     camera = loaded.views.cameras[[2]].resized(48, 48)
     for code, file in zip(CODES, sorted((tmp_path / "frames").iterdir()), strict=True):
         priors = replace(loaded.views.priors, expression=torch.tensor(code))

@@ -13,7 +13,7 @@ from torch.nn.functional import gelu, interpolate
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import Priors, TrainingRange, Views
 from ilrm_cli.models.avat3r.config import Avat3rConfig
-from ilrm_cli.models.base import Architecture, Capabilities, Cost, Network, Pass, Tap
+from ilrm_cli.models.base import Animated, Architecture, Capabilities, Cost, NeededPriors, Network, Pass, Tap
 from ilrm_cli.models.cost.sequence import (
     Held,
     cross_block,
@@ -44,7 +44,7 @@ def capabilities_of(config: Avat3rConfig) -> Capabilities:
         long_side_px=config.long_side_px,
         size_multiple=config.size_multiple,
         normalisation="centred",
-        needs_priors=True,
+        priors=NeededPriors(config.code, config.features, config.least_confidence),
     )
 
 
@@ -74,6 +74,7 @@ class Prefix:
     tokens: Float[Tensor, "scene token dim"]
     batch: Batch
     priors: tuple[Priors, ...]  # of each scene
+    kept: tuple[Bool[Tensor, " pixel"], ...]  # which pixels of each scene become Gaussians
 
 
 class ExpressionEncoder(nn.Module):
@@ -150,12 +151,18 @@ class Avat3r(Network):
         prefix = self.prefix(scenes, report)
         return self.expressed(prefix, torch.stack([priors.expression for priors in prefix.priors]), report)
 
-    def prefix(self, scenes: Sequence[Views], report: Report = ignore) -> Prefix:
-        """Return what all expressions of these heads share."""
+    def animated(self, scene: Views, least_confidence: float | None = None, report: Report = ignore) -> Animated:
+        prefix = self.prefix([scene], report, least_confidence)
+        return lambda code: self.expressed(prefix, code[None])[0]
+
+    def prefix(self, scenes: Sequence[Views], report: Report = ignore, least_confidence: float | None = None) -> Prefix:
+        """Return what all expressions of these heads share; see `Network.animated` for `least_confidence`."""
+        least = self.config.least_confidence if least_confidence is None else least_confidence
         batch, priors = Batch.of(scenes, None), tuple(priors_of(scene) for scene in scenes)
         with self.products(batch.images.device):
             tokens = self._embedded(batch, priors).float()
-        return Prefix(self._through(tokens, self._order()[: self._shared], report), batch, priors)
+        kept = tuple((one.confidence > least).flatten() for one in priors)
+        return Prefix(self._through(tokens, self._order()[: self._shared], report), batch, priors, kept)
 
     def expressed(self, prefix: Prefix, codes: Float[Tensor, "scene code"], report: Report = ignore) -> list[Gaussians]:
         """Return the Gaussians of each head with its expression; those of pixels of little confidence are left out."""
@@ -176,11 +183,7 @@ class Avat3r(Network):
         scenes = batch.scenes_of(made)
         if tokens.is_meta:  # where nothing is known of the confidence
             return scenes
-        return [scene[self.kept(priors)] for scene, priors in zip(scenes, prefix.priors, strict=True)]
-
-    def kept(self, priors: Priors) -> Bool[Tensor, " pixel"]:
-        """Return which pixels become Gaussians."""
-        return (priors.confidence > self.config.least_confidence).flatten()
+        return [scene[kept] for scene, kept in zip(scenes, prefix.kept, strict=True)]
 
     def _embedded(self, batch: Batch, priors: Sequence[Priors]) -> Float[Tensor, "scene token dim"]:
         rows, columns = batch.grid(self.config.patch)
