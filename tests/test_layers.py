@@ -202,6 +202,19 @@ def test_light_modules_import_nothing_heavy():
     assert not [name for name in HEAVY if name in loaded]
 
 
+def test_the_pipeline_knows_models_by_their_capabilities():
+    """Only benches, which measure them one by one, and training, whose recipes make them, know what is in a family."""
+    families = {file.parent.name for file in (PACKAGE / "models").glob("*/model.py")} | {"lrm"}
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in arrows().items()
+        for other in others
+        if room_of(module) not in ("models", "bench", "train")
+        if other.split(".")[1:2] == ["models"] and other.split(".")[2:3] and other.split(".")[2] in families
+    ]
+    assert not wrong
+
+
 def test_only_the_command_line_prints():
     wrong = [
         name

@@ -27,7 +27,8 @@ from ilrm_cli.geometry.cameras import Cameras, Lens
 from ilrm_cli.geometry.frames import frame_of_model
 from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import PosedPhoto, Priors, Views
-from ilrm_cli.models.avat3r.priors import (
+from ilrm_cli.models.base import Capabilities
+from ilrm_cli.models.priors import (
     FEATURE_PLUGINS,
     POSITION_PLUGINS,
     FrozenFeatures,

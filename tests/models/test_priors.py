@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ilrm_cli.geometry.cameras import unprojected
-from ilrm_cli.models.avat3r import priors
-from ilrm_cli.models.avat3r.priors import (
+from ilrm_cli.models import priors
+from ilrm_cli.models.priors import (
     FrozenFeatures,
     PositionMaps,
     StoredMap,
