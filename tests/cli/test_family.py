@@ -57,7 +57,7 @@ def cut_out(folder):
 
 
 def test_it_makes_a_scene_and_a_report(made):
-    name, weights, scene, told, one = made
+    name, _, scene, told, one = made
     file = decode_scene(scene)
     assert len(file.gaussians) == told["gaussians"] > 100
     assert (file.field is not None) == (name in FIELDS)
