@@ -40,7 +40,6 @@ from ilrm_cli.models.priors import (
     of_plugin,
     plugin,
 )
-from ilrm_cli.models.base import Capabilities
 from ilrm_cli.pipeline.prepare import normalized_head
 from ilrm_cli.runtime.errors import InputError, clause
 from ilrm_cli.runtime.json_values import fitted, read_json

@@ -110,6 +110,7 @@ class Heads:
 
     mixed: bool = True  # whether each input has an expression of its own; else all share one
     noise: PositionNoise = field(default_factory=PositionNoise)
+    normalisation: Normalisation = "centred"  # of the model's frame
 
     def draw(self, request: Request) -> Sample:
         """Draw person `index` of the endless series `seed`: inputs by farthest point sampling, targets of one code.
@@ -128,7 +129,7 @@ class Heads:
         inputs = photographed(head, offered[chosen], torch.stack(shown))
         targets = photographed(head, offered[held.tolist()], wanted.repeat(request.targets, 1))
         near_far = ORBIT_RADIUS - 1, ORBIT_RADIUS + 1
-        to_normal = frame_of_model(offered[chosen].world_from_cam.double(), "centred")  # as `pipeline.head` does
+        to_normal = frame_of_model(offered[chosen].world_from_cam.double(), self.normalisation)
         ready = normalized_head(with_priors(inputs, wanted, self.noise, rng), to_normal)
         held_out = replace(targets.views, empty=None, cameras=normalized_cameras(targets.views.cameras, to_normal))
         return Sample(ready, held_out, None, near_far)
@@ -208,5 +209,5 @@ def open_source(
     if name == OBJECTS:
         return Alone(device, normalisation)
     if name in OF_HEADS:
-        return Heads(mixed=name == HEADS)
+        return Heads(mixed=name == HEADS, normalisation=normalisation)
     return Captured(tuple(training_places(Path(name))), config, normalisation)
