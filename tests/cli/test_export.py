@@ -9,7 +9,7 @@ from tests.support.splats import splats
 
 KEYS = {
     "command", "status", "output", "gaussians", "input_bytes", "output_bytes", "psnr_db", "views", "seconds",
-    "warnings",
+    "field", "warnings",
 }  # fmt: skip
 
 
