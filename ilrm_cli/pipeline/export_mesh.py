@@ -134,13 +134,12 @@ def encoded(mesh: Mesh, record: SceneRecord | None, output: Path, scale: float =
     suffix = output.suffix.lower()
     if scale != 1:
         mesh = mesh.moved(Similarity.scaling(scale))
-    up = None if record is None else record.up
-    turned = suffix in STANDING and up is not None
-    if record is not None and up is not None and turned:
+    up = record.up if record and suffix in STANDING else None
+    if record and up is not None:
         first = torch.tensor(record.views[0].world_from_cam, dtype=torch.float64)
         mesh = mesh.moved(standing(torch.tensor(up, dtype=torch.float64), -first[:3, 2]))
     if suffix == ".obj" and mesh.texture is not None:
         beside = material_files(output)
         content = encode_painted_obj(mesh, *(path.name for path in beside))
-        return dict(zip((output, *beside), content, strict=True)), turned
-    return {output: encode_mesh(mesh, suffix)}, turned
+        return dict(zip((output, *beside), content, strict=True)), up is not None
+    return {output: encode_mesh(mesh, suffix)}, up is not None
