@@ -48,7 +48,7 @@ SENTENCES = {
 @cache
 def command(name: str) -> Any:
     """Load the command of this name, defined in the module of the same name under `cli`."""
-    from ilrm_cli.cli.usage import finite
+    from ilrm_cli.cli.usage import in_bounds
 
     defined = getattr(import_module(f"ilrm_cli.cli.{name}"), name)
     if not isinstance(defined, typer.Typer):
@@ -58,7 +58,7 @@ def command(name: str) -> Any:
     found = typer.main.get_command(defined)
     for one in getattr(found, "commands", {name: found}).values():
         for parameter in one.params:
-            parameter.callback = parameter.callback or finite
+            parameter.callback = parameter.callback or in_bounds
     return found
 
 

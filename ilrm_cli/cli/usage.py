@@ -36,14 +36,16 @@ REMEDIES = {
 }
 
 
-def finite(ctx: Any, parameter: Any, value: Any) -> Any:
+def in_bounds(ctx: Any, parameter: Any, value: Any) -> Any:
     """Return the value of an option. Raises a usage error for a number without end, that is none, or is absurd."""
     if ctx.get_parameter_source(parameter.name).name != "COMMANDLINE":
         return value
-    if isinstance(value, float) and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} has no end or is no number; give a number.", ctx=ctx, param=parameter)
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise typer.BadParameter(f"{value} is too large; give at most {LARGEST}.", ctx=ctx, param=parameter)
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(one, float) and not math.isfinite(one):
+            raise typer.BadParameter(f"{one} has no end or is no number; give a number.", ctx=ctx, param=parameter)
+        if isinstance(one, int) and abs(one) > LARGEST:
+            said = f"{one} is out of reach; give a number between -{LARGEST} and {LARGEST}."
+            raise typer.BadParameter(said, ctx=ctx, param=parameter)
     return value
 
 

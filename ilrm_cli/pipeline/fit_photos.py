@@ -5,7 +5,7 @@ is done twice (cross-validation): without one photo, which judges, and then with
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.views import PosedPhoto
 from ilrm_cli.pipeline.further_groups import further_groups, predict_further
 from ilrm_cli.pipeline.judged_fits import Fits, Posed
-from ilrm_cli.pipeline.optimize.course import Running
+from ilrm_cli.pipeline.optimize.course import Begun, Running
 from ilrm_cli.pipeline.optimize.fit import Effort, effort_for
 from ilrm_cli.pipeline.optimize.kept_state import KeptState, state_file
 from ilrm_cli.pipeline.optimize.optimized import Optimized
@@ -107,13 +107,18 @@ def fit_photos(
     clock = _Clock(settings.minutes)
     with running.stopping() as stop:
         fits = Fits(chosen, predict, how, clock.left_s, running, stop, report)
-        begin = fits.with_tried_poses(
-            Posed(predicted, prepared, *given), settings.refine_poses, lambda: stop.is_set() or clock.spent(TRIAL_TIME)
-        )
+
+        def over() -> bool:
+            return stop.is_set() or clock.spent(TRIAL_TIME)
+
+        begin = fits.with_tried_poses(Posed(predicted, prepared, *given), settings.refine_poses, over)
         hurried = settings.minutes is not None and settings.minutes < LEAST_MINUTES
         further = () if hurried else _further(fits, begin, given[0].cameras)
+        points = None if hurried else _points(fits, begin, further, kept.begun_at or running.begun_at, over)
+        kept.begun_at = "scene" if predict is None else "prediction" if points is None else "points"
         fits = replace(fits, how=replace(how, refines_poses=begin.refines and once), seconds=clock.left_s)
-        name, optimized = _fitted(fits, begin, further, kept, hurried=hurried, keep_out=settings.keep_out)
+        name, optimized = _fitted(fits, begin, further, points, kept, keep_out=settings.keep_out)
+        optimized = replace(optimized, begun_at=kept.begun_at)
     photos, judges = begin.photos, begin.judges
     inputs = {photo.name for photo in chosen.used}
     others = torch.tensor([photo.name not in inputs for photo in chosen.fitted])
@@ -149,7 +154,13 @@ class _Clock:
 
 
 def _fitted(
-    fits: Fits, begin: Posed, further: Sequence[Prediction], kept: KeptState, *, hurried: bool, keep_out: bool
+    fits: Fits,
+    begin: Posed,
+    further: Sequence[Prediction],
+    points: Gaussians | None,
+    kept: KeptState,
+    *,
+    keep_out: bool,
 ) -> tuple[str | None, Optimized]:
     """Return the fit, judged in the way that the photos allow, and the name of a photo left out of a trial, if one was.
 
@@ -157,12 +168,8 @@ def _fitted(
     """
     predicted, photos, found = begin.predicted, begin.photos, begin.predicted.gaussians
     if begin.judges is not None:
-        start = fits.start(predicted, begin.prepared, further)
-        points = None if hurried else _points(fits, begin)
-        if points is None or not fits.points_are_better(begin, start, points):
-            return None, fits.run(found, start, photos, begin.judges, kept, keep_out=keep_out)
-        made = fits.run(found, points, photos, begin.judges, kept, keep_out=keep_out)
-        return None, replace(made, begun_at="points")
+        start = fits.start(predicted, begin.prepared, further) if points is None else points
+        return None, fits.run(found, start, photos, begin.judges, kept, keep_out=keep_out)
     if len(photos) < LEAST_TO_LEAVE_ONE_OUT:
         size = photos.cameras.width, photos.cameras.height
         return None, Optimized(found, found, 0, 0, ((0, 0),), "no gain", len(photos), *size, None, None)
@@ -171,14 +178,22 @@ def _fitted(
     return fits.cross_validated(begin, further)
 
 
-def _points(fits: Fits, begin: Posed) -> Gaussians | None:
-    """Return the sparse points as another start; None if they are too few, or poses have moved away from them.
+def _points(
+    fits: Fits, begin: Posed, further: Sequence[Prediction], known: Begun | None, ends: Callable[[], bool]
+) -> Gaussians | None:
+    """Return the sparse points if the fit is to begin at them: if it is `known`, or the judges of a trial prefer them.
 
-    There is none for a scene that was made before, nor where no model made the prediction.
+    There is no trial where nobody judges, for a scene that was made before, for a prediction that no model made, if
+    poses have moved away from the points, or if their own trial ran out of time.
     """
-    if fits.predict is None or begin.refines or begin.predicted.support is None:
+    comparable = begin.judges is not None and fits.predict is not None and begin.predicted.support is not None
+    if not comparable or begin.refines or not begin.tried or known not in (None, "points"):
         return None
-    return points_start(begin.predicted, begin.prepared, begin.photos, fits.chosen.fitted)
+    points = points_start(begin.predicted, begin.prepared, begin.photos, fits.chosen.fitted)
+    if points is None or known == "points":
+        return points
+    start = fits.start(begin.predicted, begin.prepared, further)
+    return points if fits.points_are_better(begin, start, points, ends) else None
 
 
 def _further(fits: Fits, begin: Posed, given: Cameras) -> Sequence[Prediction]:

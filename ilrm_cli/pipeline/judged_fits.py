@@ -28,7 +28,7 @@ from ilrm_cli.runtime.progress import Report
 # compared (see `SSIM_DB`), in dB. Of 20 real scenes they led by 0.6 on beach, and by 2 after 300 steps; the prediction
 # led by 0.1 on beer, where neither led by more later, and by 1 to 9 on the others. After 50 steps it led on all.
 START_STEPS, LEAST_LEAD_DB = 100, 0.3
-START_STAGE = "prediction or points"  # on progress bars
+START_STAGE = "trying where to begin"  # on progress bars
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,22 @@ class Fits:
         """Return where a fit to all photos begins; see `sparse_start`."""
         return sparse_start(predicted, prepared, self.how.seed, further)
 
-    def points_are_better(self, begin: Posed, start: Gaussians, points: Gaussians) -> bool:
+    def points_are_better(self, begin: Posed, start: Gaussians, points: Gaussians, ends: Callable[[], bool]) -> bool:
         """Return whether the judges clearly prefer the points to `start` after the first steps from either.
 
-        Told to stop, there is no trial. A fit that is repeated begins where it did.
+        A trial that `ends` early prefers nothing.
         """
-        if self.running.taken is not None:
-            return self.running.taken.begun_at == "points"
         judges = Judges(begin.judges, refines_poses=False)
         worth = []
         for scene in (start, points):
             fit = Fit(scene, begin.photos, self.how)
-            take_first_steps(fit, min(START_STEPS, self.how.steps // 2), START_STAGE, self.stop.is_set, self.report)
+            take_first_steps(fit, min(START_STEPS, self.how.steps // 2), START_STAGE, ends, self.report)
+            if ends():
+                return False
             opinion = judges.score(fit.scene.snapshot())
             assert opinion is not None, "photos judge"
             worth.append(opinion.worth)
-        return worth[1] > worth[0] + LEAST_LEAD_DB and not self.stop.is_set()
+        return worth[1] > worth[0] + LEAST_LEAD_DB
 
     def run(
         self,

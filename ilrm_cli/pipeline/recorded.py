@@ -11,7 +11,7 @@ from ilrm_cli.geometry.transforms import Similarity
 from ilrm_cli.geometry.views import Capture
 from ilrm_cli.pipeline.fit_photos import fit_photos
 from ilrm_cli.pipeline.object_photo import ASSUMED
-from ilrm_cli.pipeline.optimize.course import Running, Taken
+from ilrm_cli.pipeline.optimize.course import Begun, Running, Taken
 from ilrm_cli.pipeline.predict import Prediction
 from ilrm_cli.pipeline.prepare import Prepared, load_photos, normalized
 from ilrm_cli.pipeline.reconstruct import EarlierScene, Reconstruction, fit_key, load, posed_photos
@@ -41,6 +41,12 @@ class RecordedScene:
     settings: Settings  # as computed then
     photos: Path  # the folder or video
     folder: ProjectFolder
+
+    @property
+    def begun_at(self) -> Begun:
+        """Where the fit began, if there was one; those of before there was a choice began at the prediction."""
+        figures = self.record.optimize or {}
+        return "points" if figures.get("begun_at") == "points" else "prediction"
 
     @property
     def taken(self) -> Taken | None:

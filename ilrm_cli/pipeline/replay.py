@@ -93,7 +93,11 @@ def replay(
 
 def _made_again(before: RecordedScene, photos: Path | None, report: Report) -> Reconstruction:
     """Do the recorded work again: from the photos alone, or from the scene that was fitted further."""
-    origin, record_file, running = before.record.refined_from, before.record_file, Running(taken=before.taken)
+    origin, record_file, running = (
+        before.record.refined_from,
+        before.record_file,
+        Running(taken=before.taken, begun_at=before.begun_at),
+    )
     if origin is None:
         as_field = before.record.scene_suffix == FIELD
         return reconstruct(before.folder, before.settings, report, as_field=as_field, running=running)

@@ -30,6 +30,7 @@ OPACITY = 0.5  # free to become solid or to vanish; 3DGS begins at 0.1 and has 3
 
 NEAREST_POINTS = 3  # whose mean distance is a sparse point's scale (3DGS, Kerbl et al. 2023, section 5.1)
 MIN_POINTS = 50  # in view; below, nothing begins at them alone
+ALL_SHOWN = 0.99  # of a mask around a point: what is masked is white, and must not colour it
 
 LEAST_TO_LEAVE_ONE_OUT = 3  # photos: two views remain to predict from
 
@@ -127,7 +128,7 @@ def points_start(
 ) -> Gaussians | None:
     """Return the sparse points of the fitted photos before the prediction's backdrop; None if they are too few.
 
-    That is where a fit begins without a prediction. `photos` are the fitted ones, in the frame of the inputs.
+    `photos` are the fitted ones, in the frame of the inputs.
     """
     known = [photo.points for photo in fitted if photo.points is not None]
     if not known:
@@ -160,15 +161,21 @@ def sparse_points_splat(points: Float64[ndarray, "point 3"], photos: ViewSource)
 def _colors_at(
     points: Float[Tensor, "point 3"], photos: ViewSource
 ) -> tuple[Float[Tensor, "point 3"], Bool[Tensor, " point"]]:
-    """Return each point's mean colour over the photos whose image contains it, and whether any does."""
+    """Return each point's mean colour over the photos whose image contains it, and whether any does.
+
+    Masked pixels tell nothing.
+    """
     total, count = torch.zeros_like(points), torch.zeros_like(points[:, 0])
     for index in range(len(photos)):
         view = photos[[index]]
         seen = view.cameras.project(points)
         uv = 2 * seen.pixels[0] / torch.tensor([seen.width, seen.height]).to(seen.pixels) - 1  # [P, 2]
         sampled = grid_sample(view.images, uv[None, None], align_corners=False)[0, :, 0].T  # [P, 3]
-        total += sampled * seen.inside[0][:, None]
-        count += seen.inside[0]
+        shown = seen.inside[0].to(points)
+        if view.masks is not None:
+            shown *= grid_sample(view.masks[None], uv[None, None], align_corners=False)[0, 0, 0] > ALL_SHOWN
+        total += sampled * shown[:, None]
+        count += shown
     return total / count.clamp_min(1)[:, None], count > 0
 
 

@@ -102,7 +102,7 @@ def atomic_write(path: Path, data: bytes) -> None:
 def atomic_write_all(files: Mapping[Path, bytes]) -> None:
     """Write files that belong together, as `atomic_write` does each; the first is put in its place when all others are.
 
-    If one cannot be written, none of them is put in its place.
+    If one cannot be written to the disk, none of them is put in its place.
     """
     with contextlib.ExitStack() as parts:
         for path, data in files.items():

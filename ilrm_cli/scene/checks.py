@@ -41,7 +41,12 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
         raise InputError(f"the scene {path} {state}.")
     if suffix is None and path.suffix.lower() == ".json" and is_record(path):
         raise InputError(f"{path} is the record of a scene; name the scene, {path.stem}.ply or another file beside it.")
-    return suffix or next((known for known in READ_ONLY if path.name.lower().endswith(known)), None) or suffix_of(path)
+    name = path.name.lower()
+    known = next((known for known in READ_ONLY if name.endswith(known)), None) or _known_suffix(name)
+    if suffix is None and known is None:
+        wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "it has no suffix"
+        raise InputError(f"{path}: {wrong}; scenes that are read are {', '.join((*SUFFIXES, FIELD, *READ_ONLY))}.")
+    return suffix or known or ""
 
 
 def is_indexed_folder(path: Path) -> bool:
@@ -59,15 +64,20 @@ def suffix_of(path: Path) -> str:
 
     Raises `InputError` for any other name.
     """
-    name = path.name.lower()
-    known = [suffix for suffix in (*SUFFIXES, FIELD) if name.endswith(suffix) and len(name) > len(suffix)]
-    if not known:
+    known = _known_suffix(path.name.lower())
+    if known is None:
         wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "add a suffix, such as .ply"
         raise InputError(
             f"{path}: {wrong}; scenes are kept as {', '.join(SUFFIXES)}, fields as {FIELD}, `ilrm export` also makes "
             f"pages, {PAGE}, and `ilrm mesh` meshes, {', '.join(MESH_SUFFIXES)}."
         )
-    return max(known, key=len)
+    return known
+
+
+def _known_suffix(name: str) -> str | None:
+    """Return the longest suffix of scenes that we write, or of fields, with which a name in lower case ends, if any."""
+    known = [suffix for suffix in (*SUFFIXES, FIELD) if name.endswith(suffix) and len(name) > len(suffix)]
+    return max(known, key=len, default=None)
 
 
 def record_path(scene: Path) -> Path:

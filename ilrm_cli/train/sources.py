@@ -128,11 +128,11 @@ class Heads:
         shown = own if self.mixed else own[:1] * request.views
         inputs = photographed(head, offered[chosen], torch.stack(shown))
         targets = photographed(head, offered[held.tolist()], wanted.repeat(request.targets, 1))
-        near_far = ORBIT_RADIUS - 1, ORBIT_RADIUS + 1
         to_normal = frame_of_model(offered[chosen].world_from_cam.double(), self.normalisation)
         ready = normalized_head(with_priors(inputs, wanted, self.noise, rng), to_normal)
         held_out = replace(targets.views, empty=None, cameras=normalized_cameras(targets.views.cameras, to_normal))
-        return Sample(ready, held_out, None, near_far)
+        near, far = ((ORBIT_RADIUS + sign) * to_normal.scale for sign in (-1, 1))
+        return Sample(ready, held_out, None, (near, far))
 
 
 @dataclass(frozen=True)

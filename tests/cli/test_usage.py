@@ -75,7 +75,7 @@ def numbers(kind: type) -> Iterator[tuple[str, str]]:
     """Return every option that takes a number of this kind, behind its command."""
     for name, one in commands().items():
         for option in getattr(one, "params", []):
-            if option.type_descriptor.annotation is kind:
+            if option.type_descriptor.annotation in (kind, list[kind]):
                 yield name, max(option.opts, key=len)
 
 

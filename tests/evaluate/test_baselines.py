@@ -94,6 +94,19 @@ def test_sparse_points_take_their_colour_from_the_photos():
     np.testing.assert_allclose(gaussians.scales[:, 0].numpy(), expected, rtol=1e-5)
 
 
+def test_masked_pixels_colour_no_points():
+    views = corner()
+    red = torch.tensor([0.9, 0.1, 0.2])[:, None, None].expand_as(views.images).clone()
+    masks = torch.ones(len(views), views.cameras.height, views.cameras.width)
+    red[0], masks[0] = 1.0, 0.0
+    place = np.random.default_rng(0).uniform(-0.5, 0.5, (100, 3)) + np.array([0, 0, 4])
+    gaussians = sparse_points_splat(place, Views(red, views.cameras, masks=masks))
+    assert gaussians is not None
+    colour = 0.5 + 0.28209479 * gaussians.harmonics[:, 0]
+    torch.testing.assert_close(colour, torch.tensor([0.9, 0.1, 0.2]).expand(len(gaussians), 3))
+    assert sparse_points_splat(place, Views(red, views.cameras, masks=0 * masks)) is None
+
+
 def test_too_few_points_make_no_start():
     assert sparse_points_splat(np.zeros((0, 3)), corner(2)) is None
     assert sparse_points_splat(np.full((49, 3), [0.0, 0, 4]), corner(2)) is None

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
+from threading import Event
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.views import Views
 from ilrm_cli.pipeline.fit_inputs import JUDGE_EVERY
 from ilrm_cli.pipeline.fit_photos import MULTIPLE, PhotoFit, fit_photos
+from ilrm_cli.pipeline.judged_fits import Fits
 from ilrm_cli.pipeline.optimize.course import Running, Taken
 from ilrm_cli.pipeline.optimize.fit import EFFORTS, Effort
 from ilrm_cli.pipeline.predict import predict
@@ -172,11 +175,23 @@ def test_a_prediction_worse_than_the_sparse_points_is_no_start(fit_of):
     wrong = fit_of(0.5)
     assert wrong.figures["begun_at"] == "points"
     taken = Taken(wrong.optimized.plans, wrong.optimized.ran, wrong.optimized.ended, wrong.optimized.steps)
-    from_wrong = fit_of(0.5, Running(taken=taken))
+    from_wrong = fit_of(0.5, Running(begun_at="prediction"))
     assert from_wrong.figures["begun_at"] == "prediction", "as in the fit that is repeated"
     assert wrong.optimized.psnr_after > from_wrong.optimized.psnr_after + 1
-    again = fit_of(0.5, Running(taken=replace(taken, begun_at="points", last_steps=wrong.optimized.last_steps)))
+    taken = replace(taken, last_steps=wrong.optimized.last_steps)
+    again = fit_of(0.5, Running(taken=taken, begun_at="points"))
     assert torch.equal(again.optimized.gaussians.means, wrong.optimized.gaussians.means)
+
+
+def test_a_fit_that_is_repeated_tries_no_start(fit_of, monkeypatch):
+    monkeypatch.setattr(Fits, "points_are_better", lambda *_: pytest.fail("it is known where it began"))
+    assert fit_of(0.5, Running(begun_at="prediction")).figures["begun_at"] == "prediction"
+
+
+def test_a_trial_of_starts_that_is_told_to_end_prefers_nothing(fit_of):
+    stop = Event()
+    stop.set()
+    assert fit_of(0.5, Running(stopping=lambda: nullcontext(stop))).figures["begun_at"] == "prediction"
 
 
 def test_photos_are_not_enlarged(monkeypatch):

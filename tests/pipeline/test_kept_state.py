@@ -35,7 +35,7 @@ def test_a_state_is_kept_now_and_then_and_the_oldest_make_room(tmp_path, clock):
         os.utime(tmp_path / "fits" / f"{number}.fit", (number, number))
     assert sorted(file.name for file in (tmp_path / "fits").iterdir()) == ["1.fit", "2.fit", "3.fit"]
     left = KeptState(tmp_path / "fits" / "3.fit")
-    assert left.found == {"planned": 3, "spent_s": kept_state.KEEP_EVERY_S}
+    assert left.found == {"planned": 3, "spent_s": kept_state.KEEP_EVERY_S, "begun_at": None}
     assert left.spent_s == kept_state.KEEP_EVERY_S
     left.drop()
     assert KeptState(tmp_path / "fits" / "3.fit").found == {}
@@ -48,6 +48,15 @@ def test_a_damaged_state_is_none_and_a_cache_that_cannot_be_written_keeps_none(t
     clock.now_s += kept_state.KEEP_EVERY_S
     state.keep(lambda: {"planned": 1})
     assert KeptState(None).found == {}
+
+
+def test_a_state_tells_where_the_fit_began(tmp_path, clock):
+    state = KeptState(tmp_path / "a.fit")
+    assert state.begun_at is None
+    state.begun_at = "points"
+    clock.now_s += kept_state.KEEP_EVERY_S
+    state.keep(dict)
+    assert KeptState(tmp_path / "a.fit").begun_at == "points"
 
 
 def test_whoever_ends_a_fit_knows_whether_it_goes_on(tmp_path, clock):

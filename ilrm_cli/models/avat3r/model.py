@@ -126,8 +126,9 @@ class Avat3r(Network):
             UpsampleStage(wide, fine, head_width, ratio, config.window, "views") for wide, fine in sizes
         )
         self.head = GaussianHead(config.head, (width, *config.widths)[-1], config.last_patch, norm_bias=True)
-        # Linears keep PyTorch's draw, in which signals keep their size at any width (LeCun et al. 1998, "Efficient
-        # BackProp", section 4.6): 0.02 suits widths around 1,000, and in narrow ones expressions would hardly be heard.
+        # Linears keep PyTorch's draw, whose spread falls with the root of their inputs' number, so that signals shrink
+        # alike at any width (cf. LeCun et al. 1998, "Efficient BackProp", section 4.6): 0.02 suits widths around 1,000,
+        # and in narrow ones expressions would hardly be heard.
         # By the skips, Gaussians start on the position map, in the photo's colours.
         nn.init.zeros_(self.head.linear.weight)
 

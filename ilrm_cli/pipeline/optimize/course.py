@@ -23,7 +23,8 @@ PLANNED_SHARE = 0.97  # of the time that is left; the rest is for steps that tur
 LAST_SHARE = 0.3
 
 Ending = Literal["steps", "no gain", "time", "stopped"]  # why a fit ended
-Begun = Literal["prediction", "points"]  # at what a fit began: the latter, sparse points alone
+# At what a fit began: the prediction, sparse points in its place, or a scene that was made before.
+Begun = Literal["prediction", "points", "scene"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ class Taken:
     steps: int  # that led to its best state
     last_steps: int = 0  # see `Optimized`
     final_ended: Ending | None = None  # likewise
-    begun_at: Begun = "prediction"
     poses_tried: bool = True  # whether a trial of poses ran to its end, if the settings ask for one
 
 
@@ -59,6 +59,7 @@ class Running:
     stopping: Callable[[], AbstractContextManager[Event]] = lambda: nullcontext(Event())  # ends it early when set
     keeps: Leaving | None = None  # if not None, a state is kept, from which the same fit goes on after a kill
     taken: Taken | None = None  # None: it finds its own course
+    begun_at: Begun | None = None  # where a fit that is repeated began; None: a trial tells
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ilrm_cli.pipeline.optimize.course import Leaving
+from ilrm_cli.pipeline.optimize.course import Begun, Leaving
 from ilrm_cli.runtime.cache import cache_dir
 from ilrm_cli.runtime.errors import InputError
 from ilrm_cli.runtime.files import replacing
@@ -31,6 +31,7 @@ class KeptState:
         self.found = self._read()  # what an earlier process left; empty if there is none
         self._leaving.state = path if self.found else None
         self.spent_s: float = self.found.get("spent_s", 0.0)  # by earlier processes
+        self.begun_at: Begun | None = self.found.get("begun_at")  # of the fit; None: nobody has told
 
     @property
     def done(self) -> int:
@@ -57,7 +58,8 @@ class KeptState:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _make_room(self._path)
             with replacing(self._path) as part:
-                torch.save({**state(), "spent_s": self.spent_s + now_s - self._begun_s}, part)
+                spent_s = self.spent_s + now_s - self._begun_s
+                torch.save({**state(), "spent_s": spent_s, "begun_at": self.begun_at}, part)
             self._leaving.state = self._path
         self._due_s = time.monotonic() + KEEP_EVERY_S
 

@@ -22,7 +22,7 @@ class HeadOrder:
     heads: int
     seed: int = 0
     first: int = 0  # number of the first head
-    views: int = 4  # that `ilrm animate` takes of a head
+    views: int = 4  # photos; as many as the preset's model takes
     width: int = 256  # px
     height: int = 256  # px
     noise: PositionNoise = PositionNoise()

@@ -39,7 +39,7 @@ class HeadViews:
 
 
 def drawn_code(rng: np.random.Generator) -> Float[Tensor, " shape"]:
-    """Draw an expression: about half of the blendshapes, each as strong as chance will have it."""
+    """Draw an expression: about half of the blendshapes, each at least half as strong as it can be."""
     active = rng.random(len(SHAPES)) < ACTIVE
     return torch.from_numpy(active * rng.uniform(*STRENGTH, len(SHAPES))).float()
 
