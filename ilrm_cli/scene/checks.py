@@ -42,11 +42,11 @@ def suffix_of_file(path: Path, suffix: str | None = None) -> str:
     if suffix is None and path.suffix.lower() == ".json" and is_record(path):
         raise InputError(f"{path} is the record of a scene; name the scene, {path.stem}.ply or another file beside it.")
     name = path.name.lower()
-    known = next((known for known in READ_ONLY if name.endswith(known)), None) or _known_suffix(name)
-    if suffix is None and known is None:
+    found = suffix or next((known for known in READ_ONLY if name.endswith(known)), None) or _known_suffix(name)
+    if found is None:
         wrong = f"the suffix {path.suffix} is unknown" if path.suffix else "it has no suffix"
         raise InputError(f"{path}: {wrong}; scenes that are read are {', '.join((*SUFFIXES, FIELD, *READ_ONLY))}.")
-    return suffix or known or ""
+    return found
 
 
 def is_indexed_folder(path: Path) -> bool:
