@@ -1,6 +1,7 @@
 """The suite `family`: one whole pass of each model that is named, at the size it was trained for.
 
-Beside these, the operations of the full-size backbones over the number of views, see `bench.operations`.
+Beside these, the operations of the full-size backbones over the number of views, see `bench.operations`, and what small
+models show of objects, see `bench.objects`.
 
 From views to a clean scene, relative to the pass's own operations at the rate of a large matrix product. All that is
 known of a model is its contract, see `models.base`; noise stands in for photos, since speed does not depend on them.
@@ -13,6 +14,7 @@ import torch
 
 from ilrm_cli.bench.figures import Findings
 from ilrm_cli.bench.model import DEPTHS, noise_views, whole_pass
+from ilrm_cli.bench.objects import VIEWS, Shown, is_shown_objects, shown_objects, shown_table
 from ilrm_cli.bench.operations import SIDE_PX, operations, operations_chart, operations_document, operations_table
 from ilrm_cli.bench.timing import ROUNDS, Job, matmul_time_of, measure
 from ilrm_cli.geometry.transforms import Similarity
@@ -32,23 +34,33 @@ SHAPE = (4, 3)  # width to height
 def family_suite(*, models: Sequence[str] = ("default",), rounds: int = ROUNDS, report: Report = ignore) -> Findings:
     """Return one row per model. Raises InputError for a model that cannot be loaded, or whose pass does not fit."""
     device = resolve_device("auto")
-    jobs, gflop = {}, {}
+    jobs, gflop, costs = {}, {}, []
+    shown: dict[str, Shown] = {}
     for name in models:
         loaded = ready_model(name, "auto", "auto", compiled=False, gradients=False, report=report)
         job, flops, words = _job(loaded.model, device)
-        named = f"{loaded.name}, {words}"
+        named = f"{name}, {words}"
         jobs[named], gflop[named] = job, flops / 1e9
+        if is_shown_objects(loaded.model.capabilities):
+            shown[named] = shown_objects(loaded.model, report)
+            costs.append(flops / 1e9)
     compared = operations(report)
     rows = tuple(measure(jobs, rounds=rounds, report=report, device=device))
-    details = {"gflop": gflop, "operations": [one.as_json() for one in compared]}
+    details = {
+        "gflop": gflop,
+        "objects": {name: one.as_json() for name, one in shown.items()},
+        "operations": [one.as_json() for one in compared],
+    }
     files: dict[str, bytes | Callable[[], bytes]] = {
         "FAMILY.md": operations_document(compared),
         "family_operations.png": lambda: operations_chart(compared),
     }
-    below = (
+    below: tuple[str, ...] = (
         f"Operations of one pass at {SIDE_PX} px, in GMAC; in brackets: counted by us with the authors' modules.",
         operations_table(compared),
     )
+    if shown:
+        below += (f"Unseen objects from {VIEWS} photos each:", shown_table(shown, costs))
     return Findings(rows, details, files, below)
 
 
