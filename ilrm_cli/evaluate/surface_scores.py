@@ -3,6 +3,8 @@
 The surface of a scene is its mesh, as `ilrm mesh` makes it. Points drawn evenly from it are compared with points of the
 true surface: precision is the share of the first that have a true point within a tolerance, recall the share of the
 second that have one of ours, the F-score their harmonic mean (Knapitsch et al. 2017, Tanks and Temples, section 3.3).
+Of both sides a random part is asked; each is looked for among all points of the other, which lie densely enough that
+none is missed: a surface compared with itself is perfect.
 Nothing is aligned: both are in the frame of the poses. What lies outside of the true points' box, or of the part of it
 that a benchmark names, is left out.
 """
@@ -27,13 +29,19 @@ from ilrm_cli.pipeline.settings import MeshSettings
 from ilrm_cli.render.depth_maps import depth_map, far_limit
 from ilrm_cli.render.fusion import NoSurface
 from ilrm_cli.render.rasterize import NEAR
+from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.runtime.memory import free_bytes
 from ilrm_cli.scene.formats.scans import CropVolume
 
 THRESHOLD = 0.01  # of the size of the true surface, the diagonal of its box, where no tolerance is given
 CURVE = tuple(step / 10 for step in range(1, 31))  # tolerances at which agreement is told, over the first of all
 FARTHEST = 0.1  # of that size: distances count up to it, so that one stray part does not decide
-SAMPLES, SEED = 60_000, 0  # points of each surface, and what chooses them
-MOST_SAMPLES = 1_000_000  # where a tolerance is given that asks for more: half of it between neighbours
+SAMPLES, MOST_SAMPLES = 60_000, 1_000_000  # points that are asked for their neighbours; the latter with a tolerance
+OURS_SEED, TRUE_SEED = 0, 1  # choose points: different ones, so that the same surface twice is not the same points
+PER_SQUARE = 2.0  # points of a mesh on a square of half the tolerance; a place without one within it is one in 10^11
+POINT_BYTES = 200  # that such a point takes while it is drawn and searched
+USABLE = 0.6  # of the free memory
+AT_ONCE = 4_000_000  # points in one tree
 BEHIND = 10.0  # of a view's largest true depth: what a method draws farther away is background, and no surface
 RESOLUTION = 160  # cells of the mesh along its longest side: about as large as THRESHOLD
 PLOT_PX = (800, 420)  # width and height of the plot of a scene's curves
@@ -118,10 +126,25 @@ class TrueSurface:
             return points
         return points[self.part.holds(self.own_from_frame.points(points.double()))]
 
-    def samples(self, area: float) -> int:
-        """Return how many points of a surface of that area are compared."""
-        wanted = int(area / (self.tolerance / 2) ** 2) if self.tolerances else 0
-        return min(max(SAMPLES, wanted), MOST_SAMPLES)
+    @property
+    def asked(self) -> int:
+        """Return how many points of a surface are asked for their neighbours, at most."""
+        return MOST_SAMPLES if self.tolerances else SAMPLES
+
+
+def dense(area: float, tolerance: float) -> int:
+    """Return how many points of a surface of that area make it one: its places have some within the tolerance.
+
+    Raises InputError where they do not fit into the memory.
+    """
+    count = max(SAMPLES, PER_SQUARE * area / (tolerance / 2) ** 2)
+    free = USABLE * free_bytes(torch.device("cpu"))
+    if count * POINT_BYTES > free:
+        raise InputError(
+            f"comparing surfaces within this tolerance takes {count * POINT_BYTES / 1e9:.1f} GB of memory, of which "
+            f"{free / 1e9:.1f} GB can be used; give a larger --tolerance."
+        )
+    return int(count)
 
 
 def surface_seen(
@@ -136,11 +159,11 @@ def surface_seen(
     return TrueSurface(points.float().cpu(), inputs, targets, known)
 
 
-def drawn_from(mesh: Mesh, count: int) -> Float[Tensor, "point 3"]:
+def drawn_from(mesh: Mesh, count: int, seed: int) -> Float[Tensor, "point 3"]:
     """Return points spread evenly over a mesh; none if it has no triangles."""
     if not len(mesh.triangles):
         return torch.zeros(0, 3)
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     areas = mesh.areas.double().numpy()
     chosen = torch.from_numpy(rng.choice(len(areas), count, p=areas / areas.sum()))
     u, v = torch.from_numpy(rng.random((2, count))).float()
@@ -169,7 +192,7 @@ def compared_mesh(
     mesh: Mesh, truth: TrueSurface, depth_errors: tuple[float | None, float | None, float | None] = (None, None, None)
 ) -> GeometryScore:
     """Compare points spread evenly over a mesh with those of the true surface."""
-    return compared(drawn_from(mesh, truth.samples(float(mesh.areas.sum()))), truth, depth_errors)
+    return compared(drawn_from(mesh, dense(float(mesh.areas.sum()), truth.tolerance), OURS_SEED), truth, depth_errors)
 
 
 def compared(
@@ -177,15 +200,13 @@ def compared(
     truth: TrueSurface,
     depth_errors: tuple[float | None, float | None, float | None] = (None, None, None),
 ) -> GeometryScore:
-    """Compare points of a surface with those of the true one."""
+    """Compare points of a surface, as many as `dense` says or more, with those of the true one."""
     ours, true = truth.counted(points), truth.points
-    most = MOST_SAMPLES if truth.tolerances else SAMPLES
-    if len(true) > most:
-        true = true[torch.from_numpy(np.random.default_rng(SEED).choice(len(true), most, replace=False))]
     size, limit = truth.size, truth.tolerance / truth.size
     if not len(ours):
         return GeometryScore(FARTHEST, FARTHEST, 0.0, 0.0, *depth_errors, limit, size / truth.unit)
-    there, back = (_distances(a, b) / size for a, b in ((ours, true), (true, ours)))
+    there = _distances(_some(ours, truth.asked, OURS_SEED), true) / size
+    back = _distances(_some(true, truth.asked, TRUE_SEED), ours) / size
     within = sorted({limit * step for step in CURVE} | {given / size for given in truth.tolerances})
     curve = tuple(Agreement(one, float((there <= one).mean()), float((back <= one).mean())) for one in within)
     return GeometryScore(
@@ -200,8 +221,17 @@ def compared(
     )
 
 
+def _some(points: Float[Tensor, "point 3"], most: int, seed: int) -> Float[Tensor, "some 3"]:
+    if len(points) <= most:
+        return points
+    return points[torch.from_numpy(np.random.default_rng(seed).choice(len(points), most, replace=False))]
+
+
 def _distances(points: Float[Tensor, "point 3"], others: Float[Tensor, "other 3"]) -> np.ndarray:
-    return np.asarray(KDTree(others.numpy()).query(points.numpy(), workers=torch.get_num_threads())[0])
+    """Return how far the nearest of the others is from each point."""
+    asked, workers = points.numpy(), torch.get_num_threads()
+    parts = (KDTree(part.numpy(), balanced_tree=False) for part in others.split(AT_ONCE))
+    return np.minimum.reduce([tree.query(asked, workers=workers)[0] for tree in parts])
 
 
 def _depth_errors(gaussians: Gaussians, truth: TrueSurface) -> tuple[float | None, float | None, float | None]:

@@ -3,18 +3,20 @@
 Nobody judges a fit: all inputs are fitted in all steps.
 """
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from numpy import ndarray
 from plyfile import PlyData, PlyElement
 from scipy.spatial import KDTree
 from torch import Tensor
 
 from ilrm_cli.capture.poses.colmap_library import pycolmap
-from ilrm_cli.evaluate.surface_scores import MOST_SAMPLES, TrueSurface, drawn_from
+from ilrm_cli.evaluate.surface_scores import SAMPLES, THRESHOLD, TRUE_SEED, TrueSurface, dense, drawn_from
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.gaussians import Gaussians
 from ilrm_cli.geometry.meshes import Mesh
@@ -52,46 +54,86 @@ def scanned(file: Path, to_frame: Similarity, cameras: Cameras, tolerance: float
     Beside NAME.ply may lie, as of Tanks and Temples, NAME_trans.txt, which leads from the frame of the poses to that of
     the scan, and with it NAME.json, the part that counts. Scans of an .mlp are those of ETH3D. `tolerance` is in the
     unit of the scan; None: that of the benchmark, if there is one.
+
+    As Tanks and Temples does, points are thinned: those in a cube of half the tolerance become their mean.
     """
     if file.suffix.lower() == ".mlp":
-        places = torch.cat([where.points(_points_of(scan)) for scan, where in read_scan_project(file)])
+        scans = [(_read(scan), where) for scan, where in read_scan_project(file)]
         given: tuple[float, ...] = ETH3D_M
     else:
-        places = _points_of(file)
+        scans = [(_read(file), Similarity.identity())]
         known = TANKS_AND_TEMPLES_M.get(file.stem.lower())
         given = () if known is None else (known,)
     moved, part = file.with_name(f"{file.stem}_trans.txt"), file.with_suffix(".json")
     frame_from_own = to_frame.after(read_alignment(moved).inverse()) if moved.is_file() else to_frame
     volume = read_crop(part) if moved.is_file() and part.is_file() else None
-    finite = places[places.isfinite().all(1)]
-    counted = finite if volume is None else finite[volume.holds(finite)]
-    if len(counted) < LEAST_POINTS:
+
+    def counted(near: float | None) -> Float[Tensor, "point 3"]:
+        """Return the points that count, with some of each mesh, or if a tolerance is given as many as it needs."""
+        places = torch.cat([where.points(scan.points(near and near / where.scale)) for scan, where in scans])
+        finite = places[places.isfinite().all(1)]
+        return finite if volume is None else finite[volume.holds(finite)]
+
+    rough = counted(None)
+    if len(rough) < LEAST_POINTS:
         raise InputError(
-            f"{file} holds {len(counted)} points that count; a surface to compare with needs at least {LEAST_POINTS}."
+            f"{file} holds {len(rough)} points that count; a surface to compare with needs at least {LEAST_POINTS}."
         )
+    tolerances = given if tolerance is None else (tolerance,)
+    near = tolerances[0] if tolerances else THRESHOLD * float((rough.amax(0) - rough.amin(0)).norm())
+    fine = counted(near) if any(scan.corners is not None for scan, _ in scans) else _thinned(rough, near / 2)
     return TrueSurface(
-        frame_from_own.points(counted).float(),
+        frame_from_own.points(fine).float(),
         cameras,
-        tolerances=tuple(frame_from_own.scale * one for one in (given if tolerance is None else (tolerance,))),
+        tolerances=tuple(frame_from_own.scale * one for one in tolerances),
         unit=frame_from_own.scale,
         part=volume,
         own_from_frame=frame_from_own.inverse(),
     )
 
 
-def _points_of(file: Path) -> Float[Tensor, "point 3"]:
-    """Read the points of a .ply, or points spread over its triangles if it has any. Raises InputError."""
+@dataclass(frozen=True)
+class _Scan:
+    """What a .ply holds."""
+
+    places: Float[Tensor, "place 3"]
+    corners: Int[Tensor, "triangle 3"] | None  # places of a mesh's triangles; None: it is points
+
+    def points(self, near: float | None) -> Float[Tensor, "point 3"]:
+        """Return the points, or some of the mesh, spread evenly, and as many as this tolerance needs if it is given."""
+        if self.corners is None:
+            return self.places
+        middle = self.places.mean(0)  # near which there is precision
+        mesh = Mesh.from_triangles((self.places - middle).float(), self.corners)
+        count = SAMPLES if near is None else dense(float(mesh.areas.sum()), near)
+        return drawn_from(mesh, count, TRUE_SEED).double() + middle
+
+
+def _thinned(points: Float[Tensor, "point 3"], side: float) -> Float[Tensor, "cube 3"]:
+    """Return the mean of the points in each cube of a grid."""
+    cubes = ((points - points.amin(0)) / side).floor().long()
+    counts = cubes.amax(0) + 1
+    if math.prod(counts.tolist()) >= 1 << 62:  # cubes this small hold no two points
+        return points
+    numbers = (cubes[:, 0] * counts[1] + cubes[:, 1]) * counts[2] + cubes[:, 2]
+    _, cube, many = torch.unique(numbers, return_inverse=True, return_counts=True)
+    return torch.zeros(len(many), 3, dtype=points.dtype).index_add_(0, cube, points) / many[:, None]
+
+
+def _read(file: Path) -> _Scan:
+    """Read a .ply of points or triangles. Raises InputError."""
     try:
         content = PlyData.read(str(file))
         vertex = content["vertex"]
         places = torch.from_numpy(np.stack([vertex[axis] for axis in "xyz"], -1).astype(np.float64))
         if "face" not in content or not len(content["face"]):
-            return places
+            return _Scan(places, None)
         faces = content["face"].data
         name = next(name for name in ("vertex_indices", "vertex_index") if name in faces.dtype.names)
         corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
-        middle = places.mean(0)  # near which there is precision
-        return drawn_from(Mesh.from_triangles((places - middle).float(), corners), MOST_SAMPLES).double() + middle
+        if corners.shape[1] != 3 or not ((corners >= 0) & (corners < len(places))).all():
+            raise ValueError("no triangles between its vertices")
+        return _Scan(places, corners)
     except MemoryError:
         raise
     except Exception as error:  # plyfile and numpy raise a different type for every kind of damage

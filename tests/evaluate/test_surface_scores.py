@@ -103,7 +103,7 @@ def sphere_depth(cameras) -> torch.Tensor:
 def test_points_are_spread_by_area():
     corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [3, 0, 0], [6, 0, 0], [3, 1, 0]])
     mesh = Mesh.from_triangles(corners, torch.tensor([[0, 1, 2], [3, 4, 5]]))
-    points = drawn_from(mesh, 4000)
+    points = drawn_from(mesh, 4000, 0)
     assert (points[:, 0] >= 3).float().mean() == pytest.approx(0.75, abs=0.03)
     assert points[points[:, 0] < 3].mean(0).tolist() == pytest.approx([1 / 3, 1 / 3, 0], abs=0.02)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from plyfile import PlyData, PlyElement
 
-from ilrm_cli.evaluate.surface_scores import compared
+from ilrm_cli.evaluate.surface_scores import compared, compared_mesh
 from ilrm_cli.evaluate.surfaces import ETH3D_M, normals, poisson_mesh, scanned
 from ilrm_cli.geometry.cameras import Cameras
 from ilrm_cli.geometry.harmonics import fibonacci_sphere
@@ -29,8 +30,7 @@ CROP = {
 
 @pytest.fixture
 def few_samples(monkeypatch):
-    for module in ("surfaces", "surface_scores"):
-        monkeypatch.setattr(f"ilrm_cli.evaluate.{module}.MOST_SAMPLES", 40_000)
+    monkeypatch.setattr("ilrm_cli.evaluate.surface_scores.MOST_SAMPLES", 10_000)
 
 
 def square(file: Path) -> Path:
@@ -104,6 +104,33 @@ def test_what_lies_beside_a_scan_and_is_damaged_is_one_sentence(tmp_path, name, 
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=f"{name}: cannot be read as"):
         scanned(tmp_path / name if name.endswith(".mlp") else scan, SAME, around(3))
+
+
+@pytest.mark.usefixtures("few_samples")
+@pytest.mark.parametrize("kind", ["mesh", "points"])
+def test_a_fine_tolerance_does_not_make_a_perfect_surface_wrong(tmp_path, kind):
+    near = 0.004  # within it a place of the square has 0.5 of 10,000 points: most would have none
+    scan = square(tmp_path / "scan.ply")
+    if kind == "points":
+        places = torch.rand(400_000, 3, generator=torch.Generator().manual_seed(3)).double() ** 1.5
+        places[:, 2] = 0.0
+        cloud = np.empty(len(places), [(axis, "f4") for axis in "xyz"])
+        for axis, column in zip("xyz", places.T.numpy(), strict=True):
+            cloud[axis] = column
+        PlyData([PlyElement.describe(cloud, "vertex")]).write(str(scan))
+    truth = scanned(scan, SAME, around(3), tolerance=near)
+    cells = (truth.points / (near / 2)).floor().unique(dim=0)
+    assert kind == "mesh" or len(cells) == pytest.approx(len(truth.points), rel=0.1), "one of a cube, or nearly so"
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    found = compared_mesh(Mesh.from_triangles(corners, torch.tensor([[0, 1, 2], [0, 2, 3]])), truth)
+    assert (found.precision, found.recall) == (pytest.approx(1, abs=0.01), pytest.approx(1, abs=0.01))
+    assert found.f_score >= 0.99
+
+
+@pytest.mark.usefixtures("few_samples")
+def test_a_tolerance_for_which_memory_is_too_small_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="GB can be used; give a larger --tolerance"):
+        scanned(square(tmp_path / "scan.ply"), SAME, around(3), tolerance=1e-7)
 
 
 def test_a_part_may_have_a_notch():
