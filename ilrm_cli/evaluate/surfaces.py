@@ -57,14 +57,14 @@ def scanned(file: Path, to_frame: Similarity, cameras: Cameras, tolerance: float
 
     As Tanks and Temples does, points are thinned: those in a cube of half the tolerance become their mean.
     """
+    moved, part = file.with_name(f"{file.stem}_trans.txt"), file.with_suffix(".json")
     if file.suffix.lower() == ".mlp":
         scans = [(_read(scan), where) for scan, where in read_scan_project(file)]
         given: tuple[float, ...] = ETH3D_M
     else:
         scans = [(_read(file), Similarity.identity())]
-        known = TANKS_AND_TEMPLES_M.get(file.stem.lower())
+        known = TANKS_AND_TEMPLES_M.get(file.stem.lower()) if moved.is_file() else None  # else it is any truck
         given = () if known is None else (known,)
-    moved, part = file.with_name(f"{file.stem}_trans.txt"), file.with_suffix(".json")
     frame_from_own = to_frame.after(read_alignment(moved).inverse()) if moved.is_file() else to_frame
     volume = read_crop(part) if moved.is_file() and part.is_file() else None
 

@@ -45,7 +45,8 @@ def square(file: Path) -> Path:
 def test_a_scan_of_tanks_and_temples_is_aligned_and_cut_to_the_part_that_counts(tmp_path):
     scan = square(tmp_path / "Ignatius.ply")
     (tmp_path / "Ignatius.json").write_text(json.dumps(CROP))
-    assert scanned(scan, SAME, around(3)).part is None, "without an alignment, it is any other file"
+    other = scanned(scan, SAME, around(3))
+    assert (other.part, other.tolerances) == (None, ()), "without an alignment, it is any other file"
     (tmp_path / "Ignatius_trans.txt").write_text(MATRIX)  # leads from the poses to the scan
     truth = scanned(scan, SAME, around(3))
     # Of the scan x is in [0, 0.5], y in [0, 1], z is 0; in the frame of the poses y = (1 - x) / 2, x = y / 2.
