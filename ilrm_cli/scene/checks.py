@@ -6,6 +6,7 @@ Only names of files are looked at; nothing heavy is imported.
 import os
 import re
 from pathlib import Path
+from zlib import crc32
 
 from ilrm_cli.runtime.errors import InputError, listed
 from ilrm_cli.runtime.files import check_output, check_own_folder, refuse_existing
@@ -17,6 +18,8 @@ FIELD = ".ilrm"  # of fields, which `ilrm reconstruct` keeps with some models; n
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")  # of meshes, which are written beside scenes
 PAINTED_SUFFIXES = (".glb", ".obj")  # of those that hold a texture, or name one
 READ_ONLY = (".ksplat",)  # scenes that are read and never written
+MADE_BY = "# made by ilrm"  # the first line of an .obj and its .mtl
+HEAD_BYTES = 1024  # of an .obj, where it names its material
 DEPTH_INDEX, DEPTH_POINTS, DEPTH_SCAN = "depth.json", "points.ply", "points.laz"  # in a folder of depth maps
 DEPTH_FILES = (".depth.png", ".depth.npy", ".depth.exr", ".normal.png", ".trust.png")  # ends of their names
 META, LEVELS = "meta.json", "lod-meta.json"  # of an unbundled .sog, beside its pictures; of a streamed one
@@ -142,9 +145,12 @@ def check_scene_output(output: Path, overwrite: bool, fields: bool = False) -> N
 def material_files(output: Path) -> tuple[Path, Path]:
     """Return the material (.mtl) and the texture (.png) that a painted .obj names, which lie beside it.
 
-    Readers of .obj take a name up to the next space, and few take other letters than ASCII.
+    Readers of .obj take a name up to the next space, and few take other letters than ASCII. Names that are alike but
+    for such letters differ by a hash.
     """
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", output.stem)
+    if name != output.stem:
+        name += f"_{crc32(os.fsencode(output.stem)):08x}"
     return output.with_name(f"{name}.mtl"), output.with_name(f"{name}_texture.png")
 
 
@@ -161,8 +167,26 @@ def check_mesh_output(output: Path, scene: Path, overwrite: bool, *, painted: bo
         raise InputError(f"{output}: --texture needs a {' or '.join(PAINTED_SUFFIXES)} file; name one.")
     check_output(output, overwrite)
     if painted and output.suffix.lower() == ".obj":
-        for beside in material_files(output):
-            check_output(beside, overwrite and output.exists())
+        _check_materials(output)
+
+
+def _check_materials(output: Path) -> None:
+    """Raise InputError if a painted .obj would replace a material or a texture that none of ours of its name needed."""
+    material, texture = material_files(output)
+    names = f"mtllib {material.name}".encode()
+    ours = names in _first_lines(output) and _first_lines(material)[:1] == [MADE_BY.encode()]
+    for beside in (material, texture):
+        if os.path.lexists(beside) and not ours:
+            raise InputError(f"{beside} is not ours; give the mesh another name.")
+        check_output(beside, ours)
+
+
+def _first_lines(path: Path) -> list[bytes]:
+    """Return the lines at the beginning of a file; none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES).splitlines()
 
 
 def check_depth_output(folder: Path, overwrite: bool) -> None:

@@ -1,6 +1,7 @@
 """`ilrm mesh`: a scene becomes a mesh that other programs open, and what cannot be one is told in a sentence."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import trimesh
 from scipy.spatial import KDTree
 
 from ilrm_cli.runtime.errors import InputError
+from ilrm_cli.scene.checks import check_mesh_output, material_files
 from ilrm_cli.scene.files import decode_scene, encode_scene
 from ilrm_cli.scene.formats.scene_file import SceneFile
 from tests.support.command_line import ilrm
@@ -93,7 +95,8 @@ def test_a_painted_obj_names_its_material_and_that_its_texture(made, tmp_path):
     words = ("mesh", made[0], "-o", tmp_path / "my mesh.obj", *SMALL, "--texture", "--faces", "2000", "--json")
     outcome = ilrm(*words)
     assert outcome.status == 0, outcome.err
-    names = ["my mesh.obj", "my_mesh.mtl", "my_mesh_texture.png"]
+    names = ["my mesh.obj", *(path.name for path in material_files(Path("my mesh.obj")))]
+    assert re.fullmatch(r"my_mesh_[0-9a-f]{8}\.mtl", names[1])
     assert [Path(path).name for path in outcome.json["files"]] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert outcome.json["bytes"] == sum((tmp_path / name).stat().st_size for name in names)
@@ -114,9 +117,37 @@ def test_a_texture_replaces_nobodys_picture(made, tmp_path):
     picture = tmp_path / "m_texture.png"
     picture.write_bytes(b"a photo")
     words = ("mesh", made[0], "-o", tmp_path / "m.obj", *SMALL, "--texture", "-w")
-    assert f"{picture} exists" in ilrm(*words).sentence
+    assert f"{picture} is not ours; give the mesh another name." in ilrm(*words).sentence
     assert [path.name for path in tmp_path.iterdir()] == [picture.name]
     assert picture.read_bytes() == b"a photo"
+
+
+@pytest.mark.parametrize(
+    ("mesh", "material", "ours"),
+    [
+        ("# made by ilrm\nmtllib m.mtl\n", "# made by ilrm\nnewmtl painted\n", True),
+        ("# made by ilrm\nv 0 0 0\n", "# made by ilrm\nnewmtl painted\n", False),  # was not painted
+        ("mtllib m.mtl\n", "newmtl somebodys\n", False),
+        ("mtllib m.mtl2\n", "# made by ilrm\n", False),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_lies_beside_a_mesh_is_replaced_only_if_it_belongs_to_it(tmp_path, mesh, material, ours, overwrite):
+    for name, content in (("m.obj", mesh), ("m.mtl", material), ("m_texture.png", "a picture")):
+        (tmp_path / name).write_text(content)
+    if ours and overwrite:
+        check_mesh_output(tmp_path / "m.obj", tmp_path / "s.ply", overwrite, painted=True)
+        return
+    with pytest.raises(InputError, match=r"m.mtl is not ours; give" if overwrite else r"m.obj exists; pass -w"):
+        check_mesh_output(tmp_path / "m.obj", tmp_path / "s.ply", overwrite, painted=True)
+    check_mesh_output(tmp_path / "m.obj", tmp_path / "s.ply", True)
+
+
+def test_names_outside_ascii_have_materials_of_their_own():
+    named = [material_files(Path(f"{stem}.obj")) for stem in ("房", "屋", "a b", "a_b")]
+    assert len({path.name for pair in named for path in pair}) == 8
+    assert all(path.name.isascii() and " " not in path.name for pair in named for path in pair)
+    assert named[3][0].name == "a_b.mtl"
 
 
 def test_reconstruct_writes_one_too(made, posed, tmp_path):

@@ -16,6 +16,7 @@ from torch import Tensor
 from ilrm_cli.geometry.harmonics import linear_from_srgb
 from ilrm_cli.geometry.meshes import Mesh, PointCloud
 from ilrm_cli.geometry.transforms import Similarity
+from ilrm_cli.scene.checks import MADE_BY
 from ilrm_cli.scene.formats.gltf import glb_bytes
 
 TRIANGLES = 4  # mode of a glTF primitive
@@ -100,7 +101,7 @@ def _ply_of(cloud: PointCloud, more: Sequence[str], rows: bytes) -> bytes:
 def _obj(mesh: Mesh) -> bytes:
     """Encode with colours behind the positions, as most programs read them."""
     text = io.StringIO()
-    text.write("# made by ilrm\n")
+    text.write(f"{MADE_BY}\n")
     rows = np.hstack([mesh.vertices.cpu().numpy(), mesh.colors.cpu().numpy()])
     np.savetxt(text, rows, fmt="v %.9g %.9g %.9g %.4f %.4f %.4f")
     np.savetxt(text, mesh.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
@@ -116,13 +117,13 @@ def encode_painted_obj(mesh: Mesh, material: str, texture: str) -> tuple[bytes, 
     """
     assert mesh.texture is not None, "there is something to name"
     text = io.StringIO()
-    text.write(f"# made by ilrm\nmtllib {material}\nusemtl painted\n")
+    text.write(f"{MADE_BY}\nmtllib {material}\nusemtl painted\n")
     np.savetxt(text, mesh.vertices.cpu().numpy(), fmt="v %.9g %.9g %.9g")
     right, down = mesh.texture.uvs.cpu().double().numpy().T
     np.savetxt(text, np.stack([right, 1 - down], 1), fmt="vt %.6f %.6f")
     np.savetxt(text, mesh.normals.cpu().numpy(), fmt="vn %.4f %.4f %.4f")
     np.savetxt(text, np.repeat(mesh.triangles.cpu().numpy() + 1, 3, axis=1), fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
-    described = f"# made by ilrm\nnewmtl painted\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
+    described = f"{MADE_BY}\nnewmtl painted\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n"
     png = io.BytesIO()
     Image.fromarray(_bytes_of(mesh.texture.image.permute(1, 2, 0))).save(png, "PNG")
     return text.getvalue().encode(), described.encode(), png.getvalue()
