@@ -133,7 +133,8 @@ def _read(file: Path) -> _Scan:
         corners = torch.from_numpy(np.stack(faces[name]).astype(np.int64))
         if corners.shape[1] != 3 or not ((corners >= 0) & (corners < len(places))).all():
             raise ValueError("no triangles between its vertices")
-        return _Scan(places, corners)
+        finite = places.isfinite().all(1)
+        return _Scan(places.where(finite[:, None], places[finite].mean(0)), corners[finite[corners].all(1)])
     except MemoryError:
         raise
     except Exception as error:  # plyfile and numpy raise a different type for every kind of damage

@@ -128,6 +128,18 @@ def test_a_fine_tolerance_does_not_make_a_perfect_surface_wrong(tmp_path, kind):
     assert found.f_score >= 0.99
 
 
+def test_a_mesh_is_compared_without_its_places_that_are_no_numbers(tmp_path):
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [torch.nan, 5, 0]])
+    triangles = torch.tensor([[0, 1, 2], [0, 2, 3], [2, 4, 3]])
+    (tmp_path / "scan.ply").write_bytes(encode_mesh(Mesh.from_triangles(corners, triangles), ".ply"))
+    truth = scanned(tmp_path / "scan.ply", SAME, around(3))
+    assert truth.points.amin(0).tolist() == pytest.approx([0, 0, 0], abs=0.02)
+    assert truth.points.amax(0).tolist() == pytest.approx([1, 1, 0], abs=0.02)
+    (tmp_path / "scan.ply").write_bytes(encode_mesh(Mesh.from_triangles(corners, triangles[2:]), ".ply"))
+    with pytest.raises(InputError, match="holds 0 points that count"):
+        scanned(tmp_path / "scan.ply", SAME, around(3))
+
+
 @pytest.mark.usefixtures("few_samples")
 def test_a_tolerance_for_which_memory_is_too_small_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="GB can be used; give a larger --tolerance"):
