@@ -28,7 +28,7 @@ MESH = {
     "resolution": Annotated[
         int | None,
         typer.Option(
-            help="Cells along the longest side. Default: as fine as pictures and memory allow.", min=8, max=2048
+            help="Cells along the longest side. Default: as pictures and memory allow, 384 at most.", min=8, max=2048
         ),
     ],
     "crop": Annotated[

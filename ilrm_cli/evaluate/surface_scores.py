@@ -10,7 +10,7 @@ that a benchmark names, is left out.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -78,6 +78,7 @@ class GeometryScore:
     threshold: float = THRESHOLD  # of precision and recall
     size: float = 1.0  # of the true surface, in its own unit
     curve: tuple[Agreement, ...] = ()  # at further tolerances, in their order
+    cell: float | None = None  # of the grid that made the mesh: details are of this size; None: there was none
 
     @property
     def chamfer(self) -> float:
@@ -176,16 +177,18 @@ def drawn_from(mesh: Mesh, count: int, seed: int) -> Float[Tensor, "point 3"]:
 def score(gaussians: Gaussians, truth: TrueSurface) -> GeometryScore:
     """Compare the surface of a scene, made as `ilrm mesh` makes it within the true one's box, with the true one.
 
-    Where a tolerance is given, the mesh is as fine as pictures and memory allow.
+    Where a tolerance is given, the mesh is as fine as it is there, see `MeshSettings`: that may be coarser than the
+    tolerance, and `cell` tells.
     """
     corners = tuple(torch.cat(truth.box).tolist())
     resolution = None if truth.tolerances else RESOLUTION
     scene, asked = gaussians.to("cpu"), MeshSettings(crop=corners, resolution=resolution, faces=0)
     try:
-        mesh = mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked).mesh
+        made = mesh_of(scene, [truth.cameras], NEAR, torch.ones(3), asked)
+        mesh, cell = made.mesh, made.cell / truth.size
     except NoSurface:
-        mesh = Mesh.from_triangles(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))
-    return compared_mesh(mesh, truth, _depth_errors(scene, truth))
+        mesh, cell = Mesh.from_triangles(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long)), None
+    return replace(compared_mesh(mesh, truth, _depth_errors(scene, truth)), cell=cell)
 
 
 def compared_mesh(

@@ -227,9 +227,13 @@ Crop = Literal["seen", "subject"] | Box
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """What can be chosen for the mesh of a scene, each an option of the same default."""
+    """What can be chosen for the mesh of a scene, each an option of the same default.
 
-    resolution: int | None = None  # cells along the longest side; None: as fine as pictures and memory allow
+    Without a resolution cells are as large as pixels of the depth maps (512 on the long side), or larger: at most 384
+    are along the longest side, and no more than fit into the memory.
+    """
+
+    resolution: int | None = None  # cells along the longest side; None: see below
     crop: Crop = "seen"  # what becomes a mesh: what the cameras see, what they look at, or a box
     watertight: bool = False  # whether what no camera saw counts as solid, which closes the mesh
     faces: int | None = None  # triangles at most; 0: all; None: as many as `pipeline.mesh` says

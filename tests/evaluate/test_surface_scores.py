@@ -157,7 +157,7 @@ def test_fits_and_colmaps_mesh_are_compared(monkeypatch):
     assert fitted["psnr"] != told["ilrm"]["psnr"]
     assert fitted["geometry"] != told[FITTED_SURFACES.format(quality="standard")]["geometry"]
     assert 0 < told[POISSON]["geometry"]["f_score"] < 1
-    assert told[POISSON]["geometry"]["abs_rel"] is None
+    assert (told[POISSON]["geometry"]["abs_rel"], told[POISSON]["geometry"]["cell"]) == (None, None)
     assert outcome.json["qualities"] == ["standard"]
 
 
@@ -180,6 +180,7 @@ def test_the_command_tells_the_figures(monkeypatch, tmp_path):
     assert of["nearest photo"] is None
     assert 0 < of["ilrm"]["f_score"] <= 1
     assert np.isfinite(of["ilrm"]["abs_rel"])
+    assert 0.5 / 160 < of["ilrm"]["cell"] < 1 / 160, "the box is shorter than its diagonal"
     assert len(of["ilrm"]["curve"]) == len(CURVE)
     assert "<svg" in (tmp_path / "out" / "synthetic_000_surfaces.svg").read_text()
     assert "exists; pass -w" in ilrm("evaluate", *words).sentence
