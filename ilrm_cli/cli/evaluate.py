@@ -154,7 +154,7 @@ def kept_results(
         if isinstance(result, SceneFailure):
             shown.warn((f"{result.name} is skipped: {result.reason}",))
         elif output is not None:
-            scoreboard.write_picture(output, result)
+            scoreboard.write_drawings(output, result)
         if output is not None:
             scoreboard.write_scores(output, {**about, **scoreboard.as_json(results)}, results)
             shown.kept = f"the first {len(results)} of {scenes} scenes are in {output}"

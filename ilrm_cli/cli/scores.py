@@ -129,7 +129,7 @@ def mean_table(summary: "Summary") -> Table:
 def geometry_table(results: list["SceneResult"]) -> Table:
     """Return the figures of the surfaces, means over the scenes."""
     from ilrm_cli.evaluate.results import label_of
-    from ilrm_cli.evaluate.surface_scores import GeometryScore, means
+    from ilrm_cli.evaluate.surface_scores import FIGURES, GeometryScore, means
 
     of: dict[tuple[str, int], list[GeometryScore]] = {}
     for result in results:
@@ -141,8 +141,7 @@ def geometry_table(results: list["SceneResult"]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for (method, views), scores in of.items():
         mean = means(scores)
-        names = ("f_score", "precision", "recall", "chamfer", "abs_rel", "delta")
-        table.add_row(method, str(views), *(f"{mean[name]:.3f}" if name in mean else "" for name in names))
+        table.add_row(method, str(views), *(f"{mean[name]:.3f}" if name in mean else "" for name in FIGURES))
     return table
 
 

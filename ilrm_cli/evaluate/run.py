@@ -139,7 +139,8 @@ def _surface(split: Split, chosen: tuple[int, ...], prepared: Prepared, settings
     inputs, targets = prepared.inputs.cameras.to("cpu"), prepared.targets.cameras.to("cpu")
     to_normal = prepared.normalized_from_world
     if settings.geometry != EXACT:
-        return surfaces.scanned(Path(settings.geometry or ""), to_normal, inputs, settings.tolerance)
+        assert settings.geometry is not None, "asked for"
+        return surfaces.scanned(Path(settings.geometry), to_normal, inputs, settings.tolerance)
     assert isinstance(split.frames, RenderedSequence), "checked: exact geometry is that of procedural scenes"
     depth = split.frames.depth * to_normal.scale
     return surface_seen(inputs, depth[list(chosen)], targets, depth[list(split.targets)])

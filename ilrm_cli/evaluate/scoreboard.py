@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ilrm_cli.evaluate.checks import QUALITIES
+from ilrm_cli.evaluate.curves import curves_svg
 from ilrm_cli.evaluate.results import (
     FROM_POINTS,
     NEAREST_PHOTO,
@@ -25,7 +26,6 @@ from ilrm_cli.evaluate.results import (
     label_of,
     mean_of,
 )
-from ilrm_cli.evaluate.surface_scores import curves_svg
 from ilrm_cli.render.rasterize import to_uint8
 from ilrm_cli.runtime.files import atomic_write, check_output, refuse_link
 from ilrm_cli.runtime.output_names import place_below
@@ -267,24 +267,24 @@ def check_folder(folder: Path, scenes: Sequence[str], overwrite: bool, *, plots:
     refuse_link(folder)
     if not folder.is_dir():
         check_output(folder, overwrite)
-    pictures = [picture_path(folder, scene) for scene in scenes]
-    pictures += [picture_path(folder, scene, PLOT) for scene in scenes if plots]
+    pictures = [drawing_path(folder, scene) for scene in scenes]
+    pictures += [drawing_path(folder, scene, PLOT) for scene in scenes if plots]
     for path in (folder / SCORES_JSON, folder / SCORES_CSV, *pictures):
         check_output(path, overwrite)
     return pictures
 
 
-def picture_path(folder: Path, scene: str, ending: str = ".png") -> Path:
+def drawing_path(folder: Path, scene: str, ending: str = ".png") -> Path:
     """Return the path of a scene's picture, or of its plot."""
     return place_below(folder, f"{scene}{ending}")
 
 
-def write_picture(folder: Path, result: SceneResult) -> None:
+def write_drawings(folder: Path, result: SceneResult) -> None:
     """Write `<scene>.png`, see `encode_picture`, and if surfaces were judged `<scene>_surfaces.svg`."""
-    atomic_write(picture_path(folder, result.name), encode_picture(result))
+    atomic_write(drawing_path(folder, result.name), encode_picture(result))
     judged = {f"{label_of(t.method, t.refined)}, {t.views} views": t.geometry for t in result.trials if t.geometry}
     if judged:
-        atomic_write(picture_path(folder, result.name, PLOT), curves_svg(judged).encode())
+        atomic_write(drawing_path(folder, result.name, PLOT), curves_svg(judged).encode())
 
 
 def write_scores(folder: Path, content: dict[str, Any], results: Sequence[SceneResult | SceneFailure]) -> None:

@@ -9,9 +9,8 @@ Nothing is aligned: both are in the frame of the poses. What lies outside of the
 that a benchmark names, is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -44,9 +43,7 @@ USABLE = 0.6  # of the free memory
 AT_ONCE = 4_000_000  # points in one tree
 BEHIND = 10.0  # of a view's largest true depth: what a method draws farther away is background, and no surface
 RESOLUTION = 160  # cells of the mesh along its longest side: about as large as THRESHOLD
-PLOT_PX = (800, 420)  # width and height of the plot of a scene's curves
-PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM = 60, 20, 400, 370  # of the axes in it, px; names are to the right
-COLORS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e09f3e", "#444444")  # one method after the other
+FIGURES = ("f_score", "precision", "recall", "chamfer", "abs_rel", "delta")  # whose means over scenes are told
 WITHIN = 1.25  # ratio of depths that counts as agreement (Eigen et al. 2014)
 
 
@@ -120,7 +117,7 @@ class TrueSurface:
         return self.tolerances[0] if self.tolerances else THRESHOLD * self.size
 
     def counted(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "counted 3"]:
-        """Return the points that lie in the part that counts, or within a tolerance of the box."""
+        """Return the points within a tolerance of the box that lie in the part that counts, if there is such a part."""
         least, most = self.box
         points = points[((points >= least - self.tolerance) & (points <= most + self.tolerance)).all(1)]
         if self.part is None or self.own_from_frame is None:
@@ -267,38 +264,6 @@ def _depth_errors(gaussians: Gaussians, truth: TrueSurface) -> tuple[float | Non
 
 
 def means(scores: Sequence[GeometryScore]) -> dict[str, float]:
-    """Return the mean of each figure over the scenes that have it."""
-    rows = [{**vars(one), "curve": None, "chamfer": one.chamfer, "f_score": one.f_score} for one in scores]
-    known = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
+    """Return the mean of each of FIGURES over the scenes that have it."""
+    known = {name: [value for one in scores if (value := getattr(one, name)) is not None] for name in FIGURES}
     return {name: float(np.mean(values)) for name, values in known.items() if values}
-
-
-def curves_svg(scores: Mapping[str, GeometryScore]) -> str:
-    """Draw precision (solid) and recall (dashed) of methods over tolerances, in per cent of the true surface's size."""
-    least = min(one.threshold for one in scores.values())
-    wide, high, most = PLOT_RIGHT - PLOT_LEFT, PLOT_BOTTOM - PLOT_TOP, CURVE[-1] * least
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{PLOT_PX[0]}" height="{PLOT_PX[1]}" font-family="sans-serif" '
-        f'font-size="12"><rect width="100%" height="100%" fill="white"/><g stroke="#bbb" fill="none">'
-        f'<rect x="{PLOT_LEFT}" y="{PLOT_TOP}" width="{wide}" height="{high}"/>'
-        f'<path d="M{PLOT_LEFT + wide / CURVE[-1]:.1f} {PLOT_TOP}v{high}"/></g>'
-    ]
-    for step in range(4):
-        x, y = PLOT_LEFT + wide * step / 3, PLOT_BOTTOM - high * step / 3
-        parts.append(
-            f'<text x="{x:.0f}" y="{PLOT_BOTTOM + 18}" text-anchor="middle">{100 * most * step / 3:.3g}</text>'
-        )
-        parts.append(f'<text x="{PLOT_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{step / 3:.2f}</text>')
-    parts.append(f'<text x="{PLOT_LEFT}" y="{PLOT_PX[1] - 8}">tolerance, % of the size; — precision, - - recall</text>')
-    for number, (name, score) in enumerate(scores.items()):
-        color = COLORS[number % len(COLORS)]
-        for figure, dashes in (("precision", "none"), ("recall", "5 4")):
-            places = " ".join(
-                f"{PLOT_LEFT + wide * at.threshold / most:.1f},{PLOT_BOTTOM - high * getattr(at, figure):.1f}"
-                for at in score.curve
-                if at.threshold <= most
-            )
-            parts.append(f'<polyline points="{places}" fill="none" stroke="{color}" stroke-dasharray="{dashes}"/>')
-        label = f"{escape(name)}: {score.f_score:.3f}"
-        parts.append(f'<text x="{PLOT_RIGHT + 10}" y="{PLOT_TOP + 12 + 18 * number}" fill="{color}">{label}</text>')
-    return "\n".join([*parts, "</svg>\n"])

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from ilrm_cli.evaluate.checks import EXACT, Plan, Settings, check_geometry, reconstructions
+from ilrm_cli.evaluate.curves import curves_svg
 from ilrm_cli.evaluate.surface_scores import (
     CURVE,
     FARTHEST,
     GeometryScore,
     TrueSurface,
     compared,
-    curves_svg,
     drawn_from,
     means,
     score,
@@ -121,10 +121,23 @@ def test_agreement_grows_with_the_tolerance_and_is_drawn(truth):
     assert f"ours <b>: {found.f_score:.3f}" in "".join(drawn.itertext())
 
 
+def test_lines_of_many_methods_differ_and_their_names_are_in_the_picture(truth):
+    found = compared(BALL, truth)
+    drawn = ElementTree.fromstring(curves_svg({f"method {number}": found for number in range(30)}))
+    svg = "{http://www.w3.org/2000/svg}"
+    styles = {
+        tuple(line.attrib[name] for name in ("stroke", "stroke-width", "stroke-dasharray"))
+        for line in drawn.findall(f".//{svg}polyline")
+    }
+    assert len(styles) == 60
+    assert max(float(text.attrib["y"]) for text in drawn.findall(f".//{svg}text")) < float(drawn.attrib["height"])
+
+
 def test_means_leave_out_what_is_unknown():
     scores = [GeometryScore(0.1, 0.2, 0.5, 0.5, None, None, None), GeometryScore(0.3, 0.2, 1.0, 1.0, 0.2, 0.1, 0.9)]
     mean = means(scores)
-    assert mean["accuracy"] == pytest.approx(0.2)
+    assert mean["chamfer"] == pytest.approx(0.2)
+    assert set(mean) == {"f_score", "precision", "recall", "chamfer", "abs_rel", "delta"}
     assert mean["abs_rel"] == pytest.approx(0.2)
     assert mean["f_score"] == pytest.approx(0.75)
 
